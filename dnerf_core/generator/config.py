@@ -1,0 +1,238 @@
+"""What a generator is made of, as data: frozen dataclasses, the published releases as presets, and JSON in and out.
+
+Nothing here imports torch, so that a command that only reads a header stays quick.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import types
+import typing
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeVar
+
+from dnerf_core.errors import CheckpointError
+
+T = TypeVar("T")
+
+PlaneAxes = Literal["xy", "xz", "yz", "zx"]
+SuperResolutionKind = Literal["8XDC", "8X", "4X", "2X"]
+RayLimit = float | Literal["auto"]
+
+RELEASED_PLANE_AXES: tuple[PlaneAxes, ...] = ("xy", "xz", "zx")
+"""Planes as the published checkpoints were trained: the third repeats the second, transposed."""
+
+
+@dataclass(frozen=True)
+class MappingConfig:
+    """The mapping network (z, camera) -> w (StyleGAN2, CVPR 2020; EG3D section 4.3).
+
+    Attributes:
+        z_dim, w_dim: width of the latent and of the intermediate latent.
+        c_dim: width of the conditioning, 25 = cam2world row-major (16) + intrinsics (9).
+        layers: number of fully connected layers `fc0..`.
+        c_scale: factor on the conditioning before its embedding.
+        c_zero: the conditioning is replaced by zeros first.
+    """
+
+    z_dim: int = 512
+    w_dim: int = 512
+    c_dim: int = 25
+    layers: int = 2
+    c_scale: float = 1.0
+    c_zero: bool = False
+
+
+@dataclass(frozen=True)
+class BackboneConfig:
+    """The StyleGAN2 synthesis network that paints the planes: blocks at 4, 8, .. `resolution` pixels.
+
+    A block has min(channel_base / resolution, channel_max) channels; `conv_clamp` limits activations (None: no limit).
+    """
+
+    resolution: int = 256
+    channel_base: int = 32768
+    channel_max: int = 512
+    plane_channels: int = 32
+    conv_clamp: float | None = None
+
+    @property
+    def block_resolutions(self) -> tuple[int, ...]:
+        """Side of every block in pixels, 4 first."""
+        return tuple(2**k for k in range(2, int(math.log2(self.resolution)) + 1))
+
+    def channels(self, resolution: int) -> int:
+        """Hidden channels of the block at `resolution`."""
+        return min(self.channel_base // resolution, self.channel_max)
+
+    @property
+    def num_ws(self) -> int:
+        """Number of w vectors the synthesis network takes: one a convolution and one for the last torgb."""
+        return 2 * len(self.block_resolutions)
+
+
+@dataclass(frozen=True)
+class FieldConfig:
+    """The tri-plane field: planes span [-box_warp/2, box_warp/2]^3; `plane_axes` names (width axis, height axis) of each plane."""
+
+    box_warp: float = 1.0
+    plane_axes: tuple[PlaneAxes, ...] = RELEASED_PLANE_AXES
+    hidden_dim: int = 64
+    decoder_lr_mul: float = 1.0
+
+
+@dataclass(frozen=True)
+class RayConfig:
+    """How rays are sampled. `ray_start` and `ray_end` are distances along the unit ray, or both "auto": the box's entry and exit."""
+
+    neural_resolution: int = 128
+    samples_coarse: int = 48
+    samples_fine: int = 48
+    ray_start: RayLimit = 2.25
+    ray_end: RayLimit = 3.3
+    white_back: bool = False
+
+
+@dataclass(frozen=True)
+class SuperResolutionConfig:
+    """The super-resolution after volume rendering.
+
+    Attributes:
+        kind: the last part of the published module's name, without "SuperresolutionHybrid".
+        conv_clamp: activation limit of its convolutions (256 in releases that train it in half precision).
+        noise_mode: "none" in every release.
+        antialias: antialiased resize of the input to the size that `kind` takes.
+        channels: widths of the two blocks; None takes the published ones of `kind`.
+    """
+
+    kind: SuperResolutionKind = "8XDC"
+    conv_clamp: float | None = 256.0
+    noise_mode: Literal["none", "const"] = "none"
+    antialias: bool = True
+    channels: tuple[int, int] | None = None
+
+
+@dataclass(frozen=True)
+class CameraConfig:
+    """Where the generator was trained to be looked at from: a sphere round the world origin, looking at a pivot.
+
+    Attributes:
+        radius: distance of the camera from the world origin, world units.
+        pivot: the point looked at, world frame.
+        focal: normalised focal length (times the image width gives pixels).
+        world_up: the axis that points up in the generator's world.
+        pitch_deg: elevation of the default views above the horizon, degrees.
+    """
+
+    radius: float = 2.7
+    pivot: tuple[float, float, float] = (0.0, 0.0, 0.2)
+    focal: float = 4.2647
+    world_up: Literal["y", "z"] = "y"
+    pitch_deg: float = 0.0
+
+
+@dataclass(frozen=True)
+class GeneratorConfig:
+    """Everything that decides what function a generator's weights are. `image_size` is the output's side in pixels."""
+
+    name: str = "ffhq512-128"
+    image_size: int = 512
+    mapping: MappingConfig = field(default_factory=MappingConfig)
+    backbone: BackboneConfig = field(default_factory=BackboneConfig)
+    field: FieldConfig = field(default_factory=FieldConfig)
+    rays: RayConfig = field(default_factory=RayConfig)
+    superresolution: SuperResolutionConfig = field(default_factory=SuperResolutionConfig)
+    cameras: CameraConfig = field(default_factory=CameraConfig)
+
+
+_FFHQ = GeneratorConfig(name="ffhq512-128")
+_CATS = CameraConfig(pivot=(0.0, 0.0, -0.06))
+
+PRESETS: dict[str, GeneratorConfig] = {
+    "ffhq512-128": _FFHQ,
+    "ffhqrebalanced512-128": dataclasses.replace(_FFHQ, name="ffhqrebalanced512-128"),
+    "ffhq512-64": dataclasses.replace(_FFHQ, name="ffhq512-64", rays=RayConfig(neural_resolution=64)),
+    "afhqcats512-128": dataclasses.replace(_FFHQ, name="afhqcats512-128", cameras=_CATS),
+    "shapenetcars128-64": GeneratorConfig(
+        name="shapenetcars128-64",
+        image_size=128,
+        field=FieldConfig(box_warp=1.6),
+        rays=RayConfig(64, 64, 64, 0.1, 2.6, white_back=True),
+        superresolution=SuperResolutionConfig(kind="2X"),
+        cameras=CameraConfig(radius=1.7, pivot=(0.0, 0.0, 0.0), focal=1.7074, world_up="z"),
+    ),
+}
+"""Every published release, by the name of its file."""
+
+
+def preset(name: str) -> GeneratorConfig:
+    """The configuration of a published release.
+
+    Raises:
+        CheckpointError: no release has that name.
+    """
+    if name not in PRESETS:
+        raise CheckpointError(f"preset {name!r}: expected one of {', '.join(sorted(PRESETS))}; pass one of these names")
+    return PRESETS[name]
+
+
+def config_to_json(config: Any) -> dict[str, Any]:
+    """A frozen config dataclass as plain JSON values (tuples become lists)."""
+    return dataclasses.asdict(config)
+
+
+def config_from_json(cls: type[T], data: Any, where: str = "config") -> T:
+    """Rebuild a frozen config dataclass from JSON values, checking every name and type.
+
+    Args:
+        cls: the dataclass; nested dataclasses are rebuilt by their annotations.
+        data: what `config_to_json` gave, after a trip through JSON.
+        where: how to name the place in an error.
+
+    Raises:
+        CheckpointError: a surplus or missing name, or a value of another type.
+    """
+    if not isinstance(data, dict):
+        raise CheckpointError(f"{where}: expected a JSON object, found {type(data).__name__}; the file is damaged or not a model file")
+    hints = typing.get_type_hints(cls)
+    names = {f.name for f in dataclasses.fields(cls)}  # type: ignore[arg-type]
+    surplus, missing = set(data) - names, names - set(data)
+    if surplus or missing:
+        raise CheckpointError(
+            f"{where}: expected the names {sorted(names)}, missing {sorted(missing)}, surplus {sorted(surplus)}; "
+            "the file was written by another version of datasetnerf"
+        )
+    return cls(**{key: _value_from_json(hints[key], value, f"{where}.{key}") for key, value in data.items()})
+
+
+def _value_from_json(hint: Any, value: Any, where: str) -> Any:
+    if dataclasses.is_dataclass(hint):
+        return config_from_json(hint, value, where)  # type: ignore[arg-type]
+    origin, args = typing.get_origin(hint), typing.get_args(hint)
+    if origin in (typing.Union, types.UnionType):
+        for option in args:
+            try:
+                return _value_from_json(option, value, where)
+            except CheckpointError:
+                continue
+    elif origin is Literal:
+        if value in args:
+            return value
+    elif origin is tuple:
+        if isinstance(value, list | tuple):
+            kinds = [args[0]] * len(value) if len(args) == 2 and args[1] is Ellipsis else list(args)
+            if len(kinds) == len(value):
+                return tuple(_value_from_json(k, v, where) for k, v in zip(kinds, value, strict=True))
+    elif hint is type(None):
+        if value is None:
+            return None
+    elif hint is float:
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            return float(value)
+    elif hint is int:
+        if isinstance(value, int) and not isinstance(value, bool):
+            return value
+    elif hint in (str, bool) and isinstance(value, hint):
+        return value
+    raise CheckpointError(f"{where}: expected {hint}, found {value!r}; the file is damaged or was written by another version")
