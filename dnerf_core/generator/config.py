@@ -73,7 +73,7 @@ class BackboneConfig:
 
 
 @dataclass(frozen=True)
-class FieldConfig:
+class TriplaneConfig:
     """The tri-plane field: planes span [-box_warp/2, box_warp/2]^3; `plane_axes` names (width axis, height axis) of each plane."""
 
     box_warp: float = 1.0
@@ -140,7 +140,7 @@ class GeneratorConfig:
     image_size: int = 512
     mapping: MappingConfig = field(default_factory=MappingConfig)
     backbone: BackboneConfig = field(default_factory=BackboneConfig)
-    field: FieldConfig = field(default_factory=FieldConfig)
+    triplane: TriplaneConfig = field(default_factory=TriplaneConfig)
     rays: RayConfig = field(default_factory=RayConfig)
     superresolution: SuperResolutionConfig = field(default_factory=SuperResolutionConfig)
     cameras: CameraConfig = field(default_factory=CameraConfig)
@@ -157,7 +157,7 @@ PRESETS: dict[str, GeneratorConfig] = {
     "shapenetcars128-64": GeneratorConfig(
         name="shapenetcars128-64",
         image_size=128,
-        field=FieldConfig(box_warp=1.6),
+        triplane=TriplaneConfig(box_warp=1.6),
         rays=RayConfig(64, 64, 64, 0.1, 2.6, white_back=True),
         superresolution=SuperResolutionConfig(kind="2X"),
         cameras=CameraConfig(radius=1.7, pivot=(0.0, 0.0, 0.0), focal=1.7074, world_up="z"),
