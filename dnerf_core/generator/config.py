@@ -194,7 +194,9 @@ def config_from_json(cls: type[T], data: Any, where: str = "config") -> T:
         CheckpointError: a surplus or missing name, or a value of another type.
     """
     if not isinstance(data, dict):
-        raise CheckpointError(f"{where}: expected a JSON object, found {type(data).__name__}; the file is damaged or not a model file")
+        raise CheckpointError(
+            f"{where}: expected a JSON object, found {type(data).__name__}; the file is damaged or not a model file"
+        )
     hints = typing.get_type_hints(cls)
     names = {f.name for f in dataclasses.fields(cls)}  # type: ignore[arg-type]
     surplus, missing = set(data) - names, names - set(data)

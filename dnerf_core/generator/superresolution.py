@@ -1,0 +1,59 @@
+"""The four super-resolutions of the EG3D releases (EG3D section 4.2): two StyleGAN2 blocks on the rendered features."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from dnerf_core.generator.config import SuperResolutionConfig, SuperResolutionKind
+from dnerf_core.generator.stylegan2 import SynthesisBlock
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One row of the releases' table: sizes in pixels, widths of the two blocks, whether the first one upsamples."""
+
+    input_size: int
+    output_size: int
+    channels: tuple[int, int]
+    up_first: bool
+    shrinks_input: bool = True
+
+
+VARIANTS: dict[SuperResolutionKind, Variant] = {
+    "8XDC": Variant(128, 512, (256, 128), up_first=True),
+    "8X": Variant(128, 512, (128, 64), up_first=True),
+    "4X": Variant(128, 256, (128, 64), up_first=False, shrinks_input=False),
+    "2X": Variant(64, 128, (128, 64), up_first=False),
+}
+
+
+class SuperResolution(nn.Module):
+    """Rendered features [B, 32, R, R] -> image [B, 3, S, S], both blocks modulated by the last w."""
+
+    def __init__(self, config: SuperResolutionConfig, in_channels: int, w_dim: int) -> None:
+        super().__init__()
+        self.config, self.variant = config, VARIANTS[config.kind]
+        first, second = config.channels or self.variant.channels
+        size = self.variant.output_size
+        clamp = config.conv_clamp
+        self.block0 = SynthesisBlock(in_channels, first, w_dim, size // 2, 3, up=self.variant.up_first, conv_clamp=clamp)
+        self.block1 = SynthesisBlock(first, second, w_dim, size, 3, up=True, conv_clamp=clamp)
+
+    def forward(self, features: Tensor, ws: Tensor) -> Tensor:
+        """features [B, C, R, R] in [-1, 1], the first 3 channels the raw image; ws [B, num_ws, w_dim]; returns [B, 3, S, S], about [-1, 1].
+
+        S is the variant's output size, but for "4X", which takes an input above 128 as it is (S = 2R then).
+        """
+        size = self.variant.input_size
+        if features.shape[-1] < size or (features.shape[-1] > size and self.variant.shrinks_input):
+            features = F.interpolate(
+                features, size=(size, size), mode="bilinear", align_corners=False, antialias=self.config.antialias
+            )
+        image = features[:, :3]
+        last = ws[:, -1:].expand(-1, 3, -1)
+        x, image = self.block0(features, image, last, self.config.noise_mode)
+        _, image = self.block1(x, image, last, self.config.noise_mode)
+        return image

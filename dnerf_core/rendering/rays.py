@@ -1,0 +1,52 @@
+"""Camera rays and where they meet the box.
+
+Convention: cam2world maps OpenCV camera axes (x right, y down, z forward) to the world; intrinsics are normalised by the
+image size; the centre of pixel (row i, column j) of an R x R image is at ((j + 0.5) / R, (i + 0.5) / R); rays are row-major.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+
+def camera_rays(cam2world: Tensor, intrinsics: Tensor, resolution: int) -> tuple[Tensor, Tensor]:
+    """Origins and unit directions [B, R*R, 3], world frame, of every pixel centre (differentiable in both arguments).
+
+    Args:
+        cam2world: [B, 4, 4].
+        intrinsics: [B, 3, 3] normalised, skew allowed.
+        resolution: R, pixels a side.
+    """
+    centres = (torch.arange(resolution, dtype=cam2world.dtype, device=cam2world.device) + 0.5) / resolution
+    v, u = torch.meshgrid(centres, centres, indexing="ij")
+    return pixel_rays(cam2world, intrinsics, torch.stack([u, v], dim=-1).reshape(1, -1, 2).expand(cam2world.shape[0], -1, -1))
+
+
+def pixel_rays(cam2world: Tensor, intrinsics: Tensor, uv: Tensor) -> tuple[Tensor, Tensor]:
+    """Origins and unit directions [B, N, 3], world frame, through normalised image points uv [B, N, 2]."""
+    fx, fy = intrinsics[:, 0, 0, None], intrinsics[:, 1, 1, None]
+    cx, cy, skew = intrinsics[:, 0, 2, None], intrinsics[:, 1, 2, None], intrinsics[:, 0, 1, None]
+    y = (uv[..., 1] - cy) / fy
+    x = (uv[..., 0] - cx) / fx - skew * y / fx
+    in_camera = torch.stack([x, y, torch.ones_like(x)], dim=-1)
+    directions = in_camera @ cam2world[:, :3, :3].transpose(1, 2)
+    directions = directions / directions.norm(dim=-1, keepdim=True)
+    origins = cam2world[:, None, :3, 3].expand_as(directions)
+    return origins, directions
+
+
+def box_limits(origins: Tensor, directions: Tensor, side: float) -> tuple[Tensor, Tensor, Tensor]:
+    """Distances [..., 1-less] at which rays [..., 3] enter and leave the cube of `side` about the origin, and whether they meet it.
+
+    Returns:
+        entry, exit (distance along the unit ray, entry at least 0; both 0 for a miss) and hit (bool), each [...].
+    """
+    # a zero component gives an infinite slope and an empty or full slab, which is what min and max want; 0/0 is kept out
+    safe = torch.where(directions.abs() < 1e-12, torch.full_like(directions, 1e-12), directions)
+    to_low, to_high = (-side / 2 - origins) / safe, (side / 2 - origins) / safe
+    entry = torch.minimum(to_low, to_high).amax(dim=-1).clamp_min(0)
+    leave = torch.maximum(to_low, to_high).amin(dim=-1)
+    hit = leave > entry
+    zero = torch.zeros_like(entry)
+    return torch.where(hit, entry, zero), torch.where(hit, leave, zero), hit
