@@ -1,0 +1,214 @@
+"""Exact pictures of the demo cars by sphere tracing.
+
+Convention: cameras are cam2world with OpenCV axes (x right, y down, z forward); intrinsics are normalised by the image size;
+pixels are row-major with centres at (i + 0.5) / size.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from dnerf_core.demo.world import Cars
+from dnerf_core.errors import UsageError
+
+# A ray has arrived when the surface is closer than this.
+_ARRIVED = 2e-5
+# A ray still under way after this many steps creeps along a grazing surface: it counts as a hit if the surface is within _GRAZED.
+_MAX_STEPS = 200
+_GRAZED = 5e-4
+# The signed distance may change by this factor of the distance moved; steps are shortened accordingly.
+_LIPSCHITZ = 1.02
+
+
+@dataclass(frozen=True, eq=False)
+class TruthView:
+    """Pictures of B cars, H = W pixels.
+
+    Attributes:
+        rgb: float32 `[B, H, W, 3]` in [0, 1], over white; the box-filtered mean of the subpixel rays.
+        mask: uint8 `[B, H, W]`, part id of the pixel-centre ray, 0 background.
+        depth_planar: float32 `[B, H, W]`, along the optical axis, world units, +inf at background; pixel-centre ray.
+        normal: float32 `[B, H, W, 3]`, unit, world frame, 0 at background; pixel-centre ray.
+    """
+
+    rgb: Tensor
+    mask: Tensor
+    depth_planar: Tensor
+    normal: Tensor
+
+
+def box_interval(half_extents: Tensor, origins: Tensor, directions: Tensor) -> tuple[Tensor, Tensor]:
+    """Where rays enter and leave a box around the origin.
+
+    Args:
+        half_extents: `[B, 3]`.
+        origins, directions: `[B, N, 3]`.
+
+    Returns:
+        entry (at least 0) and exit `[B, N]`, in multiples of the direction; the ray misses the box where entry > exit.
+    """
+    tiny = torch.finfo(directions.dtype).tiny
+    inverse = torch.where(directions.abs() > tiny, directions, torch.full_like(directions, tiny)).reciprocal()
+    middle, reach = -origins * inverse, half_extents[:, None, :] * inverse.abs()
+    return (middle - reach).amax(dim=-1).clamp(min=0), (middle + reach).amin(dim=-1)
+
+
+def trace_rays(cars: Cars, origins: Tensor, directions: Tensor, starts: Tensor | None = None) -> Tensor:
+    """First meeting of rays with the cars, by sphere tracing of the signed distance.
+
+    Args:
+        cars: B cars.
+        origins: `[B, N, 3]`, float32, world units.
+        directions: `[B, N, 3]`, unit.
+        starts: `[B, N]`, distances up to which the ray is known to be free, +inf for a ray known to miss; default 0.
+
+    Returns:
+        distance along the ray `[B, N]`, float32, +inf where it misses; 0 where the origin is inside a car. The surface lies within
+        2e-5 of the point found; a ray that grazes it that closely counts as a hit.
+    """
+    entry, leave = box_interval(cars.half_extents + 1e-4, origins, directions)
+    if starts is not None:
+        entry = torch.maximum(entry, starts)
+    result = torch.full_like(entry, torch.inf)
+    for index in range(len(cars)):
+        result[index] = _trace_one(cars[index : index + 1], origins[index], directions[index], entry[index], leave[index])
+    return result
+
+
+def _trace_one(car: Cars, origins: Tensor, directions: Tensor, entry: Tensor, leave: Tensor) -> Tensor:
+    result = torch.full_like(entry, torch.inf)
+    active = (entry <= leave).nonzero()[:, 0]
+    origin, direction, leave, t = origins[active], directions[active], leave[active], entry[active]
+    for step in range(_MAX_STEPS):
+        if not len(active):
+            break
+        distance = car.signed_distance(torch.addcmul(origin, direction, t[:, None])[None])[0]
+        arrived = distance < (_ARRIVED if step < _MAX_STEPS - 1 else _GRAZED)
+        result[active[arrived]] = t[arrived]
+        t = t + distance / _LIPSCHITZ
+        keep = (~arrived & (t <= leave)).nonzero()[:, 0]
+        active, origin, direction, leave, t = active[keep], origin[keep], direction[keep], leave[keep], t[keep]
+    return result
+
+
+def pixel_rays(cam2world: Tensor, intrinsics: Tensor, columns: Tensor, rows: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Rays through image positions.
+
+    Args:
+        cam2world: `[B, 4, 4]`, OpenCV axes.
+        intrinsics: `[B, 3, 3]`, normalised by the image size.
+        columns, rows: positions `[W]` and `[H]`, normalised, 0 at the left and upper border, 1 at the right and lower one.
+
+    Returns:
+        origins and unit directions `[B, H * W, 3]`, row-major, float32, and the cosine of each ray with the optical axis `[B, H * W]`.
+    """
+    cam2world, intrinsics = cam2world.double(), intrinsics.double()
+    v, u = torch.meshgrid(rows.double().to(cam2world.device), columns.double().to(cam2world.device), indexing="ij")
+    u, v = u.reshape(1, -1), v.reshape(1, -1)
+    y = (v - intrinsics[:, 1, 2, None]) / intrinsics[:, 1, 1, None]
+    x = (u - intrinsics[:, 0, 2, None] - intrinsics[:, 0, 1, None] * y) / intrinsics[:, 0, 0, None]
+    cosine = torch.rsqrt(x.square() + y.square() + 1)
+    in_camera = torch.stack([x * cosine, y * cosine, cosine], dim=-1)
+    directions = in_camera @ cam2world[:, :3, :3].transpose(1, 2)
+    origins = cam2world[:, None, :3, 3].expand_as(directions)
+    return origins.float(), directions.float(), cosine.float()
+
+
+_TILE_PX = 8
+
+
+def _free_distances(cars: Cars, cam2world: Tensor, intrinsics: Tensor, box: tuple[int, int, int, int], size_px: int) -> Tensor:
+    """Distances that every ray of a tile of pixels is free for, `[B, h, w]`, one a pixel, +inf for tiles that see no car.
+
+    One cone a tile: a ray of the tile strays by at most t * spread from the central one, so while the distance at the centre exceeds
+    that, the excess is free for all.
+    """
+    top, left, height, width = box
+    tile_rows, tile_columns = -(-height // _TILE_PX), -(-width // _TILE_PX)
+    middle_rows = (top + (torch.arange(tile_rows) + 0.5) * _TILE_PX) / size_px
+    middle_columns = (left + (torch.arange(tile_columns) + 0.5) * _TILE_PX) / size_px
+    origins, directions, _ = pixel_rays(cam2world, intrinsics, middle_columns, middle_rows)
+    # the angle between two rays is at most their distance on the plane z = 1, and the chord is shorter still
+    half = _TILE_PX / 2 / size_px
+    focal_x, focal_y = intrinsics[:, 0, 0], intrinsics[:, 1, 1]
+    half_y = half / focal_y
+    half_x = (half + (intrinsics[:, 0, 1] * half_y).abs()) / focal_x
+    spread = torch.hypot(half_x, half_y).float()[:, None]
+    radius = cars.half_extents.norm(dim=1, keepdim=True)
+    t = (origins.norm(dim=-1) - radius).clamp(min=0) / (1 + spread)
+    leave = origins.norm(dim=-1) + radius
+    for _ in range(64):
+        distance = cars.signed_distance(torch.addcmul(origins, directions, t[..., None]))
+        t = t + (distance / _LIPSCHITZ - t * spread).clamp(min=0)
+    t = torch.where(t > leave, torch.inf, t).reshape(len(cars), tile_rows, tile_columns)
+    return t.repeat_interleave(_TILE_PX, 1).repeat_interleave(_TILE_PX, 2)[:, :height, :width]
+
+
+def render_truth(
+    cars: Cars,
+    cam2world: Tensor,
+    intrinsics: Tensor,
+    size_px: int,
+    *,
+    samples_per_pixel: int = 4,
+    crop: tuple[int, int, int, int] | None = None,
+) -> TruthView:
+    """Render each car from its camera.
+
+    Args:
+        cars: B cars.
+        cam2world: `[B, 4, 4]`, OpenCV axes, world units.
+        intrinsics: `[B, 3, 3]`, normalised by the image size.
+        size_px: height and width of the full image.
+        samples_per_pixel: colour rays a pixel, a square number: 1 is the pixel centre, 4 a regular 2 x 2 grid.
+        crop: (top, left, height, width) in pixels of the full image: render this part alone, equal to the same part of the full image.
+
+    Returns:
+        the pictures, H = W = size_px or the crop's height and width.
+
+    Raises:
+        UsageError: samples_per_pixel is not a square number, or the number of cameras is not the number of cars.
+    """
+    side = round(samples_per_pixel**0.5)
+    if side < 1 or side * side != samples_per_pixel:
+        raise UsageError(f"samples_per_pixel: expected a square number such as 1 or 4, found {samples_per_pixel}; choose one")
+    if cam2world.shape != (len(cars), 4, 4) or intrinsics.shape != (len(cars), 3, 3):
+        raise UsageError(
+            f"cameras: expected shapes [{len(cars)}, 4, 4] and [{len(cars)}, 3, 3] for {len(cars)} cars, "
+            f"found {list(cam2world.shape)} and {list(intrinsics.shape)}; pass one camera per car"
+        )
+    box = crop if crop is not None else (0, 0, size_px, size_px)
+    top, left, height, width = box
+    count = len(cars)
+    free = _free_distances(cars, cam2world, intrinsics, box, size_px).reshape(count, -1)
+
+    def trace(shift_x: float, shift_y: float) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        columns = (left + torch.arange(width) + 0.5 + shift_x) / size_px
+        rows = (top + torch.arange(height) + 0.5 + shift_y) / size_px
+        origins, directions, cosine = pixel_rays(cam2world, intrinsics, columns, rows)
+        return origins, directions, cosine, trace_rays(cars, origins, directions, free)
+
+    origins, directions, cosine, distance = trace(0.0, 0.0)
+    rgb, mask, normal = _appearance(cars, origins, directions, distance)
+    if side > 1:
+        rgb = torch.zeros_like(rgb)
+        for row in range(side):
+            for column in range(side):
+                origins, directions, _, sub_distance = trace((column + 0.5) / side - 0.5, (row + 0.5) / side - 0.5)
+                rgb += _appearance(cars, origins, directions, sub_distance)[0] / samples_per_pixel
+    shape = (count, height, width)
+    return TruthView(rgb.reshape(*shape, 3), mask.reshape(shape), (distance * cosine).reshape(shape), normal.reshape(*shape, 3))
+
+
+def _appearance(cars: Cars, origins: Tensor, directions: Tensor, distance: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    rgb, normal = torch.ones_like(directions), torch.zeros_like(directions)
+    mask = torch.zeros(distance.shape, dtype=torch.uint8, device=distance.device)
+    for index in range(len(cars)):
+        hit = distance[index].isfinite().nonzero()[:, 0]
+        points = torch.addcmul(origins[index, hit], directions[index, hit], distance[index, hit][:, None])
+        color, part, facing = cars[index : index + 1].surface_appearance(points[None])
+        rgb[index, hit], mask[index, hit], normal[index, hit] = color[0], part[0], facing[0]
+    return rgb, mask, normal
