@@ -1,1 +1,1 @@
-
+"""The command line `dnerf-headless`: one module a command, one writer a format."""

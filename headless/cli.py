@@ -1,0 +1,129 @@
+"""The entry point `dnerf-headless`: finds the command, runs it, and turns every failure into one line and an exit code.
+
+Adding a command is one line in `COMMANDS` and a module `headless/commands/NAME.py` (`NAME_.py` for a Python keyword) that holds
+a click command called `command`. Modules are imported only when their command is called, so `--help` stays quick.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import keyword
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+from dnerf_core import __version__
+from dnerf_core.errors import DNeRFError
+
+PROGRAM = "dnerf-headless"
+
+COMMANDS: dict[str, str] = {
+    "render": "Write labelled, posed views of generated subjects to a folder.",
+    "import": "Turn a published EG3D checkpoint into a model file.",
+    "info": "Print what is inside a model file.",
+    "doctor": "Tell what this machine can do.",
+}
+"""Every command and its line in the overview, in the order a user meets them."""
+
+EXIT_FAILED = 1
+EXIT_WRONG_CALL = 2
+EXIT_INTERRUPTED = 130
+
+
+class LazyGroup(click.Group):
+    """A click group that imports a command's module only when the command is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"headless.commands.{cmd_name}{'_' if keyword.iskeyword(cmd_name) else ''}")
+        command = module.command
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.group(
+    cls=LazyGroup,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+    epilog=f"\b\nExample:\n  {PROGRAM} render --seeds 0-7 --views 3 --output cars",
+)
+@click.version_option(__version__, prog_name=PROGRAM, message="%(prog)s %(version)s")
+def group() -> None:
+    """Labelled, posed, 3D-consistent images from a frozen 3D generator, without a window."""
+
+
+def run(args: Sequence[str]) -> int:
+    """Run one call of the command line.
+
+    Args:
+        args: the arguments after the program's name.
+
+    Returns:
+        The exit code: 0 done, 1 the job failed, 2 the call was wrong, 130 interrupted.
+    """
+    meta: dict[str, Any] = {}
+    if not args:
+        args = ["--help"]
+    exit_code = 0
+    try:
+        with group.make_context(PROGRAM, list(args)) as context:
+            meta = context.meta
+            group.invoke(context)
+            sys.stdout.flush()
+    except click.exceptions.Exit as signal:
+        exit_code = signal.exit_code
+    except click.ClickException as error:
+        exit_code = _fail(_click_message(error), error.exit_code, meta)
+    except DNeRFError as error:
+        exit_code = _fail(str(error), error.exit_code, meta)
+    except (KeyboardInterrupt, click.Abort):
+        exit_code = _fail("interrupted; the same command goes on where it stopped", EXIT_INTERRUPTED, meta)
+    except BrokenPipeError:
+        # The reader of our output has gone. Python would complain once more while flushing at exit, so stdout goes nowhere.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        exit_code = EXIT_FAILED
+    except Exception as error:
+        # The one place that catches everything: the outermost edge, where a fault of ours becomes a line instead of a traceback.
+        message = f"{type(error).__name__}: {error}"
+        hint = "" if meta.get("debug") else "; run again with --debug for the traceback"
+        exit_code = _fail(message + hint, EXIT_FAILED, meta)
+    return exit_code
+
+
+def main() -> None:
+    """The console script: run the call in `sys.argv` and exit with its code."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def _fail(message: str, exit_code: int, meta: dict[str, Any]) -> int:
+    """Say why in one line on stderr (after the traceback, with --debug) and, with --json, as the closing object on stdout."""
+    line = " ".join(message.split())
+    if meta.get("debug"):
+        traceback.print_exc()
+    print(f"error: {line}", file=sys.stderr)
+    if meta.get("json"):
+        status = "interrupted" if exit_code == EXIT_INTERRUPTED else "failed"
+        print(json.dumps({"event": "summary", "status": status, "error": line, "exit_code": exit_code}), flush=True)
+    return exit_code
+
+
+def _click_message(error: click.ClickException) -> str:
+    message = error.format_message().rstrip(".")
+    context = getattr(error, "ctx", None)
+    return f"{message}; see '{context.command_path if context else PROGRAM} --help'"
+
+
+if __name__ == "__main__":
+    main()

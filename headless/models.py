@@ -1,0 +1,115 @@
+"""Where commands meet the engine: which file a model argument means, what is inside it, and the model on its device."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import dnerf_core
+from dnerf_core.errors import CheckpointError, UsageError
+from dnerf_core.generator.config import GeneratorConfig
+from dnerf_core.labels import LabelSet
+
+if TYPE_CHECKING:
+    from dnerf_core.model import Model
+
+EMBEDDED_MODELS = ("demo-cars",)
+"""Models that come with the package, by the name `--model` takes."""
+
+_EMBEDDED_FOLDER = Path(dnerf_core.__file__).parent / "demo"
+
+
+@dataclass(frozen=True)
+class ModelFacts:
+    """What a model file says of itself, read without torch.
+
+    Attributes:
+        path: the file.
+        sha256: its hash, hexadecimal.
+        config: the generator.
+        semantic_config: the semantic branch as JSON values; None without one.
+        labels: the label set; None without one.
+        source: where the weights came from, with their licence note; empty if not told.
+        training: the training record; empty if not told.
+        parameters: number of values by part, such as {"generator": 31_000_000}.
+    """
+
+    path: Path
+    sha256: str
+    config: GeneratorConfig
+    semantic_config: dict[str, Any] | None
+    labels: LabelSet | None
+    source: dict[str, Any]
+    training: dict[str, Any]
+    parameters: dict[str, int]
+
+    @property
+    def has_semantics(self) -> bool:
+        """Whether views of this model come with masks."""
+        return self.semantic_config is not None
+
+
+def find_model(name_or_path: str) -> Path:
+    """The file a model argument means: an embedded model's, where it is the name of one, else the path as it is."""
+    embedded = _EMBEDDED_FOLDER / f"{name_or_path}.safetensors"
+    return embedded if name_or_path in EMBEDDED_MODELS else Path(name_or_path)
+
+
+def describe_model(name_or_path: str) -> ModelFacts:
+    """What a model says of itself, without torch and without reading its weights into memory.
+
+    Raises:
+        CheckpointError: no such model, or its file cannot be used.
+    """
+    from dnerf_core.checkpoints.model_file import file_sha256, read_header
+
+    path = find_model(name_or_path)
+    header = read_header(path)
+    if header.has_semantics and header.labels is None:
+        raise CheckpointError(
+            f"{path}: expected a label set with the semantic branch, found none; train or import the file again"
+        )
+    parameters: dict[str, int] = {}
+    for name, info in header.tensors.items():
+        part = name.partition(".")[0]
+        parameters[part] = parameters.get(part, 0) + info.count
+    return ModelFacts(
+        path=path,
+        sha256=file_sha256(path),
+        config=header.generator_config,
+        semantic_config=header.semantic_config,
+        labels=header.labels,
+        source=header.source or {},
+        training=header.training or {},
+        parameters=parameters,
+    )
+
+
+def pick_device(asked: str) -> str:
+    """The torch device for `--device`: "cpu" or "cuda".
+
+    Raises:
+        UsageError: "cuda" is asked for and torch sees none.
+    """
+    import torch
+
+    available = torch.cuda.is_available()
+    if asked == "cuda" and not available:
+        raise UsageError(
+            "--device cuda: expected a CUDA device, torch sees none; use --device cpu, or see `dnerf-headless doctor`"
+        )
+    return "cuda" if available and asked != "cpu" else "cpu"
+
+
+def load_model(name_or_path: str, device: str) -> Model:
+    """The model on `device` ("auto", "cpu" or "cuda").
+
+    Raises:
+        UsageError: the device is not there.
+        CheckpointError: no such model, or its file cannot be used.
+    """
+    chosen = pick_device(device)
+    from dnerf_core.model import Model
+
+    return Model.load(find_model(name_or_path), device=chosen)

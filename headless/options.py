@@ -1,0 +1,240 @@
+"""The options that several commands share, each in one spelling, and the text forms of seeds and angle ranges."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from dnerf_core.errors import UsageError
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+MAX_SEED = 2**32 - 1
+MAX_SUBJECTS = 1_000_000
+DEFAULT_SEEDS = tuple(range(8))
+
+
+def parse_seeds(text: str) -> tuple[int, ...]:
+    """Seeds from text such as `0-7` or `0,3,9-12`, in the order written.
+
+    Raises:
+        ValueError: not of that form, a seed named twice, a range that runs backwards, or a number out of range.
+    """
+    seeds: list[int] = []
+    for part in text.split(","):
+        match = re.fullmatch(r"\s*(\d{1,12})\s*(?:-\s*(\d{1,12})\s*)?", part, re.ASCII)
+        if match is None:
+            raise ValueError(f"expected seeds such as 0-7 or 0,3,9-12, found {text!r}")
+        first = int(match[1])
+        last = first if match[2] is None else int(match[2])
+        if last < first:
+            raise ValueError(f"the range {part.strip()!r} runs backwards; write {last}-{first}")
+        if last > MAX_SEED:
+            raise ValueError(f"a seed is at most {MAX_SEED}, found {last}")
+        if len(seeds) + last - first + 1 > MAX_SUBJECTS:
+            raise ValueError(f"at most {MAX_SUBJECTS} seeds in one call, {text!r} names more; split the job")
+        seeds.extend(range(first, last + 1))
+    seen: set[int] = set()
+    for seed in seeds:
+        if seed in seen:
+            raise ValueError(f"seed {seed} is named twice in {text!r}")
+        seen.add(seed)
+    return tuple(seeds)
+
+
+def format_seeds(seeds: tuple[int, ...]) -> str:
+    """The shortest text that `parse_seeds` reads back as `seeds`."""
+    parts: list[str] = []
+    start = 0
+    for index in range(1, len(seeds) + 1):
+        if index == len(seeds) or seeds[index] != seeds[index - 1] + 1:
+            first, last = seeds[start], seeds[index - 1]
+            parts.append(str(first) if first == last else f"{first}-{last}")
+            start = index
+    return ",".join(parts)
+
+
+def parse_range(text: str) -> tuple[float, float]:
+    """An angle range in degrees from `A:B` or a single `A`, which means `A:A`.
+
+    Raises:
+        ValueError: not one or two finite numbers.
+    """
+    parts = text.split(":")
+    try:
+        values = [float(part) for part in parts]
+    except ValueError:
+        values = []
+    if len(values) not in (1, 2) or not all(math.isfinite(value) for value in values):
+        raise ValueError(f"expected degrees such as 15 or -30:30, found {text!r}")
+    return values[0], values[-1]
+
+
+class SeedsType(click.ParamType[tuple[int, ...]]):
+    """`0-7` or `0,3,9-12` as a tuple of ints."""
+
+    name = "seeds"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, ...]:
+        try:
+            return value if isinstance(value, tuple) else parse_seeds(str(value))
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
+class RangeType(click.ParamType[tuple[float, float]]):
+    """`A:B` or `A` in degrees as a pair, both within [-limit, limit]."""
+
+    name = "degrees"
+
+    def __init__(self, limit_deg: float) -> None:
+        self.limit_deg = limit_deg
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[float, float]:
+        try:
+            low, high = value if isinstance(value, tuple) else parse_range(str(value))
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+        if max(abs(low), abs(high)) > self.limit_deg:
+            self.fail(f"expected degrees from {-self.limit_deg:g} to {self.limit_deg:g}, found {value!r}", param, ctx)
+        return low, high
+
+
+class FiniteFloat(click.FloatRange):
+    """A float range that also refuses nan, which compares false to every bound."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        number = super().convert(value, param, ctx)
+        if not math.isfinite(number):
+            self.fail(f"expected a finite number, found {value!r}", param, ctx)
+        return float(number)
+
+
+def _remember(ctx: click.Context, param: click.Parameter, value: bool) -> bool:
+    """Keep --json and --debug where the outermost edge finds them when a command fails."""
+    ctx.meta["json" if param.name == "as_json" else "debug"] = value
+    return value
+
+
+def model_option(function: F) -> F:
+    """`--model`: an embedded model's name or a model file."""
+    text = "An embedded model or a model file."
+    return click.option("--model", "model_name", default="demo-cars", show_default=True, metavar="NAME|FILE", help=text)(function)
+
+
+def subject_options(function: F) -> F:
+    """`--seeds` and `--subjects`: which subjects; see `chosen_seeds`."""
+    for option in (
+        click.option(
+            "--subjects", type=click.IntRange(1, MAX_SUBJECTS), metavar="N", help="The first N seeds, instead of --seeds."
+        ),
+        click.option("--seeds", type=SeedsType(), metavar="LIST", help="Seeds, such as 0-7 or 0,3,9-12.  [default: 0-7]"),
+    ):
+        function = option(function)
+    return function
+
+
+def camera_options(function: F) -> F:
+    """`--views`, `--yaw`, `--pitch` and `--random-views`: where each subject is seen from; see `chosen_views`."""
+    yaw_text = "Turn in degrees, one value or a range."
+    pitch_text = "Elevation in degrees, one value or a range.  [default: the model's own]"
+    views_text = "Views of each subject.  [default: 3, or 1 where yaw and pitch are single values]"
+    random_text = "Draw yaw and pitch at random, by seed and view, instead of even spacing."
+    for option in (
+        click.option("--random-views", is_flag=True, help=random_text),
+        click.option("--pitch", type=RangeType(90.0), metavar="A:B", help=pitch_text),
+        click.option("--yaw", type=RangeType(360.0), default="-30:30", show_default=True, metavar="A:B", help=yaw_text),
+        click.option("--views", type=click.IntRange(1, 10_000), metavar="N", help=views_text),
+    ):
+        function = option(function)
+    return function
+
+
+def truncation_option(function: F) -> F:
+    """`--truncation`: the factor psi that pulls a subject towards the mean."""
+    return click.option(
+        "--truncation",
+        type=FiniteFloat(0.0, 2.0),
+        default=1.0,
+        show_default=True,
+        metavar="PSI",
+        help="Pull subjects towards the mean: 1 leaves them, 0 is the mean.",
+    )(function)
+
+
+def resolution_option(function: F) -> F:
+    """`--resolution`: the output's side in pixels."""
+    return click.option(
+        "--resolution", type=click.IntRange(8, 4096), metavar="PIXELS", help="Side of the views.  [default: the model's own]"
+    )(function)
+
+
+def device_option(function: F) -> F:
+    """`--device`: where the engine computes."""
+    return click.option(
+        "--device",
+        type=click.Choice(["auto", "cpu", "cuda"]),
+        default="auto",
+        show_default=True,
+        help="auto takes a CUDA device if there is one.",
+    )(function)
+
+
+def output_option(default: str) -> Callable[[F], F]:
+    """`--output`: the folder that results go to."""
+    return click.option(
+        "--output",
+        "-o",
+        type=click.Path(path_type=Path),
+        default=default,
+        show_default=True,
+        metavar="FOLDER",
+        help="Where the results go; made if it is not there.",
+    )
+
+
+def output_style_options(function: F) -> F:
+    """`--json` and `--debug`, which every command has."""
+    json_text = "One JSON object a line on stdout, the last one the summary."
+    eager_flag: dict[str, Any] = {"is_flag": True, "is_eager": True, "callback": _remember}
+    for option in (
+        click.option("--debug", expose_value=False, help="Show the traceback of a failure.", **eager_flag),
+        click.option("--json", "as_json", help=json_text, **eager_flag),
+    ):
+        function = option(function)
+    return function
+
+
+def chosen_seeds(seeds: tuple[int, ...] | None, subjects: int | None) -> tuple[int, ...]:
+    """The seeds meant by `--seeds` and `--subjects`, of which at most one may be given.
+
+    Raises:
+        UsageError: both are given.
+    """
+    if seeds is not None and subjects is not None:
+        meant = f"--subjects {subjects} means --seeds {format_seeds(tuple(range(subjects)))}"
+        raise UsageError(f"--seeds and --subjects: expected one of them, found both; {meant}")
+    if subjects is not None:
+        return tuple(range(subjects))
+    return DEFAULT_SEEDS if seeds is None else seeds
+
+
+def chosen_views(views: int | None, yaw_deg: tuple[float, float], pitch_deg: tuple[float, float] | None) -> int:
+    """The number of views meant by `--views`, which a single direction reduces to one.
+
+    Raises:
+        UsageError: several views asked for of one direction, which would all be the same picture.
+    """
+    single = yaw_deg[0] == yaw_deg[1] and (pitch_deg is None or pitch_deg[0] == pitch_deg[1])
+    if views is None:
+        return 1 if single else 3
+    if single and views > 1:
+        raise UsageError(
+            f"--views {views}: expected 1 for the single direction of --yaw {yaw_deg[0]:g}; give --yaw or --pitch as a range A:B"
+        )
+    return views

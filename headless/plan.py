@@ -1,0 +1,103 @@
+"""What a render is going to do, as data: which subjects, from where, to which names. Nothing here touches a model or a disk."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from dnerf_core.camera import Camera, arc_cameras
+from dnerf_core.generator.config import CameraConfig
+from headless.options import format_seeds
+from headless.writers.views import DepthFormat
+
+Spacing = Literal["even", "random"]
+
+
+@dataclass(frozen=True)
+class ViewPlan:
+    """The options of a call that decide what its results are; where it computes and where it writes are not among them.
+
+    Attributes:
+        model_name, model_sha256: the model; the file's hash decides, the name is for people.
+        seeds: one a subject, in the order of the results.
+        views: views of each subject.
+        yaw_deg, pitch_deg: ranges in degrees of the arc of cameras.
+        spacing: "even" along the arc, or "random" by seed and view.
+        truncation: the factor psi.
+        resolution_px: side of the views.
+        depth_format: file format of the depth.
+        masks: whether there are label masks; false for a model without a semantic branch.
+    """
+
+    model_name: str
+    model_sha256: str
+    seeds: tuple[int, ...]
+    views: int
+    yaw_deg: tuple[float, float]
+    pitch_deg: tuple[float, float]
+    spacing: Spacing
+    truncation: float
+    resolution_px: int
+    depth_format: DepthFormat
+    masks: bool
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON values; seeds in the text form of `--seeds`."""
+        data = dataclasses.asdict(self)
+        return {key: list(value) if isinstance(value, tuple) else value for key, value in data.items()} | {
+            "seeds": format_seeds(self.seeds)
+        }
+
+
+OPTION_NAMES = {
+    "command": "the command",
+    "written_by": "the version",
+    "model_sha256": "--model (sha256)",
+    "seeds": "--seeds",
+    "views": "--views",
+    "yaw_deg": "--yaw",
+    "pitch_deg": "--pitch",
+    "spacing": "--random-views (spacing)",
+    "truncation": "--truncation",
+    "resolution_px": "--resolution",
+    "depth_format": "--depth-format",
+    "masks": "the masks",
+}
+"""How a user knows each entry of a recorded plan; entries not named here do not tell two plans apart."""
+
+
+@dataclass(frozen=True)
+class PlannedView:
+    """One view to render. `name` is the stem of its files, such as `s0003_v01`."""
+
+    name: str
+    seed: int
+    view: int
+    camera: Camera
+
+
+def view_name(seed: int, view: int) -> str:
+    """The stem of a view's files: `s0003_v01` for seed 3, view 1."""
+    return f"s{seed:04d}_v{view:02d}"
+
+
+def plan_subject(plan: ViewPlan, cameras: CameraConfig, seed: int) -> list[PlannedView]:
+    """The views of one subject, view 0 first. Depends on `seed` and the plan's camera options alone, never on other subjects."""
+    if plan.spacing == "even":
+        arc = arc_cameras(cameras, yaw_deg=plan.yaw_deg, pitch_deg=plan.pitch_deg, count=plan.views, mode="even")
+    else:
+        arc = [
+            arc_cameras(
+                cameras, yaw_deg=plan.yaw_deg, pitch_deg=plan.pitch_deg, count=1, mode="random", rng=view_generator(seed, view)
+            )[0]
+            for view in range(plan.views)
+        ]
+    return [PlannedView(view_name(seed, view), seed, view, camera) for view, camera in enumerate(arc)]
+
+
+def view_generator(seed: int, view: int) -> np.random.Generator:
+    """The source of chance for one view, keyed by (seed, view): the same whatever else is rendered, and in whatever order."""
+    return np.random.Generator(np.random.Philox(np.random.SeedSequence([seed, view])))

@@ -1,0 +1,56 @@
+"""What a command says while it works: JSON lines for machines, or a progress bar on stderr and a short summary on stdout."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+
+class Reporter:
+    """One command's voice. Data goes to stdout; progress and warnings go to stderr.
+
+    With `as_json` every message is one JSON object a line on stdout with a name in `event`; the last one is the summary.
+    """
+
+    def __init__(self, as_json: bool) -> None:
+        self.as_json = as_json
+
+    def event(self, kind: str, **fields: Any) -> None:
+        """A step that machines may follow; people do not see it."""
+        if self.as_json:
+            _print_json({"event": kind, **fields})
+
+    def warning(self, message: str, **fields: Any) -> None:
+        """Something the user should know though the job goes on."""
+        if self.as_json:
+            _print_json({"event": "warning", "message": message, **fields})
+        else:
+            print(f"warning: {message}", file=sys.stderr, flush=True)
+
+    def summary(self, lines: Sequence[str], **fields: Any) -> None:
+        """The end of a job that went well: `lines` for people, `fields` for machines."""
+        if self.as_json:
+            _print_json({"event": "summary", "status": "done", **fields})
+        else:
+            print("\n".join(lines), flush=True)
+
+    @contextmanager
+    def progress(self, description: str, total: int) -> Iterator[Callable[[], None]]:
+        """A bar on stderr for `total` steps, where stderr is a terminal; yields what to call after each step."""
+        if self.as_json or not sys.stderr.isatty():
+            yield lambda: None
+            return
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+            task = bar.add_task(description, total=total)
+            yield lambda: bar.advance(task)
+
+
+def _print_json(data: dict[str, Any]) -> None:
+    print(json.dumps(data, allow_nan=False), flush=True)

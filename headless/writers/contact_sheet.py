@@ -1,0 +1,154 @@
+"""The contact sheet: one picture to see at a glance what a data set folder holds. Pure functions from arrays to a picture."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, ImageDraw, ImageFont
+
+from dnerf_core.labels import LabelSet
+
+MAX_SUBJECTS = 8
+MAX_VIEWS = 4
+TILE_PX = 144
+
+_MARGIN = 16
+_ROW_LABEL = 76
+_TILE_GAP = 3
+_VIEW_GAP = 16
+_LINE = 26
+_INK = (32, 32, 36)
+_PAPER = (250, 250, 248)
+_BACKGROUND_GRAY = 236
+_OVERLAY = 0.6
+
+_NEAR_TO_FAR = np.array(
+    [(255, 244, 184), (253, 190, 92), (241, 125, 74), (204, 67, 99), (142, 42, 118), (80, 30, 110), (28, 18, 66)], np.float64
+)
+"""Colours from near (bright) to far (dark), even steps."""
+
+
+@dataclass(frozen=True)
+class SheetView:
+    """One view: rgb uint8 [H, W, 3]; mask uint8 [H, W] label ids or None; depth_planar float32 [H, W], +inf at background."""
+
+    rgb: npt.NDArray[np.uint8]
+    mask: npt.NDArray[np.uint8] | None
+    depth_planar: npt.NDArray[np.float32]
+
+
+def contact_sheet(title: str, rows: Sequence[tuple[str, Sequence[SheetView]]], labels: LabelSet | None) -> Image.Image:
+    """A row a subject; for each view the image, the mask laid over it (where there are masks) and the coloured depth.
+
+    Args:
+        title: one line at the top.
+        rows: the name of each subject and its views; every row has as many views as the first.
+        labels: names and colours for the legend; None where there are no masks.
+    """
+    tiles_a_view = 2 if labels is None else 3
+    views = len(rows[0][1])
+    view_width = tiles_a_view * TILE_PX + (tiles_a_view - 1) * _TILE_GAP
+    width = 2 * _MARGIN + _ROW_LABEL + views * view_width + (views - 1) * _VIEW_GAP
+    legend = _legend_entries(labels)
+    font = ImageFont.load_default(size=15)
+    legend_lines = _wrap(legend, font, width - 2 * _MARGIN)
+    top = _MARGIN + 2 * _LINE
+    height = top + len(rows) * (TILE_PX + _TILE_GAP) + _MARGIN // 2 + _LINE * (len(legend_lines) + 1) + _MARGIN
+    sheet = Image.new("RGB", (width, height), _PAPER)
+    draw = ImageDraw.Draw(sheet)
+    draw.text((_MARGIN, _MARGIN - 4), title, fill=_INK, font=ImageFont.load_default(size=18))
+    for view in range(views):
+        left = _MARGIN + _ROW_LABEL + view * (view_width + _VIEW_GAP)
+        names = f"view {view}: image, depth" if labels is None else f"view {view}: image, labels, depth"
+        draw.text((left, _MARGIN + _LINE), names, fill=_INK, font=font)
+    for index, (name, row) in enumerate(rows):
+        y = top + index * (TILE_PX + _TILE_GAP)
+        draw.text((_MARGIN, y + TILE_PX // 2 - 9), name, fill=_INK, font=font)
+        near, far = depth_limits([view.depth_planar for view in row])
+        for column, view_arrays in enumerate(row):
+            x = _MARGIN + _ROW_LABEL + column * (view_width + _VIEW_GAP)
+            for tile in _tiles(view_arrays, labels, near, far):
+                sheet.paste(tile, (x, y))
+                x += TILE_PX + _TILE_GAP
+    _draw_legend(sheet, top + len(rows) * (TILE_PX + _TILE_GAP) + _MARGIN // 2, legend_lines, font)
+    return sheet
+
+
+def depth_limits(depths: Sequence[npt.NDArray[np.float32]]) -> tuple[float, float]:
+    """The nearest and farthest depth to colour: the 1st and 99th percentile of all finite values; (0, 1) where there are none."""
+    finite = np.concatenate([depth[np.isfinite(depth)] for depth in depths])
+    if finite.size == 0:
+        return 0.0, 1.0
+    near, far = np.percentile(finite, [1, 99])
+    return float(near), float(max(far, near + 1e-6))
+
+
+def color_depth(depth_planar: npt.NDArray[np.float32], near: float, far: float) -> npt.NDArray[np.uint8]:
+    """Depth [H, W] as colours uint8 [H, W, 3], bright near and dark far, light gray at background."""
+    background = ~np.isfinite(depth_planar)
+    position = np.clip((np.where(background, near, depth_planar) - near) / (far - near), 0.0, 1.0)
+    colors = _ramp(position)
+    colors[background] = _BACKGROUND_GRAY
+    return colors
+
+
+def overlay(rgb: npt.NDArray[np.uint8], mask: npt.NDArray[np.uint8], labels: LabelSet) -> npt.NDArray[np.uint8]:
+    """The mask's colours laid over the image, uint8 [H, W, 3]; background stays as it is."""
+    mixed = (1 - _OVERLAY) * rgb.astype(np.float64) + _OVERLAY * labels.colorize(mask)
+    return np.where((mask == 0)[..., None], rgb, np.rint(mixed)).astype(np.uint8)
+
+
+def _tiles(view: SheetView, labels: LabelSet | None, near: float, far: float) -> list[Image.Image]:
+    pictures = [view.rgb]
+    if labels is not None and view.mask is not None:
+        pictures.append(overlay(view.rgb, view.mask, labels))
+    pictures.append(color_depth(view.depth_planar, near, far))
+    return [Image.fromarray(picture).resize((TILE_PX, TILE_PX), Image.Resampling.LANCZOS) for picture in pictures]
+
+
+def _ramp(position: npt.NDArray[np.floating]) -> npt.NDArray[np.uint8]:
+    steps = np.linspace(0.0, 1.0, len(_NEAR_TO_FAR))
+    return np.stack([np.rint(np.interp(position, steps, _NEAR_TO_FAR[:, c])) for c in range(3)], axis=-1).astype(np.uint8)
+
+
+def _legend_entries(labels: LabelSet | None) -> list[tuple[str, tuple[int, int, int]]]:
+    return [] if labels is None else [(label.name, label.color) for label in labels.labels]
+
+
+def _wrap(
+    entries: Sequence[tuple[str, tuple[int, int, int]]], font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width: int
+) -> list[list[tuple[int, str, tuple[int, int, int]]]]:
+    """Entries as lines of (left edge, name, colour) no wider than `width`."""
+    lines: list[list[tuple[int, str, tuple[int, int, int]]]] = []
+    left = width
+    for name, color in entries:
+        needed = 22 + int(font.getlength(name)) + 20
+        if not lines or left + needed > width:
+            lines.append([])
+            left = 0
+        lines[-1].append((_MARGIN + left, name, color))
+        left += needed
+    return lines
+
+
+def _draw_legend(
+    sheet: Image.Image,
+    top: int,
+    lines: Sequence[Sequence[tuple[int, str, tuple[int, int, int]]]],
+    font: ImageFont.FreeTypeFont | ImageFont.ImageFont,
+) -> None:
+    draw = ImageDraw.Draw(sheet)
+    y = top + 4
+    for line in lines:
+        for x, name, color in line:
+            draw.rectangle((x, y + 2, x + 15, y + 17), fill=tuple(color), outline=_INK)
+            draw.text((x + 22, y), name, fill=_INK, font=font)
+        y += _LINE
+    draw.text((_MARGIN, y), "depth: near", fill=_INK, font=font)
+    bar_left = _MARGIN + int(font.getlength("depth: near")) + 8
+    bar = _ramp(np.tile(np.linspace(0.0, 1.0, 120), (15, 1)))
+    sheet.paste(Image.fromarray(bar), (bar_left, y + 2))
+    draw.text((bar_left + 128, y), "far (scaled for each subject)", fill=_INK, font=font)

@@ -1,0 +1,97 @@
+"""Files that appear whole or not at all: written under a temporary name in the same folder, synced, then renamed."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from dnerf_core.errors import OutputError
+
+TEMPORARY_PREFIX = ".tmp-"
+
+_REMEDIES = {
+    errno.ENOSPC: "free some space on that disk and repeat the command",
+    errno.EDQUOT: "free some of your quota on that disk and repeat the command",
+    errno.EROFS: "choose a folder you can write to",
+    errno.EACCES: "choose a folder you can write to",
+    errno.EPERM: "choose a folder you can write to",
+}
+
+
+def write_whole(path: Path, write: Callable[[Path], None]) -> None:
+    """Let `write` fill a temporary file beside `path`, then put it in the place of `path` in one step.
+
+    Args:
+        path: the final name; its folder exists.
+        write: writes all of the file at the name it is given; fails with OSError.
+
+    Raises:
+        OutputError: the file cannot be written; nothing is left behind.
+    """
+    temporary = path.with_name(f"{TEMPORARY_PREFIX}{os.getpid()}-{path.name}")
+    try:
+        write(temporary)
+        with temporary.open("rb+") as file:
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except OSError as error:
+        raise output_error(path, error) from error
+    finally:
+        _remove_quietly(temporary)
+
+
+def write_bytes_whole(path: Path, data: bytes) -> None:
+    """`write_whole` of bytes in memory."""
+
+    def write(temporary: Path) -> None:
+        temporary.write_bytes(data)
+
+    write_whole(path, write)
+
+
+def make_folder(path: Path) -> None:
+    """Make `path` and its parents where they are missing.
+
+    Raises:
+        OutputError: it cannot be made.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise output_error(path, error) from error
+
+
+def remove_leftovers(folders: Iterable[Path]) -> int:
+    """Remove the temporary files that an interrupted run left in `folders`; returns how many.
+
+    Raises:
+        OutputError: one cannot be removed.
+    """
+    removed = 0
+    for folder in folders:
+        if not folder.is_dir():
+            continue
+        for leftover in folder.glob(f"{TEMPORARY_PREFIX}*"):
+            try:
+                leftover.unlink()
+            except OSError as error:
+                raise output_error(leftover, error) from error
+            removed += 1
+    return removed
+
+
+def output_error(path: Path, error: OSError) -> OutputError:
+    """The one line for an operating system's refusal to write `path`."""
+    reason = error.strerror or str(error)
+    remedy = _REMEDIES.get(error.errno or 0, "choose another place, or remove what is in the way")
+    return OutputError(f"{path}: expected to write this file or folder, the system says: {reason}; {remedy}")
+
+
+def _remove_quietly(path: Path) -> None:
+    """Remove what a failed write left; a second failure must not hide the first."""
+    try:
+        path.unlink(missing_ok=True)
+    except OSError:
+        return

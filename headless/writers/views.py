@@ -1,0 +1,114 @@
+"""One view's files: the image as PNG, the mask as palette PNG, the depth as EXR or NPY; and how to read them back."""
+
+from __future__ import annotations
+
+import errno
+import io
+import os
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from headless.writers.files import write_bytes_whole, write_whole
+
+DepthFormat = Literal["exr", "npy"]
+
+_REFUSALS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES)
+
+
+def write_image(path: Path, rgb: npt.NDArray[np.uint8]) -> None:
+    """An 8-bit RGB PNG without time stamps, so that equal pixels give equal bytes.
+
+    Args:
+        rgb: [H, W, 3] uint8.
+
+    Raises:
+        OutputError: the file cannot be written.
+    """
+    write_bytes_whole(path, _png_bytes(Image.fromarray(rgb)))
+
+
+def write_mask(path: Path, mask: npt.NDArray[np.uint8], palette: npt.NDArray[np.uint8]) -> None:
+    """A palette PNG (mode P) whose pixel values are the label ids.
+
+    Args:
+        mask: [H, W] uint8 label ids, 0 background, 255 ignore.
+        palette: [256, 3] uint8, the colour of each id.
+
+    Raises:
+        OutputError: the file cannot be written.
+    """
+    image = Image.fromarray(mask)
+    image.putpalette(palette.tobytes())  # turns the gray image into mode P, pixel values unchanged
+    write_bytes_whole(path, _png_bytes(image))
+
+
+def write_depth(path: Path, depth_planar: npt.NDArray[np.float32], depth_format: DepthFormat) -> None:
+    """Planar depth as float32: `exr` one channel Z, ZIP, background 0; `npy` the array itself, background +inf.
+
+    Args:
+        depth_planar: [H, W] float32, along the optical axis, the model's world units, +inf at background.
+
+    Raises:
+        OutputError: the file cannot be written.
+    """
+    if depth_format == "npy":
+        buffer = io.BytesIO()
+        np.save(buffer, depth_planar)
+        write_bytes_whole(path, buffer.getvalue())
+        return
+    # Readers of EXR scale, filter and sum what they find, so the background must be finite there.
+    finite = np.where(np.isfinite(depth_planar), depth_planar, np.float32(0.0)).astype(np.float32)
+    write_whole(path, lambda temporary: _write_exr(temporary, finite))
+
+
+def read_image(path: Path) -> npt.NDArray[np.uint8]:
+    """A PNG written by `write_image` as [H, W, 3] uint8, or by `write_mask` as [H, W] uint8 label ids."""
+    with Image.open(path) as image:
+        return np.asarray(image, dtype=np.uint8).copy()
+
+
+def read_depth(path: Path) -> npt.NDArray[np.float32]:
+    """A depth written by `write_depth`, in either format, as [H, W] float32 with +inf at background."""
+    if path.suffix == ".npy":
+        return np.asarray(np.load(path), dtype=np.float32)
+    depth = _read_exr(path)
+    depth[depth == 0] = np.inf
+    return depth
+
+
+def _png_bytes(image: Image.Image) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, format="PNG")
+    return buffer.getvalue()
+
+
+def _read_exr(path: Path) -> npt.NDArray[np.float32]:
+    import OpenEXR
+
+    with OpenEXR.File(str(path)) as file:
+        return np.array(file.channels()["Z"].pixels, dtype=np.float32)
+
+
+def _write_exr(path: Path, depth: npt.NDArray[np.float32]) -> None:
+    import OpenEXR
+
+    header = {"compression": OpenEXR.ZIP_COMPRESSION, "type": OpenEXR.scanlineimage}
+    try:
+        OpenEXR.File(header, {"Z": np.ascontiguousarray(depth)}).write(str(path))
+        # The library (3.5) says nothing when the last buffer does not reach a full disk, so what arrived is read back.
+        arrived = np.array_equal(_read_exr(path), depth)
+    except RuntimeError as error:
+        # It reports the system's refusals as RuntimeError, with the reason in the text only.
+        number = next((code for code in _REFUSALS if os.strerror(code) in str(error)), None)
+        reason = (
+            f"the EXR did not arrive whole, the disk may be full ({str(error).rstrip('.')})"
+            if number is None
+            else os.strerror(number)
+        )
+        raise OSError(errno.EIO if number is None else number, reason) from error
+    if not arrived:
+        raise OSError(errno.EIO, "the EXR did not arrive whole, the disk may be full")

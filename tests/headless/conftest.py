@@ -1,0 +1,3 @@
+from tests.headless.fake_engine import fake_model
+
+__all__ = ["fake_model"]

@@ -1,0 +1,89 @@
+"""A stand-in for the engine: subjects are discs on a flat plane, made at once, counted, and able to fail on demand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from dnerf_core.camera import Camera
+from dnerf_core.generator.config import CameraConfig, GeneratorConfig
+from dnerf_core.labels import SHAPENET_CAR_LABELS
+from headless import models
+from headless.models import ModelFacts
+
+SIZE_PX = 24
+PITCH_DEG = 12.0
+
+
+@dataclass
+class FakeView:
+    camera: Camera
+    rgb: np.ndarray
+    mask: np.ndarray | None
+    depth_planar: np.ndarray
+
+
+@dataclass
+class FakeModel:
+    """Counts what is asked of it; `before_view` runs before every view and may raise."""
+
+    masks: bool = True
+    empty: bool = False
+    subjects_made: list[int] = field(default_factory=list)
+    views_made: list[tuple[int, Camera]] = field(default_factory=list)
+    before_view: Callable[[], None] = lambda: None
+
+    def subject(self, seed: int, truncation: float = 1.0) -> FakeSubject:
+        self.subjects_made.append(seed)
+        return FakeSubject(self, seed, truncation)
+
+
+@dataclass
+class FakeSubject:
+    model: FakeModel
+    seed: int
+    truncation: float
+
+    def render(self, camera: Camera, size_px: int | None = None) -> FakeView:
+        self.model.before_view()
+        self.model.views_made.append((self.seed, camera))
+        size = size_px or SIZE_PX
+        rows, columns = np.mgrid[:size, :size] / size - 0.5
+        x, y, _ = camera.position
+        disc = np.hypot(columns - 0.05 * x, rows - 0.05 * y) < 0.38
+        mask = np.where(disc, 1 + (4 * np.arange(size) // size), 0).astype(np.uint8)
+        mask[0, 0] = 255
+        if self.model.empty:
+            mask[:] = 0
+        depth = np.where(disc, 1.0 + columns**2 + 0.01 * self.seed, np.inf).astype(np.float32)
+        rgb = np.zeros((size, size, 3), np.uint8)
+        rgb[disc] = (self.seed * 37 % 256, int(100 * self.truncation), 128)
+        return FakeView(camera, rgb, mask if self.model.masks else None, depth)
+
+
+def fake_facts(name: str, masks: bool) -> ModelFacts:
+    """What the model file of that name would say."""
+    return ModelFacts(
+        path=Path("fake.safetensors"),
+        sha256=f"{name}-hash",
+        config=GeneratorConfig(name=name, image_size=SIZE_PX, cameras=CameraConfig(pitch_deg=PITCH_DEG)),
+        semantic_config={} if masks else None,
+        labels=SHAPENET_CAR_LABELS if masks else None,
+        source={},
+        training={},
+        parameters={"generator": 10},
+    )
+
+
+@pytest.fixture
+def fake_model(monkeypatch: pytest.MonkeyPatch) -> FakeModel:
+    """The engine's two doors, `describe_model` and `load_model`, lead to this model, whatever the device."""
+    model = FakeModel()
+
+    monkeypatch.setattr(models, "describe_model", lambda name: fake_facts(name, masks=model.masks))
+    monkeypatch.setattr(models, "load_model", lambda name, device: model)
+    return model

@@ -1,0 +1,434 @@
+"""`render` with a stand-in engine: what is written, what a second run does, and what is refused."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import json
+import os
+import resource
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from dnerf_core.camera import arc_cameras, cameras_from_json
+from dnerf_core.errors import CheckpointError, OutputError
+from dnerf_core.generator.config import CameraConfig
+from dnerf_core.labels import SHAPENET_CAR_LABELS, LabelSet
+from headless import cli, models
+from headless.plan import view_generator
+from headless.writers import files
+from headless.writers.views import read_depth, read_image, write_depth
+from tests.headless.fake_engine import PITCH_DEG, SIZE_PX, FakeModel, fake_facts
+
+TOP_FILES = {"images", "masks", "depth", "cameras.json", "labels.json", "metadata.jsonl", "contact-sheet.png", "dataset.json"}
+
+
+def render(output: Path, *args: str) -> int:
+    return cli.run(["render", "--seeds", "0-2", "--views", "2", "--output", str(output), *args])
+
+
+def snapshot(folder: Path) -> dict[str, tuple[bytes, int]]:
+    """Every file's bytes and time, and every folder's time: a run that changes nothing leaves it equal."""
+    return {
+        str(path.relative_to(folder)): (path.read_bytes() if path.is_file() else b"", path.stat().st_mtime_ns)
+        for path in sorted([folder, *folder.rglob("*")])
+    }
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {name: data for name, (data, _) in snapshot(folder).items()}
+
+
+def error_line(capsys: pytest.CaptureFixture[str]) -> str:
+    error = capsys.readouterr().err
+    assert error.startswith("error: ")
+    assert error.count("\n") == 1
+    return error
+
+
+def test_the_folder_holds_what_the_formats_say(fake_model: FakeModel, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    output = tmp_path / "deep" / "cars"
+    assert render(output) == 0
+    assert {path.name for path in output.iterdir()} == TOP_FILES
+    names = [f"s{seed:04d}_v{view:02d}" for seed in range(3) for view in range(2)]
+    for kind, suffix in (("images", "png"), ("masks", "png"), ("depth", "exr")):
+        assert sorted(path.name for path in (output / kind).iterdir()) == [f"{name}.{suffix}" for name in names]
+    rows = [json.loads(line) for line in (output / "metadata.jsonl").read_text().splitlines()]
+    assert rows[3] == {
+        "image_file_name": "images/s0001_v01.png",
+        "mask_file_name": "masks/s0001_v01.png",
+        "depth_file": "depth/s0001_v01.exr",
+        "seed": 1,
+        "view": 1,
+    }
+    assert [(row["seed"], row["view"]) for row in rows] == [(s, v) for s in range(3) for v in range(2)]
+    assert LabelSet.from_json((output / "labels.json").read_text()) == SHAPENET_CAR_LABELS
+    text = (output / "cameras.json").read_text()
+    assert json.loads(text)["image_size_px"] == [SIZE_PX, SIZE_PX]
+    cameras = cameras_from_json(text)
+    assert list(cameras) == names
+    expected = arc_cameras(CameraConfig(pitch_deg=PITCH_DEG), (-30, 30), (PITCH_DEG, PITCH_DEG), count=2)
+    for index, name in enumerate(names):
+        np.testing.assert_array_equal(cameras[name].cam2world, expected[index % 2].cam2world)
+    assert fake_model.subjects_made == [0, 1, 2]
+    captured = capsys.readouterr()
+    assert captured.err == ""
+    assert captured.out.startswith(f"{output}: 6 views of 3 subjects, 24 x 24 px: 6 written in ")
+    assert captured.out.endswith(f"look at {output}/contact-sheet.png\n")
+
+
+def test_masks_are_palette_pngs_with_exact_ids(fake_model: FakeModel, tmp_path: Path) -> None:
+    assert render(tmp_path / "out") == 0
+    seed, camera = fake_model.views_made[1]
+    expected = fake_model.subject(seed).render(camera)
+    with Image.open(tmp_path / "out" / "masks" / "s0000_v01.png") as image:
+        assert image.mode == "P"
+        palette = np.array(image.getpalette(), np.uint8).reshape(-1, 3)
+        ids = np.asarray(image)
+    np.testing.assert_array_equal(ids, expected.mask)
+    assert {0, 1, 2, 3, 4, 255} == set(np.unique(ids))
+    np.testing.assert_array_equal(palette[:256], SHAPENET_CAR_LABELS.palette())
+    np.testing.assert_array_equal(read_image(tmp_path / "out" / "images" / "s0000_v01.png"), expected.rgb)
+
+
+def test_depth_comes_back_bit_for_bit_from_exr_and_npy(fake_model: FakeModel, tmp_path: Path) -> None:
+    import OpenEXR
+
+    assert render(tmp_path / "exr") == 0
+    assert render(tmp_path / "npy", "--depth-format", "npy") == 0
+    seed, camera = fake_model.views_made[0]
+    expected = fake_model.subject(seed).render(camera).depth_planar
+    assert np.isinf(expected).any()
+    path = tmp_path / "exr" / "depth" / "s0000_v00.exr"
+    with OpenEXR.File(str(path)) as file:
+        assert file.header()["compression"] == OpenEXR.ZIP_COMPRESSION
+        stored = file.channels()["Z"].pixels
+        assert stored.dtype == np.float32
+        np.testing.assert_array_equal(stored, np.where(np.isinf(expected), 0, expected))
+    np.testing.assert_array_equal(read_depth(path), expected)
+    np.testing.assert_array_equal(np.load(tmp_path / "npy" / "depth" / "s0000_v00.npy"), expected)
+    np.testing.assert_array_equal(read_depth(tmp_path / "npy" / "depth" / "s0000_v00.npy"), expected)
+
+
+def test_the_same_call_again_changes_nothing(fake_model: FakeModel, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert render(tmp_path / "out") == 0
+    before = snapshot(tmp_path / "out")
+    made = list(fake_model.subjects_made)
+    capsys.readouterr()
+    assert render(tmp_path / "out") == 0
+    assert snapshot(tmp_path / "out") == before
+    assert fake_model.subjects_made == made
+    assert "nothing to do" in capsys.readouterr().out
+    # --subjects 3 is another spelling of the same call.
+    assert cli.run(["render", "--subjects", "3", "--views", "2", "-o", str(tmp_path / "out")]) == 0
+    assert snapshot(tmp_path / "out") == before
+
+
+@pytest.mark.parametrize("interruption", [KeyboardInterrupt(), CheckpointError("boom"), ZeroDivisionError("boom")])
+def test_an_interrupted_run_is_finished_by_the_same_call(
+    interruption: BaseException, fake_model: FakeModel, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.run(["render", "--seeds", "0-5", "--views", "2", "-o", str(tmp_path / "whole")]) == 0
+    fake_model.subjects_made.clear()
+    fake_model.views_made.clear()
+
+    def stop_before_view_8() -> None:
+        if len(fake_model.views_made) == 7:
+            raise interruption
+
+    fake_model.before_view = stop_before_view_8
+    half = tmp_path / "half"
+    again = ["render", "--seeds", "0-5", "--views", "2", "-o", str(half)]
+    assert cli.run(again) == (130 if isinstance(interruption, KeyboardInterrupt) else 1)
+    error_line(capsys)
+    kept = snapshot(half)
+    images = {name for name in kept if name.startswith("images/")}
+    assert 1 <= len(images) <= 7
+    assert not any(".tmp-" in name for name in kept)
+    assert "metadata.jsonl" not in kept
+    fake_model.before_view = lambda: None
+    fake_model.subjects_made.clear()
+    assert cli.run(again) == 0
+    assert contents(half) == contents(tmp_path / "whole")
+    after = snapshot(half)
+    # Whole files of the first run keep their bytes and times; folders get newer as files are added.
+    assert all(after[name] == state for name, state in kept.items() if (half / name).is_file())
+    complete = {seed for seed in range(6) if all(f"depth/s{seed:04d}_v{v:02d}.exr" in kept for v in range(2))}
+    assert fake_model.subjects_made == sorted(set(range(6)) - complete)
+
+
+def test_only_what_is_missing_is_made_again(fake_model: FakeModel, tmp_path: Path) -> None:
+    output = tmp_path / "out"
+    assert render(output) == 0
+    whole = snapshot(output)
+    (output / "masks" / "s0001_v01.png").unlink()
+    (output / "metadata.jsonl").unlink()
+    (output / "labels.json").unlink()
+    fake_model.subjects_made.clear()
+    fake_model.views_made.clear()
+    assert render(output) == 0
+    assert fake_model.subjects_made == [1]
+    assert len(fake_model.views_made) == 1
+    after = snapshot(output)
+    assert contents(output) == {name: data for name, (data, _) in whole.items()}
+    touched = {name for name in whole if after[name] != whole[name] and (output / name).is_file()}
+    assert touched == {"masks/s0001_v01.png", "metadata.jsonl", "labels.json"}
+    (output / "contact-sheet.png").unlink()
+    assert render(output) == 0
+    assert fake_model.subjects_made == [1]
+    assert contents(output) == {name: data for name, (data, _) in whole.items()}
+
+
+def test_half_written_files_of_a_killed_run_are_removed(fake_model: FakeModel, tmp_path: Path) -> None:
+    output = tmp_path / "out"
+    output.mkdir()
+    (output / ".tmp-77-dataset.json").write_text("{")  # killed before the folder was even claimed
+    assert render(output) == 0
+    (output / "images" / ".tmp-77-s0000_v00.png").write_bytes(b"half")
+    (output / ".tmp-77-metadata.jsonl").write_bytes(b"half")
+    (output / "images" / "s0000_v00.png").unlink()
+    assert render(output) == 0
+    assert not list(output.rglob(".tmp-*"))
+    assert (output / "images" / "s0000_v00.png").exists()
+
+
+def test_a_foreign_folder_or_file_is_refused(fake_model: FakeModel, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    (folder / "holiday.jpg").write_bytes(b"x")
+    before = snapshot(folder)
+    assert render(folder) == 1
+    line = error_line(capsys)
+    assert str(folder) in line
+    assert "found 'holiday.jpg' and no dataset.json; choose another --output" in line
+    assert snapshot(folder) == before
+    assert render(folder / "holiday.jpg") == 1
+    assert "holiday.jpg" in error_line(capsys)
+    assert render(folder / "holiday.jpg" / "below") == 1
+    assert "Not a directory" in error_line(capsys)
+    (folder / "dataset.json").write_text('{"format": "something"}')
+    assert render(folder) == 1
+    assert "expected format datasetnerf-views 1, found another" in error_line(capsys)
+    (folder / "dataset.json").write_text("{")
+    assert render(folder) == 1
+    assert "cannot be read" in error_line(capsys)
+    assert fake_model.subjects_made == []
+
+
+@pytest.mark.parametrize(
+    ("args", "difference"),
+    [
+        (["--seeds", "0-3"], "--seeds was 0-2 and is now 0-3"),
+        (["--views", "4"], "--views was 2 and is now 4"),
+        (["--yaw", "-45:45"], "--yaw was -30:30 and is now -45:45"),
+        (["--pitch", "-5"], "--pitch was 12:12 and is now -5:-5"),
+        (["--truncation", "0.7"], "--truncation was 1.0 and is now 0.7"),
+        (["--resolution", "32"], "--resolution was 24 and is now 32"),
+        (["--random-views"], "--random-views (spacing) was even and is now random"),
+        (["--depth-format", "npy"], "--depth-format was exr and is now npy"),
+        (["--model", "other"], "--model (sha256) was demo-cars-hash and is now other-hash"),
+    ],
+)
+def test_the_results_of_another_call_are_refused(
+    args: list[str], difference: str, fake_model: FakeModel, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    output = tmp_path / "out"
+    assert render(output) == 0
+    before = snapshot(output)
+    capsys.readouterr()
+    assert render(output, *args) == 1
+    line = error_line(capsys)
+    assert f"{output}: holds the results of another call, {difference}" in line
+    assert "choose another --output" in line
+    assert snapshot(output) == before
+
+
+def test_results_of_another_version_or_command_are_refused(
+    fake_model: FakeModel, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    output = tmp_path / "out"
+    assert render(output) == 0
+    for key, value, expected in (
+        ("written_by", "datasetnerf 0.0.1", "the version was datasetnerf 0.0.1"),
+        ("command", "sample", "the command was sample and is now render"),
+    ):
+        record = json.loads((output / "dataset.json").read_text())
+        kept = dict(record)
+        record[key] = value
+        (output / "dataset.json").write_text(json.dumps(record))
+        capsys.readouterr()
+        assert render(output) == 1
+        assert expected in error_line(capsys)
+        (output / "dataset.json").write_text(json.dumps(kept))
+
+
+def test_two_machines_write_the_same_bytes(fake_model: FakeModel, tmp_path: Path) -> None:
+    assert render(tmp_path / "a") == 0
+    assert render(tmp_path / "b") == 0
+    assert contents(tmp_path / "a") == contents(tmp_path / "b")
+
+
+def test_random_views_are_keyed_by_seed_and_view_alone(fake_model: FakeModel, tmp_path: Path) -> None:
+    assert render(tmp_path / "all", "--random-views", "--pitch", "0:20") == 0
+    other = ["render", "--seeds", "7,2", "--views", "5", "--random-views", "--pitch", "0:20", "-o", str(tmp_path / "part")]
+    assert cli.run(other) == 0
+    all_cameras = cameras_from_json((tmp_path / "all" / "cameras.json").read_text())
+    part = cameras_from_json((tmp_path / "part" / "cameras.json").read_text())
+    for name in ("s0002_v00", "s0002_v01"):
+        np.testing.assert_array_equal(all_cameras[name].cam2world, part[name].cam2world)
+    poses = {camera.cam2world.tobytes() for camera in (*all_cameras.values(), *part.values())}
+    assert len(poses) == 6 + 10 - 2
+    # The stream itself is pinned: another one would silently change everybody's data sets.
+    assert view_generator(2, 1).random() == pytest.approx(0.5672741232387088, abs=0)
+    for camera in all_cameras.values():
+        x, y, z = camera.position
+        assert -30 <= np.degrees(np.arctan2(x, z)) <= 30
+        assert 0 <= np.degrees(np.arcsin(y / np.linalg.norm(camera.position))) <= 20
+
+
+def test_negative_numbers_are_taken_as_values(fake_model: FakeModel, tmp_path: Path) -> None:
+    output = tmp_path / "out"
+    assert cli.run(["render", "--subjects", "1", "--yaw", "-20:-10", "--pitch", "-5", "-o", str(output)]) == 0
+    plan = json.loads((output / "dataset.json").read_text())["plan"]
+    assert (plan["yaw_deg"], plan["pitch_deg"], plan["views"], plan["seeds"]) == ([-20, -10], [-5, -5], 3, "0")
+
+
+def test_json_lines_all_parse_and_the_last_is_the_summary(
+    fake_model: FakeModel, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert render(tmp_path / "out", "--json") == 0
+    captured = capsys.readouterr()
+    assert captured.err == ""
+    events = [json.loads(line) for line in captured.out.splitlines()]
+    assert [event["event"] for event in events] == ["start", *["view"] * 6, "summary"]
+    assert events[0]["plan"]["seeds"] == "0-2"
+    assert [event["name"] for event in events[1:3]] == ["s0000_v00", "s0000_v01"]
+    summary = events[-1]
+    assert (summary["status"], summary["views"], summary["views_written"], summary["nothing_to_do"]) == ("done", 6, 6, False)
+    assert render(tmp_path / "out", "--json") == 0
+    events = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [event["event"] for event in events] == ["start", "summary"]
+    assert events[-1]["nothing_to_do"] is True
+
+
+def test_a_model_without_semantic_branch_writes_no_masks(
+    fake_model: FakeModel, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fake_model.masks = False
+    assert render(tmp_path / "out") == 0
+    assert {path.name for path in (tmp_path / "out").iterdir()} == TOP_FILES - {"masks", "labels.json"}
+    row = json.loads((tmp_path / "out" / "metadata.jsonl").read_text().splitlines()[0])
+    assert "mask_file_name" not in row
+    captured = capsys.readouterr()
+    assert captured.err == "warning: demo-cars: the model has no semantic branch, so no masks and no labels.json are written\n"
+    before = snapshot(tmp_path / "out")
+    assert render(tmp_path / "out") == 0
+    assert snapshot(tmp_path / "out") == before
+
+
+def test_a_mask_promised_but_not_made_is_an_error(
+    fake_model: FakeModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(models, "describe_model", lambda name: fake_facts(name, masks=True))
+    fake_model.masks = False
+    assert render(tmp_path / "out") == 1
+    assert "expected a mask of s0000_v00" in error_line(capsys)
+
+
+def test_empty_masks_are_told(fake_model: FakeModel, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    fake_model.empty = True
+    assert render(tmp_path / "out", "--json") == 0
+    events = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    warned = [event["name"] for event in events if event["event"] == "warning"]
+    assert len(warned) == 6
+    assert events[-1]["empty_masks"] == 6
+
+
+@pytest.mark.parametrize("victim", ["s0001_v00.png", "s0001_v00.exr", "dataset.json", "metadata.jsonl"])
+def test_a_refusing_disk_is_one_line_and_the_run_can_be_repeated(
+    victim: str, fake_model: FakeModel, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    output = tmp_path / "out"
+    for number, remedy in ((errno.ENOSPC, "free some space on that disk"), (errno.EROFS, "choose a folder you can write to")):
+        with refusing_disk(victim, number):
+            assert render(output) == 1
+        line = error_line(capsys)
+        assert victim in line
+        assert os.strerror(number) in line
+        assert remedy in line
+        assert not list(output.rglob(".tmp-*"))
+    assert render(output) == 0
+    assert {path.name for path in output.iterdir()} == TOP_FILES
+
+
+@contextlib.contextmanager
+def refusing_disk(victim: str, number: int) -> Iterator[None]:
+    """A system that refuses to sync any temporary file for `victim`."""
+    real = os.fsync
+
+    def fsync(descriptor: int) -> None:
+        if os.readlink(f"/proc/self/fd/{descriptor}").endswith(f"-{victim}"):
+            raise OSError(number, os.strerror(number))
+        real(descriptor)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(files.os, "fsync", fsync)
+        yield
+
+
+@pytest.mark.parametrize("size_px", [16, 64, 1024])  # below 8 KiB nothing leaves the library's buffer before the file is closed
+def test_an_exr_that_does_not_fit_the_disk_is_an_error_not_a_torso(size_px: int, tmp_path: Path) -> None:
+    """A file size limit stands for the full disk: the system refuses to write past it."""
+    depth = np.random.default_rng(0).random((size_px, size_px), np.float32)
+    write_depth(tmp_path / "fits.exr", depth, "exr")
+    whole = (tmp_path / "fits.exr").stat().st_size
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (whole - 1, limits[1]))
+        with pytest.raises(OutputError, match=r"full.exr: expected to write this file or folder, the system says: .*"):
+            write_depth(tmp_path / "full.exr", depth, "exr")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert [path.name for path in tmp_path.iterdir()] == ["fits.exr"]
+
+
+def test_nothing_touches_the_network(fake_model: FakeModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*args: object, **kwargs: object) -> None:
+        raise AssertionError("a socket was opened")
+
+    monkeypatch.setattr(socket, "socket", refuse)
+    monkeypatch.setattr(socket, "create_connection", refuse)
+    assert render(tmp_path / "out") == 0
+
+
+def test_the_contact_sheet_shows_image_labels_and_depth(fake_model: FakeModel, tmp_path: Path) -> None:
+    assert cli.run(["render", "--seeds", "0-11", "--views", "6", "-o", str(tmp_path / "out")]) == 0
+    with Image.open(tmp_path / "out" / "contact-sheet.png") as image:
+        assert image.mode == "RGB"
+        colors = {color for _, color in image.getcolors(maxcolors=2**20) or []}
+        width, height = image.size
+    # 4 views of 3 tiles and 8 subjects, not 6 views and 12 subjects.
+    assert 12 * 144 < width < 15 * 144
+    assert 8 * 144 < height < 10 * 144
+    for label in SHAPENET_CAR_LABELS.labels:  # the legend's swatches
+        assert label.color in colors
+
+
+def test_cuda_that_is_not_there_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import torch
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(models, "describe_model", lambda name: fake_facts(name, masks=True))
+    assert render(tmp_path / "out", "--device", "cuda") == 2
+    assert "--device cuda: expected a CUDA device, torch sees none" in error_line(capsys)
+    assert not (tmp_path / "out").exists()
+    assert models.pick_device("auto") == "cpu"
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    assert [models.pick_device(name) for name in ("auto", "cpu", "cuda")] == ["cuda", "cpu", "cuda"]
