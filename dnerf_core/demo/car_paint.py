@@ -21,12 +21,12 @@ _TYRE = (0.10, 0.10, 0.11)
 _TRIM = (0.16, 0.16, 0.17)
 _ARCH = (0.05, 0.05, 0.055)
 _HEADLIGHT = (0.97, 0.96, 0.86)
-_TAIL_LIGHT = (0.80, 0.06, 0.06)
+_TAIL_LIGHT = (0.92, 0.08, 0.07)
 _PLATE = (0.85, 0.85, 0.82)
 
 
 def body_color(p: CarParameters) -> Tensor:
-    """Paint of each car `[B, 3]`: a logistic curve over brightness and two opponent axes, so hue changes smoothly and never wraps."""
+    """Paint of each car `[B, 3]`: a logistic curve over brightness and two opponent axes; hue changes smoothly, never wraps."""
     red = p.brightness + p.chroma_red
     green = p.brightness - 0.5 * p.chroma_red + 0.866 * p.chroma_green_blue
     blue = p.brightness - 0.5 * p.chroma_red - 0.866 * p.chroma_green_blue
@@ -54,7 +54,7 @@ def part_labels(s: CarShape, f: ShapeFields, points: Tensor) -> Tensor:
     (nose_z, nose_y), (cowl_z, cowl_y) = s.body_polygon[3], s.body_polygon[4]
     run, rise = nose_z - cowl_z, cowl_y - nose_y
     above_hood = ((y - cowl_y) * run + (z - cowl_z) * rise) * torch.rsqrt(run.square() + rise.square())
-    hood = (above_hood > -HOOD_RIM) & (z > s.cowl_z - 0.06) & ~cabin & ~wheel & (f.arch > ARCH_RIM)
+    hood = (above_hood > -HOOD_RIM) & (z > s.cowl_z - 0.012) & ~cabin & ~wheel & (f.arch > ARCH_RIM)
     roof = cabin & (y > s.half_height - ROOF_BAND)
     labels = torch.full(y.shape, OTHER, dtype=torch.uint8, device=points.device)
     labels.masked_fill_(hood, HOOD).masked_fill_(roof, ROOF).masked_fill_(wheel, WHEELS)
@@ -109,6 +109,6 @@ def surface_colors(p: CarParameters, s: CarShape, f: ShapeFields, points: Tensor
     color = torch.where(rim[..., None], metal[..., None], color)
 
     light = normals @ normals.new_tensor(_LIGHT)
-    shade = 0.66 + 0.26 * light + 0.10 * normals[..., 1]
+    shade = 0.69 + 0.24 * light + 0.10 * normals[..., 1]
     near_ground = ((y + s.half_height) / 0.16).clamp(0.0, 1.0)
     return (color * (shade * (0.72 + 0.28 * near_ground))[..., None]).clamp(0.0, 1.0)

@@ -41,8 +41,9 @@ class CarParameters:
     rim_brightness: Tensor
 
 
-# Low and high end of every parameter. `*_share` are fractions: hood, deck and wheelbase of the length, the wheel's radius of the hood's
-# height above the ground over the axle; `hood_drop` is a fraction of the body's height; slopes are tangents; chroma and brightness are logits.
+# Low and high end of every parameter. `*_share` are fractions: hood, deck and wheelbase of the length, the wheel's radius of the
+# hood's height above the ground over the axle; `hood_drop` is a fraction of the body's height; slopes are tangents; chroma and
+# brightness are logits.
 RANGES: dict[str, tuple[float, float]] = {
     "length": (1.32, 1.64),
     "width": (0.58, 0.69),
@@ -53,14 +54,14 @@ RANGES: dict[str, tuple[float, float]] = {
     "hood_drop": (0.08, 0.34),
     "windshield_run": (0.10, 0.24),
     "rear_window_run": (0.05, 0.27),
-    "deck_share": (0.03, 0.18),
+    "deck_share": (0.04, 0.18),
     "tumblehome_slope": (0.16, 0.42),
     "wheel_share": (0.385, 0.435),
     "wheelbase_share": (0.57, 0.63),
     "taper_slope": (0.12, 0.34),
     "trim_height": (0.03, 0.085),
-    "chroma_red": (-1.8, 1.8),
-    "chroma_green_blue": (-1.8, 1.8),
+    "chroma_red": (-2.1, 2.1),
+    "chroma_green_blue": (-2.1, 2.1),
     "brightness": (-0.7, 1.2),
     "glass_brightness": (0.05, 0.34),
     "rim_brightness": (0.40, 0.88),
@@ -68,7 +69,7 @@ RANGES: dict[str, tuple[float, float]] = {
 
 
 def normalized_latent(z: Tensor) -> Tensor:
-    """Scale every row to unit second moment, `z / sqrt(mean(z^2) + 1e-8)`, as the generator's mapping network does before anything else.
+    """Scale every row to unit second moment, `z / sqrt(mean(z^2) + 1e-8)`, as the generator's mapping network does first.
 
     Args:
         z: latent codes `[B, Z_DIM]`, floating point.

@@ -16,6 +16,7 @@ BODY_ROUNDING = 0.035
 CABIN_ROUNDING = 0.045
 TYRE_ROUNDING = 0.02
 TYRE_HALF_WIDTH = 0.055
+CABIN_INSET = 0.022  # how far the cabin stands back from the body's sides at the belt
 TYRE_PROUD = 0.008  # how far the tyres stand out of the body's sides
 ARCH_GAP = 0.022
 ARCH_DEPTH = 0.14
@@ -25,7 +26,7 @@ BLEND = 0.03
 
 @dataclass(frozen=True, eq=False)
 class CarShape:
-    """Derived measures of a batch of cars, columns `[B, 1]`; polygons are lists of (z, y) corners, counter-clockwise seen from -x."""
+    """Derived measures of a batch of cars, columns `[B, 1]`; polygons list (z, y) corners, counter-clockwise seen from -x."""
 
     half_length: Tensor
     half_width: Tensor  # of the body; the tyres stand out by TYRE_PROUD
@@ -87,7 +88,7 @@ def car_shape(p: CarParameters) -> CarShape:
     r = CABIN_ROUNDING
     cabin_front, cabin_rear = cowl_z - r, r + p.deck_share * p.length - half_length
     roof_front, roof_rear = cabin_front - p.windshield_run, cabin_rear + p.rear_window_run
-    base, sunk, top = belt_y - 0.5 * r, belt_y - 0.07, half_height - r
+    base, sunk, top = belt_y - 0.5 * r, belt_y - 0.115, half_height - r
     cabin = [
         (cabin_rear, sunk),
         (cabin_front, sunk),
@@ -165,37 +166,43 @@ def smooth_maximum(a: Tensor, b: Tensor, width: float) -> tuple[Tensor, Tensor]:
 
 
 def corner_distance(a: Tensor, b: Tensor, cosine: Tensor) -> Tensor:
-    """Exact signed distance to the wedge of two half-spaces at signed distances a and b whose normals have this cosine.
+    """Signed distance to the wedge of two half-spaces at signed distances a and b whose unit normals have this cosine.
 
-    Beyond the shared edge, where a > b c and b > a c, it is `sqrt(a^2 + (b - a c)^2 / (1 - c^2))`; elsewhere the larger of a and b.
+    Beyond the shared edge, where a > b c and b > a c, it is `sqrt(a^2 + (b - a c)^2 / (1 - c^2))`; elsewhere max(a, b). Exact for
+    c >= 0. Sharper wedges (c < 0, only inside the car) count as right angles: a lower bound, and no slope steeper than 1.
     """
+    cosine = cosine.clamp(min=0.0)
     across = b - a * cosine
     beyond = (a - b * cosine > 0) & (across > 0)
     edge = (across * across / (1 - cosine * cosine)).addcmul_(a, a).sqrt_()
     return torch.where(beyond, edge, torch.maximum(a, b))
 
 
-def _body(s: CarShape, side_x: Tensor, y: Tensor, z: Tensor, abs_z: Tensor) -> Tensor:
+def _body(s: CarShape, flank: Tensor, taper: Tensor, y: Tensor, z: Tensor) -> Tensor:
     profile, grad_z, grad_y = polygon_distance(s.body_polygon, z, y)
-    side = side_x - (s.half_width - BODY_ROUNDING)
+    upright = flank + BODY_ROUNDING
     waist = s.bottom_y + 0.55 * (s.belt_y - s.bottom_y)
     above = y - waist
-    tilted = (above.abs() - 0.045).mul_(SIDE_TILT_SIN).add_(side * SIDE_TILT_COS)
-    upright, tilt_weight = smooth_maximum(tilted, side, 0.012)
-    tapered = (abs_z - (s.axle_z + 0.5 * s.wheel_radius)).mul_(s.taper_sin).add_(side * s.taper_cos)
-    sides, taper_weight = smooth_maximum(tapered, upright, 0.03)
+    tilted = (above.abs() - 0.045).mul_(SIDE_TILT_SIN).add_(upright * SIDE_TILT_COS)
+    sides, tilt_weight = smooth_maximum(tilted, upright, 0.012)
+    sides, taper_weight = smooth_maximum(taper + BODY_ROUNDING * s.taper_cos, sides, 0.03)
     normal_z = torch.copysign(taper_weight * s.taper_sin, z)
     normal_y = torch.copysign((1 - taper_weight).mul_(tilt_weight).mul_(SIDE_TILT_SIN), above)
     cosine = normal_z.mul_(grad_z).addcmul_(normal_y, grad_y)
     return corner_distance(profile, sides, cosine).sub_(BODY_ROUNDING)
 
 
-def _cabin(s: CarShape, side_x: Tensor, y: Tensor, z: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    profile, _, grad_y = polygon_distance(s.cabin_polygon, z, y)
-    inset = s.half_width - 0.022 - CABIN_ROUNDING
-    side = ((side_x - inset) * s.tumblehome_cos).addcmul_(y - s.belt_y, s.tumblehome_sin)
-    distance = corner_distance(profile, side, grad_y.mul_(s.tumblehome_sin)).sub_(CABIN_ROUNDING)
-    return distance, profile, side
+def _cabin(s: CarShape, flank: Tensor, taper: Tensor, y: Tensor, z: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    profile, grad_z, grad_y = polygon_distance(s.cabin_polygon, z, y)
+    inset = CABIN_INSET + CABIN_ROUNDING
+    upright = flank + inset  # below the belt, so that the leaning sides do not come out of the body
+    leaning = (upright * s.tumblehome_cos).addcmul_(y - s.belt_y, s.tumblehome_sin)
+    sides, lean_weight = smooth_maximum(leaning, upright, 0.012)
+    sides, taper_weight = smooth_maximum(taper + inset * s.taper_cos, sides, 0.03)
+    normal_z = torch.copysign(taper_weight * s.taper_sin, z)
+    normal_y = (1 - taper_weight).mul_(lean_weight).mul_(s.tumblehome_sin)
+    cosine = normal_z.mul_(grad_z).addcmul_(normal_y, grad_y)
+    return corner_distance(profile, sides, cosine).sub_(CABIN_ROUNDING), profile, sides
 
 
 def shape_fields(s: CarShape, points: Tensor) -> ShapeFields:
@@ -206,20 +213,23 @@ def shape_fields(s: CarShape, points: Tensor) -> ShapeFields:
         points: `[B, N, 3]`, world units, float32.
 
     Returns:
-        the fields `[B, N]`. `total` never exceeds the true distance outside and changes by at most the distance moved, up to about 1%.
+        the fields `[B, N]`. `total` never exceeds the true distance outside and changes by at most
+        the distance moved, to within 3%.
     """
     side_x, y, z = points[..., 0].abs(), points[..., 1].contiguous(), points[..., 2].contiguous()
     abs_z = z.abs()
-    body = _body(s, side_x, y, z, abs_z)
+    flank = side_x - s.half_width
+    taper = (abs_z - (s.axle_z + 0.75 * s.wheel_radius)).mul_(s.taper_sin).add_(flank * s.taper_cos)
+    body = _body(s, flank, taper, y, z)
     axle_y = s.wheel_radius - s.half_height
     from_axle_z, from_axle_y = abs_z - s.axle_z, y - axle_y
     from_axle = (from_axle_z * from_axle_z).addcmul_(from_axle_y, from_axle_y).sqrt_()
     arch = torch.maximum(from_axle - (s.wheel_radius + ARCH_GAP), (s.half_width - ARCH_DEPTH) - side_x)
     tread = from_axle - (s.wheel_radius - TYRE_ROUNDING)
-    flank = (side_x - (s.half_width + TYRE_PROUD - TYRE_HALF_WIDTH)).abs_().sub_(TYRE_HALF_WIDTH - TYRE_ROUNDING)
-    outside = torch.hypot(tread.clamp(min=0), flank.clamp(min=0))
-    wheel = torch.maximum(tread, flank).clamp_(max=0).add_(outside).sub_(TYRE_ROUNDING)
-    cabin, cabin_profile, cabin_side = _cabin(s, side_x, y, z)
+    wall = (flank - (TYRE_PROUD - TYRE_HALF_WIDTH)).abs_().sub_(TYRE_HALF_WIDTH - TYRE_ROUNDING)
+    outside = torch.hypot(tread.clamp(min=0), wall.clamp(min=0))
+    wheel = torch.maximum(tread, wall).clamp_(max=0).add_(outside).sub_(TYRE_ROUNDING)
+    cabin, cabin_profile, cabin_side = _cabin(s, flank, taper, y, z)
     solid = smooth_maximum(-body, -cabin, BLEND)[0].neg_()
     shell = torch.maximum(solid, -arch)
     return ShapeFields(torch.minimum(shell, wheel), shell, body, cabin, cabin_profile, cabin_side, arch, wheel, from_axle)

@@ -66,8 +66,8 @@ def trace_rays(cars: Cars, origins: Tensor, directions: Tensor, starts: Tensor |
         starts: `[B, N]`, distances up to which the ray is known to be free, +inf for a ray known to miss; default 0.
 
     Returns:
-        distance along the ray `[B, N]`, float32, +inf where it misses; 0 where the origin is inside a car. The surface lies within
-        2e-5 of the point found; a ray that grazes it that closely counts as a hit.
+        distance along the ray `[B, N]`, float32, +inf where it misses; 0 where the origin is inside a car. The surface lies
+        within 2e-5 of the point found; a ray that grazes it that closely counts as a hit.
     """
     entry, leave = box_interval(cars.half_extents + 1e-4, origins, directions)
     if starts is not None:
@@ -103,7 +103,8 @@ def pixel_rays(cam2world: Tensor, intrinsics: Tensor, columns: Tensor, rows: Ten
         columns, rows: positions `[W]` and `[H]`, normalised, 0 at the left and upper border, 1 at the right and lower one.
 
     Returns:
-        origins and unit directions `[B, H * W, 3]`, row-major, float32, and the cosine of each ray with the optical axis `[B, H * W]`.
+        origins and unit directions `[B, H * W, 3]`, row-major, and the cosine of each ray with the optical axis `[B, H * W]`;
+        float32.
     """
     cam2world, intrinsics = cam2world.double(), intrinsics.double()
     v, u = torch.meshgrid(rows.double().to(cam2world.device), columns.double().to(cam2world.device), indexing="ij")
@@ -123,8 +124,8 @@ _TILE_PX = 8
 def _free_distances(cars: Cars, cam2world: Tensor, intrinsics: Tensor, box: tuple[int, int, int, int], size_px: int) -> Tensor:
     """Distances that every ray of a tile of pixels is free for, `[B, h, w]`, one a pixel, +inf for tiles that see no car.
 
-    One cone a tile: a ray of the tile strays by at most t * spread from the central one, so while the distance at the centre exceeds
-    that, the excess is free for all.
+    One cone a tile: a ray of the tile strays by at most t * spread from the central one, so while the distance at the centre
+    exceeds that, the excess is free for all.
     """
     top, left, height, width = box
     tile_rows, tile_columns = -(-height // _TILE_PX), -(-width // _TILE_PX)
@@ -164,7 +165,7 @@ def render_truth(
         intrinsics: `[B, 3, 3]`, normalised by the image size.
         size_px: height and width of the full image.
         samples_per_pixel: colour rays a pixel, a square number: 1 is the pixel centre, 4 a regular 2 x 2 grid.
-        crop: (top, left, height, width) in pixels of the full image: render this part alone, equal to the same part of the full image.
+        crop: (top, left, height, width) in pixels of the full image: render this part alone, as it is in the full image.
 
     Returns:
         the pictures, H = W = size_px or the crop's height and width.

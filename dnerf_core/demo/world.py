@@ -1,7 +1,7 @@
 """The demo world: a smooth family of procedural cars that knows its exact truth.
 
-Convention: y up, a car looks along +z (a camera on +z sees its front), +x is its left; the centre of its bounding box is the origin;
-world units; everything lies inside the cube [-0.87, 0.87]^3.
+Convention: y up, a car looks along +z (a camera on +z sees its front), +x is its left; the centre of its bounding box is the
+origin; world units; everything lies inside the cube [-0.87, 0.87]^3.
 """
 
 from __future__ import annotations
