@@ -1,0 +1,273 @@
+"""Label sets: which part a mask's id means, its name and its colour (numpy only, no torch).
+
+Convention: a mask is uint8 [H, W]; id 0 is background, ids 1..254 are parts, 255 (`IGNORE_ID`) is ignored in training and
+scoring. Ids run from 0 without gaps, so a class score's index is its id.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+# Relative, because the extension carries this module under a package name of Blender's choosing.
+from .errors import AnnotationError
+
+__all__ = [
+    "BACKGROUND_COLOR",
+    "IGNORE_COLOR",
+    "IGNORE_ID",
+    "LABELS_FORMAT_VERSION",
+    "MAX_PART_ID",
+    "SHAPENET_CAR_LABELS",
+    "UNUSED_COLOR",
+    "Label",
+    "LabelSet",
+    "default_colors",
+]
+
+Color = tuple[int, int, int]
+"""Red, green, blue, 0..255 each, sRGB."""
+
+LABELS_FORMAT_VERSION = 1
+IGNORE_ID = 255
+MAX_PART_ID = 254
+BACKGROUND_COLOR: Color = (0, 0, 0)
+IGNORE_COLOR: Color = (255, 255, 255)
+"""Palette colour of `IGNORE_ID`; no label may have it, so that a coloured mask reads back."""
+UNUSED_COLOR: Color = (64, 64, 64)
+"""Palette colour of ids without a label."""
+
+
+@dataclass(frozen=True)
+class Label:
+    """One class: `id` in a mask, `name` for people and file names, `color` (red, green, blue), 0..255 each.
+
+    Raises:
+        AnnotationError: an id outside 0..254, a name that is empty, unprintable, padded or with a path separator, or no colour.
+    """
+
+    id: int
+    name: str
+    color: Color
+
+    def __post_init__(self) -> None:
+        if not _whole(self.id, MAX_PART_ID):
+            raise AnnotationError(f"label {self.name!r}: id: expected 0 to {MAX_PART_ID}, found {self.id!r}; 255 means ignore")
+        name = self.name
+        if not isinstance(name, str) or not name or not name.isprintable() or name != name.strip() or set(name) & set("/\\"):
+            raise AnnotationError(
+                f"label {self.id}: name: expected printable text without / or \\ or spaces around it, found {name!r}; rename it"
+            )
+        color = self.color
+        if not isinstance(color, tuple | list) or len(color) != 3 or not all(_whole(channel, 255) for channel in color):
+            raise AnnotationError(
+                f"label {name!r}: color: expected three whole numbers from 0 to 255, found {color!r}; correct it"
+            )
+        object.__setattr__(self, "color", tuple(color))
+
+
+def _whole(value: Any, largest: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= largest
+
+
+@dataclass(frozen=True)
+class LabelSet:
+    """The classes of a model or data set, ordered by id. Immutable and comparable; any order is taken and sorted.
+
+    Raises:
+        AnnotationError: no background (id 0), an id missing or twice, a name or a colour twice, or a label in the ignore colour.
+    """
+
+    labels: tuple[Label, ...]
+
+    def __post_init__(self) -> None:
+        labels = tuple(sorted(self.labels, key=lambda label: label.id))
+        _refuse_repeats("id", [label.id for label in labels], "give every label its own id")
+        ids = [label.id for label in labels]
+        if not ids or ids[0] != 0:
+            raise AnnotationError("label set: expected the background as id 0, found none; add a label with id 0")
+        gaps = sorted(set(range(ids[-1])) - set(ids))
+        if gaps:
+            raise AnnotationError(
+                f"label set: expected ids 0 to {ids[-1]} without gaps, found no id {gaps[0]}; add a label for it"
+            )
+        _refuse_repeats("name", [label.name for label in labels], "rename one of them (the background counts)")
+        _refuse_repeats("color", [label.color for label in labels], "give every label its own colour")
+        for label in labels:
+            if label.color == IGNORE_COLOR:
+                raise AnnotationError(
+                    f"label {label.name!r}: color: expected any but {IGNORE_COLOR}, which means ignore; change it"
+                )
+        object.__setattr__(self, "labels", labels)
+
+    @classmethod
+    def from_names(cls, part_names: Sequence[str]) -> LabelSet:
+        """Parts 1, 2, .. by name after a black background, in `default_colors`.
+
+        Raises:
+            AnnotationError: as `Label` and `LabelSet`, or more than 254 names.
+        """
+        if isinstance(part_names, str):
+            raise AnnotationError(f"part names: expected a list of names, found the text {part_names!r}; split it first")
+        if len(part_names) > MAX_PART_ID:
+            raise AnnotationError(f"part names: expected at most {MAX_PART_ID}, found {len(part_names)}; merge some parts")
+        colors = default_colors(len(part_names))
+        parts = [Label(k, name, color) for k, (name, color) in enumerate(zip(part_names, colors, strict=True), start=1)]
+        return cls((Label(0, "background", BACKGROUND_COLOR), *parts))
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names by id, the background's first."""
+        return tuple(label.name for label in self.labels)
+
+    @property
+    def num_classes(self) -> int:
+        """Number of classes with the background: ids are 0 .. num_classes - 1."""
+        return len(self.labels)
+
+    def palette(self) -> NDArray[np.uint8]:
+        """Colours by id, uint8 [256, 3]: labels, `UNUSED_COLOR` for ids without one, `IGNORE_COLOR` at 255."""
+        palette = np.empty((256, 3), dtype=np.uint8)
+        palette[:] = UNUSED_COLOR
+        palette[: self.num_classes] = [label.color for label in self.labels]
+        palette[IGNORE_ID] = IGNORE_COLOR
+        return palette
+
+    def colorize(self, mask: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """The picture uint8 [H, W, 3] of a mask uint8 [H, W].
+
+        Raises:
+            AnnotationError: no such array, or an id that is neither a label nor 255.
+        """
+        if mask.dtype != np.uint8 or mask.ndim != 2:
+            raise AnnotationError(f"mask: expected uint8 [H, W], found {mask.dtype} {list(mask.shape)}; pass label ids")
+        strange = (mask >= self.num_classes) & (mask != IGNORE_ID)
+        if strange.any():
+            row, column = (int(i) for i in np.argwhere(strange)[0])
+            raise AnnotationError(
+                f"mask: expected ids 0 to {self.num_classes - 1} or {IGNORE_ID}, found {mask[row, column]} at column {column}, "
+                f"row {row}; use the label set the mask was painted with"
+            )
+        return self.palette()[mask]
+
+    def ids_from_colors(self, rgb: NDArray[np.uint8], where: str = "mask") -> NDArray[np.uint8]:
+        """The mask uint8 [H, W] of a picture uint8 [H, W, 3] painted in exactly the palette's colours; the inverse of `colorize`.
+
+        Raises:
+            AnnotationError: no such array, or a colour that is no label's (the first is named); the message starts with `where`.
+        """
+        if rgb.dtype != np.uint8 or rgb.ndim != 3 or rgb.shape[2] != 3:
+            raise AnnotationError(
+                f"{where}: expected an RGB image uint8 [H, W, 3], found {rgb.dtype} {list(rgb.shape)}; convert it"
+            )
+        ids = np.array([*range(self.num_classes), IGNORE_ID], dtype=np.uint8)
+        codes = _color_codes(self.palette()[ids])
+        order = np.argsort(codes)
+        pixels = _color_codes(rgb)
+        nearest = order[np.minimum(np.searchsorted(codes, pixels, sorter=order), len(codes) - 1)]
+        strange = codes[nearest] != pixels
+        if strange.any():
+            row, column = (int(i) for i in np.argwhere(strange)[0])
+            raise AnnotationError(
+                f"{where}: expected only the label set's colours, found {tuple(rgb[row, column].tolist())} at column {column}, "
+                f"row {row} ({int(strange.sum())} such pixels); paint without antialiasing and save as PNG, or add the colour"
+            )
+        return ids[nearest]
+
+    def to_json(self) -> dict[str, Any]:
+        """The content of a labels.json: {"version": 1, "labels": [{"id", "name", "color": [r, g, b]}, ..], "ignore": 255}."""
+        labels = [{"id": label.id, "name": label.name, "color": list(label.color)} for label in self.labels]
+        return {"version": LABELS_FORMAT_VERSION, "labels": labels, "ignore": IGNORE_ID}
+
+    @classmethod
+    def from_json(cls, source: str | Mapping[str, Any], where: str = "labels.json") -> LabelSet:
+        """A label set from a labels.json's text, or from what it parses to.
+
+        Args:
+            source: the text or the parsed object.
+            where: the file's name, for errors.
+
+        Raises:
+            AnnotationError: bad JSON, another version or ignore id, keys missing or surplus, or labels that do not make a set.
+        """
+        data: Any = source
+        if isinstance(source, str):
+            try:
+                data = json.loads(source)
+            except json.JSONDecodeError as error:
+                raise AnnotationError(
+                    f"{where}: expected JSON, found {error.msg} at line {error.lineno}; is it a labels file?"
+                ) from None
+        _expect_keys(data, ("version", "labels", "ignore"), where)
+        for key, expected in (("version", LABELS_FORMAT_VERSION), ("ignore", IGNORE_ID)):
+            if isinstance(data[key], bool) or data[key] != expected:
+                raise AnnotationError(
+                    f"{where}: {key}: expected {expected}, found {data[key]!r}; is it this program's labels file?"
+                )
+        if not isinstance(data["labels"], list):
+            raise AnnotationError(
+                f"{where}: labels: expected a list, found {type(data['labels']).__name__}; is it a labels file?"
+            )
+        for index, entry in enumerate(data["labels"]):
+            _expect_keys(entry, ("id", "name", "color"), f"{where}: labels[{index}]")
+        try:
+            return cls(tuple(Label(entry["id"], entry["name"], entry["color"]) for entry in data["labels"]))
+        except AnnotationError as error:
+            raise AnnotationError(f"{where}: {error}") from None
+
+
+def _refuse_repeats(what: str, values: Sequence[Any], remedy: str) -> None:
+    for index, value in enumerate(values):
+        if value in values[:index]:
+            raise AnnotationError(f"label set: {what}: expected each one once, found {value!r} twice; {remedy}")
+
+
+def _expect_keys(data: Any, keys: tuple[str, ...], where: str) -> None:
+    if not isinstance(data, Mapping) or set(data) != set(keys):
+        found = ", ".join(map(str, data)) or "none" if isinstance(data, Mapping) else type(data).__name__
+        raise AnnotationError(f"{where}: expected an object with the keys {', '.join(keys)}, found {found}; correct the file")
+
+
+def _color_codes(rgb: NDArray[np.uint8]) -> NDArray[np.int32]:
+    wide = rgb.astype(np.int32)
+    return (wide[..., 0] << 16) | (wide[..., 1] << 8) | wide[..., 2]
+
+
+@functools.cache
+def default_colors(count: int) -> tuple[Color, ...]:
+    """`count` colours for parts (0 to 254), each as far as possible from those before it, from black and from white.
+
+    The first n of a longer palette are the palette of n, so adding a part keeps the others' colours. Distance is a low-cost
+    approximation of a perceived one: RGB differences weighted by the mean red.
+
+    Raises:
+        AnnotationError: another count.
+    """
+    if not _whole(count, MAX_PART_ID):
+        raise AnnotationError(f"default colours: expected a count from 0 to {MAX_PART_ID}, found {count!r}; merge some parts")
+    levels = np.array([0, 36, 73, 109, 146, 182, 219, 255])
+    candidates = np.stack(np.meshgrid(levels, levels, levels, indexing="ij"), axis=-1).reshape(-1, 3)
+    nearest = np.minimum(_squared_distance(candidates, BACKGROUND_COLOR), _squared_distance(candidates, IGNORE_COLOR))
+    chosen: list[Color] = []
+    for _ in range(count):
+        red, green, blue = candidates[int(nearest.argmax())].tolist()
+        chosen.append((red, green, blue))
+        nearest = np.minimum(nearest, _squared_distance(candidates, chosen[-1]))
+    return tuple(chosen)
+
+
+def _squared_distance(colors: NDArray[np.int_], color: Color) -> NDArray[np.float64]:
+    difference = (colors - np.array(color)).astype(np.float64)
+    mean_red = (colors[:, 0] + color[0]) / 2.0
+    weights = np.stack([2.0 + mean_red / 256.0, np.full_like(mean_red, 4.0), 2.0 + (255.0 - mean_red) / 256.0], axis=1)
+    return np.asarray((weights * difference**2).sum(axis=1))
+
+
+SHAPENET_CAR_LABELS = LabelSet.from_names(["hood", "roof", "wheels", "other"])
+"""The paper's ShapeNet-Car parts, in the order of its section 4."""

@@ -1,0 +1,147 @@
+"""Who may import whom: every module is parsed; light modules are imported in a fresh interpreter to see that torch stays out."""
+
+from __future__ import annotations
+
+import ast
+import shutil
+import subprocess
+import sys
+from pathlib import Path, PurePosixPath
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+PACKAGES = ("dnerf_core", "headless", "blender_addon")
+ADDON_MAY_IMPORT = ("dnerf_core.camera", "dnerf_core.labels", "dnerf_core.errors")
+CARRIED = ("camera.py", "camera_arcs.py", "camera_frames.py", "camera_pinhole.py", "errors.py", "labels.py")
+"""Modules of dnerf_core that travel inside the extension, where only numpy and the standard library are at hand."""
+
+
+def imported_names(source: str, path: PurePosixPath) -> list[tuple[int, str]]:
+    """(line, absolute dotted name) of every import in a module, `from a import b` as a.b; `import_module("x")` counts, too.
+
+    `path` is relative to the repository; relative imports resolve against it, and stop at its root.
+    """
+    found: list[tuple[int, str]] = []
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            found += [(node.lineno, alias.name) for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            base = [node.module] if node.module else []
+            if node.level:
+                folders = path.parent.parts
+                base = [*folders[: max(len(folders) - node.level + 1, 0)], *base]
+            found += [(node.lineno, ".".join([*base, alias.name])) for alias in node.names]
+        elif isinstance(node, ast.Call) and node.args and isinstance(node.args[0], ast.Constant):
+            function = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+            if function in ("import_module", "__import__") and isinstance(node.args[0].value, str):
+                found.append((node.lineno, node.args[0].value))
+    return found
+
+
+def _is_within(name: str, *packages: str) -> bool:
+    return any(name == package or name.startswith(package + ".") for package in packages)
+
+
+def _is_allowed(path: PurePosixPath, name: str) -> bool:
+    package = path.parts[0]
+    if package == "dnerf_core":
+        return not _is_within(name, "bpy", "click", "headless", "blender_addon")
+    if package == "headless":
+        blend_writer = path.parent == PurePosixPath("headless") and path.name.startswith("blend")
+        return not _is_within(name, "blender_addon", "bpy") or (blend_writer and _is_within(name, "blender_addon.scene", "bpy"))
+    if _is_within(name, "dnerf_core"):
+        return _is_within(name, *ADDON_MAY_IMPORT)
+    return not _is_within(name, "torch", "headless", "click")
+
+
+def violations(source: str, path: str) -> list[str]:
+    """One line for each import in `source` that a module at `path` (relative to the repository) may not have."""
+    where = PurePosixPath(path)
+    return [f"{path}:{line}: {name}" for line, name in imported_names(source, where) if not _is_allowed(where, name)]
+
+
+def test_no_module_imports_what_it_may_not() -> None:
+    modules = [path for package in PACKAGES for path in sorted((ROOT / package).rglob("*.py"))]
+    assert len(modules) >= len(PACKAGES)
+    assert [line for path in modules for line in violations(path.read_text("utf-8"), path.relative_to(ROOT).as_posix())] == []
+
+
+@pytest.mark.parametrize(
+    ("path", "source"),
+    [
+        ("dnerf_core/model.py", "import bpy"),
+        ("dnerf_core/model.py", "import click.testing"),
+        ("dnerf_core/generator/eg3d.py", "from headless import jobs"),
+        ("dnerf_core/model.py", "from ..blender_addon import scene"),
+        ("dnerf_core/model.py", "def late():\n    if True:\n        import bpy"),
+        ("dnerf_core/model.py", "import importlib\nimportlib.import_module('bpy')"),
+        ("dnerf_core/model.py", "__import__('click')"),
+        ("headless/cli.py", "import bpy"),
+        ("headless/commands/blend.py", "import bpy"),
+        ("headless/render.py", "from blender_addon.scene import arcs"),
+        ("headless/blend.py", "from blender_addon import operators"),
+        ("headless/blend.py", "import blender_addon"),
+        ("blender_addon/operators.py", "import torch"),
+        ("blender_addon/operators.py", "from torch.nn import Module"),
+        ("blender_addon/operators.py", "import dnerf_core"),
+        ("blender_addon/operators.py", "from dnerf_core import model"),
+        ("blender_addon/operators.py", "from dnerf_core.camera_arcs import arc_angles"),
+        ("blender_addon/scene/arcs.py", "from ...dnerf_core.model import Model"),
+        ("blender_addon/bridge/client.py", "from headless.worker import run"),
+    ],
+)
+def test_the_checker_finds_a_planted_import(path: str, source: str) -> None:
+    assert len(violations(source, path)) == 1
+
+
+@pytest.mark.parametrize(
+    ("path", "source"),
+    [
+        ("dnerf_core/model.py", "import torch, bpy_types\nfrom .camera import Camera\nfrom dnerf_core.errors import DNeRFError"),
+        ("headless/cli.py", "import click\nfrom dnerf_core.model import Model\nfrom .jobs import Job"),
+        ("headless/blend.py", "import bpy\nfrom blender_addon.scene import arcs\nimport blender_addon.scene.cameras"),
+        ("headless/blend_file.py", "from blender_addon import scene"),
+        ("blender_addon/operators.py", "import bpy\nfrom dnerf_core.camera import Camera\nfrom dnerf_core import labels"),
+        ("blender_addon/scene/arcs.py", "from ...dnerf_core.camera import arc_cameras\nfrom ..bridge import client"),
+    ],
+)
+def test_the_checker_lets_the_allowed_pass(path: str, source: str) -> None:
+    assert violations(source, path) == []
+
+
+@pytest.mark.parametrize("name", CARRIED)
+def test_carried_modules_need_numpy_and_the_standard_library_only(name: str) -> None:
+    path = PurePosixPath("dnerf_core", name)
+    allowed = {f"dnerf_core.{Path(other).stem}" for other in CARRIED} | {"dnerf_core.generator.config"}
+    for line, imported in imported_names((ROOT / path).read_text("utf-8"), path):
+        known = imported.split(".")[0] in {*sys.stdlib_module_names, "numpy"} or _is_within(imported, *allowed)
+        assert known, f"{path}:{line}: {imported}"
+
+
+def _run_fresh(code: str, folder: Path) -> str:
+    """Standard output of `code` in a new interpreter that starts in `folder` and sees no PYTHONPATH."""
+    result = subprocess.run(
+        [sys.executable, "-E", "-c", code], cwd=folder, capture_output=True, text=True, check=False, timeout=120
+    )
+    assert result.returncode == 0, result.stderr
+    return result.stdout.strip()
+
+
+def test_light_modules_leave_torch_out() -> None:
+    modules = ["dnerf_core", "dnerf_core.camera", "dnerf_core.labels", "dnerf_core.errors", "dnerf_core.generator.config"]
+    if (ROOT / "headless" / "cli.py").exists():
+        modules.append("headless.cli")
+    lines = [f"import {name}; print({name!r}, 'torch' in sys.modules)" for name in modules]
+    assert _run_fresh("\n".join(["import sys", *lines]), ROOT).splitlines() == [f"{name} False" for name in modules]
+
+
+def test_carried_modules_work_under_another_package_name(tmp_path: Path) -> None:
+    inside = tmp_path / "extension" / "dnerf_core"
+    inside.mkdir(parents=True)
+    (inside.parent / "__init__.py").touch()
+    for name in ("__init__.py", *CARRIED):
+        shutil.copy(ROOT / "dnerf_core" / name, inside / name)
+    code = "import sys, extension.dnerf_core.camera as c, extension.dnerf_core.labels as l; "
+    code += "print(c.Camera.__module__, l.SHAPENET_CAR_LABELS.num_classes, 'dnerf_core' in sys.modules)"
+    assert _run_fresh(code, tmp_path) == "extension.dnerf_core.camera_pinhole 5 False"
