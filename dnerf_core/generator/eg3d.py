@@ -143,9 +143,14 @@ class Generator(nn.Module):
         """ws [B, num_ws, w_dim] of latents z [B, z_dim]; see `stylegan2.Mapping`."""
         return self.backbone.mapping(z, conditioning, psi, cutoff)
 
-    def planes(self, ws: Tensor, noise_mode: str = "const") -> Planes:
-        """The tri-plane of ws [B, num_ws, w_dim]; noise_mode "const" (the published default) or "none"."""
-        image, features, images = self.backbone.synthesis(ws, noise_mode)
+    def planes(self, ws: Tensor, noise_mode: str = "const", until: int | None = None) -> Planes:
+        """The tri-plane of ws [B, num_ws, w_dim].
+
+        Args:
+            noise_mode: "const" (the published default) or "none".
+            until: stop at the block of this resolution, for coarser planes; None: the full resolution.
+        """
+        image, features, images = self.backbone.synthesis(ws, noise_mode, until)
         channels = self.config.backbone.plane_channels
         return Planes(image.reshape(image.shape[0], -1, channels, *image.shape[-2:]), features, images)
 

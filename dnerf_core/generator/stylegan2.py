@@ -101,23 +101,22 @@ def upsample_image(image: Tensor) -> Tensor:
     return F.interpolate(F.pad(image, (1, 1, 1, 1)), scale_factor=2, mode="bilinear", align_corners=False)[..., 2:-2, 2:-2]
 
 
-def modulated_conv(x: Tensor, weight: Tensor, styles: Tensor, *, demodulate: bool, up: bool = False) -> Tensor:
+def modulated_conv(x: Tensor, weight: Tensor, styles: Tensor, *, up: bool = False) -> Tensor:
     """Convolve x [B, I, H, W] with weight [O, I, k, k] whose input channels are scaled by styles [B, I] (StyleGAN2 section 2.2).
 
-    The scales are applied to activations before and after one convolution shared by the batch, which equals scaling
-    the weights. `demodulate` divides each output channel by the norm of its scaled weights; `up` doubles the size by a
-    transposed convolution followed by the FIR.
+    The scales are applied to the activations before one convolution shared by the batch, which equals scaling the weights.
+    `up` doubles the size by a transposed convolution followed by the FIR.
     """
     x = x * styles[:, :, None, None].to(x.dtype)
     if up:
         x = F.conv_transpose2d(x, weight.transpose(0, 1).to(x.dtype), stride=2)
-        x = F.conv2d(x, _fir_kernel(x, x.shape[1], gain=4.0), padding=1, groups=x.shape[1])
-    else:
-        x = F.conv2d(x, weight.to(x.dtype), padding=weight.shape[-1] // 2)
-    if demodulate:
-        power = styles.square() @ weight.square().sum(dim=(2, 3)).t()
-        x = x * (power + 1e-8).rsqrt()[:, :, None, None].to(x.dtype)
-    return x
+        return F.conv2d(x, _fir_kernel(x, x.shape[1], gain=4.0), padding=1, groups=x.shape[1])
+    return F.conv2d(x, weight.to(x.dtype), padding=weight.shape[-1] // 2)
+
+
+def demodulation(weight: Tensor, styles: Tensor) -> Tensor:
+    """One over the norm of each output channel's scaled weights, [B, O] (StyleGAN2 equation 3; eps 1e-8)."""
+    return (styles.square() @ weight.square().sum(dim=(2, 3)).t() + 1e-8).rsqrt()
 
 
 class SynthesisLayer(nn.Module):
@@ -138,10 +137,14 @@ class SynthesisLayer(nn.Module):
 
     def forward(self, x: Tensor, w: Tensor, noise_mode: str) -> Tensor:
         """x [B, I, H, W], w [B, w_dim] -> [B, O, H', W'] with H' = 2H if this layer upsamples; noise_mode "const" or "none"."""
-        x = modulated_conv(x, self.weight, self.affine(w), demodulate=True, up=self.up)
+        styles = self.affine(w)
+        x = modulated_conv(x, self.weight, styles, up=self.up)
+        # the gain after the leaky ReLU is moved before it, and all that is added or multiplied there happens in one pass
+        shift = self.bias[:, None, None] * LRELU_GAIN
         if noise_mode == "const":
-            x = x + (self.noise_const * self.noise_strength).to(x.dtype)
-        x = F.leaky_relu(x + self.bias[None, :, None, None].to(x.dtype), LRELU_SLOPE) * LRELU_GAIN
+            shift = shift + self.noise_const * (self.noise_strength * LRELU_GAIN)
+        scale = demodulation(self.weight, styles) * LRELU_GAIN
+        x = F.leaky_relu(torch.addcmul(shift.to(x.dtype), x, scale[:, :, None, None].to(x.dtype)), LRELU_SLOPE)
         return x if self.conv_clamp is None else x.clamp(-self.conv_clamp, self.conv_clamp)
 
 
@@ -158,7 +161,7 @@ class ToRGB(nn.Module):
 
     def forward(self, x: Tensor, w: Tensor) -> Tensor:
         """x [B, I, H, W], w [B, w_dim] -> float32 image [B, O, H, W]."""
-        x = modulated_conv(x, self.weight, self.affine(w) * self.weight_gain, demodulate=False)
+        x = modulated_conv(x, self.weight, self.affine(w) * self.weight_gain)
         x = x.float() if x.dtype in (torch.bfloat16, torch.float16) else x
         x = x + self.bias[None, :, None, None]
         return x if self.conv_clamp is None else x.clamp(-self.conv_clamp, self.conv_clamp)
@@ -222,9 +225,14 @@ class Synthesis(nn.Module):
             setattr(self, f"b{resolution}", block)
             in_channels = out_channels
 
-    def forward(self, ws: Tensor, noise_mode: str = "const") -> tuple[Tensor, list[Tensor], list[Tensor]]:
-        """Run all blocks on ws [B, num_ws, w_dim].
+    def forward(
+        self, ws: Tensor, noise_mode: str = "const", until: int | None = None
+    ) -> tuple[Tensor, list[Tensor], list[Tensor]]:
+        """Run the blocks on ws [B, num_ws, w_dim].
 
+        Args:
+            until: resolution of the last block to run; None: all. The images are complete at every scale, so this gives
+                coarser planes for less work.
         Returns:
             The last image [B, image_channels, R, R]; every block's hidden features [B, channels(r), r, r]; every block's
             image so far [B, image_channels, r, r].
@@ -240,6 +248,8 @@ class Synthesis(nn.Module):
             start += block.num_convs
             features.append(x)
             images.append(image)
+            if resolution == until:
+                break
         assert image is not None
         return image, features, images
 

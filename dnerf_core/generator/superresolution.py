@@ -52,6 +52,10 @@ class SuperResolution(nn.Module):
             features = F.interpolate(
                 features, size=(size, size), mode="bilinear", align_corners=False, antialias=self.config.antialias
             )
+        return self.refine(features, ws)
+
+    def refine(self, features: Tensor, ws: Tensor) -> Tensor:
+        """The two blocks alone, on features [B, C, R, R] of any size (a crop, in training): [B, 3, kR, kR] with k the variant's gain."""
         image = features[:, :3]
         last = ws[:, -1:].expand(-1, 3, -1)
         x, image = self.block0(features, image, last, self.config.noise_mode)

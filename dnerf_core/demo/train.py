@@ -1,0 +1,208 @@
+"""Train the demo generator: `python -m dnerf_core.demo.train --state FOLDER --minutes 120`, then `--export FILE`.
+
+First points of the world alone are learned, on coarse planes and then on the full ones; then patches of its pictures join, through the renderer and the
+super-resolution. The schedule goes by time spent, so that a budget in minutes is kept on any machine; every few minutes
+everything is saved, and the same command goes on where it stopped.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import os
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from dnerf_core.demo.config import DEMO_CARS
+from dnerf_core.demo.losses import (
+    ScaledDensityField,
+    fold_density_scale,
+    patch_losses,
+    point_batch,
+    point_loss,
+    truth_patch,
+)
+from dnerf_core.demo.world import Z_DIM, Cars
+from dnerf_core.generator.eg3d import Generator
+
+STATE_NAME = "training-state.pt"
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How the demo generator is trained. Fractions are of the time budget; learning rates are Adam's."""
+
+    cars_per_step: int = 6
+    near_points: int = 2500
+    box_points: int = 700
+    colored_points: int = 1200
+    coarse_until: float = 0.4
+    coarse_resolution: int = 64
+    patch_from: float = 0.55
+    patch_cars: int = 2
+    patch_px: int = 40
+    learning_rate: float = 3e-3
+    final_learning_rate: float = 1e-4
+    decay_from: float = 0.35
+    mapping_rate_gain: float = 40.0
+    float32_from: float = 0.9
+    ema: float = 0.998
+    seed: int = 0
+
+
+class Training:
+    """A run: generator, its running average, optimiser, step and seconds spent."""
+
+    def __init__(self, recipe: Recipe, device: str) -> None:
+        self.recipe, self.device = recipe, torch.device(device)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(recipe.seed)
+            self.generator = Generator(DEMO_CARS)
+        last = getattr(self.generator.backbone.synthesis, f"b{DEMO_CARS.backbone.resolution}")
+        torch.nn.init.zeros_(last.torgb.weight)
+        self.generator.to(self.device)
+        mapping = list(self.generator.backbone.mapping.parameters())
+        in_mapping = {id(p) for p in mapping}
+        rest = [p for p in self.generator.parameters() if id(p) not in in_mapping]
+        self.optimizer = torch.optim.Adam(
+            [{"params": rest, "gain": 1.0}, {"params": mapping, "gain": recipe.mapping_rate_gain}], betas=(0.9, 0.99)
+        )
+        self.average = {name: value.detach().clone() for name, value in self.generator.state_dict().items()}
+        self.step, self.seconds = 0, 0.0
+        self.log: list[dict[str, float]] = []
+
+    def state(self) -> dict[str, Any]:
+        """Everything that going on needs."""
+        return {
+            "recipe": asdict(self.recipe),
+            "generator": self.generator.state_dict(),
+            "average": self.average,
+            "optimizer": self.optimizer.state_dict(),
+            "step": self.step,
+            "seconds": self.seconds,
+            "log": self.log,
+        }
+
+    def load(self, state: dict[str, Any]) -> None:
+        """Go on from `state()`."""
+        self.generator.load_state_dict(state["generator"])
+        self.average = {name: value.to(self.device) for name, value in state["average"].items()}
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.step, self.seconds, self.log = state["step"], state["seconds"], state["log"]
+
+    def rate(self, progress: float) -> float:
+        """Learning rate at a fraction of the budget: warm-up, constant, cosine decay."""
+        recipe = self.recipe
+        past = max(0.0, (progress - recipe.decay_from) / (1 - recipe.decay_from))
+        cosine = 0.5 * (1 + math.cos(math.pi * min(1.0, past)))
+        rate = recipe.final_learning_rate + (recipe.learning_rate - recipe.final_learning_rate) * cosine
+        return rate * min(1.0, (self.step + 1) / 100)
+
+    def one_step(self, progress: float) -> dict[str, float]:
+        """One optimiser step; random numbers depend on (seed, step) alone."""
+        recipe, generator = self.recipe, self.generator
+        rng = torch.Generator().manual_seed(recipe.seed * 1_000_003 + self.step)
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.rate(progress) * group["gain"]
+        z = torch.randn(recipe.cars_per_step, Z_DIM, generator=rng)
+        cars = Cars.from_latent(z)
+        batch = point_batch(
+            cars,
+            generator.config.triplane.box_warp,
+            rng,
+            near=recipe.near_points,
+            box=recipe.box_points,
+            colored=recipe.colored_points,
+        )
+        with torch.autocast("cpu", torch.bfloat16, enabled=progress < recipe.float32_from):
+            ws = generator.mapping(z)
+            # the world's coarse shape is learned on coarse planes, at half the cost; the last block then starts from nothing
+            coarse = recipe.coarse_resolution if progress < recipe.coarse_until else None
+            planes = generator.planes(ws, "none", until=coarse).planes
+        planes, ws = planes.float(), ws.float()
+        f_loss, color_loss = point_loss(ScaledDensityField(planes, generator.decoder, generator.config.triplane), batch)
+        loss = 2 * f_loss + color_loss
+        shown = {"f": f_loss, "color": color_loss}
+        if progress >= recipe.patch_from:
+            some = slice(0, recipe.patch_cars)
+            patch = truth_patch(cars[some], generator, rng, recipe.patch_px)
+            image = patch_losses(generator, planes[some], ws[some], patch, rng)
+            loss = loss + 4 * image.raw + 10 * image.final + image.final_l1 + 0.5 * image.opacity + 4 * image.distance
+            shown |= {"raw": image.raw, "final": image.final, "opacity": image.opacity, "distance": image.distance}
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(generator.parameters(), 10.0)
+        self.optimizer.step()
+        self.step += 1
+        decay = min(recipe.ema, (1 + self.step) / (10 + self.step))
+        with torch.no_grad():
+            for name, value in generator.state_dict().items():
+                self.average[name].lerp_(value, 1 - decay)
+        return {name: float(value.detach()) for name, value in shown.items()}
+
+    def released_state(self) -> dict[str, Tensor]:
+        """The averaged weights as a plain generator: density scale folded in, mean w measured."""
+        generator = Generator(DEMO_CARS)
+        generator.load_state_dict({name: value.cpu() for name, value in self.average.items()})
+        rng = torch.Generator().manual_seed(self.recipe.seed)
+        with torch.no_grad():
+            mean_w = generator.mapping(torch.randn(16384, Z_DIM, generator=rng))[:, 0].mean(dim=0)
+        state = {**generator.state_dict(), "backbone.mapping.w_avg": mean_w}
+        return fold_density_scale(state, DEMO_CARS.triplane.hidden_dim)
+
+    def record(self) -> dict[str, Any]:
+        """What the model file's header says of the training."""
+        return {"recipe": asdict(self.recipe), "steps": self.step, "minutes": round(self.seconds / 60, 1), "losses": self.log[-1]}
+
+
+def save_state(training: Training, folder: Path) -> None:
+    """Write the state whole or not at all."""
+    folder.mkdir(parents=True, exist_ok=True)
+    temporary = folder / (STATE_NAME + ".tmp")
+    torch.save(training.state(), temporary)
+    os.replace(temporary, folder / STATE_NAME)
+
+
+def main() -> None:
+    """Command line of the demo's training."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--state", type=Path, required=True, help="folder of the run; holds everything to go on")
+    parser.add_argument("--minutes", type=float, default=120.0, help="time budget of the whole run")
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    parser.add_argument("--export", type=Path, help="write the model file of the run so far, and stop")
+    arguments = parser.parse_args()
+    torch.set_num_threads(arguments.threads)
+    training = Training(Recipe(), "cpu")
+    state_file = arguments.state / STATE_NAME
+    if state_file.exists():
+        training.load(torch.load(state_file, weights_only=True))
+    if arguments.export:
+        from dnerf_core.demo.export import export_demo
+
+        export_demo(training.released_state(), training.record(), arguments.export)
+        return
+    budget, saved = arguments.minutes * 60, time.monotonic()
+    means: dict[str, float] = {}
+    while training.seconds < budget:
+        began = time.monotonic()
+        for name, value in training.one_step(training.seconds / budget).items():
+            means[name] = means.get(name, value) * 0.98 + value * 0.02
+        training.seconds += time.monotonic() - began
+        if training.step % 50 == 0:
+            line = {"step": training.step, "minutes": round(training.seconds / 60, 2), **{k: round(v, 5) for k, v in means.items()}}
+            training.log.append(line)
+            print(json.dumps(line), flush=True)
+        if time.monotonic() - saved > 180:
+            save_state(training, arguments.state)
+            saved = time.monotonic()
+    save_state(training, arguments.state)
+
+
+if __name__ == "__main__":
+    main()
