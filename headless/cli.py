@@ -89,7 +89,7 @@ def run(args: Sequence[str]) -> int:
     except DNeRFError as error:
         exit_code = _fail(str(error), error.exit_code, meta)
     except (KeyboardInterrupt, click.Abort):
-        exit_code = _fail("interrupted; the same command goes on where it stopped", EXIT_INTERRUPTED, meta)
+        exit_code = _fail("interrupted; the same command goes on later", EXIT_INTERRUPTED, meta)
     except BrokenPipeError:
         # The reader of our output has gone. Python would complain once more while flushing at exit, so stdout goes nowhere.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

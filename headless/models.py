@@ -6,18 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import dnerf_core
+from dnerf_core.embedded import model_path
 from dnerf_core.errors import CheckpointError, UsageError
 from dnerf_core.generator.config import GeneratorConfig
 from dnerf_core.labels import LabelSet
 
 if TYPE_CHECKING:
     from dnerf_core.model import Model
-
-EMBEDDED_MODELS = ("demo-cars",)
-"""Models that come with the package, by the name `--model` takes."""
-
-_EMBEDDED_FOLDER = Path(dnerf_core.__file__).parent / "demo"
 
 
 @dataclass(frozen=True)
@@ -50,12 +45,6 @@ class ModelFacts:
         return self.semantic_config is not None
 
 
-def find_model(name_or_path: str) -> Path:
-    """The file a model argument means: an embedded model's, where it is the name of one, else the path as it is."""
-    embedded = _EMBEDDED_FOLDER / f"{name_or_path}.safetensors"
-    return embedded if name_or_path in EMBEDDED_MODELS else Path(name_or_path)
-
-
 def describe_model(name_or_path: str) -> ModelFacts:
     """What a model says of itself, without torch and without reading its weights into memory.
 
@@ -64,7 +53,7 @@ def describe_model(name_or_path: str) -> ModelFacts:
     """
     from dnerf_core.checkpoints.model_file import file_sha256, read_header
 
-    path = find_model(name_or_path)
+    path = model_path(name_or_path)
     header = read_header(path)
     if header.has_semantics and header.labels is None:
         raise CheckpointError(
@@ -112,4 +101,4 @@ def load_model(name_or_path: str, device: str) -> Model:
     chosen = pick_device(device)
     from dnerf_core.model import Model
 
-    return Model.load(find_model(name_or_path), device=chosen)
+    return Model.load(model_path(name_or_path), device=chosen)

@@ -10,7 +10,7 @@ import click
 from dnerf_core.errors import OutputError
 from headless import options
 from headless.reporting import Reporter
-from headless.writers.files import make_folder, output_error
+from headless.writers.files import output_error
 
 
 @click.command("import", epilog="\b\nExample:\n  dnerf-headless import ffhqrebalanced512-128.pkl -o ffhq.safetensors")
@@ -38,13 +38,14 @@ def command(release: Path, output: Path | None, as_json: bool) -> None:
         raise OutputError(f"{target}: expected a new file, it is there already; remove it, or choose another --output")
     reporter.event("start", command="import", release=str(release), output=str(target))
     started = time.monotonic()
-    from dnerf_core.checkpoints import import_release
+    from dnerf_core.checkpoints.eg3d_release import import_release
     from headless import models
 
-    make_folder(target.parent)
     import_release(release, target)
     facts = models.describe_model(str(target))
     seconds = time.monotonic() - started
+    for remark in facts.source.get("remarks", []):
+        reporter.warning(f"{release}: {remark}")
     size_mb = target.stat().st_size / 1e6
     reporter.summary(
         [

@@ -79,5 +79,5 @@ def _short(value: Any) -> str:
     if isinstance(value, dict):
         return ", ".join(f"{key} {_short(item)}" for key, item in value.items())
     if isinstance(value, list):
-        return " ".join(_short(item) for item in value)
+        return "; ".join(_short(item) for item in value) or "none"
     return " ".join(str(value).split())

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import errno
 import io
-import os
 from pathlib import Path
 from typing import Literal
 
@@ -12,11 +10,10 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from headless.writers.files import write_bytes_whole, write_whole
+from headless.writers.exr import exr_bytes
+from headless.writers.files import write_bytes_whole
 
 DepthFormat = Literal["exr", "npy"]
-
-_REFUSALS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES)
 
 
 def write_image(path: Path, rgb: npt.NDArray[np.uint8]) -> None:
@@ -62,7 +59,7 @@ def write_depth(path: Path, depth_planar: npt.NDArray[np.float32], depth_format:
         return
     # Readers of EXR scale, filter and sum what they find, so the background must be finite there.
     finite = np.where(np.isfinite(depth_planar), depth_planar, np.float32(0.0)).astype(np.float32)
-    write_whole(path, lambda temporary: _write_exr(temporary, finite))
+    write_bytes_whole(path, exr_bytes(finite, "Z"))
 
 
 def read_image(path: Path) -> npt.NDArray[np.uint8]:
@@ -75,7 +72,10 @@ def read_depth(path: Path) -> npt.NDArray[np.float32]:
     """A depth written by `write_depth`, in either format, as [H, W] float32 with +inf at background."""
     if path.suffix == ".npy":
         return np.asarray(np.load(path), dtype=np.float32)
-    depth = _read_exr(path)
+    import OpenEXR
+
+    with OpenEXR.File(str(path)) as file:
+        depth = np.array(file.channels()["Z"].pixels, dtype=np.float32)
     depth[depth == 0] = np.inf
     return depth
 
@@ -84,31 +84,3 @@ def _png_bytes(image: Image.Image) -> bytes:
     buffer = io.BytesIO()
     image.save(buffer, format="PNG")
     return buffer.getvalue()
-
-
-def _read_exr(path: Path) -> npt.NDArray[np.float32]:
-    import OpenEXR
-
-    with OpenEXR.File(str(path)) as file:
-        return np.array(file.channels()["Z"].pixels, dtype=np.float32)
-
-
-def _write_exr(path: Path, depth: npt.NDArray[np.float32]) -> None:
-    import OpenEXR
-
-    header = {"compression": OpenEXR.ZIP_COMPRESSION, "type": OpenEXR.scanlineimage}
-    try:
-        OpenEXR.File(header, {"Z": np.ascontiguousarray(depth)}).write(str(path))
-        # The library (3.5) says nothing when the last buffer does not reach a full disk, so what arrived is read back.
-        arrived = np.array_equal(_read_exr(path), depth)
-    except RuntimeError as error:
-        # It reports the system's refusals as RuntimeError, with the reason in the text only.
-        number = next((code for code in _REFUSALS if os.strerror(code) in str(error)), None)
-        reason = (
-            f"the EXR did not arrive whole, the disk may be full ({str(error).rstrip('.')})"
-            if number is None
-            else os.strerror(number)
-        )
-        raise OSError(errno.EIO if number is None else number, reason) from error
-    if not arrived:
-        raise OSError(errno.EIO, "the EXR did not arrive whole, the disk may be full")

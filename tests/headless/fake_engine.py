@@ -37,6 +37,10 @@ class FakeModel:
     views_made: list[tuple[int, Camera]] = field(default_factory=list)
     before_view: Callable[[], None] = lambda: None
 
+    @property
+    def config(self) -> GeneratorConfig:
+        return fake_facts("demo-cars", self.masks).config
+
     def subject(self, seed: int, truncation: float = 1.0) -> FakeSubject:
         self.subjects_made.append(seed)
         return FakeSubject(self, seed, truncation)
