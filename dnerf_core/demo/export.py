@@ -18,5 +18,9 @@ def export_demo(state: dict[str, Tensor], record: dict[str, Any], path: Path) ->
         state: generator state, published names, density scale folded in.
         record: what the header says of the training.
     """
-    source = {"file": "dnerf_core.demo.train", "sha256": "", "licence": "GPL-3.0-or-later, made from the procedural world of dnerf_core.demo"}
+    source = {
+        "file": "dnerf_core.demo.train",
+        "sha256": "",
+        "licence": "GPL-3.0-or-later, made from the procedural world of dnerf_core.demo",
+    }
     save_model(path, DEMO_CARS, state, source=source, training={"generator": record}, stored="float16")

@@ -161,7 +161,9 @@ class PatchLosses:
     distance: Tensor
 
 
-def patch_losses(generator: Generator, planes: Tensor, ws: Tensor, patch: Patch, rng: torch.Generator, margin_px: int = 8) -> PatchLosses:
+def patch_losses(
+    generator: Generator, planes: Tensor, ws: Tensor, patch: Patch, rng: torch.Generator, margin_px: int = 8
+) -> PatchLosses:
     """Render a patch with gradients and compare.
 
     The importance samples are found without gradients; only they are read again with gradients. `margin_px` output pixels at

@@ -195,7 +195,11 @@ def main() -> None:
             means[name] = means.get(name, value) * 0.98 + value * 0.02
         training.seconds += time.monotonic() - began
         if training.step % 50 == 0:
-            line = {"step": training.step, "minutes": round(training.seconds / 60, 2), **{k: round(v, 5) for k, v in means.items()}}
+            line = {
+                "step": training.step,
+                "minutes": round(training.seconds / 60, 2),
+                **{k: round(v, 5) for k, v in means.items()},
+            }
             training.log.append(line)
             print(json.dumps(line), flush=True)
         if time.monotonic() - saved > 180:

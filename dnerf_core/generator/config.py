@@ -74,7 +74,7 @@ class BackboneConfig:
 
 @dataclass(frozen=True)
 class TriplaneConfig:
-    """The tri-plane field: planes span [-box_warp/2, box_warp/2]^3; `plane_axes` names (width axis, height axis) of each plane."""
+    """The tri-plane field: planes span [-box_warp/2, box_warp/2]^3; `plane_axes` names the width and height axis of each plane."""
 
     box_warp: float = 1.0
     plane_axes: tuple[PlaneAxes, ...] = RELEASED_PLANE_AXES
@@ -84,7 +84,7 @@ class TriplaneConfig:
 
 @dataclass(frozen=True)
 class RayConfig:
-    """How rays are sampled. `ray_start` and `ray_end` are distances along the unit ray, or both "auto": the box's entry and exit."""
+    """How rays are sampled; `ray_start` and `ray_end` are distances along the unit ray, or both "auto": the box's entry and exit."""
 
     neural_resolution: int = 128
     samples_coarse: int = 48
@@ -208,7 +208,7 @@ def config_from_json(cls: type[T], data: Any, where: str = "config") -> T:
     return cls(**{key: _value_from_json(hints[key], value, f"{where}.{key}") for key, value in data.items()})
 
 
-def _value_from_json(hint: Any, value: Any, where: str) -> Any:
+def _value_from_json(hint: Any, value: Any, where: str) -> Any:  # noqa: PLR0912 one branch a kind of annotation
     if dataclasses.is_dataclass(hint):
         return config_from_json(hint, value, where)  # type: ignore[arg-type]
     origin, args = typing.get_origin(hint), typing.get_args(hint)

@@ -201,10 +201,7 @@ class SynthesisBlock(nn.Module):
             x, image: outputs of the block before; None for the first block.
             ws: [B, num_convs + 1, w_dim].
         """
-        if x is None:
-            x = self.const.unsqueeze(0).expand(ws.shape[0], -1, -1, -1)
-        else:
-            x = self.conv0(x, ws[:, 0], noise_mode)
+        x = self.const.unsqueeze(0).expand(ws.shape[0], -1, -1, -1) if x is None else self.conv0(x, ws[:, 0], noise_mode)
         x = self.conv1(x, ws[:, self.num_convs - 1], noise_mode)
         y = self.torgb(x, ws[:, self.num_convs])
         if image is not None:

@@ -43,9 +43,9 @@ class SuperResolution(nn.Module):
         self.block1 = SynthesisBlock(first, second, w_dim, size, 3, up=True, conv_clamp=clamp)
 
     def forward(self, features: Tensor, ws: Tensor) -> Tensor:
-        """features [B, C, R, R] in [-1, 1], the first 3 channels the raw image; ws [B, num_ws, w_dim]; returns [B, 3, S, S], about [-1, 1].
+        """Image [B, 3, S, S], about [-1, 1], of features [B, C, R, R] in [-1, 1], whose first 3 channels are the raw image.
 
-        S is the variant's output size, but for "4X", which takes an input above 128 as it is (S = 2R then).
+        ws is [B, num_ws, w_dim]. S is the variant's output size, but for "4X", which takes an input above 128 as it is (S = 2R then).
         """
         size = self.variant.input_size
         if features.shape[-1] < size or (features.shape[-1] > size and self.variant.shrinks_input):

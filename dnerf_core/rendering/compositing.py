@@ -34,7 +34,7 @@ def sample_weights(weights: Tensor) -> Tensor:
 
 
 def composite_distance(weights: Tensor, distances: Tensor) -> Tensor:
-    """Expected distance [M] along the ray, from interval weights [M, S - 1] and sample distances [M, S]; +inf where nothing was met."""
+    """Expected distance [M] along the ray, of interval weights [M, S - 1] and sample distances [M, S]; +inf where nothing is met."""
     middle = 0.5 * (distances[:, 1:] + distances[:, :-1])
     total = weights.sum(dim=-1)
     distance = (weights * middle).sum(dim=-1) / total

@@ -37,10 +37,10 @@ def pixel_rays(cam2world: Tensor, intrinsics: Tensor, uv: Tensor) -> tuple[Tenso
 
 
 def box_limits(origins: Tensor, directions: Tensor, side: float) -> tuple[Tensor, Tensor, Tensor]:
-    """Distances [..., 1-less] at which rays [..., 3] enter and leave the cube of `side` about the origin, and whether they meet it.
+    """Where rays [N, 3] enter and leave the cube of `side` about the origin.
 
     Returns:
-        entry, exit (distance along the unit ray, entry at least 0; both 0 for a miss) and hit (bool), each [...].
+        entry and exit [N] (distance along the unit ray, entry at least 0; both 0 for a miss) and whether they meet it, bool [N].
     """
     # a zero component gives an infinite slope and an empty or full slab, which is what min and max want; 0/0 is kept out
     safe = torch.where(directions.abs() < 1e-12, torch.full_like(directions, 1e-12), directions)

@@ -12,7 +12,7 @@ from torch import Tensor
 
 
 def stratified_distances(start: Tensor, end: Tensor, count: int, jitter: Tensor | float = 0.5) -> Tensor:
-    """Distances [M, count]: `count` values evenly from start to end [M], both included, plus jitter * (end - start) / (count - 1).
+    """Distances [M, count]: `count` even values from start to end [M], both included, plus jitter * (end - start) / (count - 1).
 
     Args:
         jitter: in [0, 1): one number, or [M, count].

@@ -20,7 +20,7 @@ PointFunction = Callable[[Tensor, Tensor | None], Tensor]
 
 @dataclass(frozen=True)
 class RayBundle:
-    """M rays: unit directions and origins [M, 3] (world frame), sampling limits [M] along the ray, and subject index [M] (None: one subject)."""
+    """M rays: origins and unit directions [M, 3] (world frame), limits [M] along the ray, subject index [M] (None: one subject)."""
 
     origins: Tensor
     directions: Tensor
