@@ -1,8 +1,8 @@
 """Train the demo generator: `python -m dnerf_core.demo.train --state FOLDER --minutes 120`, then `--export FILE`.
 
-First points of the world alone are learned, on coarse planes and then on the full ones; then patches of its pictures join, through the renderer and the
-super-resolution. The schedule goes by time spent, so that a budget in minutes is kept on any machine; every few minutes
-everything is saved, and the same command goes on where it stopped.
+First points of the world alone are learned, on coarse planes and then on the full ones; then patches of its pictures
+join, through the renderer and the super-resolution. The schedule goes by time spent, so that a budget in minutes is kept
+on any machine; every few minutes everything is saved, and the same command goes on where it stopped.
 """
 
 from __future__ import annotations
