@@ -1,0 +1,127 @@
+"""The tensors that a generator's config demands: every published key name with its shape. No torch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from dnerf_core.errors import CheckpointError
+from dnerf_core.generator.config import GeneratorConfig, SuperResolutionKind
+
+Shape = tuple[int, ...]
+
+UNUSED_KEYS = frozenset({"superresolution.resample_filter"})
+"""Buffers that some releases carry and no layer reads."""
+
+FILTER_TAPS = (1.0, 3.0, 3.0, 1.0)
+"""Every `resample_filter` is the outer product of these with themselves, divided by 64."""
+
+
+@dataclass(frozen=True)
+class SuperResolutionLayout:
+    """Side in pixels and width in channels of a super-resolution's two blocks (EG3D section 4.2; the releases' table)."""
+
+    sizes_px: tuple[int, int]
+    channels: tuple[int, int]
+
+
+SUPERRESOLUTION_LAYOUTS: dict[SuperResolutionKind, SuperResolutionLayout] = {
+    "8XDC": SuperResolutionLayout((256, 512), (256, 128)),
+    "8X": SuperResolutionLayout((256, 512), (128, 64)),
+    "4X": SuperResolutionLayout((128, 256), (128, 64)),
+    "2X": SuperResolutionLayout((64, 128), (128, 64)),
+}
+
+
+def expected_shapes(config: GeneratorConfig) -> dict[str, Shape]:
+    """Every key of the generator's state and its shape, () for a single number, in no particular order.
+
+    The key names are those of the published generator; `UNUSED_KEYS` are not among them.
+    """
+    shapes: dict[str, Shape] = {}
+    w_dim, plane_channels = config.mapping.w_dim, config.backbone.plane_channels
+    inputs = 0
+    for size in config.backbone.block_resolutions:
+        width = config.backbone.channels(size)
+        shapes |= _block(f"backbone.synthesis.b{size}", inputs, width, image_channels=3 * plane_channels, size=size, w_dim=w_dim)
+        inputs = width
+    shapes |= _mapping(config)
+    layout = SUPERRESOLUTION_LAYOUTS[config.superresolution.kind]
+    inputs = plane_channels
+    for index, (size, width) in enumerate(zip(layout.sizes_px, config.superresolution.channels or layout.channels, strict=True)):
+        shapes |= _block(f"superresolution.block{index}", inputs, width, image_channels=3, size=size, w_dim=w_dim)
+        inputs = width
+    hidden = config.triplane.hidden_dim
+    return shapes | _linear("decoder.net.0", plane_channels, hidden) | _linear("decoder.net.2", hidden, 1 + plane_channels)
+
+
+def _linear(name: str, inputs: int, outputs: int) -> dict[str, Shape]:
+    return {f"{name}.weight": (outputs, inputs), f"{name}.bias": (outputs,)}
+
+
+def _mapping(config: GeneratorConfig) -> dict[str, Shape]:
+    mapping = config.mapping
+    shapes = {"backbone.mapping.w_avg": (mapping.w_dim,)} | _linear("backbone.mapping.embed", mapping.c_dim, mapping.w_dim)
+    inputs = mapping.z_dim + mapping.w_dim
+    for layer in range(mapping.layers):
+        shapes |= _linear(f"backbone.mapping.fc{layer}", inputs, mapping.w_dim)
+        inputs = mapping.w_dim
+    return shapes
+
+
+def _block(name: str, inputs: int, width: int, *, image_channels: int, size: int, w_dim: int) -> dict[str, Shape]:
+    shapes: dict[str, Shape] = {f"{name}.resample_filter": (4, 4)}
+    if inputs:
+        shapes |= _convolution(f"{name}.conv0", inputs, width, size, w_dim)
+    else:
+        shapes[f"{name}.const"] = (width, size, size)
+    shapes |= _convolution(f"{name}.conv1", width, width, size, w_dim)
+    shapes |= {f"{name}.torgb.weight": (image_channels, width, 1, 1), f"{name}.torgb.bias": (image_channels,)}
+    return shapes | _linear(f"{name}.torgb.affine", w_dim, width)
+
+
+def _convolution(name: str, inputs: int, outputs: int, size: int, w_dim: int) -> dict[str, Shape]:
+    return {
+        f"{name}.weight": (outputs, inputs, 3, 3),
+        f"{name}.bias": (outputs,),
+        f"{name}.noise_strength": (),
+        f"{name}.noise_const": (size, size),
+        f"{name}.resample_filter": (4, 4),
+    } | _linear(f"{name}.affine", w_dim, inputs)
+
+
+def is_filter(key: str) -> bool:
+    """Whether a key names an upsampling filter: a constant that releases store and model files leave out."""
+    return key.rpartition(".")[2] == "resample_filter"
+
+
+def check_shapes(
+    found: Mapping[str, Shape], config: GeneratorConfig, where: str, remedy: str, *, needs_filters: bool = False
+) -> None:
+    """Compares a generator's tensors with what its config demands.
+
+    Args:
+        found: key to shape; `UNUSED_KEYS` may be among them.
+        where, remedy: how the message begins and ends.
+        needs_filters: whether a filter that is not there is missed, as in a release.
+
+    Raises:
+        CheckpointError: a missing key, a surplus key or another shape; the first of them is named, with their number.
+    """
+    expected = expected_shapes(config)
+    missing = sorted(key for key in set(expected) - set(found) if needs_filters or not is_filter(key))
+    if missing:
+        raise CheckpointError(f"{where}: expected {len(expected)} tensors, missing {_some(missing)}; {remedy}")
+    surplus = sorted(set(found) - set(expected) - UNUSED_KEYS)
+    if surplus:
+        raise CheckpointError(f"{where}: expected {len(expected)} tensors, surplus {_some(surplus)}; {remedy}")
+    for key, shape in expected.items():
+        if key in found and tuple(found[key]) != shape:
+            raise CheckpointError(f"{where}: {key}: expected shape {list(shape)}, found {list(found[key])}; {remedy}")
+
+
+def _some(names: Iterable[str]) -> str:
+    # Names come from the file: quoted, so that none breaks the line.
+    listed = list(names)
+    shown = ", ".join(ascii(name[:80]) for name in listed[:3])
+    return shown if len(listed) <= 3 else f"{shown} and {len(listed) - 3} more"

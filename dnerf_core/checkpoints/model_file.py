@@ -1,0 +1,282 @@
+"""The model file: a .safetensors with a generator, its semantic branch if there is one, and a JSON header that describes both.
+
+docs/model-file.md describes the format. Reading a header needs no torch.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import secrets
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from safetensors import SafetensorError
+from safetensors.numpy import save_file
+
+from dnerf_core.checkpoints.expected_shapes import check_shapes, is_filter
+from dnerf_core.checkpoints.safetensors_layout import DAMAGED, PREFIXES, TensorInfo, parsed_json, read_layout
+from dnerf_core.errors import AnnotationError, CheckpointError, OutputError
+from dnerf_core.generator.config import GeneratorConfig, config_from_json, config_to_json
+from dnerf_core.labels import LabelSet
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+FORMAT_VERSION = 1
+METADATA_KEY = "datasetnerf"
+
+StoredFloat = Literal["float32", "float16"]
+
+_FIELDS = {"format_version", "generator", "semantic", "labels", "source", "training"}
+
+
+@dataclass(frozen=True, eq=False)
+class ModelHeader:
+    """What a model file says about itself.
+
+    Attributes:
+        generator_config: what function the generator's weights are.
+        semantic_config: the semantic branch's configuration as JSON values, None without a branch.
+        labels: what the branch's classes mean.
+        source: where the weights come from: "file", "sha256", "licence", and what an import has to remark.
+        training: seed, label count and scores of a training run.
+        tensors: every tensor of the file by its full name.
+        data_start: byte where the tensors begin.
+    """
+
+    path: Path
+    format_version: int
+    generator_config: GeneratorConfig
+    semantic_config: dict[str, Any] | None
+    labels: LabelSet | None
+    source: dict[str, Any] | None
+    training: dict[str, Any] | None
+    tensors: dict[str, TensorInfo]
+    data_start: int
+
+    @property
+    def has_semantics(self) -> bool:
+        """Whether the file carries a semantic branch."""
+        return self.semantic_config is not None
+
+
+@dataclass(frozen=True, eq=False)
+class ModelFile:
+    """A model file in memory: states of float32 tensors on the CPU, keys without their prefix; `sha256` is the whole file's."""
+
+    header: ModelHeader
+    generator_state: dict[str, Tensor]
+    semantic_state: dict[str, Tensor] | None
+    sha256: str
+
+
+def file_sha256(path: str | Path) -> str:
+    """SHA-256 of a file, 64 hexadecimal digits."""
+    with Path(path).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+# Reading
+
+
+def read_header(path: str | Path) -> ModelHeader:
+    """The header of a model file, with the generator's tensors checked against the config by name and shape.
+
+    Raises:
+        CheckpointError: no readable file, not a model file, another format version, or tensors that the config does not demand.
+    """
+    path = Path(path)
+    layout = read_layout(path, METADATA_KEY)
+    fields = parsed_json(layout.text.encode(), f"{path}: its metadata {METADATA_KEY!r}")
+    version = fields.get("format_version")
+    if type(version) is not int or version != FORMAT_VERSION:
+        found = version if type(version) is int else type(version).__name__
+        raise CheckpointError(
+            f"{path}: expected format version {FORMAT_VERSION}, found {found}; use the datasetnerf that wrote it"
+        )
+    missing, surplus = sorted(_FIELDS - set(fields)), sorted(ascii(name[:80]) for name in set(fields) - _FIELDS)
+    if missing or surplus:
+        raise CheckpointError(f"{path}: header: missing fields {missing}, surplus {surplus[:3]}; {DAMAGED}")
+    for name in ("semantic", "source", "training"):
+        if not isinstance(fields[name], dict | None):
+            raise CheckpointError(f"{path}: header field {name!r}: expected an object or null; {DAMAGED}")
+    config = config_from_json(GeneratorConfig, fields["generator"], f"{path}: generator")
+    _check_buildable(config, path)
+    _check_tensors(layout.tensors, config, fields["semantic"] is not None, path)
+    try:
+        labels = None if fields["labels"] is None else LabelSet.from_json(fields["labels"])
+    except AnnotationError as error:
+        raise CheckpointError(f"{path}: labels: {error}") from error
+    return ModelHeader(
+        path=path,
+        format_version=version,
+        generator_config=config,
+        semantic_config=fields["semantic"],
+        labels=labels,
+        source=fields["source"],
+        training=fields["training"],
+        tensors=layout.tensors,
+        data_start=layout.data_start,
+    )
+
+
+def load_model_file(path: str | Path) -> ModelFile:
+    """A model file with its weights as float32 tensors on the CPU, whatever the file stores them as.
+
+    Raises:
+        CheckpointError: as `read_header`, or a tensor with a value that is not finite.
+    """
+    import torch
+
+    header = read_header(path)
+    states: dict[str, dict[str, Tensor]] = {prefix: {} for prefix in PREFIXES}
+    with header.path.open("rb") as file:
+        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+        for name, info in header.tensors.items():
+            file.seek(header.data_start + info.offset)
+            values = np.fromfile(file, info.dtype, info.count)
+            if values.size != info.count or not np.isfinite(values).all():
+                raise CheckpointError(f"{header.path}: {name}: expected {info.count} finite values, found others; {DAMAGED}")
+            prefix = next(prefix for prefix in PREFIXES if name.startswith(prefix))
+            key = name.removeprefix(prefix)
+            if prefix == "semantic." or not is_filter(key):
+                states[prefix][key] = torch.from_numpy(values.astype(np.float32, copy=False).reshape(info.shape))
+    return ModelFile(header, states["generator."], states["semantic."] if header.has_semantics else None, sha256)
+
+
+def _check_buildable(config: GeneratorConfig, path: Path) -> None:
+    """Sizes that the list of expected tensors divides by or counts with."""
+    backbone = config.backbone
+    sizes = {
+        "backbone.resolution": (backbone.resolution, 4, 4096),
+        "backbone.channel_base": (backbone.channel_base, backbone.resolution, 2**24),
+        "backbone.channel_max": (backbone.channel_max, 1, 2**16),
+        "backbone.plane_channels": (backbone.plane_channels, 1, 2**12),
+        "mapping.layers": (config.mapping.layers, 1, 64),
+    }
+    for name, (value, low, high) in sizes.items():
+        if not low <= value <= high:
+            raise CheckpointError(f"{path}: generator.{name}: expected {low} to {high}, found {value}; {DAMAGED}")
+    if backbone.resolution.bit_count() != 1:
+        raise CheckpointError(f"{path}: backbone.resolution: expected a power of two, found {backbone.resolution}; {DAMAGED}")
+
+
+def _check_tensors(tensors: Mapping[str, TensorInfo], config: GeneratorConfig, is_semantic: bool, path: Path) -> None:
+    shapes = {name.removeprefix("generator."): info.shape for name, info in tensors.items() if name.startswith("generator.")}
+    check_shapes(shapes, config, f"{path}: generator", DAMAGED)
+    has_weights = len(shapes) < len(tensors)
+    if has_weights != is_semantic:
+        lacks = "weights" if is_semantic else "a configuration"
+        raise CheckpointError(f"{path}: semantic branch: expected configuration and weights, found none of {lacks}; {DAMAGED}")
+
+
+# Writing
+
+
+def save_model(
+    path: str | Path,
+    generator_config: GeneratorConfig,
+    generator_state: Mapping[str, Tensor],
+    *,
+    semantic_config: dict[str, Any] | None = None,
+    semantic_state: Mapping[str, Tensor] | None = None,
+    labels: LabelSet | None = None,
+    source: dict[str, Any] | None = None,
+    training: dict[str, Any] | None = None,
+    stored: StoredFloat = "float32",
+) -> None:
+    """Writes a model file, whole or not at all; a file of that name is replaced.
+
+    Args:
+        path: the .safetensors to write.
+        generator_state: float tensors by published key name, as `generator_config` demands them; upsampling filters, which are
+            constants, may be there or not and are left out.
+        semantic_config: JSON values; given exactly when `semantic_state` is.
+        source, training: JSON values for the header.
+        stored: type of every value on disk; "float16" halves the file.
+
+    Raises:
+        CheckpointError: the tensors are not those of the config, or not finite as `stored`.
+        OutputError: the file cannot be written.
+    """
+    arrays = {key: tensor.detach().cpu().float().numpy() for key, tensor in generator_state.items()}
+    semantic = None if semantic_state is None else {k: t.detach().cpu().float().numpy() for k, t in semantic_state.items()}
+    save_arrays(
+        path, generator_config, arrays, semantic_config=semantic_config, semantic_arrays=semantic, labels=labels, source=source,
+        training=training, stored=stored,
+    )  # fmt: skip
+
+
+def save_arrays(
+    path: str | Path,
+    generator_config: GeneratorConfig,
+    generator_arrays: Mapping[str, np.ndarray],
+    *,
+    semantic_config: dict[str, Any] | None = None,
+    semantic_arrays: Mapping[str, np.ndarray] | None = None,
+    labels: LabelSet | None = None,
+    source: dict[str, Any] | None = None,
+    training: dict[str, Any] | None = None,
+    stored: StoredFloat = "float32",
+) -> None:
+    """`save_model` for numpy arrays; needs no torch."""
+    path = Path(path)
+    check_shapes(
+        {key: array.shape for key, array in generator_arrays.items()}, generator_config, f"{path}: generator", "not written"
+    )
+    if (semantic_config is None) != (semantic_arrays is None):
+        raise CheckpointError(f"{path}: semantic branch: expected configuration and weights together, found one; not written")
+    named = {f"generator.{key}": array for key, array in generator_arrays.items() if not is_filter(key)}
+    named |= {f"semantic.{key}": array for key, array in (semantic_arrays or {}).items()}
+    tensors = {name: np.ascontiguousarray(array, stored).reshape(array.shape) for name, array in named.items()}
+    for name, tensor in tensors.items():
+        if not np.isfinite(tensor).all():
+            raise CheckpointError(f"{path}: {name}: expected finite values as {stored}, found others; not written")
+    header = {
+        "format_version": FORMAT_VERSION,
+        "generator": config_to_json(generator_config),
+        "semantic": semantic_config,
+        "labels": None if labels is None else labels.to_json(),
+        "source": source,
+        "training": training,
+    }
+    text = json.dumps(header, allow_nan=False, sort_keys=True)
+    with _whole_file(path) as temporary:
+        save_file(tensors, temporary, {METADATA_KEY: text})
+
+
+@contextlib.contextmanager
+def _whole_file(path: Path) -> Iterator[Path]:
+    """A temporary name beside `path` to write to; it takes `path`'s place when the block ends well and is removed otherwise."""
+    if path.is_dir():
+        raise OutputError(f"{path}: expected a file to write, found a folder; give the output a file name")
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+    try:
+        # Exclusive and with ordinary permissions, which the result keeps.
+        os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
+        try:
+            yield temporary
+            _flush(temporary)
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
+        _flush(path.parent)
+    except (OSError, SafetensorError) as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        raise OutputError(f"{path}: cannot be written: {reason}; choose another place for the output") from error
+
+
+def _flush(path: Path) -> None:
+    if path.is_dir() and os.name == "nt":
+        return  # Windows opens no folder
+    descriptor = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

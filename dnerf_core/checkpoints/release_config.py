@@ -1,0 +1,292 @@
+"""A release's settings, as its modules carry them, turned into a GeneratorConfig. What this generator cannot do is refused."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NoReturn, get_args
+
+import numpy as np
+
+from dnerf_core.checkpoints.expected_shapes import SUPERRESOLUTION_LAYOUTS
+from dnerf_core.checkpoints.pickle_machine import shown
+from dnerf_core.checkpoints.pickle_reader import ModuleRecord, TensorRecord
+from dnerf_core.errors import CheckpointError
+from dnerf_core.generator.config import (
+    PRESETS,
+    BackboneConfig,
+    CameraConfig,
+    GeneratorConfig,
+    MappingConfig,
+    PlaneAxes,
+    RayConfig,
+    RayLimit,
+    SuperResolutionConfig,
+    SuperResolutionKind,
+    TriplaneConfig,
+)
+
+_REMEDY = "nothing was written; import an unmodified release of EG3D"
+_SUPERRESOLUTION_PREFIX = "SuperresolutionHybrid"
+
+_USED_OPTIONS = {
+    *("disparity_space_sampling", "clamp_mode", "c_gen_conditioning_zero", "c_scale", "superresolution_noise_mode"),
+    *("decoder_lr_mul", "sr_antialias", "superresolution_module", "image_resolution", "depth_resolution"),
+    *("depth_resolution_importance", "ray_start", "ray_end", "box_warp", "white_back", "avg_camera_radius", "avg_camera_pivot"),
+}
+
+_TRAINING_OPTIONS = {"gpc_reg_prob", "density_reg", "density_reg_p_dist", "reg_type"}
+"""Rendering options that act in training only."""
+
+
+@dataclass(frozen=True, eq=False)
+class ReleaseSettings:
+    """G_ema's modules by dotted name (the root as ''), the keys of its tensors, and the file's path for messages."""
+
+    path: Path
+    modules: Mapping[str, ModuleRecord]
+    tensor_keys: frozenset[str]
+
+    def attribute(self, module: str, name: str, default: Any = None) -> Any:
+        """A module's plain attribute, or its construction argument of that name, or `default`."""
+        record = self.modules.get(module)
+        state = record.state if record else {}
+        arguments = state.get("_init_kwargs")
+        return state.get(name, arguments.get(name, default) if type(arguments) is dict else default)
+
+    def refuse(self, name: str, expected: str, found: object) -> NoReturn:
+        """Raises the CheckpointError for a setting."""
+        raise CheckpointError(f"{self.path}: G_ema: {name}: expected {expected}, found {shown(found)}; {_REMEDY}")
+
+    def number(self, name: str, value: Any, low: float = -math.inf, high: float = math.inf) -> float:
+        """`value` as a float within [low, high]."""
+        if type(value) not in (int, float) or not math.isfinite(value) or not low <= value <= high:
+            self.refuse(name, f"a number from {low:g} to {high:g}", value)
+        return float(value)
+
+    def count(self, name: str, value: Any, low: int, high: int) -> int:
+        """`value` as an integer within [low, high]."""
+        if type(value) is not int or not low <= value <= high:
+            self.refuse(name, f"an integer from {low} to {high}", value)
+        return int(value)
+
+    def flag(self, name: str, value: Any) -> bool:
+        """`value` as a bool."""
+        if type(value) is not bool:
+            self.refuse(name, "True or False", value)
+        return bool(value)
+
+    def fixed(self, name: str, value: Any, expected: str | float | bool) -> None:
+        """Refuses any value but the one that every release has."""
+        if type(value) not in (str, int, float, bool) or value != expected:
+            self.refuse(name, f"{expected!r}, the only one implemented", value)
+
+
+def release_config(settings: ReleaseSettings) -> tuple[GeneratorConfig, tuple[str, ...]]:
+    """The generator's config, and a remark for everything that the file left open or that was set aside.
+
+    A config that equals a published release's, name aside, takes that release's name; where two share one config, the file's own
+    name decides, then the first. Any other config is named after the file.
+
+    Raises:
+        CheckpointError: a setting is missing, of another type, or not implemented.
+    """
+    options = settings.attribute("", "rendering_kwargs")
+    if type(options) is not dict or not all(type(key) is str for key in options):
+        settings.refuse("rendering_kwargs", "a dictionary of options", options)
+    _check_fixed(settings, options)
+    unknown = sorted(set(options) - _USED_OPTIONS - _TRAINING_OPTIONS)
+    remarks = [f"rendering option {shown(name)} is unknown and was set aside" for name in unknown]
+    if "c_scale" not in options:
+        remarks.append("no c_scale: the conditioning counts as multiplied by 0")
+    backbone = _backbone(settings)
+    config = GeneratorConfig(
+        name=settings.path.stem,
+        image_size=_image_size(settings),
+        mapping=_mapping(settings, options),
+        backbone=backbone,
+        triplane=TriplaneConfig(
+            box_warp=settings.number("rendering_kwargs.box_warp", options.get("box_warp"), 1e-3, 1e3),
+            plane_axes=_plane_axes(settings),
+            hidden_dim=settings.count("decoder.hidden_dim", settings.attribute("decoder", "hidden_dim", 64), 1, 4096),
+            decoder_lr_mul=settings.number("rendering_kwargs.decoder_lr_mul", options.get("decoder_lr_mul", 1.0), 1e-6, 1e3),
+        ),
+        rays=_rays(settings, options),
+        superresolution=_superresolution(settings, options),
+        cameras=_cameras(settings, options, remarks),
+    )
+    _check_gains(settings, config)
+    return _named(config), tuple(remarks)
+
+
+def _check_fixed(settings: ReleaseSettings, options: Mapping[str, Any]) -> None:
+    for name, expected in (("clamp_mode", "softplus"), ("disparity_space_sampling", False)):
+        settings.fixed(f"rendering_kwargs.{name}", options.get(name, expected), expected)
+    for name, record in settings.modules.items():
+        layer = name.rpartition(".")[2]
+        if layer in ("conv0", "conv1"):
+            settings.fixed(f"{name}.activation", record.state.get("activation", "lrelu"), "lrelu")
+        elif record.class_name == "SynthesisBlock":
+            settings.fixed(f"{name}.architecture", record.state.get("architecture", "skip"), "skip")
+        elif record.class_name == "Softplus":
+            settings.fixed(f"{name}.beta", record.state.get("beta", 1), 1)
+
+
+def _check_gains(settings: ReleaseSettings, config: GeneratorConfig) -> None:
+    """The bias gain of a linear layer is its learning-rate multiplier: 0.01 in the mapping, the decoder's own, 1 elsewhere."""
+    for name, record in settings.modules.items():
+        gain = record.state.get("bias_gain")
+        if gain is None:
+            continue
+        is_mapping = re.fullmatch(r"backbone\.mapping\.fc\d+", name) is not None
+        expected = 0.01 if is_mapping else config.triplane.decoder_lr_mul if name.startswith("decoder.") else 1.0
+        if abs(settings.number(f"{name}.bias_gain", gain) - expected) > 1e-6 * expected:
+            settings.refuse(f"{name}.bias_gain", f"{expected:g}", gain)
+
+
+def _image_size(settings: ReleaseSettings) -> int:
+    return settings.count("img_resolution", settings.attribute("", "img_resolution"), 1, 4096)
+
+
+def _backbone(settings: ReleaseSettings) -> BackboneConfig:
+    resolution = settings.count("backbone.img_resolution", settings.attribute("backbone", "img_resolution", 256), 4, 1024)
+    if resolution & (resolution - 1):
+        settings.refuse("backbone.img_resolution", "a power of two", resolution)
+    channels = settings.count("backbone.img_channels", settings.attribute("backbone", "img_channels", 96), 3, 4096)
+    if channels % 3:
+        settings.refuse("backbone.img_channels", "a multiple of 3", channels)
+    return BackboneConfig(
+        resolution=resolution,
+        channel_base=settings.count("channel_base", _construction(settings, "channel_base", 32768), resolution, 2**24),
+        channel_max=settings.count("channel_max", _construction(settings, "channel_max", 512), 1, 2**16),
+        plane_channels=channels // 3,
+        conv_clamp=_conv_clamp(settings, "backbone.synthesis.", settings.attribute("backbone", "conv_clamp")),
+    )
+
+
+def _construction(settings: ReleaseSettings, name: str, default: int) -> Any:
+    """A construction argument of the backbone, whichever of its modules carries it."""
+    for module in ("", "backbone", "backbone.synthesis"):
+        default = settings.attribute(module, name, default)
+    return default
+
+
+def _conv_clamp(settings: ReleaseSettings, prefix: str, default: Any) -> float | None:
+    """The clamp that the layers below `prefix` carry: one for all of them, or `default` where none says."""
+    found = [
+        record.state["conv_clamp"]
+        for name, record in settings.modules.items()
+        if name.startswith(prefix) and name.rpartition(".")[2] in ("conv0", "conv1", "torgb") and "conv_clamp" in record.state
+    ] or [default]
+    limits = [None if value is None else settings.number(f"{prefix}conv_clamp", value, 0.0) for value in found]
+    if any(limit != limits[0] for limit in limits):
+        settings.refuse(f"{prefix}conv_clamp", "one value for all layers", "several")
+    return limits[0]
+
+
+def _mapping(settings: ReleaseSettings, options: Mapping[str, Any]) -> MappingConfig:
+    layers = sum(bool(re.fullmatch(r"backbone\.mapping\.fc\d+\.weight", key)) for key in settings.tensor_keys)
+    return MappingConfig(
+        z_dim=settings.count("z_dim", settings.attribute("", "z_dim"), 1, 65536),
+        w_dim=settings.count("w_dim", settings.attribute("", "w_dim"), 1, 65536),
+        c_dim=settings.count("c_dim", settings.attribute("", "c_dim"), 25, 25),
+        layers=settings.count("number of layers backbone.mapping.fc*", layers, 1, 64),
+        c_scale=settings.number("rendering_kwargs.c_scale", options.get("c_scale", 0.0)),
+        c_zero=settings.flag("rendering_kwargs.c_gen_conditioning_zero", options.get("c_gen_conditioning_zero", False)),
+    )
+
+
+def _plane_axes(settings: ReleaseSettings) -> tuple[PlaneAxes, ...]:
+    """Each plane's basis is a 3 x 3 matrix of rows (width axis, height axis, normal), each row a world axis."""
+    record = settings.attribute("renderer", "plane_axes")
+    if type(record) is not TensorRecord or len(record.shape) != 3 or record.shape[1:] != (3, 3) or not 1 <= record.shape[0] <= 8:
+        settings.refuse("renderer.plane_axes", "a tensor of 3 x 3 matrices, one a plane", record)
+    axes: list[PlaneAxes] = []
+    for index, basis in enumerate(record.to_array()):
+        is_permutation = np.isin(basis, (0.0, 1.0)).all() and (basis.sum(0) == 1).all() and (basis.sum(1) == 1).all()
+        name = "".join("xyz"[row] for row in basis[:2].argmax(1)) if is_permutation else "other directions"
+        if name not in get_args(PlaneAxes):
+            settings.refuse(f"renderer.plane_axes[{index}]", f"one of the planes {', '.join(get_args(PlaneAxes))}", name)
+        axes.append(name)  # type: ignore[arg-type]
+    if len(axes) != 3:
+        settings.refuse("renderer.plane_axes", "3 planes", len(axes))
+    return tuple(axes)
+
+
+def _rays(settings: ReleaseSettings, options: Mapping[str, Any]) -> RayConfig:
+    limits: list[RayLimit] = []
+    for name in ("ray_start", "ray_end"):
+        value = options.get(name)
+        is_auto = type(value) is str and value == "auto"
+        limits.append("auto" if is_auto else settings.number(f"rendering_kwargs.{name}", value, 0.0, 1e6))
+    start, end = limits
+    if (start == "auto") != (end == "auto") or (not isinstance(start, str) and not isinstance(end, str) and start >= end):
+        settings.refuse("rendering_kwargs.ray_start", "less than ray_end, or both 'auto'", options.get("ray_start"))
+    return RayConfig(
+        neural_resolution=settings.count(
+            "neural_rendering_resolution", settings.attribute("", "neural_rendering_resolution"), 1, 4096
+        ),
+        samples_coarse=settings.count("rendering_kwargs.depth_resolution", options.get("depth_resolution"), 2, 65536),
+        samples_fine=settings.count(
+            "rendering_kwargs.depth_resolution_importance", options.get("depth_resolution_importance"), 0, 65536
+        ),
+        ray_start=start,
+        ray_end=end,
+        white_back=settings.flag("rendering_kwargs.white_back", options.get("white_back", False)),
+    )
+
+
+def _superresolution(settings: ReleaseSettings, options: Mapping[str, Any]) -> SuperResolutionConfig:
+    dotted = options.get("superresolution_module")
+    kinds: dict[str, SuperResolutionKind] = {f"{_SUPERRESOLUTION_PREFIX}{kind}": kind for kind in SUPERRESOLUTION_LAYOUTS}
+    name = dotted.rpartition(".")[2] if type(dotted) is str else None
+    if name not in kinds:
+        settings.refuse("super-resolution", f"one of {', '.join(kinds)}", dotted)
+    module = settings.modules.get("superresolution")
+    if module is not None and module.class_name != name:
+        settings.refuse("superresolution", f"a {name}, as rendering_kwargs says", module.class_name)
+    size = SUPERRESOLUTION_LAYOUTS[kinds[name]].sizes_px[1]
+    if _image_size(settings) != size:
+        settings.refuse("img_resolution", f"{size}, which {name} makes", _image_size(settings))
+    noise_mode = options.get("superresolution_noise_mode", "none")
+    if noise_mode not in ("none", "const"):
+        settings.refuse("rendering_kwargs.superresolution_noise_mode", "'none' or 'const'", noise_mode)
+    half_blocks = settings.count("sr_num_fp16_res", settings.attribute("", "sr_num_fp16_res", 0), 0, 64)
+    antialias = options.get("sr_antialias", settings.attribute("superresolution", "sr_antialias", True))
+    return SuperResolutionConfig(
+        kind=kinds[name],
+        conv_clamp=_conv_clamp(settings, "superresolution.", 256.0 if half_blocks else None),
+        noise_mode=noise_mode,
+        antialias=settings.flag("rendering_kwargs.sr_antialias", antialias),
+    )
+
+
+def _cameras(settings: ReleaseSettings, options: Mapping[str, Any], remarks: list[str]) -> CameraConfig:
+    """The published release's cameras that orbit at this radius and pivot: focal length and world up stand in no checkpoint."""
+    by_name = PRESETS.get(settings.path.stem)
+    if "avg_camera_radius" not in options and "avg_camera_pivot" not in options and by_name is not None:
+        remarks.append(f"no camera in the file: that of {by_name.name}, after which it is named")
+        return by_name.cameras
+    radius = settings.number("rendering_kwargs.avg_camera_radius", options.get("avg_camera_radius"), 1e-3, 1e6)
+    pivot = options.get("avg_camera_pivot")
+    if not isinstance(pivot, list | tuple) or len(pivot) != 3:
+        settings.refuse("rendering_kwargs.avg_camera_pivot", "three numbers", pivot)
+    x, y, z = (settings.number("rendering_kwargs.avg_camera_pivot", value) for value in pivot)
+    for known in PRESETS.values():
+        if math.isclose(known.cameras.radius, radius) and np.allclose(known.cameras.pivot, (x, y, z), atol=1e-9):
+            return known.cameras
+    assumed = CameraConfig(radius=radius, pivot=(x, y, z))
+    remarks.append(
+        f"no published release orbits at radius {radius:g} round {(x, y, z)}: focal length {assumed.focal} and world up "
+        f"{assumed.world_up!r} are assumed"
+    )
+    return assumed
+
+
+def _named(config: GeneratorConfig) -> GeneratorConfig:
+    same = [name for name, known in PRESETS.items() if dataclasses.replace(known, name=config.name) == config]
+    return config if config.name in same or not same else dataclasses.replace(config, name=same[0])
