@@ -51,9 +51,8 @@ def part_labels(s: CarShape, f: ShapeFields, points: Tensor) -> Tensor:
     """
     y, z = points[..., 1], points[..., 2]
     wheel, cabin = _owners(f)
-    (nose_z, nose_y), (cowl_z, cowl_y) = s.body_polygon[3], s.body_polygon[4]
-    run, rise = nose_z - cowl_z, cowl_y - nose_y
-    above_hood = ((y - cowl_y) * run + (z - cowl_z) * rise) * torch.rsqrt(run.square() + rise.square())
+    edge = s.hood_edge
+    above_hood = (z - edge.start_z) * edge.outward_z + (y - edge.start_y) * edge.outward_y
     hood = (above_hood > -HOOD_RIM) & (z > s.cowl_z - 0.012) & ~cabin & ~wheel & (f.arch > ARCH_RIM)
     roof = cabin & (y > s.half_height - ROOF_BAND)
     labels = torch.full(y.shape, OTHER, dtype=torch.uint8, device=points.device)

@@ -47,9 +47,9 @@ class CarParameters:
 RANGES: dict[str, tuple[float, float]] = {
     "length": (1.32, 1.64),
     "width": (0.58, 0.69),
-    "body_height": (0.19, 0.24),
-    "cabin_height": (0.17, 0.24),
-    "clearance": (0.055, 0.095),
+    "body_height": (0.185, 0.235),
+    "cabin_height": (0.165, 0.235),
+    "clearance": (0.07, 0.105),
     "hood_share": (0.20, 0.29),
     "hood_drop": (0.08, 0.34),
     "windshield_run": (0.10, 0.24),

@@ -25,15 +25,40 @@ BLEND = 0.03
 
 
 @dataclass(frozen=True, eq=False)
+class Edge:
+    """An edge of a polygon in the (z, y) plane, columns `[B, 1]`."""
+
+    start_z: Tensor
+    start_y: Tensor
+    run_z: Tensor  # to the next corner
+    run_y: Tensor
+    along_z: Tensor  # run / squared length: its product with a point is the fraction of the edge
+    along_y: Tensor
+    outward_z: Tensor  # unit normal
+    outward_y: Tensor
+
+
+def polygon_edges(corners: list[tuple[Tensor, Tensor]]) -> list[Edge]:
+    """Edges of a closed polygon of (z, y) corners `[B, 1]`, counter-clockwise in the (z, y) plane."""
+    edges = []
+    for (z0, y0), (z1, y1) in zip(corners, corners[1:] + corners[:1], strict=True):
+        run_z, run_y = z1 - z0, y1 - y0
+        squared = run_z.square() + run_y.square()
+        inverse = torch.rsqrt(squared)
+        edges.append(Edge(z0, y0, run_z, run_y, run_z / squared, run_y / squared, run_y * inverse, -run_z * inverse))
+    return edges
+
+
+@dataclass(frozen=True, eq=False)
 class CarShape:
-    """Derived measures of a batch of cars, columns `[B, 1]`; polygons list (z, y) corners, counter-clockwise seen from -x."""
+    """Derived measures of a batch of cars, columns `[B, 1]`."""
 
     half_length: Tensor
     half_width: Tensor  # of the body; the tyres stand out by TYRE_PROUD
     half_height: Tensor
     bottom_y: Tensor
     belt_y: Tensor
-    nose_y: Tensor  # height of the hood's front end, on the polygon (inset by BODY_ROUNDING)
+    nose_y: Tensor  # height of the hood's front end, on the polygon, which is inset by BODY_ROUNDING
     cowl_z: Tensor  # where the hood meets the windshield
     wheel_radius: Tensor
     axle_z: Tensor
@@ -42,8 +67,9 @@ class CarShape:
     tumblehome_sin: Tensor
     tumblehome_cos: Tensor
     window_middle_z: Tensor
-    body_polygon: list[tuple[Tensor, Tensor]]
-    cabin_polygon: list[tuple[Tensor, Tensor]]
+    body_edges: list[Edge]
+    hood_edge: Edge
+    cabin_edges: list[Edge]
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,8 +99,8 @@ def car_shape(p: CarParameters) -> CarShape:
     nose_y = high - p.hood_drop * inner_height
     cowl_z = half_length - p.hood_share * p.length
     body = [
-        (0.05 - front, low),
-        (front - 0.06, low),
+        (0.08 - front, low),
+        (front - 0.10, low),
         (front, low + 0.30 * inner_height),
         (front - 0.03, nose_y),
         (cowl_z, high),
@@ -100,6 +126,7 @@ def car_shape(p: CarParameters) -> CarShape:
     ]
     taper_cos = torch.rsqrt(1 + p.taper_slope.square())
     tumblehome_cos = torch.rsqrt(1 + p.tumblehome_slope.square())
+    body_edges = polygon_edges(body)
     return CarShape(
         half_length=half_length,
         half_width=half_width,
@@ -115,42 +142,39 @@ def car_shape(p: CarParameters) -> CarShape:
         tumblehome_sin=p.tumblehome_slope * tumblehome_cos,
         tumblehome_cos=tumblehome_cos,
         window_middle_z=(cabin_front + roof_front + roof_rear + cabin_rear) / 4,
-        body_polygon=body,
-        cabin_polygon=cabin,
+        body_edges=body_edges,
+        hood_edge=body_edges[3],
+        cabin_edges=polygon_edges(cabin),
     )
 
 
-def polygon_distance(corners: list[tuple[Tensor, Tensor]], z: Tensor, y: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def polygon_distance(edges: list[Edge], z: Tensor, y: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Exact signed distance to a convex polygon and its gradient.
 
     Args:
-        corners: (z, y) columns `[B, 1]`, counter-clockwise in the (z, y) plane.
+        edges: of the polygon, at least one.
         z, y: coordinates `[B, N]`.
 
     Returns:
         distance, d/dz and d/dy, each `[B, N]`; the gradient is a unit vector but within 1e-4 of the outline, where it shortens.
     """
-    half_planes: Tensor | None = None
-    for (z0, y0), (z1, y1) in zip(corners, corners[1:] + corners[:1], strict=True):
-        edge_z, edge_y = z1 - z0, y1 - y0
-        squared = edge_z.square() + edge_y.square()
-        inverse = torch.rsqrt(squared)
-        rel_z, rel_y = z - z0, y - y0
-        along = (rel_z * (edge_z / squared)).add_(rel_y * (edge_y / squared)).clamp_(0.0, 1.0)
-        plane = (rel_z * (edge_y * inverse)).sub_(rel_y * (edge_z * inverse))
-        rel_z.sub_(along * edge_z)
-        rel_y.sub_(along * edge_y)
-        d2 = (rel_z * rel_z).addcmul_(rel_y, rel_y)
-        if half_planes is None:
-            half_planes, best, best_z, best_y = plane, d2, rel_z, rel_y
+    plane = best = best_z = best_y = torch.empty(0)
+    for index, edge in enumerate(edges):
+        rel_z, rel_y = z - edge.start_z, y - edge.start_y
+        along = (rel_z * edge.along_z).addcmul_(rel_y, edge.along_y).clamp_(0.0, 1.0)
+        outside = (rel_z * edge.outward_z).addcmul_(rel_y, edge.outward_y)
+        rel_z.addcmul_(along, edge.run_z, value=-1.0)
+        rel_y.addcmul_(along, edge.run_y, value=-1.0)
+        squared = (rel_z * rel_z).addcmul_(rel_y, rel_y)
+        if index == 0:
+            plane, best, best_z, best_y = outside, squared, rel_z, rel_y
             continue
-        closer = d2 < best
-        best = torch.minimum(best, d2)
+        closer = squared < best
+        best = torch.minimum(best, squared)
         best_z = torch.where(closer, rel_z, best_z)
         best_y = torch.where(closer, rel_y, best_y)
-        half_planes = torch.maximum(half_planes, plane)
-    assert half_planes is not None  # a polygon has corners
-    distance = torch.copysign(best.sqrt_(), half_planes)
+        plane = torch.maximum(plane, outside)
+    distance = torch.copysign(best.sqrt_(), plane)
     scale = torch.copysign(distance.abs().clamp_(min=1e-4), distance).reciprocal_()
     return distance, best_z.mul_(scale), best_y.mul_(scale)
 
@@ -179,7 +203,7 @@ def corner_distance(a: Tensor, b: Tensor, cosine: Tensor) -> Tensor:
 
 
 def _body(s: CarShape, flank: Tensor, taper: Tensor, y: Tensor, z: Tensor) -> Tensor:
-    profile, grad_z, grad_y = polygon_distance(s.body_polygon, z, y)
+    profile, grad_z, grad_y = polygon_distance(s.body_edges, z, y)
     upright = flank + BODY_ROUNDING
     waist = s.bottom_y + 0.55 * (s.belt_y - s.bottom_y)
     above = y - waist
@@ -193,7 +217,7 @@ def _body(s: CarShape, flank: Tensor, taper: Tensor, y: Tensor, z: Tensor) -> Te
 
 
 def _cabin(s: CarShape, flank: Tensor, taper: Tensor, y: Tensor, z: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    profile, grad_z, grad_y = polygon_distance(s.cabin_polygon, z, y)
+    profile, grad_z, grad_y = polygon_distance(s.cabin_edges, z, y)
     inset = CABIN_INSET + CABIN_ROUNDING
     upright = flank + inset  # below the belt, so that the leaning sides do not come out of the body
     leaning = (upright * s.tumblehome_cos).addcmul_(y - s.belt_y, s.tumblehome_sin)
