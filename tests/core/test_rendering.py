@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import numpy as np
@@ -45,7 +46,7 @@ def slow_importance(distances: list[float], weights: list[float], u: list[float]
     padded = [-math.inf, *weights, -math.inf]
     pooled = [max(padded[i], padded[i + 1]) for i in range(len(weights) + 1)]
     smooth = [0.5 * (pooled[i] + pooled[i + 1]) + 0.01 for i in range(len(pooled) - 1)]
-    bins = [0.5 * (a + b) for a, b in zip(distances, distances[1:], strict=False)]
+    bins = [0.5 * (a + b) for a, b in itertools.pairwise(distances)]
     pdf = [w + 1e-5 for w in smooth[1:-1]]
     cdf = [0.0]
     for p in pdf:
