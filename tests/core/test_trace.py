@@ -147,12 +147,12 @@ def test_a_crop_is_the_same_part_of_the_picture_and_cars_do_not_mix(cars: Cars) 
 @pytest.mark.parametrize("yaw_deg", [0, 45, 90, 135, 180])
 def test_every_car_fits_in_the_frame_and_shows_its_parts(yaw_deg: int) -> None:
     cars = Cars.from_latent(torch.randn(4, Z_DIM, generator=torch.Generator().manual_seed(2)))
-    mask = render_truth(cars, *camera(yaw_deg, 15, 4), 48, samples_per_pixel=1).mask
+    # straight ahead and behind, the body hides all of the wheels but their feet and flanks
+    size_px = 96 if yaw_deg % 180 == 0 else 48
+    mask = render_truth(cars, *camera(yaw_deg, 15, 4), size_px, samples_per_pixel=1).mask
     assert (mask[:, :2] == 0).all() and (mask[:, -2:] == 0).all() and (mask[:, :, :2] == 0).all() and (mask[:, :, -2:] == 0).all()
     for part in (2, 3, 4) if yaw_deg == 180 else (1, 2, 3, 4):
-        # from straight ahead and behind, the body hides all of the wheels but their feet and flanks
-        fewest = 1 if part == 3 and yaw_deg % 180 == 0 else 4
-        assert ((mask == part).sum(dim=(1, 2)) >= fewest).all(), part
+        assert ((mask == part).sum(dim=(1, 2)) > 3).all(), part
 
 
 def test_wrong_calls_are_refused_in_one_line(cars: Cars) -> None:
