@@ -15,11 +15,16 @@ from torch import Tensor
 from dnerf_core.camera import Camera, sphere_camera
 from dnerf_core.checkpoints.model_file import ModelHeader, load_model_file
 from dnerf_core.embedded import model_path
-from dnerf_core.errors import UsageError
-from dnerf_core.generator.config import GeneratorConfig
+from dnerf_core.errors import CheckpointError, UsageError
+from dnerf_core.generator.config import GeneratorConfig, config_from_json
 from dnerf_core.generator.eg3d import Generator, Planes, Rendering
 from dnerf_core.labels import LabelSet
 from dnerf_core.rendering.depth import OPAQUE, ray_cosines, resample_depth
+from dnerf_core.rendering.volume import RayBundle, RaySamples
+from dnerf_core.semantic.branch import SemanticBranch, label_mask
+from dnerf_core.semantic.config import SemanticConfig
+from dnerf_core.semantic.triplane import ProjectedPlanes
+from dnerf_core.semantic.visibility import VisibleSamples, join_visible, visible_samples
 
 VALUE_EPSILON = 1e-4
 """Colours are read only at samples whose weight exceeds this; at 96 samples a pixel is off by less than 0.01 in the worst case."""
@@ -48,8 +53,11 @@ class LabeledView:
 class Model:
     """A frozen generator, its semantic branch if there is one, and what the classes mean, on one device."""
 
-    def __init__(self, generator: Generator, header: ModelHeader, sha256: str, device: torch.device) -> None:
-        self.generator, self.header, self.sha256, self.device = generator, header, sha256, device
+    def __init__(
+        self, generator: Generator, branch: SemanticBranch | None, header: ModelHeader, sha256: str, device: torch.device
+    ) -> None:
+        self.generator, self.branch = generator, branch
+        self.header, self.sha256, self.device = header, sha256, device
 
     @staticmethod
     def load(name_or_path: str | Path, device: str | torch.device = "cpu") -> Model:
@@ -62,7 +70,11 @@ class Model:
         generator = Generator(loaded.header.generator_config)
         generator.load_published(loaded.generator_state)
         place = torch.device(device)
-        return Model(generator.to(place).eval().requires_grad_(False), loaded.header, loaded.sha256, place)
+        generator.to(place).eval().requires_grad_(False)
+        branch = None
+        if loaded.semantic_state is not None:
+            branch = _load_branch(loaded.header, loaded.semantic_state).to(place).eval().requires_grad_(False)
+        return Model(generator, branch, loaded.header, loaded.sha256, place)
 
     @property
     def config(self) -> GeneratorConfig:
@@ -77,7 +89,7 @@ class Model:
     @property
     def has_semantics(self) -> bool:
         """Whether views come with masks."""
-        return self.header.has_semantics
+        return self.branch is not None
 
     def latent(self, seed: int) -> NDArray[np.float32]:
         """z [z_dim] of a seed: numpy's RandomState(seed).randn, as the field's published sampling scripts number their subjects.
@@ -123,21 +135,46 @@ class Subject:
         with torch.no_grad():
             return self.model.generator.planes(self.ws)
 
+    @cached_property
+    def projected(self) -> ProjectedPlanes:
+        """The subject's semantic tri-plane, after the decoder's first layer."""
+        assert self.model.branch is not None
+        with torch.no_grad():
+            return self.model.branch.project(self.planes)
+
     def render(self, camera: Camera, size_px: int | None = None) -> LabeledView:
         """See the subject from a camera.
 
         Args:
             size_px: side of the pictures in pixels; None: the generator's image size.
         """
-        generator, device = self.model.generator, self.model.device
+        generator, branch, device = self.model.generator, self.model.branch, self.model.device
         size = size_px or self.model.config.image_size
-        cam2world = torch.from_numpy(camera.cam2world).float()[None].to(device)
-        intrinsics = torch.from_numpy(camera.intrinsics).float()[None].to(device)
+        cam2world = torch.tensor(camera.cam2world, dtype=torch.float32, device=device)[None]
+        intrinsics = torch.tensor(camera.intrinsics, dtype=torch.float32, device=device)[None]
+        pieces: list[VisibleSamples] = []
+        resolution = self.model.config.rays.neural_resolution
+
+        def keep_visible(rays: RayBundle, samples: RaySamples, ray: Tensor) -> None:
+            if branch is not None:
+                pieces.append(visible_samples(rays, samples, ray, 1, resolution, branch.config))
+
         with torch.no_grad():
-            rendering = generator.render(self.planes.planes, cam2world, intrinsics, epsilon=VALUE_EPSILON)
+            rendering = generator.render(self.planes.planes, cam2world, intrinsics, epsilon=VALUE_EPSILON, observe=keep_visible)
             image = generator.superresolve(rendering.features, self.ws)
             depth = self._depth(rendering, intrinsics, size)
-        return LabeledView(camera, to_uint8(image, size)[0], None, depth[0].cpu().numpy())
+            mask = None
+            if branch is not None:
+                scores = self._scores(branch, pieces, rendering, image)
+                mask = label_mask(_resized(scores, size))[0].cpu().numpy()
+        return LabeledView(camera, to_uint8(image, size)[0], mask, depth[0].cpu().numpy())
+
+    def _scores(self, branch: SemanticBranch, pieces: list[VisibleSamples], rendering: Rendering, image: Tensor) -> Tensor:
+        """Full-size class scores [1, C, S, S] from the samples that the RGB branch's density pass found."""
+        resolution = rendering.distance.shape[-1]
+        visible = join_visible(pieces) if pieces else _nothing_visible(branch.config, resolution, image)
+        guides = {"none": None, "rendered": rendering.features, "rgb": image}
+        return branch.refine(branch.maps(self.projected, visible), guides[branch.config.refiner.guide])
 
     def _depth(self, rendering: Rendering, intrinsics: Tensor, size: int) -> Tensor:
         planar = rendering.distance * ray_cosines(intrinsics, rendering.distance.shape[-1])
@@ -145,9 +182,41 @@ class Subject:
         return resample_depth(planar, rendering.opacity, size, SAME_SURFACE * self.model.config.triplane.box_warp)
 
 
+def _nothing_visible(config: SemanticConfig, resolution: int, like: Tensor) -> VisibleSamples:
+    """What a camera that looks past the box sees."""
+    distances = None if config.density_prior else like.new_zeros(0, config.density_samples)
+    ray = torch.zeros(0, dtype=torch.int64, device=like.device)
+    return VisibleSamples(1, resolution, ray, like.new_zeros(0, 3), like.new_zeros(0), distances)
+
+
+def _load_branch(header: ModelHeader, state: dict[str, Tensor]) -> SemanticBranch:
+    config = config_from_json(SemanticConfig, header.semantic_config, f"{header.path}: semantic")
+    branch = SemanticBranch(config, header.generator_config)
+    own = branch.state_dict()
+    for name in sorted(own.keys() | state.keys()):
+        expected = tuple(own[name].shape) if name in own else None
+        found = tuple(state[name].shape) if name in state else None
+        if expected != found:
+            raise CheckpointError(
+                f"{header.path}: semantic.{name}: expected shape {expected}, found {found}; the file is damaged, train the branch again"
+            )
+    if header.labels is None or header.labels.num_classes != config.num_classes:
+        labels = "none" if header.labels is None else str(header.labels.num_classes)
+        raise CheckpointError(
+            f"{header.path}: label set: expected {config.num_classes} labels with background, found {labels}; train the branch again"
+        )
+    branch.load_state_dict(state)
+    return branch
+
+
+def _resized(image: Tensor, size_px: int) -> Tensor:
+    if image.shape[-1] == size_px:
+        return image
+    return F.interpolate(image, size=(size_px, size_px), mode="bilinear", align_corners=False, antialias=True)
+
+
 def to_uint8(image: Tensor, size_px: int) -> NDArray[np.uint8]:
     """Image [B, 3, S, S] in [-1, 1] as uint8 [B, H, W, 3] at another size (bilinear, antialiased)."""
-    if image.shape[-1] != size_px:
-        image = F.interpolate(image, size=(size_px, size_px), mode="bilinear", align_corners=False, antialias=True)
+    image = _resized(image, size_px)
     pixels: NDArray[np.uint8] = (image * 127.5 + 127.5).round().clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
     return pixels

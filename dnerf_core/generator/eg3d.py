@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -190,6 +191,7 @@ class Generator(nn.Module):
         *,
         generator: torch.Generator | None = None,
         epsilon: float | None = None,
+        observe: Callable[[RayBundle, RaySamples, Tensor], None] | None = None,
     ) -> Rendering:
         """Volume-render planes [B, 3, C, H, W] from one camera each.
 
@@ -198,6 +200,8 @@ class Generator(nn.Module):
             resolution: side in pixels; None: the config's neural resolution.
             generator: random stratified sampling (training); None: midpoints.
             epsilon: see `volume.composite`; None is exact.
+            observe: called with each piece of rays, their samples, and which rays of the picture they are (int64, increasing), so
+                that another branch can share the density pass.
         """
         resolution = resolution or self.config.rays.neural_resolution
         batch = planes.shape[0]
@@ -206,7 +210,13 @@ class Generator(nn.Module):
         # without gradients the rays go through in pieces, so that memory does not grow with the picture
         chunk = len(rays) if torch.is_grad_enabled() and planes.requires_grad else RAYS_PER_CHUNK
         index = hit.nonzero()[:, 0]
-        pieces = [self._render_rays(field, rays.select(part), generator, epsilon) for part in index.split(chunk)]
+        settings, pieces = self.config.rays, []
+        for part in index.split(chunk):
+            bundle = rays.select(part)
+            samples = sample_rays(field.raw_density, bundle, settings.samples_coarse, settings.samples_fine, generator)
+            pieces.append((composite(field.colors, bundle, samples, epsilon), samples))
+            if observe is not None:
+                observe(bundle, samples, part)
         count = len(rays)
         color = planes.new_zeros(count, planes.shape[2])
         opacity, distance = planes.new_zeros(count), planes.new_full((count,), torch.inf)
@@ -229,13 +239,6 @@ class Generator(nn.Module):
         square = (batch, resolution, resolution)
         features = (color * 2 - 1).reshape(*square, -1).permute(0, 3, 1, 2)
         return Rendering(features, distance.reshape(square), opacity.reshape(square))
-
-    def _render_rays(
-        self, field: TriplaneField, rays: RayBundle, generator: torch.Generator | None, epsilon: float | None
-    ) -> tuple[Tensor, RaySamples]:
-        settings = self.config.rays
-        samples = sample_rays(field.raw_density, rays, settings.samples_coarse, settings.samples_fine, generator)
-        return composite(field.colors, rays, samples, epsilon), samples
 
     def superresolve(self, features: Tensor, ws: Tensor) -> Tensor:
         """Final image [B, 3, S, S], about [-1, 1], of rendered features [B, C, R, R]."""
