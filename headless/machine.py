@@ -12,7 +12,7 @@ from typing import Literal
 
 State = Literal["ok", "note", "bad"]
 
-NEEDED_PACKAGES = ("torch", "numpy", "safetensors", "click", "rich", "pillow", "OpenEXR", "trimesh")
+NEEDED_PACKAGES = ("torch", "numpy", "safetensors", "click", "rich", "pillow", "OpenEXR")
 OPTIONAL_PACKAGES = ("bpy", "pycocotools", "webdataset", "av", "plyfile", "usd-core")
 
 _CGROUP = Path("/sys/fs/cgroup")
