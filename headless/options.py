@@ -127,16 +127,20 @@ def model_option(function: F) -> F:
     return click.option("--model", "model_name", default="demo-cars", show_default=True, metavar="NAME|FILE", help=text)(function)
 
 
-def subject_options(function: F) -> F:
-    """`--seeds` and `--subjects`: which subjects; see `chosen_seeds`."""
-    for option in (
-        click.option(
-            "--subjects", type=click.IntRange(1, MAX_SUBJECTS), metavar="N", help="The first N seeds, instead of --seeds."
-        ),
-        click.option("--seeds", type=SeedsType(), metavar="LIST", help="Seeds, such as 0-7 or 0,3,9-12.  [default: 0-7]"),
-    ):
-        function = option(function)
-    return function
+def subject_options(default: str = format_seeds(DEFAULT_SEEDS)) -> Callable[[F], F]:
+    """`--seeds` and `--subjects`: which subjects; see `chosen_seeds`. `default` is what the help says of seeds not given."""
+    subjects_text = "The first N seeds, instead of --seeds."
+    seeds_text = f"Seeds, such as 0-7 or 0,3,9-12.  [default: {default}]"
+
+    def add(function: F) -> F:
+        for option in (
+            click.option("--subjects", type=click.IntRange(1, MAX_SUBJECTS), metavar="N", help=subjects_text),
+            click.option("--seeds", type=SeedsType(), metavar="LIST", help=seeds_text),
+        ):
+            function = option(function)
+        return function
+
+    return add
 
 
 def camera_options(function: F) -> F:
@@ -210,8 +214,10 @@ def output_style_options(function: F) -> F:
     return function
 
 
-def chosen_seeds(seeds: tuple[int, ...] | None, subjects: int | None) -> tuple[int, ...]:
-    """The seeds meant by `--seeds` and `--subjects`, of which at most one may be given.
+def chosen_seeds(
+    seeds: tuple[int, ...] | None, subjects: int | None, default: tuple[int, ...] = DEFAULT_SEEDS
+) -> tuple[int, ...]:
+    """The seeds meant by `--seeds` and `--subjects`, of which at most one may be given; `default` where neither is.
 
     Raises:
         UsageError: both are given.
@@ -221,7 +227,7 @@ def chosen_seeds(seeds: tuple[int, ...] | None, subjects: int | None) -> tuple[i
         raise UsageError(f"--seeds and --subjects: expected one of them, found both; {meant}")
     if subjects is not None:
         return tuple(range(subjects))
-    return DEFAULT_SEEDS if seeds is None else seeds
+    return default if seeds is None else seeds
 
 
 def chosen_views(views: int | None, yaw_deg: tuple[float, float], pitch_deg: tuple[float, float] | None) -> int:

@@ -28,7 +28,7 @@ class ViewPlan:
         spacing: "even" along the arc, or "random" by seed and view.
         truncation: the factor psi.
         resolution_px: side of the views.
-        depth_format: file format of the depth.
+        depth_format: file format of the depth; None: no depth is written.
         masks: whether there are label masks; false for a model without a semantic branch.
     """
 
@@ -41,7 +41,7 @@ class ViewPlan:
     spacing: Spacing
     truncation: float
     resolution_px: int
-    depth_format: DepthFormat
+    depth_format: DepthFormat | None
     masks: bool
 
     def to_json(self) -> dict[str, Any]:
@@ -65,6 +65,8 @@ OPTION_NAMES = {
     "resolution_px": "--resolution",
     "depth_format": "--depth-format",
     "masks": "the masks",
+    "labels": "--labels",
+    "truth": "--truth",
 }
 """How a user knows each entry of a recorded plan; entries not named here do not tell two plans apart."""
 

@@ -25,6 +25,10 @@ _PAPER = (250, 250, 248)
 _BACKGROUND_GRAY = 236
 _OVERLAY = 0.6
 
+Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
+LegendLine = list[tuple[int, str, tuple[int, int, int]]]
+"""(left edge, name, colour) of each label on one line of a legend."""
+
 _NEAR_TO_FAR = np.array(
     [(255, 244, 184), (253, 190, 92), (241, 125, 74), (204, 67, 99), (142, 42, 118), (80, 30, 110), (28, 18, 66)], np.float64
 )
@@ -33,53 +37,55 @@ _NEAR_TO_FAR = np.array(
 
 @dataclass(frozen=True)
 class SheetView:
-    """One view: rgb uint8 [H, W, 3]; mask uint8 [H, W] label ids or None; depth_planar float32 [H, W], +inf at background."""
+    """One view: rgb uint8 [H, W, 3]; mask uint8 [H, W] label ids or None; depth_planar float32 [H, W], +inf at background, or None."""
 
     rgb: npt.NDArray[np.uint8]
     mask: npt.NDArray[np.uint8] | None
-    depth_planar: npt.NDArray[np.float32]
+    depth_planar: npt.NDArray[np.float32] | None
 
 
 def contact_sheet(title: str, rows: Sequence[tuple[str, Sequence[SheetView]]], labels: LabelSet | None) -> Image.Image:
-    """A row a subject; for each view the image, the mask laid over it (where there are masks) and the coloured depth.
+    """A row a subject; for each view the image, the mask laid over it and the coloured depth, the last two where they are given.
 
     Args:
         title: one line at the top.
-        rows: the name of each subject and its views; every row has as many views as the first.
+        rows: the name of each subject and its views; every row has as many views as the first, all with depth or all without.
         labels: names and colours for the legend; None where there are no masks.
     """
-    tiles_a_view = 2 if labels is None else 3
+    shows_depth = rows[0][1][0].depth_planar is not None
+    shown = ["image", *(["labels"] if labels is not None else []), *(["depth"] if shows_depth else [])]
+    tiles_a_view = len(shown)
     views = len(rows[0][1])
     view_width = tiles_a_view * TILE_PX + (tiles_a_view - 1) * _TILE_GAP
     width = 2 * _MARGIN + _ROW_LABEL + views * view_width + (views - 1) * _VIEW_GAP
-    legend = _legend_entries(labels)
     font = ImageFont.load_default(size=15)
-    legend_lines = _wrap(legend, font, width - 2 * _MARGIN)
+    legend_lines = wrap_labels(labels, font, width - 2 * _MARGIN)
     top = _MARGIN + 2 * _LINE
-    height = top + len(rows) * (TILE_PX + _TILE_GAP) + _MARGIN // 2 + _LINE * (len(legend_lines) + 1) + _MARGIN
+    height = top + len(rows) * (TILE_PX + _TILE_GAP) + _MARGIN // 2 + _LINE * (len(legend_lines) + shows_depth) + _MARGIN
     sheet = Image.new("RGB", (width, height), _PAPER)
     draw = ImageDraw.Draw(sheet)
     draw.text((_MARGIN, _MARGIN - 4), title, fill=_INK, font=ImageFont.load_default(size=18))
     for view in range(views):
         left = _MARGIN + _ROW_LABEL + view * (view_width + _VIEW_GAP)
-        names = f"view {view}: image, depth" if labels is None else f"view {view}: image, labels, depth"
-        draw.text((left, _MARGIN + _LINE), names, fill=_INK, font=font)
+        draw.text((left, _MARGIN + _LINE), f"view {view}: {', '.join(shown)}", fill=_INK, font=font)
     for index, (name, row) in enumerate(rows):
         y = top + index * (TILE_PX + _TILE_GAP)
         draw.text((_MARGIN, y + TILE_PX // 2 - 9), name, fill=_INK, font=font)
-        near, far = depth_limits([view.depth_planar for view in row])
+        near, far = depth_limits([view.depth_planar for view in row if view.depth_planar is not None])
         for column, view_arrays in enumerate(row):
             x = _MARGIN + _ROW_LABEL + column * (view_width + _VIEW_GAP)
             for tile in _tiles(view_arrays, labels, near, far):
                 sheet.paste(tile, (x, y))
                 x += TILE_PX + _TILE_GAP
-    _draw_legend(sheet, top + len(rows) * (TILE_PX + _TILE_GAP) + _MARGIN // 2, legend_lines, font)
+    y = draw_labels(draw, top + len(rows) * (TILE_PX + _TILE_GAP) + _MARGIN // 2 + 4, legend_lines, font)
+    if shows_depth:
+        _draw_depth_bar(sheet, y, font)
     return sheet
 
 
 def depth_limits(depths: Sequence[npt.NDArray[np.float32]]) -> tuple[float, float]:
     """The nearest and farthest depth to colour: the 1st and 99th percentile of all finite values; (0, 1) where there are none."""
-    finite = np.concatenate([depth[np.isfinite(depth)] for depth in depths])
+    finite = np.concatenate([np.empty(0, np.float32), *(depth[np.isfinite(depth)] for depth in depths)])
     if finite.size == 0:
         return 0.0, 1.0
     near, far = np.percentile(finite, [1, 99])
@@ -105,7 +111,8 @@ def _tiles(view: SheetView, labels: LabelSet | None, near: float, far: float) ->
     pictures = [view.rgb]
     if labels is not None and view.mask is not None:
         pictures.append(overlay(view.rgb, view.mask, labels))
-    pictures.append(color_depth(view.depth_planar, near, far))
+    if view.depth_planar is not None:
+        pictures.append(color_depth(view.depth_planar, near, far))
     return [Image.fromarray(picture).resize((TILE_PX, TILE_PX), Image.Resampling.LANCZOS) for picture in pictures]
 
 
@@ -114,39 +121,32 @@ def _ramp(position: npt.NDArray[np.floating]) -> npt.NDArray[np.uint8]:
     return np.stack([np.rint(np.interp(position, steps, _NEAR_TO_FAR[:, c])) for c in range(3)], axis=-1).astype(np.uint8)
 
 
-def _legend_entries(labels: LabelSet | None) -> list[tuple[str, tuple[int, int, int]]]:
-    return [] if labels is None else [(label.name, label.color) for label in labels.labels]
-
-
-def _wrap(
-    entries: Sequence[tuple[str, tuple[int, int, int]]], font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width: int
-) -> list[list[tuple[int, str, tuple[int, int, int]]]]:
-    """Entries as lines of (left edge, name, colour) no wider than `width`."""
-    lines: list[list[tuple[int, str, tuple[int, int, int]]]] = []
+def wrap_labels(labels: LabelSet | None, font: Font, width: int) -> list[LegendLine]:
+    """The labels as lines of a legend no wider than `width`; no lines without labels."""
+    lines: list[LegendLine] = []
     left = width
-    for name, color in entries:
-        needed = 22 + int(font.getlength(name)) + 20
+    for label in () if labels is None else labels.labels:
+        needed = 22 + int(font.getlength(label.name)) + 20
         if not lines or left + needed > width:
             lines.append([])
             left = 0
-        lines[-1].append((_MARGIN + left, name, color))
+        lines[-1].append((_MARGIN + left, label.name, label.color))
         left += needed
     return lines
 
 
-def _draw_legend(
-    sheet: Image.Image,
-    top: int,
-    lines: Sequence[Sequence[tuple[int, str, tuple[int, int, int]]]],
-    font: ImageFont.FreeTypeFont | ImageFont.ImageFont,
-) -> None:
-    draw = ImageDraw.Draw(sheet)
-    y = top + 4
-    for line in lines:
+def draw_labels(draw: ImageDraw.ImageDraw, top: int, lines: Sequence[LegendLine], font: Font) -> int:
+    """Draw the lines of `wrap_labels` from `top` on; returns where they end."""
+    for index, line in enumerate(lines):
+        y = top + index * _LINE
         for x, name, color in line:
             draw.rectangle((x, y + 2, x + 15, y + 17), fill=tuple(color), outline=_INK)
             draw.text((x + 22, y), name, fill=_INK, font=font)
-        y += _LINE
+    return top + len(lines) * _LINE
+
+
+def _draw_depth_bar(sheet: Image.Image, y: int, font: Font) -> None:
+    draw = ImageDraw.Draw(sheet)
     draw.text((_MARGIN, y), "depth: near", fill=_INK, font=font)
     bar_left = _MARGIN + int(font.getlength("depth: near")) + 8
     bar = _ramp(np.tile(np.linspace(0.0, 1.0, 120), (15, 1)))

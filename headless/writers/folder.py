@@ -34,27 +34,29 @@ class DatasetFolder:
         path: the folder, which may be missing yet.
         command: the command's name.
         plan: the call's plan as JSON values, see `ViewPlan.to_json`.
-        depth_format: decides the depth files' suffix.
+        depth_format: decides the depth files' suffix; None: views have no depth.
         masks: whether views have masks.
     """
 
-    def __init__(self, path: Path, command: str, plan: dict[str, Any], depth_format: DepthFormat, masks: bool) -> None:
+    def __init__(self, path: Path, command: str, plan: dict[str, Any], depth_format: DepthFormat | None, masks: bool) -> None:
         self.path = path
-        self.record = {
+        self.record: dict[str, Any] = {
             "format": RECORD_FORMAT,
             "format_version": RECORD_VERSION,
             "command": command,
             "written_by": f"datasetnerf {__version__}",
-            "depth": {
+            "plan": plan,
+        }
+        self._suffixes = {"images": ".png"}
+        if masks:
+            self._suffixes["masks"] = ".png"
+        if depth_format is not None:
+            self._suffixes["depth"] = f".{depth_format}"
+            self.record["depth"] = {
                 "kind": "planar, along the optical axis",
                 "unit": "world units of the model",
                 "background": 0 if depth_format == "exr" else "inf",
-            },
-            "plan": plan,
-        }
-        self._suffixes = {"images": ".png", "masks": ".png", "depth": f".{depth_format}"}
-        if not masks:
-            del self._suffixes["masks"]
+            }
         self._there: dict[str, set[str]] = {}
 
     @property
@@ -114,8 +116,9 @@ class DatasetFolder:
             row: dict[str, Any] = {"image_file_name": self._relative("images", view.name)}
             if "masks" in self._suffixes:
                 row["mask_file_name"] = self._relative("masks", view.name)
-            row |= {"depth_file": self._relative("depth", view.name), "seed": view.seed, "view": view.view}
-            lines.append(json.dumps(row) + "\n")
+            if "depth" in self._suffixes:
+                row["depth_file"] = self._relative("depth", view.name)
+            lines.append(json.dumps(row | {"seed": view.seed, "view": view.view}) + "\n")
         return "".join(lines).encode()
 
     def _relative(self, kind: str, name: str) -> str:
@@ -185,5 +188,7 @@ def _comparable(record: dict[str, Any]) -> dict[str, Any]:
 
 
 def _shown(value: Any) -> str:
-    text = ":".join(f"{item:g}" for item in value) if isinstance(value, list) else str(value)
+    text = str(value)
+    if isinstance(value, list):
+        text = ", ".join(value) if all(isinstance(item, str) for item in value) else ":".join(f"{item:g}" for item in value)
     return text if len(text) <= 40 else f"{text[:37]}..."

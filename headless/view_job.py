@@ -1,0 +1,167 @@
+"""One plan of views on its way into one folder: what is missing is made and written, what is there stays.
+
+The work goes by subject: one whose views are all there is not made at all; the planes of any other are made once.
+"""
+
+from __future__ import annotations
+
+import io
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+from dnerf_core.errors import CheckpointError
+from dnerf_core.generator.config import CameraConfig
+from dnerf_core.labels import LabelSet
+from headless.plan import PlannedView, ViewPlan, plan_subject
+from headless.reporting import Reporter
+from headless.writers import contact_sheet
+from headless.writers.folder import DatasetFolder, cameras_json, labels_json
+from headless.writers.views import read_depth, read_image, write_depth, write_image, write_mask
+
+if TYPE_CHECKING:
+    from dnerf_core.model import LabeledView
+
+RenderView = Callable[..., "LabeledView"]
+"""`render(camera, size_px)` of one subject."""
+
+CAMERAS_NAME, LABELS_NAME, METADATA_NAME, SHEET_NAME = "cameras.json", "labels.json", "metadata.jsonl", "contact-sheet.png"
+
+_QUEUED_VIEWS = 4
+"""Rendered views that may wait for the disk; more would only cost memory."""
+
+
+class ViewJob:
+    """A plan and the opened folder it goes to.
+
+    Attributes:
+        views_missing: views that lacked a file when the folder was opened.
+        views_written: views that have been completed.
+        empty_masks: of these, those whose mask is all background.
+        nothing_to_do: whether nothing was written.
+    """
+
+    def __init__(
+        self,
+        plan: ViewPlan,
+        folder: DatasetFolder,
+        cameras: CameraConfig,
+        labels: LabelSet | None,
+        reporter: Reporter,
+        *,
+        expect_empty: bool = False,
+    ) -> None:
+        """Args:
+        labels: what the masks' ids mean; None where views have no masks.
+        expect_empty: empty masks are what is asked for, and nothing is said about them; the contact sheet leaves them out.
+        """
+        self.plan, self.folder, self.cameras, self.labels, self.reporter = plan, folder, cameras, labels, reporter
+        self.expect_empty = expect_empty
+        self.views_written = 0
+        self.empty_masks = 0
+        self.nothing_to_do = True
+        self.views_missing = sum(bool(folder.missing_kinds(view.name)) for view in self.views())
+
+    def files_missing(self) -> bool:
+        """Whether a file at the top of the folder is missing."""
+        names = [CAMERAS_NAME, METADATA_NAME, SHEET_NAME, *([LABELS_NAME] if self.labels else [])]
+        return any(self.folder.lacks(name) for name in names)
+
+    def views(self) -> Iterator[PlannedView]:
+        """All views of the plan, in its order."""
+        for seed in self.plan.seeds:
+            yield from self._subject(seed)
+
+    def write(self, make_subject: Callable[[int], RenderView] | None = None) -> None:
+        """Claim the folder and write whatever is missing in it.
+
+        Args:
+            make_subject: called once for each seed that lacks a view; None: no view is missing.
+
+        Raises:
+            OutputError: something cannot be written.
+        """
+        self.nothing_to_do = False
+        self.folder.claim()
+        if self.folder.lacks(CAMERAS_NAME):
+            self.folder.write_once(CAMERAS_NAME, cameras_json(self.views(), self.plan.resolution_px))
+        if self.labels is not None:
+            self.folder.write_once(LABELS_NAME, labels_json(self.labels))
+        if make_subject is not None:
+            self._write_views(make_subject)
+        if self.folder.lacks(METADATA_NAME):
+            self.folder.write_once(METADATA_NAME, self.folder.metadata(self.views()))
+        if self.folder.lacks(SHEET_NAME):
+            self.folder.write_once(SHEET_NAME, self._sheet_png())
+
+    def _write_views(self, make_subject: Callable[[int], RenderView]) -> None:
+        """Render and write the views that are missing.
+
+        One thread writes behind the one that renders; at most `_QUEUED_VIEWS` wait. A failed write ends the job by its error.
+        """
+        waiting: deque[tuple[PlannedView, Future[bool]]] = deque()
+        with self.reporter.progress("views", self.views_missing) as advance, ThreadPoolExecutor(max_workers=1) as writer:
+
+            def finish_oldest() -> None:
+                view, future = waiting.popleft()
+                empty = future.result()
+                self.views_written += 1
+                self.reporter.event("view", name=view.name, seed=view.seed, view=view.view)
+                if empty and not self.expect_empty:
+                    self.empty_masks += 1
+                    self.reporter.warning(f"{view.name}: the mask is empty, every pixel is background", name=view.name)
+                advance()
+
+            try:
+                for seed in self.plan.seeds:
+                    missing = [(view, kinds) for view in self._subject(seed) if (kinds := self.folder.missing_kinds(view.name))]
+                    if not missing:
+                        continue
+                    render_view = make_subject(seed)
+                    for view, kinds in missing:
+                        labeled = render_view(view.camera, self.plan.resolution_px)
+                        waiting.append((view, writer.submit(self._write_view, view, kinds, labeled)))
+                        if len(waiting) > _QUEUED_VIEWS:
+                            finish_oldest()
+                while waiting:
+                    finish_oldest()
+            except BaseException:  # Ctrl-C too: what waits is dropped, what is being written gets whole, and the error goes on
+                writer.shutdown(wait=True, cancel_futures=True)
+                raise
+
+    def _subject(self, seed: int) -> list[PlannedView]:
+        return plan_subject(self.plan, self.cameras, seed)
+
+    def _write_view(self, view: PlannedView, kinds: list[str], labeled: LabeledView) -> bool:
+        """Write the missing files of one view; returns whether its mask is all background."""
+        if "images" in kinds:
+            write_image(self.folder.file("images", view.name), labeled.rgb)
+        if "masks" in kinds:
+            if labeled.mask is None or self.labels is None:
+                raise CheckpointError(
+                    f"{self.plan.model_name}: expected a mask of {view.name} from a model with a semantic branch"
+                )
+            path = self.folder.file("masks", view.name)
+            # Somebody may have painted one while this was running.
+            if not path.exists():
+                write_mask(path, labeled.mask, self.labels.palette())
+        if "depth" in kinds and self.plan.depth_format is not None:
+            write_depth(self.folder.file("depth", view.name), labeled.depth_planar, self.plan.depth_format)
+        return labeled.mask is not None and not labeled.mask.any()
+
+    def _sheet_png(self) -> bytes:
+        """The contact sheet of the first subjects and views, from the files: a resumed run has not rendered them all."""
+        labels = None if self.expect_empty else self.labels
+
+        def read(view: PlannedView) -> contact_sheet.SheetView:
+            mask = None if labels is None else read_image(self.folder.file("masks", view.name))
+            depth = None if self.plan.depth_format is None else read_depth(self.folder.file("depth", view.name))
+            return contact_sheet.SheetView(read_image(self.folder.file("images", view.name)), mask, depth)
+
+        seeds = self.plan.seeds[: contact_sheet.MAX_SUBJECTS]
+        rows = [(f"seed {seed}", [read(view) for view in self._subject(seed)[: contact_sheet.MAX_VIEWS]]) for seed in seeds]
+        title = f"{self.plan.model_name}, {len(self.plan.seeds)} subjects x {self.plan.views} views"
+        buffer = io.BytesIO()
+        contact_sheet.contact_sheet(title, rows, labels).save(buffer, format="PNG")
+        return buffer.getvalue()
