@@ -153,7 +153,7 @@ def truth_patch(cars: Cars, generator: Generator, rng: torch.Generator, neural_p
 
 @dataclass(frozen=True)
 class PatchLosses:
-    """Scalars: squared errors of the raw and of the final image, mean error of opacity, mean error of distance on the car."""
+    """Scalars: squared error of the raw image, squared and absolute error of the final one, and, to watch, of opacity and depth."""
 
     raw: Tensor
     final: Tensor
@@ -163,12 +163,14 @@ class PatchLosses:
 
 
 def patch_losses(
-    generator: Generator, planes: Tensor, ws: Tensor, patch: Patch, rng: torch.Generator, margin_px: int = 8
+    generator: Generator, planes: Tensor, ws: Tensor, patch: Patch, rng: torch.Generator, *, join: bool, margin_px: int = 8
 ) -> PatchLosses:
-    """Render a patch with gradients and compare.
+    """Render a patch and compare.
 
-    The importance samples are found without gradients; only they are read again with gradients. `margin_px` output pixels at
-    the patch's rim, where the super-resolution's convolutions see the zeros outside, are left out.
+    Gradients go to the colours, the super-resolution and w. Geometry is left to the points, which teach it exactly: through so
+    steep a density the pictures' gradients would be noise. With `join` False the final image's loss teaches the
+    super-resolution alone. `margin_px` output pixels at the patch's rim, where the super-resolution's convolutions see the
+    zeros outside, are left out.
     """
     settings = generator.config.rays
     count, number = patch.origins.shape[:2]
@@ -186,7 +188,7 @@ def patch_losses(
     samples = distances.shape[1]
     features = field.features(rays.points(distances).reshape(-1, 3), _repeat(rays.subject, samples))
     out = generator.decoder.net(features).reshape(len(rays), samples, -1)
-    weights = interval_weights(distances, SHARPNESS * out[..., 0] + OFFSET)
+    weights = interval_weights(distances, SHARPNESS * out[..., 0].detach() + OFFSET)
     colors = torch.sigmoid(out[..., 1:]) * 1.002 - 0.001
     opacity = weights.sum(dim=1)
     color = (sample_weights(weights)[..., None] * colors).sum(dim=1) + (1 - opacity)[:, None]
@@ -194,7 +196,9 @@ def patch_losses(
     image = color.new_ones(count * number, color.shape[1]).index_copy(0, index, color)
     image = image.reshape(count, side, side, -1).permute(0, 3, 1, 2)
     full_opacity = opacity.new_zeros(count * number).index_copy(0, index, opacity).reshape(count, side, side)
-    final = generator.superresolution.refine(image * 2 - 1, ws).add(1).mul(0.5)
+    final = (
+        generator.superresolution.refine((image if join else image.detach()) * 2 - 1, ws if join else ws.detach()).add(1).mul(0.5)
+    )
 
     truth = patch.rgb.permute(0, 3, 1, 2)
     scale = truth.shape[-1] // side
@@ -202,13 +206,13 @@ def patch_losses(
     difference = (final - truth)[inner]
     met = patch.depth_planar[:, scale // 2 :: scale, scale // 2 :: scale].reshape(-1)[index]
     common = met.isfinite() & (opacity.detach() > 0.7)
-    travelled = composite_distance(weights, distances) * patch.cosine.reshape(-1)[index]
+    travelled = composite_distance(weights[common], distances[common]) * patch.cosine.reshape(-1)[index][common]
     return PatchLosses(
         raw=F.mse_loss(image[:, :3], F.avg_pool2d(truth, scale)),
         final=difference.square().mean(),
         final_l1=difference.abs().mean(),
         opacity=(full_opacity - F.avg_pool2d(patch.coverage[:, None], scale)[:, 0]).abs().mean(),
-        distance=(travelled - met)[common].abs().clamp_max(0.1).mean() if bool(common.any()) else opacity.sum() * 0,
+        distance=(travelled - met[common]).abs().clamp_max(0.1).mean() if bool(common.any()) else opacity.sum() * 0,
     )
 
 

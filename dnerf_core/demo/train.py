@@ -45,6 +45,7 @@ class Recipe:
     coarse_until: float = 0.4
     coarse_resolution: int = 64
     patch_from: float = 0.55
+    join_from: float = 0.6
     patch_cars: int = 2
     patch_px: int = 40
     learning_rate: float = 3e-3
@@ -132,12 +133,15 @@ class Training:
         if progress >= recipe.patch_from:
             some = slice(0, recipe.patch_cars)
             patch = truth_patch(cars[some], generator, rng, recipe.patch_px)
-            image = patch_losses(generator, planes[some], ws[some], patch, rng)
-            loss = loss + 4 * image.raw + 10 * image.final + image.final_l1 + 0.5 * image.opacity + 4 * image.distance
+            # a fresh super-resolution would pull the field away from what it knows: it learns alone first, and the rest fades in
+            share = min(1.0, (progress - recipe.patch_from) / (recipe.join_from - recipe.patch_from))
+            image = patch_losses(generator, planes[some], ws[some], patch, rng, join=progress >= recipe.join_from)
+            loss = loss + 10 * image.final + image.final_l1 + share * 4 * image.raw
             shown |= {"raw": image.raw, "final": image.final, "opacity": image.opacity, "distance": image.distance}
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
-        torch.nn.utils.clip_grad_norm_(generator.parameters(), 10.0)
+        for part in (generator.backbone, generator.decoder, generator.superresolution):
+            torch.nn.utils.clip_grad_norm_(part.parameters(), 1.0)
         self.optimizer.step()
         self.step += 1
         decay = min(recipe.ema, (1 + self.step) / (10 + self.step))

@@ -37,5 +37,7 @@ def composite_distance(weights: Tensor, distances: Tensor) -> Tensor:
     """Expected distance [M] along the ray, of interval weights [M, S - 1] and sample distances [M, S]; +inf where nothing is met."""
     middle = 0.5 * (distances[:, 1:] + distances[:, :-1])
     total = weights.sum(dim=-1)
-    distance = (weights * middle).sum(dim=-1) / total
-    return torch.nan_to_num(distance, nan=torch.inf, posinf=torch.inf)
+    # the division is kept away from 0 / 0 also where its result is not used: its gradient would be NaN there
+    met = total > 1e-30
+    distance = (weights * middle).sum(dim=-1) / torch.where(met, total, torch.ones_like(total))
+    return torch.where(met, distance, torch.full_like(distance, torch.inf))

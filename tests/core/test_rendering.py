@@ -93,8 +93,14 @@ def test_weights_sum_to_at_most_one_and_gradients_hold() -> None:
     assert torch.autograd.gradcheck(lambda r: interval_weights(distances, r), (raw,))
 
 
-def test_empty_ray_has_no_distance() -> None:
-    assert composite_distance(torch.zeros(1, 2), torch.tensor([[1.0, 2.0, 3.0]])).item() == math.inf
+def test_empty_ray_has_no_distance_and_no_gradient_that_is_not_a_number() -> None:
+    weights = torch.zeros(2, 2)
+    weights[1] = 0.25
+    weights.requires_grad_()
+    distance = composite_distance(weights, torch.tensor([[1.0, 2.0, 3.0]]).expand(2, 3))
+    assert distance[0].item() == math.inf and distance[1].item() == 2.0
+    distance[1].backward()
+    assert bool(weights.grad.isfinite().all())
 
 
 AXES = ("xy", "xz", "zx")
