@@ -1,0 +1,138 @@
+"""The semantic branch: projected tri-plane -> raw semantic map -> full-size class scores (paper sections 3.1 and 3.2)."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from dnerf_core.generator.config import GeneratorConfig
+from dnerf_core.generator.eg3d import Generator, Planes
+from dnerf_core.semantic.config import SemanticConfig
+from dnerf_core.semantic.kept_taps import KeptTaps
+from dnerf_core.semantic.layers import random_parameter
+from dnerf_core.semantic.refiner import Refiner
+from dnerf_core.semantic.triplane import ProjectedPlanes, SemanticTriplane, read_table, table_taps
+from dnerf_core.semantic.visibility import VisibleSamples, density_pass, own_weights
+
+BACKGROUND_SCORE = 4.0
+"""First score of class 0 where nothing is hit; the others start at 0."""
+
+
+@dataclass(frozen=True)
+class SemanticMaps:
+    """The volume-rendered semantic maps of B views.
+
+    Attributes:
+        scores: raw class scores [B, C, R, R], before softmax.
+        features: [B, 32, R, R].
+    """
+
+    scores: Tensor
+    features: Tensor
+
+
+class SemanticBranch(nn.Module):
+    """Everything that is trained; reads a frozen generator's planes and samples.
+
+    The decoder is linear, softplus, linear. Its last layer commutes with compositing, so hidden activations h are composited and the
+    layer runs once a ray: map = V sum_i w_i h_i + (sum_i w_i) b + (1 - sum_i w_i) background, `background` a learned vector.
+    """
+
+    def __init__(self, config: SemanticConfig, generator: GeneratorConfig, seed: int = 0) -> None:
+        """A fresh branch for generators of that config; its first weights come from `seed`."""
+        super().__init__()
+        self.config, self.generator_config = config, generator
+        rng = torch.Generator().manual_seed(seed)
+        hidden, out = config.hidden_dim, config.num_classes + config.feature_dim
+        self.triplane = SemanticTriplane(config, generator, rng)
+        self.hidden_bias = nn.Parameter(torch.zeros(hidden))
+        self.out_weight = random_parameter(rng, out, hidden)
+        self.out_bias = nn.Parameter(torch.zeros(out))
+        background = torch.zeros(out)
+        background[0] = BACKGROUND_SCORE
+        self.background = nn.Parameter(background)
+        if not config.density_prior:
+            self.density_weight = random_parameter(rng, hidden)
+            self.density_bias = nn.Parameter(torch.zeros(()))
+        self.out_gain = 1 / math.sqrt(hidden)
+        self.refiner = Refiner(config, generator, rng)
+
+    def project(self, planes: Planes) -> ProjectedPlanes:
+        """The semantic tri-plane of B subjects, once a subject; every view of it reads this."""
+        return self.triplane.project(self.triplane.inputs(planes))
+
+    def taps(self, points: Tensor) -> tuple[Tensor, Tensor]:
+        """Table rows int64 [K, 12] and weights [K, 12] that points [K, 3] (world frame) read of one subject."""
+        field = self.generator_config.triplane
+        return table_taps(points, field.plane_axes, field.box_warp, self.triplane.resolution)
+
+    def hidden(self, read: Tensor) -> Tensor:
+        """Hidden activations [K, 64] of what points read of the projected planes [K, 64]."""
+        return F.softplus(read + self.hidden_bias)
+
+    def decode(self, projected: ProjectedPlanes, points: Tensor, subject: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Class scores [K, C] and features [K, 32] of single points [K, 3] of subjects [K] (None: the only one)."""
+        out = F.linear(self._hidden_at(projected, points, subject), self.out_weight * self.out_gain, self.out_bias)
+        return out[:, : self.config.num_classes], out[:, self.config.num_classes :]
+
+    def maps(self, projected: ProjectedPlanes, visible: VisibleSamples) -> SemanticMaps:
+        """Raw semantic maps of B views: view b shows subject b of `projected`, or its only subject."""
+        subjects = projected.table.shape[0]
+        subject = None if subjects == 1 else visible.ray.div(visible.resolution**2, rounding_mode="floor")
+        return self.composite(self._hidden_at(projected, visible.points, subject), visible)
+
+    def maps_of_kept(self, table: Tensor, taps: KeptTaps, visible: VisibleSamples) -> SemanticMaps:
+        """Raw semantic maps of a view whose taps were kept; table [R*R*3, 64] is its subject's."""
+        return self.composite(self.hidden(taps.read(table)), visible)
+
+    def composite(self, hidden: Tensor, visible: VisibleSamples) -> SemanticMaps:
+        """Raw semantic maps of hidden activations [K, 64] at the samples."""
+        weight = visible.weight
+        if visible.distances is not None:
+            gain = 1 / math.sqrt(self.config.hidden_dim)
+            raw = hidden @ (self.density_weight * gain) + self.density_bias
+            weight = own_weights(visible.distances, raw.reshape(visible.distances.shape)).flatten()
+        sums = hidden.new_zeros(visible.num_rays, hidden.shape[1]).index_add(0, visible.ray, hidden * weight[:, None])
+        opacity = hidden.new_zeros(visible.num_rays).index_add(0, visible.ray, weight)[:, None]
+        out = sums @ (self.out_weight * self.out_gain).t() + opacity * self.out_bias + (1 - opacity) * self.background
+        side, classes = visible.resolution, self.config.num_classes
+        out = out.reshape(visible.views, side, side, -1).permute(0, 3, 1, 2)
+        return SemanticMaps(out[:, :classes], out[:, classes:])
+
+    def refine(self, maps: SemanticMaps, guide: Tensor | None = None) -> Tensor:
+        """Full-size class scores [B, C, S, S]; `guide` as `config.refiner.guide` asks, see `Refiner.forward`."""
+        scores: Tensor = self.refiner(maps.scores, maps.features, guide)
+        return scores
+
+    def render(
+        self,
+        generator: Generator,
+        planes: Planes,
+        cam2world: Tensor,
+        intrinsics: Tensor,
+        resolution: int | None = None,
+        guide: Tensor | None = None,
+    ) -> Tensor:
+        """Full-size class scores [B, C, S, S] of B subjects, one camera each, with a density pass of its own.
+
+        A caller that renders the RGB image too shares one density pass: `visible_samples`, `maps`, `refine`.
+        """
+        side = resolution or generator.config.rays.neural_resolution
+        visible = density_pass(generator, planes.planes, cam2world, intrinsics, side, self.config)
+        return self.refine(self.maps(self.project(planes), visible), guide)
+
+    def _hidden_at(self, projected: ProjectedPlanes, points: Tensor, subject: Tensor | None) -> Tensor:
+        rows, weights = self.taps(points)
+        table = projected.table
+        if subject is not None:
+            rows = rows + subject[:, None] * table.shape[1]
+        return self.hidden(read_table(table.reshape(-1, table.shape[-1]), rows, weights))
+
+
+def label_mask(scores: Tensor) -> Tensor:
+    """The most probable class, uint8 [B, S, S], of class scores [B, C, S, S]; the first of equals."""
+    return scores.argmax(dim=1).to(torch.uint8)
