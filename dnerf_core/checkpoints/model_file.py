@@ -10,6 +10,7 @@ import hashlib
 import json
 import os
 import secrets
+import stat
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -103,16 +104,16 @@ def read_header(path: str | Path) -> ModelHeader:
     missing, surplus = sorted(_FIELDS - set(fields)), sorted(ascii(name[:80]) for name in set(fields) - _FIELDS)
     if missing or surplus:
         raise CheckpointError(f"{path}: header: missing fields {missing}, surplus {surplus[:3]}; {DAMAGED}")
-    for name in ("semantic", "source", "training"):
+    for name in ("semantic", "labels", "source", "training"):
         if not isinstance(fields[name], dict | None):
             raise CheckpointError(f"{path}: header field {name!r}: expected an object or null; {DAMAGED}")
     config = config_from_json(GeneratorConfig, fields["generator"], f"{path}: generator")
     _check_buildable(config, path)
     _check_tensors(layout.tensors, config, fields["semantic"] is not None, path)
     try:
-        labels = None if fields["labels"] is None else LabelSet.from_json(fields["labels"])
+        labels = None if fields["labels"] is None else LabelSet.from_json(fields["labels"], f"{path}: labels")
     except AnnotationError as error:
-        raise CheckpointError(f"{path}: labels: {error}") from error
+        raise CheckpointError(str(error)) from error
     return ModelHeader(
         path=path,
         format_version=version,
@@ -258,10 +259,12 @@ def _whole_file(path: Path) -> Iterator[Path]:
         raise OutputError(f"{path}: expected a file to write, found a folder; give the output a file name")
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
     try:
-        # Exclusive and with ordinary permissions, which the result keeps.
         os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
+        ordinary_mode = stat.S_IMODE(temporary.stat().st_mode)
         try:
             yield temporary
+            # safetensors replaces the file by one that is private to its owner.
+            temporary.chmod(ordinary_mode)
             _flush(temporary)
             temporary.replace(path)
         finally:
