@@ -24,6 +24,9 @@ PROGRAM = "dnerf-headless"
 
 COMMANDS: dict[str, str] = {
     "render": "Write labelled, posed views of generated subjects to a folder.",
+    "sample": "Write views of a few subjects to annotate: images, and empty masks to paint.",
+    "train": "Train a semantic branch on painted views and write a model file.",
+    "evaluate": "Score a model against painted masks, or the demo against the exact truth.",
     "import": "Turn a published EG3D checkpoint into a model file.",
     "info": "Print what is inside a model file.",
     "doctor": "Tell what this machine can do.",

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dnerf_core.embedded import model_path
+import numpy as np
+
+from dnerf_core.embedded import EMBEDDED_MODELS, model_path
 from dnerf_core.errors import CheckpointError, UsageError
-from dnerf_core.generator.config import GeneratorConfig
+from dnerf_core.generator.config import GeneratorConfig, config_to_json
 from dnerf_core.labels import LabelSet
 
 if TYPE_CHECKING:
@@ -102,3 +106,29 @@ def load_model(name_or_path: str, device: str) -> Model:
     from dnerf_core.model import Model
 
     return Model.load(model_path(name_or_path), device=chosen)
+
+
+def recorded_name(name_or_path: str) -> str:
+    """How a record that outlives the current folder names a model: an embedded one by name, a file by its absolute path."""
+    return name_or_path if name_or_path in EMBEDDED_MODELS else str(Path(name_or_path).resolve())
+
+
+def generator_sha256(path: Path) -> str:
+    """A hash of the generator alone, its configuration and float32 weights: the same with another semantic branch or record.
+
+    Two models with the same hash make the same subjects and the same images.
+
+    Raises:
+        CheckpointError: the file cannot be used.
+    """
+    from dnerf_core.checkpoints.model_file import read_header
+
+    header = read_header(path)
+    digest = hashlib.sha256(json.dumps(config_to_json(header.generator_config), sort_keys=True).encode())
+    with path.open("rb") as file:
+        for name, info in sorted(header.tensors.items()):
+            if name.startswith("generator."):
+                file.seek(header.data_start + info.offset)
+                digest.update(name.encode())
+                digest.update(np.fromfile(file, info.dtype, info.count).astype("<f4", copy=False).tobytes())
+    return digest.hexdigest()

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from dnerf_core.errors import CheckpointError
 from dnerf_core.generator.config import CameraConfig
 from dnerf_core.labels import LabelSet
+from headless.annotations import read_mask
 from headless.plan import PlannedView, ViewPlan, plan_subject
 from headless.reporting import Reporter
 from headless.writers import contact_sheet
@@ -155,7 +156,7 @@ class ViewJob:
         labels = None if self.expect_empty else self.labels
 
         def read(view: PlannedView) -> contact_sheet.SheetView:
-            mask = None if labels is None else read_image(self.folder.file("masks", view.name))
+            mask = None if labels is None else read_mask(self.folder.file("masks", view.name), labels, self.plan.resolution_px)
             depth = None if self.plan.depth_format is None else read_depth(self.folder.file("depth", view.name))
             return contact_sheet.SheetView(read_image(self.folder.file("images", view.name)), mask, depth)
 

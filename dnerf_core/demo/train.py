@@ -45,6 +45,7 @@ class Recipe:
     coarse_until: float = 0.4
     coarse_resolution: int = 64
     patch_from: float = 0.55
+    patch_every: int = 3
     join_from: float = 0.6
     patch_cars: int = 2
     patch_px: int = 40
@@ -130,7 +131,7 @@ class Training:
         f_loss, color_loss = point_loss(ScaledDensityField(planes, generator.decoder, generator.config.triplane), batch)
         loss = 2 * f_loss + color_loss
         shown = {"f": f_loss, "color": color_loss}
-        if progress >= recipe.patch_from:
+        if progress >= recipe.patch_from and self.step % recipe.patch_every == 0:
             some = slice(0, recipe.patch_cars)
             patch = truth_patch(cars[some], generator, rng, recipe.patch_px)
             # a fresh super-resolution would pull the field away from what it knows: it learns alone first, and the rest fades in
