@@ -61,8 +61,11 @@ def _linear(name: str, inputs: int, outputs: int) -> dict[str, Shape]:
 
 def _mapping(config: GeneratorConfig) -> dict[str, Shape]:
     mapping = config.mapping
-    shapes = {"backbone.mapping.w_avg": (mapping.w_dim,)} | _linear("backbone.mapping.embed", mapping.c_dim, mapping.w_dim)
-    inputs = mapping.z_dim + mapping.w_dim
+    shapes: dict[str, Shape] = {"backbone.mapping.w_avg": (mapping.w_dim,)}
+    inputs = mapping.z_dim
+    if mapping.c_dim:
+        shapes |= _linear("backbone.mapping.embed", mapping.c_dim, mapping.w_dim)
+        inputs += mapping.w_dim
     for layer in range(mapping.layers):
         shapes |= _linear(f"backbone.mapping.fc{layer}", inputs, mapping.w_dim)
         inputs = mapping.w_dim

@@ -30,7 +30,7 @@ class MappingConfig:
 
     Attributes:
         z_dim, w_dim: width of the latent and of the intermediate latent.
-        c_dim: width of the conditioning, 25 = cam2world row-major (16) + intrinsics (9).
+        c_dim: width of the conditioning, 25 = cam2world row-major (16) + intrinsics (9); 0: unconditioned.
         layers: number of fully connected layers `fc0..`.
         c_scale: factor on the conditioning before its embedding.
         c_zero: the conditioning is replaced by zeros first.
