@@ -1,0 +1,324 @@
+"""Reading annotated folders: what `sample` wrote, with the masks painted. Everything is checked before anything is computed.
+
+A mask may be a palette image of label ids, an RGB or RGBA image in the label set's colours, or a gray image of label ids.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import struct
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from dnerf_core.camera import Camera, cameras_from_json
+from dnerf_core.errors import AnnotationError
+from dnerf_core.labels import IGNORE_ID, LabelSet
+from headless.options import parse_seeds
+from headless.plan import view_name
+from headless.writers.folder import RECORD_FORMAT, RECORD_NAME, RECORD_VERSION
+
+Subject = tuple[int, float]
+"""Seed and truncation: what a subject is of a given model."""
+
+_PICTURES = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp"}
+_LISTED = 3
+"""Files that a message names before it says how many more there are."""
+
+
+@dataclass(frozen=True, eq=False)
+class AnnotatedImage:
+    """One painted view.
+
+    Attributes:
+        name: the stem of its files, such as s0003_v01.
+        subject: which subject it shows.
+        view: its number among the subject's views.
+        camera: where it was seen from.
+        mask: uint8 [S, S] of label ids at the model's image size, 255 ignored.
+        mask_path: the file.
+    """
+
+    name: str
+    subject: Subject
+    view: int
+    camera: Camera
+    mask: NDArray[np.uint8]
+    mask_path: Path
+
+
+@dataclass(frozen=True, eq=False)
+class Annotations:
+    """The painted views of one or more folders of the same generator and label set.
+
+    Attributes:
+        folders: where they were read from.
+        model: the model that the folders name, an embedded model's name or an absolute path.
+        generator_sha256: its generator, see `headless.models.generator_sha256`.
+        labels: what the ids mean.
+        images: views in the order of the folders, seeds and view numbers.
+        skipped: masks left out since nothing is painted in them.
+    """
+
+    folders: tuple[Path, ...]
+    model: str
+    generator_sha256: str
+    labels: LabelSet
+    images: tuple[AnnotatedImage, ...]
+    skipped: int
+
+    @property
+    def subjects(self) -> tuple[Subject, ...]:
+        """Every subject once, in the order of its first view."""
+        return tuple(dict.fromkeys(image.subject for image in self.images))
+
+    def sha256(self) -> str:
+        """A hash of all that a training reads of the folders."""
+        digest = hashlib.sha256(json.dumps([self.generator_sha256, self.labels.to_json()]).encode())
+        for image in self.images:
+            digest.update(json.dumps([image.subject, image.camera.to_json()]).encode())
+            digest.update(image.mask.tobytes())
+        return digest.hexdigest()
+
+
+def read_annotations(folders: Sequence[Path], *, skip_unpainted: bool = False) -> Annotations:
+    """Read and check annotated folders.
+
+    Args:
+        skip_unpainted: leave out masks in which nothing is painted instead of refusing them.
+
+    Raises:
+        AnnotationError: a folder or file that cannot be used as it is; the message names it.
+    """
+    if len({folder.resolve() for folder in folders}) < len(folders):
+        raise AnnotationError("annotated folders: expected each one once, found one twice; name it once")
+    parts = [_read_folder(folder) for folder in folders]
+    first = parts[0]
+    for part in parts[1:]:
+        if part.generator_sha256 != first.generator_sha256:
+            raise AnnotationError(
+                f"{part.folders[0]}: expected the generator of {first.folders[0]} ({first.generator_sha256[:12]}), found "
+                f"{part.generator_sha256[:12]}; train on folders of one model at a time"
+            )
+        if part.labels != first.labels:
+            raise AnnotationError(
+                f"{part.folders[0] / 'labels.json'}: expected the labels of {first.folders[0]} "
+                f"({', '.join(first.labels.names)}), found {', '.join(part.labels.names)} or other colours; use one label set"
+            )
+    images = [image for part in parts for image in part.images]
+    painted = [image for image in images if _is_painted(image.mask)]
+    if not painted:
+        raise AnnotationError(f"{_shown_folders(folders)}: expected painted masks, found only background; paint some first")
+    if len(painted) < len(images) and not skip_unpainted:
+        empty = [str(image.mask_path) for image in images if not _is_painted(image.mask)]
+        raise AnnotationError(
+            f"{_listed(empty)}: expected painted masks, found only background in {len(empty)} of {len(images)}; "
+            "paint them, or leave them out with --skip-unpainted"
+        )
+    return Annotations(
+        tuple(folders), first.model, first.generator_sha256, first.labels, tuple(painted), len(images) - len(painted)
+    )
+
+
+def missing_classes(images: Sequence[AnnotatedImage], labels: LabelSet) -> list[str]:
+    """Names of the classes, background too, that occur in none of the masks."""
+    counts = np.sum([np.bincount(image.mask.ravel(), minlength=256) for image in images], axis=0)
+    return [label.name for label in labels.labels if counts[label.id] == 0]
+
+
+def read_mask(path: Path, labels: LabelSet, size_px: int) -> NDArray[np.uint8]:
+    """The label ids uint8 [S, S] of a painted mask.
+
+    Taken are: a palette image whose used colours are labels' (by colour, since editors reorder palettes) or whose palette is
+    the gray ramp (by index); a gray image of ids; RGB; RGBA, where fully transparent is background.
+
+    Raises:
+        AnnotationError: a file that cannot be read, of another size or kind, or with an id or colour that is no label's.
+    """
+    mode, pixels, palette = _decoded(path, size_px)
+    if palette is not None:
+        return _ids_from_palette(pixels, palette, labels, path)
+    if mode == "L":
+        return _checked_ids(pixels, labels, path)
+    return _ids_from_rgba(pixels, labels, path)
+
+
+def _decoded(path: Path, size_px: int) -> tuple[str, NDArray[np.uint8], NDArray[np.uint8] | None]:
+    """Mode, pixels and, of a palette image without transparency, the palette uint8 [256, 3]; other colour images as RGBA."""
+    try:
+        with Image.open(path) as image:
+            # Before the pixels are read: a small file may claim a very large picture.
+            if image.size != (size_px, size_px):
+                width, height = image.size
+                raise AnnotationError(
+                    f"{path}: expected a mask of {size_px} x {size_px} px like its image, found {width} x {height}; "
+                    "paint it at that size"
+                )
+            image.load()
+            if image.mode == "P" and "transparency" not in image.info:
+                colors = np.array(image.getpalette("RGB"), np.uint8).reshape(-1, 3)[:256]
+                palette = np.zeros((256, 3), np.uint8)
+                palette[: len(colors)] = colors
+                return "P", np.array(image, np.uint8), palette
+            if image.mode == "L":
+                return "L", np.array(image, np.uint8), None
+            if image.mode in ("RGB", "RGBA", "P"):
+                return "RGBA", np.array(image.convert("RGBA"), np.uint8), None
+            mode = image.mode
+    except FileNotFoundError as error:
+        raise AnnotationError(
+            f"{path}: expected a mask, found no file; restore it, or repeat the sample command for an empty one"
+        ) from error
+    except (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error, Image.DecompressionBombError) as error:
+        # All of these are Pillow's ways to say that a picture is damaged.
+        raise AnnotationError(f"{path}: expected a PNG image, it cannot be read: {error}; save the mask again") from error
+    raise AnnotationError(
+        f"{path}: expected a palette, RGB, RGBA or 8-bit gray image, found mode {mode}; save it as one of these"
+    )
+
+
+def _ids_from_palette(indices: NDArray[np.uint8], palette: NDArray[np.uint8], labels: LabelSet, path: Path) -> NDArray[np.uint8]:
+    used = np.unique(indices)
+    own = np.array_equal(palette[used], labels.palette()[used])
+    gray_ramp = np.array_equal(palette[used], np.repeat(used[:, None], 3, axis=1))
+    if own or gray_ramp:
+        return _checked_ids(indices.copy(), labels, path)
+    return labels.ids_from_colors(palette[indices], str(path))
+
+
+def _ids_from_rgba(rgba: NDArray[np.uint8], labels: LabelSet, path: Path) -> NDArray[np.uint8]:
+    alpha = rgba[..., 3]
+    halfway = (alpha > 0) & (alpha < 255)
+    if halfway.any():
+        row, column = (int(index) for index in np.argwhere(halfway)[0])
+        raise AnnotationError(
+            f"{path}: expected pixels either painted or transparent, found alpha {alpha[row, column]} at column {column}, "
+            f"row {row}; paint without antialiasing"
+        )
+    rgb = np.where(alpha[..., None] == 0, labels.palette()[0], rgba[..., :3]).astype(np.uint8)
+    return labels.ids_from_colors(rgb, str(path))
+
+
+def _checked_ids(ids: NDArray[np.uint8], labels: LabelSet, path: Path) -> NDArray[np.uint8]:
+    strange = (ids >= labels.num_classes) & (ids != IGNORE_ID)
+    if strange.any():
+        row, column = (int(index) for index in np.argwhere(strange)[0])
+        raise AnnotationError(
+            f"{path}: expected ids 0 to {labels.num_classes - 1} or {IGNORE_ID}, found {ids[row, column]} at column {column}, "
+            f"row {row}; repaint it, or add the label to labels.json"
+        )
+    return ids
+
+
+def _is_painted(mask: NDArray[np.uint8]) -> bool:
+    return bool(((mask != 0) & (mask != IGNORE_ID)).any())
+
+
+def _read_folder(folder: Path) -> Annotations:
+    plan = _read_plan(folder)
+    labels = LabelSet.from_json(_text(folder / "labels.json"), str(folder / "labels.json"))
+    cameras_path = folder / "cameras.json"
+    cameras = cameras_from_json(_text(cameras_path), str(cameras_path))
+    expected = {view_name(seed, view): (seed, view) for seed in plan.seeds for view in range(plan.views)}
+    _same_names(f"{cameras_path}: cameras", list(expected), list(cameras), "restore the file; the sample command writes it anew")
+    masks = folder / "masks"
+    paths = sorted(masks.iterdir()) if masks.is_dir() else []
+    # An editor's own files may lie beside the masks; another picture may be a mask under a wrong name.
+    found = [path.name for path in paths if path.suffix.lower() in _PICTURES and not path.name.startswith(".")]
+    _same_names(
+        f"{masks}: masks",
+        [f"{name}.png" for name in expected],
+        found,
+        "restore what is missing (the sample command writes it empty) and take other files away",
+    )
+    images = []
+    for name, (seed, view) in expected.items():
+        path = masks / f"{name}.png"
+        mask = read_mask(path, labels, plan.size_px)
+        images.append(AnnotatedImage(name, (seed, plan.truncation), view, cameras[name], mask, path))
+    return Annotations((folder,), plan.model, plan.generator_sha256, labels, tuple(images), 0)
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """What is read of a folder's record."""
+
+    model: str
+    generator_sha256: str
+    seeds: tuple[int, ...]
+    views: int
+    truncation: float
+    size_px: int
+
+
+def _read_plan(folder: Path) -> _Plan:
+    path = folder / RECORD_NAME
+    if not path.is_file():
+        raise AnnotationError(f"{folder}: expected a folder made by `sample`, found no {RECORD_NAME}; name such a folder")
+    try:
+        record: Any = json.loads(_text(path))
+    except ValueError as error:
+        raise AnnotationError(f"{path}: expected the record of a sample call, found no JSON ({error}); restore it") from error
+    known = isinstance(record, dict) and record.get("format") == RECORD_FORMAT and record.get("format_version") == RECORD_VERSION
+    if not known:
+        raise AnnotationError(
+            f"{path}: expected format {RECORD_FORMAT} {RECORD_VERSION}, found another; name a folder of `sample`"
+        )
+    if record.get("command") != "sample":
+        raise AnnotationError(f"{path}: expected a folder made by `sample`, found one by {record.get('command')!r}; name another")
+    plan = record.get("plan")
+    kinds: dict[str, type | tuple[type, ...]] = {
+        "model": str,
+        "generator_sha256": str,
+        "seeds": str,
+        "views": int,
+        "truncation": (int, float),
+        "resolution_px": int,
+    }
+    for key, kind in kinds.items():
+        if not isinstance(plan, dict) or not isinstance(plan.get(key), kind):
+            raise AnnotationError(f"{path}: plan: expected a value of {key!r}, found none or another kind; restore the file")
+    assert isinstance(plan, dict)
+    try:
+        seeds = parse_seeds(plan["seeds"])
+    except ValueError as error:
+        raise AnnotationError(f"{path}: plan: seeds: {error}; restore the file") from error
+    truncation = float(plan["truncation"])
+    return _Plan(plan["model"], plan["generator_sha256"], seeds, plan["views"], truncation, plan["resolution_px"])
+
+
+def _same_names(what: str, expected: Sequence[str], found: Sequence[str], remedy: str) -> None:
+    missing = [name for name in expected if name not in set(found)]
+    surplus = [name for name in found if name not in set(expected)]
+    if missing or surplus:
+        told = [f"{len(missing)} missing: {_listed(missing)}"] if missing else []
+        told += [f"{len(surplus)} of no view: {_listed(surplus)}"] if surplus else []
+        raise AnnotationError(
+            f"{what}: expected one for each of {len(expected)} views, found {len(found)}, {', '.join(told)}; {remedy}"
+        )
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        raise AnnotationError(
+            f"{path}: expected a file that `sample` wrote, it cannot be read: {reason}; restore it, or repeat the sample command"
+        ) from error
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
+    return ", ".join(names[:_LISTED]) + more
+
+
+def _shown_folders(folders: Sequence[Path]) -> str:
+    return ", ".join(map(str, folders))

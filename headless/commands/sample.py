@@ -1,0 +1,221 @@
+"""`dnerf-headless sample`: views of a few subjects to annotate, each with an empty mask to paint on."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from dnerf_core.errors import AnnotationError, UsageError
+from headless import options
+from headless.reporting import Reporter
+
+if TYPE_CHECKING:
+    from dnerf_core.camera import Camera
+    from dnerf_core.labels import LabelSet
+    from dnerf_core.model import LabeledView, Model
+    from headless.models import ModelFacts
+    from headless.plan import ViewPlan
+    from headless.view_job import RenderView
+
+DEFAULT_SEEDS = tuple(range(30))
+
+
+@dataclass(frozen=True)
+class SampleCall:
+    """The options of one call, as click gives them."""
+
+    model_name: str
+    seeds: tuple[int, ...] | None
+    subjects: int | None
+    views: int | None
+    yaw: tuple[float, float]
+    pitch: tuple[float, float] | None
+    random_views: bool
+    truncation: float
+    labels: str | None
+    truth: bool
+    device: str
+    output: Path
+
+
+@click.command(
+    "sample",
+    epilog="\b\nExample:\n  dnerf-headless sample --model ffhq.safetensors --subjects 30 --views 3 --labels hair,face,neck -o faces",
+)
+@options.model_option
+@options.subject_options(options.format_seeds(DEFAULT_SEEDS))
+@options.camera_options
+@options.truncation_option
+@click.option(
+    "--labels",
+    metavar="NAMES|FILE",
+    help="What to paint: names of parts such as hood,roof,wheels, or a labels.json.  [default: the model's own labels]",
+)
+@click.option("--truth", is_flag=True, help="Fill the masks from the exact truth, which is known for demo-cars only.")
+@options.device_option
+@options.output_option("dnerf-annotate")
+@options.output_style_options
+def command(as_json: bool, **values: object) -> None:
+    """Write views of a few subjects to annotate: images, and empty masks to paint.
+
+    Paint the files in masks/ with any editor that keeps exact colours, then call train. The same call again finishes what is
+    missing and never touches a mask that is there.
+    """
+    sample(SampleCall(**values), Reporter(as_json))  # type: ignore[arg-type]
+
+
+def sample(call: SampleCall, reporter: Reporter) -> None:
+    """Run one call of `sample`.
+
+    Raises:
+        DNeRFError: a wrong call, a model that cannot be used, or results that cannot be written.
+    """
+    from headless import models
+    from headless.view_job import SHEET_NAME, ViewJob
+    from headless.writers.folder import DatasetFolder
+
+    started = time.monotonic()
+    seeds = options.chosen_seeds(call.seeds, call.subjects, DEFAULT_SEEDS)
+    facts = models.describe_model(call.model_name)
+    labels = chosen_labels(call, facts)
+    plan = make_plan(call, seeds, facts)
+    folder = DatasetFolder(call.output, "sample", sample_record(call, plan, facts, labels), plan.depth_format, plan.masks)
+    folder.open()
+    job = ViewJob(plan, folder, facts.config.cameras, labels, reporter, expect_empty=not call.truth)
+    total = len(seeds) * plan.views
+    told = {"command": "sample", "output": str(call.output), "views": total}
+    reporter.event("start", **told, views_missing=job.views_missing, plan=folder.record["plan"])
+    if job.views_missing:
+        model = models.load_model(call.model_name, call.device)
+        job.write(subject_maker(model, plan, truth=call.truth))
+    elif job.files_missing():
+        job.write()
+    seconds = time.monotonic() - started
+    done = "nothing to do, all there" if job.nothing_to_do else f"{job.views_written} written in {seconds:.1f} s"
+    names = ", ".join(labels.names[1:])
+    masks = call.output / "masks"
+    next_step = (
+        f"next: dnerf-headless train {call.output} -o model.safetensors"
+        if call.truth
+        else f"paint {names} in {masks}, then: dnerf-headless train {call.output} -o model.safetensors"
+    )
+    reporter.summary(
+        [f"{call.output}: {total} views of {len(seeds)} subjects to annotate: {done}", next_step],
+        **told,
+        subjects=len(seeds),
+        views_written=job.views_written,
+        labels=list(labels.names),
+        nothing_to_do=job.nothing_to_do,
+        contact_sheet=str(call.output / SHEET_NAME),
+        seconds=round(seconds, 3),
+    )
+
+
+def chosen_labels(call: SampleCall, facts: ModelFacts) -> LabelSet:
+    """The label set to paint: `--labels`, else the model's own, else (with `--truth`) the truth's.
+
+    Raises:
+        UsageError: there is none, or `--truth` is asked for where no truth is known, or of other labels than the truth's.
+        AnnotationError: what `--labels` says makes no label set.
+    """
+    from dnerf_core.demo.config import DEMO_NAME
+    from dnerf_core.labels import SHAPENET_CAR_LABELS
+
+    if call.truth and facts.config.name != DEMO_NAME:
+        raise UsageError(f"--truth: expected a model made from {DEMO_NAME}, found {facts.config.name}; leave it out and paint")
+    if call.truth and call.truncation != 1.0:
+        raise UsageError(f"--truth: expected --truncation 1, found {call.truncation:g}; the truth of other subjects is not known")
+    labels = facts.labels if call.labels is None else read_labels(call.labels)
+    if labels is None and call.truth:
+        labels = SHAPENET_CAR_LABELS
+    if labels is None:
+        raise UsageError(
+            f"--labels: expected names of parts or a labels.json, since {facts.path} has no labels of its own; "
+            "give them, such as --labels hood,roof,wheels"
+        )
+    if call.truth and labels.names != SHAPENET_CAR_LABELS.names:
+        expected, found = (", ".join(names[1:]) for names in (SHAPENET_CAR_LABELS.names, labels.names))
+        raise UsageError(f"--truth: expected the labels {expected}, found {found}; give --labels {expected.replace(' ', '')}")
+    return labels
+
+
+def read_labels(text: str) -> LabelSet:
+    """The label set that `--labels` means: a labels.json where the text ends in .json, else names of parts with commas between.
+
+    Raises:
+        AnnotationError: a file that cannot be read or is no labels file, or names that make no label set.
+    """
+    from dnerf_core.labels import LabelSet
+
+    if not text.lower().endswith(".json"):
+        return LabelSet.from_names([name.strip() for name in text.split(",")])
+    try:
+        source = Path(text).read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        raise AnnotationError(
+            f"{text}: expected a labels file, it cannot be read: {reason}; correct --labels, or give names"
+        ) from error
+    return LabelSet.from_json(source, text)
+
+
+def make_plan(call: SampleCall, seeds: tuple[int, ...], facts: ModelFacts) -> ViewPlan:
+    """The plan of a call for a model: views at the model's own size, with masks, without depth."""
+    from headless.plan import ViewPlan
+
+    own_pitch = facts.config.cameras.pitch_deg
+    return ViewPlan(
+        model_name=facts.config.name,
+        model_sha256=facts.sha256,
+        seeds=seeds,
+        views=options.chosen_views(call.views, call.yaw, call.pitch),
+        yaw_deg=call.yaw,
+        pitch_deg=(own_pitch, own_pitch) if call.pitch is None else call.pitch,
+        spacing="random" if call.random_views else "even",
+        truncation=call.truncation,
+        resolution_px=facts.config.image_size,
+        depth_format=None,
+        masks=True,
+    )
+
+
+def sample_record(call: SampleCall, plan: ViewPlan, facts: ModelFacts, labels: LabelSet) -> dict[str, Any]:
+    """What `dataset.json` keeps: the plan, where the model is, which generator it holds, and what there is to paint."""
+    from headless import models
+
+    return plan.to_json() | {
+        "model": models.recorded_name(call.model_name),
+        "generator_sha256": models.generator_sha256(facts.path),
+        "labels": [f"{label.name} #{bytes(label.color).hex()}" for label in labels.labels],
+        "truth": call.truth,
+    }
+
+
+def subject_maker(model: Model, plan: ViewPlan, *, truth: bool) -> Any:
+    """From a seed to a function that renders the subject with an empty mask, or the truth's, whatever the model's branch says."""
+    from dataclasses import replace
+
+    import numpy as np
+
+    if truth:
+        from dnerf_core.demo.truth import true_view
+        from headless.truth_scoring import require_truth
+
+        require_truth(model)
+
+    def make(seed: int) -> RenderView:
+        subject = model.subject(seed, truncation=plan.truncation)
+
+        def render(camera: Camera, size_px: int) -> LabeledView:
+            labeled = subject.render(camera, size_px)
+            if truth:
+                return replace(labeled, mask=true_view(model, seed, camera, size_px)[0].mask[0].numpy())
+            return replace(labeled, mask=np.zeros((size_px, size_px), np.uint8))
+
+        return render
+
+    return make

@@ -1,0 +1,76 @@
+"""The state file of a training that is under way, beside its output: written whole, read without executing anything of it."""
+
+from __future__ import annotations
+
+import json
+import pickle
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from dnerf_core.errors import OutputError
+from headless.writers.files import write_whole
+
+STATE_FORMAT = "datasetnerf-training-state"
+STATE_VERSION = 1
+
+TrainingCall = Mapping[str, Any]
+"""All that decides what a training's result is, as JSON values by the words in which a message names them."""
+
+
+@dataclass(frozen=True)
+class KeptState:
+    """What a state file holds: the training's own state, and the seconds spent so far."""
+
+    state: dict[str, Any]
+    seconds: float
+
+
+def state_path(output: Path) -> Path:
+    """Where the state of a training to `output` lies."""
+    return output.with_name(f".{output.stem}.training-state.pt")
+
+
+def write_state(path: Path, call: TrainingCall, kept: KeptState) -> None:
+    """Write a state file, whole or not at all.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    data = {
+        "format": STATE_FORMAT,
+        "version": STATE_VERSION,
+        "call": json.dumps(call),
+        "seconds": kept.seconds,
+        "state": kept.state,
+    }
+    write_whole(path, lambda temporary: torch.save(data, temporary))
+
+
+def read_state(path: Path, call: TrainingCall) -> KeptState | None:
+    """The state that an interrupted run of this call left; None where there is none.
+
+    Raises:
+        OutputError: the file cannot be read, or is another call's.
+    """
+    if not path.exists():
+        return None
+    remedy = "remove the file to start anew"
+    try:
+        data = torch.load(path, map_location="cpu", weights_only=True) if zipfile.is_zipfile(path) else None
+    except (OSError, RuntimeError, EOFError, ValueError, LookupError, TypeError, pickle.UnpicklingError) as error:
+        raise OutputError(f"{path}: expected the state of an interrupted training, it cannot be read; {remedy}") from error
+    if not isinstance(data, dict) or data.get("format") != STATE_FORMAT or data.get("version") != STATE_VERSION:
+        raise OutputError(f"{path}: expected format {STATE_FORMAT} {STATE_VERSION}, found another; {remedy}")
+    theirs, ours = json.loads(data["call"]), json.loads(json.dumps(call))
+    different = [name for name in ours if theirs.get(name) != ours[name]]
+    if different:
+        raise OutputError(
+            f"{path}: expected the state of this training, found another's, with a different value of {', '.join(different)}; "
+            f"repeat that call to finish it, choose another --output, or {remedy}"
+        )
+    return KeptState(data["state"], float(data["seconds"]))

@@ -1,0 +1,61 @@
+"""A grid of pictures with names: a row a view, a column a kind of picture, and a legend of the labels. A pure function."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, ImageDraw, ImageFont
+
+from dnerf_core.labels import LabelSet
+from headless.writers.contact_sheet import draw_labels, wrap_labels
+
+TILE_PX = 192
+
+_MARGIN = 16
+_ROW_LABEL = 150
+_GAP = 4
+_LINE = 26
+_INK = (32, 32, 36)
+_PAPER = (250, 250, 248)
+
+
+def picture_grid(
+    title: str,
+    columns: Sequence[str],
+    rows: Sequence[tuple[str, Sequence[npt.NDArray[np.uint8]]]],
+    labels: LabelSet | None,
+) -> bytes:
+    """The grid as a PNG.
+
+    Args:
+        title: one line at the top.
+        columns: a name for each column.
+        rows: the text of each row, lines separated by newlines, and its pictures uint8 [H, W, 3], one a column.
+        labels: names and colours for the legend; None: no legend.
+    """
+    width = 2 * _MARGIN + _ROW_LABEL + len(columns) * (TILE_PX + _GAP)
+    font = ImageFont.load_default(size=15)
+    legend = wrap_labels(labels, font, width - 2 * _MARGIN)
+    top = _MARGIN + 2 * _LINE
+    legend_top = top + len(rows) * (TILE_PX + _GAP) + _MARGIN // 2
+    sheet = Image.new("RGB", (width, legend_top + len(legend) * _LINE + _MARGIN), _PAPER)
+    draw = ImageDraw.Draw(sheet)
+    draw.text((_MARGIN, _MARGIN - 4), title, fill=_INK, font=ImageFont.load_default(size=18))
+    left = _MARGIN + _ROW_LABEL
+    for index, name in enumerate(columns):
+        draw.text((left + index * (TILE_PX + _GAP), _MARGIN + _LINE), name, fill=_INK, font=font)
+    for row, (name, pictures) in enumerate(rows):
+        y = top + row * (TILE_PX + _GAP)
+        draw.multiline_text((_MARGIN, y + 8), name, fill=_INK, font=font, spacing=6)
+        for column, picture in enumerate(pictures):
+            # Enlarged pixels stay sharp, so that a single wrong one can be seen.
+            enlarged = max(picture.shape[:2]) < TILE_PX
+            method = Image.Resampling.NEAREST if enlarged else Image.Resampling.LANCZOS
+            sheet.paste(Image.fromarray(picture).resize((TILE_PX, TILE_PX), method), (left + column * (TILE_PX + _GAP), y))
+    draw_labels(draw, legend_top, legend, font)
+    buffer = io.BytesIO()
+    sheet.save(buffer, format="PNG")
+    return buffer.getvalue()

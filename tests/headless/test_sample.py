@@ -1,0 +1,169 @@
+"""`sample` with a tiny engine: what there is to paint, what a second run does, and what is refused."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from dnerf_core.camera import cameras_from_json
+from dnerf_core.demo.truth import true_view
+from dnerf_core.labels import SHAPENET_CAR_LABELS, LabelSet
+from dnerf_core.model import Model
+from headless import cli, models
+from headless.view_job import ViewJob
+from tests.headless.test_render import contents, error_line, snapshot
+from tests.headless.tiny_engine import LABELS, SIZE_PX, TINY, read_ids, sample_folder
+
+NAMES = [f"s{seed:04d}_v{view:02d}" for seed in range(4) for view in range(2)]
+
+
+def test_there_is_an_empty_mask_for_every_view(tiny_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = sample_folder(tmp_path / "cloud", tiny_model)
+    top = {"images", "masks", "cameras.json", "labels.json", "metadata.jsonl", "contact-sheet.png", "dataset.json"}
+    assert {path.name for path in folder.iterdir()} == top
+    for kind in ("images", "masks"):
+        assert sorted(path.name for path in (folder / kind).iterdir()) == [f"{name}.png" for name in NAMES]
+    for name in NAMES:
+        with Image.open(folder / "masks" / f"{name}.png") as mask:
+            assert (mask.mode, mask.size) == ("P", (SIZE_PX, SIZE_PX))
+            np.testing.assert_array_equal(np.reshape(mask.getpalette(), (-1, 3)), LABELS.palette())
+        assert not read_ids(folder / "masks" / f"{name}.png").any()
+    assert LabelSet.from_json((folder / "labels.json").read_text()) == LABELS
+    cameras = cameras_from_json((folder / "cameras.json").read_text())
+    assert list(cameras) == NAMES
+    view = Model.load(tiny_model).subject(2).render(cameras["s0002_v01"])
+    np.testing.assert_array_equal(read_ids(folder / "images" / "s0002_v01.png"), view.rgb)
+    rows = [json.loads(line) for line in (folder / "metadata.jsonl").read_text().splitlines()]
+    named = {"image_file_name": "images/s0000_v01.png", "mask_file_name": "masks/s0000_v01.png"}
+    assert rows[1] == {**named, "seed": 0, "view": 1}
+    record = json.loads((folder / "dataset.json").read_text())
+    plan = record["plan"]
+    assert (record["command"], "depth" in record) == ("sample", False)
+    assert plan["model"] == str(tiny_model)
+    assert (plan["model_name"], plan["model_sha256"]) == ("tiny", models.describe_model(str(tiny_model)).sha256)
+    assert (plan["seeds"], plan["truncation"], plan["resolution_px"]) == ("0-3", 1.0, SIZE_PX)
+    assert plan["labels"] == ["background #000000", *(f"{part.name} #{bytes(part.color).hex()}" for part in LABELS.labels[1:])]
+    captured = capsys.readouterr()
+    assert captured.err == ""  # empty masks are what was asked for
+    assert captured.out.startswith(f"{folder}: 8 views of 4 subjects to annotate: 8 written in ")
+    assert f"paint left, right in {folder}/masks, then: dnerf-headless train {folder}" in captured.out
+
+
+def test_a_painted_mask_is_never_touched(tiny_model: Path, tmp_path: Path) -> None:
+    folder = sample_folder(tmp_path / "cloud", tiny_model)
+    whole = contents(folder)
+    painted = folder / "masks" / "s0001_v00.png"
+    painted.write_bytes(b"whatever an editor wrote")
+    (folder / "images" / "s0001_v00.png").unlink()
+    (folder / "masks" / "s0001_v01.png").unlink()
+    before = snapshot(folder)
+    sample_folder(folder, tiny_model)
+    after = snapshot(folder)
+    assert after["masks/s0001_v00.png"] == before["masks/s0001_v00.png"]
+    assert contents(folder) == whole | {"masks/s0001_v00.png": b"whatever an editor wrote"}
+    sample_folder(folder, tiny_model)
+    assert snapshot(folder) == after
+
+
+def test_a_mask_painted_while_the_command_runs_is_not_touched(
+    tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "cloud"
+    real = ViewJob._write_view
+
+    def paint_first(self: ViewJob, view, kinds, labeled) -> bool:  # type: ignore[no-untyped-def]
+        self.folder.file("masks", view.name).write_bytes(b"painted")
+        return real(self, view, kinds, labeled)
+
+    monkeypatch.setattr(ViewJob, "_write_view", paint_first)
+    sample_folder(folder, tiny_model, seeds="0")
+    assert (folder / "masks" / "s0000_v01.png").read_bytes() == b"painted"
+
+
+def test_labels_come_from_the_option_a_file_or_the_model(
+    tiny_model: Path, trained_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    call = ["sample", "--model", str(tiny_model), "--seeds", "0", "--views", "2"]
+    capsys.readouterr()
+    assert cli.run([*call, "-o", str(tmp_path / "none")]) == 2
+    line = error_line(capsys)
+    assert f"--labels: expected names of parts or a labels.json, since {tiny_model} has no labels of its own" in line
+    assert not (tmp_path / "none").exists()
+    for text, message in (
+        ("left,left", "name: expected each one once, found 'left' twice"),
+        ("background,left", "found 'background' twice; rename one of them (the background counts)"),
+        ("left,,right", "name: expected printable text"),
+        (str(tmp_path / "no.json"), "no.json: expected a labels file, it cannot be read: No such file"),
+        (str(tiny_model.with_suffix(".json")), "it cannot be read"),
+    ):
+        assert cli.run([*call, "--labels", text, "-o", str(tmp_path / "none")]) == 1
+        assert message in error_line(capsys)
+    file = tmp_path / "mine.json"
+    file.write_text(json.dumps(LabelSet.from_names(["top"]).to_json()))
+    assert cli.run([*call, "--labels", str(file), "-o", str(tmp_path / "file")]) == 0
+    assert LabelSet.from_json((tmp_path / "file" / "labels.json").read_text()).names == ("background", "top")
+    own = ["sample", "--model", str(trained_model), "--seeds", "0", "--views", "1", "-o", str(tmp_path / "own")]
+    assert cli.run(own) == 0
+    assert LabelSet.from_json((tmp_path / "own" / "labels.json").read_text()) == LABELS
+    assert not read_ids(tmp_path / "own" / "masks" / "s0000_v00.png").any()  # not what the model's own branch says
+
+
+def test_another_call_into_the_folder_is_refused(tiny_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = sample_folder(tmp_path / "cloud", tiny_model, seeds="0")
+    capsys.readouterr()
+    call = ["sample", "--model", str(tiny_model), "--seeds", "0", "--views", "2", "-o", str(folder), "--labels"]
+    assert cli.run([*call, "left,top"]) == 1
+    line = error_line(capsys)
+    assert "holds the results of another call, --labels was background #000000, left" in line
+    assert cli.run(["render", "--model", str(tiny_model), "--seeds", "0", "--views", "2", "-o", str(folder)]) == 1
+    assert "the command was sample and is now render" in error_line(capsys)
+
+
+def test_truth_fills_the_masks_of_the_demo(tiny_demo: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = tmp_path / "cars"
+    call = ["sample", "--model", str(tiny_demo), "--truth", "--seeds", "5", "--random-views", "--views", "2", "-o", str(folder)]
+    assert cli.run([*call, "--json"]) == 0
+    events = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [event["event"] for event in events] == ["start", "view", "view", "summary"]
+    assert events[-1]["labels"] == list(SHAPENET_CAR_LABELS.names)
+    assert LabelSet.from_json((folder / "labels.json").read_text()) == SHAPENET_CAR_LABELS
+    cameras = cameras_from_json((folder / "cameras.json").read_text())
+    model = Model.load(tiny_demo)
+    for name in ("s0005_v00", "s0005_v01"):
+        mask = read_ids(folder / "masks" / f"{name}.png")
+        np.testing.assert_array_equal(mask, true_view(model, 5, cameras[name], SIZE_PX)[0].mask[0].numpy())
+        assert {0, 4} < set(np.unique(mask))
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        (["--labels", "left"], "--truth: expected the labels hood, roof, wheels, other, found left; give --labels hood,roof,"),
+        (["--truncation", "0.7"], "--truth: expected --truncation 1, found 0.7; the truth of other subjects is not known"),
+    ],
+)
+def test_truth_that_is_not_known_is_refused(
+    args: list[str], message: str, tiny_demo: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.run(["sample", "--model", str(tiny_demo), "--truth", *args, "-o", str(tmp_path / "out")]) == 2
+    assert message in error_line(capsys)
+    assert not (tmp_path / "out").exists()
+
+
+def test_truth_of_another_model_is_refused(tiny_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.run(["sample", "--model", str(tiny_model), "--truth", "-o", str(tmp_path / "out")]) == 2
+    assert "--truth: expected a model made from demo-cars, found tiny; leave it out and paint" in error_line(capsys)
+    assert not (tmp_path / "out").exists()
+
+
+def test_thirty_subjects_and_three_views_by_default(tiny_model: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    from headless.commands.sample import SampleCall, make_plan
+    from headless.options import chosen_seeds
+
+    call = SampleCall(str(tiny_model), None, None, None, (-30, 30), None, False, 1.0, "a", False, "cpu", tmp_path)
+    plan = make_plan(call, chosen_seeds(None, None, tuple(range(30))), models.describe_model(str(tiny_model)))
+    assert (len(plan.seeds), plan.views, plan.pitch_deg) == (30, 3, (TINY.cameras.pitch_deg,) * 2)
