@@ -28,8 +28,3 @@ def test_the_embedded_model_is_small_enough_to_carry() -> None:
     for model in (ROOT / "dnerf_core" / "demo").glob("*.safetensors"):
         assert model.stat().st_size <= 16 * 2**20
 
-
-def test_no_module_is_long() -> None:
-    for folder in ("dnerf_core", "headless", "blender_addon"):
-        for module in (ROOT / folder).rglob("*.py"):
-            assert len(module.read_text().splitlines()) <= 350, f"{module}: split it"
