@@ -91,6 +91,7 @@ def test_strided_tensor_reads_its_storage(folder: Path) -> None:
     assert array.flags.c_contiguous and array.flags.writeable
 
 
+@pytest.mark.filterwarnings("ignore:TypedStorage is deprecated")
 def test_nested_file_reads_as_torch_reads_and_writes_it() -> None:
     torch = pytest.importorskip("torch")
     data = h.nested_file(ELEMENTS)
@@ -163,6 +164,7 @@ def test_the_attacks_are_real(folder: Path) -> None:
         (h.text("canary") + b"Q", "persistent id"),
         (h.name("torch.nn.modules.linear", "Linear") + b")\x81", "'torch.nn.modules.linear.Linear'"),
         (h.name("torch", "FloatStorage"), "'torch.FloatStorage'"),
+        (h.name("torch", "storage._load_from_bytes"), "'torch.storage._load_from_bytes'"),
         (h.name("torch.storage._load_from_bytes", ""), "'torch.storage._load_from_bytes.'"),
         (h.name("", "os\nsystem\x1b[31m"), "'.os\\nsystem\\x1b[31m'"),
         (h.name("a" * 5000, "b"), "aaa..."),
