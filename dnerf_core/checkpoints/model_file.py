@@ -235,7 +235,8 @@ def save_arrays(
         raise CheckpointError(f"{path}: semantic branch: expected configuration and weights together, found one; not written")
     named = {f"generator.{key}": array for key, array in generator_arrays.items() if not is_filter(key)}
     named |= {f"semantic.{key}": array for key, array in (semantic_arrays or {}).items()}
-    tensors = {name: np.ascontiguousarray(array, stored).reshape(array.shape) for name, array in named.items()}
+    with np.errstate(over="ignore"):  # found by the check below, with the tensor's name
+        tensors = {name: np.ascontiguousarray(array, stored).reshape(array.shape) for name, array in named.items()}
     for name, tensor in tensors.items():
         if not np.isfinite(tensor).all():
             raise CheckpointError(f"{path}: {name}: expected finite values as {stored}, found others; not written")

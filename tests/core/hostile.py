@@ -5,6 +5,7 @@ Nothing here is imported from torch or from the published code: a release is byt
 
 from __future__ import annotations
 
+import functools
 import struct
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -225,14 +226,19 @@ def _parameter(array: Any) -> Raw:
 # Releases
 
 
-def weights(config: GeneratorConfig, scale: float = 0.1) -> dict[str, np.ndarray]:
-    """Random weights and the right filters, by published key name."""
+@functools.cache
+def _weights(config: GeneratorConfig, scale: float) -> dict[str, np.ndarray]:
     random = np.random.default_rng(0)
     made = {}
     for key, shape in expected_shapes(config).items():
         values = np.outer(FILTER_TAPS, FILTER_TAPS) / 64 if is_filter(key) else random.standard_normal(shape, np.float32) * scale
         made[key] = np.asarray(values, np.float32)
     return made
+
+
+def weights(config: GeneratorConfig, scale: float = 0.1) -> dict[str, np.ndarray]:
+    """Random weights and the right filters, by published key name; fresh copies, free to change."""
+    return {key: array.copy() for key, array in _weights(config, scale).items()}
 
 
 def rendering_options(config: GeneratorConfig) -> dict[str, Any]:
