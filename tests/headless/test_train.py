@@ -16,7 +16,7 @@ from PIL import Image
 from dnerf_core.checkpoints.model_file import load_model_file, read_header
 from dnerf_core.errors import OutputError, UsageError
 from dnerf_core.model import Model
-from headless import cli, models, training_state
+from headless import cli, models, scoring, training_state
 from headless.annotations import read_annotations, read_mask
 from headless.commands import train as train_command
 from headless.commands.train import held_out_subjects
@@ -124,13 +124,21 @@ def test_truncation_is_that_of_the_folder(painted_folder: Path, folder: Path, tm
     assert set(seen) == {(seed, psi) for psi in (1.0, 0.3) for seed in range(4)}
 
 
-def test_a_model_stored_as_float16_stays_float16(tiny_demo: Path, tmp_path: Path) -> None:
+def test_a_model_stored_as_float16_stays_float16(tiny_demo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    scored: list[Model] = []
+    real = scoring.score_images
+    monkeypatch.setattr(scoring, "score_images", lambda model, *rest: scored.append(model) or real(model, *rest))
     folder, output = tmp_path / "cars", tmp_path / "cars.safetensors"
     sample = ["sample", "--model", str(tiny_demo), "--truth", "--seeds", "0-2", "--views", "2", "--yaw", "20:60"]
     assert cli.run([*sample, "-o", str(folder)]) == 0
     assert train(folder, output, "--allow-missing-classes", steps=2) == 0
     header = read_header(output)
     assert {info.dtype.itemsize for info in header.tensors.values()} == {2}
+    # What was scored is what is stored.
+    assert scored[0].branch is not None
+    stored = load_model_file(output).semantic_state
+    assert stored is not None
+    assert all(torch.equal(stored[key], value) for key, value in scored[0].branch.state_dict().items())
     assert header.generator_config.name == "demo-cars"
     assert models.generator_sha256(output) == models.generator_sha256(tiny_demo)
     # The other way round, from a file of float32 values: it stays as it was.
