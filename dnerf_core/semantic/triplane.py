@@ -14,7 +14,7 @@ Convention: upsampling is bilinear, corners not aligned, rim texels repeated; a 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -132,13 +132,22 @@ class SemanticTriplane(nn.Module):
         return mean, std
 
     @torch.no_grad()
-    def measure(self, subjects: Sequence[Sequence[Tensor]]) -> None:
-        """Set the input statistics to those of `subjects`, each what `inputs` gave."""
-        for index, scale in enumerate(self.scales):
-            texels = torch.cat([inputs[index].reshape(-1, inputs[index].shape[-1]).double() for inputs in subjects])
-            mean, std = texels.mean(dim=0), texels.std(dim=0, correction=0)
-            median = std.median()
-            std = std.clamp_min(MIN_RELATIVE_STD * float(median) if float(median) > 0 else 1.0)
+    def measure(self, subjects: Iterable[Sequence[Tensor]]) -> None:
+        """Set the input statistics to those of `subjects`, each what `inputs` gave; they are read one after the other."""
+        texels = [0] * len(self.scales)
+        sums: list[Tensor | float] = [0.0] * len(self.scales)
+        squares: list[Tensor | float] = [0.0] * len(self.scales)
+        for inputs in subjects:
+            for index, x in enumerate(inputs):
+                wide = x.reshape(-1, x.shape[-1]).double()
+                texels[index] += wide.shape[0]
+                sums[index] = sums[index] + wide.sum(dim=0)
+                squares[index] = squares[index] + wide.square().sum(dim=0)
+        for scale, count, total, square in zip(self.scales, texels, sums, squares, strict=True):
+            mean = torch.as_tensor(total) / count
+            std = (torch.as_tensor(square) / count - mean.square()).clamp_min(0).sqrt()
+            median = float(std.median())
+            std = std.clamp_min(MIN_RELATIVE_STD * median if median > 0 else 1.0)
             for own, measured in zip(self.statistics(scale), (mean, std), strict=True):
                 own.copy_(measured.to(own.dtype))
 

@@ -195,7 +195,7 @@ def test_width_of_the_concatenation_at_full_size() -> None:
     full = GeneratorConfig(backbone=BackboneConfig())
     wide = {
         kind: SemanticBranch(SemanticConfig(feature_kind=kind), full).triplane.total_channels for kind in ("features", "planes")
-    }  # type: ignore[arg-type]
+    }
     assert wide == {"features": 5 * 512 + 256 + 128, "planes": 7 * 32}
 
 

@@ -51,7 +51,7 @@ def test_it_learns_and_leaves_the_generator_alone(case: Any) -> None:
     camera = tiny_camera(0.1)
     truth = octant_mask(generator, ws[3:], camera, SemanticConfig())
     scores = []
-    for steps in (1, 50):
+    for steps in (1, 36):
         trained = train_branch(generator, ws, views, SemanticConfig(), BranchTrainingConfig(steps=steps))
         with torch.no_grad():
             logits = trained.branch.render(generator, generator.planes(ws[3:]), *camera_tensors(camera))
@@ -88,7 +88,7 @@ def test_a_seed_decides_everything(case: Any) -> None:
     generator, ws, views = case
     global_state = torch.get_rng_state()
     one, same, other = (
-        train_branch(generator, ws, views, SemanticConfig(), dataclasses.replace(SHORT, seed=seed)) for seed in (3, 3, 4)
+        train_branch(generator, ws, views, SemanticConfig(), dataclasses.replace(SHORT, seed=seed, steps=2)) for seed in (3, 3, 4)
     )
     assert same_weights(one, same)
     assert not same_weights(one, other)
