@@ -51,7 +51,7 @@ def test_it_learns_and_leaves_the_generator_alone(case: Any) -> None:
     camera = tiny_camera(0.1)
     truth = octant_mask(generator, ws[3:], camera, SemanticConfig())
     scores = []
-    for steps in (1, 36):
+    for steps in (1, 60):
         trained = train_branch(generator, ws, views, SemanticConfig(), BranchTrainingConfig(steps=steps))
         with torch.no_grad():
             logits = trained.branch.render(generator, generator.planes(ws[3:]), *camera_tensors(camera))
