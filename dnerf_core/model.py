@@ -67,7 +67,8 @@ class Model:
             CheckpointError: no such file, or it cannot be used.
         """
         loaded = load_model_file(model_path(name_or_path))
-        generator = Generator(loaded.header.generator_config)
+        with torch.device("meta"):  # no first weights are drawn, so loading is quick and leaves global random state alone
+            generator = Generator(loaded.header.generator_config)
         generator.load_published(loaded.generator_state)
         place = torch.device(device)
         generator.to(place).eval().requires_grad_(False)

@@ -138,7 +138,8 @@ class Generator(nn.Module):
                 raise CheckpointError(
                     f"tensor {name}: expected shape {expected}, found {found}; the weights are not of {self.config.name}"
                 )
-        self.load_state_dict(wanted)
+        # the tensors take the place of the module's own, which may have been made on "meta" and never filled
+        self.load_state_dict(wanted, assign=True)
 
     def mapping(self, z: Tensor, conditioning: Tensor | None = None, psi: float = 1.0, cutoff: int | None = None) -> Tensor:
         """ws [B, num_ws, w_dim] of latents z [B, z_dim]; see `stylegan2.Mapping`."""

@@ -20,6 +20,20 @@ def plane_table(planes: Tensor) -> Tensor:
     return planes.permute(0, 1, 3, 4, 2).reshape(-1, planes.shape[2])
 
 
+def _axis_taps(coordinate: Tensor, length: int) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
+    """The two texels (index in range, weight, 0 if it lies outside) that coordinates [N] in [-1, 1] read of an axis of `length` texels."""
+    position = (coordinate + 1) * (length / 2) - 0.5
+    low = position.detach().floor()
+    fraction = position - low
+    # clamped before the conversion: far points would overflow int64 otherwise
+    first = low.clamp(-2, length).long()
+    taps = []
+    for index, weight in ((first, 1 - fraction), (first + 1, fraction)):
+        inside = (index >= 0) & (index < length)
+        taps.append((index.clamp(0, length - 1), weight * inside))
+    return taps[0], taps[1]
+
+
 def bilinear_taps(points: Tensor, plane_axes: Sequence[str], side: float, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
     """Rows (within one subject's planes) and weights of the four texels a plane that each point reads.
 
@@ -27,28 +41,23 @@ def bilinear_taps(points: Tensor, plane_axes: Sequence[str], side: float, size: 
         points: [N, 3], world frame of the box.
         size: (H, W) of a plane in texels.
     Returns:
-        rows int64 [N, 4P] and weights [N, 4P]; a texel outside has weight 0 (and row 0). Weights carry gradients to the points.
+        rows int64 [N, 4P] and weights [N, 4P]; a texel outside has weight 0. Weights carry gradients to the points.
     """
     height, width = size
     normalised = points * (2 / side)
+    # each coordinate is worked out once, however many planes share it
+    taps = {
+        (axis, length): _axis_taps(normalised[:, AXIS[axis]], length)
+        for axes in plane_axes
+        for axis, length in zip(axes, (width, height), strict=True)
+    }
     rows, weights = [], []
     for plane, axes in enumerate(plane_axes):
-        column = (normalised[:, AXIS[axes[0]]] + 1) * (width / 2) - 0.5
-        row = (normalised[:, AXIS[axes[1]]] + 1) * (height / 2) - 0.5
-        column0, row0 = column.detach().floor(), row.detach().floor()
-        fraction_column, fraction_row = column - column0, row - row0
-        # clamped before the conversion: far points would overflow int64 otherwise
-        j0, i0 = column0.clamp(-2, width).long(), row0.clamp(-2, height).long()
-        for di in (0, 1):
-            i = i0 + di
-            weight_i = fraction_row if di else 1 - fraction_row
-            for dj in (0, 1):
-                j = j0 + dj
-                weight_j = fraction_column if dj else 1 - fraction_column
-                inside = (i >= 0) & (i < height) & (j >= 0) & (j < width)
-                zero = torch.zeros_like(i)
-                rows.append(torch.where(inside, (plane * height + i) * width + j, zero))
-                weights.append(torch.where(inside, weight_i * weight_j, torch.zeros_like(weight_i)))
+        for i, weight_i in taps[axes[1], height]:
+            start = (i + plane * height) * width
+            for j, weight_j in taps[axes[0], width]:
+                rows.append(start + j)
+                weights.append(weight_i * weight_j)
     return torch.stack(rows, dim=1), torch.stack(weights, dim=1)
 
 

@@ -81,6 +81,13 @@ def test_same_seed_same_bytes_whatever_came_before(model_file: Path) -> None:
     assert not np.array_equal(first.rgb, other.render(camera).rgb)
 
 
+def test_loading_and_rendering_leave_global_random_state_alone(model_file: Path) -> None:
+    before, numpy_before = torch.random.get_rng_state(), np.random.get_state()[1].copy()
+    Model.load(model_file).subject(1).render(tiny_camera())
+    assert torch.equal(before, torch.random.get_rng_state())
+    assert np.array_equal(numpy_before, np.random.get_state()[1])
+
+
 def test_truncation_zero_is_the_mean_subject(model_file: Path) -> None:
     model, camera = Model.load(model_file), tiny_camera()
     assert np.array_equal(
