@@ -154,7 +154,9 @@ class Training:
     def released_state(self) -> dict[str, Tensor]:
         """The averaged weights as a plain generator: density scale folded in, mean w measured."""
         generator = Generator(DEMO_CARS)
-        generator.load_state_dict({name: value.cpu() for name, value in self.average.items()})
+        # trained without noise: a strength of 0 makes the published default, constant noise, the same function
+        state = {n: torch.zeros_like(v) if n.endswith("noise_strength") else v for n, v in self.average.items()}
+        generator.load_state_dict({name: value.cpu() for name, value in state.items()})
         rng = torch.Generator().manual_seed(self.recipe.seed)
         with torch.no_grad():
             mean_w = generator.mapping(torch.randn(16384, Z_DIM, generator=rng))[:, 0].mean(dim=0)
