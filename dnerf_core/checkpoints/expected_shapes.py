@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 
 from dnerf_core.errors import CheckpointError
-from dnerf_core.generator.config import GeneratorConfig, SuperResolutionKind
+from dnerf_core.generator.config import VARIANTS, GeneratorConfig
 
 Shape = tuple[int, ...]
 
@@ -15,22 +14,6 @@ UNUSED_KEYS = frozenset({"superresolution.resample_filter"})
 
 FILTER_TAPS = (1.0, 3.0, 3.0, 1.0)
 """Every `resample_filter` is the outer product of these with themselves, divided by 64."""
-
-
-@dataclass(frozen=True)
-class SuperResolutionLayout:
-    """Side in pixels and width in channels of a super-resolution's two blocks (EG3D section 4.2; the releases' table)."""
-
-    sizes_px: tuple[int, int]
-    channels: tuple[int, int]
-
-
-SUPERRESOLUTION_LAYOUTS: dict[SuperResolutionKind, SuperResolutionLayout] = {
-    "8XDC": SuperResolutionLayout((256, 512), (256, 128)),
-    "8X": SuperResolutionLayout((256, 512), (128, 64)),
-    "4X": SuperResolutionLayout((128, 256), (128, 64)),
-    "2X": SuperResolutionLayout((64, 128), (128, 64)),
-}
 
 
 def expected_shapes(config: GeneratorConfig) -> dict[str, Shape]:
@@ -46,9 +29,11 @@ def expected_shapes(config: GeneratorConfig) -> dict[str, Shape]:
         shapes |= _block(f"backbone.synthesis.b{size}", inputs, width, image_channels=3 * plane_channels, size=size, w_dim=w_dim)
         inputs = width
     shapes |= _mapping(config)
-    layout = SUPERRESOLUTION_LAYOUTS[config.superresolution.kind]
+    variant = VARIANTS[config.superresolution.kind]
     inputs = plane_channels
-    for index, (size, width) in enumerate(zip(layout.sizes_px, config.superresolution.channels or layout.channels, strict=True)):
+    for index, (size, width) in enumerate(
+        zip(variant.block_sizes, config.superresolution.channels or variant.channels, strict=True)
+    ):
         shapes |= _block(f"superresolution.block{index}", inputs, width, image_channels=3, size=size, w_dim=w_dim)
         inputs = width
     hidden = config.triplane.hidden_dim

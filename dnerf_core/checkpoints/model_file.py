@@ -20,6 +20,7 @@ import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import save_file
 
+from dnerf_core.checkpoints.config_ranges import check_ranges
 from dnerf_core.checkpoints.expected_shapes import check_shapes, is_filter
 from dnerf_core.checkpoints.safetensors_layout import DAMAGED, PREFIXES, TensorInfo, parsed_json, read_layout
 from dnerf_core.errors import AnnotationError, CheckpointError, OutputError
@@ -90,7 +91,8 @@ def read_header(path: str | Path) -> ModelHeader:
     """The header of a model file, with the generator's tensors checked against the config by name and shape.
 
     Raises:
-        CheckpointError: no readable file, not a model file, another format version, or tensors that the config does not demand.
+        CheckpointError: no readable file, not a model file, another format version, a config out of range, or tensors that the
+            config does not demand.
     """
     path = Path(path)
     layout = read_layout(path, METADATA_KEY)
@@ -108,7 +110,7 @@ def read_header(path: str | Path) -> ModelHeader:
         if not isinstance(fields[name], dict | None):
             raise CheckpointError(f"{path}: header field {name!r}: expected an object or null; {DAMAGED}")
     config = config_from_json(GeneratorConfig, fields["generator"], f"{path}: generator")
-    _check_buildable(config, path)
+    check_ranges(config, f"{path}: generator", DAMAGED)
     _check_tensors(layout.tensors, config, fields["semantic"] is not None, path)
     try:
         labels = None if fields["labels"] is None else LabelSet.from_json(fields["labels"], f"{path}: labels")
@@ -151,23 +153,6 @@ def load_model_file(path: str | Path) -> ModelFile:
     return ModelFile(header, states["generator."], states["semantic."] if header.has_semantics else None, sha256)
 
 
-def _check_buildable(config: GeneratorConfig, path: Path) -> None:
-    """Sizes that the list of expected tensors divides by or counts with."""
-    backbone = config.backbone
-    sizes = {
-        "backbone.resolution": (backbone.resolution, 4, 4096),
-        "backbone.channel_base": (backbone.channel_base, backbone.resolution, 2**24),
-        "backbone.channel_max": (backbone.channel_max, 1, 2**16),
-        "backbone.plane_channels": (backbone.plane_channels, 1, 2**12),
-        "mapping.layers": (config.mapping.layers, 1, 64),
-    }
-    for name, (value, low, high) in sizes.items():
-        if not low <= value <= high:
-            raise CheckpointError(f"{path}: generator.{name}: expected {low} to {high}, found {value}; {DAMAGED}")
-    if backbone.resolution.bit_count() != 1:
-        raise CheckpointError(f"{path}: backbone.resolution: expected a power of two, found {backbone.resolution}; {DAMAGED}")
-
-
 def _check_tensors(tensors: Mapping[str, TensorInfo], config: GeneratorConfig, is_semantic: bool, path: Path) -> None:
     shapes = {name.removeprefix("generator."): info.shape for name, info in tensors.items() if name.startswith("generator.")}
     check_shapes(shapes, config, f"{path}: generator", DAMAGED)
@@ -203,7 +188,7 @@ def save_model(
         stored: type of every value on disk; "float16" halves the file.
 
     Raises:
-        CheckpointError: the tensors are not those of the config, or not finite as `stored`.
+        CheckpointError: the config is out of range, or the tensors are not those it demands, or not finite as `stored`.
         OutputError: the file cannot be written.
     """
     arrays = {key: tensor.detach().cpu().float().numpy() for key, tensor in generator_state.items()}
@@ -228,6 +213,7 @@ def save_arrays(
 ) -> None:
     """`save_model` for numpy arrays; needs no torch."""
     path = Path(path)
+    check_ranges(generator_config, f"{path}: generator", "not written")
     check_shapes(
         {key: array.shape for key, array in generator_arrays.items()}, generator_config, f"{path}: generator", "not written"
     )

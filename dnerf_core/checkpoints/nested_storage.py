@@ -40,7 +40,7 @@ class _StorageBuilder:
     def reduce(self, target: Any, args: Any) -> Any:
         raise MalformedPickleError("calls something, which the description of a storage does not")
 
-    def new_object(self, target: Any, args: Any) -> Any:
+    def new_object(self, target: Any, args: Any, named: Any = None) -> Any:
         raise MalformedPickleError("makes an object, which the description of a storage does not")
 
     def build(self, target: Any, state: Any) -> None:

@@ -35,8 +35,8 @@ class Builder(Protocol):
     def reduce(self, target: Any, args: Any) -> Any:
         """Stands for `target(*args)`."""
 
-    def new_object(self, target: Any, args: Any) -> Any:
-        """Stands for `target.__new__(target, *args)`."""
+    def new_object(self, target: Any, args: Any, named: Any = None) -> Any:
+        """Stands for `target.__new__(target, *args, **named)`; `named` is None where the opcode takes none."""
 
     def build(self, target: Any, state: Any) -> None:
         """Stands for `target.__setstate__(state)`."""
@@ -226,6 +226,10 @@ class PickleMachine:
         target, args = self._pop_many(2)
         self.stack.append(self.builder.new_object(target, args))
 
+    def _new_object_named(self) -> None:
+        target, args, named = self._pop_many(3)
+        self.stack.append(self.builder.new_object(target, args, named))
+
     def _build(self) -> None:
         state = self._pop()
         target = self._pop()
@@ -290,6 +294,7 @@ _BY_NAME: dict[str, Callable[[PickleMachine], None]] = {
     "INST": PickleMachine._instance,
     "REDUCE": PickleMachine._reduce,
     "NEWOBJ": PickleMachine._new_object,
+    "NEWOBJ_EX": PickleMachine._new_object_named,
     "BUILD": PickleMachine._build,
     "BINPERSID": PickleMachine._persistent,
 }

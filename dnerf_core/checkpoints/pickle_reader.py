@@ -1,16 +1,19 @@
 """Reads an EG3D release, a Python pickle, without executing anything of it.
 
-A release's pickle asks its reader to compile Python source that it carries. This reader maps the globals that a release names,
-and no others, to inert records: the source text is dropped, persistent objects and plain modules become a class name with their
-attributes, tensors become views into the mapped file.
+A release's pickle asks its reader to compile Python source that it carries. This reader maps the globals that G_ema needs to inert
+records: the source text is dropped, persistent objects and plain modules become a class name with their attributes, tensors become
+views into the mapped file. The discriminator and the augmentation, which nobody wants here, may name other classes of the release's
+own code: those become a name alone, and G_ema must not hold one. Any other name is refused.
 """
 
 from __future__ import annotations
 
 import mmap
+import re
 import stat
 import struct
 from collections import deque
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -60,6 +63,13 @@ class _Global:
     name: str
 
 
+@dataclass(frozen=True)
+class ForeignRecord:
+    """A class of the release's own code that G_ema does not need, or whatever was made of it: the class's name, nothing else."""
+
+    name: str
+
+
 @dataclass(eq=False)
 class _ScalarType:
     """numpy.dtype before and after its state is set: `code` such as "f8", `order` "<" once it is known."""
@@ -80,8 +90,14 @@ _PLAIN_MODULES = {
 }
 
 
+_OWN_CODE = re.compile(r"(training|torch_utils|dnnlib|torch\.nn\.modules)(\.[A-Za-z_]\w*)*", re.ASCII)
+"""Modules that a release's networks are made of."""
+
+_IDENTIFIER = re.compile(r"[A-Za-z_]\w*", re.ASCII)
+
+
 class ReleaseBuilder:
-    """The closed list of globals that a release names, and the inert record that each stands for."""
+    """The closed list of globals that G_ema needs, and the inert record that each stands for; ForeignRecord for the release's others."""
 
     def __init__(self) -> None:
         self._reducers = {
@@ -96,24 +112,31 @@ class ReleaseBuilder:
         self._storages = 0
         self._names = {*self._reducers, *_PLAIN_MODULES, "dnnlib.util.EasyDict"}
 
-    def find_global(self, module: str, name: str) -> _Global:
+    def find_global(self, module: str, name: str) -> _Global | ForeignRecord:
         full = f"{module}.{name}"
         # The dot between the two must be the given one: "a" + "b.c" would be an attribute chain.
-        if "." in name or full not in self._names:
-            raise MalformedPickleError(f"names the global {shown(full)}, which no EG3D release needs")
-        return _Global(full)
+        if _IDENTIFIER.fullmatch(name):
+            if full in self._names:
+                return _Global(full)
+            if _OWN_CODE.fullmatch(module):
+                return ForeignRecord(full)
+        raise MalformedPickleError(f"names the global {shown(full)}, which no EG3D release needs")
 
     def persistent(self, identifier: Any) -> Any:
         raise MalformedPickleError("refers to a persistent id, which no EG3D release does")
 
     def reduce(self, target: Any, args: Any) -> Any:
+        if type(target) is ForeignRecord:
+            return target
         reducer = self._reducers.get(target.name) if type(target) is _Global else None
         if reducer is None or type(args) is not tuple:
             raise MalformedPickleError(f"calls {_named(target)} in a way no EG3D release does")
         return reducer(args)
 
-    def new_object(self, target: Any, args: Any) -> Any:
-        if type(target) is _Global and type(args) is tuple and not args:
+    def new_object(self, target: Any, args: Any, named: Any = None) -> Any:
+        if type(target) is ForeignRecord:
+            return target
+        if type(target) is _Global and type(args) is tuple and not args and named is None:
             if target.name == "dnnlib.util.EasyDict":
                 return {}
             if target.name in _PLAIN_MODULES:
@@ -121,11 +144,13 @@ class ReleaseBuilder:
         raise MalformedPickleError(f"makes an object of {_named(target)} in a way no EG3D release does")
 
     def build(self, target: Any, state: Any) -> None:
+        if type(target) is ForeignRecord:
+            return
         if type(target) is ModuleRecord and not target.is_built and type(state) is dict:
             target.state, target.is_built = state, True
         elif type(target) is _ScalarType and target.order is None and type(state) is tuple and len(state) == 8:
-            if type(state[1]) is not str or state[1] != "<":
-                raise MalformedPickleError("holds a numpy scalar that is not little-endian")
+            if type(state[1]) is not str or state[1] != "<" or not all(type(part) in (str, int, type(None)) for part in state):
+                raise MalformedPickleError("holds a numpy type that is not a plain little-endian one")
             target.order = "<"
         else:
             raise MalformedPickleError(f"sets the state of {_named(target)} in a way no EG3D release does")
@@ -139,8 +164,8 @@ class ReleaseBuilder:
             raise MalformedPickleError(
                 f"holds a persistent object of version {shown(meta['version'])}, expected {PERSISTENCE_VERSION}"
             )
-        if type(meta["class_name"]) is not str or type(meta["state"]) is not dict:
-            raise MalformedPickleError("holds a persistent object whose class_name is no text or whose state is no dictionary")
+        if any(type(meta[name]) is not str for name in ("type", "module_src", "class_name")) or type(meta["state"]) is not dict:
+            raise MalformedPickleError("holds a persistent object whose names are no text or whose state is no dictionary")
         return ModuleRecord(meta["class_name"], meta["state"], is_built=True)
 
     def _ordered_dict(self, args: tuple[Any, ...]) -> dict[Any, Any]:
@@ -160,7 +185,8 @@ class ReleaseBuilder:
             raise MalformedPickleError(f"holds a nested torch file that {error}") from error
 
     def _tensor(self, args: tuple[Any, ...]) -> TensorRecord:
-        if len(args) != 6 or type(args[0]) is not StorageRecord or type(args[5]) is not dict or args[5]:
+        is_plain = len(args) == 6 and type(args[4]) is bool and type(args[5]) is dict and not args[5]
+        if not is_plain or type(args[0]) is not StorageRecord:
             raise MalformedPickleError("holds a tensor that is not (storage, offset, shape, stride, requires_grad, no hooks)")
         storage, offset, shape, stride = args[:4]
         if type(offset) is not int or not _is_extent(shape) or not _is_extent(stride) or len(shape) != len(stride) or offset < 0:
@@ -174,8 +200,9 @@ class ReleaseBuilder:
         return TensorRecord(storage, offset, shape, stride)
 
     def _parameter(self, args: tuple[Any, ...]) -> TensorRecord:
-        if len(args) != 3 or type(args[0]) is not TensorRecord:
-            raise MalformedPickleError("holds a parameter that is not (tensor, requires_grad, hooks)")
+        is_plain = len(args) == 3 and type(args[1]) is bool and type(args[2]) is dict and not args[2]
+        if not is_plain or type(args[0]) is not TensorRecord:
+            raise MalformedPickleError("holds a parameter that is not (tensor, requires_grad, no hooks)")
         return args[0]
 
     def _scalar_type(self, args: tuple[Any, ...]) -> _ScalarType:
@@ -183,6 +210,8 @@ class ReleaseBuilder:
             raise MalformedPickleError(
                 f"holds a numpy type {shown(args[0] if args else None)}, expected one of {sorted(_SCALARS)}"
             )
+        if any(type(flag) is not bool for flag in args[1:]):
+            raise MalformedPickleError("holds a numpy type that is not (code, align, copy)")
         return _ScalarType(args[0])
 
     def _scalar(self, args: tuple[Any, ...]) -> float | int:
@@ -240,7 +269,7 @@ def _other_format(data: memoryview) -> str | None:
 
 
 def read_release_pickle(path: Path) -> Any:
-    """The inert content of a release: dictionaries, lists, tuples, scalars, ModuleRecord and TensorRecord.
+    """The inert content of a release: dictionaries, lists, tuples, scalars, ModuleRecord, TensorRecord, and outside G_ema ForeignRecord.
 
     Args:
         path: the .pkl file. It stays mapped for as long as a record of it is kept.
@@ -255,9 +284,20 @@ def read_release_pickle(path: Path) -> Any:
         if machine.position != len(data):
             raise MalformedPickleError(f"has {len(data) - machine.position} bytes after its end")
         _check_depth(tree)
+        if type(tree) is dict:
+            _check_own(tree.get("G_ema"))
     except MalformedPickleError as error:
         raise CheckpointError(f"{path}: {error}; {_REMEDY}") from error
     return tree
+
+
+def _children(value: Any) -> Iterable[Any] | None:
+    """What a container holds, keys aside (they are text or integers); None of anything else."""
+    if type(value) is ModuleRecord:
+        return (value.state,)
+    if type(value) is dict:
+        return value.values()
+    return value if type(value) in (list, tuple) else None
 
 
 def _check_depth(tree: Any) -> None:
@@ -266,17 +306,24 @@ def _check_depth(tree: Any) -> None:
     waiting = deque([(tree, 0)])
     while waiting:
         value, depth = waiting.popleft()
-        if type(value) is ModuleRecord:
-            children: Any = (value.state,)
-        elif type(value) is dict:
-            children = value.values()
-        elif type(value) in (list, tuple):
-            children = value
-        else:
-            continue
-        if id(value) in seen:
+        children = _children(value)
+        if children is None or id(value) in seen:
             continue
         if depth > MAX_DEPTH:
             raise MalformedPickleError(f"is nested deeper than {MAX_DEPTH}, which no EG3D release is")
         seen.add(id(value))
         waiting.extend((child, depth + 1) for child in children)
+
+
+def _check_own(network: Any) -> None:
+    """Refuses a foreign record anywhere below G_ema: nothing that is imported may rest on a class of unknown meaning."""
+    seen: set[int] = set()
+    waiting = [network]
+    while waiting:
+        value = waiting.pop()
+        if type(value) is ForeignRecord:
+            raise MalformedPickleError(f"holds {shown(value.name)} inside G_ema, which no EG3D release does")
+        children = _children(value)
+        if children is not None and id(value) not in seen:
+            seen.add(id(value))
+            waiting.extend(children)

@@ -12,12 +12,13 @@ from typing import Any, NoReturn, get_args
 
 import numpy as np
 
-from dnerf_core.checkpoints.expected_shapes import SUPERRESOLUTION_LAYOUTS
+from dnerf_core.checkpoints.config_ranges import MAX_NEURAL_RESOLUTION, MAX_SAMPLES, min_coarse_samples
 from dnerf_core.checkpoints.pickle_machine import shown
 from dnerf_core.checkpoints.pickle_reader import ModuleRecord, TensorRecord
 from dnerf_core.errors import CheckpointError
 from dnerf_core.generator.config import (
     PRESETS,
+    VARIANTS,
     BackboneConfig,
     CameraConfig,
     GeneratorConfig,
@@ -226,14 +227,16 @@ def _rays(settings: ReleaseSettings, options: Mapping[str, Any]) -> RayConfig:
     start, end = limits
     if (start == "auto") != (end == "auto") or (not isinstance(start, str) and not isinstance(end, str) and start >= end):
         settings.refuse("rendering_kwargs.ray_start", "less than ray_end, or both 'auto'", options.get("ray_start"))
+    fine = settings.count(
+        "rendering_kwargs.depth_resolution_importance", options.get("depth_resolution_importance"), 0, MAX_SAMPLES
+    )
+    coarse = options.get("depth_resolution")
     return RayConfig(
         neural_resolution=settings.count(
-            "neural_rendering_resolution", settings.attribute("", "neural_rendering_resolution"), 1, 4096
+            "neural_rendering_resolution", settings.attribute("", "neural_rendering_resolution"), 1, MAX_NEURAL_RESOLUTION
         ),
-        samples_coarse=settings.count("rendering_kwargs.depth_resolution", options.get("depth_resolution"), 2, 65536),
-        samples_fine=settings.count(
-            "rendering_kwargs.depth_resolution_importance", options.get("depth_resolution_importance"), 0, 65536
-        ),
+        samples_coarse=settings.count("rendering_kwargs.depth_resolution", coarse, min_coarse_samples(fine), MAX_SAMPLES),
+        samples_fine=fine,
         ray_start=start,
         ray_end=end,
         white_back=settings.flag("rendering_kwargs.white_back", options.get("white_back", False)),
@@ -242,14 +245,14 @@ def _rays(settings: ReleaseSettings, options: Mapping[str, Any]) -> RayConfig:
 
 def _superresolution(settings: ReleaseSettings, options: Mapping[str, Any]) -> SuperResolutionConfig:
     dotted = options.get("superresolution_module")
-    kinds: dict[str, SuperResolutionKind] = {f"{_SUPERRESOLUTION_PREFIX}{kind}": kind for kind in SUPERRESOLUTION_LAYOUTS}
+    kinds: dict[str, SuperResolutionKind] = {f"{_SUPERRESOLUTION_PREFIX}{kind}": kind for kind in VARIANTS}
     name = dotted.rpartition(".")[2] if type(dotted) is str else None
     if name not in kinds:
         settings.refuse("super-resolution", f"one of {', '.join(kinds)}", dotted)
     module = settings.modules.get("superresolution")
     if module is not None and module.class_name != name:
         settings.refuse("superresolution", f"a {name}, as rendering_kwargs says", module.class_name)
-    size = SUPERRESOLUTION_LAYOUTS[kinds[name]].sizes_px[1]
+    size = VARIANTS[kinds[name]].output_size
     if _image_size(settings) != size:
         settings.refuse("img_resolution", f"{size}, which {name} makes", _image_size(settings))
     noise_mode = options.get("superresolution_noise_mode", "none")

@@ -17,6 +17,9 @@ from dnerf_core.checkpoints.expected_shapes import Shape
 from dnerf_core.errors import CheckpointError
 
 MAX_HEADER_BYTES = 16 * 2**20
+MAX_INTEGER_DIGITS = 20
+"""Enough for any 64-bit number; a longer one could not even become a float."""
+
 PREFIXES = ("generator.", "semantic.")
 DAMAGED = "the file is damaged or no model file; copy or import it again"
 
@@ -65,7 +68,7 @@ def read_layout(path: Path, metadata_key: str) -> Layout:
 
 
 def parsed_json(raw: bytes, where: str) -> dict[str, Any]:
-    """A JSON object out of UTF-8 bytes; NaN, infinities and a name given twice are refused.
+    """A JSON object out of UTF-8 bytes; NaN, infinities, integers beyond 20 digits and a name given twice are refused.
 
     Raises:
         CheckpointError: anything else; `where` begins the message.
@@ -74,6 +77,17 @@ def parsed_json(raw: bytes, where: str) -> dict[str, Any]:
     def refuse(constant: str) -> None:
         raise ValueError(f"the constant {constant}")
 
+    def finite(text: str) -> float:
+        # 1e999 is JSON, and infinite.
+        if math.isinf(value := float(text)):
+            raise ValueError("a number beyond float64")
+        return value
+
+    def short(text: str) -> int:
+        if len(text) > MAX_INTEGER_DIGITS:
+            raise ValueError("a huge integer")
+        return int(text)
+
     def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         made = dict(pairs)
         if len(made) != len(pairs):
@@ -81,9 +95,11 @@ def parsed_json(raw: bytes, where: str) -> dict[str, Any]:
         return made
 
     try:
-        value = json.loads(raw.decode("utf-8"), parse_constant=refuse, object_pairs_hook=unique)
+        value = json.loads(
+            raw.decode("utf-8"), parse_constant=refuse, parse_float=finite, parse_int=short, object_pairs_hook=unique
+        )
     except (ValueError, RecursionError) as error:
-        raise CheckpointError(f"{where}: expected JSON text, found something else; {DAMAGED}") from error
+        raise CheckpointError(f"{where}: expected JSON text of finite numbers, found something else; {DAMAGED}") from error
     if not isinstance(value, dict):
         raise CheckpointError(f"{where}: expected a JSON object, found {type(value).__name__}; {DAMAGED}")
     return value

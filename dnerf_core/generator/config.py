@@ -95,6 +95,38 @@ class RayConfig:
 
 
 @dataclass(frozen=True)
+class SuperResolutionVariant:
+    """One row of the releases' table of super-resolutions (EG3D section 4.2): two StyleGAN2 blocks on the rendered features.
+
+    Attributes:
+        input_size, output_size: sides in pixels.
+        channels: widths of the two blocks.
+        up_first: whether the first block upsamples; the second always does.
+        shrinks_input: whether an input above `input_size` is resized to it.
+    """
+
+    input_size: int
+    output_size: int
+    channels: tuple[int, int]
+    up_first: bool
+    shrinks_input: bool = True
+
+    @property
+    def block_sizes(self) -> tuple[int, int]:
+        """Side of what each block makes, pixels."""
+        return self.output_size // 2, self.output_size
+
+
+VARIANTS: dict[SuperResolutionKind, SuperResolutionVariant] = {
+    "8XDC": SuperResolutionVariant(128, 512, (256, 128), up_first=True),
+    "8X": SuperResolutionVariant(128, 512, (128, 64), up_first=True),
+    "4X": SuperResolutionVariant(128, 256, (128, 64), up_first=False, shrinks_input=False),
+    "2X": SuperResolutionVariant(64, 128, (128, 64), up_first=False),
+}
+"""The super-resolutions of the releases, by the last part of their published name."""
+
+
+@dataclass(frozen=True)
 class SuperResolutionConfig:
     """The super-resolution after volume rendering.
 

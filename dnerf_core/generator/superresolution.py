@@ -2,32 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from dnerf_core.generator.config import SuperResolutionConfig, SuperResolutionKind
+from dnerf_core.generator.config import VARIANTS, SuperResolutionConfig
 from dnerf_core.generator.stylegan2 import SynthesisBlock
-
-
-@dataclass(frozen=True)
-class Variant:
-    """One row of the releases' table: sizes in pixels, widths of the two blocks, whether the first one upsamples."""
-
-    input_size: int
-    output_size: int
-    channels: tuple[int, int]
-    up_first: bool
-    shrinks_input: bool = True
-
-
-VARIANTS: dict[SuperResolutionKind, Variant] = {
-    "8XDC": Variant(128, 512, (256, 128), up_first=True),
-    "8X": Variant(128, 512, (128, 64), up_first=True),
-    "4X": Variant(128, 256, (128, 64), up_first=False, shrinks_input=False),
-    "2X": Variant(64, 128, (128, 64), up_first=False),
-}
 
 
 class SuperResolution(nn.Module):
@@ -37,10 +16,10 @@ class SuperResolution(nn.Module):
         super().__init__()
         self.config, self.variant = config, VARIANTS[config.kind]
         first, second = config.channels or self.variant.channels
-        size = self.variant.output_size
+        half, full = self.variant.block_sizes
         clamp = config.conv_clamp
-        self.block0 = SynthesisBlock(in_channels, first, w_dim, size // 2, 3, up=self.variant.up_first, conv_clamp=clamp)
-        self.block1 = SynthesisBlock(first, second, w_dim, size, 3, up=True, conv_clamp=clamp)
+        self.block0 = SynthesisBlock(in_channels, first, w_dim, half, 3, up=self.variant.up_first, conv_clamp=clamp)
+        self.block1 = SynthesisBlock(first, second, w_dim, full, 3, up=True, conv_clamp=clamp)
 
     def forward(self, features: Tensor, ws: Tensor) -> Tensor:
         """Image [B, 3, S, S], about [-1, 1], of features [B, C, R, R] in [-1, 1], whose first 3 channels are the raw image.

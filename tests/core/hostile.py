@@ -160,6 +160,13 @@ def ordered(items: Mapping[str, Any]) -> Raw:
 
 # Modules
 
+
+def instance(module: str, attribute: str, state: Any = None, *arguments: Any, **named: Any) -> Raw:
+    """An object by NEWOBJ, or by NEWOBJ_EX where it has named arguments, and BUILD."""
+    made = dump(arguments) + (dump(named) + b"\x92" if named else b"\x81")
+    return Raw(name(module, attribute) + made + dump(state) + b"b")
+
+
 PLAIN = {
     "Sequential": "torch.nn.modules.container",
     "Softplus": "torch.nn.modules.activation",
@@ -310,7 +317,7 @@ def release(ema: bytes | Module, **extra: Any) -> bytes:
     """A whole release round a G_ema (a Module or its opcodes); `extra` entries come first, so they are read first."""
     value = Raw(ema) if isinstance(ema, bytes) else ema
     settings = Raw(name("dnnlib.util", "EasyDict") + b")\x81" + dump({"resolution": 512})[1:])
-    return pickled({**extra, "training_set_kwargs": settings, "augment_pipe": None, "G_ema": value})
+    return pickled({**extra, "training_set_kwargs": settings, "augment_pipe": extra.get("augment_pipe"), "G_ema": value})
 
 
 # Attacks: opcodes for one value, put into an otherwise good release

@@ -161,6 +161,27 @@ def test_buffers_that_are_not_persistent_and_unused_filters_stay_out(tmp_path: P
     assert not {"backbone.scratch", "superresolution.resample_filter"} & set(read_release(write(tmp_path, network)).arrays)
 
 
+def test_other_classes_of_the_release_may_stand_beside_g_ema(tmp_path: Path) -> None:
+    plain = read_release(write(tmp_path, h.network(h.NARROW)))
+    weight = np.ones((3, 2), np.float32)
+    discriminator = h.Module("DualDiscriminator", {"resample": h.Raw(h.name("training.dual_discriminator", "filtered_resizing"))})
+    discriminator.modules = {
+        "b4": h.instance("training.networks_stylegan2", "DiscriminatorBlock", {"_parameters": {"weight": weight}}, 4, 8),
+        "out": h.instance("torch.nn.modules.linear", "Linear", {"in_features": 2}, 2, out_features=3),
+        "norm": h.Raw(h.call(h.name("torch_utils.ops.normalisation", "make"), h.Module("A"), [weight])),
+        "util": h.Raw(h.call(h.instance("dnnlib.util", "Logger").opcodes, "twice")),
+    }
+    pipe = h.Raw(h.call(h.name("training.augment", "AugmentPipe"), {"xflip": 1.0}))
+    path = tmp_path / "beside" / "narrow.pkl"
+    path.parent.mkdir()
+    path.write_bytes(h.release(h.network(h.NARROW), D=discriminator, augment_pipe=pipe, G=pipe))
+    beside = read_release(path)
+    assert beside.config == plain.config and beside.remarks == plain.remarks
+    assert list(beside.arrays) == list(plain.arrays)
+    for key, array in beside.arrays.items():
+        np.testing.assert_array_equal(array, plain.arrays[key])
+
+
 # A bad release
 
 
@@ -244,6 +265,8 @@ BAD: list[tuple[Callable[[h.Module], object], str]] = [
     (_options(box_warp=float("nan")), "box_warp: expected a number"),
     (_options(white_back=1), "white_back: expected True or False, found 1"),
     (_options(depth_resolution=True), "depth_resolution: expected an integer"),
+    (_options(depth_resolution=3), "depth_resolution: expected an integer from 4 to 4096, found 3"),
+    (_options(depth_resolution_importance=4097), "depth_resolution_importance: expected an integer from 0 to 4096, found 4097"),
     (_options(depth_resolution_importance=None), "depth_resolution_importance: expected an integer"),
     (_options(c_scale="1"), "c_scale: expected a number"),
     (_options(avg_camera_pivot=[0, 0]), "avg_camera_pivot: expected three numbers"),
@@ -251,7 +274,7 @@ BAD: list[tuple[Callable[[h.Module], object], str]] = [
     (_attributes(rendering_kwargs=3), "rendering_kwargs: expected a dictionary of options, found 3"),
     (
         _attributes(neural_rendering_resolution=[64]),
-        "neural_rendering_resolution: expected an integer from 1 to 4096, found a list",
+        "neural_rendering_resolution: expected an integer from 1 to 2048, found a list",
     ),
     (_attributes(img_resolution=256), "img_resolution: expected 128, which SuperresolutionHybrid2X makes, found 256"),
     (_attributes(c_dim=7), "c_dim: expected an integer from 25 to 25, found 7"),

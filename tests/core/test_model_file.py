@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
+import math
 import os
 import stat
 import struct
@@ -199,6 +201,17 @@ def with_fields(data: bytes, **changes: Any) -> bytes:
     return joined(entries, tensors)
 
 
+def with_generator(data: bytes, name: str, value: object) -> bytes:
+    """The file with one field of the generator's config replaced, given by its dotted name."""
+    generator = json.loads(parts(data)[0]["__metadata__"][METADATA_KEY])["generator"]
+    *groups, field = name.split(".")
+    target = generator
+    for group in groups:
+        target = target[group]
+    target[field] = value
+    return with_fields(data, generator=generator)
+
+
 def test_the_helpers_keep_a_good_file_good(tmp_path: Path, good: bytes) -> None:
     path = tmp_path / "m.safetensors"
     path.write_bytes(with_fields(good))
@@ -264,6 +277,76 @@ def test_configs_that_cannot_be_built_are_refused(tmp_path: Path, good: bytes) -
         assert_refused(tmp_path / "m.safetensors", with_fields(good, generator=changed), expected)
     many = generator | {"mapping": generator["mapping"] | {"layers": 10**9}}
     assert_refused(tmp_path / "m.safetensors", with_fields(good, generator=many), "mapping.layers: expected 1 to 64")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "expected"),
+    [
+        ("image_size", 15, "16 to 4096, found 15"),
+        ("image_size", 4097, "16 to 4096, found 4097"),
+        ("rays.neural_resolution", 0, "1 to 2048, found 0"),
+        ("rays.neural_resolution", 2049, "1 to 2048, found 2049"),
+        ("rays.samples_coarse", 3, "4 to 4096, found 3"),
+        ("rays.samples_coarse", 4097, "4 to 4096, found 4097"),
+        ("rays.samples_fine", -1, "0 to 4096, found -1"),
+        ("rays.samples_fine", 4097, "0 to 4096, found 4097"),
+        ("rays.ray_start", 2.6, "less than ray_end 2.6, or both 'auto', found 2.6"),
+        ("rays.ray_start", "auto", "less than ray_end 2.6, or both 'auto', found 'auto'"),
+        ("triplane.box_warp", 0, "a number above 0, found 0.0"),
+        ("triplane.box_warp", -1.5, "a number above 0, found -1.5"),
+        ("triplane.plane_axes", ["xy", "xz"], "3 planes, found 2"),
+        ("cameras.radius", 0.0, "a number above 0"),
+        ("cameras.focal", -1, "a number above 0"),
+        ("mapping.z_dim", -8, "1 to 65536, found -8"),
+    ],
+)
+def test_claims_that_no_tensor_backs_are_checked(tmp_path: Path, good: bytes, name: str, value: object, expected: str) -> None:
+    assert_refused(tmp_path / "m.safetensors", with_generator(good, name, value), f"generator.{name}: expected {expected}")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("image_size", 16),
+        ("image_size", 4096),
+        ("rays.neural_resolution", 1),
+        ("rays.neural_resolution", 2048),
+        ("rays.samples_coarse", 4096),
+        ("rays.samples_fine", 0),
+        ("rays.samples_fine", 4096),
+    ],
+)
+def test_the_ends_of_the_ranges_are_inside(tmp_path: Path, good: bytes, name: str, value: object) -> None:
+    path = tmp_path / "m.safetensors"
+    path.write_bytes(with_generator(good, name, value))
+    config: Any = read_header(path).generator_config
+    for part in name.split("."):
+        config = getattr(config, part)
+    assert config == value
+
+
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999", "-1e999", "1" + "0" * 400])
+@pytest.mark.parametrize("field", ['"box_warp": 1.6', '"radius": 1.7', '"seed": 3'])
+def test_numbers_that_are_not_finite_are_refused(tmp_path: Path, good: bytes, field: str, number: str) -> None:
+    entries, tensors = parts(good)
+    text = entries["__metadata__"][METADATA_KEY]
+    assert text.count(field) == 1
+    entries["__metadata__"][METADATA_KEY] = text.replace(field, f"{field.partition(':')[0]}: {number}")
+    assert_refused(tmp_path / "m.safetensors", joined(entries, tensors), "expected JSON text of finite numbers")
+
+
+def test_a_config_that_would_not_load_is_not_written(tmp_path: Path, arrays: dict[str, np.ndarray]) -> None:
+    replace = dataclasses.replace
+    for config, expected in [
+        (replace(NARROW, image_size=8), "generator.image_size: expected 16 to 4096, found 8; not written"),
+        (replace(NARROW, triplane=replace(NARROW.triplane, box_warp=math.inf)), "triplane.box_warp: expected a finite number"),
+        (replace(NARROW, cameras=replace(NARROW.cameras, focal=math.nan)), "cameras.focal: expected a finite number, found nan"),
+        (replace(NARROW, cameras=replace(NARROW.cameras, pivot=(0.0, math.inf, 0.0))), r"cameras.pivot\[1\]: expected a finite"),
+        (replace(NARROW, rays=replace(NARROW.rays, ray_end=math.inf)), "rays.ray_end: expected a finite number, found inf"),
+    ]:
+        with pytest.raises(CheckpointError, match=expected):
+            save_arrays(tmp_path / "model.safetensors", config, arrays)
+    assert list(tmp_path.iterdir()) == []
 
 
 def _entry(**changes: Any) -> Callable[[dict[str, Any]], object]:

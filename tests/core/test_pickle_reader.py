@@ -19,7 +19,7 @@ from dnerf_core.checkpoints import pickle_machine, pickle_reader
 from dnerf_core.checkpoints.eg3d_release import import_release
 from dnerf_core.checkpoints.nested_storage import read_nested_storage
 from dnerf_core.checkpoints.pickle_machine import MalformedPickleError, shown
-from dnerf_core.checkpoints.pickle_reader import ModuleRecord, TensorRecord, read_release_pickle
+from dnerf_core.checkpoints.pickle_reader import ForeignRecord, ModuleRecord, TensorRecord, read_release_pickle
 from dnerf_core.errors import CheckpointError
 from tests.core import hostile as h
 
@@ -135,6 +135,9 @@ def test_needs_neither_torch_nor_the_unpickler(tmp_path: Path) -> None:
 
 # Code
 
+FOREIGN = h.name("training.augment", "AugmentPipe")
+FOREIGN_REFUSED = "holds 'training.augment.AugmentPipe' inside G_ema"
+
 
 def test_the_attacks_are_real(folder: Path) -> None:
     """The same bytes do run code in Python's own reader."""
@@ -162,7 +165,27 @@ def test_the_attacks_are_real(folder: Path) -> None:
         (b"\x84\x01\x00\x00\x00", "opcode EXT4"),
         (b"Pcanary\n", "opcode PERSID"),
         (h.text("canary") + b"Q", "persistent id"),
-        (h.name("torch.nn.modules.linear", "Linear") + b")\x81", "'torch.nn.modules.linear.Linear'"),
+        (h.name("torch.nn.parameter", "Parameter"), "'torch.nn.parameter.Parameter'"),
+        (h.name("torch.nn.functional", "relu"), "'torch.nn.functional.relu'"),
+        (h.name("torch.hub", "load"), "'torch.hub.load'"),
+        (h.name("numpy.random", "seed"), "'numpy.random.seed'"),
+        (h.name("subprocess", "Popen"), "'subprocess.Popen'"),
+        (h.name("functools", "partial"), "'functools.partial'"),
+        (h.name("training.augment", "os.system"), "'training.augment.os.system'"),
+        (h.name("training", "x.y"), "'training.x.y'"),
+        (b"ctraining.augment\nos.system\n", "'training.augment.os.system'"),
+        (h.name("training.augment", ""), "'training.augment.'"),
+        (h.name("training.augment", "a b"), "'training.augment.a b'"),
+        (h.name("training.augment", "a\n"), "'training.augment.a\\n'"),
+        (h.name("training..augment", "A"), "'training..augment.A'"),
+        (h.name("training.", "A"), "'training..A'"),
+        (h.name("training.augment\n", "A"), "'training.augment\\n.A'"),
+        (h.name("trainings", "A"), "'trainings.A'"),
+        (h.name("xtraining.augment", "A"), "'xtraining.augment.A'"),
+        (h.name("", "training"), "'.training'"),
+        # What a foreign class is given is dropped, but read all the same.
+        (h.call(FOREIGN, h.Raw(h.system_call("touch canary"))), "'os.system'"),
+        (FOREIGN + b")\x81" + h.system_call("touch canary") + b"b", "'os.system'"),
         (h.name("torch", "FloatStorage"), "'torch.FloatStorage'"),
         (h.name("torch", "storage._load_from_bytes"), "'torch.storage._load_from_bytes'"),
         (h.name("torch.storage._load_from_bytes", ""), "'torch.storage._load_from_bytes.'"),
@@ -187,6 +210,77 @@ def test_a_hostile_network_is_refused_wherever_it_stands(folder: Path) -> None:
 class _Evil:
     def __reduce__(self) -> tuple[object, ...]:
         return os.system, ("touch canary",)
+
+
+def test_a_foreign_class_is_a_name_whatever_is_done_to_it(folder: Path) -> None:
+    made = [
+        FOREIGN,
+        b"ctraining.augment\nAugmentPipe\n",
+        h.call(FOREIGN, 1, [2]),
+        FOREIGN + b"NR",
+        h.call(h.call(FOREIGN)),
+        FOREIGN + b")\x81",
+        FOREIGN + b"NNN\x87\x81",
+        FOREIGN + b")}\x92",
+        FOREIGN + h.dump((1,)) + h.dump({"name": "os", "__reduce__": 3}) + b"\x92",
+        FOREIGN + b")\x81" + h.dump({"__class__": 1, "name": "x"}) + b"bNb",
+    ]
+    tree = read(folder, h.pickled({"D": [h.Raw(opcodes) for opcodes in made]}))
+    assert isinstance(tree, dict)
+    assert tree["D"] == [ForeignRecord("training.augment.AugmentPipe")] * len(made)
+    assert [vars(record) for record in tree["D"]] == [{"name": "training.augment.AugmentPipe"}] * len(made)
+
+
+def _hidden(value: h.Raw) -> dict[str, h.Module]:
+    """G_ema with `value` in every kind of place."""
+    networks = {}
+    for place in ("module", "attribute", "parameter", "buffer", "list", "tuple", "argument", "nested"):
+        networks[place] = network = h.network(h.NARROW)
+        decoder = network.at("decoder")
+        match place:
+            case "module":
+                decoder.modules["extra"] = value
+            case "parameter":
+                decoder.parameters["extra"] = value
+            case "buffer":
+                decoder.buffers["extra"] = value
+            case "argument":
+                network.attributes["_init_kwargs"]["extra"] = value
+            case "nested":
+                decoder.attributes["extra"] = h.Module("A", {"deep": {"er": [(1, {"and": h.Module("B", {"er": value})})]}})
+            case _:
+                decoder.attributes["extra"] = {"list": [1, value], "tuple": (1, value), "attribute": value}[place]
+    return networks
+
+
+@pytest.mark.parametrize(
+    "foreign", [FOREIGN, h.call(FOREIGN, 1), FOREIGN + b")\x81}b", FOREIGN + b")}\x92"], ids=["class", "call", "object", "named"]
+)
+def test_a_foreign_class_inside_g_ema_is_refused(folder: Path, foreign: bytes) -> None:
+    places = _hidden(h.Raw(foreign))
+    for place in places if foreign == FOREIGN else ("module", "attribute"):
+        expected = "holds a parameter" if place == "parameter" else FOREIGN_REFUSED
+        assert_refused(folder, h.release(places[place]), expected)
+    assert_refused(folder, h.pickled({"G_ema": h.Raw(foreign)}), FOREIGN_REFUSED)
+
+
+def test_a_foreign_class_that_g_ema_shares_with_d_is_refused(folder: Path) -> None:
+    network = h.network(h.NARROW)
+    network.attributes["shared"] = h.Raw(b"j\x00\x20\x00\x00")
+    held = h.Raw(h.dump([1, {"a": h.Raw(FOREIGN)}]) + b"r\x00\x20\x00\x00")
+    assert_refused(folder, h.release(network, D=held), FOREIGN_REFUSED)
+
+
+def test_g_ema_is_searched_once_however_it_is_knotted(folder: Path) -> None:
+    network = h.network(h.NARROW)
+    network.attributes["bomb"] = h.Raw(h.memo_bomb(5000))
+    network.attributes["loop"] = h.Raw(b"]r\x00\x10\x10\x00j\x00\x10\x10\x00a")
+    path = folder / "release.pkl"
+    path.write_bytes(h.release(network))
+    import_release(path, folder / "out.safetensors")
+    (folder / "out.safetensors").unlink()
+    network.attributes["loop"] = h.Raw(b"]r\x00\x10\x10\x00j\x00\x10\x10\x00a" + FOREIGN + b"a")
+    assert_refused(folder, h.release(network), FOREIGN_REFUSED)
 
 
 ORDERED_DICT = h.name("collections", "OrderedDict")
@@ -216,6 +310,35 @@ FLOAT64 = h.call(h.name("numpy", "dtype"), "f8", False, True) + h.dump((3, "<", 
             "little-endian",
         ),
         (h.call(h.name("numpy.core.multiarray", "scalar"), "f8", b"12345678"), "not (type, bytes)"),
+        (h.name("training.triplane", "OSGDecoder") + b")}\x92", "makes an object of training.triplane.OSGDecoder"),
+        # No allowed call drops a foreign record unseen.
+        (h.call(h.name("numpy", "dtype"), "f8", h.Raw(FOREIGN), True), "not (code, align, copy)"),
+        (
+            h.call(h.name("numpy", "dtype"), "f8", False, True) + h.dump((3, "<", None, h.Raw(FOREIGN), None, -1, -1, 0)) + b"b",
+            "little-endian",
+        ),
+        (
+            h.call(h.name("torch._utils", "_rebuild_parameter"), np.ones(1), h.Raw(FOREIGN), h.ORDERED),
+            "not (tensor, requires_grad, no hooks)",
+        ),
+        (
+            h.call(h.name("torch._utils", "_rebuild_parameter"), np.ones(1), False, h.ordered({"a": h.Raw(FOREIGN)})),
+            "not (tensor, requires_grad, no hooks)",
+        ),
+        (
+            h.call(
+                h.name("torch._utils", "_rebuild_tensor_v2"),
+                *(h.Raw(h.storage(ELEMENTS)), 0, (6,), (1,), h.Raw(FOREIGN), h.ORDERED),
+            ),
+            "holds a tensor that is not",
+        ),
+        (
+            h.call(
+                h.name("torch_utils.persistence", "_reconstruct_persistent_obj"),
+                {"type": "class", "version": 6, "module_src": h.Raw(FOREIGN), "class_name": "A", "state": {}},
+            ),
+            "names are no text",
+        ),
         (h.call(h.name("numpy.core.multiarray", "scalar"), h.Raw(FLOAT64), b"123"), "numpy scalar of type f8 in 3 bytes"),
     ],
 )
@@ -234,6 +357,8 @@ def test_allowed_names_do_only_what_a_release_does(folder: Path, good_network: b
         ({"kind": b"ctorch\nLongStorage\n"}, "'torch.LongStorage'"),
         ({"description": h.call(b"ctorch\nFloatStorage\n")}, "calls something"),
         ({"description": b"ctorch\nFloatStorage\n)\x81"}, "makes an object"),
+        ({"description": b"ctorch\nFloatStorage\n)}\x92"}, "makes an object"),
+        ({"description": FOREIGN}, "'training.augment.AugmentPipe', expected only"),
         ({"description": b"ctorch\nFloatStorage\n}b"}, "sets an object's state"),
         ({"description": h.dump(("storage", "cpu"))}, "does not describe"),
         ({"count": 2**40}, "describes 1099511627776 float32 values in 24 bytes"),

@@ -1,0 +1,89 @@
+"""What a generator's config may claim, field by field: the numbers that no tensor's shape backs, and those that shapes count with."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Iterator
+from typing import Any
+
+from dnerf_core.errors import CheckpointError
+from dnerf_core.generator.config import GeneratorConfig, RayConfig
+
+MAX_IMAGE_SIZE = 4096
+MAX_NEURAL_RESOLUTION = 2048
+MAX_SAMPLES = 4096
+
+
+def min_coarse_samples(samples_fine: int) -> int:
+    """The fewest coarse samples: two span one interval; fine ones are drawn from the weights of all but three, so they need four."""
+    return 4 if samples_fine else 2
+
+
+def check_ranges(config: GeneratorConfig, where: str, remedy: str) -> None:
+    """Refuses a config that could not be built or rendered, before anything is counted or allocated by it.
+
+    Args:
+        where, remedy: how the message begins and ends; the field's dotted name follows `where`.
+
+    Raises:
+        CheckpointError: a number that is not finite or out of its range; the first one is named.
+    """
+
+    def refuse(name: str, expected: str, found: object) -> CheckpointError:
+        return CheckpointError(f"{where}.{name}: expected {expected}, found {found}; {remedy}")
+
+    for name, number in _floats("", config):
+        if not math.isfinite(number):
+            raise refuse(name, "a finite number", number)
+    for name, value, low, high in _whole_numbers(config):
+        if not low <= value <= high:
+            raise refuse(name, f"{low} to {high}", value)
+    if config.backbone.resolution.bit_count() != 1:
+        raise refuse("backbone.resolution", "a power of two", config.backbone.resolution)
+    if len(config.triplane.plane_axes) != 3:
+        raise refuse("triplane.plane_axes", "3 planes", len(config.triplane.plane_axes))
+    cameras = config.cameras
+    for name, size in (
+        ("triplane.box_warp", config.triplane.box_warp),
+        ("cameras.radius", cameras.radius),
+        ("cameras.focal", cameras.focal),
+    ):
+        if size <= 0:
+            raise refuse(name, "a number above 0", size)
+    if not _are_limits(config.rays):
+        raise refuse("rays.ray_start", f"less than ray_end {config.rays.ray_end!r}, or both 'auto'", repr(config.rays.ray_start))
+
+
+def _floats(name: str, value: Any) -> Iterator[tuple[str, float]]:
+    """Every float of a config with its dotted name."""
+    if isinstance(value, float):
+        yield name, value
+    elif dataclasses.is_dataclass(value):
+        for field in dataclasses.fields(value):
+            yield from _floats(f"{name}.{field.name}" if name else field.name, getattr(value, field.name))
+    elif isinstance(value, tuple):
+        for index, part in enumerate(value):
+            yield from _floats(f"{name}[{index}]", part)
+
+
+def _whole_numbers(config: GeneratorConfig) -> Iterator[tuple[str, int, int, int]]:
+    """(dotted name, value, lowest, highest); a bound that rests on another field comes after that field's own."""
+    backbone, mapping, rays = config.backbone, config.mapping, config.rays
+    yield "image_size", config.image_size, 16, MAX_IMAGE_SIZE
+    yield "backbone.resolution", backbone.resolution, 4, 4096
+    yield "backbone.channel_base", backbone.channel_base, backbone.resolution, 2**24
+    yield "backbone.channel_max", backbone.channel_max, 1, 2**16
+    yield "backbone.plane_channels", backbone.plane_channels, 1, 2**12
+    yield "mapping.z_dim", mapping.z_dim, 1, 2**16
+    yield "mapping.w_dim", mapping.w_dim, 1, 2**16
+    yield "mapping.layers", mapping.layers, 1, 64
+    yield "rays.neural_resolution", rays.neural_resolution, 1, MAX_NEURAL_RESOLUTION
+    yield "rays.samples_fine", rays.samples_fine, 0, MAX_SAMPLES
+    yield "rays.samples_coarse", rays.samples_coarse, min_coarse_samples(rays.samples_fine), MAX_SAMPLES
+
+
+def _are_limits(rays: RayConfig) -> bool:
+    if isinstance(rays.ray_start, str) or isinstance(rays.ray_end, str):
+        return rays.ray_start == rays.ray_end
+    return rays.ray_start < rays.ray_end
