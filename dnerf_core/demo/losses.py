@@ -38,7 +38,7 @@ class ScaledDensityField(TriplaneField):
         return SHARPNESS * super().raw_density(points, subject) + OFFSET
 
 
-def fold_density_scale(state: dict[str, Tensor], hidden_dim: int) -> dict[str, Tensor]:
+def fold_density_scale(state: dict[str, Tensor]) -> dict[str, Tensor]:
     """The state with the affine map from f to raw density folded into the decoder's last layer (lr_mul 1)."""
     state = dict(state)
     weight, bias = state["decoder.net.2.weight"].clone(), state["decoder.net.2.bias"].clone()

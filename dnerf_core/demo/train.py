@@ -161,7 +161,7 @@ class Training:
         with torch.no_grad():
             mean_w = generator.mapping(torch.randn(16384, Z_DIM, generator=rng))[:, 0].mean(dim=0)
         state = {**generator.state_dict(), "backbone.mapping.w_avg": mean_w}
-        return fold_density_scale(state, DEMO_CARS.triplane.hidden_dim)
+        return fold_density_scale(state)
 
     def record(self) -> dict[str, Any]:
         """What the model file's header says of the training."""
