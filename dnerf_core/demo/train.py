@@ -53,7 +53,10 @@ class Recipe:
     final_learning_rate: float = 1e-4
     decay_from: float = 0.35
     mapping_rate_gain: float = 40.0
-    float32_from: float = 0.9
+    float32_from: float = 0.88
+    refine_from: float = 0.93
+    refine_patch_px: int = 64
+    refine_learning_rate: float = 2e-3
     ema: float = 0.998
     seed: int = 0
 
@@ -99,8 +102,11 @@ class Training:
         self.step, self.seconds, self.log = state["step"], state["seconds"], state["log"]
 
     def rate(self, progress: float) -> float:
-        """Learning rate at a fraction of the budget: warm-up, constant, cosine decay."""
+        """Learning rate at a fraction of the budget: warm-up, constant, cosine decay; once more for the super-resolution alone."""
         recipe = self.recipe
+        if progress >= recipe.refine_from:
+            past = min(1.0, (progress - recipe.refine_from) / (1 - recipe.refine_from))
+            return recipe.refine_learning_rate * 0.5 * (1 + math.cos(math.pi * past))
         past = max(0.0, (progress - recipe.decay_from) / (1 - recipe.decay_from))
         cosine = 0.5 * (1 + math.cos(math.pi * min(1.0, past)))
         rate = recipe.final_learning_rate + (recipe.learning_rate - recipe.final_learning_rate) * cosine
@@ -112,6 +118,23 @@ class Training:
         rng = torch.Generator().manual_seed(recipe.seed * 1_000_003 + self.step)
         for group in self.optimizer.param_groups:
             group["lr"] = self.rate(progress) * group["gain"]
+        refining = progress >= recipe.refine_from
+        loss, shown = self._refining_loss(rng) if refining else self._joint_loss(progress, rng)
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        for part in (generator.backbone, generator.decoder, generator.superresolution):
+            torch.nn.utils.clip_grad_norm_(part.parameters(), 1.0)
+        self.optimizer.step()
+        self.step += 1
+        decay = min(recipe.ema, (1 + self.step) / (10 + self.step))
+        with torch.no_grad():
+            for name, value in generator.state_dict().items():
+                if not refining or name.startswith("superresolution."):
+                    self.average[name].lerp_(value, 1 - decay)
+        return {name: float(value.detach()) for name, value in shown.items()}
+
+    def _joint_loss(self, progress: float, rng: torch.Generator) -> tuple[Tensor, dict[str, Tensor]]:
+        recipe, generator = self.recipe, self.generator
         z = torch.randn(recipe.cars_per_step, Z_DIM, generator=rng)
         cars = Cars.from_latent(z)
         batch = point_batch(
@@ -139,17 +162,21 @@ class Training:
             image = patch_losses(generator, planes[some], ws[some], patch, rng, join=progress >= recipe.join_from)
             loss = loss + 10 * image.final + image.final_l1 + share * 4 * image.raw
             shown |= {"raw": image.raw, "final": image.final, "opacity": image.opacity, "distance": image.distance}
-        self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        for part in (generator.backbone, generator.decoder, generator.superresolution):
-            torch.nn.utils.clip_grad_norm_(part.parameters(), 1.0)
-        self.optimizer.step()
-        self.step += 1
-        decay = min(recipe.ema, (1 + self.step) / (10 + self.step))
+        return loss, shown
+
+    def _refining_loss(self, rng: torch.Generator) -> tuple[Tensor, dict[str, Tensor]]:
+        """Larger patches for the super-resolution alone, on the field that will be released: the averaged one."""
+        recipe, generator = self.recipe, self.generator
         with torch.no_grad():
             for name, value in generator.state_dict().items():
-                self.average[name].lerp_(value, 1 - decay)
-        return {name: float(value.detach()) for name, value in shown.items()}
+                if not name.startswith("superresolution."):
+                    value.copy_(self.average[name])
+            z = torch.randn(recipe.patch_cars, Z_DIM, generator=rng)
+            ws = generator.mapping(z)
+            planes = generator.planes(ws, "none").planes
+        patch = truth_patch(Cars.from_latent(z), generator, rng, recipe.refine_patch_px)
+        image = patch_losses(generator, planes, ws, patch, rng, join=False)
+        return 10 * image.final + image.final_l1, {"raw": image.raw, "final": image.final}
 
     def released_state(self) -> dict[str, Tensor]:
         """The averaged weights as a plain generator: density scale folded in, mean w measured."""

@@ -22,7 +22,16 @@ from dnerf_core.demo.train import Recipe, Training, save_state
 from dnerf_core.demo.world import Z_DIM, Cars
 from dnerf_core.generator.eg3d import Generator
 
-SMALL = Recipe(cars_per_step=2, near_points=64, box_points=16, colored_points=32, patch_cars=1, patch_px=16, patch_every=1)
+SMALL = Recipe(
+    cars_per_step=2,
+    near_points=64,
+    box_points=16,
+    colored_points=32,
+    patch_cars=1,
+    patch_px=16,
+    patch_every=1,
+    refine_patch_px=24,
+)
 
 
 def cars(count: int) -> Cars:
@@ -54,7 +63,7 @@ def test_patches_show_the_car_and_their_rays_meet_it_there() -> None:
     assert float(away[met].median()) < 0.01
 
 
-@pytest.mark.parametrize("progress", [0.1, 0.7])
+@pytest.mark.parametrize("progress", [0.1, 0.7, 0.95])
 def test_training_resumes_exactly(tmp_path: Path, progress: float) -> None:
     whole = Training(SMALL, "cpu")
     whole.one_step(progress)
