@@ -20,6 +20,7 @@ import torch
 from torch import Tensor
 
 from dnerf_core.demo.config import DEMO_CARS
+from dnerf_core.demo.export import export_demo
 from dnerf_core.demo.losses import (
     ScaledDensityField,
     fold_density_scale,
@@ -28,6 +29,7 @@ from dnerf_core.demo.losses import (
     point_loss,
     truth_patch,
 )
+from dnerf_core.demo.refine import RefineRecipe, keep_views, refine_superresolution
 from dnerf_core.demo.world import Z_DIM, Cars
 from dnerf_core.generator.eg3d import Generator
 
@@ -54,9 +56,6 @@ class Recipe:
     decay_from: float = 0.35
     mapping_rate_gain: float = 40.0
     float32_from: float = 0.88
-    refine_from: float = 0.93
-    refine_patch_px: int = 64
-    refine_learning_rate: float = 2e-3
     ema: float = 0.998
     seed: int = 0
 
@@ -102,11 +101,8 @@ class Training:
         self.step, self.seconds, self.log = state["step"], state["seconds"], state["log"]
 
     def rate(self, progress: float) -> float:
-        """Learning rate at a fraction of the budget: warm-up, constant, cosine decay; once more for the super-resolution alone."""
+        """Learning rate at a fraction of the budget: warm-up, constant, cosine decay."""
         recipe = self.recipe
-        if progress >= recipe.refine_from:
-            past = min(1.0, (progress - recipe.refine_from) / (1 - recipe.refine_from))
-            return recipe.refine_learning_rate * 0.5 * (1 + math.cos(math.pi * past))
         past = max(0.0, (progress - recipe.decay_from) / (1 - recipe.decay_from))
         cosine = 0.5 * (1 + math.cos(math.pi * min(1.0, past)))
         rate = recipe.final_learning_rate + (recipe.learning_rate - recipe.final_learning_rate) * cosine
@@ -118,8 +114,7 @@ class Training:
         rng = torch.Generator().manual_seed(recipe.seed * 1_000_003 + self.step)
         for group in self.optimizer.param_groups:
             group["lr"] = self.rate(progress) * group["gain"]
-        refining = progress >= recipe.refine_from
-        loss, shown = self._refining_loss(rng) if refining else self._joint_loss(progress, rng)
+        loss, shown = self._loss(progress, rng)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         for part in (generator.backbone, generator.decoder, generator.superresolution):
@@ -129,11 +124,10 @@ class Training:
         decay = min(recipe.ema, (1 + self.step) / (10 + self.step))
         with torch.no_grad():
             for name, value in generator.state_dict().items():
-                if not refining or name.startswith("superresolution."):
-                    self.average[name].lerp_(value, 1 - decay)
+                self.average[name].lerp_(value, 1 - decay)
         return {name: float(value.detach()) for name, value in shown.items()}
 
-    def _joint_loss(self, progress: float, rng: torch.Generator) -> tuple[Tensor, dict[str, Tensor]]:
+    def _loss(self, progress: float, rng: torch.Generator) -> tuple[Tensor, dict[str, Tensor]]:
         recipe, generator = self.recipe, self.generator
         z = torch.randn(recipe.cars_per_step, Z_DIM, generator=rng)
         cars = Cars.from_latent(z)
@@ -164,20 +158,6 @@ class Training:
             shown |= {"raw": image.raw, "final": image.final, "opacity": image.opacity, "distance": image.distance}
         return loss, shown
 
-    def _refining_loss(self, rng: torch.Generator) -> tuple[Tensor, dict[str, Tensor]]:
-        """Larger patches for the super-resolution alone, on the field that will be released: the averaged one."""
-        recipe, generator = self.recipe, self.generator
-        with torch.no_grad():
-            for name, value in generator.state_dict().items():
-                if not name.startswith("superresolution."):
-                    value.copy_(self.average[name])
-            z = torch.randn(recipe.patch_cars, Z_DIM, generator=rng)
-            ws = generator.mapping(z)
-            planes = generator.planes(ws, "none").planes
-        patch = truth_patch(Cars.from_latent(z), generator, rng, recipe.refine_patch_px)
-        image = patch_losses(generator, planes, ws, patch, rng, join=False)
-        return 10 * image.final + image.final_l1, {"raw": image.raw, "final": image.final}
-
     def released_state(self) -> dict[str, Tensor]:
         """The averaged weights as a plain generator: density scale folded in, mean w measured."""
         generator = Generator(DEMO_CARS)
@@ -203,13 +183,33 @@ def save_state(training: Training, folder: Path) -> None:
     os.replace(temporary, folder / STATE_NAME)
 
 
+def export(training: Training, path: Path) -> None:
+    """Refine the super-resolution on the averaged field and write the model file."""
+    recipe = RefineRecipe()
+    generator = Generator(DEMO_CARS)
+    generator.load_published(training.released_state())
+    generator.eval().requires_grad_(False)
+    views = keep_views(
+        generator, recipe, lambda done: print(f"view {done}/{recipe.views}", flush=True) if done % 50 == 0 else None
+    )
+
+    def report(step: int, error: float) -> None:
+        if step % 100 == 0:
+            print(json.dumps({"refine_step": step, "psnr_db": round(-10 * math.log10(error), 2)}), flush=True)
+
+    refine_superresolution(generator, views, recipe, report)
+    export_demo(generator.state_dict(), {**training.record(), "refine": asdict(recipe)}, path)
+
+
 def main() -> None:
     """Command line of the demo's training."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--state", type=Path, required=True, help="folder of the run; holds everything to go on")
     parser.add_argument("--minutes", type=float, default=120.0, help="time budget of the whole run")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
-    parser.add_argument("--export", type=Path, help="write the model file of the run so far, and stop")
+    parser.add_argument(
+        "--export", type=Path, help="finish the super-resolution, write the model file of the run so far, and stop"
+    )
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     training = Training(Recipe(), "cpu")
@@ -217,9 +217,7 @@ def main() -> None:
     if state_file.exists():
         training.load(torch.load(state_file, weights_only=True))
     if arguments.export:
-        from dnerf_core.demo.export import export_demo
-
-        export_demo(training.released_state(), training.record(), arguments.export)
+        export(training, arguments.export)
         return
     budget, saved = arguments.minutes * 60, time.monotonic()
     means: dict[str, float] = {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ from dnerf_core.demo.losses import (
     point_batch,
     truth_patch,
 )
+from dnerf_core.demo.refine import RefineRecipe, RefineViews, keep_views, refine_superresolution
 from dnerf_core.demo.train import Recipe, Training, save_state
 from dnerf_core.demo.world import Z_DIM, Cars
 from dnerf_core.generator.eg3d import Generator
@@ -30,7 +32,6 @@ SMALL = Recipe(
     patch_cars=1,
     patch_px=16,
     patch_every=1,
-    refine_patch_px=24,
 )
 
 
@@ -63,7 +64,7 @@ def test_patches_show_the_car_and_their_rays_meet_it_there() -> None:
     assert float(away[met].median()) < 0.01
 
 
-@pytest.mark.parametrize("progress", [0.1, 0.7, 0.95])
+@pytest.mark.parametrize("progress", [0.1, 0.7])
 def test_training_resumes_exactly(tmp_path: Path, progress: float) -> None:
     whole = Training(SMALL, "cpu")
     whole.one_step(progress)
@@ -114,3 +115,33 @@ def test_density_scale_is_one_affine_map() -> None:
     assert folded["decoder.net.2.weight"].tolist() == [[SHARPNESS] * 2, [1, 1], [1, 1]]
     assert folded["decoder.net.2.bias"].tolist() == [SHARPNESS + OFFSET, 1, 1]
     assert state["decoder.net.2.bias"].tolist() == [1, 1, 1]
+
+
+def test_refining_teaches_the_super_resolution_and_nothing_else() -> None:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        generator = Generator(DEMO_CARS)
+    generator.eval().requires_grad_(False)
+    size = DEMO_CARS.rays.neural_resolution
+    rng = torch.Generator().manual_seed(0)
+    features = torch.rand(2, 32, size, size, generator=rng).half()
+    truth = torch.full((2, 3, 2 * size, 2 * size), 200, dtype=torch.uint8)
+    views = RefineViews(features, generator.mapping(torch.randn(2, Z_DIM, generator=rng)), truth)
+    before = {name: value.clone() for name, value in generator.state_dict().items()}
+    errors: list[float] = []
+    recipe = RefineRecipe(steps=6, views_per_step=1)
+    refine_superresolution(generator, views, recipe, lambda step, error: errors.append(error))
+    assert len(errors) == 6 and errors[-1] < errors[0]
+    changed = {name for name, value in generator.state_dict().items() if not torch.equal(value, before[name])}
+    assert changed and all(name.startswith("superresolution.") for name in changed)
+
+
+def test_kept_views_pair_a_rendering_with_its_truth() -> None:
+    with torch.random.fork_rng(devices=[]):
+        generator = Generator(replace(DEMO_CARS, rays=replace(DEMO_CARS.rays, neural_resolution=16)))
+    views = keep_views(generator.eval().requires_grad_(False), RefineRecipe(views=2))
+    assert views.features.shape == (2, 32, 16, 16) and views.features.dtype == torch.float16
+    assert views.truth.shape == (2, 3, 256, 256) and views.truth.dtype == torch.uint8
+    assert views.ws.shape == (2, generator.config.backbone.num_ws, 128)
+    assert (views.truth == 255).float().mean() > 0.3 and (views.truth < 255).any()
+    assert torch.equal(views.truth, keep_views(generator, RefineRecipe(views=2)).truth)
