@@ -3,7 +3,7 @@
     python benchmarks/ablations.py [--only NAME ...] [--steps 600] [--json FILE]
 
 Each setting trains a semantic branch on views of cars labelled from the exact truth (30 subjects x 3 views unless it says
-otherwise) and is scored on 90 views of 90 unseen cars and on 61-frame videos of 3 unseen cars. All settings share the
+otherwise) and is scored on 90 views of 90 unseen cars and on 61-frame videos of 2 unseen cars. All settings share the
 generator, the labelled views and the test views. Prints a line a setting; `--json` also writes them.
 """
 
@@ -23,16 +23,18 @@ from dnerf_core.camera import Camera, arc_cameras
 from dnerf_core.demo.trace import render_truth
 from dnerf_core.demo.truth import TRUTH_PITCH_DEG, TRUTH_YAW_DEG, random_view
 from dnerf_core.demo.world import PART_NAMES, Cars
+from dnerf_core.generator.eg3d import Planes
 from dnerf_core.metrics import confusion_matrix, segmentation_scores
 from dnerf_core.model import Model
 from dnerf_core.semantic.branch import SemanticBranch, label_mask
 from dnerf_core.semantic.config import BranchTrainingConfig, RefinerConfig, SemanticConfig
 from dnerf_core.semantic.kept_views import AnnotatedView
 from dnerf_core.semantic.training import train_branch
+from dnerf_core.semantic.visibility import VisibleSamples, density_pass
 
 TRAIN_SEEDS = range(10_000, 10_030)
 TEST_SEEDS = range(20_000, 20_090)
-VIDEO_SEEDS = range(30_000, 30_003)
+VIDEO_SEEDS = range(30_000, 30_002)
 VIEWS_PER_SUBJECT = 3
 
 
@@ -76,10 +78,8 @@ class TestView:
 def true_mask(model: Model, seed: int, camera: Camera) -> NDArray[np.uint8]:
     """The exact label mask uint8 [S, S] of a seed's car."""
     cars = Cars.from_latent(torch.from_numpy(model.latent(seed))[None])
-    cam2world, intrinsics = (torch.tensor(a, dtype=torch.float32)[None] for a in (camera.cam2world, camera.intrinsics))
-    mask: NDArray[np.uint8] = (
-        render_truth(cars, cam2world, intrinsics, model.config.image_size, samples_per_pixel=1).mask[0].numpy()
-    )
+    truth = render_truth(cars, *camera_tensors(camera), model.config.image_size, samples_per_pixel=1)
+    mask: NDArray[np.uint8] = truth.mask[0].numpy()
     return mask
 
 
@@ -105,21 +105,51 @@ def test_views(model: Model) -> tuple[list[TestView], list[TestView]]:
     return single, video
 
 
+class DensityPasses:
+    """The test views' visible samples, found once for all settings that see with the generator's density."""
+
+    def __init__(self, model: Model) -> None:
+        self.model = model
+        self.found: dict[int, VisibleSamples] = {}
+
+    def of(self, view: TestView, planes: Planes, config: SemanticConfig) -> VisibleSamples:
+        """What a branch of `config` reads in a view."""
+        key = id(view)
+        if config.density_prior and key in self.found:
+            return self.found[key]
+        pose, intrinsics = camera_tensors(view.camera)
+        resolution = self.model.config.rays.neural_resolution
+        visible = density_pass(self.model.generator, planes.planes, pose, intrinsics, resolution, config)
+        if config.density_prior:
+            self.found[key] = visible
+        return visible
+
+
+def camera_tensors(camera: Camera) -> tuple[torch.Tensor, torch.Tensor]:
+    """cam2world [1, 4, 4] and intrinsics [1, 3, 3], float32."""
+    pose, intrinsics = (torch.tensor(a, dtype=torch.float32)[None] for a in (camera.cam2world, camera.intrinsics))
+    return pose, intrinsics
+
+
 @torch.no_grad()
-def score(model: Model, branch: SemanticBranch, views: list[TestView]) -> tuple[float, float, tuple[float, ...]]:
+def score(
+    model: Model, branch: SemanticBranch, views: list[TestView], passes: DensityPasses
+) -> tuple[float, float, tuple[float, ...]]:
     """mIoU, accuracy and IoU of each class, pooled over the views."""
     total = np.zeros((len(PART_NAMES), len(PART_NAMES)), np.int64)
-    subjects = {seed: model.subject(seed) for seed in {view.subject for view in views}}
     guide_kind = branch.config.refiner.guide
-    for view in views:
-        subject = subjects[view.subject]
-        pose, intrinsics = (torch.tensor(a, dtype=torch.float32)[None] for a in (view.camera.cam2world, view.camera.intrinsics))
-        guide = None
-        if guide_kind != "none":
-            guide = model.generator.render(subject.planes.planes, pose, intrinsics, epsilon=1e-4).features
-            guide = model.generator.superresolve(guide, subject.ws) if guide_kind == "rgb" else guide
-        scores = branch.render(model.generator, subject.planes, pose, intrinsics, guide=guide)
-        total += confusion_matrix(view.mask, label_mask(scores)[0].numpy(), len(PART_NAMES))
+    for seed in dict.fromkeys(view.subject for view in views):
+        subject = model.subject(seed)
+        projected = branch.project(subject.planes)
+        for view in (v for v in views if v.subject == seed):
+            guide = None
+            if guide_kind != "none":
+                rendering = model.generator.render(subject.planes.planes, *camera_tensors(view.camera), epsilon=1e-4)
+                guide = rendering.features
+                guide = model.generator.superresolve(guide, subject.ws) if guide_kind == "rgb" else guide
+            visible = passes.of(view, subject.planes, branch.config)
+            scores = branch.refine(branch.maps(projected, visible), guide)
+            total += confusion_matrix(view.mask, label_mask(scores)[0].numpy(), len(PART_NAMES))
     result = segmentation_scores(total)
     return result.miou, result.accuracy, result.iou_per_class
 
@@ -134,6 +164,7 @@ def main() -> None:
     arguments = parser.parse_args()
     model = Model.load(arguments.model)
     views, (single, video) = labelled_views(model), test_views(model)
+    passes = DensityPasses(model)
     ws = torch.cat([model.subject(seed).ws for seed in TRAIN_SEEDS])
     rows = []
     print(f"{'setting':32s} {'mIoU':>7s} {'acc.':>7s} {'video':>7s} {'acc.':>7s} {'train s':>8s}", flush=True)
@@ -144,7 +175,9 @@ def main() -> None:
         chosen = views[: setting.views]
         trained = train_branch(model.generator, ws, chosen, setting.semantic, BranchTrainingConfig(steps=arguments.steps))
         seconds = time.perf_counter() - began
-        (miou, accuracy, classes), (video_miou, video_accuracy, _) = (score(model, trained.branch, v) for v in (single, video))
+        (miou, accuracy, classes), (video_miou, video_accuracy, _) = (
+            score(model, trained.branch, v, passes) for v in (single, video)
+        )
         row = {
             "setting": setting.name,
             "miou": round(miou, 4),

@@ -51,6 +51,8 @@ def check_ranges(config: GeneratorConfig, where: str, remedy: str) -> None:
     ):
         if size <= 0:
             raise refuse(name, "a number above 0", size)
+    if not 0 <= 2 * config.rays.auto_inset < config.triplane.box_warp:
+        raise refuse("rays.auto_inset", f"0 to less than half of box_warp {config.triplane.box_warp}", config.rays.auto_inset)
     if not _are_limits(config.rays):
         raise refuse("rays.ray_start", f"less than ray_end {config.rays.ray_end!r}, or both 'auto'", repr(config.rays.ray_start))
 

@@ -84,7 +84,11 @@ class TriplaneConfig:
 
 @dataclass(frozen=True)
 class RayConfig:
-    """How rays are sampled; `ray_start` and `ray_end` are distances along the unit ray, or both "auto": the box's entry and exit."""
+    """How rays are sampled; `ray_start` and `ray_end` are distances along the unit ray, or both "auto": the box's entry and exit.
+
+    `auto_inset` (world units) keeps "auto" limits that far inside the box's faces: within half a texel of a face planes fade to
+    zero, and what the decoder makes of that shows as fog or floating bits. 0 is the published behaviour.
+    """
 
     neural_resolution: int = 128
     samples_coarse: int = 48
@@ -92,6 +96,7 @@ class RayConfig:
     ray_start: RayLimit = 2.25
     ray_end: RayLimit = 3.3
     white_back: bool = False
+    auto_inset: float = 0.0
 
 
 @dataclass(frozen=True)

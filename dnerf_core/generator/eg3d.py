@@ -175,7 +175,8 @@ class Generator(nn.Module):
         flat_origins, flat_directions = origins.reshape(-1, 3), directions.reshape(-1, 3)
         rays = self.config.rays
         if rays.ray_start == "auto" or rays.ray_end == "auto":
-            start, end, hit = box_limits(flat_origins, flat_directions, self.config.triplane.box_warp)
+            side = self.config.triplane.box_warp - 2 * rays.auto_inset
+            start, end, hit = box_limits(flat_origins, flat_directions, side)
         else:
             start = flat_origins.new_full((batch * count,), rays.ray_start)
             end = flat_origins.new_full((batch * count,), rays.ray_end)

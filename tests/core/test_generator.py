@@ -173,6 +173,16 @@ def test_rays_that_miss_the_box_are_empty_background(white_back: bool) -> None:
     assert bool(rendering.distance[0].isfinite().any()) and bool(rendering.features.isfinite().all())
 
 
+def test_auto_limits_can_stay_inside_the_box() -> None:
+    origins, directions = torch.tensor([[[0.0, 0.0, 2.0], [0.49, 0.0, 2.0]]]), torch.tensor([0.0, 0.0, -1.0]).expand(1, 2, 3)
+    full, inset = (
+        tiny(rays=RayConfig(8, 8, 8, "auto", "auto", auto_inset=x)).limit_rays(origins, directions) for x in (0.0, 0.02)
+    )
+    assert full[1].tolist() == [True, True] and inset[1].tolist() == [True, False]
+    assert full[0].start[0].item() == pytest.approx(1.5) and inset[0].start[0].item() == pytest.approx(1.52)
+    assert inset[0].end[0].item() == pytest.approx(2.48)
+
+
 def test_memory_chunks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     generator = tiny()
     planes = generator.planes(torch.randn(1, 6, 16)).planes.detach()

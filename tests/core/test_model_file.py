@@ -294,6 +294,7 @@ def test_configs_that_cannot_be_built_are_refused(tmp_path: Path, good: bytes) -
         ("rays.ray_start", "auto", "less than ray_end 2.6, or both 'auto', found 'auto'"),
         ("triplane.box_warp", 0, "a number above 0, found 0.0"),
         ("triplane.box_warp", -1.5, "a number above 0, found -1.5"),
+        ("rays.auto_inset", 0.8, "0 to less than half of box_warp 1.6, found 0.8"),
         ("triplane.plane_axes", ["xy", "xz"], "3 planes, found 2"),
         ("cameras.radius", 0.0, "a number above 0"),
         ("cameras.focal", -1, "a number above 0"),
