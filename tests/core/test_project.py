@@ -27,4 +27,3 @@ def test_every_dependency_is_pinned() -> None:
 def test_the_embedded_model_is_small_enough_to_carry() -> None:
     for model in (ROOT / "dnerf_core" / "demo").glob("*.safetensors"):
         assert model.stat().st_size <= 16 * 2**20
-
