@@ -13,8 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dnerf_core.errors import AnnotationError
-
-IGNORE_ID = 255
+from dnerf_core.labels import IGNORE_ID
 
 
 @dataclass(frozen=True)

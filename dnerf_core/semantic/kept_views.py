@@ -16,11 +16,11 @@ from torch import Tensor
 
 from dnerf_core.errors import AnnotationError
 from dnerf_core.generator.eg3d import Generator, Planes
+from dnerf_core.labels import IGNORE_ID
 from dnerf_core.semantic.branch import SemanticBranch
 from dnerf_core.semantic.kept_taps import KeptTaps
 from dnerf_core.semantic.visibility import VisibleSamples, density_pass
 
-IGNORE_ID = 255
 GUIDE_EPSILON = 1e-4
 """Colours of a guide are read at samples whose weight exceeds this."""
 

@@ -18,9 +18,10 @@ from torch import Tensor
 from dnerf_core.errors import UsageError
 from dnerf_core.generator.config import config_to_json
 from dnerf_core.generator.eg3d import Generator
+from dnerf_core.labels import IGNORE_ID
 from dnerf_core.semantic.branch import SemanticBranch
 from dnerf_core.semantic.config import BranchTrainingConfig, ClassBalance, SemanticConfig
-from dnerf_core.semantic.kept_views import IGNORE_ID, AnnotatedView, KeptViews, keep_views
+from dnerf_core.semantic.kept_views import AnnotatedView, KeptViews, keep_views
 
 MAX_CLASS_WEIGHT = 10.0
 """A class's weight is at most this times the most frequent class's."""
