@@ -18,7 +18,8 @@ from headless.writers.contact_sheet import overlay
 from headless.writers.picture_grid import picture_grid
 
 if TYPE_CHECKING:
-    from dnerf_core.model import LabeledView, Model
+    from dnerf_core.model import Model
+    from dnerf_core.subject import LabeledView
 
 GRID_ROWS = 8
 """Views that a picture grid shows."""

@@ -22,7 +22,7 @@ from headless.writers.folder import DatasetFolder, cameras_json, labels_json
 from headless.writers.views import read_depth, read_image, write_depth, write_image, write_mask
 
 if TYPE_CHECKING:
-    from dnerf_core.model import LabeledView
+    from dnerf_core.subject import LabeledView
 
 RenderView = Callable[..., "LabeledView"]
 """`render(camera, size_px)` of one subject."""

@@ -16,7 +16,8 @@ from dnerf_core.demo.world import PART_NAMES, Cars
 from dnerf_core.errors import UsageError
 from dnerf_core.generator.config import CameraConfig
 from dnerf_core.metrics import SegmentationScores, confusion_matrix, depth_error, psnr_db, segmentation_scores, silhouette_iou
-from dnerf_core.model import LabeledView, Model
+from dnerf_core.model import Model
+from dnerf_core.subject import LabeledView
 
 TRUTH_YAW_DEG = (-180.0, 180.0)
 TRUTH_PITCH_DEG = (5.0, 30.0)

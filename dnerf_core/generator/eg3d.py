@@ -193,6 +193,7 @@ class Generator(nn.Module):
         *,
         generator: torch.Generator | None = None,
         epsilon: float | None = None,
+        colors: bool = True,
         observe: Callable[[RayBundle, RaySamples, Tensor], None] | None = None,
     ) -> Rendering:
         """Volume-render planes [B, 3, C, H, W] from one camera each.
@@ -202,6 +203,7 @@ class Generator(nn.Module):
             resolution: side in pixels; None: the config's neural resolution.
             generator: random stratified sampling (training); None: midpoints.
             epsilon: see `volume.composite`; None is exact.
+            colors: False leaves the colours out; features are those of empty rays then.
             observe: called with each piece of rays, their samples, and which rays of the picture they are (int64, increasing), so
                 that another branch can share the density pass.
         """
@@ -216,7 +218,8 @@ class Generator(nn.Module):
         for part in index.split(chunk):
             bundle = rays.select(part)
             samples = sample_rays(field.raw_density, bundle, settings.samples_coarse, settings.samples_fine, generator)
-            pieces.append((composite(field.colors, bundle, samples, epsilon), samples))
+            seen = composite(field.colors, bundle, samples, epsilon) if colors else planes.new_zeros(len(bundle), planes.shape[2])
+            pieces.append((seen, samples))
             if observe is not None:
                 observe(bundle, samples, part)
         count = len(rays)

@@ -86,7 +86,8 @@ class Mapping(nn.Module):
         return ws
 
 
-def _fir_kernel(like: Tensor, channels: int, gain: float) -> Tensor:
+def fir_kernel(like: Tensor, channels: int, gain: float) -> Tensor:
+    """The FIR outer([1, 3, 3, 1], [1, 3, 3, 1]), summing to `gain`, as depthwise weights [channels, 1, 4, 4]."""
     taps = like.new_tensor(FIR_TAPS)
     kernel = torch.outer(taps, taps) * (gain / taps.sum().square())
     return kernel.expand(channels, 1, 4, 4)
@@ -110,7 +111,7 @@ def modulated_conv(x: Tensor, weight: Tensor, styles: Tensor, *, up: bool = Fals
     x = x * styles[:, :, None, None].to(x.dtype)
     if up:
         x = F.conv_transpose2d(x, weight.transpose(0, 1).to(x.dtype), stride=2)
-        return F.conv2d(x, _fir_kernel(x, x.shape[1], gain=4.0), padding=1, groups=x.shape[1])
+        return F.conv2d(x, fir_kernel(x, x.shape[1], gain=4.0), padding=1, groups=x.shape[1])
     return F.conv2d(x, weight.to(x.dtype), padding=weight.shape[-1] // 2)
 
 

@@ -26,12 +26,7 @@ class SuperResolution(nn.Module):
 
         ws is [B, num_ws, w_dim]. S is the variant's output size, but for "4X", which takes an input above 128 as it is (S = 2R then).
         """
-        size = self.variant.input_size
-        if features.shape[-1] < size or (features.shape[-1] > size and self.variant.shrinks_input):
-            features = F.interpolate(
-                features, size=(size, size), mode="bilinear", align_corners=False, antialias=self.config.antialias
-            )
-        return self.refine(features, ws)
+        return self.refine(input_of(self, features), ws)
 
     def refine(self, features: Tensor, ws: Tensor) -> Tensor:
         """The two blocks alone, on features [B, C, R, R] of any size (a crop, in training): [B, 3, kR, kR] with k the variant's gain."""
@@ -40,3 +35,13 @@ class SuperResolution(nn.Module):
         x, image = self.block0(features, image, last, self.config.noise_mode)
         _, image = self.block1(x, image, last, self.config.noise_mode)
         return image
+
+
+def input_of(module: SuperResolution, features: Tensor) -> Tensor:
+    """Features [B, C, R, R] at the size that a super-resolution takes."""
+    size = module.variant.input_size
+    if features.shape[-1] < size or (features.shape[-1] > size and module.variant.shrinks_input):
+        features = F.interpolate(
+            features, size=(size, size), mode="bilinear", align_corners=False, antialias=module.config.antialias
+        )
+    return features

@@ -24,6 +24,18 @@ def interval_weights(distances: Tensor, raw_density: Tensor) -> Tensor:
     return alpha * transmittance
 
 
+def estimated_weights(distances: Tensor, raw_density: Tensor) -> tuple[Tensor, Tensor]:
+    """Interval weights [M, S - 1] as `interval_weights`, and the light [M, S] that reaches each sample.
+
+    By the sum of optical depths instead of the running product, in half the passes; where little light is left, digits are lost that only
+    the pictures' own sums need.
+    """
+    density = F.softplus((raw_density[:, 1:] + raw_density[:, :-1]).mul_(0.5).sub_(1))
+    depth = density.mul_(distances[:, 1:] - distances[:, :-1]).cumsum(dim=1)
+    light = F.pad(depth.neg_().exp_(), (1, 0), value=1.0)
+    return light[:, :-1] - light[:, 1:], light
+
+
 def sample_weights(weights: Tensor) -> Tensor:
     """Weight [M, S] of each sample's own value, from interval weights [M, S - 1].
 

@@ -34,26 +34,30 @@ def resample_depth(depth_planar: Tensor, opacity: Tensor, size_px: int, same_sur
         [B, S, S], +inf at background.
     """
     resolution = depth_planar.shape[-1]
+    if size_px == resolution:
+        return torch.where(opacity >= OPAQUE, depth_planar, torch.full_like(depth_planar, torch.inf))
     position = (torch.arange(size_px, dtype=depth_planar.dtype, device=depth_planar.device) + 0.5) * (resolution / size_px) - 0.5
     low = position.floor()
     fraction = position - low
-    indices = [(low + d).long().clamp(0, resolution - 1) for d in (0, 1)]
-    weights_1d = [1 - fraction, fraction]
-    weights, depths, opacities = [], [], []
-    for di in (0, 1):
-        for dj in (0, 1):
-            rows, columns = indices[di][:, None], indices[dj][None, :]
-            weights.append(weights_1d[di][:, None] * weights_1d[dj][None, :])
-            depths.append(depth_planar[:, rows, columns])
-            opacities.append(opacity[:, rows, columns])
-    weight = torch.stack(weights)[:, None].expand(-1, depth_planar.shape[0], -1, -1)
-    depth, stopped = torch.stack(depths), torch.stack(opacities)
-    mean_opacity = (weight * stopped).sum(dim=0)
-    usable = depth.isfinite() & (stopped >= OPAQUE)
-    usable_weight = torch.where(usable, weight + 1e-6, torch.zeros_like(weight))
-    reference = depth.gather(0, usable_weight.argmax(dim=0, keepdim=True))
-    same = usable & ((depth - reference).abs() <= same_surface)
-    same_weight = torch.where(same, usable_weight, torch.zeros_like(weight))
-    total = same_weight.sum(dim=0)
-    mean = torch.where(same, same_weight * depth, torch.zeros_like(depth)).sum(dim=0) / total.clamp_min(1e-12)
-    return torch.where((mean_opacity >= OPAQUE) & (total > 0), mean, torch.full_like(mean, torch.inf))
+    ends = [((low + d).long().clamp(0, resolution - 1), weight) for d, weight in ((0, 1 - fraction), (1, fraction))]
+    usable = torch.where(depth_planar.isfinite() & (opacity >= OPAQUE), depth_planar, torch.full_like(depth_planar, torch.inf))
+    mean_opacity, depths, weights = None, [], []
+    for rows, down in ends:
+        depth_rows, opacity_rows = usable.index_select(1, rows), opacity.index_select(1, rows)
+        for columns, across in ends:
+            weight = down[:, None] * across
+            depth, stopped = depth_rows.index_select(2, columns), opacity_rows.index_select(2, columns)
+            mean_opacity = weight * stopped if mean_opacity is None else torch.addcmul(mean_opacity, weight, stopped)
+            depths.append(depth)
+            weights.append(torch.where(depth.isfinite(), weight + 1e-6, torch.zeros_like(depth)))
+    assert mean_opacity is not None
+    reference, most = depths[0], weights[0]
+    for depth, weight in zip(depths[1:], weights[1:], strict=True):
+        reference = torch.where(weight > most, depth, reference)
+        most = torch.maximum(weight, most)
+    total, mean = torch.zeros_like(most), torch.zeros_like(most)
+    for depth, weight in zip(depths, weights, strict=True):
+        same = (depth - reference).abs() <= same_surface  # inf - inf is nan, and no
+        total += torch.where(same, weight, torch.zeros_like(weight))
+        mean += torch.where(same, weight * depth, torch.zeros_like(weight))
+    return torch.where((mean_opacity >= OPAQUE) & (total > 0), mean / total.clamp_min(1e-12), torch.full_like(mean, torch.inf))

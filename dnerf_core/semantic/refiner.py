@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from dnerf_core.generator.config import GeneratorConfig
+from dnerf_core.generator.prepared import conv_leaky_relu
 from dnerf_core.semantic.config import SemanticConfig
 from dnerf_core.semantic.layers import EqualizedConv, activate
+
+
+Layer = Callable[[Tensor], Tensor]
 
 
 def upsampling_sizes(raw: int, full: int) -> list[int]:
@@ -58,15 +65,61 @@ class Refiner(nn.Module):
         enlarged = _resize(scores, self.full_size)
         if self.kind == "bilinear":
             return enlarged
-        x = torch.cat([scores, features, guide] if guide is not None and self.guide == "rendered" else [scores, features], dim=1)
-        x = activate(self.raw0(x.contiguous(memory_format=torch.channels_last)))
-        x = activate(self.raw1(x))
-        for index, (size, layer) in enumerate(zip(self.sizes, self.up, strict=True)):
+        x = self._convolve(scores, features, guide, [_activated(layer) for layer in self.layers], torch.float32)
+        return enlarged + self.out(x)
+
+    @property
+    def layers(self) -> list[EqualizedConv]:
+        """The convolutions before the last one, in order."""
+        return [self.raw0, self.raw1, *self.up]  # type: ignore[list-item]  # nn.ModuleList forgets what it holds
+
+    def _convolve(
+        self, scores: Tensor, features: Tensor, guide: Tensor | None, layers: list[Layer], dtype: torch.dtype
+    ) -> Tensor:
+        """What the last convolution sees, [B, w, S, S]."""
+        raw = [scores, features, guide] if guide is not None and self.guide == "rendered" else [scores, features]
+        x = torch.cat(raw, dim=1).to(dtype, memory_format=torch.channels_last)
+        x = layers[1](layers[0](x))
+        for index, (size, layer) in enumerate(zip(self.sizes, layers[2:], strict=True)):
             x = _resize(x, size)
             if guide is not None and self.guide == "rgb" and index == len(self.sizes) - 1:
                 x = torch.cat([x, guide.to(x.dtype)], dim=1)
-            x = activate(layer(x))
-        return enlarged + self.out(x)
+            x = layer(x)
+        return x
+
+
+class PreparedRefiner:
+    """A frozen refiner for inference: gains folded into the weights, convolutions in `dtype`."""
+
+    def __init__(self, refiner: Refiner, dtype: torch.dtype) -> None:
+        self.refiner, self.dtype = refiner, dtype
+        if refiner.kind == "light":
+            self.layers = [_folded(layer, dtype, math.sqrt(2)) for layer in refiner.layers]
+            self.out_weight, self.out_bias = folded_weights(refiner.out, dtype, 1.0)
+
+    def __call__(self, scores: Tensor, features: Tensor, guide: Tensor | None = None) -> Tensor:
+        """Class scores float32 [B, C, S, S], as `Refiner.forward`."""
+        if self.refiner.kind == "bilinear":
+            scores_only: Tensor = self.refiner(scores, features, guide)
+            return scores_only
+        x = self.refiner._convolve(scores, features, guide, self.layers, self.dtype)
+        return F.conv2d(x, self.out_weight, self.out_bias, padding=1).float() + _resize(scores, self.refiner.full_size)
+
+
+def folded_weights(layer: EqualizedConv, dtype: torch.dtype, gain: float) -> tuple[Tensor, Tensor]:
+    """Weight and bias of `gain` times the convolution, ready to run in `dtype`."""
+    weight = layer.weight * (layer.gain * gain)
+    return weight.to(dtype, memory_format=torch.channels_last), (layer.bias * gain).to(dtype)
+
+
+def _folded(layer: EqualizedConv, dtype: torch.dtype, gain: float) -> Layer:
+    # leaky_relu(x) * gain = leaky_relu(x * gain)
+    weight, bias = folded_weights(layer, dtype, gain)
+    return lambda x: conv_leaky_relu(x, weight, bias)
+
+
+def _activated(layer: EqualizedConv) -> Layer:
+    return lambda x: activate(layer(x))
 
 
 def _resize(x: Tensor, size: int) -> Tensor:

@@ -16,7 +16,8 @@ from headless.reporting import Reporter
 if TYPE_CHECKING:
     from dnerf_core.camera import Camera
     from dnerf_core.labels import LabelSet
-    from dnerf_core.model import LabeledView, Model
+    from dnerf_core.model import Model
+    from dnerf_core.subject import LabeledView
     from headless.models import ModelFacts
     from headless.plan import ViewPlan
     from headless.view_job import RenderView

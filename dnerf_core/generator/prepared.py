@@ -1,0 +1,161 @@
+"""The super-resolution of one subject, prepared: styles, demodulation and gains are folded into the weights once, for all its views.
+
+With reduced precision (bfloat16 or float16) convolutions run channels last, and an upsampling one becomes a plain one: a transposed
+convolution of stride 2 followed by the FIR is one 6x6 filter, whose four phases are four 3x3 filters at the input's size. That is four
+times the arithmetic of the transposed convolution, at the full rate of the matrix units, and saves the FIR's pass over memory.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from dnerf_core.generator.stylegan2 import (
+    LRELU_GAIN,
+    LRELU_SLOPE,
+    SynthesisBlock,
+    SynthesisLayer,
+    ToRGB,
+    demodulation,
+    fir_kernel,
+    upsample_image,
+)
+from dnerf_core.generator.superresolution import SuperResolution, input_of
+
+
+class PreparedLayer:
+    """A `SynthesisLayer` whose style is known."""
+
+    def __init__(self, layer: SynthesisLayer, w: Tensor, noise_mode: str, dtype: torch.dtype) -> None:
+        """w [1, w_dim]."""
+        styles = layer.affine(w)
+        weight = layer.weight * styles[0, None, :, None, None]
+        weight = weight * (demodulation(layer.weight, styles)[0, :, None, None, None] * LRELU_GAIN)
+        self.up, self.clamp, self.phased = layer.up, layer.conv_clamp, layer.up and dtype != torch.float32
+        if self.phased:
+            weight = upsampling_phases(weight)
+        elif self.up:
+            weight = weight.transpose(0, 1)
+        self.weight = weight.to(dtype, memory_format=torch.channels_last)
+        bias = layer.bias * LRELU_GAIN
+        self.bias = (bias.repeat(4) if self.phased else bias).to(dtype)
+        self.noise: Tensor | None = None
+        if noise_mode == "const":
+            self.noise = (layer.noise_const * (layer.noise_strength * LRELU_GAIN)).to(dtype)
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """x [1, I, H, W] -> [1, O, H', W'], as the layer."""
+        if self.noise is None and (self.phased or not self.up):
+            # all that follows the convolution is a point's own business, so it is done before the phases are interleaved
+            x = self._clamped(conv_leaky_relu(x, self.weight, self.bias))
+            return interleave_phases(x) if self.phased else x
+        if self.phased:
+            x = interleave_phases(F.conv2d(x, self.weight, self.bias, padding=1))
+        elif self.up:
+            x = F.conv_transpose2d(x, self.weight, stride=2)
+            x = F.conv2d(x, fir_kernel(x, x.shape[1], gain=4.0), self.bias, padding=1, groups=x.shape[1])
+        else:
+            x = F.conv2d(x, self.weight, self.bias, padding=1)
+        return self._clamped(F.leaky_relu_(x if self.noise is None else x.add_(self.noise), LRELU_SLOPE))
+
+    def _clamped(self, x: Tensor) -> Tensor:
+        return x if self.clamp is None else clamp_magnitude_(x, self.clamp)
+
+
+class PreparedToRGB:
+    """A `ToRGB` whose style is known."""
+
+    def __init__(self, layer: ToRGB, w: Tensor, dtype: torch.dtype) -> None:
+        """w [1, w_dim]."""
+        styles = layer.affine(w) * layer.weight_gain
+        self.weight = (layer.weight * styles[0, None, :, None, None]).to(dtype, memory_format=torch.channels_last)
+        self.bias, self.clamp = layer.bias[:, None, None], layer.conv_clamp
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """x [1, I, H, W] -> float32 image [1, 3, H, W]."""
+        image = F.conv2d(x, self.weight).float() + self.bias
+        return image if self.clamp is None else image.clamp_(-self.clamp, self.clamp)
+
+
+class PreparedSuperResolution:
+    """A `SuperResolution` for one subject."""
+
+    def __init__(self, module: SuperResolution, ws: Tensor, dtype: torch.dtype = torch.float32) -> None:
+        """ws [1, num_ws, w_dim]; dtype: of the convolutions (images are added up in float32)."""
+        self.module, self.dtype = module, dtype
+        w, mode = ws[:, -1], module.config.noise_mode
+        self.blocks = [_PreparedBlock(block, w, mode, dtype) for block in (module.block0, module.block1)]
+
+    def __call__(self, features: Tensor) -> Tensor:
+        """Image [1, 3, S, S], as the module, of features [1, C, R, R]."""
+        features = input_of(self.module, features)
+        image = features[:, :3]
+        x = features.to(self.dtype, memory_format=torch.channels_last)
+        for block in self.blocks:
+            x, image = block(x, image)
+        return image
+
+
+class _PreparedBlock:
+    def __init__(self, block: SynthesisBlock, w: Tensor, noise_mode: str, dtype: torch.dtype) -> None:
+        self.up = block.up
+        self.conv0 = PreparedLayer(block.conv0, w, noise_mode, dtype)
+        self.conv1 = PreparedLayer(block.conv1, w, noise_mode, dtype)
+        self.torgb = PreparedToRGB(block.torgb, w, dtype)
+
+    def __call__(self, x: Tensor, image: Tensor) -> tuple[Tensor, Tensor]:
+        x = self.conv1(self.conv0(x))
+        return x, self.torgb(x) + (upsample_image(image) if self.up else image)
+
+
+def conv_leaky_relu(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    """leaky_relu(conv2d(x, weight, bias), 0.2), same size.
+
+    On a CPU in bfloat16 the activation alone costs a third of the convolution, so both go to oneDNN as one call where this torch
+    offers it: the operator that torch.compile itself emits. It rounds once where the two calls round twice.
+    """
+    padding = weight.shape[-1] // 2
+    if x.dtype == torch.bfloat16 and x.device.type == "cpu" and hasattr(torch.ops.mkldnn, "_convolution_pointwise"):
+        pairs = ([padding, padding], [1, 1], [1, 1])
+        out: Tensor = torch.ops.mkldnn._convolution_pointwise(x, weight, bias, *pairs, 1, "leaky_relu", [LRELU_SLOPE], "")
+        return out
+    return F.leaky_relu_(F.conv2d(x, weight, bias, padding=padding), LRELU_SLOPE)
+
+
+def clamp_magnitude_(x: Tensor, limit: float) -> Tensor:
+    """x.clamp_(-limit, limit).
+
+    For bfloat16 on a CPU on the bits: numbers of one sign order as their 16-bit integers do, and integers run at the memory's speed,
+    15 times faster here. (NaN would become the limit.)
+    """
+    if x.dtype != torch.bfloat16 or x.device.type != "cpu":
+        return x.clamp_(-limit, limit)
+    bits = x.view(torch.int16)
+    most = int(torch.tensor(limit, dtype=torch.bfloat16).view(torch.int16))
+    bits.clamp_(max=most)
+    # flipping the sign bit turns negative numbers into positive ones of the same magnitude, and back
+    bits.bitwise_xor_(-(2**15)).clamp_(max=most).bitwise_xor_(-(2**15))
+    return x
+
+
+def upsampling_phases(weight: Tensor) -> Tensor:
+    """The transposed convolution (stride 2) of weight [O, I, 3, 3] and the FIR after it, as one plain convolution [4 O, I, 3, 3].
+
+    With k the full convolution of weight and FIR (6 taps an axis, from -2), output 2 q + p is sum over d in -1..1 of
+    x[q + d] k[p - 2 d]. Output channel (py * 2 + px) * O + o is phase (py, px) of channel o; see `interleave_phases`.
+    """
+    out_channels, in_channels = weight.shape[:2]
+    fir = fir_kernel(weight, 1, gain=4.0)
+    full = F.conv2d(F.pad(weight.reshape(-1, 1, 3, 3), (3, 3, 3, 3)), fir).reshape(out_channels, in_channels, 6, 6)
+    taps = [torch.tensor([p + 2 + 2, p + 2, p + 2 - 2], device=weight.device) for p in (0, 1)]
+    phases = [full[:, :, taps[py]][:, :, :, taps[px]] for py in (0, 1) for px in (0, 1)]
+    return torch.cat(phases)
+
+
+def interleave_phases(x: Tensor) -> Tensor:
+    """[1, 4 O, H, W] phases -> [1, O, 2 H, 2 W], channels last."""
+    _, channels, height, width = x.shape
+    split = x.permute(0, 2, 3, 1).reshape(height, width, 2, 2, channels // 4)
+    merged = split.permute(0, 2, 1, 3, 4).reshape(1, 2 * height, 2 * width, channels // 4)
+    return merged.permute(0, 3, 1, 2)

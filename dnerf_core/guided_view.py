@@ -1,0 +1,137 @@
+"""One view of a subject, volume-rendered where its density grid says that there is something to see."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from dnerf_core.generator.config import GeneratorConfig
+from dnerf_core.generator.packed_field import PackedField
+from dnerf_core.rendering.compositing import composite_distance, interval_weights, sample_weights
+from dnerf_core.rendering.density_grid import DensityGrid
+from dnerf_core.rendering.guided import SamplePlan, plan_samples, points_along
+from dnerf_core.rendering.segments import segment_sum
+from dnerf_core.rendering.volume import RayBundle
+from dnerf_core.semantic.packed import PackedSemantics
+
+VALUE_EPSILON = 1e-4
+"""Colours are read only at samples whose weight exceeds this; at 96 samples a pixel is off by less than 0.01 in the worst case."""
+
+
+@dataclass(frozen=True)
+class GuidedView:
+    """A view at neural resolution R.
+
+    Attributes:
+        features: [1, C, R, R] (channels last), about [-1, 1]; None if colours were not asked for.
+        distance: [R, R] along the unit ray, world units; +inf where nothing is met. opacity: [R, R] in [0, 1].
+        semantic_sums: [R * R, 64], composited hidden activations, and semantic_opacity [R * R], what they stand for; None if not asked for.
+    """
+
+    features: Tensor | None
+    distance: Tensor
+    opacity: Tensor
+    semantic_sums: Tensor | None
+    semantic_opacity: Tensor | None
+
+
+class _Canvas:
+    """What a view's rays gather, filled piece by piece."""
+
+    def __init__(self, count: int, like: Tensor, color_channels: int, semantic_channels: int) -> None:
+        self.opacity = like.new_zeros(count)
+        self.distance = like.new_full((count,), torch.inf)
+        self.color = like.new_zeros(count, color_channels) if color_channels else None
+        self.semantic = like.new_zeros(count, semantic_channels) if semantic_channels else None
+        self.semantic_opacity = like.new_zeros(count) if semantic_channels else None
+
+
+def guided_view(
+    field: PackedField,
+    semantics: PackedSemantics | None,
+    grid: DensityGrid,
+    rays: RayBundle,
+    seen: Tensor,
+    config: GeneratorConfig,
+    *,
+    colors: bool = True,
+) -> GuidedView:
+    """Render one view.
+
+    Args:
+        semantics: None: no semantics are rendered.
+        rays: all R * R rays of the view, row-major.
+        seen: bool [R * R], the rays that can meet anything.
+        colors: whether colour features are rendered.
+    """
+    side = config.rays.neural_resolution
+    channels = field.planes.table.shape[1] if colors else 0
+    canvas = _Canvas(len(rays), rays.start, channels, 0 if semantics is None else semantics.planes.table.shape[1])
+    which = seen.nonzero()[:, 0]
+    bundle = rays if len(which) == len(rays) else rays.select(which)
+    origins, directions = bundle.origins.t().contiguous(), bundle.directions.t().contiguous()
+    for plan in plan_samples(grid, bundle, config.rays.samples_coarse, config.rays.samples_fine):
+        _fill(canvas, plan, which[plan.ray], field, semantics, origins[:, plan.ray], directions[:, plan.ray])
+    features = None
+    if canvas.color is not None:
+        color = canvas.color
+        if config.rays.white_back:
+            color += (1 - canvas.opacity)[:, None]
+        features = color.mul_(2).sub_(1).view(1, side, side, -1).permute(0, 3, 1, 2)
+    square = (side, side)
+    return GuidedView(
+        features, canvas.distance.view(square), canvas.opacity.view(square), canvas.semantic, canvas.semantic_opacity
+    )
+
+
+def _fill(
+    canvas: _Canvas,
+    plan: SamplePlan,
+    pixel: Tensor,
+    field: PackedField,
+    semantics: PackedSemantics | None,
+    origins: Tensor,
+    directions: Tensor,
+) -> None:
+    """Read a plan's samples and composite them into its pixels; origins and directions are [3, M]."""
+    distances = plan.distances
+    rays, samples = distances.shape
+    if plan.read is None:
+        place = None
+        points = points_along(origins, directions, distances)
+    else:
+        place = plan.read.flatten().nonzero()[:, 0]
+        row = place.div(samples, rounding_mode="floor")
+        points = origins[:, row] + distances.flatten()[place] * directions[:, row]
+    taps = field.planes.taps(points)
+    hidden = field.hidden(taps)
+    raw = field.decoder.raw_density(hidden)
+    if place is None:
+        raw = raw.view(rays, samples)
+    else:
+        raw = plan.estimate.flatten().index_copy(0, place, raw).view(rays, samples)
+    weights = interval_weights(distances, raw)
+    opacity = weights.sum(dim=1)
+    canvas.opacity[pixel] = opacity
+    canvas.distance[pixel] = composite_distance(weights, distances)
+    own = sample_weights(weights).flatten()
+    if place is not None:
+        own = own[place]
+    if canvas.color is not None:
+        keep = (own > VALUE_EPSILON).nonzero()[:, 0]
+        at = (keep if place is None else place[keep]).div(samples, rounding_mode="floor")
+        canvas.color[pixel] = segment_sum(field.decoder.colors(hidden[keep]), own[keep], at, rays)
+    if semantics is not None:
+        assert canvas.semantic is not None
+        assert canvas.semantic_opacity is not None
+        keep = (own > semantics.branch.config.weight_epsilon).nonzero()[:, 0]
+        at = (keep if place is None else place[keep]).div(samples, rounding_mode="floor")
+        weight = own[keep]
+        sums = segment_sum(semantics.hidden(taps.select(keep)), weight, at, rays)
+        # what was left out is made up for, so that a ray keeps its opacity; a ray that has nothing left shows background
+        kept = opacity.new_zeros(rays).index_add_(0, at, weight)
+        met = kept > 0
+        canvas.semantic[pixel] = sums * torch.where(met, opacity / kept, torch.zeros_like(kept))[:, None]
+        canvas.semantic_opacity[pixel] = torch.where(met, opacity, torch.zeros_like(opacity))

@@ -1,0 +1,217 @@
+"""A latent made solid is a Subject; a Subject seen from a camera is a LabeledView."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor
+
+from dnerf_core.camera import Camera
+from dnerf_core.generator.config import RayConfig
+from dnerf_core.generator.eg3d import Planes
+from dnerf_core.generator.packed_field import PackedField
+from dnerf_core.generator.prepared import PreparedSuperResolution
+from dnerf_core.guided_view import guided_view
+from dnerf_core.rendering.density_grid import DensityGrid
+from dnerf_core.rendering.depth import OPAQUE, ray_cosines, resample_depth
+from dnerf_core.rendering.volume import RayBundle, RaySamples
+from dnerf_core.semantic.branch import SemanticBranch, SemanticMaps, label_mask
+from dnerf_core.semantic.packed import PackedSemantics
+from dnerf_core.semantic.triplane import ProjectedPlanes
+from dnerf_core.semantic.visibility import VisibleSamples, density_pass, join_visible, visible_samples
+
+if TYPE_CHECKING:
+    from dnerf_core.model import Model
+
+Channel = Literal["rgb", "mask", "depth"]
+ALL_CHANNELS: tuple[Channel, ...] = ("rgb", "mask", "depth")
+
+GRID_NODES = 64
+"""Nodes an axis of a subject's density grid."""
+
+SAME_SURFACE = 0.02
+"""Depth difference, as a fraction of the box's side, above which neighbouring pixels show different surfaces."""
+
+
+@dataclass(frozen=True, eq=False)
+class LabeledView:
+    """One view, on the CPU. A channel that was not asked for is None.
+
+    Attributes:
+        camera: where it was seen from.
+        rgb: uint8 [H, W, 3].
+        mask: uint8 [H, W] of label ids, 0 background; None, too, when the model has no semantic branch.
+        depth_planar: float32 [H, W], along the optical axis, world units, +inf at background.
+    """
+
+    camera: Camera
+    rgb: NDArray[np.uint8] | None
+    mask: NDArray[np.uint8] | None
+    depth_planar: NDArray[np.float32] | None
+
+
+@dataclass(frozen=True)
+class _Raw:
+    """A view at neural resolution: features [1, C, R, R] or None, distance and opacity [1, R, R], semantic maps or None."""
+
+    features: Tensor | None
+    distance: Tensor
+    opacity: Tensor
+    maps: SemanticMaps | None
+
+
+class Subject:
+    """One latent made solid: its planes and what is derived from them are made once, on first need, and every view reads them."""
+
+    def __init__(self, model: Model, ws: Tensor) -> None:
+        """ws [1, num_ws, w_dim] on the model's device."""
+        self.model, self.ws = model, ws
+
+    @cached_property
+    def planes(self) -> Planes:
+        """The subject's planes and block features."""
+        with torch.no_grad():
+            return self.model.generator.planes(self.ws)
+
+    @cached_property
+    def projected(self) -> ProjectedPlanes:
+        """The subject's semantic tri-plane, after the decoder's first layer."""
+        assert self.model.branch is not None
+        with torch.no_grad():
+            return self.model.branch.project(self.planes)
+
+    @cached_property
+    def field(self) -> PackedField:
+        """The radiance field, packed for inference."""
+        with torch.no_grad():
+            return PackedField.pack(self.planes.planes, self.model.generator.decoder, self.model.config)
+
+    @cached_property
+    def grid(self) -> DensityGrid:
+        """The density grid that all views share."""
+        with torch.no_grad():
+            return self.field.density_grid(GRID_NODES, longest_ray(self.model.config.rays, self.model.config.triplane.box_warp))
+
+    @cached_property
+    def semantics(self) -> PackedSemantics:
+        """The semantic tri-plane, packed for inference."""
+        assert self.model.branch is not None
+        with torch.no_grad():
+            return PackedSemantics.pack(self.model.branch, self.projected)
+
+    @cached_property
+    def superresolution(self) -> PreparedSuperResolution:
+        """The super-resolution with this subject's styles folded in."""
+        with torch.no_grad():
+            return PreparedSuperResolution(self.model.generator.superresolution, self.ws, self.model.convolution_dtype)
+
+    def render(
+        self, camera: Camera, size_px: int | None = None, channels: tuple[Channel, ...] = ALL_CHANNELS, *, exact: bool = False
+    ) -> LabeledView:
+        """See the subject from a camera.
+
+        Args:
+            size_px: side of the pictures in pixels; None: the generator's image size.
+            channels: what is wanted; nothing is computed for the others.
+            exact: the literal method's numbers (`dnerf_core.reference`) to 1e-4: both passes read at every sample, float32. Else samples
+                are read where the density grid says that they matter, and the super-resolutions run in the model's
+                `convolution_dtype`; docs/performance.md has the differences.
+        """
+        size = size_px or self.model.config.image_size
+        branch = self.model.branch if "mask" in channels else None
+        guide_kind = "none" if branch is None else branch.config.refiner.guide
+        colors = "rgb" in channels or guide_kind != "none"
+        with torch.no_grad():
+            cam2world = torch.tensor(camera.cam2world, dtype=torch.float32, device=self.model.device)[None]
+            intrinsics = torch.tensor(camera.intrinsics, dtype=torch.float32, device=self.model.device)[None]
+            see = self._see_exactly if exact else self._see
+            raw = see(cam2world, intrinsics, branch, colors)
+            image = None
+            if raw.features is not None and ("rgb" in channels or guide_kind == "rgb"):
+                image = self.model.generator.superresolve(raw.features, self.ws) if exact else self.superresolution(raw.features)
+            mask = depth = rgb = None
+            if branch is not None and raw.maps is not None:
+                guide = {"none": None, "rendered": raw.features, "rgb": image}[guide_kind]
+                refine = branch.refiner if exact else self.model.prepared_refiner
+                mask = label_mask(_resized(refine(raw.maps.scores, raw.maps.features, guide), size))[0].cpu().numpy()
+            if "depth" in channels:
+                depth = self._depth(raw, intrinsics, size)[0].cpu().numpy()
+            if "rgb" in channels:
+                assert image is not None
+                rgb = to_uint8(image, size)[0]
+        return LabeledView(camera, rgb, mask, depth)
+
+    def _see(self, cam2world: Tensor, intrinsics: Tensor, branch: SemanticBranch | None, colors: bool) -> _Raw:
+        """The fast path. A branch with a density of its own needs every sample, and gets a density pass as in the exact one."""
+        config = self.model.config
+        side = config.rays.neural_resolution
+        rays, seen = self.model.generator.ray_bundle(cam2world, intrinsics, side)
+        footprint = self.grid.footprint(cam2world[0], intrinsics[0], side)
+        if footprint is not None:
+            seen = seen & footprint
+        guided = branch is not None and branch.config.density_prior
+        view = guided_view(self.field, self.semantics if guided else None, self.grid, rays, seen, config, colors=colors)
+        maps = None
+        if view.semantic_sums is not None and view.semantic_opacity is not None:
+            maps = self.semantics.maps(view.semantic_sums, view.semantic_opacity, side)
+        elif branch is not None:
+            planes = self.planes.planes
+            visible = density_pass(self.model.generator, planes, cam2world, intrinsics, side, branch.config)
+            maps = branch.maps(self.projected, visible)
+        return _Raw(view.features, view.distance[None], view.opacity[None], maps)
+
+    def _see_exactly(self, cam2world: Tensor, intrinsics: Tensor, branch: SemanticBranch | None, colors: bool) -> _Raw:
+        pieces: list[VisibleSamples] = []
+        resolution = self.model.config.rays.neural_resolution
+        every = None if branch is None else dataclasses.replace(branch.config, weight_epsilon=0.0)
+
+        def keep_visible(rays: RayBundle, samples: RaySamples, ray: Tensor) -> None:
+            if every is not None:
+                pieces.append(visible_samples(rays, samples, ray, 1, resolution, every))
+
+        rendering = self.model.generator.render(self.planes.planes, cam2world, intrinsics, observe=keep_visible, colors=colors)
+        maps = None
+        if branch is not None and every is not None:
+            visible = join_visible(pieces) if pieces else _nothing_visible(branch, resolution, rendering.opacity)
+            maps = branch.maps(self.projected, visible)
+        return _Raw(rendering.features if colors else None, rendering.distance, rendering.opacity, maps)
+
+    def _depth(self, raw: _Raw, intrinsics: Tensor, size: int) -> Tensor:
+        planar = raw.distance * ray_cosines(intrinsics, raw.distance.shape[-1])
+        planar = torch.where(raw.opacity >= OPAQUE, planar, torch.full_like(planar, torch.inf))
+        return resample_depth(planar, raw.opacity, size, SAME_SURFACE * self.model.config.triplane.box_warp)
+
+
+def longest_ray(rays: RayConfig, box_side: float) -> float:
+    """Length of the longest stretch of a ray that is sampled, world units."""
+    if rays.ray_start == "auto" or rays.ray_end == "auto":
+        return math.sqrt(3) * box_side
+    return rays.ray_end - rays.ray_start
+
+
+def _nothing_visible(branch: SemanticBranch, resolution: int, like: Tensor) -> VisibleSamples:
+    """What a camera that looks past the box sees."""
+    distances = None if branch.config.density_prior else like.new_zeros(0, branch.config.density_samples)
+    ray = torch.zeros(0, dtype=torch.int64, device=like.device)
+    return VisibleSamples(1, resolution, ray, like.new_zeros(0, 3), like.new_zeros(0), distances)
+
+
+def _resized(image: Tensor, size_px: int) -> Tensor:
+    if image.shape[-1] == size_px:
+        return image
+    return F.interpolate(image, size=(size_px, size_px), mode="bilinear", align_corners=False, antialias=True)
+
+
+def to_uint8(image: Tensor, size_px: int) -> NDArray[np.uint8]:
+    """Image [B, 3, S, S] in [-1, 1] as uint8 [B, H, W, 3] at another size (bilinear, antialiased)."""
+    image = _resized(image, size_px)
+    pixels: NDArray[np.uint8] = (image * 127.5 + 127.5).round().clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
+    return pixels
