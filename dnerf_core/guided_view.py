@@ -108,10 +108,9 @@ def _fill(
     taps = field.planes.taps(points)
     hidden = field.hidden(taps)
     raw = field.decoder.raw_density(hidden)
-    if place is None:
-        raw = raw.view(rays, samples)
-    else:
-        raw = plan.estimate.flatten().index_copy(0, place, raw).view(rays, samples)
+    if place is not None:
+        raw = plan.estimate.flatten().index_copy(0, place, raw)
+    raw = raw.view(rays, samples)
     weights = interval_weights(distances, raw)
     opacity = weights.sum(dim=1)
     canvas.opacity[pixel] = opacity

@@ -85,7 +85,7 @@ class LiteralSubject:
                 if white:
                     features[index] += (1 - weights.sum(dim=1))[:, None]
             if semantic_map is not None:
-                semantic_map[index] = self._semantics(points, own)
+                semantic_map[index] = self._semantics(points, distances, own)
         distance[hit] = distance[hit].clamp(lowest, highest)
         square = features.t().reshape(1, -1, side, side) * 2 - 1
         seen = None if semantic_map is None else semantic_map.t().reshape(1, -1, side, side)
@@ -118,12 +118,18 @@ class LiteralSubject:
         out = self.generator.decoder.net(mean.t()).reshape(*points.shape[:2], -1)
         return out[..., 0], torch.sigmoid(out[..., 1:]) * 1.002 - 0.001
 
-    def _semantics(self, points: Tensor, own: Tensor) -> Tensor:
+    def _semantics(self, points: Tensor, distances: Tensor, own: Tensor) -> Tensor:
         """[M, C + 32]: every sample decoded to its end, then composited over the learned background."""
-        assert self.branch is not None and self.semantic_planes is not None
+        assert self.branch is not None
+        assert self.semantic_planes is not None
+        config = self.branch.config
+        if not config.density_prior:  # a density of its own, at evenly picked samples
+            count = distances.shape[1]
+            pick = torch.linspace(0, count - 1, min(config.density_samples, count)).round().long()
+            points, distances = points[:, pick], distances[:, pick]
         values, density = literal_values(self.branch, self.semantic_planes, points.reshape(-1, 3))
-        if not self.branch.config.density_prior:
-            raise NotImplementedError("the literal view of a branch with a density of its own: read points with literal_values")
+        if not config.density_prior:
+            own = own_weights(march(distances, density.reshape(distances.shape)))
         seen = (own[..., None] * values.reshape(*own.shape, -1)).sum(dim=1)
         return seen + (1 - own.sum(dim=1))[:, None] * self.branch.state_dict()["background"]
 

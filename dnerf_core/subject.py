@@ -43,16 +43,25 @@ SAME_SURFACE = 0.02
 
 @dataclass(frozen=True, eq=False)
 class LabeledView:
-    """One view, on the CPU. A channel that was not asked for is None.
+    """One view with all its channels, on the CPU.
 
     Attributes:
         camera: where it was seen from.
         rgb: uint8 [H, W, 3].
-        mask: uint8 [H, W] of label ids, 0 background; None, too, when the model has no semantic branch.
+        mask: uint8 [H, W] of label ids, 0 background; None when the model has no semantic branch.
         depth_planar: float32 [H, W], along the optical axis, world units, +inf at background.
     """
 
     camera: Camera
+    rgb: NDArray[np.uint8]
+    mask: NDArray[np.uint8] | None
+    depth_planar: NDArray[np.float32]
+
+
+@dataclass(frozen=True, eq=False)
+class PartialView:
+    """Some channels of a view, as `LabeledView` has them; None for what was not asked for, and for the mask of a model without labels."""
+
     rgb: NDArray[np.uint8] | None
     mask: NDArray[np.uint8] | None
     depth_planar: NDArray[np.float32] | None
@@ -113,14 +122,20 @@ class Subject:
         with torch.no_grad():
             return PreparedSuperResolution(self.model.generator.superresolution, self.ws, self.model.convolution_dtype)
 
-    def render(
+    def render(self, camera: Camera, size_px: int | None = None, *, exact: bool = False) -> LabeledView:
+        """See the subject from a camera, all channels; see `channels` for the arguments."""
+        view = self.channels(camera, size_px, exact=exact)
+        assert view.rgb is not None
+        assert view.depth_planar is not None
+        return LabeledView(camera, view.rgb, view.mask, view.depth_planar)
+
+    def channels(
         self, camera: Camera, size_px: int | None = None, channels: tuple[Channel, ...] = ALL_CHANNELS, *, exact: bool = False
-    ) -> LabeledView:
-        """See the subject from a camera.
+    ) -> PartialView:
+        """See the subject from a camera; nothing is computed for channels that are not asked for.
 
         Args:
             size_px: side of the pictures in pixels; None: the generator's image size.
-            channels: what is wanted; nothing is computed for the others.
             exact: the literal method's numbers (`dnerf_core.reference`) to 1e-4: both passes read at every sample, float32. Else samples
                 are read where the density grid says that they matter, and the super-resolutions run in the model's
                 `convolution_dtype`; docs/performance.md has the differences.
@@ -147,7 +162,7 @@ class Subject:
             if "rgb" in channels:
                 assert image is not None
                 rgb = to_uint8(image, size)[0]
-        return LabeledView(camera, rgb, mask, depth)
+        return PartialView(rgb, mask, depth)
 
     def _see(self, cam2world: Tensor, intrinsics: Tensor, branch: SemanticBranch | None, colors: bool) -> _Raw:
         """The fast path. A branch with a density of its own needs every sample, and gets a density pass as in the exact one."""

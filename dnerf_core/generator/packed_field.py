@@ -1,4 +1,4 @@
-"""The radiance field of one subject, packed for inference: merged planes as one table, the decoder's run-time gains folded into its weights."""
+"""The radiance field of one subject, packed for inference: merged planes as one table, run-time gains folded into the decoder."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from dnerf_core.generator.stylegan2 import FullyConnected
 from dnerf_core.rendering.density_grid import DensityGrid
 from dnerf_core.rendering.packed_planes import PackedPlanes, Taps
 from dnerf_core.rendering.triplane import AXIS
-
 
 EXP_LIMIT = 80.0
 """exp() of more than this is not far from overflow in float32."""

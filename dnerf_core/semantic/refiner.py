@@ -14,7 +14,6 @@ from dnerf_core.generator.prepared import conv_leaky_relu
 from dnerf_core.semantic.config import SemanticConfig
 from dnerf_core.semantic.layers import EqualizedConv, activate
 
-
 Layer = Callable[[Tensor], Tensor]
 
 
@@ -71,7 +70,7 @@ class Refiner(nn.Module):
     @property
     def layers(self) -> list[EqualizedConv]:
         """The convolutions before the last one, in order."""
-        return [self.raw0, self.raw1, *self.up]  # type: ignore[list-item]  # nn.ModuleList forgets what it holds
+        return [self.raw0, self.raw1, *self.up]
 
     def _convolve(
         self, scores: Tensor, features: Tensor, guide: Tensor | None, layers: list[Layer], dtype: torch.dtype
