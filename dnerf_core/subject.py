@@ -21,7 +21,7 @@ from dnerf_core.generator.packed_field import PackedField
 from dnerf_core.generator.prepared import PreparedSuperResolution
 from dnerf_core.guided_view import guided_view
 from dnerf_core.rendering.density_grid import DensityGrid
-from dnerf_core.rendering.depth import OPAQUE, ray_cosines, resample_depth
+from dnerf_core.rendering.depth import planar_depth
 from dnerf_core.rendering.volume import RayBundle, RaySamples
 from dnerf_core.semantic.branch import SemanticBranch, SemanticMaps, label_mask
 from dnerf_core.semantic.packed import PackedSemantics
@@ -36,9 +36,6 @@ ALL_CHANNELS: tuple[Channel, ...] = ("rgb", "mask", "depth")
 
 GRID_NODES = 64
 """Nodes an axis of a subject's density grid."""
-
-SAME_SURFACE = 0.02
-"""Depth difference, as a fraction of the box's side, above which neighbouring pixels show different surfaces."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -156,9 +153,13 @@ class Subject:
             if branch is not None and raw.maps is not None:
                 guide = {"none": None, "rendered": raw.features, "rgb": image}[guide_kind]
                 refine = branch.refiner if exact else self.model.prepared_refiner
-                mask = label_mask(_resized(refine(raw.maps.scores, raw.maps.features, guide), size))[0].cpu().numpy()
+                mask = label_mask(resized(refine(raw.maps.scores, raw.maps.features, guide), size))[0].cpu().numpy()
             if "depth" in channels:
-                depth = self._depth(raw, intrinsics, size)[0].cpu().numpy()
+                depth = (
+                    planar_depth(raw.distance, raw.opacity, intrinsics, size, self.model.config.triplane.box_warp)[0]
+                    .cpu()
+                    .numpy()
+                )
             if "rgb" in channels:
                 assert image is not None
                 rgb = to_uint8(image, size)[0]
@@ -199,11 +200,6 @@ class Subject:
             maps = branch.maps(self.projected, visible)
         return _Raw(rendering.features if colors else None, rendering.distance, rendering.opacity, maps)
 
-    def _depth(self, raw: _Raw, intrinsics: Tensor, size: int) -> Tensor:
-        planar = raw.distance * ray_cosines(intrinsics, raw.distance.shape[-1])
-        planar = torch.where(raw.opacity >= OPAQUE, planar, torch.full_like(planar, torch.inf))
-        return resample_depth(planar, raw.opacity, size, SAME_SURFACE * self.model.config.triplane.box_warp)
-
 
 def longest_ray(rays: RayConfig, box_side: float) -> float:
     """Length of the longest stretch of a ray that is sampled, world units."""
@@ -219,7 +215,8 @@ def _nothing_visible(branch: SemanticBranch, resolution: int, like: Tensor) -> V
     return VisibleSamples(1, resolution, ray, like.new_zeros(0, 3), like.new_zeros(0), distances)
 
 
-def _resized(image: Tensor, size_px: int) -> Tensor:
+def resized(image: Tensor, size_px: int) -> Tensor:
+    """Image [B, C, S, S] at another size (bilinear, antialiased)."""
     if image.shape[-1] == size_px:
         return image
     return F.interpolate(image, size=(size_px, size_px), mode="bilinear", align_corners=False, antialias=True)
@@ -227,6 +224,6 @@ def _resized(image: Tensor, size_px: int) -> Tensor:
 
 def to_uint8(image: Tensor, size_px: int) -> NDArray[np.uint8]:
     """Image [B, 3, S, S] in [-1, 1] as uint8 [B, H, W, 3] at another size (bilinear, antialiased)."""
-    image = _resized(image, size_px)
+    image = resized(image, size_px)
     pixels: NDArray[np.uint8] = (image * 127.5 + 127.5).round().clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
     return pixels

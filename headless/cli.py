@@ -29,6 +29,7 @@ COMMANDS: dict[str, str] = {
     "evaluate": "Score a model against painted masks, or the demo against the exact truth.",
     "import": "Turn a published EG3D checkpoint into a model file.",
     "info": "Print what is inside a model file.",
+    "bench": "Measure the fast path against the literal method on this machine.",
     "doctor": "Tell what this machine can do.",
 }
 """Every command and its line in the overview, in the order a user meets them."""

@@ -8,6 +8,20 @@ from torch import Tensor
 OPAQUE = 0.5
 """A pixel shows the object where at least this much of its light is stopped."""
 
+SAME_SURFACE = 0.02
+"""Depth difference, as a fraction of the box's side, above which neighbouring pixels show different surfaces."""
+
+
+def planar_depth(distance: Tensor, opacity: Tensor, intrinsics: Tensor, size_px: int, box_side: float) -> Tensor:
+    """Planar depth [B, S, S], +inf at background, of distances along the rays [B, R, R] and opacities [B, R, R].
+
+    Args:
+        intrinsics: [B, 3, 3], normalised; size_px: S; box_side: world units.
+    """
+    planar = distance * ray_cosines(intrinsics, distance.shape[-1])
+    planar = torch.where(opacity >= OPAQUE, planar, torch.full_like(planar, torch.inf))
+    return resample_depth(planar, opacity, size_px, SAME_SURFACE * box_side)
+
 
 def ray_cosines(intrinsics: Tensor, resolution: int) -> Tensor:
     """Cosine [B, R, R] between each pixel's ray and the optical axis: planar depth = distance along the ray times this."""

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 
+from dnerf_core.formula_weights import load_formula_weights
 from dnerf_core.generator.config import (
     BackboneConfig,
     CameraConfig,
@@ -20,7 +21,6 @@ from dnerf_core.generator.config import (
     TriplaneConfig,
 )
 from dnerf_core.generator.eg3d import Generator
-from tests.core.formula_weights import load_formula_weights
 
 
 def config_of(spec: dict[str, Any], variants: dict[str, Any]) -> GeneratorConfig:

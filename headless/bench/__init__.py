@@ -1,0 +1,1 @@
+"""Measured claims: the fast path against the literal method, on the machine that asks."""

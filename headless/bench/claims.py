@@ -1,0 +1,173 @@
+"""The claims, as data, and how one is measured.
+
+Both sides run in turn in one process, on the same weights and cameras, with the same branch and super-resolutions. A time is
+that of a view when a subject is seen `views` times: its own median, plus what has to be made once a subject, divided by `views`.
+"""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from dnerf_core.camera import Camera, arc_cameras
+from dnerf_core.model import Model
+from dnerf_core.subject import ALL_CHANNELS, Channel, PartialView
+from headless.bench.literal_view import literal_channels, literal_subject
+from headless.bench.measuring import peak_mb, start_peak, timed
+
+
+@dataclass(frozen=True)
+class Claim:
+    """What is compared.
+
+    Attributes:
+        name: of the claim.
+        model: "full-size" or "demo".
+        channels: what a view consists of.
+        views: views of a subject.
+        size_px: side of the views; None: the model's own.
+        seeds: subjects, one a round and then from the start again.
+        compared: how many subjects' views are compared with the exact path besides the baseline's own; the demo's sparsity varies.
+    """
+
+    name: str
+    model: str
+    channels: tuple[Channel, ...] = ALL_CHANNELS
+    views: int = 10
+    size_px: int | None = None
+    seeds: tuple[int, ...] = (0,)
+    compared: int = 0
+
+
+CLAIMS = (
+    Claim("labelled-view", "full-size"),
+    Claim("labels-only", "full-size", ("mask", "depth")),
+    Claim("rgb-view", "full-size", ("rgb", "depth")),
+    Claim("demo-view", "demo", seeds=tuple(range(4)), compared=8),
+    Claim("demo-view-128", "demo", size_px=128, seeds=tuple(range(4))),
+    Claim("demo-first-view", "demo", views=1, size_px=128, seeds=tuple(range(4))),
+)
+
+
+@dataclass(frozen=True)
+class Difference:
+    """How far two sets of views are apart.
+
+    Attributes:
+        agreement: share of pixels with the same label; None without masks.
+        psnr_db: over all pixels, in dB; None without images; 99 where they are equal.
+        depth_error: median difference of planar depth where both have one, as a fraction of the box's side; None without depth.
+    """
+
+    agreement: float | None
+    psnr_db: float | None
+    depth_error: float | None
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A claim's figures: seconds a view of both sides, their ratio, how far the results are apart, and the fast path's peak memory."""
+
+    claim: Claim
+    rounds: int
+    baseline_s: float
+    fast_s: float
+    difference: Difference
+    peak_mb: float | None
+    baseline_peak_mb: float | None
+
+    @property
+    def ratio(self) -> float:
+        """How many times faster."""
+        return self.baseline_s / self.fast_s
+
+
+def measure(claim: Claim, model: Model, rounds: int, progress: Callable[[], None]) -> Measured:
+    """Measure a claim.
+
+    Args:
+        model: the claim's, see `headless.bench.models`.
+        progress: called after each of the 2 * rounds steps.
+    """
+    size = claim.size_px or model.config.image_size
+    warm = arc_cameras(model.config.cameras, (0.0, 0.0), count=1)[0]
+    model.subject(claim.seeds[0]).channels(warm, size, claim.channels)  # first calls make kernels and pages
+    baseline, fast, pairs = [], [], []
+    peaks: list[float | None] = []
+    baseline_peaks: list[float | None] = []
+    for number in range(rounds):
+        seed = claim.seeds[number % len(claim.seeds)]
+        cameras = arc_cameras(model.config.cameras, (-30.0, 30.0), count=claim.views)
+        start_peak(model.device)
+        views, seconds = _fast_views(claim, model, seed, cameras, size)
+        fast.append(seconds)
+        peaks.append(peak_mb(model.device))
+        progress()
+        which = number % len(cameras)
+        start_peak(model.device)
+        view, seconds = _literal_view(claim, model, seed, cameras[which], size)
+        baseline.append(seconds)
+        baseline_peaks.append(peak_mb(model.device))
+        pairs.append((view, views[which]))
+        progress()
+    for seed in range(100, 100 + claim.compared):
+        subject = model.subject(seed)
+        for camera in arc_cameras(model.config.cameras, (-150.0, 120.0), (5.0, 25.0), count=3):
+            exact = subject.channels(camera, size, claim.channels, exact=True)
+            pairs.append((exact, subject.channels(camera, size, claim.channels)))
+    return Measured(
+        claim,
+        rounds,
+        statistics.median(baseline),
+        statistics.median(fast),
+        difference(pairs, model.config.triplane.box_warp),
+        _highest(peaks),
+        _highest(baseline_peaks),
+    )
+
+
+def _fast_views(claim: Claim, model: Model, seed: int, cameras: list[Camera], size: int) -> tuple[list[PartialView], float]:
+    """All views of a subject, and seconds a view, its making included."""
+    subject = model.subject(seed)
+    views, seconds = timed(lambda: [subject.channels(camera, size, claim.channels) for camera in cameras], model.device)
+    return views, seconds / len(cameras)
+
+
+def _literal_view(claim: Claim, model: Model, seed: int, camera: Camera, size: int) -> tuple[PartialView, float]:
+    """One view, and its seconds plus its share of what is made once a subject."""
+    subject = model.subject(seed)
+    literal, making = timed(lambda: literal_subject(subject, claim.channels), model.device)
+    view, seconds = timed(lambda: literal_channels(literal, subject, camera, size, claim.channels), model.device)
+    return view, seconds + making / claim.views
+
+
+def difference(pairs: list[tuple[PartialView, PartialView]], box_side: float) -> Difference:
+    """How far the second of each pair is from the first."""
+    same, pixels, agreement, psnr, depth = 0, 0, None, None, None
+    errors, squares, values = [], 0.0, 0
+    for first, second in pairs:
+        if first.mask is not None and second.mask is not None:
+            same += int((first.mask == second.mask).sum())
+            pixels += first.mask.size
+        if first.rgb is not None and second.rgb is not None:
+            squares += float(((first.rgb.astype(np.float64) - second.rgb) ** 2).sum())
+            values += first.rgb.size
+        if first.depth_planar is not None and second.depth_planar is not None:
+            both = np.isfinite(first.depth_planar) & np.isfinite(second.depth_planar)
+            errors.append(np.abs(first.depth_planar[both] - second.depth_planar[both]))
+    if pixels:
+        agreement = same / pixels
+    if values:
+        psnr = 99.0 if squares == 0 else 10 * math.log10(255**2 * values / squares)
+    if errors:
+        depth = float(np.median(np.concatenate(errors))) / box_side
+    return Difference(agreement, psnr, depth)
+
+
+def _highest(values: list[float | None]) -> float | None:
+    told = [value for value in values if value is not None]
+    return max(told) if told else None

@@ -1,0 +1,41 @@
+"""What the claims are measured on: a release's size with weights from a formula, and the embedded demo."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+from dnerf_core.checkpoints.model_file import ModelHeader
+from dnerf_core.formula_weights import load_formula_weights
+from dnerf_core.generator.config import preset
+from dnerf_core.generator.eg3d import Generator
+from dnerf_core.labels import LabelSet
+from dnerf_core.model import Model
+from dnerf_core.semantic.branch import SemanticBranch
+from dnerf_core.semantic.config import FeatureKind, SemanticConfig
+
+PARTS = ("skin", "eyes", "brows", "nose", "mouth", "hair", "neck")
+
+
+def full_size_model(device: torch.device, feature_kind: FeatureKind = "planes") -> Model:
+    """`ffhq512-128` with formula weights and a branch of random ones.
+
+    Its field is fog from one end of the rays to the other, so that nothing can be skipped: the hardest case. `planes` is the
+    feature kind whose literal form is the cheaper one (3 x 224 channels for 3 x 2,944), so ratios against it are the smaller ones.
+    """
+    config = preset("ffhq512-128")
+    generator = Generator(config)
+    load_formula_weights(generator)
+    branch = SemanticBranch(SemanticConfig(num_classes=1 + len(PARTS), feature_kind=feature_kind), config, seed=0)
+    rng = torch.Generator().manual_seed(1)
+    with torch.no_grad():
+        for layer in branch.refiner.layers:  # a fresh refiner adds nothing, which would hide what is wrong with it
+            layer.bias.copy_(0.1 * torch.randn(layer.bias.shape, generator=rng))
+        branch.refiner.out.weight.copy_(0.1 * torch.randn(branch.refiner.out.weight.shape, generator=rng))
+    for module in (generator, branch):
+        module.to(device).eval().requires_grad_(False)
+    header = ModelHeader(Path("formula weights"), 1, config, None, LabelSet.from_names(PARTS), None, None, {}, 0)
+    model = Model(generator, branch, header, "0" * 64, device)
+    branch.triplane.measure([branch.triplane.inputs(model.subject(0).planes)])
+    return model

@@ -1,0 +1,106 @@
+"""`dnerf-headless bench`: what the fast path gains over the literal method on this machine."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from headless import options
+from headless.reporting import Reporter
+
+if TYPE_CHECKING:
+    from headless.bench.claims import Measured
+
+ROUNDS = 3
+
+
+@click.command("bench", epilog="\b\nExample:\n  dnerf-headless bench --quick --json")
+@options.device_option
+@click.option("--quick", is_flag=True, help="One round instead of three.")
+@click.option("--claim", "names", multiple=True, metavar="NAME", help="Only this claim; may be given several times.")
+@options.output_style_options
+def command(device: str, quick: bool, names: tuple[str, ...], as_json: bool) -> None:
+    """Measure the fast path against the literal method, both on this machine in this process.
+
+    A line a claim: seconds a view of both, the ratio, the share of equal labels, the image's PSNR, the median depth
+    difference as a share of the box, and the fast path's peak memory. Full-size claims use weights from a formula, so no
+    download is needed.
+    """
+    bench(device, ROUNDS if not quick else 1, names, Reporter(as_json))
+
+
+def bench(device: str, rounds: int, names: tuple[str, ...], reporter: Reporter) -> None:
+    """Run one call of `bench`.
+
+    Raises:
+        UsageError: a claim that is not there.
+    """
+    import torch
+
+    from dnerf_core.errors import UsageError
+    from headless.bench.claims import CLAIMS, measure
+    from headless.bench.models import full_size_model
+    from headless.models import load_model, pick_device
+
+    place = pick_device(device)
+    known = [claim.name for claim in CLAIMS]
+    strange = [name for name in names if name not in known]
+    if strange:
+        raise UsageError(f"--claim {strange[0]}: expected one of {', '.join(known)}; name one of these")
+    chosen = [claim for claim in CLAIMS if not names or claim.name in names]
+    models: dict[str, Any] = {}
+    results: list[Measured] = []
+    with reporter.progress("measuring", 2 * rounds * len(chosen)) as advance:
+        for claim in chosen:
+            if claim.model not in models:
+                models.clear()  # one at a time in memory
+                on_demo = claim.model == "demo"
+                models[claim.model] = load_model("demo-cars", device) if on_demo else full_size_model(torch.device(place))
+            measured = measure(claim, models[claim.model], rounds, advance)
+            results.append(measured)
+            reporter.event("claim", **_fields(measured))
+    head = (
+        f"{'claim':16s} {'literal s':>10s} {'fast s':>8s} {'times':>7s} {'labels':>8s} {'dB':>6s} {'depth':>8s} {'peak MB':>8s}"
+    )
+    reporter.summary(
+        [head, *(_row(measured) for measured in results)], command="bench", rounds=rounds, claims=[r.claim.name for r in results]
+    )
+
+
+def _fields(measured: Measured) -> dict[str, Any]:
+    found = measured.difference
+    return {
+        "name": measured.claim.name,
+        "baseline_s": round(measured.baseline_s, 4),
+        "fast_s": round(measured.fast_s, 4),
+        "ratio": round(measured.ratio, 2),
+        "agreement": _rounded(found.agreement, 5),
+        "psnr_db": _rounded(found.psnr_db, 2),
+        "depth_error": _rounded(found.depth_error, 6),
+        "peak_mb": _rounded(measured.peak_mb, 0),
+        "baseline_peak_mb": _rounded(measured.baseline_peak_mb, 0),
+        "rounds": measured.rounds,
+        "views": measured.claim.views,
+    }
+
+
+def _row(measured: Measured) -> str:
+    found = measured.difference
+    cells = (
+        _text(found.agreement, "8.4%"),
+        _text(found.psnr_db, "6.1f"),
+        _text(found.depth_error, "8.4%"),
+        _text(measured.peak_mb, "8.0f"),
+    )
+    return f"{measured.claim.name:16s} {measured.baseline_s:10.3f} {measured.fast_s:8.3f} {measured.ratio:6.1f}x " + " ".join(
+        cells
+    )
+
+
+def _rounded(value: float | None, digits: int) -> float | None:
+    return None if value is None else round(value, digits)
+
+
+def _text(value: float | None, form: str) -> str:
+    return "-".rjust(int(form.split(".", maxsplit=1)[0])) if value is None else format(value, form)
