@@ -27,25 +27,23 @@ class GuidedView:
     Attributes:
         features: [1, C, R, R] (channels last), about [-1, 1]; None if colours were not asked for.
         distance: [R, R] along the unit ray, world units; +inf where nothing is met. opacity: [R, R] in [0, 1].
-        semantic_sums: [R * R, 64], composited hidden activations, and semantic_opacity [R * R], what they stand for; None if not asked for.
+        semantic_map: [1, C + 32, R, R] (channels last), raw class scores and semantic features; None if not asked for.
     """
 
     features: Tensor | None
     distance: Tensor
     opacity: Tensor
-    semantic_sums: Tensor | None
-    semantic_opacity: Tensor | None
+    semantic_map: Tensor | None
 
 
 class _Canvas:
-    """What a view's rays gather, filled piece by piece."""
+    """The view, filled piece by piece; a pixel that no ray reaches keeps the background."""
 
-    def __init__(self, count: int, like: Tensor, color_channels: int, semantic_channels: int) -> None:
+    def __init__(self, count: int, like: Tensor, color_channels: int, semantics: PackedSemantics | None) -> None:
         self.opacity = like.new_zeros(count)
         self.distance = like.new_full((count,), torch.inf)
         self.color = like.new_zeros(count, color_channels) if color_channels else None
-        self.semantic = like.new_zeros(count, semantic_channels) if semantic_channels else None
-        self.semantic_opacity = like.new_zeros(count) if semantic_channels else None
+        self.semantic = None if semantics is None else semantics.branch.background.repeat(count, 1)
 
 
 def guided_view(
@@ -53,7 +51,7 @@ def guided_view(
     semantics: PackedSemantics | None,
     grid: DensityGrid,
     rays: RayBundle,
-    seen: Tensor,
+    pixel: Tensor,
     config: GeneratorConfig,
     *,
     colors: bool = True,
@@ -62,18 +60,16 @@ def guided_view(
 
     Args:
         semantics: None: no semantics are rendered.
-        rays: all R * R rays of the view, row-major.
-        seen: bool [R * R], the rays that can meet anything.
+        rays: M rays, of the pixels that can see anything.
+        pixel: int64 [M], which pixel of the view (row-major) each is.
         colors: whether colour features are rendered.
     """
     side = config.rays.neural_resolution
     channels = field.planes.table.shape[1] if colors else 0
-    canvas = _Canvas(len(rays), rays.start, channels, 0 if semantics is None else semantics.planes.table.shape[1])
-    which = seen.nonzero()[:, 0]
-    bundle = rays if len(which) == len(rays) else rays.select(which)
-    origins, directions = bundle.origins.t().contiguous(), bundle.directions.t().contiguous()
-    for plan in plan_samples(grid, bundle, config.rays.samples_coarse, config.rays.samples_fine):
-        _fill(canvas, plan, which[plan.ray], field, semantics, origins[:, plan.ray], directions[:, plan.ray])
+    canvas = _Canvas(side * side, rays.start, channels, semantics)
+    origins, directions = rays.origins.t().contiguous(), rays.directions.t().contiguous()
+    for plan in plan_samples(grid, rays, config.rays.samples_coarse, config.rays.samples_fine):
+        _fill(canvas, plan, pixel[plan.ray], field, semantics, origins[:, plan.ray], directions[:, plan.ray])
     features = None
     if canvas.color is not None:
         color = canvas.color
@@ -81,9 +77,8 @@ def guided_view(
             color += (1 - canvas.opacity)[:, None]
         features = color.mul_(2).sub_(1).view(1, side, side, -1).permute(0, 3, 1, 2)
     square = (side, side)
-    return GuidedView(
-        features, canvas.distance.view(square), canvas.opacity.view(square), canvas.semantic, canvas.semantic_opacity
-    )
+    semantic = None if canvas.semantic is None else canvas.semantic.view(1, side, side, -1).permute(0, 3, 1, 2)
+    return GuidedView(features, canvas.distance.view(square), canvas.opacity.view(square), semantic)
 
 
 def _fill(
@@ -124,7 +119,6 @@ def _fill(
         canvas.color[pixel] = segment_sum(field.decoder.colors(hidden[keep]), own[keep], at, rays)
     if semantics is not None:
         assert canvas.semantic is not None
-        assert canvas.semantic_opacity is not None
         keep = (own > semantics.branch.config.weight_epsilon).nonzero()[:, 0]
         at = (keep if place is None else place[keep]).div(samples, rounding_mode="floor")
         weight = own[keep]
@@ -132,5 +126,5 @@ def _fill(
         # what was left out is made up for, so that a ray keeps its opacity; a ray that has nothing left shows background
         kept = opacity.new_zeros(rays).index_add_(0, at, weight)
         met = kept > 0
-        canvas.semantic[pixel] = sums * torch.where(met, opacity / kept, torch.zeros_like(kept))[:, None]
-        canvas.semantic_opacity[pixel] = torch.where(met, opacity, torch.zeros_like(opacity))
+        sums *= torch.where(met, opacity / kept, torch.zeros_like(kept))[:, None]
+        canvas.semantic[pixel] = semantics.branch.map_of_sums(sums, torch.where(met, opacity, torch.zeros_like(opacity)))

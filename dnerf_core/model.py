@@ -28,16 +28,25 @@ class Model:
     """A frozen generator, its semantic branch if there is one, and what the classes mean, on one device."""
 
     def __init__(
-        self, generator: Generator, branch: SemanticBranch | None, header: ModelHeader, sha256: str, device: torch.device
+        self,
+        generator: Generator,
+        branch: SemanticBranch | None,
+        header: ModelHeader,
+        sha256: str,
+        device: torch.device,
+        *,
+        exact: bool = False,
     ) -> None:
         self.generator, self.branch = generator, branch
         self.header, self.sha256, self.device = header, sha256, device
-        self.convolution_dtype = convolution_dtype(device)
+        self.exact, self.convolution_dtype = exact, convolution_dtype(device)
 
     @staticmethod
-    def load(name_or_path: str | Path, device: str | torch.device = "cpu") -> Model:
+    def load(name_or_path: str | Path, device: str | torch.device = "cpu", *, exact: bool = False) -> Model:
         """Load a model file, or an embedded model by name ("demo-cars").
 
+        Args:
+            exact: views are the literal method's to 1e-4, and slow; see `Subject.channels`.
         Raises:
             CheckpointError: no such file, or it cannot be used.
         """
@@ -50,7 +59,7 @@ class Model:
         branch = None
         if loaded.semantic_state is not None:
             branch = _load_branch(loaded.header, loaded.semantic_state).to(place).eval().requires_grad_(False)
-        return Model(generator, branch, loaded.header, loaded.sha256, place)
+        return Model(generator, branch, loaded.header, loaded.sha256, place, exact=exact)
 
     @property
     def config(self) -> GeneratorConfig:

@@ -22,6 +22,7 @@ from dnerf_core.generator.prepared import PreparedSuperResolution
 from dnerf_core.guided_view import guided_view
 from dnerf_core.rendering.density_grid import DensityGrid
 from dnerf_core.rendering.depth import planar_depth
+from dnerf_core.rendering.rays import pixel_centres, pixel_rays
 from dnerf_core.rendering.volume import RayBundle, RaySamples
 from dnerf_core.semantic.branch import SemanticBranch, SemanticMaps, label_mask
 from dnerf_core.semantic.packed import PackedSemantics
@@ -34,8 +35,8 @@ if TYPE_CHECKING:
 Channel = Literal["rgb", "mask", "depth"]
 ALL_CHANNELS: tuple[Channel, ...] = ("rgb", "mask", "depth")
 
-GRID_NODES = 64
-"""Nodes an axis of a subject's density grid."""
+GRID_NODES_PER_TEXEL = 1 / 2
+"""Nodes an axis of a subject's density grid, for each texel of its planes."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,7 +105,9 @@ class Subject:
     def grid(self) -> DensityGrid:
         """The density grid that all views share."""
         with torch.no_grad():
-            return self.field.density_grid(GRID_NODES, longest_ray(self.model.config.rays, self.model.config.triplane.box_warp))
+            config = self.model.config
+            nodes = round(GRID_NODES_PER_TEXEL * config.backbone.resolution)
+            return self.field.density_grid(nodes, longest_ray(config.rays, config.triplane.box_warp))
 
     @cached_property
     def semantics(self) -> PackedSemantics:
@@ -119,7 +122,7 @@ class Subject:
         with torch.no_grad():
             return PreparedSuperResolution(self.model.generator.superresolution, self.ws, self.model.convolution_dtype)
 
-    def render(self, camera: Camera, size_px: int | None = None, *, exact: bool = False) -> LabeledView:
+    def render(self, camera: Camera, size_px: int | None = None, *, exact: bool | None = None) -> LabeledView:
         """See the subject from a camera, all channels; see `channels` for the arguments."""
         view = self.channels(camera, size_px, exact=exact)
         assert view.rgb is not None
@@ -127,7 +130,12 @@ class Subject:
         return LabeledView(camera, view.rgb, view.mask, view.depth_planar)
 
     def channels(
-        self, camera: Camera, size_px: int | None = None, channels: tuple[Channel, ...] = ALL_CHANNELS, *, exact: bool = False
+        self,
+        camera: Camera,
+        size_px: int | None = None,
+        channels: tuple[Channel, ...] = ALL_CHANNELS,
+        *,
+        exact: bool | None = None,
     ) -> PartialView:
         """See the subject from a camera; nothing is computed for channels that are not asked for.
 
@@ -135,8 +143,9 @@ class Subject:
             size_px: side of the pictures in pixels; None: the generator's image size.
             exact: the literal method's numbers (`dnerf_core.reference`) to 1e-4: both passes read at every sample, float32. Else samples
                 are read where the density grid says that they matter, and the super-resolutions run in the model's
-                `convolution_dtype`; docs/performance.md has the differences.
+                `convolution_dtype`; docs/performance.md has the differences. None: as the model was loaded.
         """
+        exact = self.model.exact if exact is None else exact
         size = size_px or self.model.config.image_size
         branch = self.model.branch if "mask" in channels else None
         guide_kind = "none" if branch is None else branch.config.refiner.guide
@@ -169,15 +178,17 @@ class Subject:
         """The fast path. A branch with a density of its own needs every sample, and gets a density pass as in the exact one."""
         config = self.model.config
         side = config.rays.neural_resolution
-        rays, seen = self.model.generator.ray_bundle(cam2world, intrinsics, side)
+        uv = pixel_centres(side, cam2world)
         footprint = self.grid.footprint(cam2world[0], intrinsics[0], side)
-        if footprint is not None:
-            seen = seen & footprint
+        pixel = torch.arange(len(uv), device=uv.device) if footprint is None else footprint.nonzero()[:, 0]
+        rays, hit = self.model.generator.limit_rays(*pixel_rays(cam2world, intrinsics, uv[pixel][None]))
+        if not bool(hit.all()):
+            pixel, rays = pixel[hit], rays.select(hit)
         guided = branch is not None and branch.config.density_prior
-        view = guided_view(self.field, self.semantics if guided else None, self.grid, rays, seen, config, colors=colors)
+        view = guided_view(self.field, self.semantics if guided else None, self.grid, rays, pixel, config, colors=colors)
         maps = None
-        if view.semantic_sums is not None and view.semantic_opacity is not None:
-            maps = self.semantics.maps(view.semantic_sums, view.semantic_opacity, side)
+        if view.semantic_map is not None and branch is not None:
+            maps = branch.split_map(view.semantic_map)
         elif branch is not None:
             planes = self.planes.planes
             visible = density_pass(self.model.generator, planes, cam2world, intrinsics, side, branch.config)

@@ -108,6 +108,8 @@ def run(args: Sequence[str]) -> int:
 
 def main() -> None:
     """The console script: run the call in `sys.argv` and exit with its code."""
+    # large pages for torch's memory, read when torch is loaded: a view's arrays come and go, and each fresh 4 kB page costs a fault
+    os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
     sys.exit(run(sys.argv[1:]))
 
 

@@ -95,8 +95,8 @@ def pick_device(asked: str) -> str:
     return "cuda" if available and asked != "cpu" else "cpu"
 
 
-def load_model(name_or_path: str, device: str) -> Model:
-    """The model on `device` ("auto", "cpu" or "cuda").
+def load_model(name_or_path: str, device: str, *, exact: bool = False) -> Model:
+    """The model on `device` ("auto", "cpu" or "cuda"); `exact` as `Model.load`.
 
     Raises:
         UsageError: the device is not there.
@@ -105,7 +105,7 @@ def load_model(name_or_path: str, device: str) -> Model:
     chosen = pick_device(device)
     from dnerf_core.model import Model
 
-    return Model.load(model_path(name_or_path), device=chosen)
+    return Model.load(model_path(name_or_path), device=chosen, exact=exact)
 
 
 def recorded_name(name_or_path: str) -> str:

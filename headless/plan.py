@@ -30,6 +30,7 @@ class ViewPlan:
         resolution_px: side of the views.
         depth_format: file format of the depth; None: no depth is written.
         masks: whether there are label masks; false for a model without a semantic branch.
+        exact: whether views are the literal method's, see `Model.load`.
     """
 
     model_name: str
@@ -43,6 +44,7 @@ class ViewPlan:
     resolution_px: int
     depth_format: DepthFormat | None
     masks: bool
+    exact: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values; seeds in the text form of `--seeds`."""
@@ -65,6 +67,7 @@ OPTION_NAMES = {
     "resolution_px": "--resolution",
     "depth_format": "--depth-format",
     "masks": "the masks",
+    "exact": "--exact",
     "labels": "--labels",
     "truth": "--truth",
 }

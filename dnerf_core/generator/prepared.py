@@ -31,7 +31,7 @@ class PreparedLayer:
         """w [1, w_dim]."""
         styles = layer.affine(w)
         weight = layer.weight * styles[0, None, :, None, None]
-        weight = weight * (demodulation(layer.weight, styles)[0, :, None, None, None] * LRELU_GAIN)
+        weight = weight * (demodulation(layer.squares(), styles)[0, :, None, None, None] * LRELU_GAIN)
         self.up, self.clamp, self.phased = layer.up, layer.conv_clamp, layer.up and dtype != torch.float32
         if self.phased:
             weight = upsampling_phases(weight)

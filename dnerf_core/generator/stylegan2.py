@@ -115,9 +115,14 @@ def modulated_conv(x: Tensor, weight: Tensor, styles: Tensor, *, up: bool = Fals
     return F.conv2d(x, weight.to(x.dtype), padding=weight.shape[-1] // 2)
 
 
-def demodulation(weight: Tensor, styles: Tensor) -> Tensor:
-    """One over the norm of each output channel's scaled weights, [B, O] (StyleGAN2 equation 3; eps 1e-8)."""
-    return (styles.square() @ weight.square().sum(dim=(2, 3)).t() + 1e-8).rsqrt()
+def demodulation(squares: Tensor, styles: Tensor) -> Tensor:
+    """One over the norm of each output channel's scaled weights, [B, O] (StyleGAN2 equation 3; eps 1e-8).
+
+    Args:
+        squares: [O, I], the squared weights summed over the kernel.
+        styles: [B, I].
+    """
+    return (styles.square() @ squares.t() + 1e-8).rsqrt()
 
 
 class SynthesisLayer(nn.Module):
@@ -130,11 +135,21 @@ class SynthesisLayer(nn.Module):
     ) -> None:
         super().__init__()
         self.up, self.conv_clamp = up, conv_clamp
+        self._squares: tuple[tuple[int, int], Tensor] | None = None
         self.affine = FullyConnected(w_dim, in_channels, bias_init=1.0)
         self.weight = nn.Parameter(torch.randn(out_channels, in_channels, 3, 3))
         self.bias = nn.Parameter(torch.zeros(out_channels))
         self.noise_strength = nn.Parameter(torch.zeros(()))
         self.register_buffer("noise_const", torch.randn(resolution, resolution))
+
+    def squares(self) -> Tensor:
+        """Squared weights summed over the kernel [O, I]; those of a frozen layer are kept until the weights change."""
+        if self.weight.requires_grad:
+            return self.weight.square().sum(dim=(2, 3))
+        state = (self.weight.data_ptr(), self.weight._version)
+        if self._squares is None or self._squares[0] != state:
+            self._squares = (state, self.weight.detach().square().sum(dim=(2, 3)))
+        return self._squares[1]
 
     def forward(self, x: Tensor, w: Tensor, noise_mode: str) -> Tensor:
         """x [B, I, H, W], w [B, w_dim] -> [B, O, H', W'] with H' = 2H if this layer upsamples; noise_mode "const" or "none"."""
@@ -144,8 +159,9 @@ class SynthesisLayer(nn.Module):
         shift = self.bias[:, None, None] * LRELU_GAIN
         if noise_mode == "const":
             shift = shift + self.noise_const * (self.noise_strength * LRELU_GAIN)
-        scale = demodulation(self.weight, styles) * LRELU_GAIN
-        x = F.leaky_relu(torch.addcmul(shift.to(x.dtype), x, scale[:, :, None, None].to(x.dtype)), LRELU_SLOPE)
+        scale = demodulation(self.squares(), styles) * LRELU_GAIN
+        # in place, which autograd takes as well: neither the multiplication nor the leaky ReLU needs the value it overwrites
+        x = F.leaky_relu_(torch.addcmul(shift.to(x.dtype), x, scale[:, :, None, None].to(x.dtype)), LRELU_SLOPE)
         return x if self.conv_clamp is None else x.clamp(-self.conv_clamp, self.conv_clamp)
 
 

@@ -18,9 +18,15 @@ def camera_rays(cam2world: Tensor, intrinsics: Tensor, resolution: int) -> tuple
         intrinsics: [B, 3, 3] normalised, skew allowed.
         resolution: R, pixels a side.
     """
-    centres = (torch.arange(resolution, dtype=cam2world.dtype, device=cam2world.device) + 0.5) / resolution
+    uv = pixel_centres(resolution, cam2world)
+    return pixel_rays(cam2world, intrinsics, uv.expand(cam2world.shape[0], -1, -1))
+
+
+def pixel_centres(resolution: int, like: Tensor) -> Tensor:
+    """Normalised image points [R * R, 2] (u, v) of every pixel centre, row-major."""
+    centres = (torch.arange(resolution, dtype=like.dtype, device=like.device) + 0.5) / resolution
     v, u = torch.meshgrid(centres, centres, indexing="ij")
-    return pixel_rays(cam2world, intrinsics, torch.stack([u, v], dim=-1).reshape(1, -1, 2).expand(cam2world.shape[0], -1, -1))
+    return torch.stack([u, v], dim=-1).reshape(-1, 2)
 
 
 def pixel_rays(cam2world: Tensor, intrinsics: Tensor, uv: Tensor) -> tuple[Tensor, Tensor]:

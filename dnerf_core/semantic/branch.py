@@ -98,13 +98,16 @@ class SemanticBranch(nn.Module):
             weight = own_weights(visible.distances, raw.reshape(visible.distances.shape)).flatten()
         sums = hidden.new_zeros(visible.num_rays, hidden.shape[1]).index_add(0, visible.ray, hidden * weight[:, None])
         opacity = hidden.new_zeros(visible.num_rays).index_add(0, visible.ray, weight)[:, None]
-        return self.maps_of_sums(sums, opacity[:, 0], visible.views, visible.resolution)
+        out = self.map_of_sums(sums, opacity[:, 0])
+        return self.split_map(out.reshape(visible.views, visible.resolution, visible.resolution, -1).permute(0, 3, 1, 2))
 
-    def maps_of_sums(self, sums: Tensor, opacity: Tensor, views: int, resolution: int) -> SemanticMaps:
-        """Maps of composited hidden activations [B * R * R, 64] and each ray's opacity [B * R * R]: the decoder's last layer."""
+    def map_of_sums(self, sums: Tensor, opacity: Tensor) -> Tensor:
+        """Scores and features [M, C + 32] of M rays' composited hidden activations [M, 64] and opacities [M]: the decoder's last layer."""
         seen = opacity[:, None]
-        out = sums @ (self.out_weight * self.out_gain).t() + seen * self.out_bias + (1 - seen) * self.background
-        out = out.reshape(views, resolution, resolution, -1).permute(0, 3, 1, 2)
+        return sums @ (self.out_weight * self.out_gain).t() + seen * self.out_bias + (1 - seen) * self.background
+
+    def split_map(self, out: Tensor) -> SemanticMaps:
+        """Maps of B views from scores and features [B, C + 32, R, R]."""
         return SemanticMaps(out[:, : self.config.num_classes], out[:, self.config.num_classes :])
 
     def refine(self, maps: SemanticMaps, guide: Tensor | None = None) -> Tensor:

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from dnerf_core.generator.packed_field import softplus_
 from dnerf_core.rendering.packed_planes import PackedPlanes, Taps
-from dnerf_core.semantic.branch import SemanticBranch, SemanticMaps
+from dnerf_core.semantic.branch import SemanticBranch
 from dnerf_core.semantic.triplane import ProjectedPlanes
 
 
@@ -29,7 +29,3 @@ class PackedSemantics:
     def hidden(self, taps: Taps) -> Tensor:
         """Hidden activations [N, 64] of points' taps."""
         return softplus_(self.planes.read(taps).add_(self.branch.hidden_bias))
-
-    def maps(self, sums: Tensor, opacity: Tensor, resolution: int) -> SemanticMaps:
-        """Maps of one view from the composited hidden activations [R * R, 64] and the opacity that they stand for [R * R]."""
-        return self.branch.maps_of_sums(sums, opacity, views=1, resolution=resolution)

@@ -68,8 +68,11 @@ def upsample_sum(scales: Sequence[Tensor], resolution: int) -> Tensor:
         matrices.append(matrix)
         rows.append((matrix @ scale.reshape(batch, size, size * channels)).reshape(batch, resolution, size, channels))
     if rows:
-        upsampled = torch.cat(matrices, dim=1) @ torch.cat(rows, dim=2)
-        total = upsampled if total is None else total + upsampled
+        columns = torch.cat(rows, dim=2).flatten(0, 1)  # [B R, sum of sizes, N]
+        matrix = torch.cat(matrices, dim=1).expand(len(columns), -1, -1)
+        if total is None:
+            return torch.bmm(matrix, columns).unflatten(0, (-1, resolution))
+        return torch.baddbmm(total.flatten(0, 1), matrix, columns).unflatten(0, (-1, resolution))
     assert total is not None
     return total
 
@@ -182,7 +185,10 @@ class SemanticTriplane(nn.Module):
                 return (texels @ weight.t()).reshape(batch, size, size, -1)
             scaled = weight / std
             # the constant belongs to the texels, not to the point: outside the box a plane reads zero
-            return (texels @ scaled.t() - scaled @ mean).reshape(batch, size, size, -1)
+            constant = -(scaled @ mean)
+            if batch == 1:  # one product that starts from the constant; also of a transposed picture, without a copy
+                return torch.addmm(constant, texels[0], scaled.t()).reshape(1, size, size, -1)
+            return (texels @ scaled.t() + constant).reshape(batch, size, size, -1)
         if not normalized:
             texels = (texels - mean) / std
         split = texels.reshape(batch, size * size, self.num_planes, self.plane_channels)

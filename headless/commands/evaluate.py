@@ -36,6 +36,7 @@ class EvaluateCall:
     grid: Path | None
     skip_unpainted: bool
     device: str
+    exact: bool
 
 
 @click.command("evaluate", epilog="\b\nExample:\n  dnerf-headless evaluate --model demo-cars --truth --seeds 0-99 --json")
@@ -67,6 +68,7 @@ class EvaluateCall:
 )
 @click.option("--skip-unpainted", is_flag=True, help="Leave out masks that are all background instead of refusing them.")
 @options.device_option
+@options.exact_option
 @options.output_style_options
 def command(as_json: bool, **values: object) -> None:
     """Score a model against painted masks, or the demo against the exact truth.
@@ -123,7 +125,7 @@ def _against_folders(call: EvaluateCall, reporter: Reporter) -> None:
             f"{annotations.folders[0]}: expected views of the generator in {facts.path} ({found[:12]}), found "
             f"{annotations.generator_sha256[:12]}'s; name the model that was trained on this folder with --model"
         )
-    model = models.load_model(call.model_name, call.device)
+    model = models.load_model(call.model_name, call.device, exact=call.exact)
     scoring.require_labels(model, annotations.labels)
     told = {"command": "evaluate", "model": call.model_name, "against": [str(folder) for folder in annotations.folders]}
     reporter.event("start", **told, views=len(annotations.images))
@@ -162,7 +164,7 @@ def _against_truth(call: EvaluateCall, reporter: Reporter) -> None:
     views = truth_scoring.TruthViews.chosen(
         facts.config, video=call.video, count=call.views, yaw_deg=call.yaw, pitch_deg=call.pitch
     )
-    model = models.load_model(call.model_name, call.device)
+    model = models.load_model(call.model_name, call.device, exact=call.exact)
     truth_scoring.require_truth(model)
     total = len(seeds) * views.count
     told = {"command": "evaluate", "model": call.model_name, "against": "truth", "video": call.video}

@@ -32,6 +32,7 @@ class RenderCall:
     truncation: float
     resolution: int | None
     device: str
+    exact: bool
     output: Path
     depth_format: DepthFormat
 
@@ -46,6 +47,7 @@ class RenderCall:
 @options.truncation_option
 @options.resolution_option
 @options.device_option
+@options.exact_option
 @options.output_option("dnerf-out")
 @click.option(
     "--depth-format",
@@ -87,7 +89,7 @@ def render(call: RenderCall, reporter: Reporter) -> None:
     if not plan.masks:
         reporter.warning(f"{plan.model_name}: the model has no semantic branch, so no masks and no labels.json are written")
     if job.views_missing:
-        model = models.load_model(call.model_name, call.device)
+        model = models.load_model(call.model_name, call.device, exact=plan.exact)
         job.write(lambda seed: model.subject(seed, truncation=plan.truncation).render)
     elif job.files_missing():
         job.write()
@@ -124,4 +126,5 @@ def make_plan(call: RenderCall, seeds: tuple[int, ...], facts: ModelFacts) -> Vi
         resolution_px=facts.config.image_size if call.resolution is None else call.resolution,
         depth_format=call.depth_format,
         masks=facts.has_semantics,
+        exact=call.exact,
     )

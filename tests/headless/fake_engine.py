@@ -89,5 +89,5 @@ def fake_model(monkeypatch: pytest.MonkeyPatch) -> FakeModel:
     model = FakeModel()
 
     monkeypatch.setattr(models, "describe_model", lambda name: fake_facts(name, masks=model.masks))
-    monkeypatch.setattr(models, "load_model", lambda name, device: model)
+    monkeypatch.setattr(models, "load_model", lambda name, device, exact=False: model)
     return model
