@@ -40,6 +40,11 @@ class KeptTaps:
         points = order.div(rows.shape[1], rounding_mode="floor")
         return cls(rows.int(), weights.float(), points.int(), weights.float().flatten()[order], offsets.int())
 
+    @property
+    def num_bytes(self) -> int:
+        """Memory of all of it."""
+        return sum(x.numel() * x.element_size() for x in vars(self).values())
+
     def read(self, table: Tensor) -> Tensor:
         """Weighted sums [N, C] of the rows of table [L, C], differentiable in the table."""
         out: Tensor = _Read.apply(table, self)

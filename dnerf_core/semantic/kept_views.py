@@ -2,6 +2,7 @@
 
 Kept: for a view, the taps and weights of its visible samples, about 0.2 kB a sample (10 MB at raw resolution 128, full frame); for a
 subject, the normalised block features in half precision at their own resolutions (31 MB at full size; 90 subjects: 2.8 GB).
+A field of fog has up to 0.16 GB of taps a view: past `TAPS_BUDGET_BYTES` a view's taps are worked out again in each step.
 """
 
 from __future__ import annotations
@@ -20,6 +21,9 @@ from dnerf_core.labels import IGNORE_ID
 from dnerf_core.semantic.branch import SemanticBranch
 from dnerf_core.semantic.kept_taps import KeptTaps
 from dnerf_core.semantic.visibility import VisibleSamples, density_pass
+
+TAPS_BUDGET_BYTES = 3 * 2**29
+"""Taps of all labelled views that are kept, 1.5 GiB; with 90 subjects' full-size features the whole stays below 6 GB."""
 
 GUIDE_EPSILON = 1e-4
 """Colours of a guide are read at samples whose weight exceeds this."""
@@ -43,13 +47,20 @@ class AnnotatedView:
 
 @dataclass(frozen=True, eq=False)
 class KeptView:
-    """One labelled view, ready: its subject, mask uint8 [S, S], taps, samples (without their points) and guide [1, G, ..]."""
+    """One labelled view, ready: its subject, mask uint8 [S, S], samples and guide [1, G, ..].
+
+    The samples come without their points where the taps are kept, and with them where `taps` is None.
+    """
 
     subject: int
     mask: Tensor
-    taps: KeptTaps
+    taps: KeptTaps | None
     visible: VisibleSamples
     guide: Tensor | None
+
+    def taps_of(self, branch: SemanticBranch) -> KeptTaps:
+        """The view's taps, kept or worked out."""
+        return build_taps(branch, self.visible.points) if self.taps is None else self.taps
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,7 +75,8 @@ class KeptViews:
         """Memory of everything kept."""
         tensors = [x for inputs in self.inputs.values() for x in inputs]
         for view in self.views:
-            tensors += [view.mask, *vars(view.taps).values(), view.visible.ray, view.visible.weight]
+            tensors += [view.mask, view.visible.ray, view.visible.weight, view.visible.points]
+            tensors += [] if view.taps is None else vars(view.taps).values()
             tensors += [x for x in (view.visible.distances, view.guide) if x is not None]
         return sum(x.numel() * x.element_size() for x in tensors)
 
@@ -121,10 +133,9 @@ def keep_views(
     """
     check_views(views, ws.shape[0], branch.config.num_classes, generator.config.image_size)
     used = sorted({view.subject for view in views})
-    branch.triplane.measure(
-        [branch.triplane.inputs(generator.planes(ws[s : s + 1])) for s in used[: max(1, statistics_subjects)]]
-    )
+    branch.triplane.measure(branch.triplane.inputs(generator.planes(ws[s : s + 1])) for s in used[: max(1, statistics_subjects)])
     kept: dict[int, KeptView] = {}
+    budget = TAPS_BUDGET_BYTES
     inputs: dict[int, list[Tensor]] = {}
     for subject in used:
         w = ws[subject : subject + 1]
@@ -133,19 +144,29 @@ def keep_views(
         inputs[subject] = [x.half().contiguous() for x in normalized]
         for index, view in enumerate(views):
             if view.subject == subject:
-                kept[index] = _keep_view(branch, generator, w, planes, view)
+                kept[index] = _keep_view(branch, generator, w, planes, view, budget)
+                taps = kept[index].taps
+                budget -= 0 if taps is None else taps.num_bytes
                 if progress is not None:
                     progress(len(kept), len(views))
     return KeptViews([kept[index] for index in range(len(views))], inputs)
 
 
-def _keep_view(branch: SemanticBranch, generator: Generator, w: Tensor, planes: Planes, view: AnnotatedView) -> KeptView:
+def build_taps(branch: SemanticBranch, points: Tensor) -> KeptTaps:
+    """The taps of points [K, 3] of one subject."""
+    return KeptTaps.build(*branch.taps(points), branch.triplane.resolution**2 * branch.triplane.num_planes)
+
+
+def _keep_view(
+    branch: SemanticBranch, generator: Generator, w: Tensor, planes: Planes, view: AnnotatedView, budget_bytes: int
+) -> KeptView:
     cam2world = torch.from_numpy(np.array(view.cam2world)).to(w)[None]
     intrinsics = torch.from_numpy(np.array(view.intrinsics)).to(w)[None]
     resolution = generator.config.rays.neural_resolution
     visible = density_pass(generator, planes.planes, cam2world, intrinsics, resolution, branch.config)
-    rows, weights = branch.taps(visible.points)
-    taps = KeptTaps.build(rows, weights, generator.config.backbone.resolution**2 * branch.triplane.num_planes)
+    taps: KeptTaps | None = build_taps(branch, visible.points)
+    if taps is not None and taps.num_bytes > budget_bytes:
+        taps = None
     guide = None
     if branch.config.refiner.guide != "none":
         guide = generator.render(planes.planes, cam2world, intrinsics, epsilon=GUIDE_EPSILON).features
@@ -153,4 +174,6 @@ def _keep_view(branch: SemanticBranch, generator: Generator, w: Tensor, planes: 
             guide = generator.superresolve(guide, w)
         guide = guide.half()
     mask = torch.from_numpy(view.mask.copy()).to(w.device)
-    return KeptView(view.subject, mask, taps, replace(visible, points=visible.points[:0]), guide)
+    if taps is not None:
+        visible = replace(visible, points=visible.points[:0].clone())
+    return KeptView(view.subject, mask, taps, visible, guide)

@@ -126,7 +126,7 @@ def views_loss(branch: SemanticBranch, kept: KeptViews, chosen: Sequence[int], w
     tables = dict(zip(subjects, branch.triplane.project(inputs, normalized=True).table.unbind(0), strict=True))
     scores = []
     for view in views:
-        maps = branch.maps_of_kept(tables[view.subject], view.taps, view.visible)
+        maps = branch.maps_of_kept(tables[view.subject], view.taps_of(branch), view.visible)
         scores.append(branch.refine(maps, None if view.guide is None else view.guide.float()))
     masks = torch.stack([view.mask for view in views]).long()
     return F.cross_entropy(torch.cat(scores), masks, weight=weights, ignore_index=IGNORE_ID)

@@ -21,7 +21,7 @@ ROUNDS = 3
 @click.option("--claim", "names", multiple=True, metavar="NAME", help="Only this claim; may be given several times.")
 @options.output_style_options
 def command(device: str, quick: bool, names: tuple[str, ...], as_json: bool) -> None:
-    """Measure the fast path against the literal method, both on this machine in this process.
+    """Measure the fast path against the literal method on this machine.
 
     A line a claim: seconds a view of both, the ratio, the share of equal labels, the image's PSNR, the median depth
     difference as a share of the box, and the fast path's peak memory. Full-size claims use weights from a formula, so no
