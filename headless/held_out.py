@@ -27,10 +27,6 @@ def score_and_draw(plan: TrainingPlan, model: Model, reporter: Reporter) -> Segm
             scored.append(item)
             advance()
     kind = "held out" if plan.scored_images else "trained on"
-    picked = [
-        (f"{scored[index].image.name}\nmIoU {scored[index].miou:.3f}\n{which}", scored[index])
-        for which, index in scoring.worst_and_typical([item.miou for item in scored])
-    ]
     title = f"{plan.call.output.name}: views {kind}"
-    write_bytes_whole(plan.grid_path, scoring.mask_grid(title, model, picked, plan.labels))
+    write_bytes_whole(plan.grid_path, scoring.mask_grid(title, model, scored, plan.labels))
     return scoring.pooled(scored) if plan.scored_images else None

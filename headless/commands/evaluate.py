@@ -137,12 +137,8 @@ def _against_folders(call: EvaluateCall, reporter: Reporter) -> None:
             reporter.event("view", name=item.image.name, seed=item.image.subject[0], miou=scoring.rounded(item.miou))
             advance()
     if call.grid is not None:
-        picked = [
-            (f"{scored[index].image.name}\nmIoU {scored[index].miou:.3f}\n{which}", scored[index])
-            for which, index in scoring.worst_and_typical([item.miou for item in scored])
-        ]
         title = f"{call.model_name} against painted masks"
-        write_bytes_whole(call.grid, scoring.mask_grid(title, model, picked, annotations.labels))
+        write_bytes_whole(call.grid, scoring.mask_grid(title, model, scored, annotations.labels))
     result = scoring.segmentation_json(scoring.pooled(scored), annotations.labels)
     lines = [
         f"{call.model_name}: {len(scored)} views of {len(annotations.subjects)} subjects against painted masks",
