@@ -149,34 +149,34 @@ def _against_folders(call: EvaluateCall, reporter: Reporter) -> None:
 
 def _against_truth(call: EvaluateCall, reporter: Reporter) -> None:
     """Score the demo's views against the exact truth."""
-    from headless import models, scoring, truth_scoring
+    from dnerf_core.demo.truth import require_truth, score_views, scored_labels, summarise
+    from headless import models, scoring
+    from headless.truth_scoring import TruthViews, truth_grid, view_json
     from headless.writers.files import write_bytes_whole
 
     started = time.monotonic()
     seeds = options.chosen_seeds(call.seeds, call.subjects, (0,) if call.video else tuple(range(100)))
     facts = models.describe_model(call.model_name)
-    views = truth_scoring.TruthViews.chosen(
-        facts.config, video=call.video, count=call.views, yaw_deg=call.yaw, pitch_deg=call.pitch
-    )
+    views = TruthViews.chosen(facts.config, video=call.video, count=call.views, yaw_deg=call.yaw, pitch_deg=call.pitch)
     model = models.load_model(call.model_name, call.device)
-    truth_scoring.require_truth(model)
+    require_truth(model)
     total = len(seeds) * views.count
     told = {"command": "evaluate", "model": call.model_name, "against": "truth", "video": call.video}
     reporter.event("start", **told, seeds=options.format_seeds(seeds), views=total, cameras=views.to_json())
-    labels = truth_scoring.scored_labels(model)
+    labels = scored_labels(model)
     if labels is None:
         reason = "it has no semantic branch" if model.labels is None else f"its labels are {', '.join(model.labels.names)}"
         reporter.warning(f"{call.model_name}: masks are not scored, since {reason}")
     _warn_of_known_seeds(model, seeds, reporter)
     scored = []
     with reporter.progress("views scored", total) as advance:
-        for item in truth_scoring.score_views(model, seeds, views):
+        for item in score_views(model, seeds, lambda seed: views.cameras(model.config.cameras, seed)):
             scored.append(item)
-            reporter.event("view", **item.to_json())
+            reporter.event("view", **view_json(item))
             advance()
     if call.grid is not None:
-        write_bytes_whole(call.grid, truth_scoring.truth_grid(f"{call.model_name} against the truth", model, scored))
-    means, masks = truth_scoring.summarise(scored)
+        write_bytes_whole(call.grid, truth_grid(f"{call.model_name} against the truth", model, scored))
+    means, masks = summarise(scored)
     result = {
         "silhouette_iou": scoring.rounded(means.silhouette_iou),
         "psnr_db": scoring.rounded(means.psnr_db),

@@ -202,8 +202,7 @@ def subject_maker(model: Model, plan: ViewPlan, *, truth: bool) -> Any:
     import numpy as np
 
     if truth:
-        from dnerf_core.demo.truth import true_view
-        from headless.truth_scoring import require_truth
+        from dnerf_core.demo.truth import require_truth, true_view
 
         require_truth(model)
 
