@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from dnerf_core.errors import AnnotationError
 from dnerf_core.labels import LabelSet
-from dnerf_core.metrics import SegmentationScores, confusion_matrix, segmentation_scores
+from dnerf_core.metrics import SegmentationScores, confusion_matrix, pooled_scores, segmentation_scores
 from headless.annotations import AnnotatedImage, Subject
 from headless.writers.contact_sheet import overlay
 from headless.writers.picture_grid import picture_grid
@@ -65,8 +65,8 @@ def require_labels(model: Model, labels: LabelSet) -> None:
 
 
 def pooled(scored: Sequence[ScoredImage]) -> SegmentationScores:
-    """Scores of the summed confusion matrices of at least one view."""
-    return segmentation_scores(np.sum([item.confusion for item in scored], axis=0))
+    """Scores of at least one view together."""
+    return pooled_scores([item.confusion for item in scored])
 
 
 def segmentation_json(scores: SegmentationScores | None, labels: LabelSet | None) -> dict[str, Any]:

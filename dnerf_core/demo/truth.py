@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from dnerf_core.camera import Camera, arc_cameras
 from dnerf_core.demo.config import DEMO_NAME
@@ -17,7 +18,15 @@ from dnerf_core.demo.world import Z_DIM, Cars
 from dnerf_core.errors import CheckpointError, UsageError
 from dnerf_core.generator.config import CameraConfig
 from dnerf_core.labels import SHAPENET_CAR_LABELS, LabelSet
-from dnerf_core.metrics import SegmentationScores, confusion_matrix, depth_error, psnr_db, segmentation_scores, silhouette_iou
+from dnerf_core.metrics import (
+    SegmentationScores,
+    confusion_matrix,
+    depth_error,
+    pooled_scores,
+    psnr_db,
+    segmentation_scores,
+    silhouette_iou,
+)
 from dnerf_core.model import LabeledView, Model
 
 TRUTH_YAW_DEG = (-180.0, 180.0)
@@ -88,16 +97,26 @@ def random_view(
     return arc_cameras(config, yaw_deg, pitch_deg, count=1, mode="random", rng=rng)[0]
 
 
-def true_view(model: Model, seed: int, camera: Camera, size_px: int) -> tuple[TruthView, float]:
-    """The exact picture of a seed's car from a camera, and the car's length (world units)."""
-    cars = Cars.from_latent(torch.from_numpy(model.latent(seed))[None])
-    view = render_truth(
-        cars,
+def camera_tensors(camera: Camera) -> tuple[Tensor, Tensor]:
+    """cam2world [1, 4, 4] and intrinsics [1, 3, 3], float32, on the CPU."""
+    return (
         torch.tensor(camera.cam2world, dtype=torch.float32)[None],
         torch.tensor(camera.intrinsics, dtype=torch.float32)[None],
-        size_px,
     )
+
+
+def true_view(model: Model, seed: int, camera: Camera, size_px: int, *, samples_per_pixel: int = 4) -> tuple[TruthView, float]:
+    """The exact picture of a seed's car from a camera, and the car's length (world units); colour rays as in `render_truth`."""
+    cars = Cars.from_latent(torch.from_numpy(model.latent(seed))[None])
+    view = render_truth(cars, *camera_tensors(camera), size_px, samples_per_pixel=samples_per_pixel)
     return view, float(cars.length[0])
+
+
+def true_mask(model: Model, seed: int, camera: Camera, size_px: int) -> NDArray[np.uint8]:
+    """The exact label mask uint8 [H, W] of a seed's car: that of `true_view`, in a fifth of its rays."""
+    view, _ = true_view(model, seed, camera, size_px, samples_per_pixel=1)
+    mask: NDArray[np.uint8] = view.mask[0].numpy()
+    return mask
 
 
 def compare(view: LabeledView, truth: TruthView, length: float) -> TruthScores:
@@ -142,4 +161,4 @@ def summarise(scored: Sequence[ScoredView]) -> tuple[TruthScores, SegmentationSc
         float(np.mean(depths)),
     )
     confusions = [item.confusion for item in scored if item.confusion is not None]
-    return means, segmentation_scores(np.sum(confusions, axis=0)) if confusions else None
+    return means, pooled_scores(confusions) if confusions else None
