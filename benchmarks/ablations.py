@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -19,18 +20,18 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from dnerf_core.camera import Camera, arc_cameras
-from dnerf_core.demo.trace import render_truth
-from dnerf_core.demo.truth import TRUTH_PITCH_DEG, TRUTH_YAW_DEG, random_view
-from dnerf_core.demo.world import PART_NAMES, Cars
+from dnerf_core.camera import Camera
+from dnerf_core.demo.truth import TRUTH_PITCH_DEG, TRUTH_YAW_DEG, camera_tensors, random_view, true_mask
+from dnerf_core.demo.world import PART_NAMES
 from dnerf_core.generator.eg3d import Planes
-from dnerf_core.metrics import confusion_matrix, segmentation_scores
+from dnerf_core.metrics import SegmentationScores, confusion_matrix, pooled_scores
 from dnerf_core.model import Model
 from dnerf_core.semantic.branch import SemanticBranch, label_mask
 from dnerf_core.semantic.config import BranchTrainingConfig, RefinerConfig, SemanticConfig
-from dnerf_core.semantic.kept_views import AnnotatedView
+from dnerf_core.semantic.kept_views import GUIDE_EPSILON, AnnotatedView
 from dnerf_core.semantic.training import train_branch
 from dnerf_core.semantic.visibility import VisibleSamples, density_pass
+from headless.truth_scoring import TruthViews
 
 TRAIN_SEEDS = range(10_000, 10_030)
 TEST_SEEDS = range(20_000, 20_090)
@@ -75,34 +76,26 @@ class TestView:
     mask: NDArray[np.uint8]
 
 
-def true_mask(model: Model, seed: int, camera: Camera) -> NDArray[np.uint8]:
-    """The exact label mask uint8 [S, S] of a seed's car."""
-    cars = Cars.from_latent(torch.from_numpy(model.latent(seed))[None])
-    truth = render_truth(cars, *camera_tensors(camera), model.config.image_size, samples_per_pixel=1)
-    mask: NDArray[np.uint8] = truth.mask[0].numpy()
-    return mask
-
-
 def labelled_views(model: Model) -> list[AnnotatedView]:
     """The 90 labelled views, ordered so that the first 30 and 45 take as many subjects as they can."""
     views = []
     for number in range(VIEWS_PER_SUBJECT):
         for index, seed in enumerate(TRAIN_SEEDS):
             camera = random_view(model.config.cameras, seed, number, TRUTH_YAW_DEG, TRUTH_PITCH_DEG)
-            views.append(AnnotatedView(index, camera.cam2world, camera.intrinsics, true_mask(model, seed, camera)))
+            mask = true_mask(model, seed, camera, model.config.image_size)
+            views.append(AnnotatedView(index, camera.cam2world, camera.intrinsics, mask))
     return views
 
 
-def test_views(model: Model) -> tuple[list[TestView], list[TestView]]:
-    """Single views of the unseen cars, and the frames of the videos."""
-    single, video = [], []
-    for seed in TEST_SEEDS:
-        camera = random_view(model.config.cameras, seed, 0, TRUTH_YAW_DEG, TRUTH_PITCH_DEG)
-        single.append(TestView(seed, camera, true_mask(model, seed, camera)))
-    for seed in VIDEO_SEEDS:
-        for camera in arc_cameras(model.config.cameras, (-30.0, 30.0), count=61):
-            video.append(TestView(seed, camera, true_mask(model, seed, camera)))
-    return single, video
+def test_views(model: Model, seeds: Sequence[int], *, video: bool) -> list[TestView]:
+    """What `evaluate --truth` looks at: a single view of each car, or with `video` the frames of its arc."""
+    config = model.config
+    chosen = TruthViews.chosen(config, video=video, count=None, yaw_deg=None, pitch_deg=None)
+    return [
+        TestView(seed, camera, true_mask(model, seed, camera, config.image_size))
+        for seed in seeds
+        for camera in chosen.cameras(config.cameras, seed)
+    ]
 
 
 class DensityPasses:
@@ -125,18 +118,10 @@ class DensityPasses:
         return visible
 
 
-def camera_tensors(camera: Camera) -> tuple[torch.Tensor, torch.Tensor]:
-    """cam2world [1, 4, 4] and intrinsics [1, 3, 3], float32."""
-    pose, intrinsics = (torch.tensor(a, dtype=torch.float32)[None] for a in (camera.cam2world, camera.intrinsics))
-    return pose, intrinsics
-
-
 @torch.no_grad()
-def score(
-    model: Model, branch: SemanticBranch, views: list[TestView], passes: DensityPasses
-) -> tuple[float, float, tuple[float, ...]]:
-    """mIoU, accuracy and IoU of each class, pooled over the views."""
-    total = np.zeros((len(PART_NAMES), len(PART_NAMES)), np.int64)
+def score(model: Model, branch: SemanticBranch, views: list[TestView], passes: DensityPasses) -> SegmentationScores:
+    """Label scores, pooled over the views."""
+    confusions = []
     guide_kind = branch.config.refiner.guide
     for seed in dict.fromkeys(view.subject for view in views):
         subject = model.subject(seed)
@@ -144,14 +129,13 @@ def score(
         for view in (v for v in views if v.subject == seed):
             guide = None
             if guide_kind != "none":
-                rendering = model.generator.render(subject.planes.planes, *camera_tensors(view.camera), epsilon=1e-4)
+                rendering = model.generator.render(subject.planes.planes, *camera_tensors(view.camera), epsilon=GUIDE_EPSILON)
                 guide = rendering.features
                 guide = model.generator.superresolve(guide, subject.ws) if guide_kind == "rgb" else guide
             visible = passes.of(view, subject.planes, branch.config)
             scores = branch.refine(branch.maps(projected, visible), guide)
-            total += confusion_matrix(view.mask, label_mask(scores)[0].numpy(), len(PART_NAMES))
-    result = segmentation_scores(total)
-    return result.miou, result.accuracy, result.iou_per_class
+            confusions.append(confusion_matrix(view.mask, label_mask(scores)[0].numpy(), len(PART_NAMES)))
+    return pooled_scores(confusions)
 
 
 def main() -> None:
@@ -163,7 +147,8 @@ def main() -> None:
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
     model = Model.load(arguments.model)
-    views, (single, video) = labelled_views(model), test_views(model)
+    views = labelled_views(model)
+    single, video = test_views(model, TEST_SEEDS, video=False), test_views(model, VIDEO_SEEDS, video=True)
     passes = DensityPasses(model)
     ws = torch.cat([model.subject(seed).ws for seed in TRAIN_SEEDS])
     rows = []
@@ -175,21 +160,20 @@ def main() -> None:
         chosen = views[: setting.views]
         trained = train_branch(model.generator, ws, chosen, setting.semantic, BranchTrainingConfig(steps=arguments.steps))
         seconds = time.perf_counter() - began
-        (miou, accuracy, classes), (video_miou, video_accuracy, _) = (
-            score(model, trained.branch, v, passes) for v in (single, video)
-        )
+        scores, frames = (score(model, trained.branch, v, passes) for v in (single, video))
         row = {
             "setting": setting.name,
-            "miou": round(miou, 4),
-            "accuracy": round(accuracy, 4),
-            "video_miou": round(video_miou, 4),
-            "video_accuracy": round(video_accuracy, 4),
+            "miou": round(scores.miou, 4),
+            "accuracy": round(scores.accuracy, 4),
+            "video_miou": round(frames.miou, 4),
+            "video_accuracy": round(frames.accuracy, 4),
             "train_s": round(seconds, 1),
-            "iou_per_class": {name: round(value, 4) for name, value in zip(PART_NAMES, classes, strict=True)},
+            "iou_per_class": {name: round(value, 4) for name, value in zip(PART_NAMES, scores.iou_per_class, strict=True)},
         }
         rows.append(row)
         print(
-            f"{setting.name:32s} {miou:7.4f} {accuracy:7.4f} {video_miou:7.4f} {video_accuracy:7.4f} {seconds:8.1f}", flush=True
+            f"{setting.name:32s} {scores.miou:7.4f} {scores.accuracy:7.4f} {frames.miou:7.4f} {frames.accuracy:7.4f} {seconds:8.1f}",
+            flush=True,
         )
     if arguments.json:
         arguments.json.write_text("".join(json.dumps(row) + "\n" for row in rows))

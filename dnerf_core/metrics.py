@@ -7,6 +7,7 @@ first; they are not means of per-view scores.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -63,6 +64,11 @@ def segmentation_scores(confusion: NDArray[np.int64]) -> SegmentationScores:
         accuracy=float(hit.sum()) / total if total else math.nan,
         iou_per_class=tuple(float(value) for value in iou),
     )
+
+
+def pooled_scores(confusions: Sequence[NDArray[np.int64]]) -> SegmentationScores:
+    """Scores of many views, of at least one: those of the sum of their confusion matrices [C, C]."""
+    return segmentation_scores(np.sum(confusions, axis=0))
 
 
 def silhouette_iou(truth: NDArray[np.bool_], predicted: NDArray[np.bool_]) -> float:

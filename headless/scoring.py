@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from dnerf_core.errors import AnnotationError
 from dnerf_core.labels import LabelSet
-from dnerf_core.metrics import SegmentationScores, confusion_matrix, segmentation_scores
+from dnerf_core.metrics import SegmentationScores, confusion_matrix, pooled_scores, segmentation_scores
 from headless.annotations import AnnotatedImage, Subject
 from headless.writers.contact_sheet import overlay
 from headless.writers.picture_grid import picture_grid
@@ -66,8 +66,8 @@ def require_labels(model: Model, labels: LabelSet) -> None:
 
 
 def pooled(scored: Sequence[ScoredImage]) -> SegmentationScores:
-    """Scores of the summed confusion matrices of at least one view."""
-    return segmentation_scores(np.sum([item.confusion for item in scored], axis=0))
+    """Scores of at least one view together."""
+    return pooled_scores([item.confusion for item in scored])
 
 
 def segmentation_json(scores: SegmentationScores | None, labels: LabelSet | None) -> dict[str, Any]:
@@ -90,17 +90,14 @@ def score_table(rows: Mapping[str, float | None], per_class: Mapping[str, float 
     return [f"{name:<{width}}  {'-' if value is None else f'{value:8.4f}'}" for name, value in named.items()]
 
 
-def mask_grid(title: str, model: Model, picked: Sequence[tuple[str, ScoredImage]], labels: LabelSet) -> bytes:
-    """A PNG of painted views: the image, the painted mask and the model's mask laid over it.
-
-    Args:
-        picked: what each row is called, and its view.
-    """
+def mask_grid(title: str, model: Model, scored: Sequence[ScoredImage], labels: LabelSet) -> bytes:
+    """A PNG of the worst views and typical ones: the image, the painted mask and the model's mask laid over it."""
+    picked = [(which, scored[index]) for which, index in worst_and_typical([item.miou for item in scored])]
     rows = []
-    names = {scored.image: name for name, scored in picked}
-    for image, view in _rendered(model, [scored.image for _, scored in picked]):
+    for (which, item), (image, view) in zip(picked, _rendered(model, [item.image for _, item in picked]), strict=True):
         assert view.mask is not None
-        rows.append((names[image], [view.rgb, overlay(view.rgb, image.mask, labels), overlay(view.rgb, view.mask, labels)]))
+        pictures = [view.rgb, overlay(view.rgb, image.mask, labels), overlay(view.rgb, view.mask, labels)]
+        rows.append((f"{image.name}\nmIoU {item.miou:.3f}\n{which}", pictures))
     return picture_grid(title, ("image", "painted", "model"), rows, labels)
 
 

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from dnerf_core.demo.world import Cars
 from dnerf_core.errors import UsageError
+from dnerf_core.rendering.rays import pixel_rays
 
 # A ray has arrived when the surface is closer than this; one Newton step along the ray then removes most of the rest.
 _ARRIVED = 1e-4
@@ -110,8 +111,8 @@ def _trace_one(car: Cars, origins: Tensor, directions: Tensor, entry: Tensor, le
     return result
 
 
-def pixel_rays(cam2world: Tensor, intrinsics: Tensor, columns: Tensor, rows: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Rays through image positions.
+def grid_rays(cam2world: Tensor, intrinsics: Tensor, columns: Tensor, rows: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Rays through a grid of image positions, computed in float64.
 
     Args:
         cam2world: `[B, 4, 4]`, OpenCV axes.
@@ -123,15 +124,13 @@ def pixel_rays(cam2world: Tensor, intrinsics: Tensor, columns: Tensor, rows: Ten
         float32.
     """
     cam2world, intrinsics = cam2world.double(), intrinsics.double()
-    v, u = torch.meshgrid(rows.double().to(cam2world.device), columns.double().to(cam2world.device), indexing="ij")
-    u, v = u.reshape(1, -1), v.reshape(1, -1)
-    y = (v - intrinsics[:, 1, 2, None]) / intrinsics[:, 1, 1, None]
-    x = (u - intrinsics[:, 0, 2, None] - intrinsics[:, 0, 1, None] * y) / intrinsics[:, 0, 0, None]
-    cosine = torch.rsqrt(x.square() + y.square() + 1)
-    in_camera = torch.stack([x * cosine, y * cosine, cosine], dim=-1)
+    v, u = torch.meshgrid(rows.to(cam2world), columns.to(cam2world), indexing="ij")
+    uv = torch.stack([u, v], dim=-1).reshape(1, -1, 2).expand(len(cam2world), -1, -1)
+    # unit in the camera's own frame, where z is the cosine; a pose that came as float32 is a rotation to 1e-7 only
+    _, in_camera = pixel_rays(torch.eye(4).to(cam2world).expand_as(cam2world), intrinsics, uv)
     directions = in_camera @ cam2world[:, :3, :3].transpose(1, 2)
     origins = cam2world[:, None, :3, 3].expand_as(directions)
-    return origins.float(), directions.float(), cosine.float()
+    return origins.float(), directions.float(), in_camera[..., 2].float()
 
 
 _TILE_PX = 8
@@ -147,7 +146,7 @@ def _free_distances(cars: Cars, cam2world: Tensor, intrinsics: Tensor, box: tupl
     tile_rows, tile_columns = -(-height // _TILE_PX), -(-width // _TILE_PX)
     middle_rows = (top + (torch.arange(tile_rows) + 0.5) * _TILE_PX) / size_px
     middle_columns = (left + (torch.arange(tile_columns) + 0.5) * _TILE_PX) / size_px
-    origins, directions, _ = pixel_rays(cam2world, intrinsics, middle_columns, middle_rows)
+    origins, directions, _ = grid_rays(cam2world, intrinsics, middle_columns, middle_rows)
     # the angle between two rays is at most their distance on the plane z = 1, and the chord is shorter still
     half = _TILE_PX / 2 / size_px
     focal_x, focal_y = intrinsics[:, 0, 0], intrinsics[:, 1, 1]
@@ -206,7 +205,7 @@ def render_truth(
     for shift_y, shift_x in offsets:
         columns = (left + torch.arange(width) + 0.5 + shift_x) / size_px
         rows = (top + torch.arange(height) + 0.5 + shift_y) / size_px
-        rays.append(pixel_rays(cam2world, intrinsics, columns, rows))
+        rays.append(grid_rays(cam2world, intrinsics, columns, rows))
     origins, directions, cosine = (torch.cat(parts, dim=1) for parts in zip(*rays, strict=True))
     free = _free_distances(cars, cam2world, intrinsics, box, size_px).reshape(len(cars), -1)
     distance = trace_rays(cars, origins, directions, free.repeat(1, len(offsets)))

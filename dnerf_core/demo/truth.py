@@ -2,20 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from dnerf_core.camera import Camera, arc_cameras
 from dnerf_core.demo.config import DEMO_NAME
 from dnerf_core.demo.trace import TruthView, render_truth
-from dnerf_core.demo.world import PART_NAMES, Cars
-from dnerf_core.errors import UsageError
+from dnerf_core.demo.world import Z_DIM, Cars
+from dnerf_core.errors import CheckpointError, UsageError
 from dnerf_core.generator.config import CameraConfig
-from dnerf_core.metrics import SegmentationScores, confusion_matrix, depth_error, psnr_db, segmentation_scores, silhouette_iou
+from dnerf_core.labels import SHAPENET_CAR_LABELS, LabelSet
+from dnerf_core.metrics import (
+    SegmentationScores,
+    confusion_matrix,
+    depth_error,
+    pooled_scores,
+    psnr_db,
+    segmentation_scores,
+    silhouette_iou,
+)
 from dnerf_core.model import Model
 from dnerf_core.subject import LabeledView
 
@@ -39,16 +50,44 @@ class TruthScores:
     depth_error: float
 
 
-def require_demo(model: Model) -> None:
+@dataclass(frozen=True, eq=False)
+class ScoredView:
+    """One scored view: seed, number, camera, scores, and the confusion of labels int64 [C, C]; None where masks are not scored."""
+
+    seed: int
+    view: int
+    camera: Camera
+    scores: TruthScores
+    confusion: NDArray[np.int64] | None
+
+    @property
+    def miou(self) -> float:
+        """Of this view alone; NaN where masks are not scored."""
+        return math.nan if self.confusion is None else segmentation_scores(self.confusion).miou
+
+
+def require_truth(model: Model) -> None:
     """Refuse a model whose truth is not known.
 
     Raises:
         UsageError: the model's generator is not the demo's.
+        CheckpointError: it says so, and has latents of another length than the demo's.
     """
     if model.config.name != DEMO_NAME:
         raise UsageError(
             f"exact truth: expected a model made from {DEMO_NAME!r}, found {model.config.name!r}; score it against an annotated folder"
         )
+    if model.config.mapping.z_dim != Z_DIM:
+        raise CheckpointError(
+            f"{model.header.path}: expected latents of {Z_DIM} numbers, as the demo's, found {model.config.mapping.z_dim}; "
+            "score it against an annotated folder"
+        )
+
+
+def scored_labels(model: Model) -> LabelSet | None:
+    """The model's labels if they are the truth's, else None: its masks cannot be compared."""
+    labels = model.labels if model.has_semantics else None
+    return labels if labels is not None and labels.names == SHAPENET_CAR_LABELS.names else None
 
 
 def random_view(
@@ -59,16 +98,26 @@ def random_view(
     return arc_cameras(config, yaw_deg, pitch_deg, count=1, mode="random", rng=rng)[0]
 
 
-def true_view(model: Model, seed: int, camera: Camera, size_px: int) -> tuple[TruthView, float]:
-    """The exact picture of a seed's car from a camera, and the car's length (world units)."""
-    cars = Cars.from_latent(torch.from_numpy(model.latent(seed))[None])
-    view = render_truth(
-        cars,
+def camera_tensors(camera: Camera) -> tuple[Tensor, Tensor]:
+    """cam2world [1, 4, 4] and intrinsics [1, 3, 3], float32, on the CPU."""
+    return (
         torch.tensor(camera.cam2world, dtype=torch.float32)[None],
         torch.tensor(camera.intrinsics, dtype=torch.float32)[None],
-        size_px,
     )
+
+
+def true_view(model: Model, seed: int, camera: Camera, size_px: int, *, samples_per_pixel: int = 4) -> tuple[TruthView, float]:
+    """The exact picture of a seed's car from a camera, and the car's length (world units); colour rays as in `render_truth`."""
+    cars = Cars.from_latent(torch.from_numpy(model.latent(seed))[None])
+    view = render_truth(cars, *camera_tensors(camera), size_px, samples_per_pixel=samples_per_pixel)
     return view, float(cars.length[0])
+
+
+def true_mask(model: Model, seed: int, camera: Camera, size_px: int) -> NDArray[np.uint8]:
+    """The exact label mask uint8 [H, W] of a seed's car: that of `true_view`, in a fifth of its rays."""
+    view, _ = true_view(model, seed, camera, size_px, samples_per_pixel=1)
+    mask: NDArray[np.uint8] = view.mask[0].numpy()
+    return mask
 
 
 def compare(view: LabeledView, truth: TruthView, length: float) -> TruthScores:
@@ -82,53 +131,35 @@ def compare(view: LabeledView, truth: TruthView, length: float) -> TruthScores:
     )
 
 
-@dataclass(frozen=True)
-class ViewResult:
-    """One scored view: its seed and number, its scores, and the confusion of labels int64 [C, C] (None without a semantic branch)."""
+def score_views(model: Model, seeds: Sequence[int], cameras: Callable[[int], Sequence[Camera]]) -> Iterator[ScoredView]:
+    """Score views one at a time, at the model's own size; a subject is made once, and only numbers are kept.
 
-    seed: int
-    view: int
-    scores: TruthScores
-    confusion: NDArray[np.int64] | None
-    rendered: LabeledView
-    truth: TruthView
-
-
-def evaluate_truth(
-    model: Model,
-    seeds: Sequence[int],
-    views_per_seed: int = 1,
-    yaw_deg: tuple[float, float] = TRUTH_YAW_DEG,
-    pitch_deg: tuple[float, float] = TRUTH_PITCH_DEG,
-) -> Iterator[ViewResult]:
-    """Score random views of seeds, one at a time, at the model's own size.
-
-    Raises:
-        UsageError: the model is not the demo's.
+    Args:
+        model: one that `require_truth` lets pass.
+        cameras: from where a seed's subject is seen.
     """
-    require_demo(model)
-    size = model.config.image_size
+    size, with_masks = model.config.image_size, scored_labels(model) is not None
     for seed in seeds:
         subject = model.subject(seed)
-        for number in range(views_per_seed):
-            camera = random_view(model.config.cameras, seed, number, yaw_deg, pitch_deg)
-            view = subject.render(camera)
+        for number, camera in enumerate(cameras(seed)):
+            rendered = subject.render(camera)
             truth, length = true_view(model, seed, camera, size)
             confusion = None
-            if view.mask is not None:
-                confusion = confusion_matrix(truth.mask[0].numpy(), view.mask, len(PART_NAMES))
-            yield ViewResult(seed, number, compare(view, truth, length), confusion, view, truth)
+            if with_masks and rendered.mask is not None:
+                confusion = confusion_matrix(truth.mask[0].numpy(), rendered.mask, SHAPENET_CAR_LABELS.num_classes)
+            yield ScoredView(seed, number, camera, compare(rendered, truth, length), confusion)
 
 
-def summarise(results: Sequence[ViewResult]) -> tuple[TruthScores, SegmentationScores | None]:
-    """Means of the view scores, and label scores of the summed confusion (None without a semantic branch).
+def summarise(scored: Sequence[ScoredView]) -> tuple[TruthScores, SegmentationScores | None]:
+    """Means of the views' scores, and label scores of the summed confusion; None where masks are not scored.
 
-    Views whose depth cannot be compared (no common pixel) count as a depth error of 1.
+    A view without a pixel where both have a depth counts as a depth error of 1, the whole length.
     """
-    scores = [result.scores for result in results]
-    depth = [1.0 if np.isnan(s.depth_error) else s.depth_error for s in scores]
-    mean = TruthScores(
-        float(np.mean([s.silhouette_iou for s in scores])), float(np.mean([s.psnr_db for s in scores])), float(np.mean(depth))
+    depths = [1.0 if math.isnan(item.scores.depth_error) else item.scores.depth_error for item in scored]
+    means = TruthScores(
+        float(np.mean([item.scores.silhouette_iou for item in scored])),
+        float(np.mean([item.scores.psnr_db for item in scored])),
+        float(np.mean(depths)),
     )
-    confusions = [result.confusion for result in results if result.confusion is not None]
-    return mean, segmentation_scores(np.sum(confusions, axis=0)) if confusions else None
+    confusions = [item.confusion for item in scored if item.confusion is not None]
+    return means, pooled_scores(confusions) if confusions else None

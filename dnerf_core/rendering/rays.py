@@ -30,7 +30,7 @@ def pixel_centres(resolution: int, like: Tensor) -> Tensor:
 
 
 def pixel_rays(cam2world: Tensor, intrinsics: Tensor, uv: Tensor) -> tuple[Tensor, Tensor]:
-    """Origins and unit directions [B, N, 3], world frame, through normalised image points uv [B, N, 2]."""
+    """Origins and unit directions [B, N, 3], world frame, through normalised image points uv [B, N, 2], in the dtype of the arguments."""
     fx, fy = intrinsics[:, 0, 0, None], intrinsics[:, 1, 1, None]
     cx, cy, skew = intrinsics[:, 0, 2, None], intrinsics[:, 1, 2, None], intrinsics[:, 0, 1, None]
     y = (uv[..., 1] - cy) / fy

@@ -139,12 +139,8 @@ def _against_folders(call: EvaluateCall, reporter: Reporter) -> None:
             reporter.event("view", name=item.image.name, seed=item.image.subject[0], miou=scoring.rounded(item.miou))
             advance()
     if call.grid is not None:
-        picked = [
-            (f"{scored[index].image.name}\nmIoU {scored[index].miou:.3f}\n{which}", scored[index])
-            for which, index in scoring.worst_and_typical([item.miou for item in scored])
-        ]
         title = f"{call.model_name} against painted masks"
-        write_bytes_whole(call.grid, scoring.mask_grid(title, model, picked, annotations.labels))
+        write_bytes_whole(call.grid, scoring.mask_grid(title, model, scored, annotations.labels))
     result = scoring.segmentation_json(scoring.pooled(scored), annotations.labels)
     lines = [
         f"{call.model_name}: {len(scored)} views of {len(annotations.subjects)} subjects against painted masks",
@@ -155,34 +151,34 @@ def _against_folders(call: EvaluateCall, reporter: Reporter) -> None:
 
 def _against_truth(call: EvaluateCall, reporter: Reporter) -> None:
     """Score the demo's views against the exact truth."""
-    from headless import models, scoring, truth_scoring
+    from dnerf_core.demo.truth import require_truth, score_views, scored_labels, summarise
+    from headless import models, scoring
+    from headless.truth_scoring import TruthViews, truth_grid, view_json
     from headless.writers.files import write_bytes_whole
 
     started = time.monotonic()
     seeds = options.chosen_seeds(call.seeds, call.subjects, (0,) if call.video else tuple(range(100)))
     facts = models.describe_model(call.model_name)
-    views = truth_scoring.TruthViews.chosen(
-        facts.config, video=call.video, count=call.views, yaw_deg=call.yaw, pitch_deg=call.pitch
-    )
+    views = TruthViews.chosen(facts.config, video=call.video, count=call.views, yaw_deg=call.yaw, pitch_deg=call.pitch)
     model = models.load_model(call.model_name, call.device, exact=call.exact)
-    truth_scoring.require_truth(model)
+    require_truth(model)
     total = len(seeds) * views.count
     told = {"command": "evaluate", "model": call.model_name, "against": "truth", "video": call.video}
     reporter.event("start", **told, seeds=options.format_seeds(seeds), views=total, cameras=views.to_json())
-    labels = truth_scoring.scored_labels(model)
+    labels = scored_labels(model)
     if labels is None:
         reason = "it has no semantic branch" if model.labels is None else f"its labels are {', '.join(model.labels.names)}"
         reporter.warning(f"{call.model_name}: masks are not scored, since {reason}")
     _warn_of_known_seeds(model, seeds, reporter)
     scored = []
     with reporter.progress("views scored", total) as advance:
-        for item in truth_scoring.score_views(model, seeds, views):
+        for item in score_views(model, seeds, lambda seed: views.cameras(model.config.cameras, seed)):
             scored.append(item)
-            reporter.event("view", **item.to_json())
+            reporter.event("view", **view_json(item))
             advance()
     if call.grid is not None:
-        write_bytes_whole(call.grid, truth_scoring.truth_grid(f"{call.model_name} against the truth", model, scored))
-    means, masks = truth_scoring.summarise(scored)
+        write_bytes_whole(call.grid, truth_grid(f"{call.model_name} against the truth", model, scored))
+    means, masks = summarise(scored)
     result = {
         "silhouette_iou": scoring.rounded(means.silhouette_iou),
         "psnr_db": scoring.rounded(means.psnr_db),

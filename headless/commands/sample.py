@@ -203,8 +203,7 @@ def subject_maker(model: Model, plan: ViewPlan, *, truth: bool) -> Any:
     import numpy as np
 
     if truth:
-        from dnerf_core.demo.truth import true_view
-        from headless.truth_scoring import require_truth
+        from dnerf_core.demo.truth import require_truth, true_mask
 
         require_truth(model)
 
@@ -214,7 +213,7 @@ def subject_maker(model: Model, plan: ViewPlan, *, truth: bool) -> Any:
         def render(camera: Camera, size_px: int) -> LabeledView:
             labeled = subject.render(camera, size_px)
             if truth:
-                return replace(labeled, mask=true_view(model, seed, camera, size_px)[0].mask[0].numpy())
+                return replace(labeled, mask=true_mask(model, seed, camera, size_px))
             return replace(labeled, mask=np.zeros((size_px, size_px), np.uint8))
 
         return render

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from dnerf_core.errors import AnnotationError
-from dnerf_core.metrics import confusion_matrix, depth_error, psnr_db, segmentation_scores, silhouette_iou
+from dnerf_core.metrics import confusion_matrix, depth_error, pooled_scores, psnr_db, segmentation_scores, silhouette_iou
 
 TRUTH = np.array([[0, 0, 1], [1, 2, 255]], np.uint8)
 PREDICTED = np.array([[0, 1, 1], [1, 0, 2]], np.uint8)
@@ -45,6 +45,13 @@ def test_confusions_add_up() -> None:
     truth, predicted = rng.integers(0, 3, (2, 2, 8, 8))
     total = confusion_matrix(truth[0], predicted[0], 3) + confusion_matrix(truth[1], predicted[1], 3)
     assert np.array_equal(total, confusion_matrix(truth, predicted, 3))
+
+
+def test_pooled_scores_count_pixels_and_not_views() -> None:
+    """Class 0: 4 / 5; class 1: 0 / 1. The views alone have mIoU 1 and 0, whose mean is another number."""
+    scores = pooled_scores([np.array([[4, 0], [0, 0]]), np.array([[0, 1], [0, 0]])])
+    assert scores.iou_per_class == pytest.approx([4 / 5, 0])
+    assert (scores.miou, scores.accuracy) == pytest.approx((2 / 5, 4 / 5))
 
 
 def test_bad_masks_are_named() -> None:

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from dnerf_core.demo.trace import box_interval, pixel_rays, render_truth, trace_rays
+from dnerf_core.demo.trace import box_interval, grid_rays, render_truth, trace_rays
 from dnerf_core.demo.world import Z_DIM, Cars
 from dnerf_core.errors import UsageError
 
@@ -90,9 +90,9 @@ def test_free_starts_do_not_change_the_distance_and_infinite_ones_miss(cars: Car
     assert trace_rays(cars, origins, directions, torch.full((2, 3), torch.inf)).isinf().all()
 
 
-def test_pixel_rays_by_hand() -> None:
+def test_grid_rays_by_hand() -> None:
     cam2world, intrinsics = camera(0.0, 0.0, 1)
-    origins, directions, cosine = pixel_rays(cam2world, intrinsics, torch.tensor([0.5, 0.75]), torch.tensor([0.25]))
+    origins, directions, cosine = grid_rays(cam2world, intrinsics, torch.tensor([0.5, 0.75]), torch.tensor([0.25]))
     torch.testing.assert_close(origins[0, 0], torch.tensor([0.0, 0.0, 3.5]))
     # the camera on +z looks along -z; its image x is world +x; the upper quarter of the image looks up
     length = math.sqrt(1 + 2 * (0.25 / FOCAL) ** 2)
@@ -106,7 +106,7 @@ def test_picture_is_the_traced_rays_of_its_pixels(cars: Cars) -> None:
     view = render_truth(cars, cam2world, intrinsics, 40, samples_per_pixel=1)
     assert view.rgb.shape == (2, 40, 40, 3) and view.mask.dtype == torch.uint8
     centers = (torch.arange(40) + 0.5) / 40
-    origins, directions, cosine = pixel_rays(cam2world, intrinsics, centers, centers)
+    origins, directions, cosine = grid_rays(cam2world, intrinsics, centers, centers)
     distance = trace_rays(cars, origins, directions)
     hit = view.mask.flatten(1) > 0
     assert torch.equal(hit, view.depth_planar.flatten(1).isfinite())

@@ -12,13 +12,12 @@ import pytest
 from PIL import Image
 
 from dnerf_core.camera import arc_cameras
-from dnerf_core.demo.truth import TruthScores, evaluate_truth
-from dnerf_core.demo.truth import summarise as summarise_all
+from dnerf_core.demo.truth import random_view, true_view
 from dnerf_core.model import Model
-from headless import cli, truth_scoring
+from headless import cli
 from headless.annotations import read_annotations
 from headless.scoring import worst_and_typical
-from headless.truth_scoring import TruthView, TruthViews
+from headless.truth_scoring import TruthViews
 from tests.headless.test_render import error_line
 from tests.headless.tiny_engine import LABELS, TINY, sample_folder
 
@@ -96,7 +95,9 @@ def test_a_table_for_people(trained_model: Path, painted_folder: Path, capsys: p
     ]
 
 
-def test_the_truth_gives_the_engines_own_scores(labelled_demo: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+def test_the_truth_gives_the_scores_of_its_pixels(
+    labelled_demo: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
     grid = tmp_path / "grid.png"
     events = events_of(capsys, "--model", str(labelled_demo), "--truth", "--seeds", "0-2", "--grid", str(grid))
     assert [event["event"] for event in events] == ["start", *["view"] * 3, "summary"]
@@ -108,15 +109,32 @@ def test_the_truth_gives_the_engines_own_scores(labelled_demo: Path, capsys: pyt
     }
     summary = events[-1]
     assert set(summary) >= KEYS
-    results = list(evaluate_truth(Model.load(labelled_demo), range(3)))
-    means, masks = summarise_all(results)
-    assert masks is not None
-    for key in ("silhouette_iou", "psnr_db", "depth_error"):
-        assert summary[key] == pytest.approx(getattr(means, key), abs=1e-5)
-        told = math.nan if events[3][key] is None else events[3][key]
-        assert told == pytest.approx(getattr(results[2].scores, key), abs=1e-5, nan_ok=True)
-    assert summary["miou"] == pytest.approx(masks.miou, abs=1e-5)
-    assert summary["accuracy"] == pytest.approx(masks.accuracy, abs=1e-5)
+    # Rendered anew, and counted here pixel by pixel.
+    model = Model.load(labelled_demo)
+    silhouettes, psnrs, depths, pairs = [], [], [], []
+    for seed in range(3):
+        camera = random_view(model.config.cameras, seed, 0, (-180.0, 180.0), (5.0, 30.0))
+        found = model.subject(seed).render(camera)
+        truth, length = true_view(model, seed, camera, TINY.image_size)
+        depth, rgb = truth.depth_planar[0].numpy(), np.rint(truth.rgb[0].numpy() * 255)
+        true_hit, hit = np.isfinite(depth), np.isfinite(found.depth_planar)
+        silhouettes.append((true_hit & hit).sum() / (true_hit | hit).sum())
+        psnrs.append(10 * math.log10(255**2 / np.mean((rgb - found.rgb) ** 2)))
+        common = true_hit & hit
+        depths.append(np.abs(depth - found.depth_planar)[common].mean() / length if common.any() else math.nan)
+        pairs.append((truth.mask[0].numpy(), found.mask))
+    view = events[3]
+    assert (view["seed"], view["view"]) == (2, 0)
+    for key, values in (("silhouette_iou", silhouettes), ("psnr_db", psnrs), ("depth_error", depths)):
+        assert summary[key] == pytest.approx(np.mean([1.0 if math.isnan(value) else value for value in values]), abs=1e-5)
+        told = math.nan if view[key] is None else view[key]
+        assert told == pytest.approx(values[2], abs=1e-5, nan_ok=True)
+    true_masks, masks = (np.stack(of) for of in zip(*pairs, strict=True))
+    iou = [
+        ((true_masks == c) & (masks == c)).sum() / ((true_masks == c) | (masks == c)).sum() for c in np.union1d(true_masks, masks)
+    ]
+    assert summary["miou"] == pytest.approx(np.mean(iou), abs=1e-5)
+    assert summary["accuracy"] == pytest.approx((true_masks == masks).mean(), abs=1e-5)
     assert list(summary["iou_per_class"]) == ["background", "hood", "roof", "wheels", "other"]
     with Image.open(grid) as image:
         assert image.width > 4 * 192
@@ -147,19 +165,6 @@ def test_a_demo_without_branch_is_scored_without_masks(
     capsys.readouterr()
     assert cli.run(["evaluate", *args]) == 0
     assert any(line.split() == ["mIoU", "-"] for line in capsys.readouterr().out.splitlines())
-
-
-def test_a_view_without_common_pixel_counts_as_a_whole_length() -> None:
-    camera = arc_cameras(TINY.cameras, (0, 0), (0, 0), count=1)[0]
-    confusion = np.diag([3, 0, 0, 0, 1])
-    views = [
-        TruthView(0, 0, camera, TruthScores(1.0, 30.0, 0.5), confusion),
-        TruthView(1, 0, camera, TruthScores(0.0, 10.0, math.nan), confusion),
-    ]
-    means, masks = truth_scoring.summarise(views)
-    assert means == TruthScores(0.5, 20.0, 0.75)
-    assert masks is not None
-    assert masks.miou == 1.0
 
 
 def test_the_worst_and_the_typical_are_picked() -> None:

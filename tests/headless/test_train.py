@@ -16,10 +16,9 @@ from PIL import Image
 from dnerf_core.checkpoints.model_file import load_model_file, read_header
 from dnerf_core.errors import OutputError, UsageError
 from dnerf_core.model import Model
-from headless import cli, models, scoring, training_state
+from headless import cli, models, scoring, trained_model, training_plan, training_state
 from headless.annotations import read_annotations, read_mask
-from headless.commands import train as train_command
-from headless.commands.train import held_out_subjects
+from headless.training_plan import held_out_subjects
 from headless.training_state import KeptState, read_state, state_path, write_state
 from headless.writers.views import write_mask
 from tests.headless.test_render import error_line
@@ -146,15 +145,15 @@ def test_a_model_stored_as_float16_stays_float16(tiny_demo: Path, tmp_path: Path
 
 
 def test_a_branch_that_half_precision_would_break_is_stored_whole() -> None:
-    assert train_command._survives_float16("weight", torch.tensor([1e-9, 100.0]))
-    assert not train_command._survives_float16("weight", torch.tensor([1e5]))
-    assert not train_command._survives_float16("triplane.std_16", torch.tensor([1.0, 1e-9]))
+    assert trained_model._survives_float16("weight", torch.tensor([1e-9, 100.0]))
+    assert not trained_model._survives_float16("weight", torch.tensor([1e5]))
+    assert not trained_model._survives_float16("triplane.std_16", torch.tensor([1.0, 1e-9]))
 
 
 def test_an_interrupted_training_goes_on_to_the_same_model(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(train_command, "_CHECKPOINT_EVERY", 4)
+    monkeypatch.setattr(training_plan, "_CHECKPOINT_EVERY", 4)
     whole, half = tmp_path / "whole.safetensors", tmp_path / "half.safetensors"
     assert train(folder, whole, steps=10) == 0
     real = training_state.write_state
