@@ -107,7 +107,9 @@ class Subject:
     def grid(self) -> DensityGrid:
         """The density grid that all views share."""
         with torch.no_grad():
-            return self.field.density_grid(GRID_NODES, longest_ray(self.model.config.rays, self.model.config.triplane.box_warp))
+            rays = self.model.config.rays
+            inset = rays.auto_inset if rays.ray_start == "auto" else None
+            return self.field.density_grid(GRID_NODES, longest_ray(rays, self.model.config.triplane.box_warp), inset)
 
     @cached_property
     def semantics(self) -> PackedSemantics:
