@@ -113,7 +113,7 @@ class PackedField:
         raw = self.decoder.first_bias.new_empty(width, width, width)
         slabs = max(1, 2**14 // (width * width))  # keeps the hidden activations in the cache
         whole = [share if missing == 0 else None for missing, share in shares.items()]
-        base = sum((share for share in whole if share is not None), self.decoder.first_bias)
+        base = sum((share for share in whole if share is not None), self.decoder.first_bias).expand(1, width, width, -1)
         others = [share for missing, share in shares.items() if missing != 0]
         for start in range(0, width, slabs):
             part = slice(start, min(start + slabs, width))
@@ -133,5 +133,7 @@ def _at_nodes(picture: Tensor, nodes: int) -> Tensor:
     if rest == 0:
         middle = slice(step // 2, None, step)
         return picture[middle, middle].contiguous()
-    resized = F.interpolate(picture.permute(2, 0, 1)[None], size=(nodes, nodes), mode="bilinear", align_corners=False)
-    return resized[0].permute(1, 2, 0).contiguous()
+    centres = (torch.arange(nodes, dtype=picture.dtype, device=picture.device) + 0.5) * (2 / nodes) - 1
+    down, across = torch.meshgrid(centres, centres, indexing="ij")
+    read = F.grid_sample(picture.permute(2, 0, 1)[None], torch.stack([across, down], dim=-1)[None], align_corners=False)
+    return read[0].permute(1, 2, 0).contiguous()
