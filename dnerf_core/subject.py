@@ -35,8 +35,8 @@ if TYPE_CHECKING:
 Channel = Literal["rgb", "mask", "depth"]
 ALL_CHANNELS: tuple[Channel, ...] = ("rgb", "mask", "depth")
 
-GRID_NODES_PER_TEXEL = 1 / 2
-"""Nodes an axis of a subject's density grid, for each texel of its planes."""
+GRID_NODES = 64
+"""Nodes an axis of a subject's density grid: 48 lose 3 dB on the demo's worst view; 128 take 7 times as long a subject and gain none."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,9 +105,9 @@ class Subject:
     def grid(self) -> DensityGrid:
         """The density grid that all views share."""
         with torch.no_grad():
-            config = self.model.config
-            nodes = round(GRID_NODES_PER_TEXEL * config.backbone.resolution)
-            return self.field.density_grid(nodes, longest_ray(config.rays, config.triplane.box_warp))
+            rays = self.model.config.rays
+            inset = rays.auto_inset if rays.ray_start == "auto" else None
+            return self.field.density_grid(GRID_NODES, longest_ray(rays, self.model.config.triplane.box_warp), inset)
 
     @cached_property
     def semantics(self) -> PackedSemantics:

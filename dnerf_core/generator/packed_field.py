@@ -93,42 +93,44 @@ class PackedField:
         """Hidden activations [N, 64] of points' taps."""
         return self.decoder.hidden(self.planes.read(taps))
 
-    def density_grid(self, nodes: int, longest_ray: float) -> DensityGrid:
+    def density_grid(self, nodes: int, longest_ray: float, inset: float | None) -> DensityGrid:
         """The subject's density grid with `nodes` nodes an axis.
 
         On a grid the sum over planes needs no read at each node: a plane's share of the first layer is one small picture, and
         node (z, y, x) adds up three of its texels by broadcasting.
 
         Args:
-            longest_ray: see `DensityGrid.build`.
+            longest_ray, inset: see `DensityGrid.build`.
         """
         side = self.planes.resolution + 2
         shares: dict[int, Tensor] = {}
         for plane, axes in zip(self.planes.table.view(len(self.planes.axes), side, side, -1), self.planes.axes, strict=True):
-            share = _at_nodes(plane[1:-1, 1:-1], nodes) @ self.decoder.first  # [height axis, width axis, 64]
+            # outside a face its two planes read zero and the third reads on, so the ring is zeros of each picture
+            picture = F.pad(_at_nodes(plane[1:-1, 1:-1], nodes), (0, 0, 1, 1, 1, 1))
+            share = picture @ self.decoder.first  # [height axis, width axis, 64]
             high, wide = 2 - AXIS[axes[1]], 2 - AXIS[axes[0]]  # where they stand in [z, y, x]
             share = share if high < wide else share.transpose(0, 1)
             missing = 3 - high - wide
             share = share.unsqueeze(missing)
             shares[missing] = shares[missing] + share if missing in shares else share
-        raw = self.decoder.first_bias.new_empty(nodes, nodes, nodes)
-        slabs = max(1, 2**14 // (nodes * nodes))  # keeps the hidden activations in the cache
+        width = nodes + 2
+        raw = self.decoder.first_bias.new_empty(width, width, width)
+        slabs = max(1, 2**14 // (width * width))  # keeps the hidden activations in the cache
         whole = [share if missing == 0 else None for missing, share in shares.items()]
-        base = sum((share for share in whole if share is not None), self.decoder.first_bias)
+        base = sum((share for share in whole if share is not None), self.decoder.first_bias).expand(1, width, width, -1)
         others = [share for missing, share in shares.items() if missing != 0]
         # no node's pre-activation exceeds the sum of its shares' highest, so the slabs need not look one by one
         bounded = (
             float(base.flatten(0, -2).amax(0).add(sum((o.flatten(0, -2).amax(0) for o in others), base.new_zeros(()))).amax())
             < EXP_LIMIT
         )
-        for start in range(0, nodes, slabs):
-            part = slice(start, min(start + slabs, nodes))
-            hidden = base + others[0][part] if others else base.expand(part.stop - start, nodes, nodes, -1).clone()
+        for start in range(0, width, slabs):
+            part = slice(start, min(start + slabs, width))
+            hidden = base + others[0][part] if others else base.expand(part.stop - start, width, width, -1).clone()
             for share in others[1:]:
                 hidden += share[part]
             raw[part] = self.decoder.raw_density(softplus_(hidden, bounded=bounded))
-        outside = float(self.decoder.raw_density(F.softplus(self.decoder.first_bias)))
-        return DensityGrid.build(raw, outside, self.planes.side, longest_ray)
+        return DensityGrid.build(raw, self.planes.side, longest_ray, inset)
 
 
 def _at_nodes(picture: Tensor, nodes: int) -> Tensor:
@@ -140,5 +142,7 @@ def _at_nodes(picture: Tensor, nodes: int) -> Tensor:
     if rest == 0:
         middle = slice(step // 2, None, step)
         return picture[middle, middle].contiguous()
-    resized = F.interpolate(picture.permute(2, 0, 1)[None], size=(nodes, nodes), mode="bilinear", align_corners=False)
-    return resized[0].permute(1, 2, 0).contiguous()
+    centres = (torch.arange(nodes, dtype=picture.dtype, device=picture.device) + 0.5) * (2 / nodes) - 1
+    down, across = torch.meshgrid(centres, centres, indexing="ij")
+    read = F.grid_sample(picture.permute(2, 0, 1)[None], torch.stack([across, down], dim=-1)[None], align_corners=False)
+    return read[0].permute(1, 2, 0).contiguous()

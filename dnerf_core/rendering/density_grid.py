@@ -3,8 +3,8 @@
 The grid never decides what is seen. It proposes sample distances in place of the coarse pass, and rules out samples that are
 empty or hidden; every sample that is left is read from the tri-plane itself.
 
-Convention: G nodes an axis at the centres of G^3 cells that fill the box, [z, y, x]; one more ring of nodes outside holds the
-density of the outside.
+Convention: G nodes an axis at the centres of G^3 cells that fill the box, [z, y, x], and one more ring of nodes outside. What a ring
+node holds goes on outwards for ever: past one of the box's faces the plane that lies along it is still read.
 """
 
 from __future__ import annotations
@@ -46,15 +46,14 @@ class DensityGrid:
     cell_radius: float
 
     @classmethod
-    def build(cls, raw: Tensor, outside: float, side: float, longest_ray: float) -> DensityGrid:
-        """From the raw density [G, G, G] (z, y, x) at the cells' centres of a box of `side`.
+    def build(cls, values: Tensor, side: float, longest_ray: float, inset: float | None) -> DensityGrid:
+        """From the raw density [G + 2, G + 2, G + 2] (z, y, x) at the cells' centres of a box of `side` and the ring round them.
 
         Args:
-            outside: raw density outside the box.
             longest_ray: length of the longest sampled stretch of a ray, world units.
+            inset: how far inside the box's faces rays stop, world units; None: they go on outside, and what is there rules culling out.
         """
-        nodes = raw.shape[0]
-        values = F.pad(raw, (1,) * 6, value=outside)
+        nodes = values.shape[0] - 2
         highest = values
         for axis in range(3):
             between = highest.shape[axis] - 1
@@ -63,8 +62,13 @@ class DensityGrid:
         empty_below = 1 + math.log(math.expm1(EMPTY_OPACITY / longest_ray))
         occupied, radius = None, 0.0
         cells = min(_FOOTPRINT_CELLS, nodes + 1)
-        if outside < empty_below:
-            coarse = F.adaptive_max_pool3d(highest[None, None], cells)[0, 0]
+        ring = max(float(values.select(axis, end).max()) for axis in range(3) for end in (0, -1))
+        if inset is not None or ring < empty_below:
+            # the outer cells that no ray enters do not count; only the half step by which samples lie past a ray's end may
+            skipped = int((inset or 0.0) * nodes / side + 0.5)
+            entered = slice(skipped, nodes + 1 - skipped)
+            reachable = F.pad(highest[entered, entered, entered], (skipped,) * 6, value=-math.inf)
+            coarse = F.adaptive_max_pool3d(reachable[None, None], cells)[0, 0]
             index = (coarse >= empty_below).nonzero()
             if len(index) < coarse.numel() // 2:
                 cube = side * (nodes + 1) / nodes
