@@ -12,7 +12,7 @@ from dnerf_core.generator.packed_field import PackedField
 from dnerf_core.rendering.compositing import composite_distance, interval_weights, sample_weights
 from dnerf_core.rendering.density_grid import DensityGrid
 from dnerf_core.rendering.guided import SamplePlan, plan_samples, points_along
-from dnerf_core.rendering.segments import segment_sum
+from dnerf_core.rendering.segments import segment_sum, segment_total
 from dnerf_core.rendering.volume import RayBundle
 from dnerf_core.semantic.packed import PackedSemantics
 
@@ -124,7 +124,7 @@ def _fill(
         weight = own[keep]
         sums = segment_sum(semantics.hidden(taps.select(keep)), weight, at, rays)
         # what was left out is made up for, so that a ray keeps its opacity; a ray that has nothing left shows background
-        kept = opacity.new_zeros(rays).index_add_(0, at, weight)
+        kept = segment_total(weight, at, rays)
         met = kept > 0
         sums *= torch.where(met, opacity / kept, torch.zeros_like(kept))[:, None]
         canvas.semantic[pixel] = semantics.branch.map_of_sums(sums, torch.where(met, opacity, torch.zeros_like(opacity)))

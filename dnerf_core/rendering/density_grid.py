@@ -116,7 +116,8 @@ class DensityGrid:
         pixel = (image[:, :2] / depth[:, None] * resolution).floor()
         # a sphere off the axis covers a little more than f r / z: by no more than the ray's inclination and its own nearness
         slant = float((in_camera[:, :2].norm(dim=1) / depth).max())
-        focal = float(torch.linalg.matrix_norm(intrinsics[:2, :2], 2))
+        # on the host: a GPU would load its solver library for the singular values of four numbers
+        focal = float(torch.linalg.matrix_norm(intrinsics[:2, :2].cpu(), 2))
         reach = math.ceil(focal * resolution * self.cell_radius / (nearest - self.cell_radius) * (1 + slant**2)) + 1
         wide = resolution + 2 * reach
         inside = ((pixel >= -reach) & (pixel < resolution + reach)).all(dim=1)
