@@ -12,7 +12,6 @@ from torch import Tensor, nn
 from dnerf_core.generator.config import GeneratorConfig
 from dnerf_core.generator.eg3d import Generator, Planes
 from dnerf_core.semantic.config import SemanticConfig
-from dnerf_core.semantic.kept_taps import KeptTaps
 from dnerf_core.semantic.layers import random_parameter
 from dnerf_core.semantic.refiner import Refiner
 from dnerf_core.semantic.triplane import ProjectedPlanes, SemanticTriplane, read_table, table_taps
@@ -85,21 +84,24 @@ class SemanticBranch(nn.Module):
         subject = None if subjects == 1 else visible.ray.div(visible.resolution**2, rounding_mode="floor")
         return self.composite(self._hidden_at(projected, visible.points, subject), visible)
 
-    def maps_of_kept(self, table: Tensor, taps: KeptTaps, visible: VisibleSamples) -> SemanticMaps:
-        """Raw semantic maps of a view whose taps were kept; table [R*R*3, 64] is its subject's."""
-        return self.composite(self.hidden(taps.read(table)), visible)
-
     def composite(self, hidden: Tensor, visible: VisibleSamples) -> SemanticMaps:
         """Raw semantic maps of hidden activations [K, 64] at the samples."""
+        return self.maps_of_sums(*self.ray_sums(hidden, visible), visible.views)
+
+    def ray_sums(self, hidden: Tensor, visible: VisibleSamples) -> tuple[Tensor, Tensor]:
+        """Composited hidden activations [M, 64] and opacity [M] of every ray of the picture, from those [K, 64] at the samples."""
         weight = visible.weight
         if visible.distances is not None:
             gain = 1 / math.sqrt(self.config.hidden_dim)
             raw = hidden @ (self.density_weight * gain) + self.density_bias
             weight = own_weights(visible.distances, raw.reshape(visible.distances.shape)).flatten()
         sums = hidden.new_zeros(visible.num_rays, hidden.shape[1]).index_add(0, visible.ray, hidden * weight[:, None])
-        opacity = hidden.new_zeros(visible.num_rays).index_add(0, visible.ray, weight)[:, None]
-        out = self.map_of_sums(sums, opacity[:, 0])
-        return self.split_map(out.reshape(visible.views, visible.resolution, visible.resolution, -1).permute(0, 3, 1, 2))
+        return sums, hidden.new_zeros(visible.num_rays).index_add(0, visible.ray, weight)
+
+    def maps_of_sums(self, sums: Tensor, opacity: Tensor, views: int) -> SemanticMaps:
+        """Raw semantic maps of the rays of B square views, see `ray_sums`."""
+        side = math.isqrt(len(opacity) // views)
+        return self.split_map(self.map_of_sums(sums, opacity).reshape(views, side, side, -1).permute(0, 3, 1, 2))
 
     def map_of_sums(self, sums: Tensor, opacity: Tensor) -> Tensor:
         """Scores and features [M, C + 32] of M rays' composited hidden activations [M, 64] and opacities [M]: the decoder's last layer."""
