@@ -16,7 +16,7 @@ from dnerf_core.model import Model
 from headless import options
 from headless.scoring import segmentation_json
 from headless.training_state import state_path
-from headless.writers.files import make_folder, output_error
+from headless.writers.files import check_writable, make_folder, output_error
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -51,6 +51,17 @@ def finished_record(plan: TrainingPlan) -> dict[str, Any] | None:
         raise OutputError(f"{output}: expected a new file, it holds something else; remove it, or choose another --output")
     state_path(output).unlink(missing_ok=True)
     return record
+
+
+def check_places(plan: TrainingPlan) -> None:
+    """Make sure that everything a training writes has a place to go, before it costs any time.
+
+    Raises:
+        OutputError: a file cannot be written, or the disk is too full for the model.
+    """
+    check_writable(plan.call.output, plan.facts.path.stat().st_size)
+    check_writable(plan.grid_path)
+    check_writable(state_path(plan.call.output))
 
 
 def with_branch(plan: TrainingPlan, model: Model, branch: SemanticBranch) -> tuple[Model, StoredFloat]:

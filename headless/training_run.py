@@ -15,7 +15,7 @@ from dnerf_core.semantic.kept_views import AnnotatedView
 from dnerf_core.semantic.training import train_branch
 from headless import models, training_state
 from headless.held_out import score_and_draw
-from headless.trained_model import save_trained, training_record, with_branch
+from headless.trained_model import check_places, save_trained, training_record, with_branch
 from headless.training_state import KeptState
 
 if TYPE_CHECKING:
@@ -37,6 +37,7 @@ def run_training(plan: TrainingPlan, reporter: Reporter) -> dict[str, Any]:
     started = time.monotonic()
     state_file = training_state.state_path(plan.call.output)
     kept = training_state.read_state(state_file, plan.identity())
+    check_places(plan)
     model = models.load_model(plan.model_name, plan.call.device)
     seconds_before = 0.0 if kept is None else kept.seconds
     trained = _train(plan, model, kept, reporter, lambda: seconds_before + time.monotonic() - started)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import pickle
 import zipfile
@@ -13,7 +14,7 @@ from typing import Any
 import torch
 
 from dnerf_core.errors import OutputError
-from headless.writers.files import write_whole
+from headless.writers.files import write_bytes_whole
 
 STATE_FORMAT = "datasetnerf-training-state"
 STATE_VERSION = 1
@@ -48,7 +49,10 @@ def write_state(path: Path, call: TrainingCall, kept: KeptState) -> None:
         "seconds": kept.seconds,
         "state": kept.state,
     }
-    write_whole(path, lambda temporary: torch.save(data, temporary))
+    # To memory first: torch.save turns the system's refusals into a RuntimeError of its own.
+    buffer = io.BytesIO()
+    torch.save(data, buffer)
+    write_bytes_whole(path, buffer.getvalue())
 
 
 def read_state(path: Path, call: TrainingCall) -> KeptState | None:

@@ -30,11 +30,10 @@ def write_whole(path: Path, write: Callable[[Path], None]) -> None:
     Raises:
         OutputError: the file cannot be written; nothing is left behind.
     """
-    temporary = path.with_name(f"{TEMPORARY_PREFIX}{os.getpid()}-{path.name}")
+    temporary = _temporary_name(path)
     try:
         write(temporary)
-        with temporary.open("rb+") as file:
-            os.fsync(file.fileno())
+        _sync(temporary)
         os.replace(temporary, path)
     except OSError as error:
         raise output_error(path, error) from error
@@ -49,6 +48,25 @@ def write_bytes_whole(path: Path, data: bytes) -> None:
         temporary.write_bytes(data)
 
     write_whole(path, write)
+
+
+def check_writable(path: Path, size_bytes: int = 1) -> None:
+    """Make sure that `path` can be written before the work that would fill it: by a file of that size beside it, removed again.
+
+    Raises:
+        OutputError: it cannot.
+    """
+    temporary = _temporary_name(path)
+    block = bytes(2**20)
+    try:
+        with temporary.open("wb") as file:
+            for start in range(0, size_bytes, len(block)):
+                file.write(block[: size_bytes - start])
+        _sync(temporary)
+    except OSError as error:
+        raise output_error(path, error) from error
+    finally:
+        _remove_quietly(temporary)
 
 
 def make_folder(path: Path) -> None:
@@ -87,6 +105,15 @@ def output_error(path: Path, error: OSError) -> OutputError:
     reason = error.strerror or str(error)
     remedy = _REMEDIES.get(error.errno or 0, "choose another place, or remove what is in the way")
     return OutputError(f"{path}: expected to write this file or folder, the system says: {reason}; {remedy}")
+
+
+def _temporary_name(path: Path) -> Path:
+    return path.with_name(f"{TEMPORARY_PREFIX}{os.getpid()}-{path.name}")
+
+
+def _sync(path: Path) -> None:
+    with path.open("rb+") as file:
+        os.fsync(file.fileno())
 
 
 def _remove_quietly(path: Path) -> None:

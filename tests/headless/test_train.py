@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import resource
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -16,7 +17,7 @@ from PIL import Image
 from dnerf_core.checkpoints.model_file import load_model_file, read_header
 from dnerf_core.errors import OutputError, UsageError
 from dnerf_core.model import Model
-from headless import cli, models, scoring, trained_model, training_plan, training_state
+from headless import cli, models, scoring, trained_model, training_plan, training_run, training_state
 from headless.annotations import read_annotations, read_mask
 from headless.training_plan import held_out_subjects
 from headless.training_state import KeptState, read_state, state_path, write_state
@@ -326,3 +327,53 @@ def test_a_learning_rate_that_explodes_is_told(
     monkeypatch.setattr(training, "views_loss", lambda branch, *rest: branch.hidden_bias.sum() + torch.nan)
     assert train(folder, tmp_path / "out.safetensors", steps=3) == 2
     assert "--learning-rate 0.01: expected a loss that falls, found nan at step 1; use a lower one" in error_line(capsys)
+
+
+def no_training(*args: object, **kwargs: object) -> None:
+    raise AssertionError("the training began")
+
+
+def test_a_place_that_cannot_be_written_is_told_before_the_training(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(training_run, "train_branch", no_training)
+    output = Path("/proc/self/out.safetensors")  # where not even root may write
+    assert train(folder, output) == 1
+    assert f"{output}: expected to write this file or folder, the system says: " in error_line(capsys)
+
+
+def test_a_disk_too_full_for_the_model_is_told_before_the_training(
+    folder: Path, tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(training_run, "train_branch", no_training)
+    output = tmp_path / "new" / "out.safetensors"
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (tiny_model.stat().st_size - 1, limits[1]))
+        assert train(folder, output) == 1
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert f"{output}: expected to write this file or folder, the system says: File too large" in error_line(capsys)
+    assert list(output.parent.iterdir()) == []
+
+
+def test_a_name_too_long_for_its_state_file_is_told_before_the_training(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(training_run, "train_branch", no_training)
+    output = tmp_path / f"{'x' * 230}.safetensors"
+    assert train(folder, output) == 1
+    assert f"{state_path(output)}: expected to write this file or folder, the system says: File name" in error_line(capsys)
+
+
+def test_a_state_that_does_not_fit_the_disk_is_one_line(tmp_path: Path) -> None:
+    """A file size limit stands for the full disk."""
+    path = state_path(tmp_path / "out.safetensors")
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))
+        with pytest.raises(OutputError, match="expected to write this file or folder, the system says: File too large"):
+            write_state(path, {}, KeptState({"branch": torch.zeros(1000)}, 1.0))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert list(tmp_path.iterdir()) == []
