@@ -18,7 +18,15 @@ from headless.annotations import read_mask
 from headless.plan import PlannedView, ViewPlan, plan_subject
 from headless.reporting import Reporter
 from headless.writers import contact_sheet
-from headless.writers.folder import DatasetFolder, cameras_json, labels_json
+from headless.writers.folder import (
+    CAMERAS_NAME,
+    LABELS_NAME,
+    METADATA_NAME,
+    SHEET_NAME,
+    DatasetFolder,
+    cameras_json,
+    labels_json,
+)
 from headless.writers.views import read_depth, read_image, write_depth, write_image, write_mask
 
 if TYPE_CHECKING:
@@ -26,8 +34,6 @@ if TYPE_CHECKING:
 
 RenderView = Callable[..., "LabeledView"]
 """`render(camera, size_px)` of one subject."""
-
-CAMERAS_NAME, LABELS_NAME, METADATA_NAME, SHEET_NAME = "cameras.json", "labels.json", "metadata.jsonl", "contact-sheet.png"
 
 _QUEUED_VIEWS = 4
 """Rendered views that may wait for the disk; more would only cost memory."""

@@ -198,6 +198,29 @@ def test_half_written_files_of_a_killed_run_are_removed(fake_model: FakeModel, t
     assert (output / "images" / "s0000_v00.png").exists()
 
 
+def test_temporary_files_of_other_programs_are_neither_removed_nor_overlooked(
+    fake_model: FakeModel, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    foreign = [".tmp-upload", ".tmp-77-holiday.jpg", ".tmp-x-dataset.json", ".tmp-77-s0000_v00.png"]
+    for name in foreign:
+        folder = tmp_path / name
+        folder.mkdir()
+        (folder / name).write_bytes(b"years of work")
+        assert render(folder) == 1
+        assert f"found {name!r} and no dataset.json; choose another --output" in error_line(capsys)
+        assert contents(folder) == {".": b"", name: b"years of work"}
+    output = tmp_path / "out"
+    assert render(output) == 0
+    for folder in (output, output / "images"):
+        for name in foreign[:3]:
+            (folder / name).write_bytes(b"years of work")
+    (output / ".tmp-77-labels.json").mkdir()
+    (output / "images" / ".tmp-77-s0000_v00.exr").write_bytes(b"years of work")
+    before = contents(output)
+    assert render(output) == 0
+    assert contents(output) == before
+
+
 def test_a_foreign_folder_or_file_is_refused(fake_model: FakeModel, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = tmp_path / "photos"
     folder.mkdir()
