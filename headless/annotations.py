@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import struct
-import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +22,7 @@ from dnerf_core.labels import IGNORE_ID, LabelSet
 from headless.options import parse_seeds
 from headless.plan import view_name
 from headless.writers.folder import RECORD_FORMAT, RECORD_NAME, RECORD_VERSION
+from headless.writers.views import PICTURE_ERRORS
 
 Subject = tuple[int, float]
 """Seed and truncation: what a subject is of a given model."""
@@ -176,8 +175,7 @@ def _decoded(path: Path, size_px: int) -> tuple[str, NDArray[np.uint8], NDArray[
         raise AnnotationError(
             f"{path}: expected a mask, found no file; restore it, or repeat the sample command for an empty one"
         ) from error
-    except (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error, Image.DecompressionBombError) as error:
-        # All of these are Pillow's ways to say that a picture is damaged.
+    except PICTURE_ERRORS as error:
         raise AnnotationError(f"{path}: expected a PNG image, it cannot be read: {error}; save the mask again") from error
     raise AnnotationError(
         f"{path}: expected a palette, RGB, RGBA or 8-bit gray image, found mode {mode}; save it as one of these"

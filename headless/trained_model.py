@@ -17,6 +17,7 @@ from headless import options
 from headless.scoring import segmentation_json
 from headless.training_state import state_path
 from headless.writers.files import check_writable, make_folder, output_error
+from headless.writers.picture_grid import drawn_by
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -57,10 +58,16 @@ def check_places(plan: TrainingPlan) -> None:
     """Make sure that everything a training writes has a place to go, before it costs any time.
 
     Raises:
-        OutputError: a file cannot be written, or the disk is too full for the model.
+        OutputError: a file cannot be written, the disk is too full for the model, or a picture that this training did not draw is
+            in the way.
     """
+    grid = plan.grid_path
+    if grid.exists() and drawn_by(grid) != plan.identity_sha256():
+        raise OutputError(
+            f"{grid}: expected no file where this training's picture grid goes, found another; remove it, or choose another --output"
+        )
     check_writable(plan.call.output, plan.facts.path.stat().st_size)
-    check_writable(plan.grid_path)
+    check_writable(grid)
     check_writable(state_path(plan.call.output))
 
 

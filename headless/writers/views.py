@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import struct
+import zlib
 from pathlib import Path
 from typing import Literal
 
@@ -14,6 +16,9 @@ from headless.writers.exr import exr_bytes
 from headless.writers.files import write_bytes_whole
 
 DepthFormat = Literal["exr", "npy"]
+
+PICTURE_ERRORS = (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error, Image.DecompressionBombError)
+"""Pillow's ways to say that a picture is damaged."""
 
 
 def write_image(path: Path, rgb: npt.NDArray[np.uint8]) -> None:

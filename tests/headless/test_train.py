@@ -319,6 +319,28 @@ def test_an_output_that_is_something_else_is_refused(folder: Path, tmp_path: Pat
     assert f"{tmp_path}: expected a new file, it holds something else" in error_line(capsys)
 
 
+def test_a_picture_that_another_training_drew_is_refused(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    output, grid = tmp_path / "out.safetensors", tmp_path / "out-grid.png"
+    foreign = tmp_path / "foreign.png"
+    Image.new("RGB", (2, 2)).save(foreign)
+    for content in (b"years of work", foreign.read_bytes()):
+        grid.write_bytes(content)
+        assert train(folder, output, steps=1) == 1
+        assert f"{grid}: expected no file where this training's picture grid goes, found another; remove" in error_line(capsys)
+        assert grid.read_bytes() == content
+        assert not output.exists()
+    grid.unlink()
+    assert train(folder, output, steps=1) == 0
+    drawn = grid.read_bytes()
+    output.unlink()
+    assert train(folder, output, steps=2) == 1  # another training's picture
+    assert grid.read_bytes() == drawn
+    assert train(folder, output, steps=1) == 0  # its own, as one that was killed before its model was written leaves it
+    assert grid.read_bytes() == drawn
+
+
 def test_a_learning_rate_that_explodes_is_told(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
