@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -62,7 +63,7 @@ def check_places(plan: TrainingPlan) -> None:
             in the way.
     """
     grid = plan.grid_path
-    if grid.exists() and drawn_by(grid) != plan.identity_sha256():
+    if os.path.lexists(grid) and drawn_by(grid) != plan.identity_sha256():
         raise OutputError(
             f"{grid}: expected no file where this training's picture grid goes, found another; remove it, or choose another --output"
         )

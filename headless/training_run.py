@@ -36,8 +36,8 @@ def run_training(plan: TrainingPlan, reporter: Reporter) -> dict[str, Any]:
     """
     started = time.monotonic()
     state_file = training_state.state_path(plan.call.output)
-    kept = training_state.read_state(state_file, plan.identity())
     check_places(plan)
+    kept = training_state.read_state(state_file, plan.identity())
     model = models.load_model(plan.model_name, plan.call.device)
     seconds_before = 0.0 if kept is None else kept.seconds
     trained = _train(plan, model, kept, reporter, lambda: seconds_before + time.monotonic() - started)

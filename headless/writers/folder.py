@@ -18,7 +18,7 @@ from typing import Any
 
 from dnerf_core import __version__
 from dnerf_core.camera import CAMERAS_FORMAT_VERSION, CONVENTION
-from dnerf_core.errors import OutputError
+from dnerf_core.errors import OutputError, brief
 from dnerf_core.labels import LabelSet
 from headless.plan import OPTION_NAMES, VIEW_NAME_PATTERN, PlannedView
 from headless.writers.files import leftovers, make_folder, output_error, remove_files, write_bytes_whole
@@ -186,7 +186,7 @@ def _names_in(folder: Path) -> set[str]:
 def _read_record(path: Path) -> dict[str, Any]:
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise OutputError(
             f"{path}: expected the record of an earlier call, it cannot be read ({error}); choose another --output"
         ) from error
@@ -201,7 +201,9 @@ def _comparable(record: dict[str, Any]) -> dict[str, Any]:
 
 
 def _shown(value: Any) -> str:
-    text = str(value)
-    if isinstance(value, list):
-        text = ", ".join(value) if all(isinstance(item, str) for item in value) else ":".join(f"{item:g}" for item in value)
+    text = value if isinstance(value, str) else brief(value)
+    if isinstance(value, list) and all(isinstance(item, str) for item in value):
+        text = ", ".join(value)
+    elif isinstance(value, list) and all(isinstance(item, float | int) for item in value):
+        text = ":".join(f"{item:g}" for item in value)
     return text if len(text) <= 40 else f"{text[:37]}..."

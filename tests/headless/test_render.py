@@ -291,6 +291,31 @@ def test_results_of_another_version_or_command_are_refused(
         (output / "dataset.json").write_text(json.dumps(kept))
 
 
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("[" * 100_000 + "]" * 100_000, "expected the record of an earlier call, it cannot be read (maximum recursion depth"),
+        ({"yaw_deg": [{}, "x"]}, "--yaw was [{}, 'x'] and is now -30:30"),
+        ({"seeds": {"x": "y" * 10**6}}, "--seeds was {'x': 'yyy"),
+    ],
+)
+def test_a_record_that_holds_anything_is_one_line(
+    content: object, message: str, fake_model: FakeModel, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert render(tmp_path / "out") == 0
+    path = tmp_path / "out" / "dataset.json"
+    if isinstance(content, dict):
+        record = json.loads(path.read_text())
+        record["plan"] |= content
+        content = json.dumps(record)
+    path.write_text(str(content))
+    capsys.readouterr()
+    assert render(tmp_path / "out") == 1
+    line = error_line(capsys)
+    assert message in line
+    assert len(line) < 400
+
+
 def test_two_machines_write_the_same_bytes(fake_model: FakeModel, tmp_path: Path) -> None:
     assert render(tmp_path / "a") == 0
     assert render(tmp_path / "b") == 0
