@@ -155,7 +155,7 @@ def read_mask(path: Path, labels: LabelSet, size_px: int) -> NDArray[np.uint8]:
 def _decoded(path: Path, size_px: int) -> tuple[str, NDArray[np.uint8], NDArray[np.uint8] | None]:
     """Mode, pixels and, of a palette image without transparency, the palette uint8 [256, 3]; other colour images as RGBA."""
     try:
-        with Image.open(path) as image:
+        with Image.open(path, formats=("PNG",)) as image:
             # Before the pixels are read: a small file may claim a very large picture.
             if image.size != (size_px, size_px):
                 width, height = image.size
@@ -230,7 +230,10 @@ def _read_folder(folder: Path) -> Annotations:
     expected = {view_name(seed, view): (seed, view) for seed in plan.seeds for view in range(plan.views)}
     _same_names(f"{cameras_path}: cameras", list(expected), list(cameras), "restore the file; the sample command writes it anew")
     masks = folder / "masks"
-    paths = sorted(masks.iterdir()) if masks.is_dir() else []
+    try:
+        paths = sorted(masks.iterdir()) if masks.is_dir() else []
+    except OSError as error:
+        raise AnnotationError(f"{masks}: expected a folder of masks, it cannot be read: {error.strerror}; correct it") from error
     # An editor's own files may lie beside the masks; another picture may be a mask under a wrong name.
     found = [path.name for path in paths if path.suffix.lower() in _PICTURES and not path.name.startswith(".")]
     _same_names(

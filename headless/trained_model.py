@@ -17,7 +17,7 @@ from dnerf_core.model import Model
 from headless import options
 from headless.scoring import segmentation_json
 from headless.training_state import state_path
-from headless.writers.files import check_writable, make_folder, output_error
+from headless.writers.files import check_writable, make_folder, output_error, remove_files
 from headless.writers.picture_grid import drawn_by
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def finished_record(plan: TrainingPlan) -> dict[str, Any] | None:
         record = None
     if not isinstance(record, dict) or record.get("call_sha256") != plan.identity_sha256():
         raise OutputError(f"{output}: expected a new file, it holds something else; remove it, or choose another --output")
-    state_path(output).unlink(missing_ok=True)
+    remove_files([state_path(output)])
     return record
 
 

@@ -17,6 +17,7 @@ from headless import models, training_state
 from headless.held_out import score_and_draw
 from headless.trained_model import check_places, save_trained, training_record, with_branch
 from headless.training_state import KeptState
+from headless.writers.files import remove_files
 
 if TYPE_CHECKING:
     from dnerf_core.model import Model
@@ -45,7 +46,7 @@ def run_training(plan: TrainingPlan, reporter: Reporter) -> dict[str, Any]:
     scores = score_and_draw(plan, labelled, reporter)
     record = training_record(plan, trained, scores, seconds_before + time.monotonic() - started)
     save_trained(plan, labelled, record, stored)
-    state_file.unlink(missing_ok=True)
+    remove_files([state_file])
     return record
 
 

@@ -160,6 +160,8 @@ def at(value: object, row: int = 2, column: int = 1) -> np.ndarray:
         (saved(at((0, 0, 0, 128))), "expected pixels either painted or transparent, found alpha 128 at column 1, row 2"),
         (saved(IDS > 0), "expected a palette, RGB, RGBA or 8-bit gray image, found mode 1; save it as one of these"),
         (saved(IDS.astype(np.uint16)), "expected a palette, RGB, RGBA or 8-bit gray image, found mode I;16"),
+        (lambda path: Image.fromarray(IDS).save(path, format="TIFF"), "expected a PNG image, it cannot be read: cannot identify"),
+        (lambda path: path.mkdir(), "expected a PNG image, it cannot be read: "),
         (lambda path: path.write_text("not a picture"), "expected a PNG image, it cannot be read: cannot identify"),
         (lambda path: None, "expected a mask, found no file; restore it, or repeat the sample command for an empty one"),
     ],

@@ -185,6 +185,45 @@ def test_only_what_is_missing_is_made_again(fake_model: FakeModel, tmp_path: Pat
     assert contents(output) == {name: data for name, (data, _) in whole.items()}
 
 
+@pytest.mark.parametrize("depth_format", ["exr", "npy"])
+def test_a_damaged_file_of_an_earlier_run_is_named_when_the_sheet_is_drawn(
+    depth_format: str, fake_model: FakeModel, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    output = tmp_path / "out"
+    assert render(output, "--depth-format", depth_format) == 0
+    (output / "contact-sheet.png").unlink()
+    for kind, suffix in (("images", "png"), ("depth", depth_format)):
+        path = output / kind / f"s0001_v00.{suffix}"
+        whole = path.read_bytes()
+        for content in (b"", b"x" * 500, whole[:70], whole[: len(whole) - 40]):
+            path.write_bytes(content)
+            capsys.readouterr()
+            assert render(output, "--depth-format", depth_format) == 1
+            line = error_line(capsys)
+            assert line.startswith(f"error: {path}: expected a file that this command wrote, it cannot be read: ")
+            assert line.endswith("; remove it and repeat the command, which makes it again\n")
+        path.unlink()
+        path.mkdir()
+        assert render(output, "--depth-format", depth_format) == 1
+        assert f"{path}: expected a file that this command wrote, it cannot be read: " in error_line(capsys)
+        path.rmdir()
+        other = tmp_path / f"other.{suffix}"
+        if suffix == "png":
+            Image.new("RGB", (SIZE_PX, SIZE_PX + 1)).save(other)
+        else:
+            write_depth(other, np.ones((SIZE_PX + 1, SIZE_PX), np.float32), depth_format)  # type: ignore[arg-type]
+        path.write_bytes(other.read_bytes())
+        assert render(output, "--depth-format", depth_format) == 1
+        assert f"{path}: expected values [{SIZE_PX}, {SIZE_PX}" in error_line(capsys)
+        path.write_bytes(whole)
+    path = output / "masks" / "s0001_v00.png"
+    path.write_bytes(b"x")
+    assert render(output, "--depth-format", depth_format) == 1
+    assert f"{path}: expected a PNG image, it cannot be read: " in error_line(capsys)
+    path.unlink()
+    assert render(output, "--depth-format", depth_format) == 0
+
+
 def test_half_written_files_of_a_killed_run_are_removed(fake_model: FakeModel, tmp_path: Path) -> None:
     output = tmp_path / "out"
     output.mkdir()

@@ -186,6 +186,53 @@ def test_an_interrupted_training_goes_on_to_the_same_model(
     assert all(torch.equal(one.semantic_state[key], value) for key, value in other.semantic_state.items())
 
 
+STATE = {"fingerprint": "f", "step": 1, "losses": [0.5], "branch": {}, "optimizer": {}}
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"call": None},
+        {"call": "["},
+        {"call": "[" * 100_000},
+        {"call": "[]"},
+        {"seconds": "x"},
+        {"seconds": float("nan")},
+        {"state": None},
+        {"state": [1]},
+        *({"state": {key: value for key, value in STATE.items() if key != left_out}} for left_out in STATE if left_out != "step"),
+        {"state": STATE | {"losses": ["x"]}},
+    ],
+)
+def test_a_state_that_lacks_something_is_named(changes: dict[str, object], tmp_path: Path) -> None:
+    path = state_path(tmp_path / "out.safetensors")
+    write_state(path, {}, KeptState(STATE, 1.5))
+    data = torch.load(path, weights_only=True) | changes
+    for stored in (data, {key: value for key, value in data.items() if key not in changes}):
+        torch.save(stored, path)
+        with pytest.raises(OutputError, match=re.escape(f"{path}: expected the whole state of an interrupted training, found")):
+            read_state(path, {})
+
+
+@pytest.mark.parametrize("key", ["branch", "optimizer"])
+def test_a_state_that_does_not_fit_the_branch_is_one_line(
+    key: str, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(training_plan, "_CHECKPOINT_EVERY", 1)
+    output = tmp_path / "out.safetensors"
+    real = training_state.write_state
+
+    def stop(path: Path, call, kept: KeptState) -> None:  # type: ignore[no-untyped-def]
+        real(path, call, KeptState(kept.state | {key: {}}, kept.seconds))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(training_state, "write_state", stop)
+    assert train(folder, output, steps=2) == 130
+    capsys.readouterr()
+    assert train(folder, output, steps=2) == 2
+    assert "training state: expected one of this branch, it does not fit: " in error_line(capsys)
+
+
 class Hostile:
     def __reduce__(self) -> tuple[Callable[..., object], tuple[object, ...]]:
         return (Path.touch, (Path("pwned"),))
@@ -196,10 +243,10 @@ def test_a_state_file_is_never_executed_and_bad_ones_are_named(tmp_path: Path, m
     path = state_path(tmp_path / "out.safetensors")
     call = {"a": 1}
     assert read_state(path, call) is None
-    write_state(path, call, KeptState({"step": 3, "losses": [0.5]}, 1.5))
+    write_state(path, call, KeptState(STATE, 1.5))
     kept = read_state(path, call)
     assert kept is not None
-    assert (kept.state, kept.seconds) == ({"step": 3, "losses": [0.5]}, 1.5)
+    assert (kept.state, kept.seconds) == (STATE, 1.5)
     with pytest.raises(OutputError, match=re.escape("with a different value of a; repeat that call")):
         read_state(path, {"a": 2})
     whole = path.read_bytes()
