@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from dnerf_core.camera import Camera, sphere_camera
+from dnerf_core.checkpoints.config_ranges import check_branch_ranges
 from dnerf_core.checkpoints.model_file import ModelHeader, load_model_file
+from dnerf_core.checkpoints.safetensors_layout import DAMAGED
 from dnerf_core.embedded import model_path
 from dnerf_core.errors import CheckpointError, UsageError
 from dnerf_core.generator.config import GeneratorConfig, config_from_json
@@ -116,6 +118,7 @@ class Model:
 
 def _load_branch(header: ModelHeader, state: dict[str, Tensor]) -> SemanticBranch:
     config = config_from_json(SemanticConfig, header.semantic_config, f"{header.path}: semantic")
+    check_branch_ranges(config, header.generator_config, f"{header.path}: semantic", DAMAGED)
     branch = SemanticBranch(config, header.generator_config)
     own = branch.state_dict()
     for name in sorted(own.keys() | state.keys()):

@@ -84,6 +84,10 @@ class PlannedView:
     camera: Camera
 
 
+VIEW_NAME_PATTERN = r"s[0-9]{4,10}_v[0-9]{2,5}"
+"""What `view_name` gives, as a regular expression."""
+
+
 def view_name(seed: int, view: int) -> str:
     """The stem of a view's files: `s0003_v01` for seed 3, view 1."""
     return f"s{seed:04d}_v{view:02d}"

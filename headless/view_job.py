@@ -9,25 +9,34 @@ import io
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from dnerf_core.errors import CheckpointError
+from numpy.typing import NDArray
+
+from dnerf_core.errors import CheckpointError, OutputError
 from dnerf_core.generator.config import CameraConfig
 from dnerf_core.labels import LabelSet
 from headless.annotations import read_mask
 from headless.plan import PlannedView, ViewPlan, plan_subject
 from headless.reporting import Reporter
 from headless.writers import contact_sheet
-from headless.writers.folder import DatasetFolder, cameras_json, labels_json
-from headless.writers.views import read_depth, read_image, write_depth, write_image, write_mask
+from headless.writers.folder import (
+    CAMERAS_NAME,
+    LABELS_NAME,
+    METADATA_NAME,
+    SHEET_NAME,
+    DatasetFolder,
+    cameras_json,
+    labels_json,
+)
+from headless.writers.views import MAKE_AGAIN, read_depth, read_image, write_depth, write_image, write_mask
 
 if TYPE_CHECKING:
     from dnerf_core.subject import LabeledView
 
 RenderView = Callable[..., "LabeledView"]
 """`render(camera, size_px)` of one subject."""
-
-CAMERAS_NAME, LABELS_NAME, METADATA_NAME, SHEET_NAME = "cameras.json", "labels.json", "metadata.jsonl", "contact-sheet.png"
 
 _QUEUED_VIEWS = 4
 """Rendered views that may wait for the disk; more would only cost memory."""
@@ -151,14 +160,23 @@ class ViewJob:
             write_depth(self.folder.file("depth", view.name), labeled.depth_planar, self.plan.depth_format)
         return labeled.mask is not None and not labeled.mask.any()
 
+    def _of_our_size(self, read: Callable[[Path], NDArray[Any]], kind: str, view: PlannedView) -> NDArray[Any]:
+        """What `read` reads of one of the folder's files, refused if it has not the plan's size."""
+        path, size_px = self.folder.file(kind, view.name), self.plan.resolution_px
+        array = read(path)
+        expected = (size_px, size_px, 3) if kind == "images" else (size_px, size_px)
+        if array.shape != expected:
+            raise OutputError(f"{path}: expected values {list(expected)}, found {list(array.shape)}; {MAKE_AGAIN}")
+        return array
+
     def _sheet_png(self) -> bytes:
         """The contact sheet of the first subjects and views, from the files: a resumed run has not rendered them all."""
         labels = None if self.expect_empty else self.labels
 
         def read(view: PlannedView) -> contact_sheet.SheetView:
             mask = None if labels is None else read_mask(self.folder.file("masks", view.name), labels, self.plan.resolution_px)
-            depth = None if self.plan.depth_format is None else read_depth(self.folder.file("depth", view.name))
-            return contact_sheet.SheetView(read_image(self.folder.file("images", view.name)), mask, depth)
+            depth = None if self.plan.depth_format is None else self._of_our_size(read_depth, "depth", view)
+            return contact_sheet.SheetView(self._of_our_size(read_image, "images", view), mask, depth)
 
         seeds = self.plan.seeds[: contact_sheet.MAX_SUBJECTS]
         rows = [(f"seed {seed}", [read(view) for view in self._subject(seed)[: contact_sheet.MAX_VIEWS]]) for seed in seeds]

@@ -46,7 +46,10 @@ class EvaluateCall:
 @click.option("--video", is_flag=True, help="With --truth: the frames of an even arc, instead of random views.")
 @options.subject_options("0-99, or 0 with --video")
 @click.option(
-    "--views", type=click.IntRange(1, 10_000), metavar="N", help="Views of each subject.  [default: 1, or 61 with --video]"
+    "--views",
+    type=click.IntRange(1, options.MAX_VIEWS),
+    metavar="N",
+    help="Views of each subject.  [default: 1, or 61 with --video]",
 )
 @click.option(
     "--yaw",

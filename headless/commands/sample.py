@@ -76,8 +76,8 @@ def sample(call: SampleCall, reporter: Reporter) -> None:
         DNeRFError: a wrong call, a model that cannot be used, or results that cannot be written.
     """
     from headless import models
-    from headless.view_job import SHEET_NAME, ViewJob
-    from headless.writers.folder import DatasetFolder
+    from headless.view_job import ViewJob
+    from headless.writers.folder import SHEET_NAME, DatasetFolder
 
     started = time.monotonic()
     seeds = options.chosen_seeds(call.seeds, call.subjects, DEFAULT_SEEDS)

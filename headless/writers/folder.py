@@ -10,21 +10,26 @@ missing is what has yet to be done.
 from __future__ import annotations
 
 import json
+import os
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from dnerf_core import __version__
 from dnerf_core.camera import CAMERAS_FORMAT_VERSION, CONVENTION
-from dnerf_core.errors import OutputError
+from dnerf_core.errors import OutputError, brief
 from dnerf_core.labels import LabelSet
-from headless.plan import OPTION_NAMES, PlannedView
-from headless.writers.files import TEMPORARY_PREFIX, make_folder, output_error, remove_leftovers, write_bytes_whole
+from headless.plan import OPTION_NAMES, VIEW_NAME_PATTERN, PlannedView
+from headless.writers.files import leftovers, make_folder, output_error, remove_files, write_bytes_whole
 from headless.writers.views import DepthFormat
 
 RECORD_NAME = "dataset.json"
 RECORD_FORMAT = "datasetnerf-views"
 RECORD_VERSION = 1
+
+CAMERAS_NAME, LABELS_NAME, METADATA_NAME, SHEET_NAME = "cameras.json", "labels.json", "metadata.jsonl", "contact-sheet.png"
+_TOP_NAMES = {RECORD_NAME, CAMERAS_NAME, LABELS_NAME, METADATA_NAME, SHEET_NAME}
 
 
 class DatasetFolder:
@@ -74,8 +79,11 @@ class DatasetFolder:
         Raises:
             OutputError: it is a file, holds something else, or holds the results of another call.
         """
-        self._check()
-        remove_leftovers([self.path, *(self.path / kind for kind in self.kinds)])
+        found = leftovers(self.path, _TOP_NAMES.__contains__)
+        self._check({path.name for path in found})
+        for kind, suffix in self._suffixes.items():
+            found += leftovers(self.path / kind, re.compile(rf"{VIEW_NAME_PATTERN}{re.escape(suffix)}").fullmatch)
+        remove_files(found)
         self._there = {kind: _names_in(self.path / kind) for kind in self.kinds}
 
     def claim(self) -> None:
@@ -124,12 +132,12 @@ class DatasetFolder:
     def _relative(self, kind: str, name: str) -> str:
         return self.file(kind, name).relative_to(self.path).as_posix()
 
-    def _check(self) -> None:
+    def _check(self, left_over: set[str]) -> None:
         try:
             held = {entry.name for entry in self.path.iterdir()} if self.path.exists() else set()
         except OSError as error:
             raise output_error(self.path, error) from error
-        held = {name for name in held if not name.startswith(TEMPORARY_PREFIX)}
+        held -= left_over
         if not held:
             return
         if RECORD_NAME not in held:
@@ -167,13 +175,18 @@ def _json_bytes(data: Any) -> bytes:
 
 
 def _names_in(folder: Path) -> set[str]:
-    return {entry.name for entry in folder.iterdir()} if folder.is_dir() else set()
+    try:
+        return set(os.listdir(folder))
+    except (FileNotFoundError, NotADirectoryError):
+        return set()
+    except OSError as error:
+        raise output_error(folder, error) from error
 
 
 def _read_record(path: Path) -> dict[str, Any]:
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise OutputError(
             f"{path}: expected the record of an earlier call, it cannot be read ({error}); choose another --output"
         ) from error
@@ -188,7 +201,9 @@ def _comparable(record: dict[str, Any]) -> dict[str, Any]:
 
 
 def _shown(value: Any) -> str:
-    text = str(value)
-    if isinstance(value, list):
-        text = ", ".join(value) if all(isinstance(item, str) for item in value) else ":".join(f"{item:g}" for item in value)
+    text = value if isinstance(value, str) else brief(value)
+    if isinstance(value, list) and all(isinstance(item, str) for item in value):
+        text = ", ".join(value)
+    elif isinstance(value, list) and all(isinstance(item, float | int) for item in value):
+        text = ":".join(f"{item:g}" for item in value)
     return text if len(text) <= 40 else f"{text[:37]}..."
