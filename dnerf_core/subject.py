@@ -185,7 +185,8 @@ class Subject:
         if not bool(hit.all()):
             pixel, rays = pixel[hit], rays.select(hit)
         guided = branch is not None and branch.config.density_prior
-        view = guided_view(self.field, self.semantics if guided else None, self.grid, rays, pixel, config, colors=colors)
+        semantics, reader = self.semantics if guided else None, self.model.sample_reader
+        view = guided_view(self.field, semantics, self.grid, rays, pixel, config, colors=colors, reader=reader)
         maps = None
         if view.semantic_map is not None and branch is not None:
             maps = branch.split_map(view.semantic_map)
