@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 
@@ -18,7 +20,7 @@ from dnerf_core.generator.config import GeneratorConfig, config_from_json
 from dnerf_core.generator.eg3d import Generator
 from dnerf_core.kernels.choice import KernelChoice, check_kernels, sample_reader
 from dnerf_core.labels import LabelSet
-from dnerf_core.precision import convolution_dtype
+from dnerf_core.precision import convolution_dtype, reproducible_convolutions
 from dnerf_core.semantic.branch import SemanticBranch
 from dnerf_core.semantic.config import SemanticConfig
 from dnerf_core.semantic.refiner import PreparedRefiner
@@ -83,6 +85,12 @@ class Model:
     def has_semantics(self) -> bool:
         """Whether views come with masks."""
         return self.branch is not None
+
+    @contextmanager
+    def inference(self) -> Iterator[None]:
+        """What views are computed in: no gradients, and the same numbers on every run."""
+        with torch.no_grad(), reproducible_convolutions(self.device):
+            yield
 
     @cached_property
     def prepared_refiner(self) -> PreparedRefiner:
