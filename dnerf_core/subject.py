@@ -183,7 +183,8 @@ class Subject:
         pixel = torch.arange(len(uv), device=uv.device) if footprint is None else footprint.nonzero()[:, 0]
         rays, hit = self.model.generator.limit_rays(*pixel_rays(cam2world, intrinsics, uv[pixel][None]))
         if not bool(hit.all()):
-            pixel, rays = pixel[hit], rays.select(hit)
+            met = hit.nonzero()[:, 0]  # an index once: a CUDA device has to be waited for to count each use of a mask
+            pixel, rays = pixel[met], rays.select(met)
         guided = branch is not None and branch.config.density_prior
         semantics, reader = self.semantics if guided else None, self.model.sample_reader
         view = guided_view(self.field, semantics, self.grid, rays, pixel, config, colors=colors, reader=reader)
