@@ -85,26 +85,26 @@ class Subject:
     @cached_property
     def planes(self) -> Planes:
         """The subject's planes and block features."""
-        with torch.no_grad():
+        with self.model.inference():
             return self.model.generator.planes(self.ws)
 
     @cached_property
     def projected(self) -> ProjectedPlanes:
         """The subject's semantic tri-plane, after the decoder's first layer."""
         assert self.model.branch is not None
-        with torch.no_grad():
+        with self.model.inference():
             return self.model.branch.project(self.planes)
 
     @cached_property
     def field(self) -> PackedField:
         """The radiance field, packed for inference."""
-        with torch.no_grad():
+        with self.model.inference():
             return PackedField.pack(self.planes.planes, self.model.generator.decoder, self.model.config)
 
     @cached_property
     def grid(self) -> DensityGrid:
         """The density grid that all views share."""
-        with torch.no_grad():
+        with self.model.inference():
             rays = self.model.config.rays
             inset = rays.auto_inset if rays.ray_start == "auto" else None
             return self.field.density_grid(GRID_NODES, longest_ray(rays, self.model.config.triplane.box_warp), inset)
@@ -113,13 +113,13 @@ class Subject:
     def semantics(self) -> PackedSemantics:
         """The semantic tri-plane, packed for inference."""
         assert self.model.branch is not None
-        with torch.no_grad():
+        with self.model.inference():
             return PackedSemantics.pack(self.model.branch, self.projected)
 
     @cached_property
     def superresolution(self) -> PreparedSuperResolution:
         """The super-resolution with this subject's styles folded in."""
-        with torch.no_grad():
+        with self.model.inference():
             return PreparedSuperResolution(self.model.generator.superresolution, self.ws, self.model.convolution_dtype)
 
     def render(self, camera: Camera, size_px: int | None = None, *, exact: bool | None = None) -> LabeledView:
@@ -150,7 +150,7 @@ class Subject:
         branch = self.model.branch if "mask" in channels else None
         guide_kind = "none" if branch is None else branch.config.refiner.guide
         colors = "rgb" in channels or guide_kind != "none"
-        with torch.no_grad():
+        with self.model.inference():
             cam2world = torch.tensor(camera.cam2world, dtype=torch.float32, device=self.model.device)[None]
             intrinsics = torch.tensor(camera.intrinsics, dtype=torch.float32, device=self.model.device)[None]
             see = self._see_exactly if exact else self._see
@@ -183,9 +183,11 @@ class Subject:
         pixel = torch.arange(len(uv), device=uv.device) if footprint is None else footprint.nonzero()[:, 0]
         rays, hit = self.model.generator.limit_rays(*pixel_rays(cam2world, intrinsics, uv[pixel][None]))
         if not bool(hit.all()):
-            pixel, rays = pixel[hit], rays.select(hit)
+            met = hit.nonzero()[:, 0]  # an index once: a CUDA device has to be waited for to count each use of a mask
+            pixel, rays = pixel[met], rays.select(met)
         guided = branch is not None and branch.config.density_prior
-        view = guided_view(self.field, self.semantics if guided else None, self.grid, rays, pixel, config, colors=colors)
+        semantics, reader = self.semantics if guided else None, self.model.sample_reader
+        view = guided_view(self.field, semantics, self.grid, rays, pixel, config, colors=colors, reader=reader)
         maps = None
         if view.semantic_map is not None and branch is not None:
             maps = branch.split_map(view.semantic_map)
