@@ -6,7 +6,6 @@ import dataclasses
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
 
 import pytest
 import torch
@@ -24,14 +23,7 @@ from dnerf_core.semantic.visibility import density_pass, visible_samples
 from tests.core.literal_semantics import literal_map, literal_point_values
 from tests.core.semantic_cases import TINY, camera_tensors, tiny_camera, tiny_generator, tiny_ws
 
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread() -> Iterator[None]:
-    """Tiny tensors: more threads only wait for each other."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def random_branch(config: SemanticConfig, generator_config: GeneratorConfig = TINY) -> SemanticBranch:
