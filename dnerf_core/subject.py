@@ -24,7 +24,7 @@ from dnerf_core.rendering.density_grid import DensityGrid
 from dnerf_core.rendering.depth import planar_depth
 from dnerf_core.rendering.rays import pixel_centres, pixel_rays
 from dnerf_core.rendering.volume import RayBundle, RaySamples
-from dnerf_core.semantic.branch import SemanticBranch, SemanticMaps, label_mask
+from dnerf_core.semantic.branch import SemanticBranch, SemanticMaps, label_mask, uncertainty
 from dnerf_core.semantic.packed import PackedSemantics
 from dnerf_core.semantic.triplane import ProjectedPlanes
 from dnerf_core.semantic.visibility import VisibleSamples, density_pass, join_visible, visible_samples
@@ -32,7 +32,7 @@ from dnerf_core.semantic.visibility import VisibleSamples, density_pass, join_vi
 if TYPE_CHECKING:
     from dnerf_core.model import Model
 
-Channel = Literal["rgb", "mask", "depth"]
+Channel = Literal["rgb", "mask", "depth", "uncertainty"]
 ALL_CHANNELS: tuple[Channel, ...] = ("rgb", "mask", "depth")
 
 GRID_NODES = 64
@@ -58,11 +58,17 @@ class LabeledView:
 
 @dataclass(frozen=True, eq=False)
 class PartialView:
-    """Some channels of a view, as `LabeledView` has them; None for what was not asked for, and for the mask of a model without labels."""
+    """Some channels of a view; None for what was not asked for, and for mask and uncertainty of a model without labels.
+
+    Attributes:
+        rgb, mask, depth_planar: as `LabeledView` has them.
+        uncertainty: float32 [H, W], entropy of the class probabilities as a share of its highest: 0 certain, 1 all classes alike.
+    """
 
     rgb: NDArray[np.uint8] | None
     mask: NDArray[np.uint8] | None
     depth_planar: NDArray[np.float32] | None
+    uncertainty: NDArray[np.float32] | None = None
 
 
 @dataclass(frozen=True)
@@ -147,7 +153,7 @@ class Subject:
         """
         exact = self.model.exact if exact is None else exact
         size = size_px or self.model.config.image_size
-        branch = self.model.branch if "mask" in channels else None
+        branch = self.model.branch if "mask" in channels or "uncertainty" in channels else None
         guide_kind = "none" if branch is None else branch.config.refiner.guide
         colors = "rgb" in channels or guide_kind != "none"
         with self.model.inference():
@@ -158,11 +164,13 @@ class Subject:
             image = None
             if raw.features is not None and ("rgb" in channels or guide_kind == "rgb"):
                 image = self.model.generator.superresolve(raw.features, self.ws) if exact else self.superresolution(raw.features)
-            mask = depth = rgb = None
+            mask = depth = rgb = doubt = None
             if branch is not None and raw.maps is not None:
                 guide = {"none": None, "rendered": raw.features, "rgb": image}[guide_kind]
                 refine = branch.refiner if exact else self.model.prepared_refiner
-                mask = label_mask(resized(refine(raw.maps.scores, raw.maps.features, guide), size))[0].cpu().numpy()
+                scores = resized(refine(raw.maps.scores, raw.maps.features, guide), size)
+                mask = label_mask(scores)[0].cpu().numpy() if "mask" in channels else None
+                doubt = uncertainty(scores)[0].cpu().numpy() if "uncertainty" in channels else None
             if "depth" in channels:
                 depth = (
                     planar_depth(raw.distance, raw.opacity, intrinsics, size, self.model.config.triplane.box_warp)[0]
@@ -172,7 +180,7 @@ class Subject:
             if "rgb" in channels:
                 assert image is not None
                 rgb = to_uint8(image, size)[0]
-        return PartialView(rgb, mask, depth)
+        return PartialView(rgb, mask, depth, doubt)
 
     def _see(self, cam2world: Tensor, intrinsics: Tensor, branch: SemanticBranch | None, colors: bool) -> _Raw:
         """The fast path. A branch with a density of its own needs every sample, and gets a density pass as in the exact one."""

@@ -158,3 +158,9 @@ def _sums_of_rays(hidden: Tensor, weight: Tensor, ray: Tensor, count: int) -> tu
 def label_mask(scores: Tensor) -> Tensor:
     """The most probable class, uint8 [B, S, S], of class scores [B, C, S, S]; the first of equals."""
     return scores.max(dim=1).indices.to(torch.uint8)  # 12 times faster than argmax across channels, on a CPU
+
+
+def uncertainty(scores: Tensor) -> Tensor:
+    """Entropy of the class probabilities, float32 [B, S, S], as a share of log C, of class scores [B, C, S, S]: 0 certain, 1 all alike."""
+    log_share = scores.float().log_softmax(dim=1)
+    return (-(log_share.exp() * log_share).sum(dim=1) / math.log(scores.shape[1])).clamp(0, 1)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import errno
 import os
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from dnerf_core.errors import OutputError
@@ -22,25 +23,31 @@ _REMEDIES = {
 }
 
 
-def write_whole(path: Path, write: Callable[[Path], None]) -> None:
-    """Let `write` fill a temporary file beside `path`, then put it in the place of `path` in one step.
+@contextmanager
+def whole_file(path: Path) -> Iterator[Path]:
+    """A temporary name beside `path` to write a file at; when the block ends well, the file takes the place of `path` in one step.
 
     Args:
         path: the final name; its folder exists.
-        write: writes all of the file at the name it is given; fails with OSError.
 
     Raises:
-        OutputError: the file cannot be written; nothing is left behind.
+        OutputError: the block or the step failed with OSError; nothing is left behind.
     """
     temporary = _temporary_name(path)
     try:
-        write(temporary)
+        yield temporary
         _sync(temporary)
         os.replace(temporary, path)
     except OSError as error:
         raise output_error(path, error) from error
     finally:
         _remove_quietly(temporary)
+
+
+def write_whole(path: Path, write: Callable[[Path], None]) -> None:
+    """Let `write` fill the file at the name it is given, which then takes the place of `path`; see `whole_file`."""
+    with whole_file(path) as temporary:
+        write(temporary)
 
 
 def write_bytes_whole(path: Path, data: bytes) -> None:
