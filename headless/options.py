@@ -245,6 +245,19 @@ def chosen_seeds(
     return default if seeds is None else seeds
 
 
+def check_total(subjects: int, views: int) -> None:
+    """Refuse a call of more views than one folder or one table takes well.
+
+    Raises:
+        UsageError: more than `MAX_VIEWS_A_CALL`.
+    """
+    if subjects * views > MAX_VIEWS_A_CALL:
+        raise UsageError(
+            f"--seeds and --views: expected at most {MAX_VIEWS_A_CALL} views in one call, found {subjects} x {views} = "
+            f"{subjects * views}; split the job into several calls"
+        )
+
+
 def chosen_views(views: int | None, yaw_deg: tuple[float, float], pitch_deg: tuple[float, float] | None) -> int:
     """The number of views meant by `--views`, which a single direction reduces to one.
 

@@ -93,6 +93,11 @@ def view_name(seed: int, view: int) -> str:
     return f"s{seed:04d}_v{view:02d}"
 
 
+def view_names(plan: ViewPlan, seed: int) -> list[str]:
+    """The names of one subject's views, as `plan_subject` gives them, without their cameras."""
+    return [view_name(seed, view) for view in range(plan.views)]
+
+
 def plan_subject(plan: ViewPlan, cameras: CameraConfig, seed: int) -> list[PlannedView]:
     """The views of one subject, view 0 first. Depends on `seed` and the plan's camera options alone, never on other subjects."""
     if plan.spacing == "even":

@@ -9,6 +9,7 @@ import io
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +19,7 @@ from dnerf_core.errors import CheckpointError, OutputError
 from dnerf_core.generator.config import CameraConfig
 from dnerf_core.labels import LabelSet
 from headless.annotations import read_mask
-from headless.plan import PlannedView, ViewPlan, plan_subject
+from headless.plan import PlannedView, ViewPlan, plan_subject, view_names
 from headless.reporting import Reporter
 from headless.writers import contact_sheet
 from headless.writers.folder import (
@@ -27,7 +28,7 @@ from headless.writers.folder import (
     METADATA_NAME,
     SHEET_NAME,
     DatasetFolder,
-    cameras_json,
+    cameras_lines,
     labels_json,
 )
 from headless.writers.views import MAKE_AGAIN, read_depth, read_image, write_depth, write_image, write_mask
@@ -71,7 +72,14 @@ class ViewJob:
         self.views_written = 0
         self.empty_masks = 0
         self.nothing_to_do = True
-        self.views_missing = sum(bool(folder.missing_kinds(view.name)) for view in self.views())
+        names = (name for seed in plan.seeds for name in view_names(plan, seed))
+        self.views_missing = sum(bool(folder.missing_kinds(name)) for name in names)
+
+    @property
+    def told_start(self) -> str:
+        """What is about to be done, for people."""
+        total = len(self.plan.seeds) * self.plan.views
+        return f"{self.folder.path}: {total} views of {len(self.plan.seeds)} subjects, {self.views_missing} of them to be made"
 
     def files_missing(self) -> bool:
         """Whether a file at the top of the folder is missing."""
@@ -95,15 +103,29 @@ class ViewJob:
         self.nothing_to_do = False
         self.folder.claim()
         if self.folder.lacks(CAMERAS_NAME):
-            self.folder.write_once(CAMERAS_NAME, cameras_json(self.views(), self.plan.resolution_px))
+            with self._followed_views("cameras") as views:
+                self.folder.write_lines_once(CAMERAS_NAME, cameras_lines(views, self.plan.resolution_px))
         if self.labels is not None:
             self.folder.write_once(LABELS_NAME, labels_json(self.labels))
         if make_subject is not None:
             self._write_views(make_subject)
         if self.folder.lacks(METADATA_NAME):
-            self.folder.write_once(METADATA_NAME, self.folder.metadata(self.views()))
+            with self._followed_views("metadata") as views:
+                self.folder.write_lines_once(METADATA_NAME, self.folder.metadata(views))
         if self.folder.lacks(SHEET_NAME):
             self.folder.write_once(SHEET_NAME, self._sheet_png())
+
+    @contextmanager
+    def _followed_views(self, description: str) -> Iterator[Iterator[PlannedView]]:
+        """All views of the plan, with a bar that tells how far they have been read."""
+        with self.reporter.progress(description, len(self.plan.seeds) * self.plan.views) as advance:
+
+            def followed() -> Iterator[PlannedView]:
+                for view in self.views():
+                    yield view
+                    advance()
+
+            yield followed()
 
     def _write_views(self, make_subject: Callable[[int], RenderView]) -> None:
         """Render and write the views that are missing.
@@ -125,9 +147,9 @@ class ViewJob:
 
             try:
                 for seed in self.plan.seeds:
-                    missing = [(view, kinds) for view in self._subject(seed) if (kinds := self.folder.missing_kinds(view.name))]
-                    if not missing:
+                    if not any(self.folder.missing_kinds(name) for name in view_names(self.plan, seed)):
                         continue
+                    missing = [(view, kinds) for view in self._subject(seed) if (kinds := self.folder.missing_kinds(view.name))]
                     render_view = make_subject(seed)
                     for view, kinds in missing:
                         labeled = render_view(view.camera, self.plan.resolution_px)

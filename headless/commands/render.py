@@ -80,12 +80,13 @@ def render(call: RenderCall, reporter: Reporter) -> None:
     seeds = options.chosen_seeds(call.seeds, call.subjects)
     facts = models.describe_model(call.model_name)
     plan = make_plan(call, seeds, facts)
+    options.check_total(len(seeds), plan.views)
     folder = DatasetFolder(call.output, "render", plan.to_json(), plan.depth_format, plan.masks)
     folder.open()
     job = ViewJob(plan, folder, facts.config.cameras, facts.labels if plan.masks else None, reporter)
     total = len(seeds) * plan.views
     told = {"command": "render", "output": str(call.output), "views": total}
-    reporter.event("start", **told, views_missing=job.views_missing, plan=plan.to_json())
+    reporter.start(job.told_start, **told, views_missing=job.views_missing, plan=plan.to_json())
     if not plan.masks:
         reporter.warning(f"{plan.model_name}: the model has no semantic branch, so no masks and no labels.json are written")
     if job.views_missing:

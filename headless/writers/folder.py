@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from dnerf_core.camera import CAMERAS_FORMAT_VERSION, CONVENTION
 from dnerf_core.errors import OutputError, brief
 from dnerf_core.labels import LabelSet
 from headless.plan import OPTION_NAMES, VIEW_NAME_PATTERN, PlannedView
-from headless.writers.files import leftovers, make_folder, output_error, remove_files, write_bytes_whole
+from headless.writers.files import leftovers, make_folder, output_error, remove_files, write_bytes_whole, write_whole
 from headless.writers.views import DepthFormat
 
 RECORD_NAME = "dataset.json"
@@ -114,20 +114,32 @@ class DatasetFolder:
         if self.lacks(name):
             write_bytes_whole(self.path / name, data)
 
-    def metadata(self, views: Iterable[PlannedView]) -> bytes:
+    def write_lines_once(self, name: str, lines: Iterable[str]) -> None:
+        """Write the file `name` at the top of the folder, line by line as they come, unless it is there.
+
+        Raises:
+            OutputError: it cannot be written.
+        """
+
+        def write(temporary: Path) -> None:
+            with temporary.open("w", encoding="utf-8", newline="\n") as file:
+                file.writelines(lines)
+
+        if self.lacks(name):
+            write_whole(self.path / name, write)
+
+    def metadata(self, views: Iterable[PlannedView]) -> Iterator[str]:
         """`metadata.jsonl`: a line a view, in the order of the plan.
 
         Hugging Face `datasets` decodes every column named `*_file_name` as a picture, which the depth is not; hence `depth_file`.
         """
-        lines = []
         for view in views:
             row: dict[str, Any] = {"image_file_name": self._relative("images", view.name)}
             if "masks" in self._suffixes:
                 row["mask_file_name"] = self._relative("masks", view.name)
             if "depth" in self._suffixes:
                 row["depth_file"] = self._relative("depth", view.name)
-            lines.append(json.dumps(row | {"seed": view.seed, "view": view.view}) + "\n")
-        return "".join(lines).encode()
+            yield json.dumps(row | {"seed": view.seed, "view": view.view}) + "\n"
 
     def _relative(self, kind: str, name: str) -> str:
         return self.file(kind, name).relative_to(self.path).as_posix()
@@ -156,13 +168,17 @@ class DatasetFolder:
                 )
 
 
-def cameras_json(views: Iterable[PlannedView], resolution_px: int) -> bytes:
-    """`cameras.json` as `dnerf_core.camera.cameras_from_json` reads it, with the size, seed and view added; a line a view."""
+def cameras_lines(views: Iterable[PlannedView], resolution_px: int) -> Iterator[str]:
+    """The lines of `cameras.json` as `dnerf_core.camera.cameras_from_json` reads it, with the size, seed and view added; a line a view."""
     head = json.dumps(
         {"version": CAMERAS_FORMAT_VERSION, "convention": CONVENTION, "image_size_px": [resolution_px, resolution_px]}
     )
-    lines = [json.dumps({"name": view.name, "seed": view.seed, "view": view.view, **view.camera.to_json()}) for view in views]
-    return (head[:-1] + ', "views": [\n' + ",\n".join(lines) + "\n]}\n").encode()
+    yield head[:-1] + ', "views": [\n'
+    separator = ""
+    for view in views:
+        yield separator + json.dumps({"name": view.name, "seed": view.seed, "view": view.view, **view.camera.to_json()})
+        separator = ",\n"
+    yield "\n]}\n"
 
 
 def labels_json(labels: LabelSet) -> bytes:

@@ -8,7 +8,8 @@ import json
 import os
 import resource
 import socket
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -19,8 +20,9 @@ from dnerf_core.camera import arc_cameras, cameras_from_json
 from dnerf_core.errors import CheckpointError, OutputError
 from dnerf_core.generator.config import CameraConfig
 from dnerf_core.labels import SHAPENET_CAR_LABELS, LabelSet
-from headless import cli, models
+from headless import cli, models, view_job
 from headless.plan import view_generator
+from headless.reporting import Reporter
 from headless.writers import files
 from headless.writers.views import DepthFormat, read_depth, read_image, write_depth
 from tests.headless.fake_engine import PITCH_DEG, SIZE_PX, FakeModel, fake_facts
@@ -353,6 +355,54 @@ def test_a_record_that_holds_anything_is_one_line(
     line = error_line(capsys)
     assert message in line
     assert len(line) < 400
+
+
+@pytest.mark.parametrize("command", ["render", "sample", "evaluate"])
+def test_absurdly_many_views_are_refused_at_once(
+    command: str, fake_model: FakeModel, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    args = ["--truth"] if command == "evaluate" else []
+    assert cli.run([command, *args, "--subjects", "200000", "--views", "10000"]) == 2
+    line = error_line(capsys)
+    assert "--seeds and --views: expected at most 1000000 views in one call, found 200000 x 10000 = 2000000000; split" in line
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_large_plan_says_at_once_what_it_is(fake_model: FakeModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_cameras(*args: object) -> None:
+        raise AssertionError("cameras were computed before the start was told")
+
+    told = []
+
+    def start(self: Reporter, text: str, **fields: object) -> None:
+        told.append((text, fields))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(view_job, "plan_subject", no_cameras)
+    monkeypatch.setattr(Reporter, "start", start)
+    assert cli.run(["render", "--subjects", "10000", "--views", "3", "-o", str(tmp_path / "out")]) == 130
+    [(text, fields)] = told
+    assert text == f"{tmp_path}/out: 30000 views of 10000 subjects, 30000 of them to be made"
+    assert fields["views_missing"] == 30000
+
+
+def test_people_are_told_the_start_and_how_far_it_is(
+    fake_model: FakeModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bars = []
+
+    @contextlib.contextmanager
+    def progress(self: Reporter, description: str, total: int) -> Iterator[Callable[[], None]]:
+        steps: list[None] = []
+        yield lambda: steps.append(None)
+        bars.append((description, total, len(steps)))
+
+    monkeypatch.setattr(Reporter, "progress", progress)
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    assert render(tmp_path / "out") == 0
+    assert capsys.readouterr().err == f"{tmp_path}/out: 6 views of 3 subjects, 6 of them to be made\n"
+    assert bars == [("cameras", 6, 6), ("views", 6, 6), ("metadata", 6, 6)]
 
 
 def test_two_machines_write_the_same_bytes(fake_model: FakeModel, tmp_path: Path) -> None:
