@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -106,6 +108,22 @@ def load_model(name_or_path: str, device: str, *, exact: bool = False) -> Model:
     from dnerf_core.model import Model
 
     return Model.load(model_path(name_or_path), device=chosen, exact=exact)
+
+
+@contextmanager
+def one_thread_a_view() -> Iterator[None]:
+    """Meanwhile torch computes each call in the thread that makes it, and several views side by side take the cores instead.
+
+    Sums that are split among threads round differently with each number of them; like this a view's bytes depend on none.
+    """
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def recorded_name(name_or_path: str) -> str:

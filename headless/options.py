@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import click
 
 from dnerf_core.errors import UsageError, brief
+from headless.workers import MOST_WORKERS
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -22,6 +23,8 @@ MAX_VIEWS_A_CALL = 1_000_000
 """A folder of more is beyond what file systems and readers take well; more is a job for several calls."""
 MIN_RESOLUTION, MAX_RESOLUTION = 8, 4096
 MAX_TRUNCATION = 2.0
+MAX_WORKERS = 256
+MAX_SHARDS = 100_000
 DEFAULT_SEEDS = tuple(range(8))
 
 
@@ -111,6 +114,20 @@ class RangeType(click.ParamType[tuple[float, float]]):
         return low, high
 
 
+class ShardType(click.ParamType[tuple[int, int]]):
+    """`I/N` as a pair, I from 1 to N."""
+
+    name = "shard"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, int]:
+        match = re.fullmatch(r"(\d{1,6})/(\d{1,6})", str(value), re.ASCII)
+        if match is None or not 1 <= int(match[1]) <= int(match[2]) <= MAX_SHARDS:
+            self.fail(
+                f"expected a part such as 2/8, from 1/N to N/N with N up to {MAX_SHARDS}, found {brief(str(value))}", param, ctx
+            )
+        return int(match[1]), int(match[2])
+
+
 class FiniteFloat(click.FloatRange):
     """A float range that also refuses nan, which compares false to every bound."""
 
@@ -196,6 +213,18 @@ def device_option(function: F) -> F:
         show_default=True,
         help="auto takes a CUDA device if there is one.",
     )(function)
+
+
+def workers_option(function: F) -> F:
+    """`--workers`: how many views are rendered side by side; None where it is not given."""
+    text = f"Views rendered side by side; results do not depend on it.  [default: one a core, up to {MOST_WORKERS}]"
+    return click.option("--workers", type=click.IntRange(1, MAX_WORKERS), metavar="N", help=text)(function)
+
+
+def shard_option(function: F) -> F:
+    """`--shard`: which part of the subjects; a pair (number, count)."""
+    text = "Do part I of N of the subjects; the parts may run anywhere, at the same time, into one folder."
+    return click.option("--shard", type=ShardType(), default="1/1", metavar="I/N", help=text)(function)
 
 
 def exact_option(function: F) -> F:

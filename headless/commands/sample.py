@@ -40,6 +40,7 @@ class SampleCall:
     labels: str | None
     truth: bool
     device: str
+    workers: int | None
     output: Path
 
 
@@ -58,6 +59,7 @@ class SampleCall:
 )
 @click.option("--truth", is_flag=True, help="Fill the masks from the exact truth, which is known for demo-cars only.")
 @options.device_option
+@options.workers_option
 @options.output_option("dnerf-annotate")
 @options.output_style_options
 def command(as_json: bool, **values: object) -> None:
@@ -77,6 +79,7 @@ def sample(call: SampleCall, reporter: Reporter) -> None:
     """
     from headless import models
     from headless.view_job import ViewJob
+    from headless.workers import default_workers
     from headless.writers.folder import SHEET_NAME, DatasetFolder
 
     started = time.monotonic()
@@ -87,13 +90,15 @@ def sample(call: SampleCall, reporter: Reporter) -> None:
     options.check_total(len(seeds), plan.views)
     folder = DatasetFolder(call.output, "sample", sample_record(call, plan, facts, labels), plan.depth_format, plan.masks)
     folder.open()
-    job = ViewJob(plan, folder, facts.config.cameras, labels, reporter, expect_empty=not call.truth)
+    workers = call.workers or default_workers()
+    job = ViewJob(plan, folder, facts.config.cameras, labels, reporter, expect_empty=not call.truth, workers=workers)
     total = len(seeds) * plan.views
     told = {"command": "sample", "output": str(call.output), "views": total}
     reporter.start(job.told_start, **told, views_missing=job.views_missing, plan=folder.record["plan"])
     if job.views_missing:
         model = models.load_model(call.model_name, call.device)
-        job.write(subject_maker(model, plan, truth=call.truth))
+        with models.one_thread_a_view():
+            job.write(subject_maker(model, plan, truth=call.truth))
     elif job.files_missing():
         job.write()
     seconds = time.monotonic() - started

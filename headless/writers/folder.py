@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from dnerf_core.camera import CAMERAS_FORMAT_VERSION, CONVENTION
 from dnerf_core.errors import OutputError, brief
 from dnerf_core.labels import LabelSet
 from headless.plan import OPTION_NAMES, VIEW_NAME_PATTERN, PlannedView
-from headless.writers.files import leftovers, make_folder, output_error, remove_files, write_bytes_whole, write_whole
+from headless.writers.files import leftovers, make_folder, output_error, remove_files, temporary_for, write_whole
 from headless.writers.views import DepthFormat
 
 RECORD_NAME = "dataset.json"
@@ -73,18 +73,42 @@ class DatasetFolder:
         """Where the file of `kind` of the view `name` belongs."""
         return self.path / kind / f"{name}{self._suffixes[kind]}"
 
-    def open(self) -> None:
+    def open(self, seeds: Container[int] | None = None) -> None:
         """Make sure that the folder is free or holds this very call, then clear an interrupted run's leftovers and look round.
+
+        Args:
+            seeds: only these subjects' leftovers are cleared: the others' may be files that another process is writing; None: all.
 
         Raises:
             OutputError: it is a file, holds something else, or holds the results of another call.
         """
-        found = leftovers(self.path, _TOP_NAMES.__contains__)
-        self._check({path.name for path in found})
+        self._check()
+        found = self._top_leftovers() if seeds is None else []
         for kind, suffix in self._suffixes.items():
-            found += leftovers(self.path / kind, re.compile(rf"{VIEW_NAME_PATTERN}{re.escape(suffix)}").fullmatch)
+            name = re.compile(rf"{VIEW_NAME_PATTERN}{re.escape(suffix)}")
+
+            def is_ours(file: str, name: re.Pattern[str] = name) -> bool:
+                match = name.fullmatch(file)
+                return match is not None and (seeds is None or int(match["seed"]) in seeds)
+
+            found += leftovers(self.path / kind, is_ours)
         remove_files(found)
+        self.look()
+
+    def look(self) -> None:
+        """See which files are there now."""
         self._there = {kind: _names_in(self.path / kind) for kind in self.kinds}
+
+    def clear_top(self) -> None:
+        """Remove what interrupted runs left at the top of the folder; for when it is complete and nobody has anything to write there.
+
+        Raises:
+            OutputError: it cannot be removed.
+        """
+        remove_files(self._top_leftovers())
+
+    def _top_leftovers(self) -> list[Path]:
+        return leftovers(self.path, _TOP_NAMES.__contains__)
 
     def claim(self) -> None:
         """Make the folder and record the call in it, where that has not been done.
@@ -111,8 +135,7 @@ class DatasetFolder:
         Raises:
             OutputError: it cannot be written.
         """
-        if self.lacks(name):
-            write_bytes_whole(self.path / name, data)
+        self._write_once(name, lambda temporary: _write_bytes(temporary, data))
 
     def write_lines_once(self, name: str, lines: Iterable[str]) -> None:
         """Write the file `name` at the top of the folder, line by line as they come, unless it is there.
@@ -125,8 +148,17 @@ class DatasetFolder:
             with temporary.open("w", encoding="utf-8", newline="\n") as file:
                 file.writelines(lines)
 
-        if self.lacks(name):
+        self._write_once(name, write)
+
+    def _write_once(self, name: str, write: Callable[[Path], None]) -> None:
+        if not self.lacks(name):
+            return
+        try:
             write_whole(self.path / name, write)
+        except OutputError as error:
+            # the process that completes the folder clears its top: it has then put the same file there itself
+            if not isinstance(error.__cause__, FileNotFoundError) or self.lacks(name):
+                raise
 
     def metadata(self, views: Iterable[PlannedView]) -> Iterator[str]:
         """`metadata.jsonl`: a line a view, in the order of the plan.
@@ -144,12 +176,12 @@ class DatasetFolder:
     def _relative(self, kind: str, name: str) -> str:
         return self.file(kind, name).relative_to(self.path).as_posix()
 
-    def _check(self, left_over: set[str]) -> None:
+    def _check(self) -> None:
         try:
             held = {entry.name for entry in self.path.iterdir()} if self.path.exists() else set()
         except OSError as error:
             raise output_error(self.path, error) from error
-        held -= left_over
+        held = {name for name in held if temporary_for(name) not in _TOP_NAMES}
         if not held:
             return
         if RECORD_NAME not in held:
@@ -184,6 +216,10 @@ def cameras_lines(views: Iterable[PlannedView], resolution_px: int) -> Iterator[
 def labels_json(labels: LabelSet) -> bytes:
     """`labels.json`: the label set."""
     return _json_bytes(labels.to_json())
+
+
+def _write_bytes(path: Path, data: bytes) -> None:
+    path.write_bytes(data)
 
 
 def _json_bytes(data: Any) -> bytes:
