@@ -11,9 +11,10 @@ from dnerf_core.generator.config import GeneratorConfig
 from dnerf_core.generator.packed_field import PackedField
 from dnerf_core.rendering.compositing import composite_distance, interval_weights, sample_weights
 from dnerf_core.rendering.density_grid import DensityGrid
-from dnerf_core.rendering.guided import SamplePlan, plan_samples, points_along
-from dnerf_core.rendering.segments import segment_sum, segment_total
+from dnerf_core.rendering.guided import SamplePlan, plan_samples
+from dnerf_core.rendering.segments import segment_total
 from dnerf_core.rendering.volume import RayBundle
+from dnerf_core.samples import SampleReader, Samples, TorchSamples
 from dnerf_core.semantic.packed import PackedSemantics
 
 VALUE_EPSILON = 1e-4
@@ -55,6 +56,7 @@ def guided_view(
     config: GeneratorConfig,
     *,
     colors: bool = True,
+    reader: type[SampleReader] = TorchSamples,
 ) -> GuidedView:
     """Render one view.
 
@@ -63,13 +65,16 @@ def guided_view(
         rays: M rays, of the pixels that can see anything.
         pixel: int64 [M], which pixel of the view (row-major) each is.
         colors: whether colour features are rendered.
+        reader: what reads the samples.
     """
     side = config.rays.neural_resolution
     channels = field.planes.table.shape[1] if colors else 0
     canvas = _Canvas(side * side, rays.start, channels, semantics)
     origins, directions = rays.origins.t().contiguous(), rays.directions.t().contiguous()
     for plan in plan_samples(grid, rays, config.rays.samples_coarse, config.rays.samples_fine):
-        _fill(canvas, plan, pixel[plan.ray], field, semantics, origins[:, plan.ray], directions[:, plan.ray])
+        place = None if plan.read is None else plan.read.flatten().nonzero()[:, 0]
+        samples = Samples(origins[:, plan.ray], directions[:, plan.ray], plan.distances, place)
+        _fill(canvas, plan, pixel[plan.ray], field, semantics, samples, reader)
     features = None
     if canvas.color is not None:
         color = canvas.color
@@ -87,26 +92,17 @@ def _fill(
     pixel: Tensor,
     field: PackedField,
     semantics: PackedSemantics | None,
-    origins: Tensor,
-    directions: Tensor,
+    samples: Samples,
+    reader: type[SampleReader],
 ) -> None:
-    """Read a plan's samples and composite them into its pixels; origins and directions are [3, M]."""
-    distances = plan.distances
-    rays, samples = distances.shape
-    if plan.read is None:
-        place = None
-        points = points_along(origins, directions, distances)
-    else:
-        place = plan.read.flatten().nonzero()[:, 0]
-        row = place.div(samples, rounding_mode="floor")
-        points = origins[:, row] + distances.flatten()[place] * directions[:, row]
-    taps = field.planes.taps(points)
-    hidden = field.hidden(taps)
-    raw = field.decoder.raw_density(hidden)
+    """Read a plan's samples and composite them into its pixels."""
+    distances, place = samples.distances, samples.place
+    rays = len(distances)
+    read = reader(field, semantics, samples)
+    raw = read.raw_density()
     if place is not None:
         raw = plan.estimate.flatten().index_copy(0, place, raw)
-    raw = raw.view(rays, samples)
-    weights = interval_weights(distances, raw)
+    weights = interval_weights(distances, raw.view_as(distances))
     opacity = weights.sum(dim=1)
     canvas.opacity[pixel] = opacity
     canvas.distance[pixel] = composite_distance(weights, distances)
@@ -115,14 +111,12 @@ def _fill(
         own = own[place]
     if canvas.color is not None:
         keep = (own > VALUE_EPSILON).nonzero()[:, 0]
-        at = (keep if place is None else place[keep]).div(samples, rounding_mode="floor")
-        canvas.color[pixel] = segment_sum(field.decoder.colors(hidden[keep]), own[keep], at, rays)
+        canvas.color[pixel] = read.color_sums(keep, own[keep], samples.ray_of(keep))
     if semantics is not None:
         assert canvas.semantic is not None
         keep = (own > semantics.branch.config.weight_epsilon).nonzero()[:, 0]
-        at = (keep if place is None else place[keep]).div(samples, rounding_mode="floor")
-        weight = own[keep]
-        sums = segment_sum(semantics.hidden(taps.select(keep)), weight, at, rays)
+        weight, at = own[keep], samples.ray_of(keep)
+        sums = read.hidden_sums(keep, weight, at)
         # what was left out is made up for, so that a ray keeps its opacity; a ray that has nothing left shows background
         kept = segment_total(weight, at, rays)
         met = kept > 0

@@ -110,6 +110,8 @@ def main() -> None:
     """The console script: run the call in `sys.argv` and exit with its code."""
     # large pages for torch's memory, read when torch is loaded: a view's arrays come and go, and each fresh 4 kB page costs a fault
     os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
+    # how long torch's idle threads spin before they sleep; the default of milliseconds burns a core where others want it
+    os.environ.setdefault("GOMP_SPINCOUNT", "20000")
     sys.exit(run(sys.argv[1:]))
 
 

@@ -10,12 +10,18 @@ from typing import Any, TypeVar
 
 import click
 
-from dnerf_core.errors import UsageError
+from dnerf_core.errors import UsageError, brief
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 MAX_SEED = 2**32 - 1
 MAX_SUBJECTS = 1_000_000
+MAX_VIEWS = 10_000
+"""Of one subject."""
+MAX_VIEWS_A_CALL = 1_000_000
+"""A folder of more is beyond what file systems and readers take well; more is a job for several calls."""
+MIN_RESOLUTION, MAX_RESOLUTION = 8, 4096
+MAX_TRUNCATION = 2.0
 DEFAULT_SEEDS = tuple(range(8))
 
 
@@ -29,7 +35,7 @@ def parse_seeds(text: str) -> tuple[int, ...]:
     for part in text.split(","):
         match = re.fullmatch(r"\s*(\d{1,12})\s*(?:-\s*(\d{1,12})\s*)?", part, re.ASCII)
         if match is None:
-            raise ValueError(f"expected seeds such as 0-7 or 0,3,9-12, found {text!r}")
+            raise ValueError(f"expected seeds such as 0-7 or 0,3,9-12, found {brief(text)}")
         first = int(match[1])
         last = first if match[2] is None else int(match[2])
         if last < first:
@@ -37,12 +43,12 @@ def parse_seeds(text: str) -> tuple[int, ...]:
         if last > MAX_SEED:
             raise ValueError(f"a seed is at most {MAX_SEED}, found {last}")
         if len(seeds) + last - first + 1 > MAX_SUBJECTS:
-            raise ValueError(f"at most {MAX_SUBJECTS} seeds in one call, {text!r} names more; split the job")
+            raise ValueError(f"at most {MAX_SUBJECTS} seeds in one call, {brief(text)} names more; split the job")
         seeds.extend(range(first, last + 1))
     seen: set[int] = set()
     for seed in seeds:
         if seed in seen:
-            raise ValueError(f"seed {seed} is named twice in {text!r}")
+            raise ValueError(f"seed {seed} is named twice in {brief(text)}")
         seen.add(seed)
     return tuple(seeds)
 
@@ -153,7 +159,7 @@ def camera_options(function: F) -> F:
         click.option("--random-views", is_flag=True, help=random_text),
         click.option("--pitch", type=RangeType(90.0), metavar="A:B", help=pitch_text),
         click.option("--yaw", type=RangeType(360.0), default="-30:30", show_default=True, metavar="A:B", help=yaw_text),
-        click.option("--views", type=click.IntRange(1, 10_000), metavar="N", help=views_text),
+        click.option("--views", type=click.IntRange(1, MAX_VIEWS), metavar="N", help=views_text),
     ):
         function = option(function)
     return function
@@ -163,7 +169,7 @@ def truncation_option(function: F) -> F:
     """`--truncation`: the factor psi that pulls a subject towards the mean."""
     return click.option(
         "--truncation",
-        type=FiniteFloat(0.0, 2.0),
+        type=FiniteFloat(0.0, MAX_TRUNCATION),
         default=1.0,
         show_default=True,
         metavar="PSI",
@@ -174,7 +180,10 @@ def truncation_option(function: F) -> F:
 def resolution_option(function: F) -> F:
     """`--resolution`: the output's side in pixels."""
     return click.option(
-        "--resolution", type=click.IntRange(8, 4096), metavar="PIXELS", help="Side of the views.  [default: the model's own]"
+        "--resolution",
+        type=click.IntRange(MIN_RESOLUTION, MAX_RESOLUTION),
+        metavar="PIXELS",
+        help="Side of the views.  [default: the model's own]",
     )(function)
 
 
@@ -234,6 +243,19 @@ def chosen_seeds(
     if subjects is not None:
         return tuple(range(subjects))
     return default if seeds is None else seeds
+
+
+def check_total(subjects: int, views: int) -> None:
+    """Refuse a call of more views than one folder or one table takes well.
+
+    Raises:
+        UsageError: more than `MAX_VIEWS_A_CALL`.
+    """
+    if subjects * views > MAX_VIEWS_A_CALL:
+        raise UsageError(
+            f"--seeds and --views: expected at most {MAX_VIEWS_A_CALL} views in one call, found {subjects} x {views} = "
+            f"{subjects * views}; split the job into several calls"
+        )
 
 
 def chosen_views(views: int | None, yaw_deg: tuple[float, float], pitch_deg: tuple[float, float] | None) -> int:

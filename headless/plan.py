@@ -84,9 +84,18 @@ class PlannedView:
     camera: Camera
 
 
+VIEW_NAME_PATTERN = r"s[0-9]{4,10}_v[0-9]{2,5}"
+"""What `view_name` gives, as a regular expression."""
+
+
 def view_name(seed: int, view: int) -> str:
     """The stem of a view's files: `s0003_v01` for seed 3, view 1."""
     return f"s{seed:04d}_v{view:02d}"
+
+
+def view_names(plan: ViewPlan, seed: int) -> list[str]:
+    """The names of one subject's views, as `plan_subject` gives them, without their cameras."""
+    return [view_name(seed, view) for view in range(plan.views)]
 
 
 def plan_subject(plan: ViewPlan, cameras: CameraConfig, seed: int) -> list[PlannedView]:

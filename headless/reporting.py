@@ -23,6 +23,12 @@ class Reporter:
         if self.as_json:
             _print_json({"event": kind, **fields})
 
+    def start(self, text: str, **fields: Any) -> None:
+        """What is about to be done, before any of it: an event for machines, `text` on stderr where that is a terminal."""
+        self.event("start", **fields)
+        if not self.as_json and sys.stderr.isatty():
+            print(text, file=sys.stderr, flush=True)
+
     def warning(self, message: str, **fields: Any) -> None:
         """Something the user should know though the job goes on."""
         if self.as_json:

@@ -9,25 +9,35 @@ import io
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TYPE_CHECKING
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from dnerf_core.errors import CheckpointError
+from numpy.typing import NDArray
+
+from dnerf_core.errors import CheckpointError, OutputError
 from dnerf_core.generator.config import CameraConfig
 from dnerf_core.labels import LabelSet
 from headless.annotations import read_mask
-from headless.plan import PlannedView, ViewPlan, plan_subject
+from headless.plan import PlannedView, ViewPlan, plan_subject, view_names
 from headless.reporting import Reporter
 from headless.writers import contact_sheet
-from headless.writers.folder import DatasetFolder, cameras_json, labels_json
-from headless.writers.views import read_depth, read_image, write_depth, write_image, write_mask
+from headless.writers.folder import (
+    CAMERAS_NAME,
+    LABELS_NAME,
+    METADATA_NAME,
+    SHEET_NAME,
+    DatasetFolder,
+    cameras_lines,
+    labels_json,
+)
+from headless.writers.views import MAKE_AGAIN, read_depth, read_image, write_depth, write_image, write_mask
 
 if TYPE_CHECKING:
     from dnerf_core.subject import LabeledView
 
 RenderView = Callable[..., "LabeledView"]
 """`render(camera, size_px)` of one subject."""
-
-CAMERAS_NAME, LABELS_NAME, METADATA_NAME, SHEET_NAME = "cameras.json", "labels.json", "metadata.jsonl", "contact-sheet.png"
 
 _QUEUED_VIEWS = 4
 """Rendered views that may wait for the disk; more would only cost memory."""
@@ -62,7 +72,14 @@ class ViewJob:
         self.views_written = 0
         self.empty_masks = 0
         self.nothing_to_do = True
-        self.views_missing = sum(bool(folder.missing_kinds(view.name)) for view in self.views())
+        names = (name for seed in plan.seeds for name in view_names(plan, seed))
+        self.views_missing = sum(bool(folder.missing_kinds(name)) for name in names)
+
+    @property
+    def told_start(self) -> str:
+        """What is about to be done, for people."""
+        total = len(self.plan.seeds) * self.plan.views
+        return f"{self.folder.path}: {total} views of {len(self.plan.seeds)} subjects, {self.views_missing} of them to be made"
 
     def files_missing(self) -> bool:
         """Whether a file at the top of the folder is missing."""
@@ -86,15 +103,29 @@ class ViewJob:
         self.nothing_to_do = False
         self.folder.claim()
         if self.folder.lacks(CAMERAS_NAME):
-            self.folder.write_once(CAMERAS_NAME, cameras_json(self.views(), self.plan.resolution_px))
+            with self._followed_views("cameras") as views:
+                self.folder.write_lines_once(CAMERAS_NAME, cameras_lines(views, self.plan.resolution_px))
         if self.labels is not None:
             self.folder.write_once(LABELS_NAME, labels_json(self.labels))
         if make_subject is not None:
             self._write_views(make_subject)
         if self.folder.lacks(METADATA_NAME):
-            self.folder.write_once(METADATA_NAME, self.folder.metadata(self.views()))
+            with self._followed_views("metadata") as views:
+                self.folder.write_lines_once(METADATA_NAME, self.folder.metadata(views))
         if self.folder.lacks(SHEET_NAME):
             self.folder.write_once(SHEET_NAME, self._sheet_png())
+
+    @contextmanager
+    def _followed_views(self, description: str) -> Iterator[Iterator[PlannedView]]:
+        """All views of the plan, with a bar that tells how far they have been read."""
+        with self.reporter.progress(description, len(self.plan.seeds) * self.plan.views) as advance:
+
+            def followed() -> Iterator[PlannedView]:
+                for view in self.views():
+                    yield view
+                    advance()
+
+            yield followed()
 
     def _write_views(self, make_subject: Callable[[int], RenderView]) -> None:
         """Render and write the views that are missing.
@@ -116,9 +147,9 @@ class ViewJob:
 
             try:
                 for seed in self.plan.seeds:
-                    missing = [(view, kinds) for view in self._subject(seed) if (kinds := self.folder.missing_kinds(view.name))]
-                    if not missing:
+                    if not any(self.folder.missing_kinds(name) for name in view_names(self.plan, seed)):
                         continue
+                    missing = [(view, kinds) for view in self._subject(seed) if (kinds := self.folder.missing_kinds(view.name))]
                     render_view = make_subject(seed)
                     for view, kinds in missing:
                         labeled = render_view(view.camera, self.plan.resolution_px)
@@ -151,14 +182,23 @@ class ViewJob:
             write_depth(self.folder.file("depth", view.name), labeled.depth_planar, self.plan.depth_format)
         return labeled.mask is not None and not labeled.mask.any()
 
+    def _of_our_size(self, read: Callable[[Path], NDArray[Any]], kind: str, view: PlannedView) -> NDArray[Any]:
+        """What `read` reads of one of the folder's files, refused if it has not the plan's size."""
+        path, size_px = self.folder.file(kind, view.name), self.plan.resolution_px
+        array = read(path)
+        expected = (size_px, size_px, 3) if kind == "images" else (size_px, size_px)
+        if array.shape != expected:
+            raise OutputError(f"{path}: expected values {list(expected)}, found {list(array.shape)}; {MAKE_AGAIN}")
+        return array
+
     def _sheet_png(self) -> bytes:
         """The contact sheet of the first subjects and views, from the files: a resumed run has not rendered them all."""
         labels = None if self.expect_empty else self.labels
 
         def read(view: PlannedView) -> contact_sheet.SheetView:
             mask = None if labels is None else read_mask(self.folder.file("masks", view.name), labels, self.plan.resolution_px)
-            depth = None if self.plan.depth_format is None else read_depth(self.folder.file("depth", view.name))
-            return contact_sheet.SheetView(read_image(self.folder.file("images", view.name)), mask, depth)
+            depth = None if self.plan.depth_format is None else self._of_our_size(read_depth, "depth", view)
+            return contact_sheet.SheetView(self._of_our_size(read_image, "images", view), mask, depth)
 
         seeds = self.plan.seeds[: contact_sheet.MAX_SUBJECTS]
         rows = [(f"seed {seed}", [read(view) for view in self._subject(seed)[: contact_sheet.MAX_VIEWS]]) for seed in seeds]

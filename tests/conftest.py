@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 
+# as the command line does, before torch is loaded: its idle threads sleep soon, so that tests share a machine with other work
+os.environ.setdefault("GOMP_SPINCOUNT", "20000")
+
 
 @pytest.fixture(scope="session")
 def parity_dir() -> Path:

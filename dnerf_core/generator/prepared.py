@@ -45,7 +45,7 @@ class PreparedLayer:
             self.noise = (layer.noise_const * (layer.noise_strength * LRELU_GAIN)).to(dtype)
 
     def __call__(self, x: Tensor) -> Tensor:
-        """x [1, I, H, W] -> [1, O, H', W'], as the layer."""
+        """x [B, I, H, W] -> [B, O, H', W'], as the layer."""
         if self.noise is None and (self.phased or not self.up):
             # all that follows the convolution is a point's own business, so it is done before the phases are interleaved
             x = self._clamped(conv_leaky_relu(x, self.weight, self.bias))
@@ -73,7 +73,7 @@ class PreparedToRGB:
         self.bias, self.clamp = layer.bias[:, None, None], layer.conv_clamp
 
     def __call__(self, x: Tensor) -> Tensor:
-        """x [1, I, H, W] -> float32 image [1, 3, H, W]."""
+        """x [B, I, H, W] -> float32 image [B, 3, H, W]."""
         image = F.conv2d(x, self.weight).float() + self.bias
         return image if self.clamp is None else image.clamp_(-self.clamp, self.clamp)
 
@@ -88,7 +88,7 @@ class PreparedSuperResolution:
         self.blocks = [_PreparedBlock(block, w, mode, dtype) for block in (module.block0, module.block1)]
 
     def __call__(self, features: Tensor) -> Tensor:
-        """Image [1, 3, S, S], as the module, of features [1, C, R, R]."""
+        """Images [B, 3, S, S], as the module, of features [B, C, R, R] of B views of the subject."""
         features = input_of(self.module, features)
         image = features[:, :3]
         x = features.to(self.dtype, memory_format=torch.channels_last)
@@ -154,8 +154,8 @@ def upsampling_phases(weight: Tensor) -> Tensor:
 
 
 def interleave_phases(x: Tensor) -> Tensor:
-    """[1, 4 O, H, W] phases -> [1, O, 2 H, 2 W], channels last."""
-    _, channels, height, width = x.shape
-    split = x.permute(0, 2, 3, 1).reshape(height, width, 2, 2, channels // 4)
-    merged = split.permute(0, 2, 1, 3, 4).reshape(1, 2 * height, 2 * width, channels // 4)
+    """[B, 4 O, H, W] phases -> [B, O, 2 H, 2 W], channels last."""
+    batch, channels, height, width = x.shape
+    split = x.permute(0, 2, 3, 1).reshape(batch, height, width, 2, 2, channels // 4)
+    merged = split.permute(0, 1, 3, 2, 4, 5).reshape(batch, 2 * height, 2 * width, channels // 4)
     return merged.permute(0, 3, 1, 2)

@@ -1,29 +1,35 @@
 """What a labelled view needs in every training step, computed once: the generator is frozen, so its samples and features never change.
 
-Kept: for a view, the taps and weights of its visible samples, about 0.2 kB a sample (10 MB at raw resolution 128, full frame); for a
-subject, the normalised block features in half precision at their own resolutions (31 MB at full size; 90 subjects: 2.8 GB).
-A field of fog has up to 0.16 GB of taps a view: past `TAPS_BUDGET_BYTES` a view's taps are worked out again in each step.
+Kept: for a view, its visible samples, 4 bytes each (6 MB for a full frame of fog at raw resolution 128); for a subject, the normalised
+block features in half precision at their own resolutions (31 MB at full size; 90 subjects: 2.8 GB). Taps are 0.1 kB a sample: they are
+kept within `TAPS_BUDGET_BYTES`, and past it worked out again in each step, to the same numbers.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.utils.checkpoint import checkpoint
 
 from dnerf_core.errors import AnnotationError
 from dnerf_core.generator.eg3d import Generator, Planes
 from dnerf_core.labels import IGNORE_ID
-from dnerf_core.semantic.branch import SemanticBranch
+from dnerf_core.rendering.volume import RayBundle
+from dnerf_core.semantic.branch import SemanticBranch, SemanticMaps
+from dnerf_core.semantic.kept_samples import KeptSamples
 from dnerf_core.semantic.kept_taps import KeptTaps
 from dnerf_core.semantic.visibility import VisibleSamples, density_pass
 
-TAPS_BUDGET_BYTES = 3 * 2**29
-"""Taps of all labelled views that are kept, 1.5 GiB; with 90 subjects' full-size features the whole stays below 6 GB."""
+TAPS_BUDGET_BYTES = 3 * 2**28
+"""Taps of all labelled views that are kept, 0.75 GiB; with 90 subjects' full-size features a training stays below 6 GB."""
+
+SAMPLES_PER_PIECE = 2**18
+"""A view's samples are decoded this many at a time; past the first piece, again in the backward pass rather than kept."""
 
 GUIDE_EPSILON = 1e-4
 """Colours of a guide are read at samples whose weight exceeds this."""
@@ -47,20 +53,28 @@ class AnnotatedView:
 
 @dataclass(frozen=True, eq=False)
 class KeptView:
-    """One labelled view, ready: its subject, mask uint8 [S, S], samples and guide [1, G, ..].
-
-    The samples come without their points where the taps are kept, and with them where `taps` is None.
-    """
+    """One labelled view, ready: its subject, mask uint8 [S, S], rays, samples, their taps piece by piece (or None) and guide [1, G, ..]."""
 
     subject: int
     mask: Tensor
-    taps: KeptTaps | None
-    visible: VisibleSamples
+    rays: RayBundle
+    samples: KeptSamples
+    taps: list[KeptTaps] | None
     guide: Tensor | None
 
-    def taps_of(self, branch: SemanticBranch) -> KeptTaps:
-        """The view's taps, kept or worked out."""
-        return build_taps(branch, self.visible.points) if self.taps is None else self.taps
+    def maps(self, branch: SemanticBranch, table: Tensor) -> SemanticMaps:
+        """Raw semantic maps [1, .., R, R] of the view; table [R*R*3, 64] is its subject's."""
+        pieces = self.samples.samples(self.rays).split(SAMPLES_PER_PIECE)
+        taps = build_taps(branch, pieces) if self.taps is None else self.taps
+
+        def sums_of(table: Tensor, taps: KeptTaps, piece: VisibleSamples) -> tuple[Tensor, Tensor]:
+            return branch.ray_sums(branch.hidden(taps.read(table)), piece)
+
+        sums, opacity = sums_of(table, taps[0], pieces[0])
+        for read, piece in zip(taps[1:], pieces[1:], strict=True):
+            more, light = checkpoint(sums_of, table, read, piece, use_reentrant=False)
+            sums, opacity = sums + more, opacity + light
+        return branch.maps_of_sums(sums, opacity, 1)
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,11 +88,11 @@ class KeptViews:
     def num_bytes(self) -> int:
         """Memory of everything kept."""
         tensors = [x for inputs in self.inputs.values() for x in inputs]
+        held = 0
         for view in self.views:
-            tensors += [view.mask, view.visible.ray, view.visible.weight, view.visible.points]
-            tensors += [] if view.taps is None else vars(view.taps).values()
-            tensors += [x for x in (view.visible.distances, view.guide) if x is not None]
-        return sum(x.numel() * x.element_size() for x in tensors)
+            tensors += [view.mask, *(x for x in (*vars(view.rays).values(), view.guide) if x is not None)]
+            held += view.samples.num_bytes + sum(taps.num_bytes for taps in view.taps or [])
+        return held + sum(x.numel() * x.element_size() for x in tensors)
 
 
 def check_views(views: Sequence[AnnotatedView], num_subjects: int, num_classes: int, image_size: int) -> None:
@@ -145,16 +159,16 @@ def keep_views(
         for index, view in enumerate(views):
             if view.subject == subject:
                 kept[index] = _keep_view(branch, generator, w, planes, view, budget)
-                taps = kept[index].taps
-                budget -= 0 if taps is None else taps.num_bytes
+                budget -= sum(taps.num_bytes for taps in kept[index].taps or [])
                 if progress is not None:
                     progress(len(kept), len(views))
     return KeptViews([kept[index] for index in range(len(views))], inputs)
 
 
-def build_taps(branch: SemanticBranch, points: Tensor) -> KeptTaps:
-    """The taps of points [K, 3] of one subject."""
-    return KeptTaps.build(*branch.taps(points), branch.triplane.resolution**2 * branch.triplane.num_planes)
+def build_taps(branch: SemanticBranch, pieces: Sequence[VisibleSamples]) -> list[KeptTaps]:
+    """The taps of each piece of one view's samples."""
+    table_rows = branch.triplane.resolution**2 * branch.triplane.num_planes
+    return [KeptTaps.build(*branch.taps(piece.points), table_rows) for piece in pieces]
 
 
 def _keep_view(
@@ -164,8 +178,10 @@ def _keep_view(
     intrinsics = torch.from_numpy(np.array(view.intrinsics)).to(w)[None]
     resolution = generator.config.rays.neural_resolution
     visible = density_pass(generator, planes.planes, cam2world, intrinsics, resolution, branch.config)
-    taps: KeptTaps | None = build_taps(branch, visible.points)
-    if taps is not None and taps.num_bytes > budget_bytes:
+    rays, _ = generator.ray_bundle(cam2world, intrinsics, resolution)
+    samples = KeptSamples.of(visible, rays)
+    taps: list[KeptTaps] | None = build_taps(branch, samples.samples(rays).split(SAMPLES_PER_PIECE))
+    if sum(piece.num_bytes for piece in taps or []) > budget_bytes:
         taps = None
     guide = None
     if branch.config.refiner.guide != "none":
@@ -174,6 +190,4 @@ def _keep_view(
             guide = generator.superresolve(guide, w)
         guide = guide.half()
     mask = torch.from_numpy(view.mask.copy()).to(w.device)
-    if taps is not None:
-        visible = replace(visible, points=visible.points[:0].clone())
-    return KeptView(view.subject, mask, taps, visible, guide)
+    return KeptView(view.subject, mask, rays, samples, taps, guide)

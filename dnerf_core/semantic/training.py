@@ -21,7 +21,7 @@ from dnerf_core.generator.eg3d import Generator
 from dnerf_core.labels import IGNORE_ID
 from dnerf_core.semantic.branch import SemanticBranch
 from dnerf_core.semantic.config import BranchTrainingConfig, ClassBalance, SemanticConfig
-from dnerf_core.semantic.kept_views import AnnotatedView, KeptViews, keep_views
+from dnerf_core.semantic.kept_views import AnnotatedView, KeptView, KeptViews, keep_views
 
 MAX_CLASS_WEIGHT = 10.0
 """A class's weight is at most this times the most frequent class's."""
@@ -87,8 +87,17 @@ def train_branch(
     optimizer = torch.optim.Adam(branch.parameters(), lr=training.learning_rate, betas=(0.9, 0.99))
     losses: list[float] = []
     if resume is not None:
-        branch.load_state_dict(resume["branch"])
-        optimizer.load_state_dict(copy.deepcopy(resume["optimizer"]))
+        try:
+            branch.load_state_dict(resume["branch"])
+            optimizer.load_state_dict(copy.deepcopy(resume["optimizer"]))
+        except (
+            RuntimeError,
+            ValueError,
+            LookupError,
+            TypeError,
+            AttributeError,
+        ) as error:  # torch's ways to say that it does not fit
+            raise UsageError(f"training state: expected one of this branch, it does not fit: {error}; start anew") from error
         losses = list(resume["losses"])
     weights = class_weights(torch.stack([view.mask for view in kept.views]), semantic.num_classes, training.class_balance)
     for step in range(len(losses), training.steps):
@@ -96,10 +105,8 @@ def train_branch(
             group["lr"] = training.learning_rate * 0.5 * (1 + math.cos(math.pi * step / training.steps))
         chosen = views_of_step(step, len(views), training.views_per_step, training.seed)
         optimizer.zero_grad(set_to_none=True)
-        loss = views_loss(branch, kept, chosen, weights)
-        loss.backward()
+        losses.append(backward_views(branch, kept, chosen, weights))
         optimizer.step()
-        losses.append(float(loss.detach()))
         if progress is not None:
             progress(TrainingProgress(step + 1, training.steps, losses[-1]))
         if checkpoint is not None and ((step + 1) % training.checkpoint_every == 0 or step + 1 == training.steps):
@@ -118,18 +125,44 @@ def views_of_step(step: int, num_views: int, views_per_step: int, seed: int) -> 
     return chosen
 
 
-def views_loss(branch: SemanticBranch, kept: KeptViews, chosen: Sequence[int], weights: Tensor) -> Tensor:
-    """Cross-entropy at full size over the chosen views, weighted by class (paper equation 2)."""
+def backward_views(branch: SemanticBranch, kept: KeptViews, chosen: Sequence[int], weights: Tensor) -> float:
+    """Add to the branch's gradients those of the cross-entropy at full size over the chosen views, weighted by class (paper equation 2).
+
+    One view after the other, so that only one view's activations are held.
+
+    Returns:
+        The loss.
+    """
     views = [kept.views[index] for index in chosen]
+    tables = _tables(branch, kept, views)
+    leaves = {subject: table.detach().requires_grad_() for subject, table in tables.items()}
+    total = _total_weight(views, weights)
+    loss = 0.0
+    for view in views:
+        part = _view_loss(branch, view, leaves[view.subject], weights) / total
+        part.backward()
+        loss += float(part.detach())
+    torch.autograd.backward(list(tables.values()), [leaf.grad for leaf in leaves.values()])
+    return loss
+
+
+def _tables(branch: SemanticBranch, kept: KeptViews, views: Sequence[KeptView]) -> dict[int, Tensor]:
+    """The projected planes of the views' subjects."""
     subjects = sorted({view.subject for view in views})
     inputs = [torch.cat(scales).float() for scales in zip(*(kept.inputs[s] for s in subjects), strict=True)]
-    tables = dict(zip(subjects, branch.triplane.project(inputs, normalized=True).table.unbind(0), strict=True))
-    scores = []
-    for view in views:
-        maps = branch.maps_of_kept(tables[view.subject], view.taps_of(branch), view.visible)
-        scores.append(branch.refine(maps, None if view.guide is None else view.guide.float()))
-    masks = torch.stack([view.mask for view in views]).long()
-    return F.cross_entropy(torch.cat(scores), masks, weight=weights, ignore_index=IGNORE_ID)
+    return dict(zip(subjects, branch.triplane.project(inputs, normalized=True).table.unbind(0), strict=True))
+
+
+def _view_loss(branch: SemanticBranch, view: KeptView, table: Tensor, weights: Tensor) -> Tensor:
+    """Sum over pixels of a view's weighted cross-entropy."""
+    scores = branch.refine(view.maps(branch, table), None if view.guide is None else view.guide.float())
+    return F.cross_entropy(scores, view.mask[None].long(), weight=weights, ignore_index=IGNORE_ID, reduction="sum")
+
+
+def _total_weight(views: Sequence[KeptView], weights: Tensor) -> Tensor:
+    """Sum of all pixels' weights."""
+    labels = torch.cat([view.mask[view.mask != IGNORE_ID] for view in views]).long()
+    return weights[labels].sum()
 
 
 def class_weights(masks: Tensor, num_classes: int, balance: ClassBalance) -> Tensor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import repeat
 
 import torch
 from torch import Tensor
@@ -36,6 +37,14 @@ class VisibleSamples:
     def num_rays(self) -> int:
         """B * R * R."""
         return self.views * self.resolution**2
+
+    def split(self, size: int) -> list[VisibleSamples]:
+        """Pieces of about `size` samples, in order; a ray with distances is never cut."""
+        per_ray = 1 if self.distances is None else self.distances.shape[1]
+        whole = max(1, size // per_ray) * per_ray
+        distances = repeat(None) if self.distances is None else self.distances.split(whole // per_ray)
+        pieces = zip(self.ray.split(whole), self.points.split(whole), self.weight.split(whole), distances, strict=False)
+        return [VisibleSamples(self.views, self.resolution, *piece) for piece in pieces]
 
 
 def visible_samples(

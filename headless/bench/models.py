@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -18,16 +20,20 @@ from dnerf_core.semantic.config import FeatureKind, SemanticConfig
 PARTS = ("skin", "eyes", "brows", "nose", "mouth", "hair", "neck")
 
 
-def full_size_model(device: torch.device, feature_kind: FeatureKind = "planes") -> Model:
-    """`ffhq512-128` with formula weights and a branch of random ones.
+def full_size_model(
+    device: torch.device, feature_kind: FeatureKind = "planes", num_parts: int = len(PARTS), **rays: Any
+) -> Model:
+    """`ffhq512-128` with formula weights and a branch of random ones; `rays` replaces fields of its `RayConfig`.
 
     Its field is fog from one end of the rays to the other, so that nothing can be skipped: the hardest case. `planes` is the
     feature kind whose literal form is the cheaper one (3 x 224 channels for 3 x 2,944), so ratios against it are the smaller ones.
     """
     config = preset("ffhq512-128")
+    config = replace(config, rays=replace(config.rays, **rays))
+    parts = PARTS if num_parts == len(PARTS) else tuple(f"part{number}" for number in range(num_parts))
     generator = Generator(config)
     load_formula_weights(generator)
-    branch = SemanticBranch(SemanticConfig(num_classes=1 + len(PARTS), feature_kind=feature_kind), config, seed=0)
+    branch = SemanticBranch(SemanticConfig(num_classes=1 + len(parts), feature_kind=feature_kind), config, seed=0)
     rng = torch.Generator().manual_seed(1)
     with torch.no_grad():
         for layer in branch.refiner.layers:  # a fresh refiner adds nothing, which would hide what is wrong with it
@@ -35,7 +41,7 @@ def full_size_model(device: torch.device, feature_kind: FeatureKind = "planes") 
         branch.refiner.out.weight.copy_(0.1 * torch.randn(branch.refiner.out.weight.shape, generator=rng))
     for module in (generator, branch):
         module.to(device).eval().requires_grad_(False)
-    header = ModelHeader(Path("formula weights"), 1, config, None, LabelSet.from_names(PARTS), None, None, {}, 0)
+    header = ModelHeader(Path("formula weights"), 1, config, None, LabelSet.from_names(parts), None, None, {}, 0)
     model = Model(generator, branch, header, "0" * 64, device)
     branch.triplane.measure([branch.triplane.inputs(model.subject(0).planes)])
     return model

@@ -36,7 +36,7 @@ def command(release: Path, output: Path | None, as_json: bool) -> None:
         raise output_error(target, error) from error
     if taken:
         raise OutputError(f"{target}: expected a new file, it is there already; remove it, or choose another --output")
-    reporter.event("start", command="import", release=str(release), output=str(target))
+    reporter.start(f"import: {release} becomes {target}", command="import", release=str(release), output=str(target))
     started = time.monotonic()
     from dnerf_core.checkpoints.eg3d_release import import_release
     from headless import models

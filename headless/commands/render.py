@@ -73,19 +73,20 @@ def render(call: RenderCall, reporter: Reporter) -> None:
         DNeRFError: a wrong call, a model that cannot be used, or results that cannot be written.
     """
     from headless import models
-    from headless.view_job import SHEET_NAME, ViewJob
-    from headless.writers.folder import DatasetFolder
+    from headless.view_job import ViewJob
+    from headless.writers.folder import SHEET_NAME, DatasetFolder
 
     started = time.monotonic()
     seeds = options.chosen_seeds(call.seeds, call.subjects)
     facts = models.describe_model(call.model_name)
     plan = make_plan(call, seeds, facts)
+    options.check_total(len(seeds), plan.views)
     folder = DatasetFolder(call.output, "render", plan.to_json(), plan.depth_format, plan.masks)
     folder.open()
     job = ViewJob(plan, folder, facts.config.cameras, facts.labels if plan.masks else None, reporter)
     total = len(seeds) * plan.views
     told = {"command": "render", "output": str(call.output), "views": total}
-    reporter.event("start", **told, views_missing=job.views_missing, plan=plan.to_json())
+    reporter.start(job.told_start, **told, views_missing=job.views_missing, plan=plan.to_json())
     if not plan.masks:
         reporter.warning(f"{plan.model_name}: the model has no semantic branch, so no masks and no labels.json are written")
     if job.views_missing:

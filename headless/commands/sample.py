@@ -76,20 +76,21 @@ def sample(call: SampleCall, reporter: Reporter) -> None:
         DNeRFError: a wrong call, a model that cannot be used, or results that cannot be written.
     """
     from headless import models
-    from headless.view_job import SHEET_NAME, ViewJob
-    from headless.writers.folder import DatasetFolder
+    from headless.view_job import ViewJob
+    from headless.writers.folder import SHEET_NAME, DatasetFolder
 
     started = time.monotonic()
     seeds = options.chosen_seeds(call.seeds, call.subjects, DEFAULT_SEEDS)
     facts = models.describe_model(call.model_name)
     labels = chosen_labels(call, facts)
     plan = make_plan(call, seeds, facts)
+    options.check_total(len(seeds), plan.views)
     folder = DatasetFolder(call.output, "sample", sample_record(call, plan, facts, labels), plan.depth_format, plan.masks)
     folder.open()
     job = ViewJob(plan, folder, facts.config.cameras, labels, reporter, expect_empty=not call.truth)
     total = len(seeds) * plan.views
     told = {"command": "sample", "output": str(call.output), "views": total}
-    reporter.event("start", **told, views_missing=job.views_missing, plan=folder.record["plan"])
+    reporter.start(job.told_start, **told, views_missing=job.views_missing, plan=folder.record["plan"])
     if job.views_missing:
         model = models.load_model(call.model_name, call.device)
         job.write(subject_maker(model, plan, truth=call.truth))

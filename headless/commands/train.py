@@ -96,7 +96,10 @@ def train(call: TrainCall, reporter: Reporter) -> None:
     """
     plan = plan_training(call)
     told = plan.told()
-    reporter.event("start", **told)
+    reporter.start(
+        f"train: {told['steps']} steps on {told['views']} views of {told['subjects']} subjects, {told['views_held_out']} held out",
+        **told,
+    )
     if plan.annotations.skipped:
         reporter.warning(f"{plan.annotations.skipped} masks with nothing painted are left out")
     # These bring torch, which a call that is refused need not wait for.

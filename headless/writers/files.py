@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Callable, Iterable
+import re
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from dnerf_core.errors import OutputError
 
-TEMPORARY_PREFIX = ".tmp-"
+_TEMPORARY = re.compile(r"\.tmp-[0-9]{1,10}-(.+)", re.DOTALL)
+"""A temporary file's name: the process that writes it, and the name it will have."""
 
 _REMEDIES = {
     errno.ENOSPC: "free some space on that disk and repeat the command",
@@ -20,26 +23,31 @@ _REMEDIES = {
 }
 
 
-def write_whole(path: Path, write: Callable[[Path], None]) -> None:
-    """Let `write` fill a temporary file beside `path`, then put it in the place of `path` in one step.
+@contextmanager
+def whole_file(path: Path) -> Iterator[Path]:
+    """A temporary name beside `path` to write a file at; when the block ends well, the file takes the place of `path` in one step.
 
     Args:
         path: the final name; its folder exists.
-        write: writes all of the file at the name it is given; fails with OSError.
 
     Raises:
-        OutputError: the file cannot be written; nothing is left behind.
+        OutputError: the block or the step failed with OSError; nothing is left behind.
     """
-    temporary = path.with_name(f"{TEMPORARY_PREFIX}{os.getpid()}-{path.name}")
+    temporary = _temporary_name(path)
     try:
-        write(temporary)
-        with temporary.open("rb+") as file:
-            os.fsync(file.fileno())
+        yield temporary
+        _sync(temporary)
         os.replace(temporary, path)
     except OSError as error:
         raise output_error(path, error) from error
     finally:
         _remove_quietly(temporary)
+
+
+def write_whole(path: Path, write: Callable[[Path], None]) -> None:
+    """Let `write` fill the file at the name it is given, which then takes the place of `path`; see `whole_file`."""
+    with whole_file(path) as temporary:
+        write(temporary)
 
 
 def write_bytes_whole(path: Path, data: bytes) -> None:
@@ -49,6 +57,25 @@ def write_bytes_whole(path: Path, data: bytes) -> None:
         temporary.write_bytes(data)
 
     write_whole(path, write)
+
+
+def check_writable(path: Path, size_bytes: int = 1) -> None:
+    """Make sure that `path` can be written before the work that would fill it: by a file of that size beside it, removed again.
+
+    Raises:
+        OutputError: it cannot.
+    """
+    temporary = _temporary_name(path)
+    block = bytes(2**20)
+    try:
+        with temporary.open("wb") as file:
+            for start in range(0, size_bytes, len(block)):
+                file.write(block[: size_bytes - start])
+        _sync(temporary)
+    except OSError as error:
+        raise output_error(path, error) from error
+    finally:
+        _remove_quietly(temporary)
 
 
 def make_folder(path: Path) -> None:
@@ -63,23 +90,37 @@ def make_folder(path: Path) -> None:
         raise output_error(path, error) from error
 
 
-def remove_leftovers(folders: Iterable[Path]) -> int:
-    """Remove the temporary files that an interrupted run left in `folders`; returns how many.
+def leftovers(folder: Path, is_ours: Callable[[str], object]) -> list[Path]:
+    """The temporary files in `folder`, which may be missing, that an interrupted run left.
+
+    Args:
+        is_ours: true of the final name of a file that this program writes there; temporary files of others are left alone.
+
+    Raises:
+        OutputError: the folder cannot be read.
+    """
+    try:
+        with os.scandir(folder) as entries:
+            files = [entry.name for entry in entries if entry.is_file(follow_symlinks=False)]
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    except OSError as error:
+        raise output_error(folder, error) from error
+    matches = [(name, _TEMPORARY.fullmatch(name)) for name in files]
+    return [folder / name for name, match in matches if match is not None and is_ours(match[1])]
+
+
+def remove_files(paths: Iterable[Path]) -> None:
+    """Remove files; one that is gone already is no matter.
 
     Raises:
         OutputError: one cannot be removed.
     """
-    removed = 0
-    for folder in folders:
-        if not folder.is_dir():
-            continue
-        for leftover in folder.glob(f"{TEMPORARY_PREFIX}*"):
-            try:
-                leftover.unlink()
-            except OSError as error:
-                raise output_error(leftover, error) from error
-            removed += 1
-    return removed
+    for path in paths:
+        try:
+            path.unlink(missing_ok=True)
+        except OSError as error:
+            raise output_error(path, error) from error
 
 
 def output_error(path: Path, error: OSError) -> OutputError:
@@ -87,6 +128,15 @@ def output_error(path: Path, error: OSError) -> OutputError:
     reason = error.strerror or str(error)
     remedy = _REMEDIES.get(error.errno or 0, "choose another place, or remove what is in the way")
     return OutputError(f"{path}: expected to write this file or folder, the system says: {reason}; {remedy}")
+
+
+def _temporary_name(path: Path) -> Path:
+    return path.with_name(f".tmp-{os.getpid()}-{path.name}")
+
+
+def _sync(path: Path) -> None:
+    with path.open("rb+") as file:
+        os.fsync(file.fileno())
 
 
 def _remove_quietly(path: Path) -> None:

@@ -10,21 +10,26 @@ missing is what has yet to be done.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+import os
+import re
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 from dnerf_core import __version__
 from dnerf_core.camera import CAMERAS_FORMAT_VERSION, CONVENTION
-from dnerf_core.errors import OutputError
+from dnerf_core.errors import OutputError, brief
 from dnerf_core.labels import LabelSet
-from headless.plan import OPTION_NAMES, PlannedView
-from headless.writers.files import TEMPORARY_PREFIX, make_folder, output_error, remove_leftovers, write_bytes_whole
+from headless.plan import OPTION_NAMES, VIEW_NAME_PATTERN, PlannedView
+from headless.writers.files import leftovers, make_folder, output_error, remove_files, write_bytes_whole, write_whole
 from headless.writers.views import DepthFormat
 
 RECORD_NAME = "dataset.json"
 RECORD_FORMAT = "datasetnerf-views"
 RECORD_VERSION = 1
+
+CAMERAS_NAME, LABELS_NAME, METADATA_NAME, SHEET_NAME = "cameras.json", "labels.json", "metadata.jsonl", "contact-sheet.png"
+_TOP_NAMES = {RECORD_NAME, CAMERAS_NAME, LABELS_NAME, METADATA_NAME, SHEET_NAME}
 
 
 class DatasetFolder:
@@ -74,8 +79,11 @@ class DatasetFolder:
         Raises:
             OutputError: it is a file, holds something else, or holds the results of another call.
         """
-        self._check()
-        remove_leftovers([self.path, *(self.path / kind for kind in self.kinds)])
+        found = leftovers(self.path, _TOP_NAMES.__contains__)
+        self._check({path.name for path in found})
+        for kind, suffix in self._suffixes.items():
+            found += leftovers(self.path / kind, re.compile(rf"{VIEW_NAME_PATTERN}{re.escape(suffix)}").fullmatch)
+        remove_files(found)
         self._there = {kind: _names_in(self.path / kind) for kind in self.kinds}
 
     def claim(self) -> None:
@@ -106,30 +114,42 @@ class DatasetFolder:
         if self.lacks(name):
             write_bytes_whole(self.path / name, data)
 
-    def metadata(self, views: Iterable[PlannedView]) -> bytes:
+    def write_lines_once(self, name: str, lines: Iterable[str]) -> None:
+        """Write the file `name` at the top of the folder, line by line as they come, unless it is there.
+
+        Raises:
+            OutputError: it cannot be written.
+        """
+
+        def write(temporary: Path) -> None:
+            with temporary.open("w", encoding="utf-8", newline="\n") as file:
+                file.writelines(lines)
+
+        if self.lacks(name):
+            write_whole(self.path / name, write)
+
+    def metadata(self, views: Iterable[PlannedView]) -> Iterator[str]:
         """`metadata.jsonl`: a line a view, in the order of the plan.
 
         Hugging Face `datasets` decodes every column named `*_file_name` as a picture, which the depth is not; hence `depth_file`.
         """
-        lines = []
         for view in views:
             row: dict[str, Any] = {"image_file_name": self._relative("images", view.name)}
             if "masks" in self._suffixes:
                 row["mask_file_name"] = self._relative("masks", view.name)
             if "depth" in self._suffixes:
                 row["depth_file"] = self._relative("depth", view.name)
-            lines.append(json.dumps(row | {"seed": view.seed, "view": view.view}) + "\n")
-        return "".join(lines).encode()
+            yield json.dumps(row | {"seed": view.seed, "view": view.view}) + "\n"
 
     def _relative(self, kind: str, name: str) -> str:
         return self.file(kind, name).relative_to(self.path).as_posix()
 
-    def _check(self) -> None:
+    def _check(self, left_over: set[str]) -> None:
         try:
             held = {entry.name for entry in self.path.iterdir()} if self.path.exists() else set()
         except OSError as error:
             raise output_error(self.path, error) from error
-        held = {name for name in held if not name.startswith(TEMPORARY_PREFIX)}
+        held -= left_over
         if not held:
             return
         if RECORD_NAME not in held:
@@ -148,13 +168,17 @@ class DatasetFolder:
                 )
 
 
-def cameras_json(views: Iterable[PlannedView], resolution_px: int) -> bytes:
-    """`cameras.json` as `dnerf_core.camera.cameras_from_json` reads it, with the size, seed and view added; a line a view."""
+def cameras_lines(views: Iterable[PlannedView], resolution_px: int) -> Iterator[str]:
+    """The lines of `cameras.json` as `dnerf_core.camera.cameras_from_json` reads it, with the size, seed and view added; a line a view."""
     head = json.dumps(
         {"version": CAMERAS_FORMAT_VERSION, "convention": CONVENTION, "image_size_px": [resolution_px, resolution_px]}
     )
-    lines = [json.dumps({"name": view.name, "seed": view.seed, "view": view.view, **view.camera.to_json()}) for view in views]
-    return (head[:-1] + ', "views": [\n' + ",\n".join(lines) + "\n]}\n").encode()
+    yield head[:-1] + ', "views": [\n'
+    separator = ""
+    for view in views:
+        yield separator + json.dumps({"name": view.name, "seed": view.seed, "view": view.view, **view.camera.to_json()})
+        separator = ",\n"
+    yield "\n]}\n"
 
 
 def labels_json(labels: LabelSet) -> bytes:
@@ -167,13 +191,18 @@ def _json_bytes(data: Any) -> bytes:
 
 
 def _names_in(folder: Path) -> set[str]:
-    return {entry.name for entry in folder.iterdir()} if folder.is_dir() else set()
+    try:
+        return set(os.listdir(folder))
+    except (FileNotFoundError, NotADirectoryError):
+        return set()
+    except OSError as error:
+        raise output_error(folder, error) from error
 
 
 def _read_record(path: Path) -> dict[str, Any]:
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise OutputError(
             f"{path}: expected the record of an earlier call, it cannot be read ({error}); choose another --output"
         ) from error
@@ -188,7 +217,9 @@ def _comparable(record: dict[str, Any]) -> dict[str, Any]:
 
 
 def _shown(value: Any) -> str:
-    text = str(value)
-    if isinstance(value, list):
-        text = ", ".join(value) if all(isinstance(item, str) for item in value) else ":".join(f"{item:g}" for item in value)
+    text = value if isinstance(value, str) else brief(value)
+    if isinstance(value, list) and all(isinstance(item, str) for item in value):
+        text = ", ".join(value)
+    elif isinstance(value, list) and all(isinstance(item, float | int) for item in value):
+        text = ":".join(f"{item:g}" for item in value)
     return text if len(text) <= 40 else f"{text[:37]}..."

@@ -16,7 +16,7 @@ from dnerf_core.errors import CheckpointError
 from dnerf_core.generator.config import BackboneConfig, GeneratorConfig, RayConfig, config_from_json, config_to_json
 from dnerf_core.rendering.compositing import interval_weights, sample_weights
 from dnerf_core.rendering.volume import RayBundle, RaySamples, sample_rays
-from dnerf_core.semantic.branch import SemanticBranch, SemanticMaps, label_mask
+from dnerf_core.semantic.branch import SemanticBranch, SemanticMaps, label_mask, uncertainty
 from dnerf_core.semantic.config import RefinerConfig, SemanticConfig
 from dnerf_core.semantic.refiner import Refiner, upsampling_sizes
 from dnerf_core.semantic.visibility import density_pass, visible_samples
@@ -204,3 +204,11 @@ def test_config_survives_json_and_names_what_is_wrong() -> None:
 def test_config_and_metrics_load_no_torch() -> None:
     code = "import sys, dnerf_core.semantic.config, dnerf_core.metrics; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_uncertainty_by_hand() -> None:
+    """Two of four classes alike: log 2 of log 4. All alike: 1. One far above the rest: 0. Never outside 0 to 1."""
+    scores = torch.tensor([[50.0, 50.0, 0.0, 0.0], [7.0, 7.0, 7.0, 7.0], [90.0, 0.0, 0.0, 0.0]]).t().reshape(1, 4, 3, 1)
+    torch.testing.assert_close(uncertainty(scores), torch.tensor([0.5, 1.0, 0.0]).reshape(1, 3, 1))
+    found = uncertainty(torch.randn(2, 5, 8, 8, generator=torch.Generator().manual_seed(0)) * 1e-3)
+    assert float(found.min()) >= 0 and float(found.max()) <= 1

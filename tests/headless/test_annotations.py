@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 import shutil
 from collections.abc import Callable
@@ -159,6 +160,8 @@ def at(value: object, row: int = 2, column: int = 1) -> np.ndarray:
         (saved(at((0, 0, 0, 128))), "expected pixels either painted or transparent, found alpha 128 at column 1, row 2"),
         (saved(IDS > 0), "expected a palette, RGB, RGBA or 8-bit gray image, found mode 1; save it as one of these"),
         (saved(IDS.astype(np.uint16)), "expected a palette, RGB, RGBA or 8-bit gray image, found mode I;16"),
+        (lambda path: Image.fromarray(IDS).save(path, format="TIFF"), "expected a PNG image, it cannot be read: cannot identify"),
+        (lambda path: path.mkdir(), "expected a PNG image, it cannot be read: "),
         (lambda path: path.write_text("not a picture"), "expected a PNG image, it cannot be read: cannot identify"),
         (lambda path: None, "expected a mask, found no file; restore it, or repeat the sample command for an empty one"),
     ],
@@ -301,6 +304,71 @@ def test_a_folder_that_is_not_ours_is_refused(spoil: Callable[[Path], object], m
     with pytest.raises(DNeRFError, match=re.escape(message)) as caught:
         read_annotations([folder])
     assert str(folder) in str(caught.value)
+
+
+DEEP = "[" * 100_000 + "]" * 100_000
+
+
+def change_camera(folder: Path, key: str, value: object) -> None:
+    path = folder / "cameras.json"
+    data = json.loads(path.read_text())
+    data["views"][2][key] = value
+    path.write_text(json.dumps(data))
+
+
+def far_away(folder: Path) -> None:
+    pose = np.eye(4)
+    pose[1, 3] = -1e300
+    change_camera(folder, "cam2world", pose.tolist())
+
+
+@pytest.mark.parametrize(
+    ("file", "spoil", "message"),
+    [
+        ("dataset.json", {"views": 10**12}, "plan: views: expected a number from 1 to 10000, found 1000000000000; restore the"),
+        ("dataset.json", {"views": True}, "plan: views: expected a number from 1 to 10000, found True"),
+        ("dataset.json", {"views": 9999, "seeds": "0-999"}, "plan: views: expected a number from 1 to 1000, found 9999"),
+        ("dataset.json", {"views": 0}, "plan: views: expected a number from 1 to 10000, found 0"),
+        ("dataset.json", {"truncation": math.nan}, "plan: truncation: expected a number from 0 to 2, found nan"),
+        ("dataset.json", {"truncation": -5}, "plan: truncation: expected a number from 0 to 2, found -5"),
+        ("dataset.json", {"truncation": 10**400}, "plan: truncation: expected a number from 0 to 2, found 1000"),
+        ("dataset.json", {"resolution_px": 10**9}, "plan: resolution_px: expected a number from 8 to 4096, found 1000000000"),
+        ("dataset.json", {"generator_sha256": "x" * 10**6}, "plan: generator_sha256: expected 64 hexadecimal digits, found 'xxx"),
+        ("dataset.json", {"seeds": "0-" * 10**5}, "plan: seeds: expected seeds such as 0-7 or 0,3,9-12, found '0-0-"),
+        ("dataset.json", DEEP, "expected the record of a sample call, found no JSON (values nested too deeply); restore it"),
+        ("labels.json", DEEP, "expected JSON, found values nested too deeply; is it a labels file?"),
+        ("cameras.json", DEEP, "expected JSON, found values nested too deeply; is it a cameras file?"),
+        ("cameras.json", "1" * 10_000, "expected JSON, found a number with too many digits; is it a cameras file?"),
+        (
+            "labels.json",
+            '{"version": 1, "ignore": 255, "labels": [' + ",".join(["1"] * 10**5) + "]}",
+            "expected at most 255, found",
+        ),
+        ("labels.json", '{"' + "x" * 10**5 + '": 1}', "expected an object with the keys version, labels, ignore, found xxx"),
+        ("cameras.json", far_away, "'s0001_v00': cam2world: expected a position within 1e+06 of the origin, found 1e+300"),
+        (
+            "cameras.json",
+            lambda folder: change_camera(folder, "intrinsics", [[math.nan] * 3] * 3),
+            "views[2] 's0001_v00': intrinsics: expected finite numbers, found nan",
+        ),
+        (
+            "cameras.json",
+            lambda folder: change_camera(folder, "cam2world", ["x" * 10**5]),
+            "views[2] 's0001_v00': cam2world: expected numbers in shape [4, 4], found ['xxx",
+        ),
+    ],
+)
+def test_nothing_that_a_file_holds_is_trusted(file: str, spoil: object, message: str, folder: Path) -> None:
+    if isinstance(spoil, dict):
+        change_record(folder, **spoil)
+    elif callable(spoil):
+        spoil(folder)
+    else:
+        (folder / file).write_text(str(spoil))
+    with pytest.raises(AnnotationError, match=re.escape(message)) as caught:
+        read_annotations([folder])
+    assert str(caught.value).startswith(f"{folder / file}: ")
+    assert len(str(caught.value)) < 400
 
 
 def test_a_folder_of_another_command_is_refused(folder: Path) -> None:
