@@ -53,7 +53,7 @@ def tiny_model(semantic: SemanticConfig | None = FIVE_CLASSES, **rays: object) -
 
 def same(one: LabeledView | PartialView, other: LabeledView | PartialView, channels: tuple[Channel, ...] = ALL_CHANNELS) -> bool:
     """Whether the channels are equal to the bit."""
-    names = [{"depth": "depth_planar"}.get(channel, channel) for channel in channels]
+    names = ["depth_planar" if channel == "depth" else channel for channel in channels]
     return all(np.array_equal(getattr(one, name), getattr(other, name)) for name in names)
 
 
@@ -159,6 +159,9 @@ def test_fast_views_agree_and_channels_stand_alone(variant: str) -> None:
             assert getattr(part, {"depth": "depth_planar"}.get(channel, channel)) is None
     for channel in ALL_CHANNELS:
         assert same(subject.channels(CAMERA, channels=(channel,), exact=True), exact, (channel,))
+    doubt, both = (subject.channels(CAMERA, channels=wanted) for wanted in (("uncertainty",), ("uncertainty", "mask")))  # type: ignore[arg-type]
+    assert doubt.mask is None and same(both, doubt, ("uncertainty",)) and same(both, fast, ("mask",))
+    assert doubt.uncertainty is not None and doubt.uncertainty.shape == (128, 128)
 
 
 @pytest.mark.usefixtures("one_thread")
