@@ -20,6 +20,9 @@ from dnerf_core.semantic.packed import PackedSemantics
 VALUE_EPSILON = 1e-4
 """Colours are read only at samples whose weight exceeds this; at 96 samples a pixel is off by less than 0.01 in the worst case."""
 
+UNREAD_WEIGHT = 0.02
+"""A ray is read once more, in whole, where the samples that the grid ruled out turn out to hold more than this share of its light."""
+
 
 @dataclass(frozen=True)
 class GuidedView:
@@ -74,7 +77,11 @@ def guided_view(
     for plan in plan_samples(grid, rays, config.rays.samples_coarse, config.rays.samples_fine):
         place = None if plan.read is None else plan.read.flatten().nonzero()[:, 0]
         samples = Samples(origins[:, plan.ray], directions[:, plan.ray], plan.distances, place)
-        _fill(canvas, plan, pixel[plan.ray], field, semantics, samples, reader)
+        lacking = _fill(canvas, plan, pixel[plan.ray], field, semantics, samples, reader)
+        if len(lacking):
+            plan = plan.whole(lacking)  # noqa: PLW2901
+            samples = Samples(origins[:, plan.ray], directions[:, plan.ray], plan.distances, None)
+            _fill(canvas, plan, pixel[plan.ray], field, semantics, samples, reader)
     features = None
     if canvas.color is not None:
         color = canvas.color
@@ -94,8 +101,12 @@ def _fill(
     semantics: PackedSemantics | None,
     samples: Samples,
     reader: type[SampleReader],
-) -> None:
-    """Read a plan's samples and composite them into its pixels."""
+) -> Tensor:
+    """Read a plan's samples and composite them into its pixels.
+
+    Returns:
+        int64 [L], the plan's rows whose unread samples hold more than `UNREAD_WEIGHT`: what is theirs is missing in the pixel's colour.
+    """
     distances, place = samples.distances, samples.place
     rays = len(distances)
     read = reader(field, semantics, samples)
@@ -106,9 +117,12 @@ def _fill(
     opacity = weights.sum(dim=1)
     canvas.opacity[pixel] = opacity
     canvas.distance[pixel] = composite_distance(weights, distances)
-    own = sample_weights(weights).flatten()
-    if place is not None:
-        own = own[place]
+    every = sample_weights(weights)
+    if plan.read is None or place is None:
+        own, lacking = every.flatten(), plan.ray[:0]
+    else:
+        own = every.flatten()[place]
+        lacking = (every.masked_fill(plan.read, 0.0).sum(dim=1) > UNREAD_WEIGHT).nonzero()[:, 0]
     if canvas.color is not None:
         keep = (own > VALUE_EPSILON).nonzero()[:, 0]
         canvas.color[pixel] = read.color_sums(keep, own[keep], samples.ray_of(keep))
@@ -122,3 +136,4 @@ def _fill(
         met = kept > 0
         sums *= torch.where(met, opacity / kept, torch.zeros_like(kept))[:, None]
         canvas.semantic[pixel] = semantics.branch.map_of_sums(sums, torch.where(met, opacity, torch.zeros_like(opacity)))
+    return lacking

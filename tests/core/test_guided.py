@@ -105,28 +105,26 @@ def test_little_light_is_left_out(seed: int, kind: dict[str, float]) -> None:
 
 def test_reading_follows_the_two_rules() -> None:
     """Sample by sample in plain Python: its cell is not empty, and light reaches the sample before the one before it."""
-    grid, rays = random_grid(1), random_rays(1, 30)
-    values = grid.values[0, 0].numpy()
-    checked = 0
-    for plan in plan_samples(grid, rays, COARSE, FINE):
-        if plan.read is None:
+    grid, rays = random_grid(1), random_rays(1, 40)
+    values, distances = grid.values[0, 0].numpy(), two_pass(grid, rays).distances
+    plans = list(plan_samples(grid, rays, COARSE, FINE))
+    found = {ray: read for plan in plans if plan.read is not None for ray, read in zip(plan.ray.tolist(), plan.read, strict=True)}
+    foggy = {ray for plan in plans if plan.read is None for ray in plan.ray.tolist()}
+    checked, nothing = 0, torch.zeros(COARSE + FINE, dtype=torch.bool)
+    for ray in range(len(rays)):
+        if ray in foggy:
             continue
-        bundle = rays.select(plan.ray)
-        for ray in range(len(plan.ray)):
-            points = bundle.points(plan.distances)[ray].tolist()
-            fields = [slow_estimate(values, point) for point in points]
-            light = [1.0]
-            for i in range(len(points) - 1):
-                density = F.softplus(torch.tensor((fields[i][0] + fields[i + 1][0]) / 2 - 1)).item()
-                light.append(light[-1] * math.exp(-density * float(plan.distances[ray, i + 1] - plan.distances[ray, i])))
-            for i in range(len(points)):
-                reaching = light[i - 2] if i >= 2 else 1.0
-                if abs(reaching / HIDDEN_LIGHT - 1) < 0.02:  # float32 may decide either way
-                    continue
+        fields = [slow_estimate(values, point) for point in rays.points(distances)[ray].tolist()]
+        light = [1.0]
+        for i in range(len(fields) - 1):
+            density = F.softplus(torch.tensor((fields[i][0] + fields[i + 1][0]) / 2 - 1)).item()
+            light.append(light[-1] * math.exp(-density * float(distances[ray, i + 1] - distances[ray, i])))
+        for i, reaching in enumerate([1.0, 1.0, *light[:-2]]):
+            if abs(reaching / HIDDEN_LIGHT - 1) > 0.02:  # else float32 may decide either way
                 expected = fields[i][1] > grid.empty_below and reaching > HIDDEN_LIGHT
-                assert bool(plan.read[ray, i]) == expected, (ray, i)
-                checked += 1
-    assert checked > 500
+                assert bool(found.get(ray, nothing)[i]) == expected, (ray, i)
+                checked += expected
+    assert checked > 200 and len(found) < len(rays) - len(foggy)
 
 
 def along_z(count: int = 1) -> RayBundle:

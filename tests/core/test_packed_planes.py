@@ -1,4 +1,4 @@
-"""Packed planes against the plain reader, ragged sums against a loop, the in-place softplus against float64."""
+"""Packed planes against the plain reader, the in-place softplus against float64."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import torch
 
 from dnerf_core.generator.packed_field import EXP_LIMIT, softplus_
 from dnerf_core.rendering.packed_planes import PackedPlanes, merge_transposed
-from dnerf_core.rendering.segments import run_starts, segment_sum, segment_total
 from dnerf_core.rendering.triplane import plane_table, sample_planes
 
 SIDE = 1.6
@@ -106,34 +105,6 @@ def test_taps_serve_every_table_of_one_shape_and_can_be_selected() -> None:
     mask = torch.zeros(50, dtype=torch.bool)
     mask[[5, 9]] = True
     assert torch.equal(packed.read(taps.select(mask)), packed.read(taps)[mask])
-
-
-def test_segment_sums_equal_a_loop() -> None:
-    """Runs of 0 to 6 rows, empty ones first, last and in between; float64, so that the order of additions does not show."""
-    rng = torch.Generator().manual_seed(3)
-    sizes = [0, 3, 0, 0, 6, 1, 2, 0]
-    segment = torch.tensor([index for index, size in enumerate(sizes) for _ in range(size)])
-    values = torch.randn(len(segment), 4, generator=rng, dtype=torch.float64)
-    weights = torch.rand(len(segment), generator=rng, dtype=torch.float64)
-    expected = [[0.0] * 4 for _ in sizes]
-    for row, index in enumerate(segment.tolist()):
-        for channel in range(4):
-            expected[index][channel] += float(weights[row]) * float(values[row, channel])
-    found = segment_sum(values, weights, segment, len(sizes))
-    torch.testing.assert_close(found, torch.tensor(expected, dtype=torch.float64), rtol=0, atol=1e-14)
-    totals = [sum(float(w) for w, s in zip(weights, segment, strict=True) if s == index) for index in range(len(sizes))]
-    torch.testing.assert_close(
-        segment_total(weights, segment, len(sizes)), torch.tensor(totals, dtype=torch.float64), rtol=0, atol=1e-14
-    )
-    assert run_starts(segment, len(sizes)).tolist() == [0, 0, 3, 3, 3, 9, 10, 12, 12]
-
-
-def test_segment_sums_by_hand_and_of_nothing() -> None:
-    values = torch.tensor([[1.0, 10.0], [2.0, 20.0], [4.0, 40.0]])
-    found = segment_sum(values, torch.tensor([0.5, 0.25, 2.0]), torch.tensor([1, 1, 3]), 5)
-    assert found.tolist() == [[0, 0], [1, 10], [0, 0], [8, 80], [0, 0]]
-    nothing = segment_sum(torch.zeros(0, 2), torch.zeros(0), torch.zeros(0, dtype=torch.int64), 3)
-    assert nothing.tolist() == [[0, 0], [0, 0], [0, 0]]
 
 
 def test_softplus_equals_float64() -> None:

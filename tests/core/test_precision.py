@@ -22,6 +22,19 @@ def test_a_gpu_takes_bfloat16_from_ampere_on(
     assert asked == [torch.device("cuda:1")]
 
 
+@pytest.mark.parametrize(
+    ("mkldnn", "matrix_units", "expected"),
+    [(True, True, torch.bfloat16), (True, False, torch.float32), (False, True, torch.float32)],
+)
+def test_a_cpu_takes_bfloat16_only_with_matrix_units(
+    mkldnn: bool, matrix_units: bool, expected: torch.dtype, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.backends.mkldnn, "is_available", lambda: mkldnn)
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: matrix_units)
+    assert convolution_dtype(torch.device("cpu")) == expected
+    assert convolution_dtype(torch.device("mps")) == torch.float32
+
+
 def cudnn_switches() -> tuple[bool, str | bool]:
     cudnn = torch.backends.cudnn
     return cudnn.deterministic, cudnn.conv.fp32_precision if hasattr(cudnn, "conv") else cudnn.allow_tf32

@@ -10,7 +10,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from dnerf_core import precision
 from dnerf_core.generator.config import GeneratorConfig, RayConfig, SuperResolutionConfig, SuperResolutionKind
 from dnerf_core.generator.prepared import (
     PreparedLayer,
@@ -178,18 +177,3 @@ def test_a_bilinear_refiner_stays_one(guide: GuideKind) -> None:
     assert torch.equal(PreparedRefiner(refiner, torch.bfloat16)(*inputs), refiner(*inputs))
     with pytest.raises(ValueError, match="guide: expected"):
         PreparedRefiner(refiner, torch.bfloat16)(*inputs[:2], None if guide == "rgb" else inputs[0])
-
-
-@pytest.mark.parametrize(
-    ("mkldnn", "matrix_units", "expected"),
-    [(True, True, torch.bfloat16), (True, False, torch.float32), (False, True, torch.float32)],
-)
-def test_bfloat16_only_with_matrix_units(
-    mkldnn: bool, matrix_units: bool, expected: torch.dtype, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(torch.backends.mkldnn, "is_available", lambda: mkldnn)
-    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: matrix_units)
-    assert precision.convolution_dtype(torch.device("cpu")) == expected
-    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda: matrix_units)
-    assert precision.convolution_dtype(torch.device("cuda")) == (torch.bfloat16 if matrix_units else torch.float32)
-    assert precision.convolution_dtype(torch.device("mps")) == torch.float32

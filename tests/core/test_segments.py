@@ -18,6 +18,26 @@ def test_sums_by_hand() -> None:
     assert segment_total(WEIGHTS, SEGMENT, 6).tolist() == [0, 1.75, 0, 2, 3, 0]
 
 
+def test_sums_equal_a_loop() -> None:
+    """Runs of 0 to 6 rows, empty ones first, last and in between; float64, so that the order of additions does not show."""
+    rng = torch.Generator().manual_seed(3)
+    sizes = [0, 3, 0, 0, 6, 1, 2, 0]
+    segment = torch.tensor([index for index, size in enumerate(sizes) for _ in range(size)])
+    values = torch.randn(len(segment), 4, generator=rng, dtype=torch.float64)
+    weights = torch.rand(len(segment), generator=rng, dtype=torch.float64)
+    expected = [[0.0] * 4 for _ in sizes]
+    for row, index in enumerate(segment.tolist()):
+        for channel in range(4):
+            expected[index][channel] += float(weights[row]) * float(values[row, channel])
+    found = segment_sum(values, weights, segment, len(sizes))
+    torch.testing.assert_close(found, torch.tensor(expected, dtype=torch.float64), rtol=0, atol=1e-14)
+    totals = [sum(float(w) for w, s in zip(weights, segment, strict=True) if s == index) for index in range(len(sizes))]
+    torch.testing.assert_close(
+        segment_total(weights, segment, len(sizes)), torch.tensor(totals, dtype=torch.float64), rtol=0, atol=1e-14
+    )
+    assert run_starts(segment, len(sizes)).tolist() == [0, 0, 3, 3, 3, 9, 10, 12, 12]
+
+
 def test_nothing_sums_to_zero() -> None:
     none = torch.zeros(0, dtype=torch.int64)
     assert run_starts(none, 2).tolist() == [0, 0, 0]

@@ -20,8 +20,7 @@ from dnerf_core.semantic.branch import SemanticBranch, SemanticMaps, label_mask,
 from dnerf_core.semantic.config import RefinerConfig, SemanticConfig
 from dnerf_core.semantic.refiner import Refiner, upsampling_sizes
 from dnerf_core.semantic.visibility import density_pass, visible_samples
-from tests.core.literal_semantics import literal_map, literal_point_values
-from tests.core.semantic_cases import TINY, camera_tensors, tiny_camera, tiny_generator, tiny_ws
+from tests.core.semantic_cases import TINY, camera_tensors, literal_at, tiny_camera, tiny_generator, tiny_ws
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -56,9 +55,11 @@ def test_maps_equal_the_literal_ones(prior: bool) -> None:
         distances, weights = samples.distances, sample_weights(samples.weights)
         if not prior:
             distances = distances[:, torch.linspace(0, 31, 12).round().long()]
-            _, density = literal_point_values(branch, planes, subject, bundle.points(distances).reshape(-1, 3))
+            _, density = literal_at(branch, planes, subject, bundle.points(distances).reshape(-1, 3))
             weights = sample_weights(interval_weights(distances, density.reshape(distances.shape)))
-        expected = literal_map(branch, planes, subject, bundle.points(distances), weights)
+        values, _ = literal_at(branch, planes, subject, bundle.points(distances).reshape(-1, 3))
+        seen = (weights[..., None] * values.reshape(*weights.shape, -1)).sum(dim=1)
+        expected = seen + (1 - weights.sum(dim=1))[:, None] * branch.background
         assert weights.sum(dim=1).max() > 0.3
         torch.testing.assert_close(own[part], expected, rtol=0, atol=1e-5)
     assert (~hit).any()
