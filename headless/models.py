@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -55,11 +56,17 @@ def describe_model(name_or_path: str) -> ModelFacts:
     """What a model says of itself, without torch and without reading its weights into memory.
 
     Raises:
-        CheckpointError: no such model, or its file cannot be used.
+        UsageError: no such model.
+        CheckpointError: its file cannot be used.
     """
     from dnerf_core.checkpoints.model_file import file_sha256, read_header
 
     path = model_path(name_or_path)
+    if not os.path.lexists(path):
+        raise UsageError(
+            f"{name_or_path}: expected the embedded model {' or '.join(EMBEDDED_MODELS)} or a model file, found no such file; "
+            "correct the name, or make a model file of a published checkpoint with `dnerf-headless import`"
+        )
     header = read_header(path)
     if header.has_semantics and header.labels is None:
         raise CheckpointError(

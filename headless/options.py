@@ -128,6 +128,29 @@ class ShardType(click.ParamType[tuple[int, int]]):
         return int(match[1]), int(match[2])
 
 
+class FilledPath(click.Path):
+    """A path that is not the empty text, which would mean the current folder; as a `Path`."""
+
+    def __init__(self, *, exists: bool = False, file_okay: bool = True, dir_okay: bool = True) -> None:
+        super().__init__(exists=exists, file_okay=file_okay, dir_okay=dir_okay, path_type=Path)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if value == "":
+            self.fail("expected a path, found an empty text", param, ctx)
+        return super().convert(value, param, ctx)
+
+
+class ModelType(click.ParamType[str]):
+    """A model's name or file, not the empty text."""
+
+    name = "model"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        if value == "":
+            self.fail("expected an embedded model such as demo-cars, or a model file, found an empty text", param, ctx)
+        return str(value)
+
+
 class FiniteFloat(click.FloatRange):
     """A float range that also refuses nan, which compares false to every bound."""
 
@@ -147,7 +170,9 @@ def _remember(ctx: click.Context, param: click.Parameter, value: bool) -> bool:
 def model_option(function: F) -> F:
     """`--model`: an embedded model's name or a model file."""
     text = "An embedded model or a model file."
-    return click.option("--model", "model_name", default="demo-cars", show_default=True, metavar="NAME|FILE", help=text)(function)
+    return click.option(
+        "--model", "model_name", type=ModelType(), default="demo-cars", show_default=True, metavar="NAME|FILE", help=text
+    )(function)
 
 
 def subject_options(default: str = format_seeds(DEFAULT_SEEDS)) -> Callable[[F], F]:
@@ -238,7 +263,7 @@ def output_option(default: str) -> Callable[[F], F]:
     return click.option(
         "--output",
         "-o",
-        type=click.Path(path_type=Path),
+        type=FilledPath(),
         default=default,
         show_default=True,
         metavar="FOLDER",

@@ -127,7 +127,7 @@ def chosen_labels(call: SampleCall, facts: ModelFacts) -> LabelSet:
 
     Raises:
         UsageError: there is none, or `--truth` is asked for where no truth is known, or of other labels than the truth's.
-        AnnotationError: what `--labels` says makes no label set.
+        AnnotationError: the file that `--labels` names is no labels file.
     """
     from dnerf_core.demo.config import DEMO_NAME
     from dnerf_core.labels import SHAPENET_CAR_LABELS
@@ -154,20 +154,24 @@ def read_labels(text: str) -> LabelSet:
     """The label set that `--labels` means: a labels.json where the text ends in .json, else names of parts with commas between.
 
     Raises:
-        AnnotationError: a file that cannot be read or is no labels file, or names that make no label set.
+        UsageError: names that make no label set, or a file that cannot be read.
+        AnnotationError: a file that is no labels file.
     """
     from dnerf_core.labels import LabelSet
 
     if not text.lower().endswith(".json"):
-        return LabelSet.from_names([name.strip() for name in text.split(",")])
+        try:
+            return LabelSet.from_names([name.strip() for name in text.split(",")])
+        except AnnotationError as error:
+            raise UsageError(f"--labels: {error}") from error
     try:
         source = Path(text).read_text(encoding="utf-8")
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        raise AnnotationError(
-            f"{text}: expected a labels file, it cannot be read: {reason}; correct --labels, or give names"
+        raise UsageError(
+            f"--labels: {text}: expected a labels file, it cannot be read: {reason}; correct it, or give names"
         ) from error
-    return LabelSet.from_json(source, text)
+    return LabelSet.from_json(source, f"--labels: {text}")
 
 
 def make_plan(call: SampleCall, seeds: tuple[int, ...], facts: ModelFacts) -> ViewPlan:
