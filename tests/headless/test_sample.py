@@ -170,6 +170,6 @@ def test_thirty_subjects_and_three_views_by_default(tiny_model: Path, capsys: py
     from headless.commands.sample import SampleCall, make_plan
     from headless.options import chosen_seeds
 
-    call = SampleCall(str(tiny_model), None, None, None, (-30, 30), None, False, 1.0, "a", False, "cpu", tmp_path)
+    call = SampleCall(str(tiny_model), None, None, None, (-30, 30), None, False, 1.0, "a", False, "cpu", None, tmp_path)
     plan = make_plan(call, chosen_seeds(None, None, tuple(range(30))), models.describe_model(str(tiny_model)))
     assert (len(plan.seeds), plan.views, plan.pitch_deg) == (30, 3, (TINY.cameras.pitch_deg,) * 2)
