@@ -22,7 +22,8 @@ from dnerf_core.errors import AnnotationError, UsageError, brief, json_fault
 from dnerf_core.labels import IGNORE_ID, LabelSet
 from headless import options
 from headless.plan import view_name
-from headless.writers.folder import RECORD_FORMAT, RECORD_NAME, RECORD_VERSION
+from headless.writers.folder import RECORD_FORMAT
+from headless.writers.result_folder import RECORD_NAME, RECORD_VERSION
 from headless.writers.views import PICTURE_ERRORS
 
 Subject = tuple[int, float]

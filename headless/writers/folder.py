@@ -12,27 +12,24 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Callable, Container, Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from dnerf_core import __version__
 from dnerf_core.camera import CAMERAS_FORMAT_VERSION, CONVENTION
-from dnerf_core.errors import OutputError, brief
 from dnerf_core.labels import LabelSet
-from headless.plan import OPTION_NAMES, VIEW_NAME_PATTERN, PlannedView
-from headless.writers.files import leftovers, make_folder, output_error, remove_files, temporary_for, write_whole
+from headless.plan import VIEW_NAME_PATTERN, PlannedView
+from headless.writers.files import leftovers, make_folder, output_error, remove_files
+from headless.writers.result_folder import ResultFolder, json_bytes
 from headless.writers.views import DepthFormat
 
-RECORD_NAME = "dataset.json"
 RECORD_FORMAT = "datasetnerf-views"
-RECORD_VERSION = 1
 
 CAMERAS_NAME, LABELS_NAME, METADATA_NAME, SHEET_NAME = "cameras.json", "labels.json", "metadata.jsonl", "contact-sheet.png"
-_TOP_NAMES = {RECORD_NAME, CAMERAS_NAME, LABELS_NAME, METADATA_NAME, SHEET_NAME}
+_TOP_NAMES = {CAMERAS_NAME, LABELS_NAME, METADATA_NAME, SHEET_NAME}
 
 
-class DatasetFolder:
+class DatasetFolder(ResultFolder):
     """One folder of views, claimed by one call of one command.
 
     Args:
@@ -44,14 +41,7 @@ class DatasetFolder:
     """
 
     def __init__(self, path: Path, command: str, plan: dict[str, Any], depth_format: DepthFormat | None, masks: bool) -> None:
-        self.path = path
-        self.record: dict[str, Any] = {
-            "format": RECORD_FORMAT,
-            "format_version": RECORD_VERSION,
-            "command": command,
-            "written_by": f"datasetnerf {__version__}",
-            "plan": plan,
-        }
+        super().__init__(path, RECORD_FORMAT, command, plan, _TOP_NAMES)
         self._suffixes = {"images": ".png"}
         if masks:
             self._suffixes["masks"] = ".png"
@@ -82,8 +72,8 @@ class DatasetFolder:
         Raises:
             OutputError: it is a file, holds something else, or holds the results of another call.
         """
-        self._check()
-        found = self._top_leftovers() if seeds is None else []
+        self.check()
+        found = self.top_leftovers() if seeds is None else []
         for kind, suffix in self._suffixes.items():
             name = re.compile(rf"{VIEW_NAME_PATTERN}{re.escape(suffix)}")
 
@@ -99,66 +89,19 @@ class DatasetFolder:
         """See which files are there now."""
         self._there = {kind: _names_in(self.path / kind) for kind in self.kinds}
 
-    def clear_top(self) -> None:
-        """Remove what interrupted runs left at the top of the folder; for when it is complete and nobody has anything to write there.
-
-        Raises:
-            OutputError: it cannot be removed.
-        """
-        remove_files(self._top_leftovers())
-
-    def _top_leftovers(self) -> list[Path]:
-        return leftovers(self.path, _TOP_NAMES.__contains__)
-
     def claim(self) -> None:
-        """Make the folder and record the call in it, where that has not been done.
+        """Make the folders and record the call, where that has not been done.
 
         Raises:
             OutputError: it cannot be written.
         """
-        make_folder(self.path)
-        self.write_once(RECORD_NAME, _json_bytes(self.record))
+        super().claim()
         for kind in self.kinds:
             make_folder(self.path / kind)
 
     def missing_kinds(self, name: str) -> list[str]:
         """The kinds of file that the view `name` lacked when the folder was opened."""
         return [kind for kind, suffix in self._suffixes.items() if f"{name}{suffix}" not in self._there[kind]]
-
-    def lacks(self, name: str) -> bool:
-        """Whether the file `name` is missing at the top of the folder."""
-        return not (self.path / name).exists()
-
-    def write_once(self, name: str, data: bytes) -> None:
-        """Write the file `name` at the top of the folder unless it is there.
-
-        Raises:
-            OutputError: it cannot be written.
-        """
-        self._write_once(name, lambda temporary: _write_bytes(temporary, data))
-
-    def write_lines_once(self, name: str, lines: Iterable[str]) -> None:
-        """Write the file `name` at the top of the folder, line by line as they come, unless it is there.
-
-        Raises:
-            OutputError: it cannot be written.
-        """
-
-        def write(temporary: Path) -> None:
-            with temporary.open("w", encoding="utf-8", newline="\n") as file:
-                file.writelines(lines)
-
-        self._write_once(name, write)
-
-    def _write_once(self, name: str, write: Callable[[Path], None]) -> None:
-        if not self.lacks(name):
-            return
-        try:
-            write_whole(self.path / name, write)
-        except OutputError as error:
-            # the process that completes the folder clears its top: it has then put the same file there itself
-            if not isinstance(error.__cause__, FileNotFoundError) or self.lacks(name):
-                raise
 
     def metadata(self, views: Iterable[PlannedView]) -> Iterator[str]:
         """`metadata.jsonl`: a line a view, in the order of the plan.
@@ -176,29 +119,6 @@ class DatasetFolder:
     def _relative(self, kind: str, name: str) -> str:
         return self.file(kind, name).relative_to(self.path).as_posix()
 
-    def _check(self) -> None:
-        try:
-            held = {entry.name for entry in self.path.iterdir()} if self.path.exists() else set()
-        except OSError as error:
-            raise output_error(self.path, error) from error
-        held = {name for name in held if temporary_for(name) not in _TOP_NAMES}
-        if not held:
-            return
-        if RECORD_NAME not in held:
-            raise OutputError(
-                f"{self.path}: expected a new or empty folder or this command's own results, found {sorted(held)[0]!r} "
-                f"and no {RECORD_NAME}; choose another --output"
-            )
-        found = _read_record(self.path / RECORD_NAME)
-        theirs = _comparable(found)
-        ours = _comparable(self.record)
-        for key, label in OPTION_NAMES.items():
-            if theirs.get(key) != ours.get(key):
-                raise OutputError(
-                    f"{self.path}: holds the results of another call, {label} was {_shown(theirs.get(key))} "
-                    f"and is now {_shown(ours.get(key))}; choose another --output, or repeat that call to finish it"
-                )
-
 
 def cameras_lines(views: Iterable[PlannedView], resolution_px: int) -> Iterator[str]:
     """The lines of `cameras.json` as `dnerf_core.camera.cameras_from_json` reads it, with the size, seed and view added; a line a view."""
@@ -215,15 +135,7 @@ def cameras_lines(views: Iterable[PlannedView], resolution_px: int) -> Iterator[
 
 def labels_json(labels: LabelSet) -> bytes:
     """`labels.json`: the label set."""
-    return _json_bytes(labels.to_json())
-
-
-def _write_bytes(path: Path, data: bytes) -> None:
-    path.write_bytes(data)
-
-
-def _json_bytes(data: Any) -> bytes:
-    return (json.dumps(data, indent=2) + "\n").encode()
+    return json_bytes(labels.to_json())
 
 
 def _names_in(folder: Path) -> set[str]:
@@ -233,29 +145,3 @@ def _names_in(folder: Path) -> set[str]:
         return set()
     except OSError as error:
         raise output_error(folder, error) from error
-
-
-def _read_record(path: Path) -> dict[str, Any]:
-    try:
-        record = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise OutputError(
-            f"{path}: expected the record of an earlier call, it cannot be read ({error}); choose another --output"
-        ) from error
-    if not isinstance(record, dict) or record.get("format") != RECORD_FORMAT or record.get("format_version") != RECORD_VERSION:
-        raise OutputError(f"{path}: expected format {RECORD_FORMAT} {RECORD_VERSION}, found another; choose another --output")
-    return record
-
-
-def _comparable(record: dict[str, Any]) -> dict[str, Any]:
-    plan = record.get("plan")
-    return {"command": record.get("command"), "written_by": record.get("written_by"), **(plan if isinstance(plan, dict) else {})}
-
-
-def _shown(value: Any) -> str:
-    text = value if isinstance(value, str) else brief(value)
-    if isinstance(value, list) and all(isinstance(item, str) for item in value):
-        text = ", ".join(value)
-    elif isinstance(value, list) and all(isinstance(item, float | int) for item in value):
-        text = ":".join(f"{item:g}" for item in value)
-    return text if len(text) <= 40 else f"{text[:37]}..."
