@@ -132,6 +132,12 @@ class Model(Making):
             z = torch.from_numpy(self.latent(seed))[None].to(self.device)
             return Subject(self, self.ws(z, truncation))
 
+    def between(self, first_seed: int, second_seed: int, share: float, truncation: float = 1.0) -> Subject:
+        """A subject on the straight line in w from that of one seed (share 0) to that of another (share 1)."""
+        with torch.no_grad():
+            first, second = self.subject(first_seed, truncation).ws, self.subject(second_seed, truncation).ws
+            return Subject(self, torch.lerp(first, second, share))
+
 
 def _load_branch(header: ModelHeader, state: dict[str, Tensor]) -> SemanticBranch:
     config = config_from_json(SemanticConfig, header.semantic_config, f"{header.path}: semantic")

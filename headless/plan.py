@@ -68,6 +68,11 @@ OPTION_NAMES = {
     "depth_format": "--depth-format",
     "masks": "the masks",
     "exact": "--exact",
+    "between": "--between",
+    "path": "--path",
+    "path_sha256": "--path (the file's content)",
+    "frames": "--frames",
+    "fps": "--fps",
     "labels": "--labels",
     "truth": "--truth",
 }

@@ -45,6 +45,10 @@ class FakeModel:
         self.subjects_made.append(seed)
         return FakeSubject(self, seed, truncation)
 
+    def between(self, first_seed: int, second_seed: int, share: float, truncation: float = 1.0) -> FakeSubject:
+        """Its seed is what lies between."""
+        return self.subject(round(first_seed + share * (second_seed - first_seed)), truncation)
+
 
 @dataclass
 class FakeSubject:

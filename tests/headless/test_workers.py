@@ -25,10 +25,10 @@ def test_every_task_is_done_once(count: int) -> None:
 def test_a_worker_stays_with_its_group_then_starts_another_then_helps() -> None:
     board = TaskBoard(GROUPS)
     first, second, third = (board.tasks_of_a_worker() for _ in range(3))
-    assert [next(first), next(second), next(first)] == ["a1", "b1", "a2"]
-    assert next(second) == "c1"
-    assert next(third) == "a3"  # nothing is unstarted, so it helps with the oldest
-    assert next(first) == "c2"
+    assert [next(first), next(second), next(first)] == [(0, "a1"), (1, "b1"), (2, "a2")]
+    assert next(second) == (3, "c1")
+    assert next(third) == (4, "a3")  # nothing is unstarted, so it helps with the oldest
+    assert next(first) == (5, "c2")
     assert list(first) == list(second) == list(third) == []
 
 
@@ -45,6 +45,25 @@ def test_groups_are_asked_for_when_they_are_needed() -> None:
     time.sleep(0.3)
     assert len(asked) < 12, "a reader that does not read must hold the workers back"
     results.close()  # type: ignore[attr-defined]
+
+
+@pytest.mark.timeout(20)
+def test_results_in_order_wait_for_the_slowest_and_hold_the_others_back() -> None:
+    begun: list[int] = []
+    most = 0
+
+    def work(task: int) -> int:
+        nonlocal most
+        begun.append(task)
+        most = max(most, task)
+        if task == 0:
+            time.sleep(0.3)
+            assert most < 3 * workers.AHEAD, "the others ran away from the first"
+        return task * task
+
+    results = list(run_tasks([range(100)], work, 3, in_order=True))
+    assert results == [(task, task * task) for task in range(100)]
+    assert begun[0] == 0
 
 
 @pytest.mark.timeout(20)
