@@ -119,11 +119,14 @@ def read_annotations(folders: Sequence[Path], *, skip_unpainted: bool = False) -
     images = [image for part in parts for image in part.images]
     painted = [image for image in images if _is_painted(image.mask)]
     if not painted:
-        raise AnnotationError(f"{_shown_folders(folders)}: expected painted masks, found only background; paint some first")
-    if len(painted) < len(images) and not skip_unpainted:
-        empty = [str(image.mask_path) for image in images if not _is_painted(image.mask)]
         raise AnnotationError(
-            f"{_listed(empty)}: expected painted masks, found only background in {len(empty)} of {len(images)}; "
+            f"{_shown_folders(folders)}: expected painted masks, found only {_unpainted_kinds(images)}; paint some first"
+        )
+    if len(painted) < len(images) and not skip_unpainted:
+        empty = [image for image in images if not _is_painted(image.mask)]
+        raise AnnotationError(
+            f"{_listed([str(image.mask_path) for image in empty])}: expected painted masks, found only "
+            f"{_unpainted_kinds(empty)} in {len(empty)} of {len(images)}; "
             "paint them, or leave them out with --skip-unpainted"
         )
     return Annotations(
@@ -222,6 +225,16 @@ def _checked_ids(ids: NDArray[np.uint8], labels: LabelSet, path: Path) -> NDArra
 
 def _is_painted(mask: NDArray[np.uint8]) -> bool:
     return bool(((mask != 0) & (mask != IGNORE_ID)).any())
+
+
+def _unpainted_kinds(images: Sequence[AnnotatedImage]) -> str:
+    """What unpainted masks hold."""
+    kinds = []
+    if any((image.mask == 0).any() for image in images):
+        kinds.append("background")
+    if any((image.mask == IGNORE_ID).any() for image in images):
+        kinds.append(f"ignored pixels ({IGNORE_ID})")
+    return " and ".join(kinds)
 
 
 def _read_folder(folder: Path) -> Annotations:

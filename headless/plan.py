@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -124,8 +126,9 @@ def view_names(plan: ViewPlan, seed: int) -> list[str]:
 
 def plan_subject(plan: ViewPlan, cameras: CameraConfig, seed: int) -> list[PlannedView]:
     """The views of one subject, view 0 first. Depends on `seed` and the plan's camera options alone, never on other subjects."""
+    arc: Sequence[Camera]
     if plan.spacing == "even":
-        arc = arc_cameras(cameras, yaw_deg=plan.yaw_deg, pitch_deg=plan.pitch_deg, count=plan.views, mode="even")
+        arc = _even_arc(cameras, plan.yaw_deg, plan.pitch_deg, plan.views)
     else:
         arc = [
             arc_cameras(
@@ -134,6 +137,14 @@ def plan_subject(plan: ViewPlan, cameras: CameraConfig, seed: int) -> list[Plann
             for view in range(plan.views)
         ]
     return [PlannedView(view_name(seed, view), seed, view, camera) for view, camera in enumerate(arc)]
+
+
+@functools.lru_cache(maxsize=1)
+def _even_arc(
+    cameras: CameraConfig, yaw_deg: tuple[float, float], pitch_deg: tuple[float, float], count: int
+) -> Sequence[Camera]:
+    """The same for every subject of a plan."""
+    return tuple(arc_cameras(cameras, yaw_deg, pitch_deg, count=count, mode="even"))
 
 
 def view_generator(seed: int, view: int) -> np.random.Generator:

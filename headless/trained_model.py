@@ -17,7 +17,7 @@ from dnerf_core.model import Model
 from headless import options
 from headless.scoring import segmentation_json
 from headless.training_state import state_path
-from headless.writers.files import check_writable, make_folder, output_error, remove_files
+from headless.writers.files import check_model_place, check_writable, make_folder, output_error, remove_files
 from headless.writers.picture_grid import drawn_by
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def check_places(plan: TrainingPlan) -> None:
         raise OutputError(
             f"{grid}: expected no file where this training's picture grid goes, found another; remove it, or choose another --output"
         )
-    check_writable(plan.call.output, plan.facts.path.stat().st_size)
+    check_model_place(plan.call.output, plan.facts.path.stat().st_size)
     check_writable(grid)
     check_writable(state_path(plan.call.output))
 

@@ -10,7 +10,7 @@ import click
 from dnerf_core.errors import OutputError
 from headless import options
 from headless.reporting import Reporter
-from headless.writers.files import output_error
+from headless.writers.files import check_model_place, output_error
 
 
 @click.command("import", epilog="\b\nExample:\n  dnerf-headless import ffhqrebalanced512-128.pkl -o ffhq.safetensors")
@@ -38,6 +38,7 @@ def command(release: Path, output: Path | None, as_json: bool) -> None:
         raise OutputError(f"{target}: expected a new file, it is there already; remove it, or choose another --output")
     reporter.start(f"import: {release} becomes {target}", command="import", release=str(release), output=str(target))
     started = time.monotonic()
+    check_model_place(target)
     from dnerf_core.checkpoints.eg3d_release import import_release
     from headless import models
 

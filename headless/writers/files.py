@@ -63,9 +63,12 @@ def write_bytes_whole(path: Path, data: bytes) -> None:
 def check_writable(path: Path, size_bytes: int = 1) -> None:
     """Make sure that `path` can be written before the work that would fill it: by a file of that size beside it, removed again.
 
+    Temporary files for `path` that a killed run left are removed too.
+
     Raises:
         OutputError: it cannot.
     """
+    remove_files(leftovers(path.parent, path.name.__eq__))
     temporary = _temporary_name(path)
     block = bytes(2**20)
     try:
@@ -77,6 +80,22 @@ def check_writable(path: Path, size_bytes: int = 1) -> None:
         raise output_error(path, error) from error
     finally:
         _remove_quietly(temporary)
+
+
+def check_model_place(path: Path, size_bytes: int = 1) -> None:
+    """`check_writable` for a model file, which has temporary files of another name.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    from dnerf_core.checkpoints.model_file import parts_left
+
+    check_writable(path, size_bytes)
+    try:
+        parts = parts_left(path)
+    except OSError as error:
+        raise output_error(path.parent, error) from error
+    remove_files(parts)
 
 
 def make_folder(path: Path) -> None:

@@ -242,7 +242,9 @@ def test_unpainted_masks_are_named_or_left_out(folder: Path) -> None:
         blank[0, 0] = 255  # ignoring a pixel is not painting
         write_mask(mask_path(folder, name), blank, LABELS.palette())
     paths = ", ".join(str(mask_path(folder, name)) for name in ("s0000_v01", "s0001_v00", "s0001_v01"))
-    expected = f"{paths} and 2 more: expected painted masks, found only background in 5 of 8; paint them, or leave them out with"
+    expected = (
+        f"{paths} and 2 more: expected painted masks, found only background and ignored pixels (255) in 5 of 8; paint them,"
+    )
     with pytest.raises(AnnotationError, match=re.escape(expected)):
         read_annotations([folder])
     annotations = read_annotations([folder], skip_unpainted=True)
@@ -251,8 +253,20 @@ def test_unpainted_masks_are_named_or_left_out(folder: Path) -> None:
     assert annotations.subjects == ((0, 1.0), (2, 1.0), (3, 1.0))
     for image in annotations.images:
         write_mask(image.mask_path, np.zeros((SIZE_PX, SIZE_PX), np.uint8), LABELS.palette())
-    with pytest.raises(AnnotationError, match=r"cloud: expected painted masks, found only background; paint some first"):
+    with pytest.raises(AnnotationError, match=r"found only background and ignored pixels \(255\); paint some"):
         read_annotations([folder], skip_unpainted=True)
+
+
+def test_masks_of_ignored_pixels_are_told_as_such(folder: Path) -> None:
+    ignored = np.full((SIZE_PX, SIZE_PX), 255, np.uint8)
+    write_mask(mask_path(folder), ignored, LABELS.palette())
+    expected = f"{mask_path(folder)}: expected painted masks, found only ignored pixels (255) in 1 of 8; paint them, or leave"
+    with pytest.raises(AnnotationError, match=re.escape(expected)):
+        read_annotations([folder])
+    for path in (folder / "masks").iterdir():
+        write_mask(path, ignored, LABELS.palette())
+    with pytest.raises(AnnotationError, match=r"cloud: expected painted masks, found only ignored pixels \(255\); paint some"):
+        read_annotations([folder])
 
 
 def test_missing_classes_are_listed(painted_folder: Path) -> None:

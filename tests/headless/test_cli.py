@@ -179,6 +179,26 @@ def test_a_reader_that_goes_away_is_no_complaint() -> None:
     process.stderr.close()
 
 
+def test_sigterm_ends_a_command_as_ctrl_c_does(tmp_path: Path) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "headless.cli", "render", "--seeds", "0-999", "-o", str(tmp_path / "out"), "--json"],
+        cwd=REPOSITORY,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    lines = [process.stdout.readline(), process.stdout.readline()]
+    assert [json.loads(line)["event"] for line in lines] == ["start", "view"]
+    process.terminate()
+    output, error = process.communicate(timeout=60)
+    assert process.returncode == 143
+    assert error == "error: terminated; the same command goes on later\n"
+    summary = json.loads(output.splitlines()[-1])
+    assert (summary["event"], summary["status"], summary["exit_code"]) == ("summary", "interrupted", 143)
+    assert not list((tmp_path / "out").rglob(".tmp-*"))
+
+
 def test_exit_codes_reach_the_shell() -> None:
     assert call("render", "--seeds", "x").returncode == 2
     done = call("info", "/nowhere.safetensors", "--json")

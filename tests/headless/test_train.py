@@ -427,6 +427,15 @@ def test_a_disk_too_full_for_the_model_is_told_before_the_training(
     assert list(output.parent.iterdir()) == []
 
 
+def test_temporary_files_of_a_killed_training_are_removed(folder: Path, tmp_path: Path) -> None:
+    output = tmp_path / "out.safetensors"
+    names = (".out.safetensors.0123abcd.part", ".tmp-77-out-grid.png", ".tmp-77-.out.training-state.pt", ".tmp-77-mine.png")
+    for name in names:
+        (tmp_path / name).write_bytes(b"half")
+    assert train(folder, output, steps=1) == 0
+    assert {path.name for path in tmp_path.iterdir()} == {"cloud", "out.safetensors", "out-grid.png", ".tmp-77-mine.png"}
+
+
 def test_a_name_too_long_for_its_state_file_is_told_before_the_training(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
