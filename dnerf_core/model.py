@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +21,7 @@ from dnerf_core.generator.config import GeneratorConfig, config_from_json
 from dnerf_core.generator.eg3d import Generator
 from dnerf_core.kernels.choice import KernelChoice, check_kernels, sample_reader
 from dnerf_core.labels import LabelSet
+from dnerf_core.made_once import MadeOnce, Making
 from dnerf_core.precision import convolution_dtype, reproducible_convolutions
 from dnerf_core.semantic.branch import SemanticBranch
 from dnerf_core.semantic.config import SemanticConfig
@@ -29,7 +29,7 @@ from dnerf_core.semantic.refiner import PreparedRefiner
 from dnerf_core.subject import Subject
 
 
-class Model:
+class Model(Making):
     """A frozen generator, its semantic branch if there is one, and what the classes mean, on one device."""
 
     def __init__(
@@ -43,6 +43,7 @@ class Model:
         exact: bool = False,
         kernels: KernelChoice = "torch",
     ) -> None:
+        super().__init__()
         self.generator, self.branch = generator, branch
         self.header, self.sha256, self.device = header, sha256, device
         self.exact, self.convolution_dtype = exact, convolution_dtype(device)
@@ -94,7 +95,7 @@ class Model:
         with torch.no_grad(), reproducible_convolutions(self.device):
             yield
 
-    @cached_property
+    @MadeOnce
     def prepared_refiner(self) -> PreparedRefiner:
         """The semantic super-resolution, prepared for inference."""
         assert self.branch is not None
@@ -130,6 +131,12 @@ class Model:
         with torch.no_grad():
             z = torch.from_numpy(self.latent(seed))[None].to(self.device)
             return Subject(self, self.ws(z, truncation))
+
+    def between(self, first_seed: int, second_seed: int, share: float, truncation: float = 1.0) -> Subject:
+        """A subject on the straight line in w from that of one seed (share 0) to that of another (share 1)."""
+        with torch.no_grad():
+            first, second = self.subject(first_seed, truncation).ws, self.subject(second_seed, truncation).ws
+            return Subject(self, torch.lerp(first, second, share))
 
 
 def _load_branch(header: ModelHeader, state: dict[str, Tensor]) -> SemanticBranch:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from threading import Lock
 from typing import Any
 
 import torch
@@ -30,20 +31,44 @@ def reproducible_convolutions(device: torch.device) -> Iterator[None]:
     """Convolutions on a CUDA device round to the format they are in and nothing coarser, and give the same on every run.
 
     cuDNN does neither by default: float32 convolutions take their inputs in TF32 (10 bits of mantissa), and transposed ones may add up
-    by atomics. The switches are the whole process's; they are put back afterwards. Elsewhere this does nothing.
+    by atomics. The switches are the whole process's; the last thread that leaves puts them back. Elsewhere this does nothing.
     """
     if device.type != "cuda":
         yield
         return
-    cudnn: Any = torch.backends.cudnn
-    # torch 2.9 brought a switch for convolutions alone; once it is used, the old one raises where it is read
-    format_switch = (cudnn.conv, "fp32_precision", "ieee") if hasattr(cudnn, "conv") else (cudnn, "allow_tf32", False)
-    switches = [(cudnn, "deterministic", True), format_switch]
-    before = [(owner, name, getattr(owner, name)) for owner, name, _ in switches]
+    _cudnn_switches.enter()
     try:
-        for owner, name, value in switches:
-            setattr(owner, name, value)
         yield
     finally:
-        for owner, name, value in before:
-            setattr(owner, name, value)
+        _cudnn_switches.leave()
+
+
+class _CudnnSwitches:
+    """cuDNN's settings while any thread renders."""
+
+    def __init__(self) -> None:
+        self._lock, self._inside = Lock(), 0
+        self._before: list[tuple[Any, str, Any]] = []
+
+    def enter(self) -> None:
+        with self._lock:
+            self._inside += 1
+            if self._inside > 1:
+                return
+            cudnn: Any = torch.backends.cudnn
+            # torch 2.9 brought a switch for convolutions alone; once it is used, the old one raises where it is read
+            format_switch = (cudnn.conv, "fp32_precision", "ieee") if hasattr(cudnn, "conv") else (cudnn, "allow_tf32", False)
+            switches = [(cudnn, "deterministic", True), format_switch]
+            self._before = [(owner, name, getattr(owner, name)) for owner, name, _ in switches]
+            for owner, name, value in switches:
+                setattr(owner, name, value)
+
+    def leave(self) -> None:
+        with self._lock:
+            self._inside -= 1
+            if not self._inside:
+                for owner, name, value in self._before:
+                    setattr(owner, name, value)
+
+
+_cudnn_switches = _CudnnSwitches()

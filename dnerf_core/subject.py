@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import math
 from dataclasses import dataclass
-from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -20,6 +19,7 @@ from dnerf_core.generator.eg3d import Planes
 from dnerf_core.generator.packed_field import PackedField
 from dnerf_core.generator.prepared import PreparedSuperResolution
 from dnerf_core.guided_view import guided_view
+from dnerf_core.made_once import MadeOnce, Making
 from dnerf_core.rendering.density_grid import DensityGrid
 from dnerf_core.rendering.depth import planar_depth
 from dnerf_core.rendering.rays import pixel_centres, pixel_rays
@@ -81,33 +81,37 @@ class _Raw:
     maps: SemanticMaps | None
 
 
-class Subject:
-    """One latent made solid: its planes and what is derived from them are made once, on first need, and every view reads them."""
+class Subject(Making):
+    """One latent made solid: its planes and what is derived from them are made once, on first need, and every view reads them.
+
+    Views may be rendered from several threads.
+    """
 
     def __init__(self, model: Model, ws: Tensor) -> None:
         """ws [1, num_ws, w_dim] on the model's device."""
+        super().__init__()
         self.model, self.ws = model, ws
 
-    @cached_property
+    @MadeOnce
     def planes(self) -> Planes:
         """The subject's planes and block features."""
         with self.model.inference():
             return self.model.generator.planes(self.ws)
 
-    @cached_property
+    @MadeOnce
     def projected(self) -> ProjectedPlanes:
         """The subject's semantic tri-plane, after the decoder's first layer."""
         assert self.model.branch is not None
         with self.model.inference():
             return self.model.branch.project(self.planes)
 
-    @cached_property
+    @MadeOnce
     def field(self) -> PackedField:
         """The radiance field, packed for inference."""
         with self.model.inference():
             return PackedField.pack(self.planes.planes, self.model.generator.decoder, self.model.config)
 
-    @cached_property
+    @MadeOnce
     def grid(self) -> DensityGrid:
         """The density grid that all views share."""
         with self.model.inference():
@@ -115,14 +119,14 @@ class Subject:
             inset = rays.auto_inset if rays.ray_start == "auto" else None
             return self.field.density_grid(GRID_NODES, longest_ray(rays, self.model.config.triplane.box_warp), inset)
 
-    @cached_property
+    @MadeOnce
     def semantics(self) -> PackedSemantics:
         """The semantic tri-plane, packed for inference."""
         assert self.model.branch is not None
         with self.model.inference():
             return PackedSemantics.pack(self.model.branch, self.projected)
 
-    @cached_property
+    @MadeOnce
     def superresolution(self) -> PreparedSuperResolution:
         """The super-resolution with this subject's styles folded in."""
         with self.model.inference():

@@ -22,7 +22,8 @@ from dnerf_core.errors import AnnotationError, UsageError, brief, json_fault
 from dnerf_core.labels import IGNORE_ID, LabelSet
 from headless import options
 from headless.plan import view_name
-from headless.writers.folder import RECORD_FORMAT, RECORD_NAME, RECORD_VERSION
+from headless.writers.folder import RECORD_FORMAT
+from headless.writers.result_folder import RECORD_NAME, RECORD_VERSION
 from headless.writers.views import PICTURE_ERRORS
 
 Subject = tuple[int, float]
@@ -97,10 +98,11 @@ def read_annotations(folders: Sequence[Path], *, skip_unpainted: bool = False) -
         skip_unpainted: leave out masks in which nothing is painted instead of refusing them.
 
     Raises:
+        UsageError: a folder named twice.
         AnnotationError: a folder or file that cannot be used as it is; the message names it.
     """
     if len({folder.resolve() for folder in folders}) < len(folders):
-        raise AnnotationError("annotated folders: expected each one once, found one twice; name it once")
+        raise UsageError("annotated folders: expected each one once, found one twice; name it once")
     parts = [_read_folder(folder) for folder in folders]
     first = parts[0]
     for part in parts[1:]:

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import click
 
 from dnerf_core.errors import UsageError, brief
+from headless.workers import MOST_WORKERS
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -22,6 +23,8 @@ MAX_VIEWS_A_CALL = 1_000_000
 """A folder of more is beyond what file systems and readers take well; more is a job for several calls."""
 MIN_RESOLUTION, MAX_RESOLUTION = 8, 4096
 MAX_TRUNCATION = 2.0
+MAX_WORKERS = 256
+MAX_SHARDS = 100_000
 DEFAULT_SEEDS = tuple(range(8))
 
 
@@ -111,6 +114,43 @@ class RangeType(click.ParamType[tuple[float, float]]):
         return low, high
 
 
+class ShardType(click.ParamType[tuple[int, int]]):
+    """`I/N` as a pair, I from 1 to N."""
+
+    name = "shard"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, int]:
+        match = re.fullmatch(r"(\d{1,6})/(\d{1,6})", str(value), re.ASCII)
+        if match is None or not 1 <= int(match[1]) <= int(match[2]) <= MAX_SHARDS:
+            self.fail(
+                f"expected a part such as 2/8, from 1/N to N/N with N up to {MAX_SHARDS}, found {brief(str(value))}", param, ctx
+            )
+        return int(match[1]), int(match[2])
+
+
+class FilledPath(click.Path):
+    """A path that is not the empty text, which would mean the current folder; as a `Path`."""
+
+    def __init__(self, *, exists: bool = False, file_okay: bool = True, dir_okay: bool = True) -> None:
+        super().__init__(exists=exists, file_okay=file_okay, dir_okay=dir_okay, path_type=Path)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if value == "":
+            self.fail("expected a path, found an empty text", param, ctx)
+        return super().convert(value, param, ctx)
+
+
+class ModelType(click.ParamType[str]):
+    """A model's name or file, not the empty text."""
+
+    name = "model"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        if value == "":
+            self.fail("expected an embedded model such as demo-cars, or a model file, found an empty text", param, ctx)
+        return str(value)
+
+
 class FiniteFloat(click.FloatRange):
     """A float range that also refuses nan, which compares false to every bound."""
 
@@ -130,7 +170,9 @@ def _remember(ctx: click.Context, param: click.Parameter, value: bool) -> bool:
 def model_option(function: F) -> F:
     """`--model`: an embedded model's name or a model file."""
     text = "An embedded model or a model file."
-    return click.option("--model", "model_name", default="demo-cars", show_default=True, metavar="NAME|FILE", help=text)(function)
+    return click.option(
+        "--model", "model_name", type=ModelType(), default="demo-cars", show_default=True, metavar="NAME|FILE", help=text
+    )(function)
 
 
 def subject_options(default: str = format_seeds(DEFAULT_SEEDS)) -> Callable[[F], F]:
@@ -198,6 +240,18 @@ def device_option(function: F) -> F:
     )(function)
 
 
+def workers_option(function: F) -> F:
+    """`--workers`: how many views are rendered side by side; None where it is not given."""
+    text = f"Views rendered side by side; results do not depend on it.  [default: one a core, up to {MOST_WORKERS}]"
+    return click.option("--workers", type=click.IntRange(1, MAX_WORKERS), metavar="N", help=text)(function)
+
+
+def shard_option(function: F) -> F:
+    """`--shard`: which part of the subjects; a pair (number, count)."""
+    text = "Do part I of N of the subjects; the parts may run anywhere, at the same time, into one folder."
+    return click.option("--shard", type=ShardType(), default="1/1", metavar="I/N", help=text)(function)
+
+
 def exact_option(function: F) -> F:
     """`--exact`: the literal method's numbers."""
     text = "Read every sample in float32, as the papers write it: the fast path's reference, 10 to 25 times slower."
@@ -209,7 +263,7 @@ def output_option(default: str) -> Callable[[F], F]:
     return click.option(
         "--output",
         "-o",
-        type=click.Path(path_type=Path),
+        type=FilledPath(),
         default=default,
         show_default=True,
         metavar="FOLDER",

@@ -68,6 +68,11 @@ OPTION_NAMES = {
     "depth_format": "--depth-format",
     "masks": "the masks",
     "exact": "--exact",
+    "between": "--between",
+    "path": "--path",
+    "path_sha256": "--path (the file's content)",
+    "frames": "--frames",
+    "fps": "--fps",
     "labels": "--labels",
     "truth": "--truth",
 }
@@ -84,8 +89,27 @@ class PlannedView:
     camera: Camera
 
 
-VIEW_NAME_PATTERN = r"s[0-9]{4,10}_v[0-9]{2,5}"
+VIEW_NAME_PATTERN = r"s(?P<seed>[0-9]{4,10})_v[0-9]{2,5}"
 """What `view_name` gives, as a regular expression."""
+
+
+@dataclass(frozen=True)
+class Shard:
+    """One of `count` parts that a command's subjects are dealt out to; `number` counts from 1."""
+
+    number: int = 1
+    count: int = 1
+
+    def seeds(self, plan: ViewPlan) -> tuple[int, ...]:
+        """This part's seeds: every count-th."""
+        return plan.seeds[self.number - 1 :: self.count]
+
+    def __str__(self) -> str:
+        return f"{self.number}/{self.count}"
+
+
+WHOLE = Shard()
+"""Not split."""
 
 
 def view_name(seed: int, view: int) -> str:

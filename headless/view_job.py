@@ -6,10 +6,9 @@ The work goes by subject: one whose views are all there is not made at all; the 
 from __future__ import annotations
 
 import io
-from collections import deque
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,9 +17,11 @@ from numpy.typing import NDArray
 from dnerf_core.errors import CheckpointError, OutputError
 from dnerf_core.generator.config import CameraConfig
 from dnerf_core.labels import LabelSet
+from dnerf_core.made_once import MadeOnce, Making
 from headless.annotations import read_mask
-from headless.plan import PlannedView, ViewPlan, plan_subject, view_names
+from headless.plan import WHOLE, PlannedView, Shard, ViewPlan, plan_subject, view_names
 from headless.reporting import Reporter
+from headless.workers import run_tasks
 from headless.writers import contact_sheet
 from headless.writers.folder import (
     CAMERAS_NAME,
@@ -39,8 +40,27 @@ if TYPE_CHECKING:
 RenderView = Callable[..., "LabeledView"]
 """`render(camera, size_px)` of one subject."""
 
-_QUEUED_VIEWS = 4
-"""Rendered views that may wait for the disk; more would only cost memory."""
+
+class _SubjectOnce(Making):
+    """A subject that is made when its first view is."""
+
+    def __init__(self, make_subject: Callable[[int], RenderView], seed: int) -> None:
+        super().__init__()
+        self._make_subject, self.seed = make_subject, seed
+
+    @MadeOnce
+    def render(self) -> RenderView:
+        """How the subject is seen."""
+        return self._make_subject(self.seed)
+
+
+@dataclass(frozen=True)
+class _Task:
+    """A view that lacks some kinds of file, and its subject."""
+
+    subject: _SubjectOnce
+    view: PlannedView
+    kinds: list[str]
 
 
 class ViewJob:
@@ -62,27 +82,43 @@ class ViewJob:
         reporter: Reporter,
         *,
         expect_empty: bool = False,
+        workers: int = 1,
+        shard: Shard = WHOLE,
     ) -> None:
         """Args:
         labels: what the masks' ids mean; None where views have no masks.
+        workers: threads that render.
+        shard: which part of the subjects is made here.
         expect_empty: empty masks are what is asked for, and nothing is said about them; the contact sheet leaves them out.
         """
         self.plan, self.folder, self.cameras, self.labels, self.reporter = plan, folder, cameras, labels, reporter
-        self.expect_empty = expect_empty
+        self.expect_empty, self.workers, self.shard = expect_empty, workers, shard
+        self.seeds = shard.seeds(plan)
         self.views_written = 0
         self.empty_masks = 0
         self.nothing_to_do = True
-        names = (name for seed in plan.seeds for name in view_names(plan, seed))
-        self.views_missing = sum(bool(folder.missing_kinds(name)) for name in names)
+        self.views_missing = self._missing(self.seeds)
 
     @property
     def told_start(self) -> str:
         """What is about to be done, for people."""
-        total = len(self.plan.seeds) * self.plan.views
-        return f"{self.folder.path}: {total} views of {len(self.plan.seeds)} subjects, {self.views_missing} of them to be made"
+        total = len(self.seeds) * self.plan.views
+        part = "" if self.shard == WHOLE else f"part {self.shard}: "
+        return f"{self.folder.path}: {part}{total} views of {len(self.seeds)} subjects, {self.views_missing} of them to be made"
+
+    @property
+    def complete(self) -> bool:
+        """Whether every view of the whole plan was there when the folder was last looked at."""
+        return not self._missing(self.plan.seeds)
+
+    def _missing(self, seeds: Iterable[int]) -> int:
+        """Views of these subjects that lacked a file when the folder was last looked at."""
+        return sum(bool(self.folder.missing_kinds(name)) for seed in seeds for name in view_names(self.plan, seed))
 
     def files_missing(self) -> bool:
-        """Whether a file at the top of the folder is missing."""
+        """Whether a file at the top of the folder is missing that could be written by now."""
+        if not self.complete:
+            return False
         names = [CAMERAS_NAME, METADATA_NAME, SHEET_NAME, *([LABELS_NAME] if self.labels else [])]
         return any(self.folder.lacks(name) for name in names)
 
@@ -92,7 +128,7 @@ class ViewJob:
             yield from self._subject(seed)
 
     def write(self, make_subject: Callable[[int], RenderView] | None = None) -> None:
-        """Claim the folder and write whatever is missing in it.
+        """Claim the folder and write whatever is missing in it of this part; what tells of all views, when they are all there.
 
         Args:
             make_subject: called once for each seed that lacks a view; None: no view is missing.
@@ -109,11 +145,15 @@ class ViewJob:
             self.folder.write_once(LABELS_NAME, labels_json(self.labels))
         if make_subject is not None:
             self._write_views(make_subject)
+        self.folder.look()
+        if not self.complete:
+            return
         if self.folder.lacks(METADATA_NAME):
             with self._followed_views("metadata") as views:
                 self.folder.write_lines_once(METADATA_NAME, self.folder.metadata(views))
         if self.folder.lacks(SHEET_NAME):
             self.folder.write_once(SHEET_NAME, self._sheet_png())
+        self.folder.clear_top()
 
     @contextmanager
     def _followed_views(self, description: str) -> Iterator[Iterator[PlannedView]]:
@@ -128,39 +168,30 @@ class ViewJob:
             yield followed()
 
     def _write_views(self, make_subject: Callable[[int], RenderView]) -> None:
-        """Render and write the views that are missing.
+        """Render and write the views that are missing, by `workers` threads; a failed one ends the job by its error."""
 
-        One thread writes behind the one that renders; at most `_QUEUED_VIEWS` wait. A failed write ends the job by its error.
-        """
-        waiting: deque[tuple[PlannedView, Future[bool]]] = deque()
-        with self.reporter.progress("views", self.views_missing) as advance, ThreadPoolExecutor(max_workers=1) as writer:
+        def subjects() -> Iterator[Iterator[_Task]]:
+            for seed in self.seeds:
+                if any(self.folder.missing_kinds(name) for name in view_names(self.plan, seed)):
+                    yield tasks(_SubjectOnce(make_subject, seed))
 
-            def finish_oldest() -> None:
-                view, future = waiting.popleft()
-                empty = future.result()
+        def tasks(subject: _SubjectOnce) -> Iterator[_Task]:
+            for view in self._subject(subject.seed):
+                if kinds := self.folder.missing_kinds(view.name):
+                    yield _Task(subject, view, kinds)
+
+        with self.reporter.progress("views", self.views_missing) as advance:
+            for task, empty in run_tasks(subjects(), self._make_view, self.workers):
                 self.views_written += 1
-                self.reporter.event("view", name=view.name, seed=view.seed, view=view.view)
+                name = task.view.name
+                self.reporter.event("view", name=name, seed=task.view.seed, view=task.view.view)
                 if empty and not self.expect_empty:
                     self.empty_masks += 1
-                    self.reporter.warning(f"{view.name}: the mask is empty, every pixel is background", name=view.name)
+                    self.reporter.warning(f"{name}: the mask is empty, every pixel is background", name=name)
                 advance()
 
-            try:
-                for seed in self.plan.seeds:
-                    if not any(self.folder.missing_kinds(name) for name in view_names(self.plan, seed)):
-                        continue
-                    missing = [(view, kinds) for view in self._subject(seed) if (kinds := self.folder.missing_kinds(view.name))]
-                    render_view = make_subject(seed)
-                    for view, kinds in missing:
-                        labeled = render_view(view.camera, self.plan.resolution_px)
-                        waiting.append((view, writer.submit(self._write_view, view, kinds, labeled)))
-                        if len(waiting) > _QUEUED_VIEWS:
-                            finish_oldest()
-                while waiting:
-                    finish_oldest()
-            except BaseException:  # Ctrl-C too: what waits is dropped, what is being written gets whole, and the error goes on
-                writer.shutdown(wait=True, cancel_futures=True)
-                raise
+    def _make_view(self, task: _Task) -> bool:
+        return self._write_view(task.view, task.kinds, task.subject.render(task.view.camera, self.plan.resolution_px))
 
     def _subject(self, seed: int) -> list[PlannedView]:
         return plan_subject(self.plan, self.cameras, seed)

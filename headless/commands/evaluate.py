@@ -40,7 +40,7 @@ class EvaluateCall:
 
 
 @click.command("evaluate", epilog="\b\nExample:\n  dnerf-headless evaluate --model demo-cars --truth --seeds 0-99 --json")
-@click.argument("folders", nargs=-1, type=click.Path(exists=True, file_okay=False, path_type=Path), metavar="[FOLDER]...")
+@click.argument("folders", nargs=-1, type=options.FilledPath(exists=True, file_okay=False), metavar="[FOLDER]...")
 @options.model_option
 @click.option("--truth", is_flag=True, help="Score against the exact truth, which is known for demo-cars only.")
 @click.option("--video", is_flag=True, help="With --truth: the frames of an even arc, instead of random views.")
@@ -65,7 +65,7 @@ class EvaluateCall:
 )
 @click.option(
     "--grid",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=options.FilledPath(dir_okay=False),
     metavar="FILE.png",
     help="Also draw the worst views and typical ones; a file of that name is replaced.",
 )

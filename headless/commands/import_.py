@@ -14,11 +14,11 @@ from headless.writers.files import output_error
 
 
 @click.command("import", epilog="\b\nExample:\n  dnerf-headless import ffhqrebalanced512-128.pkl -o ffhq.safetensors")
-@click.argument("release", type=click.Path(exists=True, dir_okay=False, path_type=Path), metavar="X.pkl")
+@click.argument("release", type=options.FilledPath(exists=True, dir_okay=False), metavar="X.pkl")
 @click.option(
     "--output",
     "-o",
-    type=click.Path(path_type=Path),
+    type=options.FilledPath(),
     metavar="X.safetensors",
     help="The model file to write.  [default: the same name in the current folder]",
 )

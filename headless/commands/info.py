@@ -12,7 +12,7 @@ from headless.reporting import Reporter
 
 
 @click.command("info", epilog="\b\nExample:\n  dnerf-headless info demo-cars")
-@click.argument("model_name", metavar="NAME|FILE")
+@click.argument("model_name", type=options.ModelType(), metavar="NAME|FILE")
 @options.output_style_options
 def command(model_name: str, as_json: bool) -> None:
     """Print what is inside a model file.

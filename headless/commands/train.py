@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from pathlib import Path
 from typing import Any
 
 import click
@@ -32,13 +31,17 @@ class HoldoutType(click.ParamType[float]):
 
 
 @click.command("train", epilog="\b\nExample:\n  dnerf-headless train dnerf-annotate -o my-cars.safetensors")
-@click.argument(
-    "folders", nargs=-1, required=True, type=click.Path(exists=True, file_okay=False, path_type=Path), metavar="FOLDER..."
+@click.argument("folders", nargs=-1, required=True, type=options.FilledPath(exists=True, file_okay=False), metavar="FOLDER...")
+@click.option(
+    "--output", "-o", type=options.FilledPath(), required=True, metavar="X.safetensors", help="The model file to write."
 )
 @click.option(
-    "--output", "-o", type=click.Path(path_type=Path), required=True, metavar="X.safetensors", help="The model file to write."
+    "--model",
+    "model_name",
+    type=options.ModelType(),
+    metavar="NAME|FILE",
+    help="The generator.  [default: the one the folder was sampled from]",
 )
-@click.option("--model", "model_name", metavar="NAME|FILE", help="The generator.  [default: the one the folder was sampled from]")
 @click.option("--steps", type=click.IntRange(1, 1_000_000), default=_DEFAULT_TRAINING.steps, show_default=True)
 @click.option(
     "--feature-kind",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import re
+import secrets
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,7 +13,7 @@ from pathlib import Path
 from dnerf_core.errors import OutputError
 
 _TEMPORARY = re.compile(r"\.tmp-[0-9]{1,10}-(.+)", re.DOTALL)
-"""A temporary file's name: the process that writes it, and the name it will have."""
+"""A temporary file's name: a number that no other writer has drawn, and the name it will have."""
 
 _REMEDIES = {
     errno.ENOSPC: "free some space on that disk and repeat the command",
@@ -90,6 +91,12 @@ def make_folder(path: Path) -> None:
         raise output_error(path, error) from error
 
 
+def temporary_for(name: str) -> str | None:
+    """The final name of the file that `name` is a temporary file of; None where it is none."""
+    match = _TEMPORARY.fullmatch(name)
+    return None if match is None else match[1]
+
+
 def leftovers(folder: Path, is_ours: Callable[[str], object]) -> list[Path]:
     """The temporary files in `folder`, which may be missing, that an interrupted run left.
 
@@ -106,8 +113,8 @@ def leftovers(folder: Path, is_ours: Callable[[str], object]) -> list[Path]:
         return []
     except OSError as error:
         raise output_error(folder, error) from error
-    matches = [(name, _TEMPORARY.fullmatch(name)) for name in files]
-    return [folder / name for name, match in matches if match is not None and is_ours(match[1])]
+    finals = [(name, temporary_for(name)) for name in files]
+    return [folder / name for name, final in finals if final is not None and is_ours(final)]
 
 
 def remove_files(paths: Iterable[Path]) -> None:
@@ -131,7 +138,7 @@ def output_error(path: Path, error: OSError) -> OutputError:
 
 
 def _temporary_name(path: Path) -> Path:
-    return path.with_name(f".tmp-{os.getpid()}-{path.name}")
+    return path.with_name(f".tmp-{secrets.randbelow(10**10)}-{path.name}")
 
 
 def _sync(path: Path) -> None:

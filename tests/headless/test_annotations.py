@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dnerf_core.errors import AnnotationError, DNeRFError
+from dnerf_core.errors import AnnotationError, DNeRFError, UsageError
 from dnerf_core.labels import LabelSet
 from headless.annotations import missing_classes, read_annotations, read_mask
 from headless.writers.views import write_mask
@@ -270,7 +270,7 @@ def test_folders_of_one_generator_count_as_one(painted_folder: Path, folder: Pat
 
 
 def test_folders_that_do_not_go_together_are_refused(painted_folder: Path, folder: Path) -> None:
-    with pytest.raises(AnnotationError, match="expected each one once, found one twice"):
+    with pytest.raises(UsageError, match="expected each one once, found one twice"):
         read_annotations([folder, folder.parent / "." / "cloud"])
     (folder / "labels.json").write_text(json.dumps(LabelSet.from_names(["left", "bottom"]).to_json()))
     with pytest.raises(AnnotationError, match=r"labels.json: expected the labels of .*found background, left, bottom or other"):

@@ -10,6 +10,7 @@ import resource
 import socket
 import sys
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -130,6 +131,70 @@ def test_the_same_call_again_changes_nothing(fake_model: FakeModel, tmp_path: Pa
     # --subjects 3 is another spelling of the same call.
     assert cli.run(["render", "--subjects", "3", "--views", "2", "-o", str(tmp_path / "out")]) == 0
     assert snapshot(tmp_path / "out") == before
+
+
+def test_parts_in_any_order_make_the_same_folder(fake_model: FakeModel, tmp_path: Path) -> None:
+    """Each subject is made by its own part; the part that ends last writes what tells of all."""
+    call = ["render", "--seeds", "0-6", "--views", "2"]
+    assert cli.run([*call, "-o", str(tmp_path / "whole")]) == 0
+    parts = tmp_path / "parts"
+    for number, expected in ((3, [2, 5]), (1, [0, 3, 6]), (2, [1, 4])):
+        assert not (parts / "metadata.jsonl").exists()
+        fake_model.subjects_made.clear()
+        assert cli.run([*call, "--shard", f"{number}/3", "-o", str(parts)]) == 0
+        assert fake_model.subjects_made == expected
+    assert contents(parts) == contents(tmp_path / "whole")
+    # more parts than subjects, and another split of what is there: nothing is left to do
+    fake_model.subjects_made.clear()
+    assert cli.run([*call, "--shard", "9/9", "-o", str(parts)]) == 0
+    assert cli.run([*call, "-o", str(parts)]) == 0
+    assert fake_model.subjects_made == []
+
+
+def test_parts_side_by_side_make_the_same_folder(fake_model: FakeModel, tmp_path: Path) -> None:
+    call = ["render", "--seeds", "0-7", "--views", "2"]
+    assert cli.run([*call, "-o", str(tmp_path / "whole")]) == 0
+    for attempt in range(5):
+        parts = tmp_path / f"parts{attempt}"
+        with ThreadPoolExecutor(4) as pool:
+            codes = pool.map(lambda n, to=parts: cli.run([*call, "--shard", f"{n}/4", "-o", str(to)]), range(1, 5))
+            assert list(codes) == [0] * 4
+        assert contents(parts) == contents(tmp_path / "whole")
+
+
+def test_a_part_leaves_alone_what_other_parts_are_writing(fake_model: FakeModel, tmp_path: Path) -> None:
+    output = tmp_path / "out"
+    call = ["render", "--seeds", "0-2", "--views", "1", "-o", str(output)]
+    assert cli.run([*call, "--shard", "1/3"]) == 0
+    own, other, top = (
+        output / name for name in ("images/.tmp-7-s0001_v00.png", "images/.tmp-7-s0002_v00.png", ".tmp-7-labels.json")
+    )
+    for path in (own, other, top):
+        path.write_bytes(b"half")
+    assert cli.run([*call, "--shard", "2/3"]) == 0
+    assert (own.exists(), other.exists(), top.exists()) == (False, True, True)
+    assert cli.run([*call, "--shard", "3/3"]) == 0
+    assert not any(".tmp-" in name for name in contents(output))
+
+
+@pytest.mark.parametrize("text", ["0/3", "4/3", "1", "1/0", "a/b", "1/3/5", "-1/3", "1/9999999"])
+def test_a_part_that_is_none_is_refused(
+    text: str, fake_model: FakeModel, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.run(["render", "--shard", text, "-o", str(tmp_path / "out")]) == 2
+    assert f"expected a part such as 2/8, from 1/N to N/N with N up to 100000, found '{text}'" in error_line(capsys)
+
+
+def test_the_number_of_workers_changes_nothing(fake_model: FakeModel, tmp_path: Path) -> None:
+    """Nor what is made: each subject once, each view once."""
+    call = ["render", "--seeds", "0-5", "--views", "3"]
+    for count in (1, 2, 7):
+        fake_model.subjects_made.clear()
+        fake_model.views_made.clear()
+        assert cli.run([*call, "--workers", str(count), "-o", str(tmp_path / str(count))]) == 0
+        assert sorted(fake_model.subjects_made) == list(range(6))
+        assert len(fake_model.views_made) == 18
+        assert contents(tmp_path / str(count)) == contents(tmp_path / "1")
 
 
 @pytest.mark.parametrize("interruption", [KeyboardInterrupt(), CheckpointError("boom"), ZeroDivisionError("boom")])
