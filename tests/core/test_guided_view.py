@@ -13,6 +13,7 @@ from dnerf_core.guided_view import UNREAD_WEIGHT, VALUE_EPSILON, GuidedView, gui
 from dnerf_core.rendering.compositing import interval_weights
 from dnerf_core.rendering.density_grid import DensityGrid
 from dnerf_core.rendering.volume import RaySamples, composite, sample_rays
+from dnerf_core.semantic.packed import PackedSemantics
 from dnerf_core.subject import Subject, longest_ray
 from tests.core.semantic_cases import camera_tensors, tiny_camera
 from tests.core.test_subject import tiny_model
@@ -29,11 +30,11 @@ def one_colored(field: PackedField) -> PackedField:
     return dataclasses.replace(field, decoder=dataclasses.replace(field.decoder, color=field.decoder.color * 0, color_bias=bias))
 
 
-def view_with(subject: Subject, field: PackedField, grid: DensityGrid) -> GuidedView:
+def view_with(subject: Subject, field: PackedField, grid: DensityGrid, semantics: PackedSemantics | None = None) -> GuidedView:
     model, side = subject.model, subject.model.config.rays.neural_resolution
     rays, hit = model.generator.ray_bundle(*camera_tensors(tiny_camera(0.4)), side)
     pixel = hit.nonzero()[:, 0]
-    return guided_view(field, None, grid, rays.select(pixel), pixel, model.config)
+    return guided_view(field, semantics, grid, rays.select(pixel), pixel, model.config)
 
 
 def color_of(view: GuidedView) -> Tensor:
@@ -85,3 +86,21 @@ def test_rays_read_in_whole_are_what_the_field_says_there(subject: Subject) -> N
     # colours are not read under a weight of 1e-4, 32 times at most
     torch.testing.assert_close(colors, composite(field.colors, bundle, expected), rtol=0, atol=UNREAD_WEIGHT)
     assert expected.opacity.std() > 0.3
+
+
+@torch.no_grad()
+def test_semantics_make_up_for_the_samples_that_are_left_out(subject: Subject) -> None:
+    """With the same scores everywhere a ray has its opacity's share of them, and the background the rest; or it is background."""
+    branch, planes = subject.semantics.branch, subject.semantics.planes
+    same = PackedSemantics(branch, dataclasses.replace(planes, table=torch.ones_like(planes.table)))
+    view = view_with(subject, subject.field, subject.grid, same)
+    assert view.semantic_map is not None
+    found, opacity = view.semantic_map[0].flatten(1).t(), view.opacity.flatten()[:, None]
+    hidden = torch.nn.functional.softplus(len(planes.axes) + branch.hidden_bias)  # each plane reads 1, its rim too
+    scores = hidden @ branch.out_weight.t() / 8 + branch.out_bias
+    expected = opacity * scores + (1 - opacity) * branch.background
+    lit = opacity[:, 0] > 32 * branch.config.weight_epsilon  # then some sample is above it
+    assert lit.float().mean() > 0.3
+    torch.testing.assert_close(found[lit], expected[lit], rtol=0, atol=1e-3)
+    dark = opacity[:, 0] == 0
+    torch.testing.assert_close(found[dark], branch.background.expand(int(dark.sum()), -1))

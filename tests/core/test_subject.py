@@ -17,7 +17,7 @@ from dnerf_core.embedded import model_path
 from dnerf_core.generator.config import GeneratorConfig, RayConfig
 from dnerf_core.model import Model
 from dnerf_core.reference import LiteralSubject
-from dnerf_core.semantic.branch import SemanticBranch
+from dnerf_core.semantic.branch import SemanticBranch, label_mask, uncertainty
 from dnerf_core.semantic.config import RefinerConfig, SemanticConfig
 from dnerf_core.subject import ALL_CHANNELS, Channel, LabeledView, PartialView, Subject, longest_ray, resized, to_uint8
 from tests.core.semantic_cases import TINY, camera_tensors, tiny_camera, tiny_generator, tiny_ws
@@ -34,6 +34,7 @@ def model_of(config: GeneratorConfig, semantic: SemanticConfig | None) -> Model:
         branch = SemanticBranch(semantic, config, seed=3)
         with torch.no_grad():
             branch.triplane.measure([branch.triplane.inputs(generator.planes(tiny_ws(generator, 2)))])
+            branch.hidden_bias.normal_(generator=torch.Generator().manual_seed(2))
             branch.out_weight.mul_(10)
             if semantic.refiner.kind == "light":
                 branch.refiner.out.weight.normal_(generator=torch.Generator().manual_seed(1)).mul_(0.3)
@@ -123,7 +124,7 @@ VARIANTS = {
 @pytest.mark.parametrize("variant", list(VARIANTS))
 @torch.no_grad()
 def test_exact_views_are_the_literal_methods(variant: str) -> None:
-    """At neural resolution, 1e-4 as promised. The literal view decodes every sample to its end."""
+    """At neural resolution, 1e-4 as promised, and refined in float32 with the guide that the branch names."""
     subject = VARIANTS[variant]().subject(2)
     model, camera = subject.model, camera_tensors(CAMERA)
     assert model.branch is not None
@@ -142,6 +143,15 @@ def test_exact_views_are_the_literal_methods(variant: str) -> None:
     seen = literal.opacity > 0.01
     assert seen.float().mean() > 0.1
     torch.testing.assert_close(exact.distance[0][seen], literal.distance[seen], rtol=0, atol=1e-3)
+    image = model.generator.superresolve(literal.features, subject.ws)
+    maps = model.branch.split_map(literal.semantic_map)
+    guide = {"none": None, "rendered": literal.features, "rgb": image}[model.branch.config.refiner.guide]
+    scores = model.branch.refine(maps, guide)
+    view = subject.channels(CAMERA, channels=(*ALL_CHANNELS, "uncertainty"), exact=True)
+    assert view.rgb is not None and view.mask is not None and view.uncertainty is not None
+    assert np.mean(np.abs(view.rgb.astype(int) - to_uint8(image, 128)[0]) <= 1) > 0.999
+    assert np.mean(view.mask == label_mask(scores)[0].numpy()) > 0.999
+    assert np.mean(np.abs(view.uncertainty - uncertainty(scores)[0].numpy()) < 1e-4) > 0.99
 
 
 @pytest.mark.usefixtures("one_thread")
