@@ -7,6 +7,7 @@ import errno
 import json
 import os
 import resource
+import shutil
 import socket
 import sys
 from collections.abc import Callable, Iterator
@@ -582,6 +583,23 @@ def refusing_disk(victim: str, number: int) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(files.os, "fsync", fsync)
         yield
+
+
+@pytest.mark.parametrize("gone", ["out", "out/masks"])
+def test_a_folder_that_goes_away_meanwhile_is_one_line_and_the_run_can_be_repeated(
+    gone: str, fake_model: FakeModel, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def remove_before_view_4() -> None:
+        if len(fake_model.views_made) == 3:
+            shutil.rmtree(tmp_path / gone)
+
+    fake_model.before_view = remove_before_view_4
+    assert render(tmp_path / "out", "--workers", "2") == 1
+    assert "expected to write this file or folder, the system says: No such file or directory" in error_line(capsys)
+    fake_model.before_view = lambda: None
+    assert render(tmp_path / "out") == 0
+    assert render(tmp_path / "whole") == 0
+    assert contents(tmp_path / "out") == contents(tmp_path / "whole")
 
 
 @pytest.mark.parametrize("depth_format", ["exr", "npy"])
