@@ -77,5 +77,5 @@ def test_a_few_training_steps_are_the_cpus() -> None:
     training = BranchTrainingConfig(steps=4, seed=3)
     expected = train_branch(generator, ws, views, SemanticConfig(), training)
     got = train_branch(generator.to(DEVICE), ws.to(DEVICE), views, SemanticConfig(), training)
-    assert got.losses == pytest.approx(expected.losses, rel=0.02)
+    assert got.losses == pytest.approx(expected.losses, rel=5e-3)
     assert all(tensor.device.type == DEVICE and tensor.isfinite().all() for tensor in got.branch.state_dict().values())
