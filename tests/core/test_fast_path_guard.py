@@ -211,7 +211,7 @@ def test_a_subjects_own_work_is_done_once(monkeypatch: pytest.MonkeyPatch) -> No
 @pytest.mark.parametrize("name", ["planes", "field", "grid", "semantics", "superresolution"])
 def test_work_that_is_done_again_is_noticed(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A property that no longer keeps what it made."""
-    monkeypatch.setattr(Subject, name, property(vars(Subject)[name].func))
+    monkeypatch.setattr(Subject, name, property(vars(Subject)[name]._make))
     calls = calls_of_views(monkeypatch)
     assert any(calls[key] > 2 * count for key, count in ONCE.items())
 
@@ -231,6 +231,6 @@ def test_the_literal_method_would_be_noticed(demo: Subject, monkeypatch: pytest.
 @pytest.mark.parametrize("name", ["grid", "superresolution"])
 def test_a_subject_made_anew_for_each_view_would_be_noticed(demo: Subject, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """By its cost as well, whoever calls."""
-    monkeypatch.setattr(Subject, name, property(vars(Subject)[name].func))
+    monkeypatch.setattr(Subject, name, property(vars(Subject)[name]._make))
     with pytest.raises(AssertionError):
         check_cost(prepared_view(Subject(demo.model, demo.ws)), demo, DEMO)

@@ -213,6 +213,16 @@ def test_a_wall_by_hand() -> None:
     assert bool((z > 0.5).any())
 
 
+def test_a_single_sample_is_worth_a_ray() -> None:
+    """Thin matter round one layer of nodes: of 6 coarse samples, 0.32 apart, one lies in its cells, and the ray stays."""
+    values = empty_values(8)
+    values[3] = 3.0  # z = -0.3; its cells go from -0.5 to -0.1
+    (plan,) = plan_samples(DensityGrid.build(values, SIDE, LONGEST, 0.0), along_z(), 6, 1)
+    assert plan.read is not None and plan.ray.tolist() == [0]
+    z = plan.distances[0] - 2
+    assert plan.read[0].tolist() == ((z > -0.5) & (z < -0.1)).tolist() and int(plan.read.sum()) == 1
+
+
 def test_points_along_by_hand() -> None:
     origins, directions = torch.tensor([[1.0, 0.0], [2.0, 0.0], [3.0, 0.0]]), torch.tensor([[0.0, 1.0], [0.0, 0.0], [1.0, 0.0]])
     found = points_along(origins, directions, torch.tensor([[0.5, 1.0], [2.0, 4.0]]))

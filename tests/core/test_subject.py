@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -183,6 +184,17 @@ def test_subjects_seen_in_turn_are_those_seen_alone() -> None:
     for (i, j), view in in_turn.items():
         assert same(model.subject(j).render(cameras[i]), view)
     assert not same(in_turn[0, 0], in_turn[0, 1], ("rgb",))
+
+
+@pytest.mark.usefixtures("one_thread")
+def test_views_rendered_together_are_those_rendered_alone() -> None:
+    """By threads, on a subject of which nothing was made yet; equal to the bit."""
+    cameras = [tiny_camera(0.7 * i) for i in range(4)]
+    for exact in (False, True):
+        together, alone = (tiny_model().subject(1) for _ in range(2))
+        with ThreadPoolExecutor(4) as pool:
+            views = list(pool.map(lambda camera: together.render(camera, exact=exact), cameras))  # noqa: B023
+        assert all(same(alone.render(camera, exact=exact), view) for camera, view in zip(cameras, views, strict=True))
 
 
 @pytest.mark.usefixtures("one_thread")
