@@ -221,8 +221,7 @@ class Subject(Making):
         rendering = self.model.generator.render(self.planes.planes, cam2world, intrinsics, observe=keep_visible, colors=colors)
         maps = None
         if branch is not None and every is not None:
-            visible = join_visible(pieces) if pieces else _nothing_visible(branch, resolution, rendering.opacity)
-            maps = branch.maps(self.projected, visible)
+            maps = branch.maps(self.projected, join_visible(pieces))
         return _Raw(rendering.features if colors else None, rendering.distance, rendering.opacity, maps)
 
 
@@ -231,13 +230,6 @@ def longest_ray(rays: RayConfig, box_side: float) -> float:
     if rays.ray_start == "auto" or rays.ray_end == "auto":
         return math.sqrt(3) * box_side
     return rays.ray_end - rays.ray_start
-
-
-def _nothing_visible(branch: SemanticBranch, resolution: int, like: Tensor) -> VisibleSamples:
-    """What a camera that looks past the box sees."""
-    distances = None if branch.config.density_prior else like.new_zeros(0, branch.config.density_samples)
-    ray = torch.zeros(0, dtype=torch.int64, device=like.device)
-    return VisibleSamples(1, resolution, ray, like.new_zeros(0, 3), like.new_zeros(0), distances)
 
 
 def resized(image: Tensor, size_px: int) -> Tensor:
