@@ -44,3 +44,16 @@ class Making:
 
     def __init__(self) -> None:
         self._making = RLock()
+
+
+class Once(Making, Generic[T]):
+    """A value that is made when it is first asked for."""
+
+    def __init__(self, make: Callable[[], T]) -> None:
+        super().__init__()
+        self._make = make
+
+    @MadeOnce
+    def value(self) -> T:
+        """What `make` gave."""
+        return self._make()

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from dnerf_core.camera import Camera, arc_cameras, orbit_cameras
 from dnerf_core.generator.config import CameraConfig
-from headless.options import format_seeds
+from headless.plan import plan_json
 
 PathKind = Literal["arc", "orbit", "file"]
 
@@ -47,11 +46,8 @@ class ClipPlan:
     exact: bool
 
     def to_json(self) -> dict[str, Any]:
-        """Plain JSON values; seeds in the text form of `--seeds`."""
-        data = dataclasses.asdict(self)
-        return {key: list(value) if isinstance(value, tuple) else value for key, value in data.items()} | {
-            "seeds": format_seeds(self.seeds)
-        }
+        """Plain JSON values; see `plan_json`."""
+        return plan_json(self)
 
 
 @dataclass(frozen=True)

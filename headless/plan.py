@@ -6,7 +6,7 @@ import dataclasses
 import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal, Protocol
 
 import numpy as np
 
@@ -16,6 +16,24 @@ from headless.options import format_seeds
 from headless.writers.views import DepthFormat
 
 Spacing = Literal["even", "random"]
+
+
+class HasSeeds(Protocol):
+    """A plan of any command: a dataclass of plain values, seeds among them."""
+
+    __dataclass_fields__: ClassVar[dict[str, Any]]
+
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        """The subjects."""
+
+
+def plan_json(plan: HasSeeds) -> dict[str, Any]:
+    """A plan as plain JSON values; seeds in the text form of `--seeds`."""
+    data = dataclasses.asdict(plan)
+    return {key: list(value) if isinstance(value, tuple) else value for key, value in data.items()} | {
+        "seeds": format_seeds(plan.seeds)
+    }
 
 
 @dataclass(frozen=True)
@@ -49,11 +67,8 @@ class ViewPlan:
     exact: bool = False
 
     def to_json(self) -> dict[str, Any]:
-        """Plain JSON values; seeds in the text form of `--seeds`."""
-        data = dataclasses.asdict(self)
-        return {key: list(value) if isinstance(value, tuple) else value for key, value in data.items()} | {
-            "seeds": format_seeds(self.seeds)
-        }
+        """Plain JSON values; see `plan_json`."""
+        return plan_json(self)
 
 
 OPTION_NAMES = {

@@ -6,6 +6,8 @@ import json
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,7 +15,7 @@ import numpy as np
 from dnerf_core.camera import cameras_to_json
 from dnerf_core.errors import CheckpointError
 from dnerf_core.labels import LabelSet
-from dnerf_core.made_once import MadeOnce, Making
+from dnerf_core.made_once import Once
 from headless.clips import Clip, ClipPlan, Frame, Mix, frame_name
 from headless.reporting import Reporter
 from headless.workers import run_tasks
@@ -32,23 +34,10 @@ CAMERAS, LABELS, IMAGE, OVERLAY, SIDE_BY_SIDE = "cameras.json", "labels.mkv", "i
 MakeSubject = Callable[[Mix], "Subject"]
 
 
-class _SubjectOnce(Making):
-    """A subject that is made when its first frame is."""
-
-    def __init__(self, make_subject: MakeSubject, mix: Mix) -> None:
-        super().__init__()
-        self._make_subject, self._mix = make_subject, mix
-
-    @MadeOnce
-    def subject(self) -> Subject:
-        """The subject."""
-        return self._make_subject(self._mix)
-
-
 @dataclass(frozen=True)
 class _Task:
     frame: Frame
-    subject: _SubjectOnce
+    subject: Once[Subject]
 
 
 class VideoJob:
@@ -116,7 +105,7 @@ class VideoJob:
             self.reporter.warning(f"{clip.name}: {message}", name=clip.name)
 
     def _see(self, task: _Task) -> LabeledView:
-        return task.subject.subject.render(task.frame.camera, self.plan.resolution_px)
+        return task.subject.value.render(task.frame.camera, self.plan.resolution_px)
 
     def _open(self, clip: Clip, stack: ExitStack) -> Callable[[LabeledView], None]:
         """The clip's videos, whole when the stack closes; returns what adds a frame to all of them."""
@@ -153,10 +142,8 @@ class VideoJob:
 
 
 def _tasks(clip: Clip, make_subject: MakeSubject) -> Iterator[_Task]:
-    """The frames in order; frames of one subject share it."""
-    subject: _SubjectOnce | None = None
-    before: Mix | None = None
-    for frame in clip.frames:
-        if subject is None or frame.mix != before:
-            subject, before = _SubjectOnce(make_subject, frame.mix), frame.mix
-        yield _Task(frame, subject)
+    """The frames in order; frames of one subject that follow each other share it."""
+    for mix, frames in groupby(clip.frames, key=lambda frame: frame.mix):
+        subject = Once(partial(make_subject, mix))
+        for frame in frames:
+            yield _Task(frame, subject)

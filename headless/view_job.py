@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from dnerf_core.errors import CheckpointError, OutputError
 from dnerf_core.generator.config import CameraConfig
 from dnerf_core.labels import LabelSet
-from dnerf_core.made_once import MadeOnce, Making
+from dnerf_core.made_once import Once
 from headless.annotations import read_mask
 from headless.plan import WHOLE, PlannedView, Shard, ViewPlan, plan_subject, view_names
 from headless.reporting import Reporter
@@ -41,24 +41,11 @@ RenderView = Callable[..., "LabeledView"]
 """`render(camera, size_px)` of one subject."""
 
 
-class _SubjectOnce(Making):
-    """A subject that is made when its first view is."""
-
-    def __init__(self, make_subject: Callable[[int], RenderView], seed: int) -> None:
-        super().__init__()
-        self._make_subject, self.seed = make_subject, seed
-
-    @MadeOnce
-    def render(self) -> RenderView:
-        """How the subject is seen."""
-        return self._make_subject(self.seed)
-
-
 @dataclass(frozen=True)
 class _Task:
-    """A view that lacks some kinds of file, and its subject."""
+    """A view that lacks some kinds of file, and how its subject is seen."""
 
-    subject: _SubjectOnce
+    subject: Once[RenderView]
     view: PlannedView
     kinds: list[str]
 
@@ -170,18 +157,15 @@ class ViewJob:
     def _write_views(self, make_subject: Callable[[int], RenderView]) -> None:
         """Render and write the views that are missing, by `workers` threads; a failed one ends the job by its error."""
 
-        def subjects() -> Iterator[Iterator[_Task]]:
-            for seed in self.seeds:
-                if any(self.folder.missing_kinds(name) for name in view_names(self.plan, seed)):
-                    yield tasks(_SubjectOnce(make_subject, seed))
-
-        def tasks(subject: _SubjectOnce) -> Iterator[_Task]:
-            for view in self._subject(subject.seed):
+        def tasks(seed: int) -> Iterator[_Task]:
+            subject = Once(lambda: make_subject(seed))
+            for view in self._subject(seed):
                 if kinds := self.folder.missing_kinds(view.name):
                     yield _Task(subject, view, kinds)
 
+        subjects = (tasks(seed) for seed in self.seeds if self._missing([seed]))
         with self.reporter.progress("views", self.views_missing) as advance:
-            for task, empty in run_tasks(subjects(), self._make_view, self.workers):
+            for task, empty in run_tasks(subjects, self._make_view, self.workers):
                 self.views_written += 1
                 name = task.view.name
                 self.reporter.event("view", name=name, seed=task.view.seed, view=task.view.view)
@@ -191,7 +175,7 @@ class ViewJob:
                 advance()
 
     def _make_view(self, task: _Task) -> bool:
-        return self._write_view(task.view, task.kinds, task.subject.render(task.view.camera, self.plan.resolution_px))
+        return self._write_view(task.view, task.kinds, task.subject.value(task.view.camera, self.plan.resolution_px))
 
     def _subject(self, seed: int) -> list[PlannedView]:
         return plan_subject(self.plan, self.cameras, seed)
