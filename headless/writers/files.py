@@ -157,7 +157,7 @@ def output_error(path: Path, error: OSError) -> OutputError:
 
 
 def _temporary_name(path: Path) -> Path:
-    return path.with_name(f".tmp-{secrets.randbelow(10**10)}-{path.name}")
+    return path.with_name(f".tmp-{secrets.randbelow(10**10):010d}-{path.name}")
 
 
 def _sync(path: Path) -> None:

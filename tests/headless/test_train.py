@@ -440,7 +440,7 @@ def test_a_name_too_long_for_its_state_file_is_told_before_the_training(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(training_run, "train_branch", no_training)
-    output = tmp_path / f"{'x' * 230}.safetensors"
+    output = tmp_path / f"{'x' * 225}.safetensors"
     assert train(folder, output) == 1
     assert f"{state_path(output)}: expected to write this file or folder, the system says: File name" in error_line(capsys)
 
