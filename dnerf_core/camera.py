@@ -35,7 +35,7 @@ from .camera_frames import (
     look_at,
 )
 from .camera_pinhole import Camera, Rays, pixel_centers_uv
-from .errors import UsageError
+from .errors import UsageError, brief, json_fault
 
 if TYPE_CHECKING:
     from .generator.config import CameraConfig
@@ -180,13 +180,13 @@ def cameras_from_json(source: str | Mapping[str, Any], where: str = "cameras.jso
     if isinstance(source, str):
         try:
             data = json.loads(source)
-        except json.JSONDecodeError as error:
-            raise UsageError(f"{where}: expected JSON, found {error.msg} at line {error.lineno}; is it a cameras file?") from None
+        except (ValueError, RecursionError) as error:
+            raise UsageError(f"{where}: expected JSON, found {json_fault(error)}; is it a cameras file?") from None
     if not isinstance(data, Mapping):
         raise UsageError(f"{where}: expected a JSON object with views, found {type(data).__name__}; is it a cameras file?")
     version = data.get("version")
     if isinstance(version, bool) or version != CAMERAS_FORMAT_VERSION:
-        raise UsageError(f"{where}: version: expected {CAMERAS_FORMAT_VERSION}, found {version!r}; is it a cameras file?")
+        raise UsageError(f"{where}: version: expected {CAMERAS_FORMAT_VERSION}, found {brief(version)}; is it a cameras file?")
     views = data.get("views")
     if not isinstance(views, list) or not views:
         raise UsageError(f"{where}: views: expected a list of at least one camera, found {type(views).__name__}; add views")
@@ -196,6 +196,6 @@ def cameras_from_json(source: str | Mapping[str, Any], where: str = "cameras.jso
         if not isinstance(name, str) or not name:
             raise UsageError(f"{where}: views[{index}]: expected an object with a name, found {type(view).__name__}; name it")
         if name in cameras:
-            raise UsageError(f"{where}: views[{index}]: expected a new name, found {name!r} again; rename one of the two")
-        cameras[name] = Camera.from_json(view, f"{where}: views[{index}] {name!r}")
+            raise UsageError(f"{where}: views[{index}]: expected a new name, found {brief(name)} again; rename one of the two")
+        cameras[name] = Camera.from_json(view, f"{where}: views[{index}] {brief(name)}")
     return cameras

@@ -9,13 +9,13 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 # Relative, because the extension carries this module under a package name of Blender's choosing.
-from .errors import UsageError
+from .errors import UsageError, brief
 
 Float64Array = NDArray[np.float64]
 WorldUp = Literal["y", "z"]
@@ -46,7 +46,7 @@ def finite_array(values: ArrayLike, shape: tuple[int, ...], what: str) -> Float6
     except ValueError:  # rows of different lengths
         found = np.asarray(None)
     if found.dtype.kind not in "fiu":  # numpy would read "1" and True as numbers
-        raise UsageError(f"{what}: expected numbers in shape {list(shape)}, found {_short(values)}; pass plain numbers")
+        raise UsageError(f"{what}: expected numbers in shape {list(shape)}, found {brief(values)}; pass plain numbers")
     if found.shape != shape:
         raise UsageError(f"{what}: expected shape {list(shape)}, found {list(found.shape)}; pass an array of that shape")
     array = np.array(found, dtype=np.float64)
@@ -54,11 +54,6 @@ def finite_array(values: ArrayLike, shape: tuple[int, ...], what: str) -> Float6
         place = [int(i) for i in np.argwhere(~np.isfinite(array))[0]]
         raise UsageError(f"{what}: expected finite numbers, found {array[tuple(place)]} at {place}; check where it was computed")
     return array
-
-
-def _short(value: Any) -> str:
-    text = repr(value).replace("\n", " ")
-    return text if len(text) <= 60 else f"{text[:57]}..."
 
 
 def checked_pose(matrix: ArrayLike, what: str = "cam2world") -> Float64Array:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import reprlib
+from typing import Any
+
 
 class DNeRFError(Exception):
     """A job failed for a reason the user can act on. The command line prints its message as one line and exits with `exit_code`."""
@@ -25,3 +29,21 @@ class AnnotationError(DNeRFError):
 
 class OutputError(DNeRFError):
     """Results cannot be written where they were asked for."""
+
+
+_BRIEF = reprlib.Repr()
+_BRIEF.maxstring = _BRIEF.maxlong = _BRIEF.maxother = 60
+_BRIEF.maxlevel = 3
+
+
+def brief(value: Any) -> str:
+    """What a message shows of a value that a file holds: its repr on one line, cut where it is long or deep."""
+    text = " ".join(_BRIEF.repr(value).split())
+    return text if len(text) <= 80 else f"{text[:77]}..."
+
+
+def json_fault(error: ValueError | RecursionError) -> str:
+    """What a message says of a text that `json.loads` refused, by the exception that it raised."""
+    if isinstance(error, json.JSONDecodeError):
+        return f"{error.msg} at line {error.lineno}"
+    return "values nested too deeply" if isinstance(error, RecursionError) else "a number with too many digits"

@@ -11,13 +11,17 @@ from dnerf_core.generator.config import GeneratorConfig
 from dnerf_core.generator.packed_field import PackedField
 from dnerf_core.rendering.compositing import composite_distance, interval_weights, sample_weights
 from dnerf_core.rendering.density_grid import DensityGrid
-from dnerf_core.rendering.guided import SamplePlan, plan_samples, points_along
-from dnerf_core.rendering.segments import segment_sum, segment_total
+from dnerf_core.rendering.guided import SamplePlan, plan_samples
+from dnerf_core.rendering.segments import segment_total
 from dnerf_core.rendering.volume import RayBundle
+from dnerf_core.samples import SampleReader, Samples, TorchSamples
 from dnerf_core.semantic.packed import PackedSemantics
 
 VALUE_EPSILON = 1e-4
 """Colours are read only at samples whose weight exceeds this; at 96 samples a pixel is off by less than 0.01 in the worst case."""
+
+UNREAD_WEIGHT = 0.02
+"""A ray is read once more, in whole, where the samples that the grid ruled out turn out to hold more than this share of its light."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +59,7 @@ def guided_view(
     config: GeneratorConfig,
     *,
     colors: bool = True,
+    reader: type[SampleReader] = TorchSamples,
 ) -> GuidedView:
     """Render one view.
 
@@ -63,13 +68,20 @@ def guided_view(
         rays: M rays, of the pixels that can see anything.
         pixel: int64 [M], which pixel of the view (row-major) each is.
         colors: whether colour features are rendered.
+        reader: what reads the samples.
     """
     side = config.rays.neural_resolution
     channels = field.planes.table.shape[1] if colors else 0
     canvas = _Canvas(side * side, rays.start, channels, semantics)
     origins, directions = rays.origins.t().contiguous(), rays.directions.t().contiguous()
     for plan in plan_samples(grid, rays, config.rays.samples_coarse, config.rays.samples_fine):
-        _fill(canvas, plan, pixel[plan.ray], field, semantics, origins[:, plan.ray], directions[:, plan.ray])
+        place = None if plan.read is None else plan.read.flatten().nonzero()[:, 0]
+        samples = Samples(origins[:, plan.ray], directions[:, plan.ray], plan.distances, place)
+        lacking = _fill(canvas, plan, pixel[plan.ray], field, semantics, samples, reader)
+        if len(lacking):
+            plan = plan.whole(lacking)  # noqa: PLW2901
+            samples = Samples(origins[:, plan.ray], directions[:, plan.ray], plan.distances, None)
+            _fill(canvas, plan, pixel[plan.ray], field, semantics, samples, reader)
     features = None
     if canvas.color is not None:
         color = canvas.color
@@ -87,44 +99,41 @@ def _fill(
     pixel: Tensor,
     field: PackedField,
     semantics: PackedSemantics | None,
-    origins: Tensor,
-    directions: Tensor,
-) -> None:
-    """Read a plan's samples and composite them into its pixels; origins and directions are [3, M]."""
-    distances = plan.distances
-    rays, samples = distances.shape
-    if plan.read is None:
-        place = None
-        points = points_along(origins, directions, distances)
-    else:
-        place = plan.read.flatten().nonzero()[:, 0]
-        row = place.div(samples, rounding_mode="floor")
-        points = origins[:, row] + distances.flatten()[place] * directions[:, row]
-    taps = field.planes.taps(points)
-    hidden = field.hidden(taps)
-    raw = field.decoder.raw_density(hidden)
+    samples: Samples,
+    reader: type[SampleReader],
+) -> Tensor:
+    """Read a plan's samples and composite them into its pixels.
+
+    Returns:
+        int64 [L], the plan's rows whose unread samples hold more than `UNREAD_WEIGHT`: what is theirs is missing in the pixel's colour.
+    """
+    distances, place = samples.distances, samples.place
+    rays = len(distances)
+    read = reader(field, semantics, samples)
+    raw = read.raw_density()
     if place is not None:
         raw = plan.estimate.flatten().index_copy(0, place, raw)
-    raw = raw.view(rays, samples)
-    weights = interval_weights(distances, raw)
+    weights = interval_weights(distances, raw.view_as(distances))
     opacity = weights.sum(dim=1)
     canvas.opacity[pixel] = opacity
     canvas.distance[pixel] = composite_distance(weights, distances)
-    own = sample_weights(weights).flatten()
-    if place is not None:
-        own = own[place]
+    every = sample_weights(weights)
+    if plan.read is None or place is None:
+        own, lacking = every.flatten(), plan.ray[:0]
+    else:
+        own = every.flatten()[place]
+        lacking = (every.masked_fill(plan.read, 0.0).sum(dim=1) > UNREAD_WEIGHT).nonzero()[:, 0]
     if canvas.color is not None:
         keep = (own > VALUE_EPSILON).nonzero()[:, 0]
-        at = (keep if place is None else place[keep]).div(samples, rounding_mode="floor")
-        canvas.color[pixel] = segment_sum(field.decoder.colors(hidden[keep]), own[keep], at, rays)
+        canvas.color[pixel] = read.color_sums(keep, own[keep], samples.ray_of(keep))
     if semantics is not None:
         assert canvas.semantic is not None
         keep = (own > semantics.branch.config.weight_epsilon).nonzero()[:, 0]
-        at = (keep if place is None else place[keep]).div(samples, rounding_mode="floor")
-        weight = own[keep]
-        sums = segment_sum(semantics.hidden(taps.select(keep)), weight, at, rays)
+        weight, at = own[keep], samples.ray_of(keep)
+        sums = read.hidden_sums(keep, weight, at)
         # what was left out is made up for, so that a ray keeps its opacity; a ray that has nothing left shows background
         kept = segment_total(weight, at, rays)
         met = kept > 0
         sums *= torch.where(met, opacity / kept, torch.zeros_like(kept))[:, None]
         canvas.semantic[pixel] = semantics.branch.map_of_sums(sums, torch.where(met, opacity, torch.zeros_like(opacity)))
+    return lacking

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 # Relative, because the extension carries this module under a package name of Blender's choosing.
-from .errors import AnnotationError
+from .errors import AnnotationError, brief, json_fault
 
 __all__ = [
     "BACKGROUND_COLOR",
@@ -58,16 +58,18 @@ class Label:
 
     def __post_init__(self) -> None:
         if not _whole(self.id, MAX_PART_ID):
-            raise AnnotationError(f"label {self.name!r}: id: expected 0 to {MAX_PART_ID}, found {self.id!r}; 255 means ignore")
+            raise AnnotationError(
+                f"label {brief(self.name)}: id: expected 0 to {MAX_PART_ID}, found {brief(self.id)}; 255 means ignore"
+            )
         name = self.name
         if not isinstance(name, str) or not name or not name.isprintable() or name != name.strip() or set(name) & set("/\\"):
             raise AnnotationError(
-                f"label {self.id}: name: expected printable text without / or \\ or spaces around it, found {name!r}; rename it"
+                f"label {self.id}: name: expected printable text without / or \\ or spaces around it, found {brief(name)}; rename it"
             )
         color = self.color
         if not isinstance(color, tuple | list) or len(color) != 3 or not all(_whole(channel, 255) for channel in color):
             raise AnnotationError(
-                f"label {name!r}: color: expected three whole numbers from 0 to 255, found {color!r}; correct it"
+                f"label {brief(name)}: color: expected three whole numbers from 0 to 255, found {brief(color)}; correct it"
             )
         object.__setattr__(self, "color", tuple(color))
 
@@ -200,19 +202,21 @@ class LabelSet:
         if isinstance(source, str):
             try:
                 data = json.loads(source)
-            except json.JSONDecodeError as error:
-                raise AnnotationError(
-                    f"{where}: expected JSON, found {error.msg} at line {error.lineno}; is it a labels file?"
-                ) from None
+            except (ValueError, RecursionError) as error:
+                raise AnnotationError(f"{where}: expected JSON, found {json_fault(error)}; is it a labels file?") from None
         _expect_keys(data, ("version", "labels", "ignore"), where)
         for key, expected in (("version", LABELS_FORMAT_VERSION), ("ignore", IGNORE_ID)):
             if isinstance(data[key], bool) or data[key] != expected:
                 raise AnnotationError(
-                    f"{where}: {key}: expected {expected}, found {data[key]!r}; is it this program's labels file?"
+                    f"{where}: {key}: expected {expected}, found {brief(data[key])}; is it this program's labels file?"
                 )
         if not isinstance(data["labels"], list):
             raise AnnotationError(
                 f"{where}: labels: expected a list, found {type(data['labels']).__name__}; is it a labels file?"
+            )
+        if len(data["labels"]) > MAX_PART_ID + 1:
+            raise AnnotationError(
+                f"{where}: labels: expected at most {MAX_PART_ID + 1}, found {len(data['labels'])}; merge some parts"
             )
         for index, entry in enumerate(data["labels"]):
             _expect_keys(entry, ("id", "name", "color"), f"{where}: labels[{index}]")
@@ -230,7 +234,7 @@ def _refuse_repeats(what: str, values: Sequence[Any], remedy: str) -> None:
 
 def _expect_keys(data: Any, keys: tuple[str, ...], where: str) -> None:
     if not isinstance(data, Mapping) or set(data) != set(keys):
-        found = ", ".join(map(str, data)) or "none" if isinstance(data, Mapping) else type(data).__name__
+        found = ", ".join(str(key)[:40] for key in list(data)[:6]) or "none" if isinstance(data, Mapping) else type(data).__name__
         raise AnnotationError(f"{where}: expected an object with the keys {', '.join(keys)}, found {found}; correct the file")
 
 

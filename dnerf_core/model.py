@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from functools import cached_property
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -11,20 +12,24 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from dnerf_core.camera import Camera, sphere_camera
+from dnerf_core.checkpoints.config_ranges import check_branch_ranges
 from dnerf_core.checkpoints.model_file import ModelHeader, load_model_file
+from dnerf_core.checkpoints.safetensors_layout import DAMAGED
 from dnerf_core.embedded import model_path
 from dnerf_core.errors import CheckpointError, UsageError
 from dnerf_core.generator.config import GeneratorConfig, config_from_json
 from dnerf_core.generator.eg3d import Generator
+from dnerf_core.kernels.choice import KernelChoice, check_kernels, sample_reader
 from dnerf_core.labels import LabelSet
-from dnerf_core.precision import convolution_dtype
+from dnerf_core.made_once import MadeOnce, Making
+from dnerf_core.precision import convolution_dtype, reproducible_convolutions
 from dnerf_core.semantic.branch import SemanticBranch
 from dnerf_core.semantic.config import SemanticConfig
 from dnerf_core.semantic.refiner import PreparedRefiner
 from dnerf_core.subject import Subject
 
 
-class Model:
+class Model(Making):
     """A frozen generator, its semantic branch if there is one, and what the classes mean, on one device."""
 
     def __init__(
@@ -36,30 +41,38 @@ class Model:
         device: torch.device,
         *,
         exact: bool = False,
+        kernels: KernelChoice = "torch",
     ) -> None:
+        super().__init__()
         self.generator, self.branch = generator, branch
         self.header, self.sha256, self.device = header, sha256, device
         self.exact, self.convolution_dtype = exact, convolution_dtype(device)
+        self.sample_reader = sample_reader(kernels)
 
     @staticmethod
-    def load(name_or_path: str | Path, device: str | torch.device = "cpu", *, exact: bool = False) -> Model:
+    def load(
+        name_or_path: str | Path, device: str | torch.device = "cpu", *, exact: bool = False, kernels: KernelChoice = "torch"
+    ) -> Model:
         """Load a model file, or an embedded model by name ("demo-cars").
 
         Args:
             exact: views are the literal method's to 1e-4, and slow; see `Subject.channels`.
+            kernels: "triton" reads and composites the samples of views that are not exact by fused kernels; see docs/gpu.md.
         Raises:
             CheckpointError: no such file, or it cannot be used.
+            UsageError: the kernels cannot run here.
         """
+        place = torch.device(device)
+        check_kernels(kernels, place)
         loaded = load_model_file(model_path(name_or_path))
         with torch.device("meta"):  # no first weights are drawn, so loading is quick and leaves global random state alone
             generator = Generator(loaded.header.generator_config)
         generator.load_published(loaded.generator_state)
-        place = torch.device(device)
         generator.to(place).eval().requires_grad_(False)
         branch = None
         if loaded.semantic_state is not None:
             branch = _load_branch(loaded.header, loaded.semantic_state).to(place).eval().requires_grad_(False)
-        return Model(generator, branch, loaded.header, loaded.sha256, place, exact=exact)
+        return Model(generator, branch, loaded.header, loaded.sha256, place, exact=exact, kernels=kernels)
 
     @property
     def config(self) -> GeneratorConfig:
@@ -76,7 +89,13 @@ class Model:
         """Whether views come with masks."""
         return self.branch is not None
 
-    @cached_property
+    @contextmanager
+    def inference(self) -> Iterator[None]:
+        """What views are computed in: no gradients, and the same numbers on every run."""
+        with torch.no_grad(), reproducible_convolutions(self.device):
+            yield
+
+    @MadeOnce
     def prepared_refiner(self) -> PreparedRefiner:
         """The semantic super-resolution, prepared for inference."""
         assert self.branch is not None
@@ -113,9 +132,16 @@ class Model:
             z = torch.from_numpy(self.latent(seed))[None].to(self.device)
             return Subject(self, self.ws(z, truncation))
 
+    def between(self, first_seed: int, second_seed: int, share: float, truncation: float = 1.0) -> Subject:
+        """A subject on the straight line in w from that of one seed (share 0) to that of another (share 1)."""
+        with torch.no_grad():
+            first, second = self.subject(first_seed, truncation).ws, self.subject(second_seed, truncation).ws
+            return Subject(self, torch.lerp(first, second, share))
+
 
 def _load_branch(header: ModelHeader, state: dict[str, Tensor]) -> SemanticBranch:
     config = config_from_json(SemanticConfig, header.semantic_config, f"{header.path}: semantic")
+    check_branch_ranges(config, header.generator_config, f"{header.path}: semantic", DAMAGED)
     branch = SemanticBranch(config, header.generator_config)
     own = branch.state_dict()
     for name in sorted(own.keys() | state.keys()):

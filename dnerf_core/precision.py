@@ -1,8 +1,16 @@
-"""Which number format the super-resolutions' convolutions run in; everything else is float32."""
+"""Which number format convolutions run in: the super-resolutions' are chosen here, everything else is float32."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from threading import Lock
+from typing import Any
+
 import torch
+
+_AMPERE = 8
+"""Major compute capability from which NVIDIA's matrix units take bfloat16."""
 
 
 def convolution_dtype(device: torch.device) -> torch.dtype:
@@ -11,7 +19,56 @@ def convolution_dtype(device: torch.device) -> torch.dtype:
     A CPU with bfloat16 instructions but no matrix units stays at float32: what it would gain there has not been measured.
     """
     if device.type == "cuda":
-        return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float32
+        # torch.cuda.is_bf16_supported() would answer for the current device, and yes where bfloat16 is only emulated
+        return torch.bfloat16 if torch.cuda.get_device_capability(device)[0] >= _AMPERE else torch.float32
     if device.type == "cpu" and torch.backends.mkldnn.is_available() and torch.cpu._is_amx_tile_supported():
         return torch.bfloat16
     return torch.float32
+
+
+@contextmanager
+def reproducible_convolutions(device: torch.device) -> Iterator[None]:
+    """Convolutions on a CUDA device round to the format they are in and nothing coarser, and give the same on every run.
+
+    cuDNN does neither by default: float32 convolutions take their inputs in TF32 (10 bits of mantissa), and transposed ones may add up
+    by atomics. The switches are the whole process's; the last thread that leaves puts them back. Elsewhere this does nothing.
+    """
+    if device.type != "cuda":
+        yield
+        return
+    _cudnn_switches.enter()
+    try:
+        yield
+    finally:
+        _cudnn_switches.leave()
+
+
+class _CudnnSwitches:
+    """cuDNN's settings while any thread renders."""
+
+    def __init__(self) -> None:
+        self._lock, self._inside = Lock(), 0
+        self._before: list[tuple[Any, str, Any]] = []
+
+    def enter(self) -> None:
+        with self._lock:
+            self._inside += 1
+            if self._inside > 1:
+                return
+            cudnn: Any = torch.backends.cudnn
+            # torch 2.9 brought a switch for convolutions alone; once it is used, the old one raises where it is read
+            format_switch = (cudnn.conv, "fp32_precision", "ieee") if hasattr(cudnn, "conv") else (cudnn, "allow_tf32", False)
+            switches = [(cudnn, "deterministic", True), format_switch]
+            self._before = [(owner, name, getattr(owner, name)) for owner, name, _ in switches]
+            for owner, name, value in switches:
+                setattr(owner, name, value)
+
+    def leave(self) -> None:
+        with self._lock:
+            self._inside -= 1
+            if not self._inside:
+                for owner, name, value in self._before:
+                    setattr(owner, name, value)
+
+
+_cudnn_switches = _CudnnSwitches()

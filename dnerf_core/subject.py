@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import math
 from dataclasses import dataclass
-from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -20,11 +19,12 @@ from dnerf_core.generator.eg3d import Planes
 from dnerf_core.generator.packed_field import PackedField
 from dnerf_core.generator.prepared import PreparedSuperResolution
 from dnerf_core.guided_view import guided_view
+from dnerf_core.made_once import MadeOnce, Making
 from dnerf_core.rendering.density_grid import DensityGrid
 from dnerf_core.rendering.depth import planar_depth
 from dnerf_core.rendering.rays import pixel_centres, pixel_rays
 from dnerf_core.rendering.volume import RayBundle, RaySamples
-from dnerf_core.semantic.branch import SemanticBranch, SemanticMaps, label_mask
+from dnerf_core.semantic.branch import SemanticBranch, SemanticMaps, label_mask, uncertainty
 from dnerf_core.semantic.packed import PackedSemantics
 from dnerf_core.semantic.triplane import ProjectedPlanes
 from dnerf_core.semantic.visibility import VisibleSamples, density_pass, join_visible, visible_samples
@@ -32,7 +32,7 @@ from dnerf_core.semantic.visibility import VisibleSamples, density_pass, join_vi
 if TYPE_CHECKING:
     from dnerf_core.model import Model
 
-Channel = Literal["rgb", "mask", "depth"]
+Channel = Literal["rgb", "mask", "depth", "uncertainty"]
 ALL_CHANNELS: tuple[Channel, ...] = ("rgb", "mask", "depth")
 
 GRID_NODES = 64
@@ -58,11 +58,17 @@ class LabeledView:
 
 @dataclass(frozen=True, eq=False)
 class PartialView:
-    """Some channels of a view, as `LabeledView` has them; None for what was not asked for, and for the mask of a model without labels."""
+    """Some channels of a view; None for what was not asked for, and for mask and uncertainty of a model without labels.
+
+    Attributes:
+        rgb, mask, depth_planar: as `LabeledView` has them.
+        uncertainty: float32 [H, W], entropy of the class probabilities as a share of its highest: 0 certain, 1 all classes alike.
+    """
 
     rgb: NDArray[np.uint8] | None
     mask: NDArray[np.uint8] | None
     depth_planar: NDArray[np.float32] | None
+    uncertainty: NDArray[np.float32] | None = None
 
 
 @dataclass(frozen=True)
@@ -75,51 +81,55 @@ class _Raw:
     maps: SemanticMaps | None
 
 
-class Subject:
-    """One latent made solid: its planes and what is derived from them are made once, on first need, and every view reads them."""
+class Subject(Making):
+    """One latent made solid: its planes and what is derived from them are made once, on first need, and every view reads them.
+
+    Views may be rendered from several threads.
+    """
 
     def __init__(self, model: Model, ws: Tensor) -> None:
         """ws [1, num_ws, w_dim] on the model's device."""
+        super().__init__()
         self.model, self.ws = model, ws
 
-    @cached_property
+    @MadeOnce
     def planes(self) -> Planes:
         """The subject's planes and block features."""
-        with torch.no_grad():
+        with self.model.inference():
             return self.model.generator.planes(self.ws)
 
-    @cached_property
+    @MadeOnce
     def projected(self) -> ProjectedPlanes:
         """The subject's semantic tri-plane, after the decoder's first layer."""
         assert self.model.branch is not None
-        with torch.no_grad():
+        with self.model.inference():
             return self.model.branch.project(self.planes)
 
-    @cached_property
+    @MadeOnce
     def field(self) -> PackedField:
         """The radiance field, packed for inference."""
-        with torch.no_grad():
+        with self.model.inference():
             return PackedField.pack(self.planes.planes, self.model.generator.decoder, self.model.config)
 
-    @cached_property
+    @MadeOnce
     def grid(self) -> DensityGrid:
         """The density grid that all views share."""
-        with torch.no_grad():
+        with self.model.inference():
             rays = self.model.config.rays
             inset = rays.auto_inset if rays.ray_start == "auto" else None
             return self.field.density_grid(GRID_NODES, longest_ray(rays, self.model.config.triplane.box_warp), inset)
 
-    @cached_property
+    @MadeOnce
     def semantics(self) -> PackedSemantics:
         """The semantic tri-plane, packed for inference."""
         assert self.model.branch is not None
-        with torch.no_grad():
+        with self.model.inference():
             return PackedSemantics.pack(self.model.branch, self.projected)
 
-    @cached_property
+    @MadeOnce
     def superresolution(self) -> PreparedSuperResolution:
         """The super-resolution with this subject's styles folded in."""
-        with torch.no_grad():
+        with self.model.inference():
             return PreparedSuperResolution(self.model.generator.superresolution, self.ws, self.model.convolution_dtype)
 
     def render(self, camera: Camera, size_px: int | None = None, *, exact: bool | None = None) -> LabeledView:
@@ -147,10 +157,10 @@ class Subject:
         """
         exact = self.model.exact if exact is None else exact
         size = size_px or self.model.config.image_size
-        branch = self.model.branch if "mask" in channels else None
+        branch = self.model.branch if "mask" in channels or "uncertainty" in channels else None
         guide_kind = "none" if branch is None else branch.config.refiner.guide
         colors = "rgb" in channels or guide_kind != "none"
-        with torch.no_grad():
+        with self.model.inference():
             cam2world = torch.tensor(camera.cam2world, dtype=torch.float32, device=self.model.device)[None]
             intrinsics = torch.tensor(camera.intrinsics, dtype=torch.float32, device=self.model.device)[None]
             see = self._see_exactly if exact else self._see
@@ -158,11 +168,13 @@ class Subject:
             image = None
             if raw.features is not None and ("rgb" in channels or guide_kind == "rgb"):
                 image = self.model.generator.superresolve(raw.features, self.ws) if exact else self.superresolution(raw.features)
-            mask = depth = rgb = None
+            mask = depth = rgb = doubt = None
             if branch is not None and raw.maps is not None:
                 guide = {"none": None, "rendered": raw.features, "rgb": image}[guide_kind]
                 refine = branch.refiner if exact else self.model.prepared_refiner
-                mask = label_mask(resized(refine(raw.maps.scores, raw.maps.features, guide), size))[0].cpu().numpy()
+                scores = resized(refine(raw.maps.scores, raw.maps.features, guide), size)
+                mask = label_mask(scores)[0].cpu().numpy() if "mask" in channels else None
+                doubt = uncertainty(scores)[0].cpu().numpy() if "uncertainty" in channels else None
             if "depth" in channels:
                 depth = (
                     planar_depth(raw.distance, raw.opacity, intrinsics, size, self.model.config.triplane.box_warp)[0]
@@ -172,7 +184,7 @@ class Subject:
             if "rgb" in channels:
                 assert image is not None
                 rgb = to_uint8(image, size)[0]
-        return PartialView(rgb, mask, depth)
+        return PartialView(rgb, mask, depth, doubt)
 
     def _see(self, cam2world: Tensor, intrinsics: Tensor, branch: SemanticBranch | None, colors: bool) -> _Raw:
         """The fast path. A branch with a density of its own needs every sample, and gets a density pass as in the exact one."""
@@ -183,9 +195,11 @@ class Subject:
         pixel = torch.arange(len(uv), device=uv.device) if footprint is None else footprint.nonzero()[:, 0]
         rays, hit = self.model.generator.limit_rays(*pixel_rays(cam2world, intrinsics, uv[pixel][None]))
         if not bool(hit.all()):
-            pixel, rays = pixel[hit], rays.select(hit)
+            met = hit.nonzero()[:, 0]  # an index once: a CUDA device has to be waited for to count each use of a mask
+            pixel, rays = pixel[met], rays.select(met)
         guided = branch is not None and branch.config.density_prior
-        view = guided_view(self.field, self.semantics if guided else None, self.grid, rays, pixel, config, colors=colors)
+        semantics, reader = self.semantics if guided else None, self.model.sample_reader
+        view = guided_view(self.field, semantics, self.grid, rays, pixel, config, colors=colors, reader=reader)
         maps = None
         if view.semantic_map is not None and branch is not None:
             maps = branch.split_map(view.semantic_map)
@@ -207,8 +221,7 @@ class Subject:
         rendering = self.model.generator.render(self.planes.planes, cam2world, intrinsics, observe=keep_visible, colors=colors)
         maps = None
         if branch is not None and every is not None:
-            visible = join_visible(pieces) if pieces else _nothing_visible(branch, resolution, rendering.opacity)
-            maps = branch.maps(self.projected, visible)
+            maps = branch.maps(self.projected, join_visible(pieces))
         return _Raw(rendering.features if colors else None, rendering.distance, rendering.opacity, maps)
 
 
@@ -217,13 +230,6 @@ def longest_ray(rays: RayConfig, box_side: float) -> float:
     if rays.ray_start == "auto" or rays.ray_end == "auto":
         return math.sqrt(3) * box_side
     return rays.ray_end - rays.ray_start
-
-
-def _nothing_visible(branch: SemanticBranch, resolution: int, like: Tensor) -> VisibleSamples:
-    """What a camera that looks past the box sees."""
-    distances = None if branch.config.density_prior else like.new_zeros(0, branch.config.density_samples)
-    ray = torch.zeros(0, dtype=torch.int64, device=like.device)
-    return VisibleSamples(1, resolution, ray, like.new_zeros(0, 3), like.new_zeros(0), distances)
 
 
 def resized(image: Tensor, size_px: int) -> Tensor:

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import struct
-import zlib
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,16 +18,20 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from dnerf_core.camera import Camera, cameras_from_json
-from dnerf_core.errors import AnnotationError
+from dnerf_core.errors import AnnotationError, UsageError, brief, json_fault
 from dnerf_core.labels import IGNORE_ID, LabelSet
-from headless.options import parse_seeds
+from headless import options
 from headless.plan import view_name
-from headless.writers.folder import RECORD_FORMAT, RECORD_NAME, RECORD_VERSION
+from headless.writers.folder import RECORD_FORMAT
+from headless.writers.result_folder import RECORD_NAME, RECORD_VERSION
+from headless.writers.views import PICTURE_ERRORS
 
 Subject = tuple[int, float]
 """Seed and truncation: what a subject is of a given model."""
 
 _PICTURES = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp"}
+_MAX_CAMERA_DISTANCE = 1e6
+"""Farther away, rays in float32 no longer tell one pixel from the next."""
 _LISTED = 3
 """Files that a message names before it says how many more there are."""
 
@@ -95,10 +98,11 @@ def read_annotations(folders: Sequence[Path], *, skip_unpainted: bool = False) -
         skip_unpainted: leave out masks in which nothing is painted instead of refusing them.
 
     Raises:
+        UsageError: a folder named twice.
         AnnotationError: a folder or file that cannot be used as it is; the message names it.
     """
     if len({folder.resolve() for folder in folders}) < len(folders):
-        raise AnnotationError("annotated folders: expected each one once, found one twice; name it once")
+        raise UsageError("annotated folders: expected each one once, found one twice; name it once")
     parts = [_read_folder(folder) for folder in folders]
     first = parts[0]
     for part in parts[1:]:
@@ -115,11 +119,14 @@ def read_annotations(folders: Sequence[Path], *, skip_unpainted: bool = False) -
     images = [image for part in parts for image in part.images]
     painted = [image for image in images if _is_painted(image.mask)]
     if not painted:
-        raise AnnotationError(f"{_shown_folders(folders)}: expected painted masks, found only background; paint some first")
-    if len(painted) < len(images) and not skip_unpainted:
-        empty = [str(image.mask_path) for image in images if not _is_painted(image.mask)]
         raise AnnotationError(
-            f"{_listed(empty)}: expected painted masks, found only background in {len(empty)} of {len(images)}; "
+            f"{_shown_folders(folders)}: expected painted masks, found only {_unpainted_kinds(images)}; paint some first"
+        )
+    if len(painted) < len(images) and not skip_unpainted:
+        empty = [image for image in images if not _is_painted(image.mask)]
+        raise AnnotationError(
+            f"{_listed([str(image.mask_path) for image in empty])}: expected painted masks, found only "
+            f"{_unpainted_kinds(empty)} in {len(empty)} of {len(images)}; "
             "paint them, or leave them out with --skip-unpainted"
         )
     return Annotations(
@@ -153,7 +160,7 @@ def read_mask(path: Path, labels: LabelSet, size_px: int) -> NDArray[np.uint8]:
 def _decoded(path: Path, size_px: int) -> tuple[str, NDArray[np.uint8], NDArray[np.uint8] | None]:
     """Mode, pixels and, of a palette image without transparency, the palette uint8 [256, 3]; other colour images as RGBA."""
     try:
-        with Image.open(path) as image:
+        with Image.open(path, formats=("PNG",)) as image:
             # Before the pixels are read: a small file may claim a very large picture.
             if image.size != (size_px, size_px):
                 width, height = image.size
@@ -176,8 +183,7 @@ def _decoded(path: Path, size_px: int) -> tuple[str, NDArray[np.uint8], NDArray[
         raise AnnotationError(
             f"{path}: expected a mask, found no file; restore it, or repeat the sample command for an empty one"
         ) from error
-    except (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error, Image.DecompressionBombError) as error:
-        # All of these are Pillow's ways to say that a picture is damaged.
+    except PICTURE_ERRORS as error:
         raise AnnotationError(f"{path}: expected a PNG image, it cannot be read: {error}; save the mask again") from error
     raise AnnotationError(
         f"{path}: expected a palette, RGB, RGBA or 8-bit gray image, found mode {mode}; save it as one of these"
@@ -221,15 +227,28 @@ def _is_painted(mask: NDArray[np.uint8]) -> bool:
     return bool(((mask != 0) & (mask != IGNORE_ID)).any())
 
 
+def _unpainted_kinds(images: Sequence[AnnotatedImage]) -> str:
+    """What unpainted masks hold."""
+    kinds = []
+    if any((image.mask == 0).any() for image in images):
+        kinds.append("background")
+    if any((image.mask == IGNORE_ID).any() for image in images):
+        kinds.append(f"ignored pixels ({IGNORE_ID})")
+    return " and ".join(kinds)
+
+
 def _read_folder(folder: Path) -> Annotations:
     plan = _read_plan(folder)
     labels = LabelSet.from_json(_text(folder / "labels.json"), str(folder / "labels.json"))
     cameras_path = folder / "cameras.json"
-    cameras = cameras_from_json(_text(cameras_path), str(cameras_path))
+    cameras = _read_cameras(cameras_path)
     expected = {view_name(seed, view): (seed, view) for seed in plan.seeds for view in range(plan.views)}
     _same_names(f"{cameras_path}: cameras", list(expected), list(cameras), "restore the file; the sample command writes it anew")
     masks = folder / "masks"
-    paths = sorted(masks.iterdir()) if masks.is_dir() else []
+    try:
+        paths = sorted(masks.iterdir()) if masks.is_dir() else []
+    except OSError as error:
+        raise AnnotationError(f"{masks}: expected a folder of masks, it cannot be read: {error.strerror}; correct it") from error
     # An editor's own files may lie beside the masks; another picture may be a mask under a wrong name.
     found = [path.name for path in paths if path.suffix.lower() in _PICTURES and not path.name.startswith(".")]
     _same_names(
@@ -244,6 +263,21 @@ def _read_folder(folder: Path) -> Annotations:
         mask = read_mask(path, labels, plan.size_px)
         images.append(AnnotatedImage(name, (seed, plan.truncation), view, cameras[name], mask, path))
     return Annotations((folder,), plan.model, plan.generator_sha256, labels, tuple(images), 0)
+
+
+def _read_cameras(path: Path) -> dict[str, Camera]:
+    try:
+        cameras = cameras_from_json(_text(path), str(path))
+    except UsageError as error:  # what the file holds is no option of the call
+        raise AnnotationError(str(error)) from error
+    for name, camera in cameras.items():
+        distance = float(np.abs(camera.position).max())
+        if distance > _MAX_CAMERA_DISTANCE:
+            raise AnnotationError(
+                f"{path}: {brief(name)}: cam2world: expected a position within {_MAX_CAMERA_DISTANCE:g} of the origin, found "
+                f"{distance:g}; restore the file"
+            )
+    return cameras
 
 
 @dataclass(frozen=True)
@@ -264,15 +298,19 @@ def _read_plan(folder: Path) -> _Plan:
         raise AnnotationError(f"{folder}: expected a folder made by `sample`, found no {RECORD_NAME}; name such a folder")
     try:
         record: Any = json.loads(_text(path))
-    except ValueError as error:
-        raise AnnotationError(f"{path}: expected the record of a sample call, found no JSON ({error}); restore it") from error
+    except (ValueError, RecursionError) as error:
+        raise AnnotationError(
+            f"{path}: expected the record of a sample call, found no JSON ({json_fault(error)}); restore it"
+        ) from error
     known = isinstance(record, dict) and record.get("format") == RECORD_FORMAT and record.get("format_version") == RECORD_VERSION
     if not known:
         raise AnnotationError(
             f"{path}: expected format {RECORD_FORMAT} {RECORD_VERSION}, found another; name a folder of `sample`"
         )
     if record.get("command") != "sample":
-        raise AnnotationError(f"{path}: expected a folder made by `sample`, found one by {record.get('command')!r}; name another")
+        raise AnnotationError(
+            f"{path}: expected a folder made by `sample`, found one by {brief(record.get('command'))}; name another"
+        )
     plan = record.get("plan")
     kinds: dict[str, type | tuple[type, ...]] = {
         "model": str,
@@ -287,9 +325,24 @@ def _read_plan(folder: Path) -> _Plan:
             raise AnnotationError(f"{path}: plan: expected a value of {key!r}, found none or another kind; restore the file")
     assert isinstance(plan, dict)
     try:
-        seeds = parse_seeds(plan["seeds"])
+        seeds = options.parse_seeds(plan["seeds"])
     except ValueError as error:
         raise AnnotationError(f"{path}: plan: seeds: {error}; restore the file") from error
+    ranges = {
+        "views": (1, min(options.MAX_VIEWS, options.MAX_VIEWS_A_CALL // len(seeds))),
+        "truncation": (0, options.MAX_TRUNCATION),
+        "resolution_px": (options.MIN_RESOLUTION, options.MAX_RESOLUTION),
+    }
+    for key, (low, high) in ranges.items():
+        if isinstance(plan[key], bool) or not low <= plan[key] <= high:
+            raise AnnotationError(
+                f"{path}: plan: {key}: expected a number from {low} to {high:g}, found {brief(plan[key])}; restore the file"
+            )
+    if re.fullmatch("[0-9a-f]{64}", plan["generator_sha256"]) is None:
+        raise AnnotationError(
+            f"{path}: plan: generator_sha256: expected 64 hexadecimal digits, found {brief(plan['generator_sha256'])}; "
+            "restore the file"
+        )
     truncation = float(plan["truncation"])
     return _Plan(plan["model"], plan["generator_sha256"], seeds, plan["views"], truncation, plan["resolution_px"])
 

@@ -10,20 +10,24 @@ import importlib
 import json
 import keyword
 import os
+import signal
 import sys
 import traceback
 from collections.abc import Sequence
+from types import FrameType
 from typing import Any
 
 import click
 
 from dnerf_core import __version__
 from dnerf_core.errors import DNeRFError
+from headless.reporting import printable
 
 PROGRAM = "dnerf-headless"
 
 COMMANDS: dict[str, str] = {
     "render": "Write labelled, posed views of generated subjects to a folder.",
+    "video": "Write label videos along a camera path.",
     "sample": "Write views of a few subjects to annotate: images, and empty masks to paint.",
     "train": "Train a semantic branch on painted views and write a model file.",
     "evaluate": "Score a model against painted masks, or the demo against the exact truth.",
@@ -37,6 +41,7 @@ COMMANDS: dict[str, str] = {
 EXIT_FAILED = 1
 EXIT_WRONG_CALL = 2
 EXIT_INTERRUPTED = 130
+EXIT_TERMINATED = 143
 
 
 class LazyGroup(click.Group):
@@ -75,7 +80,7 @@ def run(args: Sequence[str]) -> int:
         args: the arguments after the program's name.
 
     Returns:
-        The exit code: 0 done, 1 the job failed, 2 the call was wrong, 130 interrupted.
+        The exit code: 0 done, 1 the job failed, 2 the call was wrong, 130 interrupted, 143 terminated.
     """
     meta: dict[str, Any] = {}
     if not args:
@@ -86,12 +91,14 @@ def run(args: Sequence[str]) -> int:
             meta = context.meta
             group.invoke(context)
             sys.stdout.flush()
-    except click.exceptions.Exit as signal:
-        exit_code = signal.exit_code
+    except click.exceptions.Exit as end:
+        exit_code = end.exit_code
     except click.ClickException as error:
         exit_code = _fail(_click_message(error), error.exit_code, meta)
     except DNeRFError as error:
         exit_code = _fail(str(error), error.exit_code, meta)
+    except _Terminated:
+        exit_code = _fail("terminated; the same command goes on later", EXIT_TERMINATED, meta)
     except (KeyboardInterrupt, click.Abort):
         exit_code = _fail("interrupted; the same command goes on later", EXIT_INTERRUPTED, meta)
     except BrokenPipeError:
@@ -112,17 +119,27 @@ def main() -> None:
     os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
     # how long torch's idle threads spin before they sleep; the default of milliseconds burns a core where others want it
     os.environ.setdefault("GOMP_SPINCOUNT", "20000")
+    signal.signal(signal.SIGTERM, _terminate)
     sys.exit(run(sys.argv[1:]))
+
+
+class _Terminated(KeyboardInterrupt):
+    """SIGTERM: ends a command as Ctrl-C does, with what it has written whole and its closing line."""
+
+
+def _terminate(number: int, frame: FrameType | None) -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # a second one ends the process at once
+    raise _Terminated
 
 
 def _fail(message: str, exit_code: int, meta: dict[str, Any]) -> int:
     """Say why in one line on stderr (after the traceback, with --debug) and, with --json, as the closing object on stdout."""
-    line = " ".join(message.split())
+    line = printable(" ".join(message.split()))
     if meta.get("debug"):
         traceback.print_exc()
     print(f"error: {line}", file=sys.stderr)
     if meta.get("json"):
-        status = "interrupted" if exit_code == EXIT_INTERRUPTED else "failed"
+        status = "interrupted" if exit_code in (EXIT_INTERRUPTED, EXIT_TERMINATED) else "failed"
         print(json.dumps({"event": "summary", "status": status, "error": line, "exit_code": exit_code}), flush=True)
     return exit_code
 

@@ -28,5 +28,5 @@ def score_and_draw(plan: TrainingPlan, model: Model, reporter: Reporter) -> Segm
             advance()
     kind = "held out" if plan.scored_images else "trained on"
     title = f"{plan.call.output.name}: views {kind}"
-    write_bytes_whole(plan.grid_path, scoring.mask_grid(title, model, scored, plan.labels))
+    write_bytes_whole(plan.grid_path, scoring.mask_grid(title, model, scored, plan.labels, call_sha256=plan.identity_sha256()))
     return scoring.pooled(scored) if plan.scored_images else None

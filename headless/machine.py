@@ -6,6 +6,7 @@ import importlib.metadata
 import os
 import platform
 import shutil
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -105,10 +106,14 @@ def _memory_finding() -> Finding:
 
 
 def _disk_finding(folder: Path) -> Finding:
-    existing = next(parent for parent in (folder.resolve(), *folder.resolve().parents) if parent.exists())
-    free = shutil.disk_usage(existing).free
-    if not os.access(existing, os.W_OK):
-        return Finding("disk", f"{existing} cannot be written; use --output", "note")
+    existing = next(parent for parent in (folder.resolve(), *folder.resolve().parents) if os.path.lexists(parent))
+    try:
+        # By trying: what os.access says is not the whole truth, for an administrator least of all.
+        with tempfile.TemporaryFile(dir=existing) as file:
+            file.write(b"x")
+        free = shutil.disk_usage(existing).free
+    except OSError as error:
+        return Finding("disk", f"{existing} cannot be written ({error.strerror}); name another folder with --output", "bad")
     return Finding("disk", f"{free / _GIB:.1f} GiB free at {existing}", "ok" if free > _GIB else "note")
 
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -53,11 +56,17 @@ def describe_model(name_or_path: str) -> ModelFacts:
     """What a model says of itself, without torch and without reading its weights into memory.
 
     Raises:
-        CheckpointError: no such model, or its file cannot be used.
+        UsageError: no such model.
+        CheckpointError: its file cannot be used.
     """
     from dnerf_core.checkpoints.model_file import file_sha256, read_header
 
     path = model_path(name_or_path)
+    if not os.path.lexists(path):
+        raise UsageError(
+            f"{name_or_path}: expected the embedded model {' or '.join(EMBEDDED_MODELS)} or a model file, found no such file; "
+            "correct the name, or make a model file of a published checkpoint with `dnerf-headless import`"
+        )
     header = read_header(path)
     if header.has_semantics and header.labels is None:
         raise CheckpointError(
@@ -106,6 +115,22 @@ def load_model(name_or_path: str, device: str, *, exact: bool = False) -> Model:
     from dnerf_core.model import Model
 
     return Model.load(model_path(name_or_path), device=chosen, exact=exact)
+
+
+@contextmanager
+def one_thread_a_view() -> Iterator[None]:
+    """Meanwhile torch computes each call in the thread that makes it, and several views side by side take the cores instead.
+
+    Sums that are split among threads round differently with each number of them; like this a view's bytes depend on none.
+    """
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def recorded_name(name_or_path: str) -> str:

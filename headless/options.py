@@ -10,12 +10,21 @@ from typing import Any, TypeVar
 
 import click
 
-from dnerf_core.errors import UsageError
+from dnerf_core.errors import UsageError, brief
+from headless.workers import MOST_WORKERS
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 MAX_SEED = 2**32 - 1
 MAX_SUBJECTS = 1_000_000
+MAX_VIEWS = 10_000
+"""Of one subject."""
+MAX_VIEWS_A_CALL = 1_000_000
+"""A folder of more is beyond what file systems and readers take well; more is a job for several calls."""
+MIN_RESOLUTION, MAX_RESOLUTION = 8, 4096
+MAX_TRUNCATION = 2.0
+MAX_WORKERS = 256
+MAX_SHARDS = 100_000
 DEFAULT_SEEDS = tuple(range(8))
 
 
@@ -29,7 +38,7 @@ def parse_seeds(text: str) -> tuple[int, ...]:
     for part in text.split(","):
         match = re.fullmatch(r"\s*(\d{1,12})\s*(?:-\s*(\d{1,12})\s*)?", part, re.ASCII)
         if match is None:
-            raise ValueError(f"expected seeds such as 0-7 or 0,3,9-12, found {text!r}")
+            raise ValueError(f"expected seeds such as 0-7 or 0,3,9-12, found {brief(text)}")
         first = int(match[1])
         last = first if match[2] is None else int(match[2])
         if last < first:
@@ -37,12 +46,12 @@ def parse_seeds(text: str) -> tuple[int, ...]:
         if last > MAX_SEED:
             raise ValueError(f"a seed is at most {MAX_SEED}, found {last}")
         if len(seeds) + last - first + 1 > MAX_SUBJECTS:
-            raise ValueError(f"at most {MAX_SUBJECTS} seeds in one call, {text!r} names more; split the job")
+            raise ValueError(f"at most {MAX_SUBJECTS} seeds in one call, {brief(text)} names more; split the job")
         seeds.extend(range(first, last + 1))
     seen: set[int] = set()
     for seed in seeds:
         if seed in seen:
-            raise ValueError(f"seed {seed} is named twice in {text!r}")
+            raise ValueError(f"seed {seed} is named twice in {brief(text)}")
         seen.add(seed)
     return tuple(seeds)
 
@@ -105,6 +114,43 @@ class RangeType(click.ParamType[tuple[float, float]]):
         return low, high
 
 
+class ShardType(click.ParamType[tuple[int, int]]):
+    """`I/N` as a pair, I from 1 to N."""
+
+    name = "shard"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, int]:
+        match = re.fullmatch(r"(\d{1,6})/(\d{1,6})", str(value), re.ASCII)
+        if match is None or not 1 <= int(match[1]) <= int(match[2]) <= MAX_SHARDS:
+            self.fail(
+                f"expected a part such as 2/8, from 1/N to N/N with N up to {MAX_SHARDS}, found {brief(str(value))}", param, ctx
+            )
+        return int(match[1]), int(match[2])
+
+
+class FilledPath(click.Path):
+    """A path that is not the empty text, which would mean the current folder; as a `Path`."""
+
+    def __init__(self, *, exists: bool = False, file_okay: bool = True, dir_okay: bool = True) -> None:
+        super().__init__(exists=exists, file_okay=file_okay, dir_okay=dir_okay, path_type=Path)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if value == "":
+            self.fail("expected a path, found an empty text", param, ctx)
+        return super().convert(value, param, ctx)
+
+
+class ModelType(click.ParamType[str]):
+    """A model's name or file, not the empty text."""
+
+    name = "model"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        if value == "":
+            self.fail("expected an embedded model such as demo-cars, or a model file, found an empty text", param, ctx)
+        return str(value)
+
+
 class FiniteFloat(click.FloatRange):
     """A float range that also refuses nan, which compares false to every bound."""
 
@@ -124,7 +170,9 @@ def _remember(ctx: click.Context, param: click.Parameter, value: bool) -> bool:
 def model_option(function: F) -> F:
     """`--model`: an embedded model's name or a model file."""
     text = "An embedded model or a model file."
-    return click.option("--model", "model_name", default="demo-cars", show_default=True, metavar="NAME|FILE", help=text)(function)
+    return click.option(
+        "--model", "model_name", type=ModelType(), default="demo-cars", show_default=True, metavar="NAME|FILE", help=text
+    )(function)
 
 
 def subject_options(default: str = format_seeds(DEFAULT_SEEDS)) -> Callable[[F], F]:
@@ -153,7 +201,7 @@ def camera_options(function: F) -> F:
         click.option("--random-views", is_flag=True, help=random_text),
         click.option("--pitch", type=RangeType(90.0), metavar="A:B", help=pitch_text),
         click.option("--yaw", type=RangeType(360.0), default="-30:30", show_default=True, metavar="A:B", help=yaw_text),
-        click.option("--views", type=click.IntRange(1, 10_000), metavar="N", help=views_text),
+        click.option("--views", type=click.IntRange(1, MAX_VIEWS), metavar="N", help=views_text),
     ):
         function = option(function)
     return function
@@ -163,7 +211,7 @@ def truncation_option(function: F) -> F:
     """`--truncation`: the factor psi that pulls a subject towards the mean."""
     return click.option(
         "--truncation",
-        type=FiniteFloat(0.0, 2.0),
+        type=FiniteFloat(0.0, MAX_TRUNCATION),
         default=1.0,
         show_default=True,
         metavar="PSI",
@@ -174,7 +222,10 @@ def truncation_option(function: F) -> F:
 def resolution_option(function: F) -> F:
     """`--resolution`: the output's side in pixels."""
     return click.option(
-        "--resolution", type=click.IntRange(8, 4096), metavar="PIXELS", help="Side of the views.  [default: the model's own]"
+        "--resolution",
+        type=click.IntRange(MIN_RESOLUTION, MAX_RESOLUTION),
+        metavar="PIXELS",
+        help="Side of the views.  [default: the model's own]",
     )(function)
 
 
@@ -189,6 +240,18 @@ def device_option(function: F) -> F:
     )(function)
 
 
+def workers_option(function: F) -> F:
+    """`--workers`: how many views are rendered side by side; None where it is not given."""
+    text = f"Views rendered side by side; results do not depend on it.  [default: one a core, up to {MOST_WORKERS}]"
+    return click.option("--workers", type=click.IntRange(1, MAX_WORKERS), metavar="N", help=text)(function)
+
+
+def shard_option(function: F) -> F:
+    """`--shard`: which part of the subjects; a pair (number, count)."""
+    text = "Do part I of N of the subjects; the parts may run anywhere, at the same time, into one folder."
+    return click.option("--shard", type=ShardType(), default="1/1", metavar="I/N", help=text)(function)
+
+
 def exact_option(function: F) -> F:
     """`--exact`: the literal method's numbers."""
     text = "Read every sample in float32, as the papers write it: the fast path's reference, 10 to 25 times slower."
@@ -200,7 +263,7 @@ def output_option(default: str) -> Callable[[F], F]:
     return click.option(
         "--output",
         "-o",
-        type=click.Path(path_type=Path),
+        type=FilledPath(),
         default=default,
         show_default=True,
         metavar="FOLDER",
@@ -234,6 +297,19 @@ def chosen_seeds(
     if subjects is not None:
         return tuple(range(subjects))
     return default if seeds is None else seeds
+
+
+def check_total(subjects: int, views: int) -> None:
+    """Refuse a call of more views than one folder or one table takes well.
+
+    Raises:
+        UsageError: more than `MAX_VIEWS_A_CALL`.
+    """
+    if subjects * views > MAX_VIEWS_A_CALL:
+        raise UsageError(
+            f"--seeds and --views: expected at most {MAX_VIEWS_A_CALL} views in one call, found {subjects} x {views} = "
+            f"{subjects * views}; split the job into several calls"
+        )
 
 
 def chosen_views(views: int | None, yaw_deg: tuple[float, float], pitch_deg: tuple[float, float] | None) -> int:

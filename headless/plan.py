@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal, Protocol
 
 import numpy as np
 
@@ -14,6 +16,24 @@ from headless.options import format_seeds
 from headless.writers.views import DepthFormat
 
 Spacing = Literal["even", "random"]
+
+
+class HasSeeds(Protocol):
+    """A plan of any command: a dataclass of plain values, seeds among them."""
+
+    __dataclass_fields__: ClassVar[dict[str, Any]]
+
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        """The subjects."""
+
+
+def plan_json(plan: HasSeeds) -> dict[str, Any]:
+    """A plan as plain JSON values; seeds in the text form of `--seeds`."""
+    data = dataclasses.asdict(plan)
+    return {key: list(value) if isinstance(value, tuple) else value for key, value in data.items()} | {
+        "seeds": format_seeds(plan.seeds)
+    }
 
 
 @dataclass(frozen=True)
@@ -47,11 +67,8 @@ class ViewPlan:
     exact: bool = False
 
     def to_json(self) -> dict[str, Any]:
-        """Plain JSON values; seeds in the text form of `--seeds`."""
-        data = dataclasses.asdict(self)
-        return {key: list(value) if isinstance(value, tuple) else value for key, value in data.items()} | {
-            "seeds": format_seeds(self.seeds)
-        }
+        """Plain JSON values; see `plan_json`."""
+        return plan_json(self)
 
 
 OPTION_NAMES = {
@@ -68,6 +85,11 @@ OPTION_NAMES = {
     "depth_format": "--depth-format",
     "masks": "the masks",
     "exact": "--exact",
+    "between": "--between",
+    "path": "--path",
+    "path_sha256": "--path (the file's content)",
+    "frames": "--frames",
+    "fps": "--fps",
     "labels": "--labels",
     "truth": "--truth",
 }
@@ -84,15 +106,44 @@ class PlannedView:
     camera: Camera
 
 
+VIEW_NAME_PATTERN = r"s(?P<seed>[0-9]{4,10})_v[0-9]{2,5}"
+"""What `view_name` gives, as a regular expression."""
+
+
+@dataclass(frozen=True)
+class Shard:
+    """One of `count` parts that a command's subjects are dealt out to; `number` counts from 1."""
+
+    number: int = 1
+    count: int = 1
+
+    def seeds(self, plan: ViewPlan) -> tuple[int, ...]:
+        """This part's seeds: every count-th."""
+        return plan.seeds[self.number - 1 :: self.count]
+
+    def __str__(self) -> str:
+        return f"{self.number}/{self.count}"
+
+
+WHOLE = Shard()
+"""Not split."""
+
+
 def view_name(seed: int, view: int) -> str:
     """The stem of a view's files: `s0003_v01` for seed 3, view 1."""
     return f"s{seed:04d}_v{view:02d}"
 
 
+def view_names(plan: ViewPlan, seed: int) -> list[str]:
+    """The names of one subject's views, as `plan_subject` gives them, without their cameras."""
+    return [view_name(seed, view) for view in range(plan.views)]
+
+
 def plan_subject(plan: ViewPlan, cameras: CameraConfig, seed: int) -> list[PlannedView]:
     """The views of one subject, view 0 first. Depends on `seed` and the plan's camera options alone, never on other subjects."""
+    arc: Sequence[Camera]
     if plan.spacing == "even":
-        arc = arc_cameras(cameras, yaw_deg=plan.yaw_deg, pitch_deg=plan.pitch_deg, count=plan.views, mode="even")
+        arc = _even_arc(cameras, plan.yaw_deg, plan.pitch_deg, plan.views)
     else:
         arc = [
             arc_cameras(
@@ -101,6 +152,14 @@ def plan_subject(plan: ViewPlan, cameras: CameraConfig, seed: int) -> list[Plann
             for view in range(plan.views)
         ]
     return [PlannedView(view_name(seed, view), seed, view, camera) for view, camera in enumerate(arc)]
+
+
+@functools.lru_cache(maxsize=1)
+def _even_arc(
+    cameras: CameraConfig, yaw_deg: tuple[float, float], pitch_deg: tuple[float, float], count: int
+) -> Sequence[Camera]:
+    """The same for every subject of a plan."""
+    return tuple(arc_cameras(cameras, yaw_deg, pitch_deg, count=count, mode="even"))
 
 
 def view_generator(seed: int, view: int) -> np.random.Generator:

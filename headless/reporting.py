@@ -23,19 +23,25 @@ class Reporter:
         if self.as_json:
             _print_json({"event": kind, **fields})
 
+    def start(self, text: str, **fields: Any) -> None:
+        """What is about to be done, before any of it: an event for machines, `text` on stderr where that is a terminal."""
+        self.event("start", **fields)
+        if not self.as_json and sys.stderr.isatty():
+            print(printable(text), file=sys.stderr, flush=True)
+
     def warning(self, message: str, **fields: Any) -> None:
         """Something the user should know though the job goes on."""
         if self.as_json:
             _print_json({"event": "warning", "message": message, **fields})
         else:
-            print(f"warning: {message}", file=sys.stderr, flush=True)
+            print(f"warning: {printable(message)}", file=sys.stderr, flush=True)
 
     def summary(self, lines: Sequence[str], **fields: Any) -> None:
         """The end of a job that went well: `lines` for people, `fields` for machines."""
         if self.as_json:
             _print_json({"event": "summary", "status": "done", **fields})
         else:
-            print("\n".join(lines), flush=True)
+            print("\n".join(map(printable, lines)), flush=True)
 
     @contextmanager
     def progress(self, description: str, total: int) -> Iterator[Callable[[], None]]:
@@ -50,6 +56,11 @@ class Reporter:
         with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
             task = bar.add_task(description, total=total)
             yield lambda: bar.advance(task)
+
+
+def printable(line: str) -> str:
+    """A line as it may go to a terminal: characters that would steer it are written as escapes, since names come from files."""
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in line)
 
 
 def _print_json(data: dict[str, Any]) -> None:

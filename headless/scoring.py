@@ -90,15 +90,20 @@ def score_table(rows: Mapping[str, float | None], per_class: Mapping[str, float 
     return [f"{name:<{width}}  {'-' if value is None else f'{value:8.4f}'}" for name, value in named.items()]
 
 
-def mask_grid(title: str, model: Model, scored: Sequence[ScoredImage], labels: LabelSet) -> bytes:
-    """A PNG of the worst views and typical ones: the image, the painted mask and the model's mask laid over it."""
+def mask_grid(
+    title: str, model: Model, scored: Sequence[ScoredImage], labels: LabelSet, *, call_sha256: str | None = None
+) -> bytes:
+    """A PNG of the worst views and typical ones: the image, the painted mask and the model's mask laid over it.
+
+    `call_sha256` as in `picture_grid`.
+    """
     picked = [(which, scored[index]) for which, index in worst_and_typical([item.miou for item in scored])]
     rows = []
     for (which, item), (image, view) in zip(picked, _rendered(model, [item.image for _, item in picked]), strict=True):
         assert view.mask is not None
         pictures = [view.rgb, overlay(view.rgb, image.mask, labels), overlay(view.rgb, view.mask, labels)]
         rows.append((f"{image.name}\nmIoU {item.miou:.3f}\n{which}", pictures))
-    return picture_grid(title, ("image", "painted", "model"), rows, labels)
+    return picture_grid(title, ("image", "painted", "model"), rows, labels, call_sha256=call_sha256)
 
 
 def worst_and_typical(values: Sequence[float], count: int = GRID_ROWS) -> list[tuple[str, int]]:

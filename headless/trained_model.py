@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -16,7 +17,8 @@ from dnerf_core.model import Model
 from headless import options
 from headless.scoring import segmentation_json
 from headless.training_state import state_path
-from headless.writers.files import make_folder, output_error
+from headless.writers.files import check_model_place, check_writable, make_folder, output_error, remove_files
+from headless.writers.picture_grid import drawn_by
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -49,8 +51,25 @@ def finished_record(plan: TrainingPlan) -> dict[str, Any] | None:
         record = None
     if not isinstance(record, dict) or record.get("call_sha256") != plan.identity_sha256():
         raise OutputError(f"{output}: expected a new file, it holds something else; remove it, or choose another --output")
-    state_path(output).unlink(missing_ok=True)
+    remove_files([state_path(output)])
     return record
+
+
+def check_places(plan: TrainingPlan) -> None:
+    """Make sure that everything a training writes has a place to go, before it costs any time.
+
+    Raises:
+        OutputError: a file cannot be written, the disk is too full for the model, or a picture that this training did not draw is
+            in the way.
+    """
+    grid = plan.grid_path
+    if os.path.lexists(grid) and drawn_by(grid) != plan.identity_sha256():
+        raise OutputError(
+            f"{grid}: expected no file where this training's picture grid goes, found another; remove it, or choose another --output"
+        )
+    check_model_place(plan.call.output, plan.facts.path.stat().st_size)
+    check_writable(grid)
+    check_writable(state_path(plan.call.output))
 
 
 def with_branch(plan: TrainingPlan, model: Model, branch: SemanticBranch) -> tuple[Model, StoredFloat]:

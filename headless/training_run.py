@@ -15,8 +15,9 @@ from dnerf_core.semantic.kept_views import AnnotatedView
 from dnerf_core.semantic.training import train_branch
 from headless import models, training_state
 from headless.held_out import score_and_draw
-from headless.trained_model import save_trained, training_record, with_branch
+from headless.trained_model import check_places, save_trained, training_record, with_branch
 from headless.training_state import KeptState
+from headless.writers.files import remove_files
 
 if TYPE_CHECKING:
     from dnerf_core.model import Model
@@ -36,6 +37,7 @@ def run_training(plan: TrainingPlan, reporter: Reporter) -> dict[str, Any]:
     """
     started = time.monotonic()
     state_file = training_state.state_path(plan.call.output)
+    check_places(plan)
     kept = training_state.read_state(state_file, plan.identity())
     model = models.load_model(plan.model_name, plan.call.device)
     seconds_before = 0.0 if kept is None else kept.seconds
@@ -44,7 +46,7 @@ def run_training(plan: TrainingPlan, reporter: Reporter) -> dict[str, Any]:
     scores = score_and_draw(plan, labelled, reporter)
     record = training_record(plan, trained, scores, seconds_before + time.monotonic() - started)
     save_trained(plan, labelled, record, stored)
-    state_file.unlink(missing_ok=True)
+    remove_files([state_file])
     return record
 
 

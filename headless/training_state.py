@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
+import math
 import pickle
 import zipfile
 from collections.abc import Mapping
@@ -13,7 +15,7 @@ from typing import Any
 import torch
 
 from dnerf_core.errors import OutputError
-from headless.writers.files import write_whole
+from headless.writers.files import write_bytes_whole
 
 STATE_FORMAT = "datasetnerf-training-state"
 STATE_VERSION = 1
@@ -48,7 +50,10 @@ def write_state(path: Path, call: TrainingCall, kept: KeptState) -> None:
         "seconds": kept.seconds,
         "state": kept.state,
     }
-    write_whole(path, lambda temporary: torch.save(data, temporary))
+    # To memory first: torch.save turns the system's refusals into a RuntimeError of its own.
+    buffer = io.BytesIO()
+    torch.save(data, buffer)
+    write_bytes_whole(path, buffer.getvalue())
 
 
 def read_state(path: Path, call: TrainingCall) -> KeptState | None:
@@ -66,7 +71,9 @@ def read_state(path: Path, call: TrainingCall) -> KeptState | None:
         raise OutputError(f"{path}: expected the state of an interrupted training, it cannot be read; {remedy}") from error
     if not isinstance(data, dict) or data.get("format") != STATE_FORMAT or data.get("version") != STATE_VERSION:
         raise OutputError(f"{path}: expected format {STATE_FORMAT} {STATE_VERSION}, found another; {remedy}")
-    theirs, ours = json.loads(data["call"]), json.loads(json.dumps(call))
+    theirs, ours = _call_of(data), json.loads(json.dumps(call))
+    if theirs is None or not _is_whole(data):
+        raise OutputError(f"{path}: expected the whole state of an interrupted training, found less or something else; {remedy}")
     different = [name for name in ours if theirs.get(name) != ours[name]]
     if different:
         raise OutputError(
@@ -74,3 +81,25 @@ def read_state(path: Path, call: TrainingCall) -> KeptState | None:
             f"repeat that call to finish it, choose another --output, or {remedy}"
         )
     return KeptState(data["state"], float(data["seconds"]))
+
+
+def _call_of(data: dict[Any, Any]) -> dict[str, Any] | None:
+    """The call that a state file names; None where it names none."""
+    try:
+        call = json.loads(data["call"])
+    except (LookupError, TypeError, ValueError, RecursionError):
+        return None
+    return call if isinstance(call, dict) else None
+
+
+def _is_whole(data: dict[Any, Any]) -> bool:
+    """Whether a state file holds seconds and a training's state; whether that is this training's is found by its fingerprint."""
+    seconds, state = data.get("seconds"), data.get("state")
+    kinds = {"fingerprint": str, "losses": list, "branch": dict, "optimizer": dict}
+    return (
+        isinstance(seconds, float | int)
+        and 0 <= seconds < math.inf
+        and isinstance(state, dict)
+        and all(isinstance(state.get(name), kind) for name, kind in kinds.items())
+        and all(isinstance(loss, float) for loss in state["losses"])
+    )

@@ -6,20 +6,33 @@ The work goes by subject: one whose views are all there is not made at all; the 
 from __future__ import annotations
 
 import io
-from collections import deque
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from dnerf_core.errors import CheckpointError
+from numpy.typing import NDArray
+
+from dnerf_core.errors import CheckpointError, OutputError
 from dnerf_core.generator.config import CameraConfig
 from dnerf_core.labels import LabelSet
+from dnerf_core.made_once import Once
 from headless.annotations import read_mask
-from headless.plan import PlannedView, ViewPlan, plan_subject
+from headless.plan import WHOLE, PlannedView, Shard, ViewPlan, plan_subject, view_names
 from headless.reporting import Reporter
+from headless.workers import run_tasks
 from headless.writers import contact_sheet
-from headless.writers.folder import DatasetFolder, cameras_json, labels_json
-from headless.writers.views import read_depth, read_image, write_depth, write_image, write_mask
+from headless.writers.folder import (
+    CAMERAS_NAME,
+    LABELS_NAME,
+    METADATA_NAME,
+    SHEET_NAME,
+    DatasetFolder,
+    cameras_lines,
+    labels_json,
+)
+from headless.writers.views import MAKE_AGAIN, read_depth, read_image, write_depth, write_image, write_mask
 
 if TYPE_CHECKING:
     from dnerf_core.subject import LabeledView
@@ -27,10 +40,14 @@ if TYPE_CHECKING:
 RenderView = Callable[..., "LabeledView"]
 """`render(camera, size_px)` of one subject."""
 
-CAMERAS_NAME, LABELS_NAME, METADATA_NAME, SHEET_NAME = "cameras.json", "labels.json", "metadata.jsonl", "contact-sheet.png"
 
-_QUEUED_VIEWS = 4
-"""Rendered views that may wait for the disk; more would only cost memory."""
+@dataclass(frozen=True)
+class _Task:
+    """A view that lacks some kinds of file, and how its subject is seen."""
+
+    subject: Once[RenderView]
+    view: PlannedView
+    kinds: list[str]
 
 
 class ViewJob:
@@ -52,20 +69,43 @@ class ViewJob:
         reporter: Reporter,
         *,
         expect_empty: bool = False,
+        workers: int = 1,
+        shard: Shard = WHOLE,
     ) -> None:
         """Args:
         labels: what the masks' ids mean; None where views have no masks.
+        workers: threads that render.
+        shard: which part of the subjects is made here.
         expect_empty: empty masks are what is asked for, and nothing is said about them; the contact sheet leaves them out.
         """
         self.plan, self.folder, self.cameras, self.labels, self.reporter = plan, folder, cameras, labels, reporter
-        self.expect_empty = expect_empty
+        self.expect_empty, self.workers, self.shard = expect_empty, workers, shard
+        self.seeds = shard.seeds(plan)
         self.views_written = 0
         self.empty_masks = 0
         self.nothing_to_do = True
-        self.views_missing = sum(bool(folder.missing_kinds(view.name)) for view in self.views())
+        self.views_missing = self._missing(self.seeds)
+
+    @property
+    def told_start(self) -> str:
+        """What is about to be done, for people."""
+        total = len(self.seeds) * self.plan.views
+        part = "" if self.shard == WHOLE else f"part {self.shard}: "
+        return f"{self.folder.path}: {part}{total} views of {len(self.seeds)} subjects, {self.views_missing} of them to be made"
+
+    @property
+    def complete(self) -> bool:
+        """Whether every view of the whole plan was there when the folder was last looked at."""
+        return not self._missing(self.plan.seeds)
+
+    def _missing(self, seeds: Iterable[int]) -> int:
+        """Views of these subjects that lacked a file when the folder was last looked at."""
+        return sum(bool(self.folder.missing_kinds(name)) for seed in seeds for name in view_names(self.plan, seed))
 
     def files_missing(self) -> bool:
-        """Whether a file at the top of the folder is missing."""
+        """Whether a file at the top of the folder is missing that could be written by now."""
+        if not self.complete:
+            return False
         names = [CAMERAS_NAME, METADATA_NAME, SHEET_NAME, *([LABELS_NAME] if self.labels else [])]
         return any(self.folder.lacks(name) for name in names)
 
@@ -75,7 +115,7 @@ class ViewJob:
             yield from self._subject(seed)
 
     def write(self, make_subject: Callable[[int], RenderView] | None = None) -> None:
-        """Claim the folder and write whatever is missing in it.
+        """Claim the folder and write whatever is missing in it of this part; what tells of all views, when they are all there.
 
         Args:
             make_subject: called once for each seed that lacks a view; None: no view is missing.
@@ -86,50 +126,56 @@ class ViewJob:
         self.nothing_to_do = False
         self.folder.claim()
         if self.folder.lacks(CAMERAS_NAME):
-            self.folder.write_once(CAMERAS_NAME, cameras_json(self.views(), self.plan.resolution_px))
+            with self._followed_views("cameras") as views:
+                self.folder.write_lines_once(CAMERAS_NAME, cameras_lines(views, self.plan.resolution_px))
         if self.labels is not None:
             self.folder.write_once(LABELS_NAME, labels_json(self.labels))
         if make_subject is not None:
             self._write_views(make_subject)
+        self.folder.look()
+        if not self.complete:
+            return
         if self.folder.lacks(METADATA_NAME):
-            self.folder.write_once(METADATA_NAME, self.folder.metadata(self.views()))
+            with self._followed_views("metadata") as views:
+                self.folder.write_lines_once(METADATA_NAME, self.folder.metadata(views))
         if self.folder.lacks(SHEET_NAME):
             self.folder.write_once(SHEET_NAME, self._sheet_png())
+        self.folder.clear_top()
+
+    @contextmanager
+    def _followed_views(self, description: str) -> Iterator[Iterator[PlannedView]]:
+        """All views of the plan, with a bar that tells how far they have been read."""
+        with self.reporter.progress(description, len(self.plan.seeds) * self.plan.views) as advance:
+
+            def followed() -> Iterator[PlannedView]:
+                for view in self.views():
+                    yield view
+                    advance()
+
+            yield followed()
 
     def _write_views(self, make_subject: Callable[[int], RenderView]) -> None:
-        """Render and write the views that are missing.
+        """Render and write the views that are missing, by `workers` threads; a failed one ends the job by its error."""
 
-        One thread writes behind the one that renders; at most `_QUEUED_VIEWS` wait. A failed write ends the job by its error.
-        """
-        waiting: deque[tuple[PlannedView, Future[bool]]] = deque()
-        with self.reporter.progress("views", self.views_missing) as advance, ThreadPoolExecutor(max_workers=1) as writer:
+        def tasks(seed: int) -> Iterator[_Task]:
+            subject = Once(lambda: make_subject(seed))
+            for view in self._subject(seed):
+                if kinds := self.folder.missing_kinds(view.name):
+                    yield _Task(subject, view, kinds)
 
-            def finish_oldest() -> None:
-                view, future = waiting.popleft()
-                empty = future.result()
+        subjects = (tasks(seed) for seed in self.seeds if self._missing([seed]))
+        with self.reporter.progress("views", self.views_missing) as advance:
+            for task, empty in run_tasks(subjects, self._make_view, self.workers):
                 self.views_written += 1
-                self.reporter.event("view", name=view.name, seed=view.seed, view=view.view)
+                name = task.view.name
+                self.reporter.event("view", name=name, seed=task.view.seed, view=task.view.view)
                 if empty and not self.expect_empty:
                     self.empty_masks += 1
-                    self.reporter.warning(f"{view.name}: the mask is empty, every pixel is background", name=view.name)
+                    self.reporter.warning(f"{name}: the mask is empty, every pixel is background", name=name)
                 advance()
 
-            try:
-                for seed in self.plan.seeds:
-                    missing = [(view, kinds) for view in self._subject(seed) if (kinds := self.folder.missing_kinds(view.name))]
-                    if not missing:
-                        continue
-                    render_view = make_subject(seed)
-                    for view, kinds in missing:
-                        labeled = render_view(view.camera, self.plan.resolution_px)
-                        waiting.append((view, writer.submit(self._write_view, view, kinds, labeled)))
-                        if len(waiting) > _QUEUED_VIEWS:
-                            finish_oldest()
-                while waiting:
-                    finish_oldest()
-            except BaseException:  # Ctrl-C too: what waits is dropped, what is being written gets whole, and the error goes on
-                writer.shutdown(wait=True, cancel_futures=True)
-                raise
+    def _make_view(self, task: _Task) -> bool:
+        return self._write_view(task.view, task.kinds, task.subject.value(task.view.camera, self.plan.resolution_px))
 
     def _subject(self, seed: int) -> list[PlannedView]:
         return plan_subject(self.plan, self.cameras, seed)
@@ -151,14 +197,23 @@ class ViewJob:
             write_depth(self.folder.file("depth", view.name), labeled.depth_planar, self.plan.depth_format)
         return labeled.mask is not None and not labeled.mask.any()
 
+    def _of_our_size(self, read: Callable[[Path], NDArray[Any]], kind: str, view: PlannedView) -> NDArray[Any]:
+        """What `read` reads of one of the folder's files, refused if it has not the plan's size."""
+        path, size_px = self.folder.file(kind, view.name), self.plan.resolution_px
+        array = read(path)
+        expected = (size_px, size_px, 3) if kind == "images" else (size_px, size_px)
+        if array.shape != expected:
+            raise OutputError(f"{path}: expected values {list(expected)}, found {list(array.shape)}; {MAKE_AGAIN}")
+        return array
+
     def _sheet_png(self) -> bytes:
         """The contact sheet of the first subjects and views, from the files: a resumed run has not rendered them all."""
         labels = None if self.expect_empty else self.labels
 
         def read(view: PlannedView) -> contact_sheet.SheetView:
             mask = None if labels is None else read_mask(self.folder.file("masks", view.name), labels, self.plan.resolution_px)
-            depth = None if self.plan.depth_format is None else read_depth(self.folder.file("depth", view.name))
-            return contact_sheet.SheetView(read_image(self.folder.file("images", view.name)), mask, depth)
+            depth = None if self.plan.depth_format is None else self._of_our_size(read_depth, "depth", view)
+            return contact_sheet.SheetView(self._of_our_size(read_image, "images", view), mask, depth)
 
         seeds = self.plan.seeds[: contact_sheet.MAX_SUBJECTS]
         rows = [(f"seed {seed}", [read(view) for view in self._subject(seed)[: contact_sheet.MAX_VIEWS]]) for seed in seeds]

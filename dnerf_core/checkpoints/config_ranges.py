@@ -1,4 +1,4 @@
-"""What a generator's config may claim, field by field: the numbers that no tensor's shape backs, and those that shapes count with."""
+"""What the configs of a generator and a branch may claim, field by field: numbers that no tensor's shape backs, or shapes count with."""
 
 from __future__ import annotations
 
@@ -7,12 +7,17 @@ import math
 from collections.abc import Iterator
 from typing import Any
 
-from dnerf_core.errors import CheckpointError
+from dnerf_core.errors import CheckpointError, brief
 from dnerf_core.generator.config import GeneratorConfig, RayConfig
+from dnerf_core.labels import MAX_PART_ID
+from dnerf_core.semantic.config import SemanticConfig
 
 MAX_IMAGE_SIZE = 4096
 MAX_NEURAL_RESOLUTION = 2048
 MAX_SAMPLES = 4096
+MAX_SIZE = 1e6
+"""Of any number with a fraction: far above what a generator holds, far below where float32 overflows when two are multiplied."""
+MAX_BRANCH_WIDTH = 1024
 
 
 def min_coarse_samples(samples_fine: int) -> int:
@@ -34,8 +39,9 @@ def check_ranges(config: GeneratorConfig, where: str, remedy: str) -> None:
         return CheckpointError(f"{where}.{name}: expected {expected}, found {found}; {remedy}")
 
     for name, number in _floats("", config):
-        if not math.isfinite(number):
-            raise refuse(name, "a finite number", number)
+        if not abs(number) <= MAX_SIZE:
+            expected = f"a number within {MAX_SIZE:g} of 0" if math.isfinite(number) else "a finite number"
+            raise refuse(name, expected, number)
     for name, value, low, high in _whole_numbers(config):
         if not low <= value <= high:
             raise refuse(name, f"{low} to {high}", value)
@@ -51,10 +57,44 @@ def check_ranges(config: GeneratorConfig, where: str, remedy: str) -> None:
     ):
         if size <= 0:
             raise refuse(name, "a number above 0", size)
+    if abs(cameras.pitch_deg) > 90:
+        raise refuse("cameras.pitch_deg", "-90 to 90", cameras.pitch_deg)
+    if math.hypot(*cameras.pivot) >= cameras.radius:
+        raise refuse("cameras.pivot", f"a point nearer to the origin than radius {cameras.radius:g}", list(cameras.pivot))
     if not 0 <= 2 * config.rays.auto_inset < config.triplane.box_warp:
         raise refuse("rays.auto_inset", f"0 to less than half of box_warp {config.triplane.box_warp}", config.rays.auto_inset)
     if not _are_limits(config.rays):
         raise refuse("rays.ray_start", f"less than ray_end {config.rays.ray_end!r}, or both 'auto'", repr(config.rays.ray_start))
+
+
+def check_branch_ranges(config: SemanticConfig, generator: GeneratorConfig, where: str, remedy: str) -> None:
+    """Refuses a semantic branch that could not be built for that generator, before anything is allocated by it.
+
+    Args:
+        where, remedy: how the message begins and ends; the field's dotted name follows `where`.
+
+    Raises:
+        CheckpointError: a number out of its range, or scales of which the generator has no blocks; the first one is named.
+    """
+
+    def refuse(name: str, expected: str, found: object) -> CheckpointError:
+        return CheckpointError(f"{where}.{name}: expected {expected}, found {brief(found)}; {remedy}")
+
+    for name, value, low, high in (
+        ("num_classes", config.num_classes, 1, MAX_PART_ID + 1),
+        ("hidden_dim", config.hidden_dim, 1, MAX_BRANCH_WIDTH),
+        ("feature_dim", config.feature_dim, 1, MAX_BRANCH_WIDTH),
+        ("density_samples", config.density_samples, 2, MAX_SAMPLES),
+        ("refiner.widths[0]", config.refiner.widths[0], 1, MAX_BRANCH_WIDTH),
+        ("refiner.widths[1]", config.refiner.widths[1], 1, MAX_BRANCH_WIDTH),
+    ):
+        if not low <= value <= high:
+            raise refuse(name, f"{low} to {high}", value)
+    if not 0 <= config.weight_epsilon < 1:
+        raise refuse("weight_epsilon", "0 to less than 1", config.weight_epsilon)
+    blocks = generator.backbone.block_resolutions
+    if config.scales is not None and (not config.scales or not set(config.scales) <= set(blocks)):
+        raise refuse("scales", f"some of {list(blocks)} or null", list(config.scales))
 
 
 def _floats(name: str, value: Any) -> Iterator[tuple[str, float]]:

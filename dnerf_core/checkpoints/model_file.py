@@ -9,6 +9,7 @@ import contextlib
 import hashlib
 import json
 import os
+import re
 import secrets
 import stat
 from collections.abc import Iterator, Mapping
@@ -237,6 +238,12 @@ def save_arrays(
     text = json.dumps(header, allow_nan=False, sort_keys=True)
     with _whole_file(path) as temporary:
         save_file(tensors, temporary, {METADATA_KEY: text})
+
+
+def parts_left(path: Path) -> list[Path]:
+    """The temporary files beside `path` that a killed process left when it was writing `path`."""
+    pattern = re.compile(rf"\.{re.escape(path.name)}\.[0-9a-f]{{8}}\.part", re.DOTALL)
+    return [path.with_name(name) for name in os.listdir(path.parent) if pattern.fullmatch(name)]
 
 
 @contextlib.contextmanager

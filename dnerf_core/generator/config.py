@@ -12,7 +12,7 @@ import typing
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeVar
 
-from dnerf_core.errors import CheckpointError
+from dnerf_core.errors import CheckpointError, brief
 
 T = TypeVar("T")
 
@@ -239,7 +239,7 @@ def config_from_json(cls: type[T], data: Any, where: str = "config") -> T:
     surplus, missing = set(data) - names, names - set(data)
     if surplus or missing:
         raise CheckpointError(
-            f"{where}: expected the names {sorted(names)}, missing {sorted(missing)}, surplus {sorted(surplus)}; "
+            f"{where}: expected the names {sorted(names)}, missing {brief(sorted(missing))}, surplus {brief(sorted(surplus))}; "
             "the file was written by another version of datasetnerf"
         )
     return cls(**{key: _value_from_json(hints[key], value, f"{where}.{key}") for key, value in data.items()})
@@ -274,4 +274,18 @@ def _value_from_json(hint: Any, value: Any, where: str) -> Any:  # noqa: PLR0912
             return value
     elif hint in (str, bool) and isinstance(value, hint):
         return value
-    raise CheckpointError(f"{where}: expected {hint}, found {value!r}; the file is damaged or was written by another version")
+    raise CheckpointError(
+        f"{where}: expected {_kind(hint)}, found {brief(value)}; the file is damaged or was written by another version"
+    )
+
+
+def _kind(hint: Any) -> str:
+    """A type as a message names it: `float or 'auto'`."""
+    origin, args = typing.get_origin(hint), typing.get_args(hint)
+    if origin in (typing.Union, types.UnionType):
+        return " or ".join(_kind(option) for option in args)
+    if origin is Literal:
+        return " or ".join(map(repr, args))
+    if hint is type(None):
+        return "null"
+    return hint.__name__ if isinstance(hint, type) else str(hint)

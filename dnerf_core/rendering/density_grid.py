@@ -62,7 +62,7 @@ class DensityGrid:
         empty_below = 1 + math.log(math.expm1(EMPTY_OPACITY / longest_ray))
         occupied, radius = None, 0.0
         cells = min(_FOOTPRINT_CELLS, nodes + 1)
-        ring = max(float(values.select(axis, end).max()) for axis in range(3) for end in (0, -1))
+        ring = float(torch.stack([values.select(axis, end).max() for axis in range(3) for end in (0, -1)]).max())
         if inset is not None or ring < empty_below:
             # the outer cells that no ray enters do not count; only the half step by which samples lie past a ray's end may
             skipped = int((inset or 0.0) * nodes / side + 0.5)
@@ -109,15 +109,17 @@ class DensityGrid:
             return torch.zeros(resolution * resolution, dtype=torch.bool, device=self.values.device)
         in_camera = (self.occupied - cam2world[:3, 3]) @ cam2world[:3, :3]
         depth = in_camera[:, 2]
-        nearest = float(depth.min())
+        # a sphere off the axis covers a little more than f r / z: by no more than the ray's inclination and its own nearness
+        steepest = (in_camera[:, :2].norm(dim=1) / depth).max()
+        # all that the host needs in one go, because a CUDA device has to be waited for each time
+        numbers = torch.cat([torch.stack([depth.min(), steepest]), intrinsics[:2, :2].flatten()]).cpu()
+        nearest, slant = numbers[:2].tolist()
         if nearest < 2 * self.cell_radius:  # too near to bound what a cell covers
             return None
         image = in_camera @ intrinsics.t()
         pixel = (image[:, :2] / depth[:, None] * resolution).floor()
-        # a sphere off the axis covers a little more than f r / z: by no more than the ray's inclination and its own nearness
-        slant = float((in_camera[:, :2].norm(dim=1) / depth).max())
         # on the host: a GPU would load its solver library for the singular values of four numbers
-        focal = float(torch.linalg.matrix_norm(intrinsics[:2, :2].cpu(), 2))
+        focal = float(torch.linalg.matrix_norm(numbers[2:].view(2, 2), 2))
         reach = math.ceil(focal * resolution * self.cell_radius / (nearest - self.cell_radius) * (1 + slant**2)) + 1
         wide = resolution + 2 * reach
         inside = ((pixel >= -reach) & (pixel < resolution + reach)).all(dim=1)

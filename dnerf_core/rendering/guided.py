@@ -9,7 +9,8 @@ the coarse pass. Rays then fall into two kinds:
   samples follow their density already: they are read, the coarse ones are not; the two ends of the ray close the sum.
 
 Error: a sample not read lies behind all but `HIDDEN_LIGHT` of the light, or all such samples together stop at most
-`density_grid.EMPTY_OPACITY` of it, both as far as the grid resolves the field.
+`density_grid.EMPTY_OPACITY` of it, both as far as the grid resolves the field. Where it does not, samples not read may turn out to show
+(a sample's weight is half of each interval beside it); `guided_view` finds those rays by the weights it has in the end.
 """
 
 from __future__ import annotations
@@ -54,6 +55,10 @@ class SamplePlan:
     distances: Tensor
     estimate: Tensor
     read: Tensor | None
+
+    def whole(self, rows: Tensor) -> SamplePlan:
+        """The plan of some of its rows (an index), with all of their samples to be read."""
+        return SamplePlan(self.ray[rows], self.distances[rows], self.estimate[rows], None)
 
 
 def plan_samples(grid: DensityGrid, rays: RayBundle, samples_coarse: int, samples_fine: int) -> Iterator[SamplePlan]:

@@ -25,8 +25,8 @@ from dnerf_core.semantic.kept_samples import KeptSamples
 from dnerf_core.semantic.kept_taps import KeptTaps
 from dnerf_core.semantic.visibility import VisibleSamples, density_pass
 
-TAPS_BUDGET_BYTES = 3 * 2**28
-"""Taps of all labelled views that are kept, 0.75 GiB; with 90 subjects' full-size features a training stays below 6 GB."""
+TAPS_BUDGET_BYTES = 2**29
+"""Taps of all labelled views that are kept, 0.5 GiB; with 90 subjects' full-size features a training stays below 6 GB."""
 
 SAMPLES_PER_PIECE = 2**18
 """A view's samples are decoded this many at a time; past the first piece, again in the backward pass rather than kept."""

@@ -87,8 +87,17 @@ def train_branch(
     optimizer = torch.optim.Adam(branch.parameters(), lr=training.learning_rate, betas=(0.9, 0.99))
     losses: list[float] = []
     if resume is not None:
-        branch.load_state_dict(resume["branch"])
-        optimizer.load_state_dict(copy.deepcopy(resume["optimizer"]))
+        try:
+            branch.load_state_dict(resume["branch"])
+            optimizer.load_state_dict(copy.deepcopy(resume["optimizer"]))
+        except (
+            RuntimeError,
+            ValueError,
+            LookupError,
+            TypeError,
+            AttributeError,
+        ) as error:  # torch's ways to say that it does not fit
+            raise UsageError(f"training state: expected one of this branch, it does not fit: {error}; start anew") from error
         losses = list(resume["losses"])
     weights = class_weights(torch.stack([view.mask for view in kept.views]), semantic.num_classes, training.class_balance)
     for step in range(len(losses), training.steps):

@@ -56,6 +56,14 @@ def bench(device: str, rounds: int, names: tuple[str, ...], reporter: Reporter) 
     chosen = [claim for claim in CLAIMS if not names or claim.name in names]
     models: dict[str, Any] = {}
     results: list[Measured] = []
+    reporter.start(
+        f"bench: {rounds} rounds of {len(chosen)} claims on {place}",
+        command="bench",
+        output=None,
+        rounds=rounds,
+        claims=[claim.name for claim in chosen],
+        device=place,
+    )
     with reporter.progress("measuring", 2 * rounds * len(chosen)) as advance:
         for claim in chosen:
             if claim.model not in models:

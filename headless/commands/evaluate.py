@@ -40,13 +40,16 @@ class EvaluateCall:
 
 
 @click.command("evaluate", epilog="\b\nExample:\n  dnerf-headless evaluate --model demo-cars --truth --seeds 0-99 --json")
-@click.argument("folders", nargs=-1, type=click.Path(exists=True, file_okay=False, path_type=Path), metavar="[FOLDER]...")
+@click.argument("folders", nargs=-1, type=options.FilledPath(exists=True, file_okay=False), metavar="[FOLDER]...")
 @options.model_option
 @click.option("--truth", is_flag=True, help="Score against the exact truth, which is known for demo-cars only.")
 @click.option("--video", is_flag=True, help="With --truth: the frames of an even arc, instead of random views.")
 @options.subject_options("0-99, or 0 with --video")
 @click.option(
-    "--views", type=click.IntRange(1, 10_000), metavar="N", help="Views of each subject.  [default: 1, or 61 with --video]"
+    "--views",
+    type=click.IntRange(1, options.MAX_VIEWS),
+    metavar="N",
+    help="Views of each subject.  [default: 1, or 61 with --video]",
 )
 @click.option(
     "--yaw",
@@ -62,7 +65,7 @@ class EvaluateCall:
 )
 @click.option(
     "--grid",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=options.FilledPath(dir_okay=False),
     metavar="FILE.png",
     help="Also draw the worst views and typical ones; a file of that name is replaced.",
 )
@@ -83,9 +86,13 @@ def evaluate(call: EvaluateCall, reporter: Reporter) -> None:
     """Run one call of `evaluate`.
 
     Raises:
-        DNeRFError: a wrong call, or a model or an annotated folder that cannot be used.
+        DNeRFError: a wrong call, a model or an annotated folder that cannot be used, or a grid that cannot be written.
     """
+    from headless.writers.files import check_writable
+
     check_call(call)
+    if call.grid is not None:
+        check_writable(call.grid)
     if call.truth:
         _against_truth(call, reporter)
     else:
@@ -127,13 +134,14 @@ def _against_folders(call: EvaluateCall, reporter: Reporter) -> None:
         )
     model = models.load_model(call.model_name, call.device, exact=call.exact)
     scoring.require_labels(model, annotations.labels)
-    told = {"command": "evaluate", "model": call.model_name, "against": [str(folder) for folder in annotations.folders]}
-    reporter.event("start", **told, views=len(annotations.images))
+    told = _told(call, [str(folder) for folder in annotations.folders])
+    views = len(annotations.images)
+    reporter.start(f"evaluate: {views} views of {call.model_name} against painted masks", **told, views=views)
     if annotations.skipped:
         reporter.warning(f"{annotations.skipped} masks with nothing painted are left out")
     _warn_of_known_seeds(model, {seed for seed, _ in annotations.subjects}, reporter)
     scored = []
-    with reporter.progress("views scored", len(annotations.images)) as advance:
+    with reporter.progress("views scored", views) as advance:
         for item in scoring.score_images(model, annotations.images, annotations.labels):
             scored.append(item)
             reporter.event("view", name=item.image.name, seed=item.image.subject[0], miou=scoring.rounded(item.miou))
@@ -160,11 +168,18 @@ def _against_truth(call: EvaluateCall, reporter: Reporter) -> None:
     seeds = options.chosen_seeds(call.seeds, call.subjects, (0,) if call.video else tuple(range(100)))
     facts = models.describe_model(call.model_name)
     views = TruthViews.chosen(facts.config, video=call.video, count=call.views, yaw_deg=call.yaw, pitch_deg=call.pitch)
+    options.check_total(len(seeds), views.count)
+    total = len(seeds) * views.count
     model = models.load_model(call.model_name, call.device, exact=call.exact)
     require_truth(model)
-    total = len(seeds) * views.count
-    told = {"command": "evaluate", "model": call.model_name, "against": "truth", "video": call.video}
-    reporter.event("start", **told, seeds=options.format_seeds(seeds), views=total, cameras=views.to_json())
+    told = _told(call, "truth") | {"video": call.video}
+    reporter.start(
+        f"evaluate: {total} views of {call.model_name} against the truth",
+        **told,
+        seeds=options.format_seeds(seeds),
+        views=total,
+        cameras=views.to_json(),
+    )
     labels = scored_labels(model)
     if labels is None:
         reason = "it has no semantic branch" if model.labels is None else f"its labels are {', '.join(model.labels.names)}"
@@ -199,6 +214,12 @@ def _against_truth(call: EvaluateCall, reporter: Reporter) -> None:
     _finish(call, reporter, lines, told, result, views=total, seconds=time.monotonic() - started)
 
 
+def _told(call: EvaluateCall, against: str | list[str]) -> dict[str, Any]:
+    """What the first and the last message say of the call."""
+    grid = None if call.grid is None else str(call.grid)
+    return {"command": "evaluate", "output": grid, "model": call.model_name, "against": against}
+
+
 def _finish(
     call: EvaluateCall,
     reporter: Reporter,
@@ -215,7 +236,6 @@ def _finish(
         **told,
         **result,
         views=views,
-        grid=None if call.grid is None else str(call.grid),
         seconds=round(seconds, 3),
     )
 

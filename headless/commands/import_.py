@@ -10,15 +10,15 @@ import click
 from dnerf_core.errors import OutputError
 from headless import options
 from headless.reporting import Reporter
-from headless.writers.files import output_error
+from headless.writers.files import check_model_place, output_error
 
 
 @click.command("import", epilog="\b\nExample:\n  dnerf-headless import ffhqrebalanced512-128.pkl -o ffhq.safetensors")
-@click.argument("release", type=click.Path(exists=True, dir_okay=False, path_type=Path), metavar="X.pkl")
+@click.argument("release", type=options.FilledPath(exists=True, dir_okay=False), metavar="X.pkl")
 @click.option(
     "--output",
     "-o",
-    type=click.Path(path_type=Path),
+    type=options.FilledPath(),
     metavar="X.safetensors",
     help="The model file to write.  [default: the same name in the current folder]",
 )
@@ -36,8 +36,9 @@ def command(release: Path, output: Path | None, as_json: bool) -> None:
         raise output_error(target, error) from error
     if taken:
         raise OutputError(f"{target}: expected a new file, it is there already; remove it, or choose another --output")
-    reporter.event("start", command="import", release=str(release), output=str(target))
+    reporter.start(f"import: {release} becomes {target}", command="import", release=str(release), output=str(target))
     started = time.monotonic()
+    check_model_place(target)
     from dnerf_core.checkpoints.eg3d_release import import_release
     from headless import models
 

@@ -12,7 +12,7 @@ from headless.reporting import Reporter
 
 
 @click.command("info", epilog="\b\nExample:\n  dnerf-headless info demo-cars")
-@click.argument("model_name", metavar="NAME|FILE")
+@click.argument("model_name", type=options.ModelType(), metavar="NAME|FILE")
 @options.output_style_options
 def command(model_name: str, as_json: bool) -> None:
     """Print what is inside a model file.
@@ -68,8 +68,8 @@ def info_lines(facts: ModelFacts) -> list[str]:
     ]
     if facts.labels is not None:
         rows += [(f"label {label.id}", f"{label.name}  #{bytes(label.color).hex()}") for label in facts.labels.labels]
-    rows += [(f"source {key}", _short(value)) for key, value in facts.source.items()]
-    rows += [(f"training {key}", _short(value)) for key, value in facts.training.items()]
+    rows += [(f"source {key}", _short(value)) for key, value in facts.source.items() if value not in ("", None)]
+    rows += [(f"training {key}", _short(value)) for key, value in facts.training.items() if value not in ("", None)]
     width = max(len(name) for name, _ in rows)
     return [f"{name:<{width}}  {value}" for name, value in rows]
 

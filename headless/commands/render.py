@@ -32,6 +32,8 @@ class RenderCall:
     truncation: float
     resolution: int | None
     device: str
+    workers: int | None
+    shard: tuple[int, int]
     exact: bool
     output: Path
     depth_format: DepthFormat
@@ -47,6 +49,8 @@ class RenderCall:
 @options.truncation_option
 @options.resolution_option
 @options.device_option
+@options.workers_option
+@options.shard_option
 @options.exact_option
 @options.output_option("dnerf-out")
 @click.option(
@@ -73,34 +77,48 @@ def render(call: RenderCall, reporter: Reporter) -> None:
         DNeRFError: a wrong call, a model that cannot be used, or results that cannot be written.
     """
     from headless import models
-    from headless.view_job import SHEET_NAME, ViewJob
-    from headless.writers.folder import DatasetFolder
+    from headless.plan import WHOLE, Shard
+    from headless.view_job import ViewJob
+    from headless.workers import default_workers
+    from headless.writers.folder import SHEET_NAME, DatasetFolder
 
     started = time.monotonic()
     seeds = options.chosen_seeds(call.seeds, call.subjects)
     facts = models.describe_model(call.model_name)
     plan = make_plan(call, seeds, facts)
+    options.check_total(len(seeds), plan.views)
     folder = DatasetFolder(call.output, "render", plan.to_json(), plan.depth_format, plan.masks)
-    folder.open()
-    job = ViewJob(plan, folder, facts.config.cameras, facts.labels if plan.masks else None, reporter)
-    total = len(seeds) * plan.views
+    shard = Shard(*call.shard)
+    folder.open(None if shard == WHOLE else frozenset(shard.seeds(plan)))
+    workers = call.workers or default_workers()
+    job = ViewJob(
+        plan, folder, facts.config.cameras, facts.labels if plan.masks else None, reporter, workers=workers, shard=shard
+    )
+    total = len(job.seeds) * plan.views
     told = {"command": "render", "output": str(call.output), "views": total}
-    reporter.event("start", **told, views_missing=job.views_missing, plan=plan.to_json())
+    reporter.start(job.told_start, **told, views_missing=job.views_missing, plan=plan.to_json())
     if not plan.masks:
         reporter.warning(f"{plan.model_name}: the model has no semantic branch, so no masks and no labels.json are written")
     if job.views_missing:
         model = models.load_model(call.model_name, call.device, exact=plan.exact)
-        job.write(lambda seed: model.subject(seed, truncation=plan.truncation).render)
+        with models.one_thread_a_view():
+            job.write(lambda seed: model.subject(seed, truncation=plan.truncation).render)
     elif job.files_missing():
         job.write()
     seconds = time.monotonic() - started
     sheet = call.output / SHEET_NAME
     size = f"{plan.resolution_px} x {plan.resolution_px} px"
     done = "nothing to do, all there" if job.nothing_to_do else f"{job.views_written} written in {seconds:.1f} s"
+    part = "" if shard == WHOLE else f"part {shard}: "
+    after = (
+        f"look at {sheet}" if job.complete else "other parts are not done yet; the one that ends last writes the contact sheet"
+    )
     reporter.summary(
-        [f"{call.output}: {total} views of {len(seeds)} subjects, {size}: {done}", f"look at {sheet}"],
+        [f"{call.output}: {part}{total} views of {len(job.seeds)} subjects, {size}: {done}", after],
         **told,
-        subjects=len(seeds),
+        subjects=len(job.seeds),
+        shard=str(shard),
+        complete=job.complete,
         views_written=job.views_written,
         empty_masks=job.empty_masks,
         nothing_to_do=job.nothing_to_do,

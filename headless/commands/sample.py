@@ -40,6 +40,7 @@ class SampleCall:
     labels: str | None
     truth: bool
     device: str
+    workers: int | None
     output: Path
 
 
@@ -58,6 +59,7 @@ class SampleCall:
 )
 @click.option("--truth", is_flag=True, help="Fill the masks from the exact truth, which is known for demo-cars only.")
 @options.device_option
+@options.workers_option
 @options.output_option("dnerf-annotate")
 @options.output_style_options
 def command(as_json: bool, **values: object) -> None:
@@ -76,23 +78,27 @@ def sample(call: SampleCall, reporter: Reporter) -> None:
         DNeRFError: a wrong call, a model that cannot be used, or results that cannot be written.
     """
     from headless import models
-    from headless.view_job import SHEET_NAME, ViewJob
-    from headless.writers.folder import DatasetFolder
+    from headless.view_job import ViewJob
+    from headless.workers import default_workers
+    from headless.writers.folder import SHEET_NAME, DatasetFolder
 
     started = time.monotonic()
     seeds = options.chosen_seeds(call.seeds, call.subjects, DEFAULT_SEEDS)
     facts = models.describe_model(call.model_name)
     labels = chosen_labels(call, facts)
     plan = make_plan(call, seeds, facts)
+    options.check_total(len(seeds), plan.views)
     folder = DatasetFolder(call.output, "sample", sample_record(call, plan, facts, labels), plan.depth_format, plan.masks)
     folder.open()
-    job = ViewJob(plan, folder, facts.config.cameras, labels, reporter, expect_empty=not call.truth)
+    workers = call.workers or default_workers()
+    job = ViewJob(plan, folder, facts.config.cameras, labels, reporter, expect_empty=not call.truth, workers=workers)
     total = len(seeds) * plan.views
     told = {"command": "sample", "output": str(call.output), "views": total}
-    reporter.event("start", **told, views_missing=job.views_missing, plan=folder.record["plan"])
+    reporter.start(job.told_start, **told, views_missing=job.views_missing, plan=folder.record["plan"])
     if job.views_missing:
         model = models.load_model(call.model_name, call.device)
-        job.write(subject_maker(model, plan, truth=call.truth))
+        with models.one_thread_a_view():
+            job.write(subject_maker(model, plan, truth=call.truth))
     elif job.files_missing():
         job.write()
     seconds = time.monotonic() - started
@@ -121,7 +127,7 @@ def chosen_labels(call: SampleCall, facts: ModelFacts) -> LabelSet:
 
     Raises:
         UsageError: there is none, or `--truth` is asked for where no truth is known, or of other labels than the truth's.
-        AnnotationError: what `--labels` says makes no label set.
+        AnnotationError: the file that `--labels` names is no labels file.
     """
     from dnerf_core.demo.config import DEMO_NAME
     from dnerf_core.labels import SHAPENET_CAR_LABELS
@@ -148,20 +154,24 @@ def read_labels(text: str) -> LabelSet:
     """The label set that `--labels` means: a labels.json where the text ends in .json, else names of parts with commas between.
 
     Raises:
-        AnnotationError: a file that cannot be read or is no labels file, or names that make no label set.
+        UsageError: names that make no label set, or a file that cannot be read.
+        AnnotationError: a file that is no labels file.
     """
     from dnerf_core.labels import LabelSet
 
     if not text.lower().endswith(".json"):
-        return LabelSet.from_names([name.strip() for name in text.split(",")])
+        try:
+            return LabelSet.from_names([name.strip() for name in text.split(",")])
+        except AnnotationError as error:
+            raise UsageError(f"--labels: {error}") from error
     try:
         source = Path(text).read_text(encoding="utf-8")
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        raise AnnotationError(
-            f"{text}: expected a labels file, it cannot be read: {reason}; correct --labels, or give names"
+        raise UsageError(
+            f"--labels: {text}: expected a labels file, it cannot be read: {reason}; correct it, or give names"
         ) from error
-    return LabelSet.from_json(source, text)
+    return LabelSet.from_json(source, f"--labels: {text}")
 
 
 def make_plan(call: SampleCall, seeds: tuple[int, ...], facts: ModelFacts) -> ViewPlan:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from pathlib import Path
 from typing import Any
 
 import click
@@ -32,13 +31,17 @@ class HoldoutType(click.ParamType[float]):
 
 
 @click.command("train", epilog="\b\nExample:\n  dnerf-headless train dnerf-annotate -o my-cars.safetensors")
-@click.argument(
-    "folders", nargs=-1, required=True, type=click.Path(exists=True, file_okay=False, path_type=Path), metavar="FOLDER..."
+@click.argument("folders", nargs=-1, required=True, type=options.FilledPath(exists=True, file_okay=False), metavar="FOLDER...")
+@click.option(
+    "--output", "-o", type=options.FilledPath(), required=True, metavar="X.safetensors", help="The model file to write."
 )
 @click.option(
-    "--output", "-o", type=click.Path(path_type=Path), required=True, metavar="X.safetensors", help="The model file to write."
+    "--model",
+    "model_name",
+    type=options.ModelType(),
+    metavar="NAME|FILE",
+    help="The generator.  [default: the one the folder was sampled from]",
 )
-@click.option("--model", "model_name", metavar="NAME|FILE", help="The generator.  [default: the one the folder was sampled from]")
 @click.option("--steps", type=click.IntRange(1, 1_000_000), default=_DEFAULT_TRAINING.steps, show_default=True)
 @click.option(
     "--feature-kind",
@@ -96,7 +99,10 @@ def train(call: TrainCall, reporter: Reporter) -> None:
     """
     plan = plan_training(call)
     told = plan.told()
-    reporter.event("start", **told)
+    reporter.start(
+        f"train: {told['steps']} steps on {told['views']} views of {told['subjects']} subjects, {told['views_held_out']} held out",
+        **told,
+    )
     if plan.annotations.skipped:
         reporter.warning(f"{plan.annotations.skipped} masks with nothing painted are left out")
     # These bring torch, which a call that is refused need not wait for.

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Callable, Iterable
+import re
+import secrets
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from dnerf_core.errors import OutputError
 
-TEMPORARY_PREFIX = ".tmp-"
+_TEMPORARY = re.compile(r"\.tmp-[0-9]{1,10}-(.+)", re.DOTALL)
+"""A temporary file's name: a number that no other writer has drawn, and the name it will have."""
 
 _REMEDIES = {
     errno.ENOSPC: "free some space on that disk and repeat the command",
@@ -20,26 +24,31 @@ _REMEDIES = {
 }
 
 
-def write_whole(path: Path, write: Callable[[Path], None]) -> None:
-    """Let `write` fill a temporary file beside `path`, then put it in the place of `path` in one step.
+@contextmanager
+def whole_file(path: Path) -> Iterator[Path]:
+    """A temporary name beside `path` to write a file at; when the block ends well, the file takes the place of `path` in one step.
 
     Args:
         path: the final name; its folder exists.
-        write: writes all of the file at the name it is given; fails with OSError.
 
     Raises:
-        OutputError: the file cannot be written; nothing is left behind.
+        OutputError: the block or the step failed with OSError; nothing is left behind.
     """
-    temporary = path.with_name(f"{TEMPORARY_PREFIX}{os.getpid()}-{path.name}")
+    temporary = _temporary_name(path)
     try:
-        write(temporary)
-        with temporary.open("rb+") as file:
-            os.fsync(file.fileno())
+        yield temporary
+        _sync(temporary)
         os.replace(temporary, path)
     except OSError as error:
         raise output_error(path, error) from error
     finally:
         _remove_quietly(temporary)
+
+
+def write_whole(path: Path, write: Callable[[Path], None]) -> None:
+    """Let `write` fill the file at the name it is given, which then takes the place of `path`; see `whole_file`."""
+    with whole_file(path) as temporary:
+        write(temporary)
 
 
 def write_bytes_whole(path: Path, data: bytes) -> None:
@@ -49,6 +58,44 @@ def write_bytes_whole(path: Path, data: bytes) -> None:
         temporary.write_bytes(data)
 
     write_whole(path, write)
+
+
+def check_writable(path: Path, size_bytes: int = 1) -> None:
+    """Make sure that `path` can be written before the work that would fill it: by a file of that size beside it, removed again.
+
+    Temporary files for `path` that a killed run left are removed too.
+
+    Raises:
+        OutputError: it cannot.
+    """
+    remove_files(leftovers(path.parent, path.name.__eq__))
+    temporary = _temporary_name(path)
+    block = bytes(2**20)
+    try:
+        with temporary.open("wb") as file:
+            for start in range(0, size_bytes, len(block)):
+                file.write(block[: size_bytes - start])
+        _sync(temporary)
+    except OSError as error:
+        raise output_error(path, error) from error
+    finally:
+        _remove_quietly(temporary)
+
+
+def check_model_place(path: Path, size_bytes: int = 1) -> None:
+    """`check_writable` for a model file, which has temporary files of another name.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    from dnerf_core.checkpoints.model_file import parts_left
+
+    check_writable(path, size_bytes)
+    try:
+        parts = parts_left(path)
+    except OSError as error:
+        raise output_error(path.parent, error) from error
+    remove_files(parts)
 
 
 def make_folder(path: Path) -> None:
@@ -63,23 +110,43 @@ def make_folder(path: Path) -> None:
         raise output_error(path, error) from error
 
 
-def remove_leftovers(folders: Iterable[Path]) -> int:
-    """Remove the temporary files that an interrupted run left in `folders`; returns how many.
+def temporary_for(name: str) -> str | None:
+    """The final name of the file that `name` is a temporary file of; None where it is none."""
+    match = _TEMPORARY.fullmatch(name)
+    return None if match is None else match[1]
+
+
+def leftovers(folder: Path, is_ours: Callable[[str], object]) -> list[Path]:
+    """The temporary files in `folder`, which may be missing, that an interrupted run left.
+
+    Args:
+        is_ours: true of the final name of a file that this program writes there; temporary files of others are left alone.
+
+    Raises:
+        OutputError: the folder cannot be read.
+    """
+    try:
+        with os.scandir(folder) as entries:
+            files = [entry.name for entry in entries if entry.is_file(follow_symlinks=False)]
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    except OSError as error:
+        raise output_error(folder, error) from error
+    finals = [(name, temporary_for(name)) for name in files]
+    return [folder / name for name, final in finals if final is not None and is_ours(final)]
+
+
+def remove_files(paths: Iterable[Path]) -> None:
+    """Remove files; one that is gone already is no matter.
 
     Raises:
         OutputError: one cannot be removed.
     """
-    removed = 0
-    for folder in folders:
-        if not folder.is_dir():
-            continue
-        for leftover in folder.glob(f"{TEMPORARY_PREFIX}*"):
-            try:
-                leftover.unlink()
-            except OSError as error:
-                raise output_error(leftover, error) from error
-            removed += 1
-    return removed
+    for path in paths:
+        try:
+            path.unlink(missing_ok=True)
+        except OSError as error:
+            raise output_error(path, error) from error
 
 
 def output_error(path: Path, error: OSError) -> OutputError:
@@ -87,6 +154,15 @@ def output_error(path: Path, error: OSError) -> OutputError:
     reason = error.strerror or str(error)
     remedy = _REMEDIES.get(error.errno or 0, "choose another place, or remove what is in the way")
     return OutputError(f"{path}: expected to write this file or folder, the system says: {reason}; {remedy}")
+
+
+def _temporary_name(path: Path) -> Path:
+    return path.with_name(f".tmp-{secrets.randbelow(10**10):010d}-{path.name}")
+
+
+def _sync(path: Path) -> None:
+    with path.open("rb+") as file:
+        os.fsync(file.fileno())
 
 
 def _remove_quietly(path: Path) -> None:

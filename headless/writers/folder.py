@@ -10,24 +10,26 @@ missing is what has yet to be done.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+import os
+import re
+from collections.abc import Container, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from dnerf_core import __version__
 from dnerf_core.camera import CAMERAS_FORMAT_VERSION, CONVENTION
-from dnerf_core.errors import OutputError
 from dnerf_core.labels import LabelSet
-from headless.plan import OPTION_NAMES, PlannedView
-from headless.writers.files import TEMPORARY_PREFIX, make_folder, output_error, remove_leftovers, write_bytes_whole
+from headless.plan import VIEW_NAME_PATTERN, PlannedView
+from headless.writers.files import leftovers, make_folder, output_error, remove_files
+from headless.writers.result_folder import ResultFolder, json_bytes
 from headless.writers.views import DepthFormat
 
-RECORD_NAME = "dataset.json"
 RECORD_FORMAT = "datasetnerf-views"
-RECORD_VERSION = 1
+
+CAMERAS_NAME, LABELS_NAME, METADATA_NAME, SHEET_NAME = "cameras.json", "labels.json", "metadata.jsonl", "contact-sheet.png"
+_TOP_NAMES = {CAMERAS_NAME, LABELS_NAME, METADATA_NAME, SHEET_NAME}
 
 
-class DatasetFolder:
+class DatasetFolder(ResultFolder):
     """One folder of views, claimed by one call of one command.
 
     Args:
@@ -39,14 +41,7 @@ class DatasetFolder:
     """
 
     def __init__(self, path: Path, command: str, plan: dict[str, Any], depth_format: DepthFormat | None, masks: bool) -> None:
-        self.path = path
-        self.record: dict[str, Any] = {
-            "format": RECORD_FORMAT,
-            "format_version": RECORD_VERSION,
-            "command": command,
-            "written_by": f"datasetnerf {__version__}",
-            "plan": plan,
-        }
+        super().__init__(path, RECORD_FORMAT, command, plan, _TOP_NAMES)
         self._suffixes = {"images": ".png"}
         if masks:
             self._suffixes["masks"] = ".png"
@@ -68,24 +63,39 @@ class DatasetFolder:
         """Where the file of `kind` of the view `name` belongs."""
         return self.path / kind / f"{name}{self._suffixes[kind]}"
 
-    def open(self) -> None:
+    def open(self, seeds: Container[int] | None = None) -> None:
         """Make sure that the folder is free or holds this very call, then clear an interrupted run's leftovers and look round.
+
+        Args:
+            seeds: only these subjects' leftovers are cleared: the others' may be files that another process is writing; None: all.
 
         Raises:
             OutputError: it is a file, holds something else, or holds the results of another call.
         """
-        self._check()
-        remove_leftovers([self.path, *(self.path / kind for kind in self.kinds)])
+        self.check()
+        found = self.top_leftovers() if seeds is None else []
+        for kind, suffix in self._suffixes.items():
+            name = re.compile(rf"{VIEW_NAME_PATTERN}{re.escape(suffix)}")
+
+            def is_ours(file: str, name: re.Pattern[str] = name) -> bool:
+                match = name.fullmatch(file)
+                return match is not None and (seeds is None or int(match["seed"]) in seeds)
+
+            found += leftovers(self.path / kind, is_ours)
+        remove_files(found)
+        self.look()
+
+    def look(self) -> None:
+        """See which files are there now."""
         self._there = {kind: _names_in(self.path / kind) for kind in self.kinds}
 
     def claim(self) -> None:
-        """Make the folder and record the call in it, where that has not been done.
+        """Make the folders and record the call, where that has not been done.
 
         Raises:
             OutputError: it cannot be written.
         """
-        make_folder(self.path)
-        self.write_once(RECORD_NAME, _json_bytes(self.record))
+        super().claim()
         for kind in self.kinds:
             make_folder(self.path / kind)
 
@@ -93,102 +103,45 @@ class DatasetFolder:
         """The kinds of file that the view `name` lacked when the folder was opened."""
         return [kind for kind, suffix in self._suffixes.items() if f"{name}{suffix}" not in self._there[kind]]
 
-    def lacks(self, name: str) -> bool:
-        """Whether the file `name` is missing at the top of the folder."""
-        return not (self.path / name).exists()
-
-    def write_once(self, name: str, data: bytes) -> None:
-        """Write the file `name` at the top of the folder unless it is there.
-
-        Raises:
-            OutputError: it cannot be written.
-        """
-        if self.lacks(name):
-            write_bytes_whole(self.path / name, data)
-
-    def metadata(self, views: Iterable[PlannedView]) -> bytes:
+    def metadata(self, views: Iterable[PlannedView]) -> Iterator[str]:
         """`metadata.jsonl`: a line a view, in the order of the plan.
 
         Hugging Face `datasets` decodes every column named `*_file_name` as a picture, which the depth is not; hence `depth_file`.
         """
-        lines = []
         for view in views:
             row: dict[str, Any] = {"image_file_name": self._relative("images", view.name)}
             if "masks" in self._suffixes:
                 row["mask_file_name"] = self._relative("masks", view.name)
             if "depth" in self._suffixes:
                 row["depth_file"] = self._relative("depth", view.name)
-            lines.append(json.dumps(row | {"seed": view.seed, "view": view.view}) + "\n")
-        return "".join(lines).encode()
+            yield json.dumps(row | {"seed": view.seed, "view": view.view}) + "\n"
 
     def _relative(self, kind: str, name: str) -> str:
         return self.file(kind, name).relative_to(self.path).as_posix()
 
-    def _check(self) -> None:
-        try:
-            held = {entry.name for entry in self.path.iterdir()} if self.path.exists() else set()
-        except OSError as error:
-            raise output_error(self.path, error) from error
-        held = {name for name in held if not name.startswith(TEMPORARY_PREFIX)}
-        if not held:
-            return
-        if RECORD_NAME not in held:
-            raise OutputError(
-                f"{self.path}: expected a new or empty folder or this command's own results, found {sorted(held)[0]!r} "
-                f"and no {RECORD_NAME}; choose another --output"
-            )
-        found = _read_record(self.path / RECORD_NAME)
-        theirs = _comparable(found)
-        ours = _comparable(self.record)
-        for key, label in OPTION_NAMES.items():
-            if theirs.get(key) != ours.get(key):
-                raise OutputError(
-                    f"{self.path}: holds the results of another call, {label} was {_shown(theirs.get(key))} "
-                    f"and is now {_shown(ours.get(key))}; choose another --output, or repeat that call to finish it"
-                )
 
-
-def cameras_json(views: Iterable[PlannedView], resolution_px: int) -> bytes:
-    """`cameras.json` as `dnerf_core.camera.cameras_from_json` reads it, with the size, seed and view added; a line a view."""
+def cameras_lines(views: Iterable[PlannedView], resolution_px: int) -> Iterator[str]:
+    """The lines of `cameras.json` as `dnerf_core.camera.cameras_from_json` reads it, with the size, seed and view added; a line a view."""
     head = json.dumps(
         {"version": CAMERAS_FORMAT_VERSION, "convention": CONVENTION, "image_size_px": [resolution_px, resolution_px]}
     )
-    lines = [json.dumps({"name": view.name, "seed": view.seed, "view": view.view, **view.camera.to_json()}) for view in views]
-    return (head[:-1] + ', "views": [\n' + ",\n".join(lines) + "\n]}\n").encode()
+    yield head[:-1] + ', "views": [\n'
+    separator = ""
+    for view in views:
+        yield separator + json.dumps({"name": view.name, "seed": view.seed, "view": view.view, **view.camera.to_json()})
+        separator = ",\n"
+    yield "\n]}\n"
 
 
 def labels_json(labels: LabelSet) -> bytes:
     """`labels.json`: the label set."""
-    return _json_bytes(labels.to_json())
-
-
-def _json_bytes(data: Any) -> bytes:
-    return (json.dumps(data, indent=2) + "\n").encode()
+    return json_bytes(labels.to_json())
 
 
 def _names_in(folder: Path) -> set[str]:
-    return {entry.name for entry in folder.iterdir()} if folder.is_dir() else set()
-
-
-def _read_record(path: Path) -> dict[str, Any]:
     try:
-        record = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise OutputError(
-            f"{path}: expected the record of an earlier call, it cannot be read ({error}); choose another --output"
-        ) from error
-    if not isinstance(record, dict) or record.get("format") != RECORD_FORMAT or record.get("format_version") != RECORD_VERSION:
-        raise OutputError(f"{path}: expected format {RECORD_FORMAT} {RECORD_VERSION}, found another; choose another --output")
-    return record
-
-
-def _comparable(record: dict[str, Any]) -> dict[str, Any]:
-    plan = record.get("plan")
-    return {"command": record.get("command"), "written_by": record.get("written_by"), **(plan if isinstance(plan, dict) else {})}
-
-
-def _shown(value: Any) -> str:
-    text = str(value)
-    if isinstance(value, list):
-        text = ", ".join(value) if all(isinstance(item, str) for item in value) else ":".join(f"{item:g}" for item in value)
-    return text if len(text) <= 40 else f"{text[:37]}..."
+        return set(os.listdir(folder))
+    except (FileNotFoundError, NotADirectoryError):
+        return set()
+    except OSError as error:
+        raise output_error(folder, error) from error

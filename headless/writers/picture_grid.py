@@ -1,16 +1,19 @@
-"""A grid of pictures with names: a row a view, a column a kind of picture, and a legend of the labels. A pure function."""
+"""A grid of pictures with names: a row a view, a column a kind of picture, and a legend of the labels. Pure but for `drawn_by`."""
 
 from __future__ import annotations
 
 import io
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
+from PIL.PngImagePlugin import PngInfo
 
 from dnerf_core.labels import LabelSet
 from headless.writers.contact_sheet import draw_labels, wrap_labels
+from headless.writers.views import PICTURE_ERRORS
 
 TILE_PX = 192
 
@@ -20,6 +23,7 @@ _GAP = 4
 _LINE = 26
 _INK = (32, 32, 36)
 _PAPER = (250, 250, 248)
+_CALL_KEY = "datasetnerf call"
 
 
 def picture_grid(
@@ -27,6 +31,8 @@ def picture_grid(
     columns: Sequence[str],
     rows: Sequence[tuple[str, Sequence[npt.NDArray[np.uint8]]]],
     labels: LabelSet | None,
+    *,
+    call_sha256: str | None = None,
 ) -> bytes:
     """The grid as a PNG.
 
@@ -35,6 +41,7 @@ def picture_grid(
         columns: a name for each column.
         rows: the text of each row, lines separated by newlines, and its pictures uint8 [H, W, 3], one a column.
         labels: names and colours for the legend; None: no legend.
+        call_sha256: which call drew it, kept in the PNG as text; see `drawn_by`.
     """
     width = 2 * _MARGIN + _ROW_LABEL + len(columns) * (TILE_PX + _GAP)
     font = ImageFont.load_default(size=15)
@@ -56,6 +63,19 @@ def picture_grid(
             method = Image.Resampling.NEAREST if enlarged else Image.Resampling.LANCZOS
             sheet.paste(Image.fromarray(picture).resize((TILE_PX, TILE_PX), method), (left + column * (TILE_PX + _GAP), y))
     draw_labels(draw, legend_top, legend, font)
+    text = PngInfo()
+    if call_sha256 is not None:
+        text.add_text(_CALL_KEY, call_sha256)
     buffer = io.BytesIO()
-    sheet.save(buffer, format="PNG")
+    sheet.save(buffer, format="PNG", pnginfo=text)
     return buffer.getvalue()
+
+
+def drawn_by(path: Path) -> str | None:
+    """The `call_sha256` of the grid in a file; None where the file is no such grid, or cannot be read."""
+    try:
+        with Image.open(path, formats=("PNG",)) as image:
+            call_sha256 = image.info.get(_CALL_KEY)
+    except PICTURE_ERRORS:
+        return None
+    return call_sha256 if isinstance(call_sha256, str) else None

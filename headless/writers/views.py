@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 import io
+import struct
+import zlib
 from pathlib import Path
+from tokenize import TokenError
 from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from dnerf_core.errors import OutputError
 from headless.writers.exr import exr_bytes
 from headless.writers.files import write_bytes_whole
 
 DepthFormat = Literal["exr", "npy"]
+
+MAKE_AGAIN = "remove it and repeat the command, which makes it again"
+
+PICTURE_ERRORS = (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error, Image.DecompressionBombError)
+"""Pillow's ways to say that a picture is damaged."""
 
 
 def write_image(path: Path, rgb: npt.NDArray[np.uint8]) -> None:
@@ -63,21 +72,41 @@ def write_depth(path: Path, depth_planar: npt.NDArray[np.float32], depth_format:
 
 
 def read_image(path: Path) -> npt.NDArray[np.uint8]:
-    """A PNG written by `write_image` as [H, W, 3] uint8, or by `write_mask` as [H, W] uint8 label ids."""
-    with Image.open(path) as image:
-        return np.asarray(image, dtype=np.uint8).copy()
+    """A PNG written by `write_image` as [H, W, 3] uint8, or by `write_mask` as [H, W] uint8 label ids.
+
+    Raises:
+        OutputError: it cannot be read.
+    """
+    try:
+        with Image.open(path, formats=("PNG",)) as image:
+            return np.asarray(image, dtype=np.uint8).copy()
+    except PICTURE_ERRORS as error:
+        raise _unreadable(path, error) from error
 
 
 def read_depth(path: Path) -> npt.NDArray[np.float32]:
-    """A depth written by `write_depth`, in either format, as [H, W] float32 with +inf at background."""
-    if path.suffix == ".npy":
-        return np.asarray(np.load(path), dtype=np.float32)
-    import OpenEXR
+    """A depth written by `write_depth`, in either format, as [H, W] float32 with +inf at background.
 
-    with OpenEXR.File(str(path)) as file:
-        depth = np.array(file.channels()["Z"].pixels, dtype=np.float32)
+    Raises:
+        OutputError: it cannot be read.
+    """
+    try:
+        if path.suffix == ".npy":
+            # mapped first: a damaged header may claim more than fits in memory
+            return np.array(np.load(path, mmap_mode="r"), dtype=np.float32)
+        import OpenEXR
+
+        with OpenEXR.File(str(path)) as file:
+            depth = np.array(file.channels()["Z"].pixels, dtype=np.float32)
+    except (OSError, ValueError, EOFError, RuntimeError, LookupError, TypeError, OverflowError, TokenError) as error:
+        raise _unreadable(path, error) from error
     depth[depth == 0] = np.inf
     return depth
+
+
+def _unreadable(path: Path, error: Exception) -> OutputError:
+    reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error) or type(error).__name__
+    return OutputError(f"{path}: expected a file that this command wrote, it cannot be read: {reason}; {MAKE_AGAIN}")
 
 
 def _png_bytes(image: Image.Image) -> bytes:

@@ -15,7 +15,9 @@ from dnerf_core.generator.config import (
     SuperResolutionConfig,
     TriplaneConfig,
 )
-from dnerf_core.generator.eg3d import Generator
+from dnerf_core.generator.eg3d import Generator, Planes
+from dnerf_core.reference import literal_triplane, literal_values
+from dnerf_core.semantic.branch import SemanticBranch
 from dnerf_core.semantic.config import SemanticConfig
 from dnerf_core.semantic.kept_views import AnnotatedView
 from dnerf_core.semantic.visibility import density_pass
@@ -58,6 +60,11 @@ def camera_tensors(*cameras: Camera) -> tuple[torch.Tensor, torch.Tensor]:
     """cam2world [B, 4, 4] and intrinsics [B, 3, 3], float32."""
     poses = torch.from_numpy(np.stack([camera.cam2world for camera in cameras])).float()
     return poses, torch.from_numpy(np.stack([camera.intrinsics for camera in cameras])).float()
+
+
+def literal_at(branch: SemanticBranch, planes: Planes, subject: int, points: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Scores and features [K, C + 32] and raw density [K] at points [K, 3] of one of B subjects, by the literal method."""
+    return literal_values(branch, [plane[subject] for plane in literal_triplane(branch, planes)], points)
 
 
 @torch.no_grad()

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
+from dnerf_core import model as model_module
 from dnerf_core.camera import Camera, sphere_camera
 from dnerf_core.checkpoints.model_file import save_model
 from dnerf_core.errors import CheckpointError, UsageError
@@ -129,6 +131,39 @@ def test_seeds_are_numbered_as_in_published_scripts(model_file: Path) -> None:
     for seed in (-1, 2**32):
         with pytest.raises(UsageError, match="seed"):
             model.subject(seed)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"hidden_dim": 10**12}, "hidden_dim: expected 1 to 1024, found 1000000000000; the file is damaged"),
+        ({"feature_dim": 0}, "feature_dim: expected 1 to 1024, found 0"),
+        ({"num_classes": 10**9}, "num_classes: expected 1 to 255, found 1000000000"),
+        ({"density_samples": 10**9}, "density_samples: expected 2 to 4096, found 1000000000"),
+        ({"refiner": {"kind": "light", "widths": [32, 10**9], "guide": "none"}}, "refiner.widths[1]: expected 1 to 1024, found"),
+        ({"weight_epsilon": -1.0}, "weight_epsilon: expected 0 to less than 1, found -1.0"),
+        ({"scales": [4, 5]}, "scales: expected some of [4, 8, 16, 32] or null, found [4, 5]"),
+        ({"scales": []}, "scales: expected some of [4, 8, 16, 32] or null, found []"),
+        ({"scales": list(range(10**5))}, "scales: expected some of [4, 8, 16, 32] or null, found [0, 1, 2,"),
+        ({"hidden_dim": "x" * 10**6}, "hidden_dim: expected int, found 'xxxx"),
+        ({"x" * 10**6: 1}, "expected the names ['density_prior', "),
+    ],
+)
+def test_a_branch_that_cannot_be_built_is_refused_before_it_is_allocated(
+    changes: dict[str, object], message: str, tmp_path: Path, branch: SemanticBranch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_branch(*args: object) -> None:
+        raise AssertionError("the branch was made")
+
+    monkeypatch.setattr(model_module, "SemanticBranch", no_branch)
+    generator, path = tiny_generator(), tmp_path / "huge.safetensors"
+    config = config_to_json(CONFIG) | changes
+    state = branch.state_dict()
+    save_model(path, generator.config, generator.state_dict(), semantic_config=config, semantic_state=state, labels=LABELS)
+    with pytest.raises(CheckpointError, match=re.escape(message)) as caught:
+        Model.load(path)
+    assert str(caught.value).startswith(f"{path}: semantic")
+    assert len(str(caught.value)) < 600
 
 
 def damaged(branch: SemanticBranch, what: str) -> dict[str, object]:

@@ -298,6 +298,13 @@ def test_configs_that_cannot_be_built_are_refused(tmp_path: Path, good: bytes) -
         ("triplane.plane_axes", ["xy", "xz"], "3 planes, found 2"),
         ("cameras.radius", 0.0, "a number above 0"),
         ("cameras.focal", -1, "a number above 0"),
+        ("cameras.radius", 1e30, "a number within 1e+06 of 0, found 1e+30"),
+        ("cameras.pitch_deg", 90.5, "-90 to 90, found 90.5"),
+        ("cameras.pitch_deg", -200, "-90 to 90, found -200.0"),
+        ("cameras.pivot", [0, 1.7, 0], "a point nearer to the origin than radius 1.7, found [0.0, 1.7, 0.0]"),
+        ("cameras.pitch_deg", "x" * 10**6, "float, found 'xxxx"),
+        ("rays.ray_end", [[[[0] * 10**5]]], "float or 'auto', found [[[[...]]]]; the file is damaged"),
+        ("superresolution.channels", "x" * 10**6, "tuple[int, int] or null, found 'xxxx"),
         ("mapping.z_dim", -8, "1 to 65536, found -8"),
     ],
 )

@@ -6,7 +6,6 @@ import dataclasses
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
 
 import pytest
 import torch
@@ -17,21 +16,13 @@ from dnerf_core.errors import CheckpointError
 from dnerf_core.generator.config import BackboneConfig, GeneratorConfig, RayConfig, config_from_json, config_to_json
 from dnerf_core.rendering.compositing import interval_weights, sample_weights
 from dnerf_core.rendering.volume import RayBundle, RaySamples, sample_rays
-from dnerf_core.semantic.branch import SemanticBranch, SemanticMaps, label_mask
+from dnerf_core.semantic.branch import SemanticBranch, SemanticMaps, label_mask, uncertainty
 from dnerf_core.semantic.config import RefinerConfig, SemanticConfig
 from dnerf_core.semantic.refiner import Refiner, upsampling_sizes
 from dnerf_core.semantic.visibility import density_pass, visible_samples
-from tests.core.literal_semantics import literal_map, literal_point_values
-from tests.core.semantic_cases import TINY, camera_tensors, tiny_camera, tiny_generator, tiny_ws
+from tests.core.semantic_cases import TINY, camera_tensors, literal_at, tiny_camera, tiny_generator, tiny_ws
 
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread() -> Iterator[None]:
-    """Tiny tensors: more threads only wait for each other."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def random_branch(config: SemanticConfig, generator_config: GeneratorConfig = TINY) -> SemanticBranch:
@@ -64,9 +55,11 @@ def test_maps_equal_the_literal_ones(prior: bool) -> None:
         distances, weights = samples.distances, sample_weights(samples.weights)
         if not prior:
             distances = distances[:, torch.linspace(0, 31, 12).round().long()]
-            _, density = literal_point_values(branch, planes, subject, bundle.points(distances).reshape(-1, 3))
+            _, density = literal_at(branch, planes, subject, bundle.points(distances).reshape(-1, 3))
             weights = sample_weights(interval_weights(distances, density.reshape(distances.shape)))
-        expected = literal_map(branch, planes, subject, bundle.points(distances), weights)
+        values, _ = literal_at(branch, planes, subject, bundle.points(distances).reshape(-1, 3))
+        seen = (weights[..., None] * values.reshape(*weights.shape, -1)).sum(dim=1)
+        expected = seen + (1 - weights.sum(dim=1))[:, None] * branch.background
         assert weights.sum(dim=1).max() > 0.3
         torch.testing.assert_close(own[part], expected, rtol=0, atol=1e-5)
     assert (~hit).any()
@@ -211,3 +204,11 @@ def test_config_survives_json_and_names_what_is_wrong() -> None:
 def test_config_and_metrics_load_no_torch() -> None:
     code = "import sys, dnerf_core.semantic.config, dnerf_core.metrics; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_uncertainty_by_hand() -> None:
+    """Two of four classes alike: log 2 of log 4. All alike: 1. One far above the rest: 0. Never outside 0 to 1."""
+    scores = torch.tensor([[50.0, 50.0, 0.0, 0.0], [7.0, 7.0, 7.0, 7.0], [90.0, 0.0, 0.0, 0.0]]).t().reshape(1, 4, 3, 1)
+    torch.testing.assert_close(uncertainty(scores), torch.tensor([0.5, 1.0, 0.0]).reshape(1, 3, 1))
+    found = uncertainty(torch.randn(2, 5, 8, 8, generator=torch.Generator().manual_seed(0)) * 1e-3)
+    assert float(found.min()) >= 0 and float(found.max()) <= 1

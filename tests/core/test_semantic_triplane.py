@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 import torch
 
@@ -13,19 +11,11 @@ from dnerf_core.semantic.branch import SemanticBranch
 from dnerf_core.semantic.config import FeatureKind, SemanticConfig
 from dnerf_core.semantic.kept_taps import KeptTaps
 from dnerf_core.semantic.triplane import read_table, upsampling_matrix
-from tests.core.literal_semantics import literal_point_values
-from tests.core.semantic_cases import TINY, tiny_generator, tiny_ws
+from tests.core.semantic_cases import TINY, literal_at, tiny_generator, tiny_ws
 
 KINDS: list[FeatureKind] = ["features", "planes"]
 
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread() -> Iterator[None]:
-    """Tiny tensors: more threads only wait for each other."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def two_subjects(dtype: torch.dtype = torch.float32) -> Planes:
@@ -65,7 +55,7 @@ def test_projected_form_equals_literal_form(
         for subject in (0, 1):
             index = torch.full((len(points),), subject)
             scores, features = branch.decode(projected, points, index)
-            literal, _ = literal_point_values(branch, planes, subject, points)
+            literal, _ = literal_at(branch, planes, subject, points)
             assert scores.shape == (len(points), 3) and features.shape == (len(points), 32)
             torch.testing.assert_close(torch.cat([scores, features], dim=1), literal, rtol=0, atol=tolerance)
 
@@ -84,7 +74,7 @@ def test_gradients_equal_those_of_the_literal_form(kind: FeatureKind) -> None:
 
     state = branch.state_dict(keep_vars=True)
     branch.state_dict = lambda: state  # type: ignore[method-assign,assignment]
-    literal, _ = literal_point_values(branch, planes, 1, points)
+    literal, _ = literal_at(branch, planes, 1, points)
     expected = torch.autograd.grad(literal.square().sum(), [*weights, *inputs])
     for mine, slow in zip(own, expected, strict=True):
         assert slow.abs().max() > 0

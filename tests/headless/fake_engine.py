@@ -12,7 +12,7 @@ import pytest
 from dnerf_core.camera import Camera
 from dnerf_core.generator.config import CameraConfig, GeneratorConfig
 from dnerf_core.labels import SHAPENET_CAR_LABELS
-from headless import models
+from headless import models, workers
 from headless.models import ModelFacts
 
 SIZE_PX = 24
@@ -44,6 +44,10 @@ class FakeModel:
     def subject(self, seed: int, truncation: float = 1.0) -> FakeSubject:
         self.subjects_made.append(seed)
         return FakeSubject(self, seed, truncation)
+
+    def between(self, first_seed: int, second_seed: int, share: float, truncation: float = 1.0) -> FakeSubject:
+        """Its seed is what lies between."""
+        return self.subject(round(first_seed + share * (second_seed - first_seed)), truncation)
 
 
 @dataclass
@@ -85,9 +89,10 @@ def fake_facts(name: str, masks: bool) -> ModelFacts:
 
 @pytest.fixture
 def fake_model(monkeypatch: pytest.MonkeyPatch) -> FakeModel:
-    """The engine's two doors, `describe_model` and `load_model`, lead to this model, whatever the device."""
+    """The engine's two doors, `describe_model` and `load_model`, lead to this model, whatever the device; one worker by default."""
     model = FakeModel()
 
     monkeypatch.setattr(models, "describe_model", lambda name: fake_facts(name, masks=model.masks))
     monkeypatch.setattr(models, "load_model", lambda name, device, exact=False: model)
+    monkeypatch.setattr(workers, "default_workers", lambda: 1)  # so that what it counts comes in order
     return model

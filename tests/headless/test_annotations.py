@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 import shutil
 from collections.abc import Callable
@@ -12,7 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dnerf_core.errors import AnnotationError, DNeRFError
+from dnerf_core.errors import AnnotationError, DNeRFError, UsageError
 from dnerf_core.labels import LabelSet
 from headless.annotations import missing_classes, read_annotations, read_mask
 from headless.writers.views import write_mask
@@ -159,6 +160,8 @@ def at(value: object, row: int = 2, column: int = 1) -> np.ndarray:
         (saved(at((0, 0, 0, 128))), "expected pixels either painted or transparent, found alpha 128 at column 1, row 2"),
         (saved(IDS > 0), "expected a palette, RGB, RGBA or 8-bit gray image, found mode 1; save it as one of these"),
         (saved(IDS.astype(np.uint16)), "expected a palette, RGB, RGBA or 8-bit gray image, found mode I;16"),
+        (lambda path: Image.fromarray(IDS).save(path, format="TIFF"), "expected a PNG image, it cannot be read: cannot identify"),
+        (lambda path: path.mkdir(), "expected a PNG image, it cannot be read: "),
         (lambda path: path.write_text("not a picture"), "expected a PNG image, it cannot be read: cannot identify"),
         (lambda path: None, "expected a mask, found no file; restore it, or repeat the sample command for an empty one"),
     ],
@@ -239,7 +242,9 @@ def test_unpainted_masks_are_named_or_left_out(folder: Path) -> None:
         blank[0, 0] = 255  # ignoring a pixel is not painting
         write_mask(mask_path(folder, name), blank, LABELS.palette())
     paths = ", ".join(str(mask_path(folder, name)) for name in ("s0000_v01", "s0001_v00", "s0001_v01"))
-    expected = f"{paths} and 2 more: expected painted masks, found only background in 5 of 8; paint them, or leave them out with"
+    expected = (
+        f"{paths} and 2 more: expected painted masks, found only background and ignored pixels (255) in 5 of 8; paint them,"
+    )
     with pytest.raises(AnnotationError, match=re.escape(expected)):
         read_annotations([folder])
     annotations = read_annotations([folder], skip_unpainted=True)
@@ -248,8 +253,20 @@ def test_unpainted_masks_are_named_or_left_out(folder: Path) -> None:
     assert annotations.subjects == ((0, 1.0), (2, 1.0), (3, 1.0))
     for image in annotations.images:
         write_mask(image.mask_path, np.zeros((SIZE_PX, SIZE_PX), np.uint8), LABELS.palette())
-    with pytest.raises(AnnotationError, match=r"cloud: expected painted masks, found only background; paint some first"):
+    with pytest.raises(AnnotationError, match=r"found only background and ignored pixels \(255\); paint some"):
         read_annotations([folder], skip_unpainted=True)
+
+
+def test_masks_of_ignored_pixels_are_told_as_such(folder: Path) -> None:
+    ignored = np.full((SIZE_PX, SIZE_PX), 255, np.uint8)
+    write_mask(mask_path(folder), ignored, LABELS.palette())
+    expected = f"{mask_path(folder)}: expected painted masks, found only ignored pixels (255) in 1 of 8; paint them, or leave"
+    with pytest.raises(AnnotationError, match=re.escape(expected)):
+        read_annotations([folder])
+    for path in (folder / "masks").iterdir():
+        write_mask(path, ignored, LABELS.palette())
+    with pytest.raises(AnnotationError, match=r"cloud: expected painted masks, found only ignored pixels \(255\); paint some"):
+        read_annotations([folder])
 
 
 def test_missing_classes_are_listed(painted_folder: Path) -> None:
@@ -267,7 +284,7 @@ def test_folders_of_one_generator_count_as_one(painted_folder: Path, folder: Pat
 
 
 def test_folders_that_do_not_go_together_are_refused(painted_folder: Path, folder: Path) -> None:
-    with pytest.raises(AnnotationError, match="expected each one once, found one twice"):
+    with pytest.raises(UsageError, match="expected each one once, found one twice"):
         read_annotations([folder, folder.parent / "." / "cloud"])
     (folder / "labels.json").write_text(json.dumps(LabelSet.from_names(["left", "bottom"]).to_json()))
     with pytest.raises(AnnotationError, match=r"labels.json: expected the labels of .*found background, left, bottom or other"):
@@ -301,6 +318,71 @@ def test_a_folder_that_is_not_ours_is_refused(spoil: Callable[[Path], object], m
     with pytest.raises(DNeRFError, match=re.escape(message)) as caught:
         read_annotations([folder])
     assert str(folder) in str(caught.value)
+
+
+DEEP = "[" * 100_000 + "]" * 100_000
+
+
+def change_camera(folder: Path, key: str, value: object) -> None:
+    path = folder / "cameras.json"
+    data = json.loads(path.read_text())
+    data["views"][2][key] = value
+    path.write_text(json.dumps(data))
+
+
+def far_away(folder: Path) -> None:
+    pose = np.eye(4)
+    pose[1, 3] = -1e300
+    change_camera(folder, "cam2world", pose.tolist())
+
+
+@pytest.mark.parametrize(
+    ("file", "spoil", "message"),
+    [
+        ("dataset.json", {"views": 10**12}, "plan: views: expected a number from 1 to 10000, found 1000000000000; restore the"),
+        ("dataset.json", {"views": True}, "plan: views: expected a number from 1 to 10000, found True"),
+        ("dataset.json", {"views": 9999, "seeds": "0-999"}, "plan: views: expected a number from 1 to 1000, found 9999"),
+        ("dataset.json", {"views": 0}, "plan: views: expected a number from 1 to 10000, found 0"),
+        ("dataset.json", {"truncation": math.nan}, "plan: truncation: expected a number from 0 to 2, found nan"),
+        ("dataset.json", {"truncation": -5}, "plan: truncation: expected a number from 0 to 2, found -5"),
+        ("dataset.json", {"truncation": 10**400}, "plan: truncation: expected a number from 0 to 2, found 1000"),
+        ("dataset.json", {"resolution_px": 10**9}, "plan: resolution_px: expected a number from 8 to 4096, found 1000000000"),
+        ("dataset.json", {"generator_sha256": "x" * 10**6}, "plan: generator_sha256: expected 64 hexadecimal digits, found 'xxx"),
+        ("dataset.json", {"seeds": "0-" * 10**5}, "plan: seeds: expected seeds such as 0-7 or 0,3,9-12, found '0-0-"),
+        ("dataset.json", DEEP, "expected the record of a sample call, found no JSON (values nested too deeply); restore it"),
+        ("labels.json", DEEP, "expected JSON, found values nested too deeply; is it a labels file?"),
+        ("cameras.json", DEEP, "expected JSON, found values nested too deeply; is it a cameras file?"),
+        ("cameras.json", "1" * 10_000, "expected JSON, found a number with too many digits; is it a cameras file?"),
+        (
+            "labels.json",
+            '{"version": 1, "ignore": 255, "labels": [' + ",".join(["1"] * 10**5) + "]}",
+            "expected at most 255, found",
+        ),
+        ("labels.json", '{"' + "x" * 10**5 + '": 1}', "expected an object with the keys version, labels, ignore, found xxx"),
+        ("cameras.json", far_away, "'s0001_v00': cam2world: expected a position within 1e+06 of the origin, found 1e+300"),
+        (
+            "cameras.json",
+            lambda folder: change_camera(folder, "intrinsics", [[math.nan] * 3] * 3),
+            "views[2] 's0001_v00': intrinsics: expected finite numbers, found nan",
+        ),
+        (
+            "cameras.json",
+            lambda folder: change_camera(folder, "cam2world", ["x" * 10**5]),
+            "views[2] 's0001_v00': cam2world: expected numbers in shape [4, 4], found ['xxx",
+        ),
+    ],
+)
+def test_nothing_that_a_file_holds_is_trusted(file: str, spoil: object, message: str, folder: Path) -> None:
+    if isinstance(spoil, dict):
+        change_record(folder, **spoil)
+    elif callable(spoil):
+        spoil(folder)
+    else:
+        (folder / file).write_text(str(spoil))
+    with pytest.raises(AnnotationError, match=re.escape(message)) as caught:
+        read_annotations([folder])
+    assert str(caught.value).startswith(f"{folder / file}: ")
+    assert len(str(caught.value)) < 400
 
 
 def test_a_folder_of_another_command_is_refused(folder: Path) -> None:

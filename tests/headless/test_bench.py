@@ -48,7 +48,8 @@ def test_difference_by_hand() -> None:
 
 def test_json_has_a_line_a_claim(tiny_bench: Model, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.run(["bench", "--quick", "--json"]) == 0
-    *lines, summary = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    start, *lines, summary = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert start["event"] == "start"
     assert [line["name"] for line in lines] == summary["claims"] == [claim.name for claim in CLAIMS]
     assert {"labelled-view", "labels-only", "rgb-view", "demo-view"} <= set(summary["claims"])
     for line in lines:

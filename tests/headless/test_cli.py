@@ -79,6 +79,14 @@ def test_version_and_no_argument(capsys: pytest.CaptureFixture[str]) -> None:
         (["render", "--device", "tpu"], "'tpu' is not one of"),
         (["import"], "Missing argument 'X.pkl'"),
         (["import", "/nowhere.pkl"], "does not exist"),
+        (["import", ""], "expected a path, found an empty text"),
+        *((["render", option, ""], "found an empty text") for option in ("-o", "--model")),
+        *((["sample", option, ""], "found an empty text") for option in ("-o", "--model")),
+        *((["train", "/", option, ""], "found an empty text") for option in ("-o", "--model")),
+        (["train", "", "-o", "x"], "found an empty text"),
+        (["evaluate", "--grid", ""], "found an empty text"),
+        (["import", "/etc/hostname", "-o", ""], "found an empty text"),
+        (["info", ""], "expected an embedded model such as demo-cars, or a model file, found an empty text"),
     ],
 )
 def test_a_wrong_call_is_one_line_and_exit_code_2(args: list[str], expected: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -89,6 +97,19 @@ def test_a_wrong_call_is_one_line_and_exit_code_2(args: list[str], expected: str
     assert expected in captured.err
     assert captured.err.count("\n") == 1
     assert "--help'" in captured.err
+
+
+@pytest.mark.parametrize("args", [["render", "--model"], ["sample", "--model"], ["evaluate", "--truth", "--model"], ["info"]])
+def test_a_model_that_is_not_there_tells_which_are(
+    args: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert cli.run([*args, "nope"]) == 2
+    assert capsys.readouterr().err == (
+        "error: nope: expected the embedded model demo-cars or a model file, found no such file; correct the name, or make a "
+        "model file of a published checkpoint with `dnerf-headless import`\n"
+    )
+    assert list(tmp_path.iterdir()) == []
 
 
 class Failing(click.Command):
@@ -158,9 +179,29 @@ def test_a_reader_that_goes_away_is_no_complaint() -> None:
     process.stderr.close()
 
 
+def test_sigterm_ends_a_command_as_ctrl_c_does(tmp_path: Path) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "headless.cli", "render", "--seeds", "0-999", "-o", str(tmp_path / "out"), "--json"],
+        cwd=REPOSITORY,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    lines = [process.stdout.readline(), process.stdout.readline()]
+    assert [json.loads(line)["event"] for line in lines] == ["start", "view"]
+    process.terminate()
+    output, error = process.communicate(timeout=60)
+    assert process.returncode == 143
+    assert error == "error: terminated; the same command goes on later\n"
+    summary = json.loads(output.splitlines()[-1])
+    assert (summary["event"], summary["status"], summary["exit_code"]) == ("summary", "interrupted", 143)
+    assert not list((tmp_path / "out").rglob(".tmp-*"))
+
+
 def test_exit_codes_reach_the_shell() -> None:
     assert call("render", "--seeds", "x").returncode == 2
     done = call("info", "/nowhere.safetensors", "--json")
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert done.stderr.count("\n") == 1
     assert json.loads(done.stdout.splitlines()[-1])["status"] == "failed"

@@ -14,7 +14,7 @@ from PIL import Image
 from dnerf_core.camera import arc_cameras
 from dnerf_core.demo.truth import random_view, true_view
 from dnerf_core.model import Model
-from headless import cli
+from headless import cli, models
 from headless.annotations import read_annotations
 from headless.scoring import worst_and_typical
 from headless.truth_scoring import TruthViews
@@ -60,6 +60,7 @@ def test_a_folder_gives_the_scores_of_its_pixels(
     grid = tmp_path / "grid.png"
     events = events_of(capsys, str(painted_folder), "--model", str(trained_model), "--grid", str(grid))
     assert [event["event"] for event in events] == ["start", "warning", *["view"] * 8, "summary"]
+    assert events[0]["output"] == events[-1]["output"] == str(grid)
     assert "seeds 0-2: the semantic branch was trained on these subjects" in events[1]["message"]
     model = Model.load(trained_model)
     images = read_annotations([painted_folder]).images
@@ -218,6 +219,27 @@ def test_masks_that_the_model_cannot_be_scored_on_are_refused(
     capsys.readouterr()
     assert cli.run(["evaluate", str(empty), "--model", str(trained_model)]) == 1
     assert "expected painted masks, found only background; paint some first" in error_line(capsys)
+
+
+@pytest.mark.parametrize("truth", [True, False])
+def test_a_grid_that_cannot_be_written_is_told_before_the_work(
+    truth: bool,
+    labelled_demo: Path,
+    trained_model: Path,
+    painted_folder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def no_model(*args: object, **kwargs: object) -> None:
+        raise AssertionError("the model was loaded")
+
+    monkeypatch.setattr(models, "load_model", no_model)
+    grid = tmp_path / "nowhere" / "grid.png"
+    what = ["--truth", "--model", str(labelled_demo)] if truth else [str(painted_folder), "--model", str(trained_model)]
+    capsys.readouterr()
+    assert cli.run(["evaluate", *what, "--grid", str(grid)]) == 1
+    assert f"{grid}: expected to write this file or folder, the system says: No such file or directory" in error_line(capsys)
 
 
 def test_latents_of_another_length_have_no_truth(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

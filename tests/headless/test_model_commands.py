@@ -6,6 +6,7 @@ import json
 import pickle
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -72,6 +73,25 @@ def test_info_prints_what_is_inside(tiny_file: Path, capsys: pytest.CaptureFixtu
     assert rows["label 2"] == "roof  #{:02x}{:02x}{:02x}".format(*roof.color)
     assert rows["source licence"] == "for research only"
     assert rows["training scores"] == "miou 0.91"
+
+
+def test_info_escapes_what_would_steer_a_terminal_and_drops_what_is_empty(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "odd.safetensors"
+    config = replace(CONFIG, name="tiny\x1b]0;title\x07")
+    arrays = {key: np.zeros(shape, np.float32) for key, shape in expected_shapes(config).items()}
+    source = {"file": "cars\x1b[2J\u202e.pkl", "sha256": "", "licence": None}
+    save_arrays(path, config, arrays, source=source, training={"no\x9bte": "\x1b[31m"})
+    assert cli.run(["info", str(path)]) == 0
+    output = capsys.readouterr().out
+    assert all(char == "\n" or char.isprintable() for char in output)
+    for expected in (r"tiny\x1b]0;title\x07", r"cars\x1b[2J\u202e.pkl", r"training no\x9bte", r"\x1b[31m"):
+        assert expected in output
+    assert "source sha256" not in output
+    assert "source licence" not in output
+    assert cli.run(["info", "/no\x1bwhere"]) == 2
+    assert capsys.readouterr().err.startswith(r"error: /no\x1bwhere: expected the embedded model")
 
 
 def test_info_json_is_one_summary_that_reads_back(tiny_file: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -152,6 +172,30 @@ def test_doctor_names_what_is_in_the_way(
     assert summary["verdict"].startswith("not ready: torch: cannot be imported")
     assert "no-such-package: missing" in summary["verdict"]
     assert fake_model.subjects_made == []
+
+
+@pytest.mark.parametrize("folder", ["/proc/self/out", "FILE/out", "FILE"])
+def test_doctor_is_not_ready_where_results_cannot_be_written(
+    folder: str, fake_model: FakeModel, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").write_text("a file, no folder")
+    output = folder.replace("FILE", str(tmp_path / "file"))
+    assert cli.run(["doctor", "-o", output]) == 1
+    verdict = capsys.readouterr().out.splitlines()[-1]
+    assert verdict.startswith("not ready: disk: ")
+    assert verdict.endswith("name another folder with --output")
+    assert cli.run(["doctor", "-o", str(tmp_path / "new")]) == 0
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_a_killed_import_leaves_nothing_for_ever(parity_dir: Path, tmp_path: Path) -> None:
+    target = tmp_path / "cars.safetensors"
+    stale = [tmp_path / ".cars.safetensors.0123abcd.part", tmp_path / ".tmp-77-cars.safetensors"]
+    foreign = [tmp_path / ".bars.safetensors.0123abcd.part", tmp_path / ".cars.safetensors.part", tmp_path / ".tmp-77-bars"]
+    for path in (*stale, *foreign):
+        path.write_bytes(b"half")
+    assert cli.run(["import", str(parity_dir / "shapenet-narrow-trap.pkl"), "-o", str(target)]) == 0
+    assert set(tmp_path.iterdir()) == {target, *foreign}
 
 
 def test_memory_is_the_smaller_of_the_machines_and_the_groups(tmp_path: Path) -> None:

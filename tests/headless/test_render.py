@@ -7,8 +7,11 @@ import errno
 import json
 import os
 import resource
+import shutil
 import socket
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -19,8 +22,9 @@ from dnerf_core.camera import arc_cameras, cameras_from_json
 from dnerf_core.errors import CheckpointError, OutputError
 from dnerf_core.generator.config import CameraConfig
 from dnerf_core.labels import SHAPENET_CAR_LABELS, LabelSet
-from headless import cli, models
+from headless import cli, models, view_job
 from headless.plan import view_generator
+from headless.reporting import Reporter
 from headless.writers import files
 from headless.writers.views import DepthFormat, read_depth, read_image, write_depth
 from tests.headless.fake_engine import PITCH_DEG, SIZE_PX, FakeModel, fake_facts
@@ -130,6 +134,70 @@ def test_the_same_call_again_changes_nothing(fake_model: FakeModel, tmp_path: Pa
     assert snapshot(tmp_path / "out") == before
 
 
+def test_parts_in_any_order_make_the_same_folder(fake_model: FakeModel, tmp_path: Path) -> None:
+    """Each subject is made by its own part; the part that ends last writes what tells of all."""
+    call = ["render", "--seeds", "0-6", "--views", "2"]
+    assert cli.run([*call, "-o", str(tmp_path / "whole")]) == 0
+    parts = tmp_path / "parts"
+    for number, expected in ((3, [2, 5]), (1, [0, 3, 6]), (2, [1, 4])):
+        assert not (parts / "metadata.jsonl").exists()
+        fake_model.subjects_made.clear()
+        assert cli.run([*call, "--shard", f"{number}/3", "-o", str(parts)]) == 0
+        assert fake_model.subjects_made == expected
+    assert contents(parts) == contents(tmp_path / "whole")
+    # more parts than subjects, and another split of what is there: nothing is left to do
+    fake_model.subjects_made.clear()
+    assert cli.run([*call, "--shard", "9/9", "-o", str(parts)]) == 0
+    assert cli.run([*call, "-o", str(parts)]) == 0
+    assert fake_model.subjects_made == []
+
+
+def test_parts_side_by_side_make_the_same_folder(fake_model: FakeModel, tmp_path: Path) -> None:
+    call = ["render", "--seeds", "0-7", "--views", "2"]
+    assert cli.run([*call, "-o", str(tmp_path / "whole")]) == 0
+    for attempt in range(5):
+        parts = tmp_path / f"parts{attempt}"
+        with ThreadPoolExecutor(4) as pool:
+            codes = pool.map(lambda n, to=parts: cli.run([*call, "--shard", f"{n}/4", "-o", str(to)]), range(1, 5))
+            assert list(codes) == [0] * 4
+        assert contents(parts) == contents(tmp_path / "whole")
+
+
+def test_a_part_leaves_alone_what_other_parts_are_writing(fake_model: FakeModel, tmp_path: Path) -> None:
+    output = tmp_path / "out"
+    call = ["render", "--seeds", "0-2", "--views", "1", "-o", str(output)]
+    assert cli.run([*call, "--shard", "1/3"]) == 0
+    own, other, top = (
+        output / name for name in ("images/.tmp-7-s0001_v00.png", "images/.tmp-7-s0002_v00.png", ".tmp-7-labels.json")
+    )
+    for path in (own, other, top):
+        path.write_bytes(b"half")
+    assert cli.run([*call, "--shard", "2/3"]) == 0
+    assert (own.exists(), other.exists(), top.exists()) == (False, True, True)
+    assert cli.run([*call, "--shard", "3/3"]) == 0
+    assert not any(".tmp-" in name for name in contents(output))
+
+
+@pytest.mark.parametrize("text", ["0/3", "4/3", "1", "1/0", "a/b", "1/3/5", "-1/3", "1/9999999"])
+def test_a_part_that_is_none_is_refused(
+    text: str, fake_model: FakeModel, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.run(["render", "--shard", text, "-o", str(tmp_path / "out")]) == 2
+    assert f"expected a part such as 2/8, from 1/N to N/N with N up to 100000, found '{text}'" in error_line(capsys)
+
+
+def test_the_number_of_workers_changes_nothing(fake_model: FakeModel, tmp_path: Path) -> None:
+    """Nor what is made: each subject once, each view once."""
+    call = ["render", "--seeds", "0-5", "--views", "3"]
+    for count in (1, 2, 7):
+        fake_model.subjects_made.clear()
+        fake_model.views_made.clear()
+        assert cli.run([*call, "--workers", str(count), "-o", str(tmp_path / str(count))]) == 0
+        assert sorted(fake_model.subjects_made) == list(range(6))
+        assert len(fake_model.views_made) == 18
+        assert contents(tmp_path / str(count)) == contents(tmp_path / "1")
+
+
 @pytest.mark.parametrize("interruption", [KeyboardInterrupt(), CheckpointError("boom"), ZeroDivisionError("boom")])
 def test_an_interrupted_run_is_finished_by_the_same_call(
     interruption: BaseException, fake_model: FakeModel, tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -185,6 +253,45 @@ def test_only_what_is_missing_is_made_again(fake_model: FakeModel, tmp_path: Pat
     assert contents(output) == {name: data for name, (data, _) in whole.items()}
 
 
+@pytest.mark.parametrize("depth_format", ["exr", "npy"])
+def test_a_damaged_file_of_an_earlier_run_is_named_when_the_sheet_is_drawn(
+    depth_format: str, fake_model: FakeModel, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    output = tmp_path / "out"
+    assert render(output, "--depth-format", depth_format) == 0
+    (output / "contact-sheet.png").unlink()
+    for kind, suffix in (("images", "png"), ("depth", depth_format)):
+        path = output / kind / f"s0001_v00.{suffix}"
+        whole = path.read_bytes()
+        for content in (b"", b"x" * 500, whole[:70], whole[: len(whole) - 40]):
+            path.write_bytes(content)
+            capsys.readouterr()
+            assert render(output, "--depth-format", depth_format) == 1
+            line = error_line(capsys)
+            assert line.startswith(f"error: {path}: expected a file that this command wrote, it cannot be read: ")
+            assert line.endswith("; remove it and repeat the command, which makes it again\n")
+        path.unlink()
+        path.mkdir()
+        assert render(output, "--depth-format", depth_format) == 1
+        assert f"{path}: expected a file that this command wrote, it cannot be read: " in error_line(capsys)
+        path.rmdir()
+        other = tmp_path / f"other.{suffix}"
+        if suffix == "png":
+            Image.new("RGB", (SIZE_PX, SIZE_PX + 1)).save(other)
+        else:
+            write_depth(other, np.ones((SIZE_PX + 1, SIZE_PX), np.float32), depth_format)  # type: ignore[arg-type]
+        path.write_bytes(other.read_bytes())
+        assert render(output, "--depth-format", depth_format) == 1
+        assert f"{path}: expected values [{SIZE_PX}, {SIZE_PX}" in error_line(capsys)
+        path.write_bytes(whole)
+    path = output / "masks" / "s0001_v00.png"
+    path.write_bytes(b"x")
+    assert render(output, "--depth-format", depth_format) == 1
+    assert f"{path}: expected a PNG image, it cannot be read: " in error_line(capsys)
+    path.unlink()
+    assert render(output, "--depth-format", depth_format) == 0
+
+
 def test_half_written_files_of_a_killed_run_are_removed(fake_model: FakeModel, tmp_path: Path) -> None:
     output = tmp_path / "out"
     output.mkdir()
@@ -196,6 +303,29 @@ def test_half_written_files_of_a_killed_run_are_removed(fake_model: FakeModel, t
     assert render(output) == 0
     assert not list(output.rglob(".tmp-*"))
     assert (output / "images" / "s0000_v00.png").exists()
+
+
+def test_temporary_files_of_other_programs_are_neither_removed_nor_overlooked(
+    fake_model: FakeModel, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    foreign = [".tmp-upload", ".tmp-77-holiday.jpg", ".tmp-x-dataset.json", ".tmp-77-s0000_v00.png"]
+    for name in foreign:
+        folder = tmp_path / name
+        folder.mkdir()
+        (folder / name).write_bytes(b"years of work")
+        assert render(folder) == 1
+        assert f"found {name!r} and no dataset.json; choose another --output" in error_line(capsys)
+        assert contents(folder) == {".": b"", name: b"years of work"}
+    output = tmp_path / "out"
+    assert render(output) == 0
+    for folder in (output, output / "images"):
+        for name in foreign[:3]:
+            (folder / name).write_bytes(b"years of work")
+    (output / ".tmp-77-labels.json").mkdir()
+    (output / "images" / ".tmp-77-s0000_v00.exr").write_bytes(b"years of work")
+    before = contents(output)
+    assert render(output) == 0
+    assert contents(output) == before
 
 
 def test_a_foreign_folder_or_file_is_refused(fake_model: FakeModel, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -266,6 +396,79 @@ def test_results_of_another_version_or_command_are_refused(
         assert render(output) == 1
         assert expected in error_line(capsys)
         (output / "dataset.json").write_text(json.dumps(kept))
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("[" * 100_000 + "]" * 100_000, "expected the record of an earlier call, it cannot be read (maximum recursion depth"),
+        ({"yaw_deg": [{}, "x"]}, "--yaw was [{}, 'x'] and is now -30:30"),
+        ({"seeds": {"x": "y" * 10**6}}, "--seeds was {'x': 'yyy"),
+    ],
+)
+def test_a_record_that_holds_anything_is_one_line(
+    content: object, message: str, fake_model: FakeModel, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert render(tmp_path / "out") == 0
+    path = tmp_path / "out" / "dataset.json"
+    if isinstance(content, dict):
+        record = json.loads(path.read_text())
+        record["plan"] |= content
+        content = json.dumps(record)
+    path.write_text(str(content))
+    capsys.readouterr()
+    assert render(tmp_path / "out") == 1
+    line = error_line(capsys)
+    assert message in line
+    assert len(line) < 400
+
+
+@pytest.mark.parametrize("command", ["render", "sample", "evaluate"])
+def test_absurdly_many_views_are_refused_at_once(
+    command: str, fake_model: FakeModel, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    args = ["--truth"] if command == "evaluate" else []
+    assert cli.run([command, *args, "--subjects", "200000", "--views", "10000"]) == 2
+    line = error_line(capsys)
+    assert "--seeds and --views: expected at most 1000000 views in one call, found 200000 x 10000 = 2000000000; split" in line
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_large_plan_says_at_once_what_it_is(fake_model: FakeModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_cameras(*args: object) -> None:
+        raise AssertionError("cameras were computed before the start was told")
+
+    told = []
+
+    def start(self: Reporter, text: str, **fields: object) -> None:
+        told.append((text, fields))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(view_job, "plan_subject", no_cameras)
+    monkeypatch.setattr(Reporter, "start", start)
+    assert cli.run(["render", "--subjects", "10000", "--views", "3", "-o", str(tmp_path / "out")]) == 130
+    [(text, fields)] = told
+    assert text == f"{tmp_path}/out: 30000 views of 10000 subjects, 30000 of them to be made"
+    assert fields["views_missing"] == 30000
+
+
+def test_people_are_told_the_start_and_how_far_it_is(
+    fake_model: FakeModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bars = []
+
+    @contextlib.contextmanager
+    def progress(self: Reporter, description: str, total: int) -> Iterator[Callable[[], None]]:
+        steps: list[None] = []
+        yield lambda: steps.append(None)
+        bars.append((description, total, len(steps)))
+
+    monkeypatch.setattr(Reporter, "progress", progress)
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    assert render(tmp_path / "out") == 0
+    assert capsys.readouterr().err == f"{tmp_path}/out: 6 views of 3 subjects, 6 of them to be made\n"
+    assert bars == [("cameras", 6, 6), ("views", 6, 6), ("metadata", 6, 6)]
 
 
 def test_two_machines_write_the_same_bytes(fake_model: FakeModel, tmp_path: Path) -> None:
@@ -380,6 +583,23 @@ def refusing_disk(victim: str, number: int) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(files.os, "fsync", fsync)
         yield
+
+
+@pytest.mark.parametrize("gone", ["out", "out/masks"])
+def test_a_folder_that_goes_away_meanwhile_is_one_line_and_the_run_can_be_repeated(
+    gone: str, fake_model: FakeModel, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def remove_after_a_few_views() -> None:
+        if len(fake_model.views_made) >= 3:
+            shutil.rmtree(tmp_path / gone, ignore_errors=True)
+
+    fake_model.before_view = remove_after_a_few_views
+    assert render(tmp_path / "out", "--workers", "2") == 1
+    assert "expected to write this file or folder, the system says: No such file or directory" in error_line(capsys)
+    fake_model.before_view = lambda: None
+    assert render(tmp_path / "out") == 0
+    assert render(tmp_path / "whole") == 0
+    assert contents(tmp_path / "out") == contents(tmp_path / "whole")
 
 
 @pytest.mark.parametrize("depth_format", ["exr", "npy"])

@@ -55,6 +55,19 @@ def test_no_argument_at_all_is_done_within_60_seconds_of_process_time(tmp_path: 
         assert rgb.std() > 5, f"{mask_path}: a flat picture"
 
 
+def test_bytes_do_not_depend_on_the_number_of_workers(tmp_path: Path) -> None:
+    """The real engine, one subject's views side by side included."""
+    for seeds in ("0-2", "3"):
+        call = ["render", "--seeds", seeds, "--views", "3", "--resolution", "64"]
+        for count in ("1", "3"):
+            assert cli.run([*call, "--workers", count, "-o", str(tmp_path / seeds / count)]) == 0
+        files = [path for path in (tmp_path / seeds / "1").rglob("*") if path.is_file()]
+        assert len(files) >= 3 * 3 + 4
+        for path in files:
+            twin = tmp_path / seeds / "3" / path.relative_to(tmp_path / seeds / "1")
+            assert path.read_bytes() == twin.read_bytes(), path
+
+
 def test_subjects_do_not_depend_on_their_company(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     common = ["--views", "1", "--resolution", "64"]
     assert cli.run(["render", "--seeds", "5,3", *common, "-o", str(tmp_path / "both")]) == 0

@@ -94,15 +94,21 @@ def test_labels_come_from_the_option_a_file_or_the_model(
     assert f"--labels: expected names of parts or a labels.json, since {tiny_model} has no labels of its own" in line
     assert not (tmp_path / "none").exists()
     for text, message in (
-        ("left,left", "name: expected each one once, found 'left' twice"),
+        ("left,left", "error: --labels: label set: name: expected each one once, found 'left' twice"),
         ("background,left", "found 'background' twice; rename one of them (the background counts)"),
-        ("left,,right", "name: expected printable text"),
-        (str(tmp_path / "no.json"), "no.json: expected a labels file, it cannot be read: No such file"),
+        ("left,,right", "error: --labels: label 2: name: expected printable text"),
+        (
+            str(tmp_path / "no.json"),
+            f"error: --labels: {tmp_path}/no.json: expected a labels file, it cannot be read: No such file",
+        ),
         (str(tiny_model.with_suffix(".json")), "it cannot be read"),
     ):
-        assert cli.run([*call, "--labels", text, "-o", str(tmp_path / "none")]) == 1
+        assert cli.run([*call, "--labels", text, "-o", str(tmp_path / "none")]) == 2
         assert message in error_line(capsys)
     file = tmp_path / "mine.json"
+    file.write_text('{"version": 7}')
+    assert cli.run([*call, "--labels", str(file), "-o", str(tmp_path / "none")]) == 1
+    assert f"error: --labels: {file}: expected an object with the keys" in error_line(capsys)
     file.write_text(json.dumps(LabelSet.from_names(["top"]).to_json()))
     assert cli.run([*call, "--labels", str(file), "-o", str(tmp_path / "file")]) == 0
     assert LabelSet.from_json((tmp_path / "file" / "labels.json").read_text()).names == ("background", "top")
@@ -164,6 +170,6 @@ def test_thirty_subjects_and_three_views_by_default(tiny_model: Path, capsys: py
     from headless.commands.sample import SampleCall, make_plan
     from headless.options import chosen_seeds
 
-    call = SampleCall(str(tiny_model), None, None, None, (-30, 30), None, False, 1.0, "a", False, "cpu", tmp_path)
+    call = SampleCall(str(tiny_model), None, None, None, (-30, 30), None, False, 1.0, "a", False, "cpu", None, tmp_path)
     plan = make_plan(call, chosen_seeds(None, None, tuple(range(30))), models.describe_model(str(tiny_model)))
     assert (len(plan.seeds), plan.views, plan.pitch_deg) == (30, 3, (TINY.cameras.pitch_deg,) * 2)

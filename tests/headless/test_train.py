@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
+import resource
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -17,7 +18,7 @@ from PIL import Image
 from dnerf_core.checkpoints.model_file import load_model_file, read_header
 from dnerf_core.errors import OutputError, UsageError
 from dnerf_core.model import Model
-from headless import cli, models, scoring, trained_model, training_plan, training_state
+from headless import cli, models, scoring, trained_model, training_plan, training_run, training_state
 from headless.annotations import read_annotations, read_mask
 from headless.training_plan import held_out_subjects
 from headless.training_state import KeptState, read_state, state_path, write_state
@@ -186,6 +187,53 @@ def test_an_interrupted_training_goes_on_to_the_same_model(
     assert all(torch.equal(one.semantic_state[key], value) for key, value in other.semantic_state.items())
 
 
+STATE = {"fingerprint": "f", "step": 1, "losses": [0.5], "branch": {}, "optimizer": {}}
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"call": None},
+        {"call": "["},
+        {"call": "[" * 100_000},
+        {"call": "[]"},
+        {"seconds": "x"},
+        {"seconds": float("nan")},
+        {"state": None},
+        {"state": [1]},
+        *({"state": {key: value for key, value in STATE.items() if key != left_out}} for left_out in STATE if left_out != "step"),
+        {"state": STATE | {"losses": ["x"]}},
+    ],
+)
+def test_a_state_that_lacks_something_is_named(changes: dict[str, object], tmp_path: Path) -> None:
+    path = state_path(tmp_path / "out.safetensors")
+    write_state(path, {}, KeptState(STATE, 1.5))
+    data = torch.load(path, weights_only=True) | changes
+    for stored in (data, {key: value for key, value in data.items() if key not in changes}):
+        torch.save(stored, path)
+        with pytest.raises(OutputError, match=re.escape(f"{path}: expected the whole state of an interrupted training, found")):
+            read_state(path, {})
+
+
+@pytest.mark.parametrize("key", ["branch", "optimizer"])
+def test_a_state_that_does_not_fit_the_branch_is_one_line(
+    key: str, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(training_plan, "_CHECKPOINT_EVERY", 1)
+    output = tmp_path / "out.safetensors"
+    real = training_state.write_state
+
+    def stop(path: Path, call, kept: KeptState) -> None:  # type: ignore[no-untyped-def]
+        real(path, call, KeptState(kept.state | {key: {}}, kept.seconds))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(training_state, "write_state", stop)
+    assert train(folder, output, steps=2) == 130
+    capsys.readouterr()
+    assert train(folder, output, steps=2) == 2
+    assert "training state: expected one of this branch, it does not fit: " in error_line(capsys)
+
+
 class Hostile:
     def __reduce__(self) -> tuple[Callable[..., object], tuple[object, ...]]:
         return (Path.touch, (Path("pwned"),))
@@ -196,10 +244,10 @@ def test_a_state_file_is_never_executed_and_bad_ones_are_named(tmp_path: Path, m
     path = state_path(tmp_path / "out.safetensors")
     call = {"a": 1}
     assert read_state(path, call) is None
-    write_state(path, call, KeptState({"step": 3, "losses": [0.5]}, 1.5))
+    write_state(path, call, KeptState(STATE, 1.5))
     kept = read_state(path, call)
     assert kept is not None
-    assert (kept.state, kept.seconds) == ({"step": 3, "losses": [0.5]}, 1.5)
+    assert (kept.state, kept.seconds) == (STATE, 1.5)
     with pytest.raises(OutputError, match=re.escape("with a different value of a; repeat that call")):
         read_state(path, {"a": 2})
     whole = path.read_bytes()
@@ -319,6 +367,28 @@ def test_an_output_that_is_something_else_is_refused(folder: Path, tmp_path: Pat
     assert f"{tmp_path}: expected a new file, it holds something else" in error_line(capsys)
 
 
+def test_a_picture_that_another_training_drew_is_refused(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    output, grid = tmp_path / "out.safetensors", tmp_path / "out-grid.png"
+    foreign = tmp_path / "foreign.png"
+    Image.new("RGB", (2, 2)).save(foreign)
+    for content in (b"years of work", foreign.read_bytes()):
+        grid.write_bytes(content)
+        assert train(folder, output, steps=1) == 1
+        assert f"{grid}: expected no file where this training's picture grid goes, found another; remove" in error_line(capsys)
+        assert grid.read_bytes() == content
+        assert not output.exists()
+    grid.unlink()
+    assert train(folder, output, steps=1) == 0
+    drawn = grid.read_bytes()
+    output.unlink()
+    assert train(folder, output, steps=2) == 1  # another training's picture
+    assert grid.read_bytes() == drawn
+    assert train(folder, output, steps=1) == 0  # its own, as one that was killed before its model was written leaves it
+    assert grid.read_bytes() == drawn
+
+
 def test_a_learning_rate_that_explodes_is_told(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -327,3 +397,62 @@ def test_a_learning_rate_that_explodes_is_told(
     monkeypatch.setattr(training, "backward_views", lambda *args: math.nan)
     assert train(folder, tmp_path / "out.safetensors", steps=3) == 2
     assert "--learning-rate 0.01: expected a loss that falls, found nan at step 1; use a lower one" in error_line(capsys)
+
+
+def no_training(*args: object, **kwargs: object) -> None:
+    raise AssertionError("the training began")
+
+
+def test_a_place_that_cannot_be_written_is_told_before_the_training(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(training_run, "train_branch", no_training)
+    output = Path("/proc/self/out.safetensors")  # where not even root may write
+    assert train(folder, output) == 1
+    assert f"{output}: expected to write this file or folder, the system says: " in error_line(capsys)
+
+
+def test_a_disk_too_full_for_the_model_is_told_before_the_training(
+    folder: Path, tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(training_run, "train_branch", no_training)
+    output = tmp_path / "new" / "out.safetensors"
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (tiny_model.stat().st_size - 1, limits[1]))
+        assert train(folder, output) == 1
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert f"{output}: expected to write this file or folder, the system says: File too large" in error_line(capsys)
+    assert list(output.parent.iterdir()) == []
+
+
+def test_temporary_files_of_a_killed_training_are_removed(folder: Path, tmp_path: Path) -> None:
+    output = tmp_path / "out.safetensors"
+    names = (".out.safetensors.0123abcd.part", ".tmp-77-out-grid.png", ".tmp-77-.out.training-state.pt", ".tmp-77-mine.png")
+    for name in names:
+        (tmp_path / name).write_bytes(b"half")
+    assert train(folder, output, steps=1) == 0
+    assert {path.name for path in tmp_path.iterdir()} == {"cloud", "out.safetensors", "out-grid.png", ".tmp-77-mine.png"}
+
+
+def test_a_name_too_long_for_its_state_file_is_told_before_the_training(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(training_run, "train_branch", no_training)
+    output = tmp_path / f"{'x' * 225}.safetensors"
+    assert train(folder, output) == 1
+    assert f"{state_path(output)}: expected to write this file or folder, the system says: File name" in error_line(capsys)
+
+
+def test_a_state_that_does_not_fit_the_disk_is_one_line(tmp_path: Path) -> None:
+    """A file size limit stands for the full disk."""
+    path = state_path(tmp_path / "out.safetensors")
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))
+        with pytest.raises(OutputError, match="expected to write this file or folder, the system says: File too large"):
+            write_state(path, {}, KeptState({"branch": torch.zeros(1000)}, 1.0))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,31 @@
+"""The fused kernels as the renderer asks for them. Importing this imports Triton."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from dnerf_core.generator.packed_field import PackedField
+from dnerf_core.kernels.density import raw_density
+from dnerf_core.kernels.sums import color_sums, hidden_sums
+from dnerf_core.samples import Samples
+from dnerf_core.semantic.packed import PackedSemantics
+
+
+class TritonSamples:
+    """As `TorchSamples`, to float32 rounding; what is read of a sample is read again where it is needed again, and never stored."""
+
+    def __init__(self, field: PackedField, semantics: PackedSemantics | None, samples: Samples) -> None:
+        self.field, self.semantics, self.samples = field, semantics, samples
+
+    def raw_density(self) -> Tensor:
+        """Raw density [K] of every sample."""
+        return raw_density(self.field, self.samples)
+
+    def color_sums(self, keep: Tensor, weights: Tensor, ray: Tensor) -> Tensor:
+        """Weighted sums [M, C] of colour features."""
+        return color_sums(self.field, self.samples, keep, weights, ray)
+
+    def hidden_sums(self, keep: Tensor, weights: Tensor, ray: Tensor) -> Tensor:
+        """Weighted sums [M, 64] of the semantics' hidden activations."""
+        assert self.semantics is not None
+        return hidden_sums(self.semantics, self.samples, keep, weights, ray)
