@@ -28,6 +28,7 @@ PROGRAM = "dnerf-headless"
 COMMANDS: dict[str, str] = {
     "render": "Write labelled, posed views of generated subjects to a folder.",
     "video": "Write label videos along a camera path.",
+    "pointcloud": "Write point clouds with labelled parts, fused from views all around.",
     "sample": "Write views of a few subjects to annotate: images, and empty masks to paint.",
     "train": "Train a semantic branch on painted views and write a model file.",
     "evaluate": "Score a model against painted masks, or the demo against the exact truth.",

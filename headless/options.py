@@ -193,18 +193,27 @@ def subject_options(default: str = format_seeds(DEFAULT_SEEDS)) -> Callable[[F],
 
 def camera_options(function: F) -> F:
     """`--views`, `--yaw`, `--pitch` and `--random-views`: where each subject is seen from; see `chosen_views`."""
+    return camera_options_from(yaw="-30:30", views="3, or 1 where yaw and pitch are single values")(function)
+
+
+def camera_options_from(*, yaw: str, views: str) -> Callable[[F], F]:
+    """`camera_options` with another default turn, and what the help says of the default number of views."""
     yaw_text = "Turn in degrees, one value or a range."
     pitch_text = "Elevation in degrees, one value or a range.  [default: the model's own]"
-    views_text = "Views of each subject.  [default: 3, or 1 where yaw and pitch are single values]"
+    views_text = f"Views of each subject.  [default: {views}]"
     random_text = "Draw yaw and pitch at random, by seed and view, instead of even spacing."
-    for option in (
-        click.option("--random-views", is_flag=True, help=random_text),
-        click.option("--pitch", type=RangeType(90.0), metavar="A:B", help=pitch_text),
-        click.option("--yaw", type=RangeType(360.0), default="-30:30", show_default=True, metavar="A:B", help=yaw_text),
-        click.option("--views", type=click.IntRange(1, MAX_VIEWS), metavar="N", help=views_text),
-    ):
-        function = option(function)
-    return function
+
+    def add(function: F) -> F:
+        for option in (
+            click.option("--random-views", is_flag=True, help=random_text),
+            click.option("--pitch", type=RangeType(90.0), metavar="A:B", help=pitch_text),
+            click.option("--yaw", type=RangeType(360.0), default=yaw, show_default=True, metavar="A:B", help=yaw_text),
+            click.option("--views", type=click.IntRange(1, MAX_VIEWS), metavar="N", help=views_text),
+        ):
+            function = option(function)
+        return function
+
+    return add
 
 
 def truncation_option(function: F) -> F:
@@ -312,15 +321,15 @@ def check_total(subjects: int, views: int) -> None:
         )
 
 
-def chosen_views(views: int | None, yaw_deg: tuple[float, float], pitch_deg: tuple[float, float] | None) -> int:
-    """The number of views meant by `--views`, which a single direction reduces to one.
+def chosen_views(views: int | None, yaw_deg: tuple[float, float], pitch_deg: tuple[float, float] | None, default: int = 3) -> int:
+    """The number of views meant by `--views`, which a single direction reduces to one; `default` where it is not given.
 
     Raises:
         UsageError: several views asked for of one direction, which would all be the same picture.
     """
     single = yaw_deg[0] == yaw_deg[1] and (pitch_deg is None or pitch_deg[0] == pitch_deg[1])
     if views is None:
-        return 1 if single else 3
+        return 1 if single else default
     if single and views > 1:
         raise UsageError(
             f"--views {views}: expected 1 for the single direction of --yaw {yaw_deg[0]:g}; give --yaw or --pitch as a range A:B"

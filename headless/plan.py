@@ -90,6 +90,12 @@ OPTION_NAMES = {
     "path_sha256": "--path (the file's content)",
     "frames": "--frames",
     "fps": "--fps",
+    "source_sha256": "--from (its cameras.json)",
+    "formats": "--format",
+    "color": "--color",
+    "voxel": "--voxel",
+    "points": "--points",
+    "category": "--category",
     "labels": "--labels",
     "truth": "--truth",
 }

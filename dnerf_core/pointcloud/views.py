@@ -1,0 +1,72 @@
+"""What a point cloud is made of: views with a camera and planar depth, and their pixels back-projected (numpy only).
+
+Convention: OpenCV cameras with normalised intrinsics, pixel centres at +0.5, planar depth, +inf at background (`dnerf_core.camera`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dnerf_core.camera import Camera, pixel_centers_uv
+from dnerf_core.errors import UsageError
+
+
+@dataclass(frozen=True, eq=False)
+class DepthView:
+    """One posed view, checked.
+
+    Attributes:
+        camera: where it was seen from.
+        depth_planar: float [H, W], along the optical axis, world units, +inf at background.
+        rgb: uint8 [H, W, 3].
+        mask: uint8 [H, W] of label ids, 0 background, 255 no label; None: the view has no labels.
+        sample_px: side in pixels of what one measured depth covers; above 1 where the depth was upsampled to the picture's size.
+
+    Raises:
+        UsageError: an array of another type or shape, a depth that is NaN, zero or negative.
+    """
+
+    camera: Camera
+    depth_planar: NDArray[np.floating]
+    rgb: NDArray[np.uint8]
+    mask: NDArray[np.uint8] | None = None
+    sample_px: int = 1
+
+    def __post_init__(self) -> None:
+        depth = self.depth_planar
+        if depth.ndim != 2 or not np.issubdtype(depth.dtype, np.floating):
+            raise UsageError(f"depth_planar: expected floats [H, W], found {depth.dtype} {list(depth.shape)}; pass one image")
+        if not (depth > 0).all():  # false for NaN, too
+            raise UsageError("depth_planar: expected depths above 0, +inf at background, found others; set background to inf")
+        for name, array, shape in (("rgb", self.rgb, (*depth.shape, 3)), ("mask", self.mask, depth.shape)):
+            if array is not None and (array.dtype != np.uint8 or array.shape != shape):
+                raise UsageError(
+                    f"{name}: expected uint8 {list(shape)} to go with the depth, found {array.dtype} {list(array.shape)}; "
+                    "resize one of them"
+                )
+        if self.sample_px < 1:
+            raise UsageError(f"sample_px: expected at least 1 pixel, found {self.sample_px}; 1 means depth at full resolution")
+
+    @property
+    def size_px(self) -> tuple[int, int]:
+        """(width, height)."""
+        height, width = self.depth_planar.shape
+        return width, height
+
+    @property
+    def focal_px(self) -> float:
+        """Focal length in pixels, the geometric mean of both axes: at depth z neighbouring pixels are z / focal_px apart."""
+        (width, height), intrinsics = self.size_px, self.camera.intrinsics
+        return float(np.sqrt(intrinsics[0, 0] * width * intrinsics[1, 1] * height))
+
+    def points_of(self, pixels: NDArray[np.bool_]) -> NDArray[np.float64]:
+        """World points [M, 3] of the chosen pixels bool [H, W], row by row; their depths must be finite."""
+        return self.camera.unproject(pixel_centers_uv(self.size_px)[pixels], self.depth_planar[pixels])
+
+    def has_surface(self) -> NDArray[np.bool_]:
+        """bool [H, W], where a point can come from: finite depth, and a part where there is a mask (255 is a part without label)."""
+        finite = np.isfinite(self.depth_planar)
+        return finite if self.mask is None else finite & (self.mask != 0)

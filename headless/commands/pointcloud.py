@@ -1,0 +1,211 @@
+"""`dnerf-headless pointcloud`: views of each subject, back-projected and fused to a point cloud with labelled parts."""
+
+from __future__ import annotations
+
+import re
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from headless import options
+from headless.reporting import Reporter
+
+if TYPE_CHECKING:
+    from headless.cloud_plan import CloudPlan
+    from headless.cloud_sources import CloudSource
+    from headless.writers.pointcloud import CloudColor, CloudFormat
+
+FORMATS = ("ply", "npz", "glb", "shapenetpart")
+DEFAULT_VIEWS = 8
+
+
+@dataclass(frozen=True)
+class PointCloudCall:
+    """The options of one call, as click gives them."""
+
+    model_name: str
+    from_folder: Path | None
+    seeds: tuple[int, ...] | None
+    subjects: int | None
+    views: int | None
+    yaw: tuple[float, float]
+    pitch: tuple[float, float] | None
+    random_views: bool
+    truncation: float
+    resolution: int | None
+    formats: tuple[CloudFormat, ...]
+    color: CloudColor
+    voxel: float | None
+    points: int | None
+    category: str
+    device: str
+    workers: int | None
+    exact: bool
+    output: Path
+
+
+@click.command(
+    "pointcloud",
+    epilog="\b\nExample:\n  dnerf-headless pointcloud --seeds 0-99 --points 2048 --format ply --format shapenetpart --output clouds",
+)
+@options.model_option
+@click.option(
+    "--from",
+    "from_folder",
+    type=options.FilledPath(exists=True, file_okay=False),
+    metavar="FOLDER",
+    help="Fuse the views of a folder with cameras and depth, such as render writes, instead of a model's.",
+)
+@options.subject_options()
+@options.camera_options_from(yaw="-180:180", views=f"{DEFAULT_VIEWS}, or 1 where yaw and pitch are single values")
+@options.truncation_option
+@options.resolution_option
+@click.option(
+    "--format",
+    "formats",
+    type=click.Choice(FORMATS),
+    multiple=True,
+    default=("ply",),
+    show_default=True,
+    help="What to write; may be given several times.",
+)
+@click.option(
+    "--color",
+    type=click.Choice(["rgb", "label"]),
+    default="rgb",
+    show_default=True,
+    help="Colours of PLY and GLB: the pictures' or the labels'.",
+)
+@click.option(
+    "--voxel",
+    type=options.FiniteFloat(min=0.0, min_open=True),
+    metavar="SIZE",
+    help="Spacing of the points, in world units.  [default: by the object's size and the resolution]",
+)
+@click.option("--points", type=click.IntRange(1, 10_000_000), metavar="N", help="Exactly N points a cloud, instead of --voxel.")
+@click.option(
+    "--category", default="Car", show_default=True, metavar="NAME", help="The objects' category in ShapeNetPart's layout."
+)
+@options.device_option
+@options.workers_option
+@options.exact_option
+@options.output_option("dnerf-clouds")
+@options.output_style_options
+def command(as_json: bool, **values: object) -> None:
+    """Write point clouds with labelled parts, fused from views all around.
+
+    Depth and labels of each view are back-projected, flying pixels cut, and what views share fused: labels by vote, with a
+    confidence. The same call again makes the clouds that are missing.
+    """
+    pointcloud(PointCloudCall(**values), Reporter(as_json))  # type: ignore[arg-type]
+
+
+def pointcloud(call: PointCloudCall, reporter: Reporter) -> None:
+    """Run one call of `pointcloud`.
+
+    Raises:
+        DNeRFError: a wrong call, a model or folder that cannot be used, or results that cannot be written.
+    """
+    from headless import models
+    from headless.cloud_job import RECORD_FORMAT, CloudJob
+    from headless.workers import default_workers
+    from headless.writers.folder import LABELS_NAME
+    from headless.writers.result_folder import ResultFolder
+
+    started = time.monotonic()
+    source, described = open_source(call)
+    plan = make_plan(call, source, described)
+    folder = ResultFolder(call.output, RECORD_FORMAT, "pointcloud", plan.to_json(), [LABELS_NAME, *plan.formats])
+    job = CloudJob(plan, source, folder, reporter, call.workers or default_workers())
+    made = len(job.missing)
+    told = {"command": "pointcloud", "output": str(call.output), "clouds": len(source.names)}
+    reporter.start(
+        f"{call.output}: {len(source.names)} clouds, {made} of them to be made", **told, clouds_missing=made, plan=plan.to_json()
+    )
+    if source.labels is None:
+        reporter.warning("the views have no labels, so the clouds have none")
+    if job.missing:
+        with models.one_thread_a_view():
+            job.write()
+    else:
+        job.write()
+    seconds = time.monotonic() - started
+    done = f"{made} made in {seconds:.1f} s, {job.points} points" if job.files_made else "nothing to do, all there"
+    first = job.file(source.names[0], plan.formats[0])
+    reporter.summary(
+        [f"{call.output}: {len(source.names)} clouds as {', '.join(plan.formats)}: {done}", f"look at {first}"],
+        **told,
+        clouds_made=made,
+        points=job.points,
+        nothing_to_do=not job.files_made,
+        seconds=round(seconds, 3),
+    )
+
+
+def open_source(call: PointCloudCall) -> tuple[CloudSource, dict[str, Any]]:
+    """Where the views come from, and how the folder's record describes it.
+
+    Raises:
+        DNeRFError: no such model or folder, or options that do not go together.
+    """
+    from dnerf_core.errors import UsageError
+    from dnerf_core.made_once import Once
+    from headless import models
+    from headless.cloud_sources import FolderSource, ModelSource
+    from headless.plan import ViewPlan
+
+    if call.from_folder is not None:
+        for name, value in (("--seeds", call.seeds), ("--subjects", call.subjects), ("--views", call.views)):
+            if value is not None:
+                raise UsageError(f"{name}: expected none beside --from, whose views are all fused; leave it out")
+        folder = FolderSource.open(call.from_folder)
+        return folder, folder.to_json()
+    seeds = options.chosen_seeds(call.seeds, call.subjects)
+    facts = models.describe_model(call.model_name)
+    own_pitch = facts.config.cameras.pitch_deg
+    view_plan = ViewPlan(
+        model_name=facts.config.name,
+        model_sha256=facts.sha256,
+        seeds=seeds,
+        views=options.chosen_views(call.views, call.yaw, call.pitch, DEFAULT_VIEWS),
+        yaw_deg=call.yaw,
+        pitch_deg=call.pitch or (own_pitch, own_pitch),
+        spacing="random" if call.random_views else "even",
+        truncation=call.truncation,
+        resolution_px=call.resolution or facts.config.image_size,
+        depth_format=None,
+        masks=facts.has_semantics,
+        exact=call.exact,
+    )
+    options.check_total(len(seeds), view_plan.views)
+    model = Once(lambda: models.load_model(call.model_name, call.device, exact=call.exact))
+    return ModelSource(view_plan, facts.config, facts.labels if facts.has_semantics else None, model), view_plan.to_json()
+
+
+def make_plan(call: PointCloudCall, source: CloudSource, described: dict[str, Any]) -> CloudPlan:
+    """The plan of a call.
+
+    Raises:
+        UsageError: both `--voxel` and `--points`, a format or colours that need labels where there are none, or a bad category.
+    """
+    from dnerf_core.errors import UsageError
+    from headless.cloud_plan import CloudPlan
+
+    if call.voxel is not None and call.points is not None:
+        raise UsageError("--voxel and --points: expected one of them, found both; a count decides the spacing")
+    if source.labels is None:
+        for asked, option in (
+            ("shapenetpart" in call.formats, "--format shapenetpart"),
+            (call.color == "label", "--color label"),
+        ):
+            if asked:
+                raise UsageError(
+                    f"{option}: expected views with labels, found none; train a semantic branch first, or leave it out"
+                )
+    if re.fullmatch(r"[A-Za-z][A-Za-z0-9_-]{0,63}", call.category) is None:
+        raise UsageError(f"--category: expected a word of letters, digits, - and _, found {call.category!r}; rename it")
+    formats = tuple(kind for kind in FORMATS if kind in call.formats)
+    return CloudPlan(described, formats, call.color, call.voxel, call.points, call.category)
