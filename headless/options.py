@@ -196,7 +196,7 @@ def camera_options(function: F) -> F:
     yaw_text = "Turn in degrees, one value or a range."
     pitch_text = "Elevation in degrees, one value or a range.  [default: the model's own]"
     views_text = "Views of each subject.  [default: 3, or 1 where yaw and pitch are single values]"
-    random_text = "Draw yaw and pitch at random, by seed and view, instead of even spacing."
+    random_text = "The same as --view-distribution uniform."
     for option in (
         click.option("--random-views", is_flag=True, help=random_text),
         click.option("--pitch", type=RangeType(90.0), metavar="A:B", help=pitch_text),

@@ -12,6 +12,7 @@ import pytest
 from dnerf_core.camera import Camera
 from dnerf_core.generator.config import CameraConfig, GeneratorConfig
 from dnerf_core.labels import SHAPENET_CAR_LABELS
+from dnerf_core.subject import PartialView
 from headless import models, workers
 from headless.models import ModelFacts
 
@@ -55,6 +56,17 @@ class FakeSubject:
     model: FakeModel
     seed: int
     truncation: float
+
+    def channels(self, camera: Camera, size_px: int, channels: tuple[str, ...]) -> PartialView:
+        """Only what is asked for. Uncertainty grows with the seed, and is highest at part borders."""
+        view = self.render(camera, size_px)
+        doubt = np.where(view.depth_planar < 1.05, 0.5, 0.01).astype(np.float32) * (0.1 + 0.1 * (self.seed % 7))
+        return PartialView(
+            view.rgb if "rgb" in channels else None,
+            view.mask if "mask" in channels else None,
+            view.depth_planar if "depth" in channels else None,
+            doubt.astype(np.float32) if "uncertainty" in channels and self.model.masks else None,
+        )
 
     def render(self, camera: Camera, size_px: int | None = None) -> FakeView:
         self.model.before_view()
