@@ -1,4 +1,4 @@
-"""The options of data sets: channels, view distributions, splits."""
+"""The options of data sets: channels, formats, view distributions, splits."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from typing import Any, Literal, TypeVar
 import click
 
 from dnerf_core.errors import UsageError
-from headless.channels import CHANNELS, DEFAULT_CHANNELS, parse_channels
+from headless.channels import CHANNELS, DEFAULT_CHANNELS, Channel, parse_channels
+from headless.formats import FORMATS, NEEDED, Format, parse_formats
 from headless.splits import parse_splits
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -42,6 +43,35 @@ def channels_option(function: F) -> F:
     """`--channels`: what is written of each view; None where it is not given."""
     text = f"What is written of each view, of {','.join(CHANNELS)}.  [default: {','.join(DEFAULT_CHANNELS)}]"
     return click.option("--channels", type=_Parsed("channels", parse_channels), metavar="LIST", help=text)(function)
+
+
+def format_option(function: F) -> F:
+    """`--format`: what is written beside the folder."""
+    text = f"Also write the views in other formats, of {','.join(FORMATS)}."
+    return click.option(
+        "--format",
+        "formats",
+        type=_Parsed("formats", parse_formats),
+        default="folder",
+        show_default=True,
+        metavar="LIST",
+        help=text,
+    )(function)
+
+
+def check_formats(formats: tuple[Format, ...], channels: tuple[Channel, ...]) -> None:
+    """Refuse a format that lacks a channel it is about.
+
+    Raises:
+        UsageError: it does.
+    """
+    for format in formats:
+        missing = [channel for channel in NEEDED[format] if channel not in channels]
+        if missing:
+            raise UsageError(
+                f"--format {format}: expected {' and '.join(NEEDED[format])} among the channels, found no {missing[0]}; "
+                "add it to --channels, or choose another format"
+            )
 
 
 def splits_option(function: F) -> F:

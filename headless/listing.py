@@ -1,4 +1,4 @@
-"""What tells of a whole data set, written when all of its views are there: metadata, statistics, contact sheet."""
+"""What tells of a whole data set, written when all of its views are there: metadata, statistics, other formats, contact sheet."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 from dnerf_core.generator.config import CameraConfig
 from dnerf_core.labels import LabelSet
 from headless.annotations import read_mask
+from headless.exports import EXPORTS, index_names
+from headless.formats import Format
 from headless.plan import PlannedView, ViewPlan, plan_subject
 from headless.reporting import Reporter
 from headless.set_statistics import STATISTICS_NAME, read_statistics, remarks, set_statistics
@@ -36,24 +38,32 @@ class Listing:
         reporter: Reporter,
         *,
         workers: int = 1,
+        formats: tuple[Format, ...] = (),
         with_statistics: bool = True,
         unpainted: bool = False,
     ) -> None:
         """Args:
         labels: what the masks' ids mean; None where views have no masks.
         workers: threads that read files.
+        formats: what is written beside the folder's own lists.
         with_statistics: whether there are statistics among the lists.
         unpainted: the masks are there to be painted; the contact sheet leaves them out.
         """
         self.plan, self.folder, self.cameras, self.labels, self.reporter = plan, folder, cameras, labels, reporter
-        self.workers, self.with_statistics, self.unpainted = workers, with_statistics, unpainted
+        self.workers, self.formats = workers, formats
+        self.with_statistics, self.unpainted = with_statistics, unpainted
 
     def lacks_any(self) -> bool:
         """Whether a list is missing."""
         return any(map(self.folder.lacks, self._names()))
 
     def _names(self) -> list[str]:
-        return [*self._metadata_names().values(), *([STATISTICS_NAME] if self.with_statistics else []), SHEET_NAME]
+        return [
+            *self._metadata_names().values(),
+            *([STATISTICS_NAME] if self.with_statistics else []),
+            *index_names(self.formats, self.folder.splits),
+            SHEET_NAME,
+        ]
 
     def _metadata_names(self) -> dict[str, str]:
         """The metadata file of each split."""
@@ -72,6 +82,10 @@ class Listing:
         for split, name in self._metadata_names().items():
             if self.folder.lacks(name):
                 self.folder.write_lines_once(name, self._metadata(split))
+        for format in self.formats:
+            for split in self.folder.splits:
+                if any(map(self.folder.lacks, index_names([format], [split]))):
+                    EXPORTS[format].write(self, split)
         if self.folder.lacks(SHEET_NAME):
             self.folder.write_once(SHEET_NAME, self._sheet_png())
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from dnerf_core.subject import Channel as EngineChannel
     from headless.channels import Channel
     from headless.dataset_options import Spacing
+    from headless.formats import Format
     from headless.models import ModelFacts
     from headless.plan import ViewPlan
     from headless.splits import Splits
@@ -45,6 +46,7 @@ class RenderCall:
     shard: tuple[int, int]
     exact: bool
     output: Path
+    formats: tuple[Format, ...]
     channels: tuple[Channel, ...] | None
     depth_format: DepthFormat
     splits: Splits
@@ -65,6 +67,7 @@ class RenderCall:
 @options.shard_option
 @options.exact_option
 @options.output_option("dnerf-out")
+@dataset_options.format_option
 @dataset_options.channels_option
 @click.option(
     "--depth-format",
@@ -102,13 +105,14 @@ def render(call: RenderCall, reporter: Reporter) -> None:
     seeds = options.chosen_seeds(call.seeds, call.subjects)
     facts = models.describe_model(call.model_name)
     plan = make_plan(call, seeds, facts)
+    dataset_options.check_formats(call.formats, plan.channels)
     options.check_total(len(seeds), plan.views)
     folder = DatasetFolder(call.output, "render", plan, more_names=[STATISTICS_NAME])
     shard = Shard(*call.shard)
     folder.open(None if shard == WHOLE else frozenset(shard.seeds(plan)))
     workers = call.workers or default_workers()
     labels = facts.labels if plan.masks else None
-    listing = Listing(plan, folder, facts.config.cameras, labels, reporter, workers=workers)
+    listing = Listing(plan, folder, facts.config.cameras, labels, reporter, workers=workers, formats=call.formats)
     step_px = max(1, round(plan.resolution_px / facts.config.rays.neural_resolution))
     job = ViewJob(
         plan, folder, facts.config.cameras, labels, reporter, listing, workers=workers, shard=shard, normal_step_px=step_px

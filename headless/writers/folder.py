@@ -94,6 +94,10 @@ class DatasetFolder(ResultFolder):
         """Where the views of a split lie; the folder itself for the split "", which is all of them."""
         return self.path / split if split else self.path
 
+    def named(self, path: Path) -> str:
+        """A path below the folder, relative to it."""
+        return path.relative_to(self.path).as_posix()
+
     def file(self, kind: str, name: str) -> Path:
         """Where the file of `kind` of the view `name` belongs."""
         return self._kind_folder(kind, name) / f"{name}{self._suffixes[kind]}"

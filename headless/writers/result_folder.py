@@ -64,11 +64,11 @@ class ResultFolder:
         return leftovers(self.path, self._top_names.__contains__)
 
     def lacks(self, name: str) -> bool:
-        """Whether the file `name` is missing at the top of the folder."""
+        """Whether the file `name`, relative to the folder, is missing."""
         return not (self.path / name).exists()
 
     def write_once(self, name: str, data: bytes) -> None:
-        """Write the file `name` at the top of the folder unless it is there.
+        """Write the file `name`, relative to the folder, unless it is there.
 
         Raises:
             OutputError: it cannot be written.
@@ -76,7 +76,7 @@ class ResultFolder:
         self._write_once(name, lambda temporary: _write_bytes(temporary, data))
 
     def write_lines_once(self, name: str, lines: Iterable[str]) -> None:
-        """Write the file `name` at the top of the folder, line by line as they come, unless it is there.
+        """Write the file `name`, relative to the folder, line by line as they come, unless it is there.
 
         Raises:
             OutputError: it cannot be written.

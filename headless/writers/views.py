@@ -93,20 +93,16 @@ def write_uncertainty(path: Path, uncertainty: npt.NDArray[np.float32]) -> None:
     Raises:
         OutputError: the file cannot be written.
     """
-    write_gray16(path, np.rint(65535 * uncertainty.astype(np.float64)).astype(np.uint16))
+    write_bytes_whole(path, gray16_bytes(np.rint(65535 * uncertainty.astype(np.float64)).astype(np.uint16)))
 
 
-def write_gray16(path: Path, values: npt.NDArray[np.uint16]) -> None:
-    """A 16-bit gray PNG of values [H, W].
-
-    Raises:
-        OutputError: the file cannot be written.
-    """
-    write_bytes_whole(path, _png_bytes(Image.fromarray(values)))
+def gray16_bytes(values: npt.NDArray[np.uint16]) -> bytes:
+    """A 16-bit gray PNG of values [H, W]."""
+    return _png_bytes(Image.fromarray(values))
 
 
 def read_gray16(path: Path) -> npt.NDArray[np.uint16]:
-    """A PNG written by `write_uncertainty` or `write_gray16` as [H, W] uint16.
+    """A PNG written by `write_uncertainty`, or of `gray16_bytes`, as [H, W] uint16.
 
     Raises:
         OutputError: it cannot be read.

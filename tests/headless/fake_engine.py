@@ -30,10 +30,11 @@ class FakeView:
 
 @dataclass
 class FakeModel:
-    """Counts what is asked of it; `before_view` runs before every view and may raise."""
+    """Counts what is asked of it; `before_view` runs before every view and may raise; `point` (world frame) is one white pixel."""
 
     masks: bool = True
     empty: bool = False
+    point: tuple[float, float, float] | None = None
     subjects_made: list[int] = field(default_factory=list)
     views_made: list[tuple[int, Camera]] = field(default_factory=list)
     before_view: Callable[[], None] = lambda: None
@@ -82,6 +83,9 @@ class FakeSubject:
         depth = np.where(disc, 1.0 + columns**2 + 0.01 * self.seed, np.inf).astype(np.float32)
         rgb = np.zeros((size, size, 3), np.uint8)
         rgb[disc] = (self.seed * 37 % 256, int(100 * self.truncation), 128)
+        if self.model.point is not None:
+            (u, v), _ = camera.project(self.model.point)
+            rgb[int(v * size), int(u * size)] = 255
         return FakeView(camera, rgb, mask if self.model.masks else None, depth)
 
 
