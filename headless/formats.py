@@ -7,10 +7,10 @@ from typing import Literal
 from dnerf_core.errors import brief
 from headless.channels import Channel
 
-Format = Literal["folder", "nerfstudio"]
-FORMATS: tuple[Format, ...] = ("folder", "nerfstudio")
+Format = Literal["folder", "coco", "nerfstudio"]
+FORMATS: tuple[Format, ...] = ("folder", "coco", "nerfstudio")
 
-NEEDED: dict[Format, tuple[Channel, ...]] = {"folder": (), "nerfstudio": ("rgb",)}
+NEEDED: dict[Format, tuple[Channel, ...]] = {"folder": (), "coco": ("rgb", "mask"), "nerfstudio": ("rgb",)}
 """Channels without which a format says nothing."""
 
 

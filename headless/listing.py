@@ -39,6 +39,7 @@ class Listing:
         *,
         workers: int = 1,
         formats: tuple[Format, ...] = (),
+        licence: str = "",
         with_statistics: bool = True,
         unpainted: bool = False,
     ) -> None:
@@ -46,11 +47,12 @@ class Listing:
         labels: what the masks' ids mean; None where views have no masks.
         workers: threads that read files.
         formats: what is written beside the folder's own lists.
+        licence: of the weights.
         with_statistics: whether there are statistics among the lists.
         unpainted: the masks are there to be painted; the contact sheet leaves them out.
         """
         self.plan, self.folder, self.cameras, self.labels, self.reporter = plan, folder, cameras, labels, reporter
-        self.workers, self.formats = workers, formats
+        self.workers, self.formats, self.licence = workers, formats, licence
         self.with_statistics, self.unpainted = with_statistics, unpainted
 
     def lacks_any(self) -> bool:
@@ -119,6 +121,11 @@ class Listing:
                 index = row * self.plan.views + view.view
                 if self._kept[index]:
                     yield index, view
+
+    def count(self, split: str) -> int:
+        """How many views of a split are listed."""
+        rows = [self.plan.split_of(seed) == split for seed in self.plan.seeds]
+        return int(self._kept.reshape(len(rows), -1)[rows].sum())
 
     def _metadata(self, split: str) -> Iterator[str]:
         """`metadata.jsonl`: a line a view, in the order of the plan."""

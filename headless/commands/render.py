@@ -112,7 +112,10 @@ def render(call: RenderCall, reporter: Reporter) -> None:
     folder.open(None if shard == WHOLE else frozenset(shard.seeds(plan)))
     workers = call.workers or default_workers()
     labels = facts.labels if plan.masks else None
-    listing = Listing(plan, folder, facts.config.cameras, labels, reporter, workers=workers, formats=call.formats)
+    licence = str(facts.source.get("licence") or "not told by the model file")
+    listing = Listing(
+        plan, folder, facts.config.cameras, labels, reporter, workers=workers, formats=call.formats, licence=licence
+    )
     step_px = max(1, round(plan.resolution_px / facts.config.rays.neural_resolution))
     job = ViewJob(
         plan, folder, facts.config.cameras, labels, reporter, listing, workers=workers, shard=shard, normal_step_px=step_px
