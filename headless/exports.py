@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from headless.formats import Format
-from headless.writers import coco, nerfstudio
+from headless.writers import coco, nerfstudio, webdataset
 
 if TYPE_CHECKING:
     from headless.listing import Listing
@@ -29,6 +29,7 @@ class Export:
 EXPORTS: dict[Format, Export] = {
     "coco": Export((coco.INSTANCES_NAME, coco.PANOPTIC_NAME), coco.write_split),
     "nerfstudio": Export((nerfstudio.INDEX_NAME,), nerfstudio.write_split),
+    "webdataset": Export((webdataset.INDEX_NAME,), webdataset.write_split),
 }
 
 

@@ -7,10 +7,10 @@ from typing import Literal
 from dnerf_core.errors import brief
 from headless.channels import Channel
 
-Format = Literal["folder", "coco", "nerfstudio"]
-FORMATS: tuple[Format, ...] = ("folder", "coco", "nerfstudio")
+Format = Literal["folder", "coco", "nerfstudio", "webdataset"]
+FORMATS: tuple[Format, ...] = ("folder", "coco", "nerfstudio", "webdataset")
 
-NEEDED: dict[Format, tuple[Channel, ...]] = {"folder": (), "coco": ("rgb", "mask"), "nerfstudio": ("rgb",)}
+NEEDED: dict[Format, tuple[Channel, ...]] = {"folder": (), "coco": ("rgb", "mask"), "nerfstudio": ("rgb",), "webdataset": ()}
 """Channels without which a format says nothing."""
 
 

@@ -73,7 +73,7 @@ class ResultFolder:
         Raises:
             OutputError: it cannot be written.
         """
-        self._write_once(name, lambda temporary: _write_bytes(temporary, data))
+        self.fill_once(name, lambda temporary: _write_bytes(temporary, data))
 
     def write_lines_once(self, name: str, lines: Iterable[str]) -> None:
         """Write the file `name`, relative to the folder, line by line as they come, unless it is there.
@@ -86,9 +86,14 @@ class ResultFolder:
             with temporary.open("w", encoding="utf-8", newline="\n") as file:
                 file.writelines(lines)
 
-        self._write_once(name, write)
+        self.fill_once(name, write)
 
-    def _write_once(self, name: str, write: Callable[[Path], None]) -> None:
+    def fill_once(self, name: str, write: Callable[[Path], None]) -> None:
+        """Let `write` fill the file `name`, relative to the folder, at the place it is given, unless it is there.
+
+        Raises:
+            OutputError: it cannot be written.
+        """
         if not self.lacks(name):
             return
         try:
