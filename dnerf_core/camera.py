@@ -43,6 +43,7 @@ if TYPE_CHECKING:
 __all__ = [
     "CAMERAS_FORMAT_VERSION",
     "CONVENTION",
+    "ArcMode",
     "BlenderLens",
     "Camera",
     "Rays",
@@ -124,9 +125,9 @@ def arc_cameras(
         camera_config: the generator's cameras.
         yaw_deg, pitch_deg: ranges of true angles as in `sphere_camera`, degrees; None: the config's own pitch.
         count: number of views.
-        mode: "even" (ends included; a full turn does not repeat its start; one view is the middle) or "random" (uniform in both
-            angles).
-        rng: the source of "random"; view k is its k-th pair of numbers. Not read by "even".
+        mode: "even" (ends included; a full turn does not repeat its start; one view is the middle), "random" (uniform in both
+            angles) or "gaussian" (about the middle of both).
+        rng: the source of the last two; view k is its k-th pair of numbers. Not read by "even".
 
     Raises:
         UsageError: as `camera_arcs.arc_angles` and `camera_arcs.sphere_pose`.

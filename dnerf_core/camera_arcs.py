@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike
 from .camera_frames import ENGINE_TO_BLENDER, Float64Array, WorldUp, checked_world_up, finite_array, look_at
 from .errors import UsageError
 
-ArcMode = Literal["even", "random"]
+ArcMode = Literal["even", "random", "gaussian"]
 AngleRange = tuple[float, float]
 
 
@@ -78,28 +78,32 @@ def arc_angles(
     """The (yaw, pitch) of every view of an arc, in degrees.
 
     "even": both run from their first to their second value, ends included (one view: the middle); a yaw range of whole turns
-    leaves its end out, since it would repeat the start. "random": both uniform in their ranges (in angle, not in area); view k
-    is the k-th pair drawn from `rng`, so a longer arc starts with the views of a shorter one. Only "random" reads `rng`.
+    leaves its end out, since it would repeat the start. "random": both uniform in their ranges (in angle, not in area).
+    "gaussian": both normal, the mean in the middle of the range, the deviation a quarter of its width, clipped to the range. View k
+    of the last two is the k-th pair drawn from `rng`, so a longer arc starts with the views of a shorter one; "even" does not read it.
 
     Returns:
         float64 [count, 2], columns yaw and pitch.
 
     Raises:
-        UsageError: a count under 1, a range that is not two finite numbers, |pitch| above 90, an unknown mode, "random" without
-            `rng`.
+        UsageError: a count under 1, a range that is not two finite numbers, |pitch| above 90, an unknown mode, "random" or
+            "gaussian" without `rng`.
     """
     yaws = finite_array(yaw_deg, (2,), "yaw_deg")
     pitches = finite_array(pitch_deg, (2,), "pitch_deg")
     for pitch in pitches:
         _check_elevation(math.radians(pitch), "pitch_deg")
     check_count(count)
-    if mode == "random":
+    if mode in ("random", "gaussian"):
         if rng is None:
-            raise UsageError("rng: expected a numpy Generator for mode 'random', found None; pass numpy.random.default_rng(seed)")
+            raise UsageError(
+                f"rng: expected a numpy Generator for mode {mode!r}, found None; pass numpy.random.default_rng(seed)"
+            )
         low = np.array([yaws[0], pitches[0]])
-        return low + rng.random((count, 2)) * (np.array([yaws[1], pitches[1]]) - low)
+        share = rng.random((count, 2)) if mode == "random" else (0.5 + 0.25 * rng.standard_normal((count, 2))).clip(0.0, 1.0)
+        return low + share * (np.array([yaws[1], pitches[1]]) - low)
     if mode != "even":
-        raise UsageError(f"mode: expected 'even' or 'random', found {mode!r}; pass one of these")
+        raise UsageError(f"mode: expected 'even', 'random' or 'gaussian', found {mode!r}; pass one of these")
     if count == 1:
         return np.array([[yaws.mean(), pitches.mean()]])
     (first_yaw, last_yaw), (first_pitch, last_pitch) = yaws.tolist(), pitches.tolist()

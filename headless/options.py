@@ -201,7 +201,7 @@ def camera_options_from(*, yaw: str, views: str) -> Callable[[F], F]:
     yaw_text = "Turn in degrees, one value or a range."
     pitch_text = "Elevation in degrees, one value or a range.  [default: the model's own]"
     views_text = f"Views of each subject.  [default: {views}]"
-    random_text = "Draw yaw and pitch at random, by seed and view, instead of even spacing."
+    random_text = "Draw yaw and pitch uniformly, by seed and view; render and sample: --view-distribution uniform."
 
     def add(function: F) -> F:
         for option in (

@@ -6,16 +6,17 @@ import dataclasses
 import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, Protocol
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 
-from dnerf_core.camera import Camera, arc_cameras
+from dnerf_core.camera import ArcMode, Camera, arc_cameras
 from dnerf_core.generator.config import CameraConfig
+from headless.channels import Channel
+from headless.dataset_options import Spacing
 from headless.options import format_seeds
+from headless.splits import Splits, format_splits, split_of
 from headless.writers.views import DepthFormat
-
-Spacing = Literal["even", "random"]
 
 
 class HasSeeds(Protocol):
@@ -45,12 +46,13 @@ class ViewPlan:
         seeds: one a subject, in the order of the results.
         views: views of each subject.
         yaw_deg, pitch_deg: ranges in degrees of the arc of cameras.
-        spacing: "even" along the arc, or "random" by seed and view.
+        spacing: "even" along the arc, or drawn by seed and view: "uniform" or "gaussian".
         truncation: the factor psi.
         resolution_px: side of the views.
+        channels: what is written of each view.
         depth_format: file format of the depth; None: no depth is written.
-        masks: whether there are label masks; false for a model without a semantic branch.
         exact: whether views are the literal method's, see `Model.load`.
+        splits: what subjects are dealt out to.
     """
 
     model_name: str
@@ -62,13 +64,30 @@ class ViewPlan:
     spacing: Spacing
     truncation: float
     resolution_px: int
+    channels: tuple[Channel, ...]
     depth_format: DepthFormat | None
-    masks: bool
     exact: bool = False
+    splits: Splits = ()
+
+    @property
+    def masks(self) -> bool:
+        """Whether there are label masks."""
+        return "mask" in self.channels
+
+    def split_of(self, seed: int) -> str:
+        """The name of the split a subject is in, "" where there are no splits: see `split_of`."""
+        return split_of(self.splits, seed)
+
+    def seeds_by_split(self) -> dict[str, list[int]]:
+        """The subjects of each split, all splits in their order; of "" where there are none."""
+        found: dict[str, list[int]] = {name: [] for name, _ in self.splits} or {"": []}
+        for seed in self.seeds:
+            found[self.split_of(seed)].append(seed)
+        return found
 
     def to_json(self) -> dict[str, Any]:
-        """Plain JSON values; see `plan_json`."""
-        return plan_json(self)
+        """Plain JSON values; see `plan_json`; splits in the text form of `--splits`."""
+        return plan_json(self) | {"splits": format_splits(self.splits)}
 
 
 OPTION_NAMES = {
@@ -79,12 +98,14 @@ OPTION_NAMES = {
     "views": "--views",
     "yaw_deg": "--yaw",
     "pitch_deg": "--pitch",
-    "spacing": "--random-views (spacing)",
+    "spacing": "--view-distribution",
     "truncation": "--truncation",
     "resolution_px": "--resolution",
+    "channels": "--channels",
     "depth_format": "--depth-format",
     "masks": "the masks",
     "exact": "--exact",
+    "splits": "--splits",
     "between": "--between",
     "path": "--path",
     "path_sha256": "--path (the file's content)",
@@ -151,10 +172,9 @@ def plan_subject(plan: ViewPlan, cameras: CameraConfig, seed: int) -> list[Plann
     if plan.spacing == "even":
         arc = _even_arc(cameras, plan.yaw_deg, plan.pitch_deg, plan.views)
     else:
+        mode: ArcMode = "gaussian" if plan.spacing == "gaussian" else "random"
         arc = [
-            arc_cameras(
-                cameras, yaw_deg=plan.yaw_deg, pitch_deg=plan.pitch_deg, count=1, mode="random", rng=view_generator(seed, view)
-            )[0]
+            arc_cameras(cameras, plan.yaw_deg, plan.pitch_deg, count=1, mode=mode, rng=view_generator(seed, view))[0]
             for view in range(plan.views)
         ]
     return [PlannedView(view_name(seed, view), seed, view, camera) for view, camera in enumerate(arc)]

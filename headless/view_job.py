@@ -5,40 +5,32 @@ The work goes by subject: one whose views are all there is not made at all; the 
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypeVar
 
+import numpy as np
 from numpy.typing import NDArray
 
-from dnerf_core.errors import CheckpointError, OutputError
+from dnerf_core.errors import CheckpointError
 from dnerf_core.generator.config import CameraConfig
 from dnerf_core.labels import LabelSet
 from dnerf_core.made_once import Once
-from headless.annotations import read_mask
+from dnerf_core.rendering.normals import normals_from_depth
+from headless.listing import Listing
 from headless.plan import WHOLE, PlannedView, Shard, ViewPlan, plan_subject, view_names
 from headless.reporting import Reporter
 from headless.workers import run_tasks
-from headless.writers import contact_sheet
-from headless.writers.folder import (
-    CAMERAS_NAME,
-    LABELS_NAME,
-    METADATA_NAME,
-    SHEET_NAME,
-    DatasetFolder,
-    cameras_lines,
-    labels_json,
-)
-from headless.writers.views import MAKE_AGAIN, read_depth, read_image, write_depth, write_image, write_mask
+from headless.writers.folder import CAMERAS_NAME, LABELS_NAME, DatasetFolder, cameras_lines, labels_json
+from headless.writers.views import write_depth, write_image, write_mask, write_normals, write_uncertainty
 
 if TYPE_CHECKING:
-    from dnerf_core.subject import LabeledView
+    from dnerf_core.subject import PartialView
 
-RenderView = Callable[..., "LabeledView"]
-"""`render(camera, size_px)` of one subject."""
+T = TypeVar("T", bound=np.generic)
+RenderView = Callable[..., "PartialView"]
+"""`render(camera, size_px)` of one subject, with all channels of the plan."""
 
 
 @dataclass(frozen=True)
@@ -67,19 +59,24 @@ class ViewJob:
         cameras: CameraConfig,
         labels: LabelSet | None,
         reporter: Reporter,
+        listing: Listing,
         *,
         expect_empty: bool = False,
         workers: int = 1,
         shard: Shard = WHOLE,
+        normal_step_px: int = 1,
     ) -> None:
         """Args:
         labels: what the masks' ids mean; None where views have no masks.
+        listing: what is written when all views are there.
         workers: threads that render.
         shard: which part of the subjects is made here.
-        expect_empty: empty masks are what is asked for, and nothing is said about them; the contact sheet leaves them out.
+        expect_empty: empty masks are what is asked for, and nothing is said about them.
+        normal_step_px: see `normals_from_depth`.
         """
         self.plan, self.folder, self.cameras, self.labels, self.reporter = plan, folder, cameras, labels, reporter
         self.expect_empty, self.workers, self.shard = expect_empty, workers, shard
+        self.listing, self.normal_step_px = listing, normal_step_px
         self.seeds = shard.seeds(plan)
         self.views_written = 0
         self.empty_masks = 0
@@ -106,8 +103,8 @@ class ViewJob:
         """Whether a file at the top of the folder is missing that could be written by now."""
         if not self.complete:
             return False
-        names = [CAMERAS_NAME, METADATA_NAME, SHEET_NAME, *([LABELS_NAME] if self.labels else [])]
-        return any(self.folder.lacks(name) for name in names)
+        names = [CAMERAS_NAME, *([LABELS_NAME] if self.labels else [])]
+        return any(self.folder.lacks(name) for name in names) or self.listing.lacks_any()
 
     def views(self) -> Iterator[PlannedView]:
         """All views of the plan, in its order."""
@@ -135,11 +132,7 @@ class ViewJob:
         self.folder.look()
         if not self.complete:
             return
-        if self.folder.lacks(METADATA_NAME):
-            with self._followed_views("metadata") as views:
-                self.folder.write_lines_once(METADATA_NAME, self.folder.metadata(views))
-        if self.folder.lacks(SHEET_NAME):
-            self.folder.write_once(SHEET_NAME, self._sheet_png())
+        self.listing.write()
         self.folder.clear_top()
 
     @contextmanager
@@ -180,44 +173,29 @@ class ViewJob:
     def _subject(self, seed: int) -> list[PlannedView]:
         return plan_subject(self.plan, self.cameras, seed)
 
-    def _write_view(self, view: PlannedView, kinds: list[str], labeled: LabeledView) -> bool:
+    def _write_view(self, view: PlannedView, kinds: list[str], seen: PartialView) -> bool:
         """Write the missing files of one view; returns whether its mask is all background."""
         if "images" in kinds:
-            write_image(self.folder.file("images", view.name), labeled.rgb)
-        if "masks" in kinds:
-            if labeled.mask is None or self.labels is None:
-                raise CheckpointError(
-                    f"{self.plan.model_name}: expected a mask of {view.name} from a model with a semantic branch"
-                )
+            write_image(self.folder.file("images", view.name), self._given(seen.rgb, "an image", view))
+        if "masks" in kinds and self.labels is not None:
+            mask = self._given(seen.mask, "a mask", view)
             path = self.folder.file("masks", view.name)
             # Somebody may have painted one while this was running.
             if not path.exists():
-                write_mask(path, labeled.mask, self.labels.palette())
+                write_mask(path, mask, self.labels.palette())
         if "depth" in kinds and self.plan.depth_format is not None:
-            write_depth(self.folder.file("depth", view.name), labeled.depth_planar, self.plan.depth_format)
-        return labeled.mask is not None and not labeled.mask.any()
+            depth = self._given(seen.depth_planar, "a depth", view)
+            write_depth(self.folder.file("depth", view.name), depth, self.plan.depth_format)
+        if "normals" in kinds:
+            depth = self._given(seen.depth_planar, "a depth", view)
+            write_normals(self.folder.file("normals", view.name), normals_from_depth(depth, view.camera, self.normal_step_px))
+        if "uncertainty" in kinds:
+            write_uncertainty(self.folder.file("uncertainty", view.name), self._given(seen.uncertainty, "uncertainty", view))
+        return seen.mask is not None and not seen.mask.any()
 
-    def _of_our_size(self, read: Callable[[Path], NDArray[Any]], kind: str, view: PlannedView) -> NDArray[Any]:
-        """What `read` reads of one of the folder's files, refused if it has not the plan's size."""
-        path, size_px = self.folder.file(kind, view.name), self.plan.resolution_px
-        array = read(path)
-        expected = (size_px, size_px, 3) if kind == "images" else (size_px, size_px)
-        if array.shape != expected:
-            raise OutputError(f"{path}: expected values {list(expected)}, found {list(array.shape)}; {MAKE_AGAIN}")
-        return array
-
-    def _sheet_png(self) -> bytes:
-        """The contact sheet of the first subjects and views, from the files: a resumed run has not rendered them all."""
-        labels = None if self.expect_empty else self.labels
-
-        def read(view: PlannedView) -> contact_sheet.SheetView:
-            mask = None if labels is None else read_mask(self.folder.file("masks", view.name), labels, self.plan.resolution_px)
-            depth = None if self.plan.depth_format is None else self._of_our_size(read_depth, "depth", view)
-            return contact_sheet.SheetView(self._of_our_size(read_image, "images", view), mask, depth)
-
-        seeds = self.plan.seeds[: contact_sheet.MAX_SUBJECTS]
-        rows = [(f"seed {seed}", [read(view) for view in self._subject(seed)[: contact_sheet.MAX_VIEWS]]) for seed in seeds]
-        title = f"{self.plan.model_name}, {len(self.plan.seeds)} subjects x {self.plan.views} views"
-        buffer = io.BytesIO()
-        contact_sheet.contact_sheet(title, rows, labels).save(buffer, format="PNG")
-        return buffer.getvalue()
+    def _given(self, channel: NDArray[T] | None, what: str, view: PlannedView) -> NDArray[T]:
+        if channel is None:
+            raise CheckpointError(
+                f"{self.plan.model_name}: expected {what} of {view.name}, found none; masks need a model with a semantic branch"
+            )
+        return channel

@@ -173,11 +173,11 @@ def open_source(call: PointCloudCall) -> tuple[CloudSource, dict[str, Any]]:
         views=options.chosen_views(call.views, call.yaw, call.pitch, DEFAULT_VIEWS),
         yaw_deg=call.yaw,
         pitch_deg=call.pitch or (own_pitch, own_pitch),
-        spacing="random" if call.random_views else "even",
+        spacing="uniform" if call.random_views else "even",
         truncation=call.truncation,
         resolution_px=call.resolution or facts.config.image_size,
+        channels=("rgb", "mask", "depth") if facts.has_semantics else ("rgb", "depth"),
         depth_format=None,
-        masks=facts.has_semantics,
         exact=call.exact,
     )
     options.check_total(len(seeds), view_plan.views)

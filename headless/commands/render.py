@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from headless import options
+from dnerf_core.errors import UsageError
+from headless import dataset_options, options
 from headless.reporting import Reporter
 
 if TYPE_CHECKING:
+    from dnerf_core.model import Model
+    from dnerf_core.subject import Channel as EngineChannel
+    from headless.channels import Channel
+    from headless.dataset_options import Spacing
+    from headless.formats import Format
     from headless.models import ModelFacts
     from headless.plan import ViewPlan
+    from headless.splits import Splits
+    from headless.view_job import RenderView
     from headless.writers.views import DepthFormat
 
 
@@ -29,6 +38,7 @@ class RenderCall:
     yaw: tuple[float, float]
     pitch: tuple[float, float] | None
     random_views: bool
+    view_distribution: Spacing | None
     truncation: float
     resolution: int | None
     device: str
@@ -36,7 +46,10 @@ class RenderCall:
     shard: tuple[int, int]
     exact: bool
     output: Path
+    formats: tuple[Format, ...]
+    channels: tuple[Channel, ...] | None
     depth_format: DepthFormat
+    splits: Splits
 
 
 @click.command(
@@ -46,6 +59,7 @@ class RenderCall:
 @options.model_option
 @options.subject_options()
 @options.camera_options
+@dataset_options.distribution_option
 @options.truncation_option
 @options.resolution_option
 @options.device_option
@@ -53,6 +67,8 @@ class RenderCall:
 @options.shard_option
 @options.exact_option
 @options.output_option("dnerf-out")
+@dataset_options.format_option
+@dataset_options.channels_option
 @click.option(
     "--depth-format",
     type=click.Choice(["exr", "npy"]),
@@ -60,6 +76,7 @@ class RenderCall:
     show_default=True,
     help="exr holds 0 at background, npy keeps +inf.",
 )
+@dataset_options.splits_option
 @options.output_style_options
 def command(as_json: bool, **values: object) -> None:
     """Write labelled, posed views of generated subjects to a folder.
@@ -77,7 +94,9 @@ def render(call: RenderCall, reporter: Reporter) -> None:
         DNeRFError: a wrong call, a model that cannot be used, or results that cannot be written.
     """
     from headless import models
+    from headless.listing import Listing
     from headless.plan import WHOLE, Shard
+    from headless.set_statistics import STATISTICS_NAME
     from headless.view_job import ViewJob
     from headless.workers import default_workers
     from headless.writers.folder import SHEET_NAME, DatasetFolder
@@ -86,25 +105,35 @@ def render(call: RenderCall, reporter: Reporter) -> None:
     seeds = options.chosen_seeds(call.seeds, call.subjects)
     facts = models.describe_model(call.model_name)
     plan = make_plan(call, seeds, facts)
+    dataset_options.check_formats(call.formats, plan.channels)
     options.check_total(len(seeds), plan.views)
-    folder = DatasetFolder(call.output, "render", plan.to_json(), plan.depth_format, plan.masks)
+    folder = DatasetFolder(call.output, "render", plan, more_names=[STATISTICS_NAME])
     shard = Shard(*call.shard)
     folder.open(None if shard == WHOLE else frozenset(shard.seeds(plan)))
     workers = call.workers or default_workers()
+    labels = facts.labels if plan.masks else None
+    licence = str(facts.source.get("licence") or "not told by the model file")
+    listing = Listing(
+        plan, folder, facts.config.cameras, labels, reporter, workers=workers, formats=call.formats, licence=licence
+    )
+    step_px = max(1, round(plan.resolution_px / facts.config.rays.neural_resolution))
     job = ViewJob(
-        plan, folder, facts.config.cameras, facts.labels if plan.masks else None, reporter, workers=workers, shard=shard
+        plan, folder, facts.config.cameras, labels, reporter, listing, workers=workers, shard=shard, normal_step_px=step_px
     )
     total = len(job.seeds) * plan.views
     told = {"command": "render", "output": str(call.output), "views": total}
     reporter.start(job.told_start, **told, views_missing=job.views_missing, plan=plan.to_json())
-    if not plan.masks:
+    if not facts.has_semantics and call.channels is None:
         reporter.warning(f"{plan.model_name}: the model has no semantic branch, so no masks and no labels.json are written")
     if job.views_missing:
         model = models.load_model(call.model_name, call.device, exact=plan.exact)
         with models.one_thread_a_view():
-            job.write(lambda seed: model.subject(seed, truncation=plan.truncation).render)
+            job.write(subject_maker(model, plan))
     elif job.files_missing():
         job.write()
+    statistics = listing.statistics() if job.complete else {}
+    if statistics:
+        listing.tell(statistics)
     seconds = time.monotonic() - started
     sheet = call.output / SHEET_NAME
     size = f"{plan.resolution_px} x {plan.resolution_px} px"
@@ -113,14 +142,18 @@ def render(call: RenderCall, reporter: Reporter) -> None:
     after = (
         f"look at {sheet}" if job.complete else "other parts are not done yet; the one that ends last writes the contact sheet"
     )
+    shares = {label["name"]: label["share"] for label in statistics.get("labels", [])}
+    told_labels = [f"labels: {', '.join(f'{name} {100 * share:.3g}%' for name, share in shares.items())}"] if shares else []
     reporter.summary(
-        [f"{call.output}: {part}{total} views of {len(job.seeds)} subjects, {size}: {done}", after],
+        [f"{call.output}: {part}{total} views of {len(job.seeds)} subjects, {size}: {done}", *told_labels, after],
         **told,
         subjects=len(job.seeds),
         shard=str(shard),
         complete=job.complete,
         views_written=job.views_written,
-        empty_masks=job.empty_masks,
+        empty_masks=statistics.get("empty_masks", job.empty_masks),
+        vanished=statistics.get("vanished", []),
+        label_shares=shares,
         nothing_to_do=job.nothing_to_do,
         contact_sheet=str(sheet),
         seconds=round(seconds, 3),
@@ -128,10 +161,15 @@ def render(call: RenderCall, reporter: Reporter) -> None:
 
 
 def make_plan(call: RenderCall, seeds: tuple[int, ...], facts: ModelFacts) -> ViewPlan:
-    """The plan of a call for a model; the model's own pitch and size stand in for options not given."""
+    """The plan of a call for a model; the model's own pitch and size stand in for options not given.
+
+    Raises:
+        UsageError: options that contradict each other, or channels that the model does not have.
+    """
     from headless.plan import ViewPlan
 
     own_pitch = facts.config.cameras.pitch_deg
+    channels = chosen_channels(call, facts)
     return ViewPlan(
         model_name=facts.config.name,
         model_sha256=facts.sha256,
@@ -139,10 +177,48 @@ def make_plan(call: RenderCall, seeds: tuple[int, ...], facts: ModelFacts) -> Vi
         views=options.chosen_views(call.views, call.yaw, call.pitch),
         yaw_deg=call.yaw,
         pitch_deg=(own_pitch, own_pitch) if call.pitch is None else call.pitch,
-        spacing="random" if call.random_views else "even",
+        spacing=dataset_options.chosen_spacing(call.view_distribution, call.random_views),
         truncation=call.truncation,
         resolution_px=facts.config.image_size if call.resolution is None else call.resolution,
-        depth_format=call.depth_format,
-        masks=facts.has_semantics,
+        channels=channels,
+        depth_format=call.depth_format if "depth" in channels else None,
         exact=call.exact,
+        splits=call.splits,
     )
+
+
+def chosen_channels(call: RenderCall, facts: ModelFacts) -> tuple[Channel, ...]:
+    """The channels asked for; where none are, the usual ones that the model has.
+
+    Raises:
+        UsageError: one that needs a semantic branch is asked for, and the model has none.
+    """
+    from headless.channels import DEFAULT_CHANNELS, LABEL_CHANNELS
+
+    asked = DEFAULT_CHANNELS if call.channels is None else call.channels
+    if facts.has_semantics:
+        return asked
+    surplus = [channel for channel in asked if channel in LABEL_CHANNELS]
+    if surplus and call.channels is not None:
+        raise UsageError(
+            f"--channels: expected channels that {facts.config.name} has, found {', '.join(surplus)}, which need a semantic branch; "
+            "train one, or leave them out"
+        )
+    return tuple(channel for channel in asked if channel not in LABEL_CHANNELS)
+
+
+def subject_maker(model: Model, plan: ViewPlan) -> Callable[[int], RenderView]:
+    """From a seed to a function that sees the subject in the channels that the plan's files are made of."""
+    users: dict[EngineChannel, set[Channel]] = {
+        "rgb": {"rgb"},
+        "mask": {"mask"},
+        "depth": {"depth", "normal"},
+        "uncertainty": {"uncertainty"},
+    }
+    wanted = tuple(channel for channel, needed_by in users.items() if needed_by & set(plan.channels))
+
+    def make(seed: int) -> RenderView:
+        subject = model.subject(seed, truncation=plan.truncation)
+        return lambda camera, size_px: subject.channels(camera, size_px, wanted)
+
+    return make

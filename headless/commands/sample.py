@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from dnerf_core.errors import AnnotationError, UsageError
-from headless import options
+from headless import dataset_options, options
 from headless.reporting import Reporter
 
 if TYPE_CHECKING:
     from dnerf_core.camera import Camera
     from dnerf_core.labels import LabelSet
     from dnerf_core.model import Model
-    from dnerf_core.subject import LabeledView
+    from headless.dataset_options import Spacing
     from headless.models import ModelFacts
     from headless.plan import ViewPlan
     from headless.view_job import RenderView
@@ -42,6 +42,7 @@ class SampleCall:
     device: str
     workers: int | None
     output: Path
+    view_distribution: Spacing | None = None
 
 
 @click.command(
@@ -51,6 +52,7 @@ class SampleCall:
 @options.model_option
 @options.subject_options(options.format_seeds(DEFAULT_SEEDS))
 @options.camera_options
+@dataset_options.distribution_option
 @options.truncation_option
 @click.option(
     "--labels",
@@ -78,6 +80,7 @@ def sample(call: SampleCall, reporter: Reporter) -> None:
         DNeRFError: a wrong call, a model that cannot be used, or results that cannot be written.
     """
     from headless import models
+    from headless.listing import Listing
     from headless.view_job import ViewJob
     from headless.workers import default_workers
     from headless.writers.folder import SHEET_NAME, DatasetFolder
@@ -88,10 +91,12 @@ def sample(call: SampleCall, reporter: Reporter) -> None:
     labels = chosen_labels(call, facts)
     plan = make_plan(call, seeds, facts)
     options.check_total(len(seeds), plan.views)
-    folder = DatasetFolder(call.output, "sample", sample_record(call, plan, facts, labels), plan.depth_format, plan.masks)
+    folder = DatasetFolder(call.output, "sample", plan, sample_record(call, plan, facts, labels))
     folder.open()
     workers = call.workers or default_workers()
-    job = ViewJob(plan, folder, facts.config.cameras, labels, reporter, expect_empty=not call.truth, workers=workers)
+    cameras, unpainted = facts.config.cameras, not call.truth
+    listing = Listing(plan, folder, cameras, labels, reporter, workers=workers, with_statistics=False, unpainted=unpainted)
+    job = ViewJob(plan, folder, cameras, labels, reporter, listing, expect_empty=unpainted, workers=workers)
     total = len(seeds) * plan.views
     told = {"command": "sample", "output": str(call.output), "views": total}
     reporter.start(job.told_start, **told, views_missing=job.views_missing, plan=folder.record["plan"])
@@ -186,11 +191,11 @@ def make_plan(call: SampleCall, seeds: tuple[int, ...], facts: ModelFacts) -> Vi
         views=options.chosen_views(call.views, call.yaw, call.pitch),
         yaw_deg=call.yaw,
         pitch_deg=(own_pitch, own_pitch) if call.pitch is None else call.pitch,
-        spacing="random" if call.random_views else "even",
+        spacing=dataset_options.chosen_spacing(call.view_distribution, call.random_views),
         truncation=call.truncation,
         resolution_px=facts.config.image_size,
+        channels=("rgb", "mask"),
         depth_format=None,
-        masks=True,
     )
 
 
@@ -208,9 +213,9 @@ def sample_record(call: SampleCall, plan: ViewPlan, facts: ModelFacts, labels: L
 
 def subject_maker(model: Model, plan: ViewPlan, *, truth: bool) -> Any:
     """From a seed to a function that renders the subject with an empty mask, or the truth's, whatever the model's branch says."""
-    from dataclasses import replace
-
     import numpy as np
+
+    from dnerf_core.subject import PartialView
 
     if truth:
         from dnerf_core.demo.truth import require_truth, true_mask
@@ -220,11 +225,10 @@ def subject_maker(model: Model, plan: ViewPlan, *, truth: bool) -> Any:
     def make(seed: int) -> RenderView:
         subject = model.subject(seed, truncation=plan.truncation)
 
-        def render(camera: Camera, size_px: int) -> LabeledView:
-            labeled = subject.render(camera, size_px)
-            if truth:
-                return replace(labeled, mask=true_mask(model, seed, camera, size_px))
-            return replace(labeled, mask=np.zeros((size_px, size_px), np.uint8))
+        def render(camera: Camera, size_px: int) -> PartialView:
+            rgb = subject.channels(camera, size_px, ("rgb",)).rgb
+            mask = true_mask(model, seed, camera, size_px) if truth else np.zeros((size_px, size_px), np.uint8)
+            return PartialView(rgb, mask, None)
 
         return render
 

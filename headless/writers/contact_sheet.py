@@ -37,23 +37,28 @@ _NEAR_TO_FAR = np.array(
 
 @dataclass(frozen=True)
 class SheetView:
-    """One view: rgb uint8 [H, W, 3]; mask uint8 [H, W] label ids or None; depth_planar float32 [H, W], +inf at background, or None."""
+    """One view: rgb uint8 [H, W, 3]; mask uint8 [H, W] label ids; depth_planar float32 [H, W], +inf at background; None: not shown."""
 
-    rgb: npt.NDArray[np.uint8]
+    rgb: npt.NDArray[np.uint8] | None
     mask: npt.NDArray[np.uint8] | None
     depth_planar: npt.NDArray[np.float32] | None
 
 
 def contact_sheet(title: str, rows: Sequence[tuple[str, Sequence[SheetView]]], labels: LabelSet | None) -> Image.Image:
-    """A row a subject; for each view the image, the mask laid over it and the coloured depth, the last two where they are given.
+    """A row a subject; for each view the image, the mask laid over it and the coloured depth, those that are given.
 
     Args:
         title: one line at the top.
-        rows: the name of each subject and its views; every row has as many views as the first, all with depth or all without.
+        rows: the name of each subject and its views; every row has as many views as the first, all with the same channels.
         labels: names and colours for the legend; None where there are no masks.
     """
-    shows_depth = rows[0][1][0].depth_planar is not None
-    shown = ["image", *(["labels"] if labels is not None else []), *(["depth"] if shows_depth else [])]
+    first = rows[0][1][0]
+    shows_depth = first.depth_planar is not None
+    shown = [
+        name
+        for name, there in (("image", first.rgb is not None), ("labels", labels is not None), ("depth", shows_depth))
+        if there
+    ]
     tiles_a_view = len(shown)
     views = len(rows[0][1])
     view_width = tiles_a_view * TILE_PX + (tiles_a_view - 1) * _TILE_GAP
@@ -108,9 +113,9 @@ def overlay(rgb: npt.NDArray[np.uint8], mask: npt.NDArray[np.uint8], labels: Lab
 
 
 def _tiles(view: SheetView, labels: LabelSet | None, near: float, far: float) -> list[Image.Image]:
-    pictures = [view.rgb]
+    pictures = [] if view.rgb is None else [view.rgb]
     if labels is not None and view.mask is not None:
-        pictures.append(overlay(view.rgb, view.mask, labels))
+        pictures.append(labels.colorize(view.mask) if view.rgb is None else overlay(view.rgb, view.mask, labels))
     if view.depth_planar is not None:
         pictures.append(color_depth(view.depth_planar, near, far))
     return [Image.fromarray(picture).resize((TILE_PX, TILE_PX), Image.Resampling.LANCZOS) for picture in pictures]

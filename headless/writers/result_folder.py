@@ -64,19 +64,19 @@ class ResultFolder:
         return leftovers(self.path, self._top_names.__contains__)
 
     def lacks(self, name: str) -> bool:
-        """Whether the file `name` is missing at the top of the folder."""
+        """Whether the file `name`, relative to the folder, is missing."""
         return not (self.path / name).exists()
 
     def write_once(self, name: str, data: bytes) -> None:
-        """Write the file `name` at the top of the folder unless it is there.
+        """Write the file `name`, relative to the folder, unless it is there.
 
         Raises:
             OutputError: it cannot be written.
         """
-        self._write_once(name, lambda temporary: _write_bytes(temporary, data))
+        self.fill_once(name, lambda temporary: _write_bytes(temporary, data))
 
     def write_lines_once(self, name: str, lines: Iterable[str]) -> None:
-        """Write the file `name` at the top of the folder, line by line as they come, unless it is there.
+        """Write the file `name`, relative to the folder, line by line as they come, unless it is there.
 
         Raises:
             OutputError: it cannot be written.
@@ -86,9 +86,14 @@ class ResultFolder:
             with temporary.open("w", encoding="utf-8", newline="\n") as file:
                 file.writelines(lines)
 
-        self._write_once(name, write)
+        self.fill_once(name, write)
 
-    def _write_once(self, name: str, write: Callable[[Path], None]) -> None:
+    def fill_once(self, name: str, write: Callable[[Path], None]) -> None:
+        """Let `write` fill the file `name`, relative to the folder, at the place it is given, unless it is there.
+
+        Raises:
+            OutputError: it cannot be written.
+        """
         if not self.lacks(name):
             return
         try:

@@ -1,4 +1,4 @@
-"""One view's files: the image as PNG, the mask as palette PNG, the depth as EXR or NPY; and how to read them back."""
+"""One view's files: image, mask, normals and uncertainty as PNG, the depth as EXR or NPY; and how to read them back."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import struct
 import zlib
 from pathlib import Path
 from tokenize import TokenError
-from typing import Literal
+from typing import Literal, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +17,7 @@ from dnerf_core.errors import OutputError
 from headless.writers.exr import exr_bytes
 from headless.writers.files import write_bytes_whole
 
+T = TypeVar("T", bound=np.generic)
 DepthFormat = Literal["exr", "npy"]
 
 MAKE_AGAIN = "remove it and repeat the command, which makes it again"
@@ -71,6 +72,48 @@ def write_depth(path: Path, depth_planar: npt.NDArray[np.float32], depth_format:
     write_bytes_whole(path, exr_bytes(finite, "Z"))
 
 
+def write_normals(path: Path, normals: npt.NDArray[np.float32]) -> None:
+    """Unit normals as an 8-bit RGB PNG, round(127 n) + 128; what has no normal, zeros, is (128, 128, 128).
+
+    Args:
+        normals: [H, W, 3] float32.
+
+    Raises:
+        OutputError: the file cannot be written.
+    """
+    write_image(path, (np.rint(127 * normals) + 128).astype(np.uint8))
+
+
+def write_uncertainty(path: Path, uncertainty: npt.NDArray[np.float32]) -> None:
+    """Uncertainty as a 16-bit gray PNG, round(65535 u).
+
+    Args:
+        uncertainty: [H, W] float32 in [0, 1].
+
+    Raises:
+        OutputError: the file cannot be written.
+    """
+    write_bytes_whole(path, gray16_bytes(np.rint(65535 * uncertainty.astype(np.float64)).astype(np.uint16)))
+
+
+def gray16_bytes(values: npt.NDArray[np.uint16]) -> bytes:
+    """A 16-bit gray PNG of values [H, W]."""
+    return _png_bytes(Image.fromarray(values))
+
+
+def read_gray16(path: Path) -> npt.NDArray[np.uint16]:
+    """A PNG written by `write_uncertainty`, or of `gray16_bytes`, as [H, W] uint16.
+
+    Raises:
+        OutputError: it cannot be read.
+    """
+    try:
+        with Image.open(path, formats=("PNG",)) as image:
+            return np.asarray(image).astype(np.uint16)
+    except PICTURE_ERRORS as error:
+        raise _unreadable(path, error) from error
+
+
 def read_image(path: Path) -> npt.NDArray[np.uint8]:
     """A PNG written by `write_image` as [H, W, 3] uint8, or by `write_mask` as [H, W] uint8 label ids.
 
@@ -102,6 +145,18 @@ def read_depth(path: Path) -> npt.NDArray[np.float32]:
         raise _unreadable(path, error) from error
     depth[depth == 0] = np.inf
     return depth
+
+
+def of_size(array: npt.NDArray[T], path: Path, size_px: int) -> npt.NDArray[T]:
+    """The array [H, W, ...] read of `path`, refused if it is not `size_px` a side.
+
+    Raises:
+        OutputError: it has another size.
+    """
+    expected = (size_px, size_px, *array.shape[2:])
+    if array.shape != expected:
+        raise OutputError(f"{path}: expected values {list(expected)}, found {list(array.shape)}; {MAKE_AGAIN}")
+    return array
 
 
 def _unreadable(path: Path, error: Exception) -> OutputError:

@@ -30,6 +30,7 @@ from dnerf_core.camera import (
     pixel_centers_uv,
     sphere_camera,
 )
+from dnerf_core.camera_arcs import arc_angles
 from dnerf_core.errors import UsageError
 from dnerf_core.generator.config import CameraConfig, preset
 
@@ -532,6 +533,14 @@ def test_the_configs_pitch_and_up_are_the_default() -> None:
     assert _pitches_deg(orbit_cameras(tilted, count=3), "z") == pytest.approx([25, 25, 25])
 
 
+def test_gaussian_views_are_normal_about_the_middle_and_clipped() -> None:
+    angles = arc_angles((10, 50), (0, 8), count=4000, mode="gaussian", rng=np.random.default_rng(0))
+    draws = np.random.default_rng(0).standard_normal((4000, 2))
+    np.testing.assert_allclose(angles, np.clip([30, 4] + draws * [40 / 4, 8 / 4], [10, 0], [50, 8]))
+    assert (angles[:, 0] == 10).any()
+    assert (angles[:, 0] == 50).any()
+
+
 def test_random_views_lie_in_range_and_do_not_depend_on_the_count() -> None:
     ranges: dict[str, Any] = {"yaw_deg": (-40, 10), "pitch_deg": (5, 15), "mode": "random"}
     long = arc_cameras(CARS, count=200, rng=np.random.default_rng(3), **ranges)
@@ -560,7 +569,7 @@ def test_an_orbit_starts_in_front_and_turns_towards_x() -> None:
         ({"count": 2, "yaw_deg": 30}, "yaw_deg: expected shape [2], found []"),
         ({"count": 2, "pitch_deg": (0, 91)}, "pitch_deg: expected an elevation of -90 to 90 degrees, found 91"),
         ({"count": 2, "mode": "random"}, "rng: expected a numpy Generator for mode 'random', found None"),
-        ({"count": 2, "mode": "spiral"}, "mode: expected 'even' or 'random', found 'spiral'"),
+        ({"count": 2, "mode": "spiral"}, "mode: expected 'even', 'random' or 'gaussian', found 'spiral'"),
     ],
 )
 def test_bad_arcs_are_refused(options: dict[str, Any], message: str) -> None:

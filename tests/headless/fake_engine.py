@@ -12,6 +12,7 @@ import pytest
 from dnerf_core.camera import Camera
 from dnerf_core.generator.config import CameraConfig, GeneratorConfig
 from dnerf_core.labels import SHAPENET_CAR_LABELS
+from dnerf_core.subject import PartialView
 from headless import models, workers
 from headless.models import ModelFacts
 
@@ -29,10 +30,11 @@ class FakeView:
 
 @dataclass
 class FakeModel:
-    """Counts what is asked of it; `before_view` runs before every view and may raise."""
+    """Counts what is asked of it; `before_view` runs before every view and may raise; `point` (world frame) is one white pixel."""
 
     masks: bool = True
     empty: bool = False
+    point: tuple[float, float, float] | None = None
     subjects_made: list[int] = field(default_factory=list)
     views_made: list[tuple[int, Camera]] = field(default_factory=list)
     before_view: Callable[[], None] = lambda: None
@@ -56,6 +58,17 @@ class FakeSubject:
     seed: int
     truncation: float
 
+    def channels(self, camera: Camera, size_px: int, channels: tuple[str, ...]) -> PartialView:
+        """Only what is asked for. Uncertainty grows with the seed, and is highest at part borders."""
+        view = self.render(camera, size_px)
+        doubt = np.where(view.depth_planar < 1.05, 0.5, 0.01).astype(np.float32) * (0.1 + 0.1 * (self.seed % 7))
+        return PartialView(
+            view.rgb if "rgb" in channels else None,
+            view.mask if "mask" in channels else None,
+            view.depth_planar if "depth" in channels else None,
+            doubt.astype(np.float32) if "uncertainty" in channels and self.model.masks else None,
+        )
+
     def render(self, camera: Camera, size_px: int | None = None) -> FakeView:
         self.model.before_view()
         self.model.views_made.append((self.seed, camera))
@@ -70,6 +83,9 @@ class FakeSubject:
         depth = np.where(disc, 1.0 + columns**2 + 0.01 * self.seed, np.inf).astype(np.float32)
         rgb = np.zeros((size, size, 3), np.uint8)
         rgb[disc] = (self.seed * 37 % 256, int(100 * self.truncation), 128)
+        if self.model.point is not None:
+            (u, v), _ = camera.project(self.model.point)
+            rgb[int(v * size), int(u * size)] = 255
         return FakeView(camera, rgb, mask if self.model.masks else None, depth)
 
 

@@ -29,7 +29,10 @@ from headless.writers import files
 from headless.writers.views import DepthFormat, read_depth, read_image, write_depth
 from tests.headless.fake_engine import PITCH_DEG, SIZE_PX, FakeModel, fake_facts
 
-TOP_FILES = {"images", "masks", "depth", "cameras.json", "labels.json", "metadata.jsonl", "contact-sheet.png", "dataset.json"}
+TOP_FILES = {"images", "masks", "depth", "cameras.json", "labels.json", "metadata.jsonl", "statistics.json"} | {
+    "contact-sheet.png",
+    "dataset.json",
+}
 
 
 def render(output: Path, *args: str) -> int:
@@ -360,7 +363,7 @@ def test_a_foreign_folder_or_file_is_refused(fake_model: FakeModel, tmp_path: Pa
         (["--pitch", "-5"], "--pitch was 12:12 and is now -5:-5"),
         (["--truncation", "0.7"], "--truncation was 1.0 and is now 0.7"),
         (["--resolution", "32"], "--resolution was 24 and is now 32"),
-        (["--random-views"], "--random-views (spacing) was even and is now random"),
+        (["--random-views"], "--view-distribution was even and is now uniform"),
         (["--depth-format", "npy"], "--depth-format was exr and is now npy"),
         (["--model", "other"], "--model (sha256) was demo-cars-hash and is now other-hash"),
     ],
@@ -468,7 +471,7 @@ def test_people_are_told_the_start_and_how_far_it_is(
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
     assert render(tmp_path / "out") == 0
     assert capsys.readouterr().err == f"{tmp_path}/out: 6 views of 3 subjects, 6 of them to be made\n"
-    assert bars == [("cameras", 6, 6), ("views", 6, 6), ("metadata", 6, 6)]
+    assert bars == [("cameras", 6, 6), ("views", 6, 6), ("statistics", 6, 6)]
 
 
 def test_two_machines_write_the_same_bytes(fake_model: FakeModel, tmp_path: Path) -> None:
@@ -548,8 +551,18 @@ def test_empty_masks_are_told(fake_model: FakeModel, tmp_path: Path, capsys: pyt
     fake_model.empty = True
     assert render(tmp_path / "out", "--json") == 0
     events = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-    warned = [event["name"] for event in events if event["event"] == "warning"]
-    assert len(warned) == 6
+    warned = [event for event in events if event["event"] == "warning"]
+    assert [event["name"] for event in warned[:6]] == [event["name"] for event in events if event["event"] == "view"]
+    of_the_set = [
+        "a class vanished: no view has a pixel of hood, roof, wheels, other; the model, its label set or the cameras may be the reason",
+        "6 of 6 masks are empty, every pixel is background",
+    ]
+    assert [event["message"] for event in warned[6:]] == [f"{tmp_path}/out: {text}" for text in of_the_set]
+    assert (events[-1]["empty_masks"], events[-1]["vanished"]) == (6, ["hood", "roof", "wheels", "other"])
+    # a run that has nothing to do says it again: it may be the first that somebody looks at
+    assert render(tmp_path / "out", "--json") == 0
+    events = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [event["event"] for event in events] == ["start", "warning", "warning", "summary"]
     assert events[-1]["empty_masks"] == 6
 
 

@@ -1,0 +1,39 @@
+"""Which module writes each format, and when a format is complete."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from headless.formats import Format
+from headless.writers import coco, nerfstudio, webdataset
+
+if TYPE_CHECKING:
+    from headless.listing import Listing
+
+
+@dataclass(frozen=True)
+class Export:
+    """How one format is written.
+
+    Attributes:
+        indexes: names, relative to a split's folder, of the files that are written last: a format that has them is complete.
+        write: writes what is missing of a split; files that are there stay.
+    """
+
+    indexes: tuple[str, ...]
+    write: Callable[[Listing, str], None]
+
+
+EXPORTS: dict[Format, Export] = {
+    "coco": Export((coco.INSTANCES_NAME, coco.PANOPTIC_NAME), coco.write_split),
+    "nerfstudio": Export((nerfstudio.INDEX_NAME,), nerfstudio.write_split),
+    "webdataset": Export((webdataset.INDEX_NAME,), webdataset.write_split),
+}
+
+
+def index_names(formats: Iterable[Format], splits: Iterable[str]) -> list[str]:
+    """The indexes of formats, relative to the data set's folder."""
+    found = [index for format in formats if format in EXPORTS for index in EXPORTS[format].indexes]
+    return [f"{split}/{index}" if split else index for split in splits for index in found]

@@ -1,0 +1,163 @@
+"""What tells of a whole data set, written when all of its views are there: metadata, statistics, other formats, contact sheet."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Iterator
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dnerf_core.generator.config import CameraConfig
+from dnerf_core.labels import LabelSet
+from headless.annotations import read_mask
+from headless.exports import EXPORTS, index_names
+from headless.formats import Format
+from headless.plan import PlannedView, ViewPlan, plan_subject
+from headless.reporting import Reporter
+from headless.set_statistics import STATISTICS_NAME, read_statistics, remarks, set_statistics
+from headless.view_facts import ViewFacts, read_facts
+from headless.writers import contact_sheet
+from headless.writers.folder import METADATA_NAME, SHEET_NAME, DatasetFolder
+from headless.writers.result_folder import json_bytes
+from headless.writers.views import of_size, read_depth, read_image
+
+
+class Listing:
+    """The lists of a plan's views, made from the files in its folder alone."""
+
+    def __init__(
+        self,
+        plan: ViewPlan,
+        folder: DatasetFolder,
+        cameras: CameraConfig,
+        labels: LabelSet | None,
+        reporter: Reporter,
+        *,
+        workers: int = 1,
+        formats: tuple[Format, ...] = (),
+        licence: str = "",
+        with_statistics: bool = True,
+        unpainted: bool = False,
+    ) -> None:
+        """Args:
+        labels: what the masks' ids mean; None where views have no masks.
+        workers: threads that read files.
+        formats: what is written beside the folder's own lists.
+        licence: of the weights.
+        with_statistics: whether there are statistics among the lists.
+        unpainted: the masks are there to be painted; the contact sheet leaves them out.
+        """
+        self.plan, self.folder, self.cameras, self.labels, self.reporter = plan, folder, cameras, labels, reporter
+        self.workers, self.formats, self.licence = workers, formats, licence
+        self.with_statistics, self.unpainted = with_statistics, unpainted
+
+    def lacks_any(self) -> bool:
+        """Whether a list is missing."""
+        return any(map(self.folder.lacks, self._names()))
+
+    def _names(self) -> list[str]:
+        return [
+            *self._metadata_names().values(),
+            *([STATISTICS_NAME] if self.with_statistics else []),
+            *index_names(self.formats, self.folder.splits),
+            SHEET_NAME,
+        ]
+
+    def _metadata_names(self) -> dict[str, str]:
+        """The metadata file of each split."""
+        return {split: f"{split}/{METADATA_NAME}" if split else METADATA_NAME for split in self.folder.splits}
+
+    def write(self) -> None:
+        """Write the lists that are missing.
+
+        Raises:
+            OutputError: something cannot be read or written.
+            AnnotationError: a mask cannot be read.
+        """
+        if self.with_statistics and self.folder.lacks(STATISTICS_NAME):
+            statistics = set_statistics(self.plan, self.labels, self._facts, self._kept)
+            self.folder.write_once(STATISTICS_NAME, json_bytes(statistics))
+        for split, name in self._metadata_names().items():
+            if self.folder.lacks(name):
+                self.folder.write_lines_once(name, self._metadata(split))
+        for format in self.formats:
+            for split in self.folder.splits:
+                if any(map(self.folder.lacks, index_names([format], [split]))):
+                    EXPORTS[format].write(self, split)
+        if self.folder.lacks(SHEET_NAME):
+            self.folder.write_once(SHEET_NAME, self._sheet_png())
+
+    def statistics(self) -> dict[str, Any]:
+        """The statistics of the whole set.
+
+        Raises:
+            OutputError: they cannot be read.
+        """
+        return read_statistics(self.folder.path / STATISTICS_NAME)
+
+    def tell(self, statistics: dict[str, Any]) -> None:
+        """Warn of what is missing in the whole set, however many runs made it."""
+        for remark in remarks(statistics):
+            self.reporter.warning(f"{self.folder.path}: {remark}")
+
+    @cached_property
+    def _facts(self) -> ViewFacts:
+        return read_facts(self.plan, self.folder, self.labels, self.reporter, self.workers)
+
+    @cached_property
+    def _kept(self) -> NDArray[np.bool_]:
+        return np.ones(len(self.plan.seeds) * self.plan.views, np.bool_)
+
+    def views(self, split: str | None = None) -> Iterator[tuple[int, PlannedView]]:
+        """The listed views of a split, or of all, in the order of the plan, each with its number there."""
+        for row, seed in enumerate(self.plan.seeds):
+            if split is not None and self.plan.split_of(seed) != split:
+                continue
+            for view in plan_subject(self.plan, self.cameras, seed):
+                index = row * self.plan.views + view.view
+                if self._kept[index]:
+                    yield index, view
+
+    def count(self, split: str) -> int:
+        """How many views of a split are listed."""
+        rows = [self.plan.split_of(seed) == split for seed in self.plan.seeds]
+        return int(self._kept.reshape(len(rows), -1)[rows].sum())
+
+    def _metadata(self, split: str) -> Iterator[str]:
+        """`metadata.jsonl`: a line a view, in the order of the plan."""
+        for index, view in self.views(split):
+            yield json.dumps(self.row(index, view)) + "\n"
+
+    def row(self, index: int, view: PlannedView) -> dict[str, Any]:
+        """The metadata of one view."""
+        row: dict[str, Any] = {**self.folder.files_of(view), "seed": view.seed, "view": view.view}
+        if "parts" in self.plan.channels and self.labels is not None and self._facts.pixels is not None:
+            seen = self._facts.pixels[index] > 0
+            row["parts"] = [name for name, there in zip(self.labels.names[1:], seen[1:], strict=True) if there]
+        if "uncertainty" in self.plan.channels and self._facts.uncertainty is not None:
+            row["uncertainty"] = float(self._facts.uncertainty[index])
+        return row
+
+    def _sheet_png(self) -> bytes:
+        """The contact sheet of the first subjects and views."""
+        labels, size_px = None if self.unpainted else self.labels, self.plan.resolution_px
+
+        def read(view: PlannedView) -> contact_sheet.SheetView:
+            file = {kind: self.folder.file(kind, view.name) for kind in self.folder.kinds}
+            rgb = of_size(read_image(file["images"]), file["images"], size_px) if "images" in file else None
+            mask = None if labels is None else read_mask(file["masks"], labels, size_px)
+            depth = of_size(read_depth(file["depth"]), file["depth"], size_px) if "depth" in file else None
+            return contact_sheet.SheetView(rgb, mask, depth)
+
+        rows = []
+        for seed in self.plan.seeds[: contact_sheet.MAX_SUBJECTS]:
+            views = plan_subject(self.plan, self.cameras, seed)[: contact_sheet.MAX_VIEWS]
+            rows.append((f"seed {seed}", [read(view) for view in views]))
+        title = f"{self.plan.model_name}, {len(self.plan.seeds)} subjects x {self.plan.views} views"
+        buffer = io.BytesIO()
+        contact_sheet.contact_sheet(title, rows, labels).save(buffer, format="PNG")
+        return buffer.getvalue()

@@ -1,0 +1,158 @@
+"""Data sets as WebDataset shards: tar files near 1 GB, in which the members of a view share its name.
+
+    webdataset/views-000000.tar   webdataset/index.json
+
+Members: `s0003_v01.image.png`, `.mask.png`, `.depth.exr` (or `.depth.npy`), `.normal.png`, `.uncertainty.npy` and `.json`; with splits,
+shards are called after their split. What the reader's decoders would spoil is stored otherwise than in the folder: they make pictures RGB
+of 8 bits, so masks are gray here, not of a palette whose colours would take the ids' place, and uncertainty is float16 [H, W].
+Equal views give equal bytes: members carry no time, owner or order of their own.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import tarfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from dnerf_core.errors import OutputError
+from headless.annotations import read_mask
+from headless.plan import PlannedView, plan_subject
+from headless.workers import run_tasks
+from headless.writers.files import leftovers, make_folder, remove_files
+from headless.writers.views import MAKE_AGAIN, read_gray16
+
+if TYPE_CHECKING:
+    from headless.listing import Listing
+
+FOLDER = "webdataset"
+INDEX_NAME = f"{FOLDER}/index.json"
+SHARD_BYTES = 10**9
+
+MEMBERS = {"images": "image", "masks": "mask", "depth": "depth", "normals": "normal", "uncertainty": "uncertainty"}
+"""What the files of each kind are called in a shard."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """One shard: its name, and the numbers of its views in the plan, all the listed ones of some subjects that follow one another."""
+
+    name: str
+    views: tuple[int, ...]
+
+
+def write_split(listing: Listing, split: str) -> None:
+    """Write the shards of a split that are missing, and then their index.
+
+    Raises:
+        OutputError: a file cannot be read or written.
+        AnnotationError: a mask cannot be read.
+    """
+    folder = listing.folder
+    place = folder.split_folder(split)
+    make_folder(place / FOLDER)
+    parts = shards(listing, split)
+
+    def write(part: Part) -> None:
+        path = place / FOLDER / part.name
+        folder.fill_once(folder.named(path), lambda temporary: _write_tar(listing, part, temporary))
+
+    with listing.reporter.progress("shards", len(parts)) as advance:
+        for _ in run_tasks(([part] for part in parts), write, listing.workers):
+            advance()
+    index: dict[str, Any] = {
+        "shards": [{"file": part.name, "samples": len(part.views)} for part in parts],
+        "samples": sum(len(part.views) for part in parts),
+    }
+    if listing.labels is not None:
+        index["labels"] = listing.labels.to_json()
+    folder.write_once(folder.named(place / INDEX_NAME), (json.dumps(index, indent=1) + "\n").encode())
+    remove_files(leftovers(place / FOLDER, {"index.json", *(part.name for part in parts)}.__contains__))
+
+
+def shards(listing: Listing, split: str) -> list[Part]:
+    """The shards of a split: subjects in the order of the plan, a new one before a subject with which it would pass `SHARD_BYTES`.
+
+    By the sizes of the views' files, so the same whoever asks, once they are all there. A subject is never divided.
+
+    Raises:
+        OutputError: a file is missing.
+    """
+    groups: list[list[int]] = []
+    filled = 0
+    for views in _subjects(listing, split):
+        size = sum(_size(listing, view) for _, view in views)
+        if not groups or filled + size > SHARD_BYTES:
+            groups.append([])
+            filled = 0
+        groups[-1] += [index for index, _ in views]
+        filled += size
+    return [Part(f"{split or 'views'}-{number:06d}.tar", tuple(group)) for number, group in enumerate(groups)]
+
+
+def _subjects(listing: Listing, split: str) -> Iterator[list[tuple[int, PlannedView]]]:
+    views: list[tuple[int, PlannedView]] = []
+    for index, view in listing.views(split):
+        if views and views[0][1].seed != view.seed:
+            yield views
+            views = []
+        views.append((index, view))
+    if views:
+        yield views
+
+
+def _size(listing: Listing, view: PlannedView) -> int:
+    kinds = listing.folder.kinds
+    arrays = 2 * listing.plan.resolution_px**2 if "uncertainty" in kinds else 0
+    try:
+        return arrays + sum(listing.folder.file(kind, view.name).stat().st_size for kind in kinds if kind != "uncertainty")
+    except OSError as error:
+        raise OutputError(f"{error.filename}: expected a file of {view.name}, found none; {MAKE_AGAIN}") from error
+
+
+def _write_tar(listing: Listing, part: Part, path: Path) -> None:
+    with tarfile.open(path, "w", format=tarfile.USTAR_FORMAT) as tar:
+        for index in part.views:
+            seed = listing.plan.seeds[index // listing.plan.views]
+            view = plan_subject(listing.plan, listing.cameras, seed)[index % listing.plan.views]
+            for name, data in _members(listing, index, view):
+                member = tarfile.TarInfo(name)  # mode 644, and no time and owner unless told
+                member.size = len(data)
+                tar.addfile(member, io.BytesIO(data))
+
+
+def _members(listing: Listing, index: int, view: PlannedView) -> Iterator[tuple[str, bytes]]:
+    for kind in listing.folder.kinds:
+        path = listing.folder.file(kind, view.name)
+        member = f"{view.name}.{MEMBERS[kind]}"
+        if kind == "masks":
+            yield f"{member}.png", _gray_png(listing, path)
+        elif kind == "uncertainty":
+            yield f"{member}.npy", _half_npy(read_gray16(path))
+        else:
+            yield f"{member}{path.suffix}", path.read_bytes()
+    files = listing.folder.files_of(view)
+    row = {key: value for key, value in listing.row(index, view).items() if key not in files}
+    row |= {"image_size_px": [listing.plan.resolution_px] * 2, **view.camera.to_json()}
+    yield f"{view.name}.json", json.dumps(row).encode()
+
+
+def _half_npy(steps: NDArray[np.uint16]) -> bytes:
+    """Uncertainty in steps of 1/65535 as a float16 array."""
+    buffer = io.BytesIO()
+    np.save(buffer, (steps / 65535).astype(np.float16))
+    return buffer.getvalue()
+
+
+def _gray_png(listing: Listing, path: Path) -> bytes:
+    assert listing.labels is not None
+    buffer = io.BytesIO()
+    Image.fromarray(read_mask(path, listing.labels, listing.plan.resolution_px)).save(buffer, format="PNG")
+    return buffer.getvalue()

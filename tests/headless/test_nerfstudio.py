@@ -1,0 +1,150 @@
+"""`transforms.json` read as NeRF programs read it: OpenGL camera to world, intrinsics in pixels, depth in millimetres."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from headless import cli
+from headless.writers.views import read_depth
+from tests.headless.fake_engine import SIZE_PX, FakeModel
+from tests.headless.test_render import contents, error_line, render, snapshot
+
+POINT = (0.21, -0.13, 0.17)
+
+
+class Scene:
+    """A reader of one transforms.json that knows nothing of this project: images, depth in world units, projection of world points."""
+
+    def __init__(self, path: Path) -> None:
+        self.data = json.loads(path.read_text())
+        self.root = path.parent
+
+    def __len__(self) -> int:
+        return len(self.data["frames"])
+
+    def image(self, k: int) -> np.ndarray:
+        with Image.open(self.root / self.data["frames"][k]["file_path"]) as image:
+            assert image.size == (self.data["w"], self.data["h"])
+            return np.asarray(image)
+
+    def depth(self, k: int) -> np.ndarray:
+        with Image.open(self.root / self.data["frames"][k]["depth_file_path"]) as image:
+            return np.asarray(image).astype(float) * 1e-3
+
+    def project(self, k: int, point: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Pixels (column, row) and distance along the axis of points [..., 3], a camera that looks down -z with y up."""
+        world_to_camera = np.linalg.inv(np.array(self.data["frames"][k]["transform_matrix"]))
+        x, y, z = np.moveaxis(np.asarray(point) @ world_to_camera[:3, :3].T + world_to_camera[:3, 3], -1, 0)
+        column = self.data["fl_x"] * x / -z + self.data["cx"]
+        row = self.data["fl_y"] * -y / -z + self.data["cy"]
+        return np.stack([column, row], axis=-1), -z
+
+    def unproject(self, k: int, rows: np.ndarray, columns: np.ndarray, depth: np.ndarray) -> np.ndarray:
+        x = (columns + 0.5 - self.data["cx"]) / self.data["fl_x"]
+        y = -(rows + 0.5 - self.data["cy"]) / self.data["fl_y"]
+        pose = np.array(self.data["frames"][k]["transform_matrix"])
+        return np.stack([x, y, -np.ones_like(x)], axis=-1) * depth[:, None] @ pose[:3, :3].T + pose[:3, 3]
+
+
+def test_a_known_point_lands_within_half_a_pixel(fake_model: FakeModel, tmp_path: Path) -> None:
+    fake_model.point = POINT
+    call = ["--format", "nerfstudio", "--yaw", "-70:70", "--pitch", "-10:40", "--random-views", "--views", "7"]
+    assert cli.run(["render", "--seeds", "0-2", *call, "--resolution", "96", "-o", str(tmp_path)]) == 0
+    scenes = json.loads((tmp_path / "nerfstudio" / "scenes.json").read_text())["scenes"]
+    assert [(scene["seed"], scene["views"]) for scene in scenes] == [(0, 7), (1, 7), (2, 7)]
+    mirrored = 0
+    for entry in scenes:
+        scene = Scene(tmp_path / "nerfstudio" / entry["file"])
+        assert len(scene) == 7
+        for k in range(7):
+            rows, columns = np.nonzero((scene.image(k) == 255).all(axis=-1))
+            assert len(rows) == 1
+            centre = np.array([columns[0] + 0.5, rows[0] + 0.5])
+            assert np.abs(scene.project(k, np.array(POINT))[0] - centre).max() <= 0.5
+            # the wrong reading, OpenCV axes for OpenGL ones, misses
+            scene.data["frames"][k]["transform_matrix"] = (
+                np.array(scene.data["frames"][k]["transform_matrix"]) @ np.diag([1, -1, -1, 1])
+            ).tolist()
+            mirrored += bool(np.abs(scene.project(k, np.array(POINT))[0] - centre).max() > 0.5)
+    assert mirrored == 21
+
+
+def test_depth_is_planar_in_millimetres(fake_model: FakeModel, tmp_path: Path) -> None:
+    assert render(tmp_path, "--format", "nerfstudio") == 0
+    scene = Scene(tmp_path / "nerfstudio" / "s0001" / "transforms.json")
+    depth = read_depth(tmp_path / "depth" / "s0001_v01.exr")
+    np.testing.assert_allclose(scene.depth(1), np.where(np.isinf(depth), 0, depth), atol=0.5e-3 + 1e-7)
+    assert (scene.depth(1)[np.isinf(depth)] == 0).all()
+    assert scene.data["frames"][1]["label_path"] == "../../masks/s0001_v01.png"
+    assert (scene.root / scene.data["frames"][1]["label_path"]).is_file()
+    assert scene.data["integer_depth_scale"] == 1e-3
+    assert (scene.data["cx"], scene.data["cy"]) == (SIZE_PX / 2, SIZE_PX / 2)
+
+
+def test_the_real_engine_is_consistent_between_views(tmp_path: Path) -> None:
+    """Surface points of one view of the demo car, read from its files alone, lie on the surface that another view shows."""
+    call = ["render", "--seeds", "3", "--views", "3", "--yaw", "-15:15", "--format", "nerfstudio", "--resolution", "128"]
+    assert cli.run([*call, "-o", str(tmp_path)]) == 0
+    scene = Scene(tmp_path / "nerfstudio" / "s0003" / "transforms.json")
+    depth = scene.depth(0)
+    rows, columns = np.nonzero(depth)
+    points = scene.unproject(0, rows, columns, depth[rows, columns])
+    pixel, distance = scene.project(1, points)
+    column, row = np.floor(pixel).astype(int).T
+    seen = scene.depth(1)[row, column]
+    error = np.abs(distance - seen)[seen > 0]
+    assert (seen > 0).mean() > 0.9
+    assert np.median(error) < 0.01  # of a car of length 1
+    assert (error < 0.05).mean() > 0.8
+
+
+def test_scenes_are_finished_and_independent_of_parts(
+    fake_model: FakeModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    call = ["render", "--seeds", "0-5", "--views", "2", "--format", "nerfstudio", "--splits", "train=0.7,test=0.3"]
+    assert cli.run([*call, "-o", str(tmp_path / "whole")]) == 0
+    for number in (2, 1):
+        assert cli.run([*call, "--shard", f"{number}/2", "--workers", "2", "-o", str(tmp_path / "parts")]) == 0
+    whole = contents(tmp_path / "whole")
+    assert contents(tmp_path / "parts") == whole
+    scene = tmp_path / "parts" / "train" / "nerfstudio"
+    (scene / "scenes.json").unlink()
+    (scene / "s0000" / "depth" / "s0000_v01.png").unlink()
+    (scene / "s0000" / "depth" / ".tmp-77-s0000_v01.png").write_bytes(b"half")
+    (scene / "s0000" / ".tmp-77-transforms.json").write_bytes(b"half")
+    made = len(fake_model.subjects_made)
+    assert cli.run([*call, "-o", str(tmp_path / "parts")]) == 0
+    assert contents(tmp_path / "parts") == whole
+    assert len(fake_model.subjects_made) == made
+    before = snapshot(tmp_path / "parts")
+    assert cli.run([*call, "-o", str(tmp_path / "parts")]) == 0
+    assert snapshot(tmp_path / "parts") == before
+
+
+def test_a_format_can_be_added_to_views_that_are_there(fake_model: FakeModel, tmp_path: Path) -> None:
+    assert render(tmp_path / "a") == 0
+    made = len(fake_model.views_made)
+    assert render(tmp_path / "a", "--format", "folder,nerfstudio") == 0
+    assert len(fake_model.views_made) == made
+    assert render(tmp_path / "b", "--format", "nerfstudio") == 0
+    assert contents(tmp_path / "a") == contents(tmp_path / "b")
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        (["--format", "nerf"], "expected formats among folder"),
+        (["--format", "nerfstudio", "--channels", "mask"], "--format nerfstudio: expected rgb among the channels, found no rgb"),
+    ],
+)
+def test_formats_that_are_none_are_refused(
+    args: list[str], message: str, fake_model: FakeModel, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert render(tmp_path / "out", *args) == 2
+    assert message in error_line(capsys)
+    assert not (tmp_path / "out").exists()

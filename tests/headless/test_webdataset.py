@@ -1,0 +1,165 @@
+"""Shards read by the `webdataset` package, and their bytes."""
+
+from __future__ import annotations
+
+import io
+import json
+import tarfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import webdataset
+
+from dnerf_core.camera import Camera, cameras_from_json
+from headless import cli
+from headless.channels import CHANNELS
+from headless.writers import webdataset as writer
+from headless.writers.views import read_depth, read_gray16, read_image
+from tests.headless.fake_engine import FakeModel
+from tests.headless.test_render import contents, render, snapshot
+
+ALL = ",".join(CHANNELS)
+
+
+def read_samples(*shards: Path, decode: str = "pil") -> list[dict[str, Any]]:
+    """Every sample as a training loop would get it."""
+    return list(webdataset.WebDataset([str(path) for path in shards], shardshuffle=False).decode(decode))
+
+
+def test_webdataset_reads_every_channel(fake_model: FakeModel, tmp_path: Path) -> None:
+    assert render(tmp_path, "--format", "webdataset", "--channels", ALL, "--depth-format", "npy") == 0
+    [shard] = sorted((tmp_path / "webdataset").glob("*.tar"))
+    assert shard.name == "views-000000.tar"
+    samples = read_samples(shard)
+    assert [sample["__key__"] for sample in samples] == [f"s{seed:04d}_v{view:02d}" for seed in range(3) for view in range(2)]
+    cameras = cameras_from_json((tmp_path / "cameras.json").read_text())
+    rows = [json.loads(line) for line in (tmp_path / "metadata.jsonl").read_text().splitlines()]
+    for sample, row in zip(samples, rows, strict=True):
+        name = sample["__key__"]
+        members = {"image.png", "mask.png", "depth.npy", "normal.png", "uncertainty.npy", "json"}
+        assert {key for key in sample if not key.startswith("__")} == members
+        np.testing.assert_array_equal(np.asarray(sample["image.png"]), read_image(tmp_path / "images" / f"{name}.png"))
+        # ids survive a reader that makes every picture RGB
+        mask = np.asarray(sample["mask.png"])
+        np.testing.assert_array_equal(mask, np.repeat(read_image(tmp_path / "masks" / f"{name}.png")[..., None], 3, axis=2))
+        np.testing.assert_array_equal(sample["depth.npy"], read_depth(tmp_path / "depth" / f"{name}.npy"))
+        doubt = read_gray16(tmp_path / "uncertainty" / f"{name}.png") / 65535
+        np.testing.assert_allclose(sample["uncertainty.npy"], doubt, atol=2.5e-4)
+        told = sample["json"]
+        camera = Camera.from_json(told)
+        np.testing.assert_array_equal(camera.cam2world, cameras[name].cam2world)
+        assert {key: told[key] for key in ("seed", "view", "parts", "uncertainty")} == {
+            key: row[key] for key in ("seed", "view", "parts", "uncertainty")
+        }
+        assert not any(key.endswith(("file", "file_name")) for key in told)
+    index = json.loads((tmp_path / "webdataset" / "index.json").read_text())
+    assert (index["samples"], index["shards"]) == (6, [{"file": "views-000000.tar", "samples": 6}])
+    assert index["labels"]["labels"][1]["name"] == "hood"
+
+
+def test_loaders_batch_the_pairs(fake_model: FakeModel, tmp_path: Path) -> None:
+    """The way of a training script: image and mask as arrays, in batches."""
+    assert render(tmp_path, "--format", "webdataset") == 0
+    pairs = webdataset.WebDataset(str(tmp_path / "webdataset" / "views-000000.tar"), shardshuffle=False)
+    batches = list(pairs.decode("l8").to_tuple("image.png", "mask.png").batched(4))
+    assert [len(images) for images, _ in batches] == [4, 2]
+    masks = np.concatenate([masks for _, masks in batches])
+    np.testing.assert_array_equal(masks[3], read_image(tmp_path / "masks" / "s0001_v01.png"))
+
+
+def test_depth_as_exr_is_read_by_a_handler(fake_model: FakeModel, tmp_path: Path) -> None:
+    assert render(tmp_path, "--format", "webdataset") == 0
+    sample = read_samples(tmp_path / "webdataset" / "views-000000.tar")[0]
+    copy = tmp_path / "copy.exr"
+    copy.write_bytes(sample["depth.exr"])
+    np.testing.assert_array_equal(read_depth(copy), read_depth(tmp_path / "depth" / "s0000_v00.exr"))
+
+
+def test_shards_are_near_their_size_and_divide_no_subject(
+    fake_model: FakeModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert render(tmp_path / "one", "--format", "webdataset") == 0
+    a_subject = sum(path.stat().st_size for path in (tmp_path / "one").glob("*/s0000*"))
+    monkeypatch.setattr(writer, "SHARD_BYTES", int(2.5 * a_subject))
+    assert cli.run(["render", "--seeds", "0-6", "--views", "2", "--format", "webdataset", "-o", str(tmp_path / "many")]) == 0
+    shards = sorted((tmp_path / "many" / "webdataset").glob("*.tar"))
+    assert [path.name for path in shards] == [f"views-{k:06d}.tar" for k in range(4)]
+    seeds = [[sample["json"]["seed"] for sample in read_samples(shard)] for shard in shards]
+    assert seeds == [[0, 0, 1, 1], [2, 2, 3, 3], [4, 4, 5, 5], [6, 6]]
+    # a subject larger than a shard gets one of its own
+    monkeypatch.setattr(writer, "SHARD_BYTES", 1)
+    (tmp_path / "one" / "webdataset" / "index.json").unlink()
+    (tmp_path / "one" / "webdataset" / "views-000000.tar").unlink()
+    assert render(tmp_path / "one", "--format", "webdataset") == 0
+    assert len(list((tmp_path / "one" / "webdataset").glob("*.tar"))) == 3
+
+
+def test_headers_carry_no_time_and_owner(fake_model: FakeModel, tmp_path: Path) -> None:
+    assert render(tmp_path, "--format", "webdataset") == 0
+    with tarfile.open(tmp_path / "webdataset" / "views-000000.tar") as tar:
+        for member in tar.getmembers():
+            found = (member.mtime, member.uid, member.gid, member.uname, member.gname, member.mode, member.isreg())
+            assert found == (0, 0, 0, "", "", 0o644, True)
+        assert not tar.pax_headers
+
+
+def test_shards_are_finished_and_independent_of_parts(fake_model: FakeModel, tmp_path: Path) -> None:
+    call = ["render", "--seeds", "0-5", "--views", "2", "--format", "webdataset", "--splits", "train=0.7,test=0.3"]
+    assert cli.run([*call, "-o", str(tmp_path / "whole")]) == 0
+    for number in (2, 1):
+        assert cli.run([*call, "--shard", f"{number}/2", "--workers", "3", "-o", str(tmp_path / "parts")]) == 0
+    whole = contents(tmp_path / "whole")
+    assert contents(tmp_path / "parts") == whole
+    keys = [
+        {sample["json"]["seed"] for sample in read_samples(tmp_path / "whole" / split / "webdataset" / f"{split}-000000.tar")}
+        for split in ("train", "test")
+    ]
+    assert not keys[0] & keys[1]
+    assert keys[0] | keys[1] == set(range(6))
+    train = tmp_path / "parts" / "train" / "webdataset"
+    (train / "index.json").unlink()
+    (train / "train-000000.tar").unlink()
+    (train / ".tmp-7-train-000000.tar").write_bytes(b"half")
+    assert cli.run([*call, "-o", str(tmp_path / "parts")]) == 0
+    assert contents(tmp_path / "parts") == whole
+    before = snapshot(tmp_path / "parts")
+    assert cli.run([*call, "-o", str(tmp_path / "parts")]) == 0
+    assert snapshot(tmp_path / "parts") == before
+
+
+def test_a_shard_is_whole_or_not_there(fake_model: FakeModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real, calls = writer._members, []
+
+    def members(*args: Any) -> Any:
+        calls.append(args)
+        if len(calls) == 4:
+            raise KeyboardInterrupt
+        return real(*args)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(writer, "_members", members)
+        assert render(tmp_path / "half", "--format", "webdataset") == 130
+    assert list((tmp_path / "half" / "webdataset").iterdir()) == []
+    assert render(tmp_path / "half", "--format", "webdataset") == 0
+    assert render(tmp_path / "whole", "--format", "webdataset") == 0
+    assert contents(tmp_path / "half") == contents(tmp_path / "whole")
+    assert io.BytesIO(contents(tmp_path / "half")["webdataset/views-000000.tar"]).getbuffer().nbytes % 512 == 0
+
+
+def test_a_view_that_went_away_meanwhile_is_named(
+    fake_model: FakeModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert render(tmp_path) == 0
+    path = tmp_path / "depth" / "s0001_v00.exr"
+
+    def vanish(*args: Any) -> Any:
+        path.unlink()
+        return real(*args)
+
+    real = writer.shards
+    monkeypatch.setattr(writer, "shards", vanish)
+    capsys.readouterr()
+    assert render(tmp_path, "--format", "webdataset") == 1
+    assert f"{path}: expected a file of s0001_v00, found none" in capsys.readouterr().err
