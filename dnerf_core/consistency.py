@@ -1,0 +1,163 @@
+"""3D consistency of label masks, measured: do views of one object say the same of the same place? (numpy only)
+
+The measure, re-projection agreement: each pixel of view A is carried by its depth into view B; where B sees that very surface, the two
+labels are compared. Mean IoU and accuracy are those of the confusion matrix summed over all pairs (`dnerf_core.metrics`). It needs
+cameras, depths and masks alone, so any system's output can be scored.
+
+The picture, spatiotemporal line textures (paper, Fig. S10): one row of pixels of every frame, stacked; edges of consistent frames draw
+smooth lines.
+
+Convention: OpenCV cameras with normalised intrinsics, pixel centres at +0.5, planar depth with +inf at background.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dnerf_core.camera import Camera, pixel_centers_uv
+from dnerf_core.errors import UsageError
+from dnerf_core.labels import IGNORE_ID
+from dnerf_core.metrics import confusion_matrix, segmentation_scores
+
+TOLERANCE_SHARE = 0.01
+"""Depth difference, as a share of the object's longest side, up to which two views see the same surface."""
+
+
+@dataclass(frozen=True, eq=False)
+class Agreement:
+    """How far views agree.
+
+    Attributes:
+        confusion: int64 [C, C], compared pixels: row = the carried label, column = the label found there.
+        object_pixels: pixels with depth in the views whose labels were carried; those not compared are not covisible.
+    """
+
+    confusion: NDArray[np.int64]
+    object_pixels: int
+
+    @property
+    def miou(self) -> float:
+        """Mean IoU of the parts that occur; NaN without pixels.
+
+        Background is no part: its few pixels with depth are where mask and depth end differently. They count against the parts.
+        """
+        found = [iou for iou in segmentation_scores(self.confusion).iou_per_class[1:] if not math.isnan(iou)]
+        return sum(found) / len(found) if found else math.nan
+
+    @property
+    def accuracy(self) -> float:
+        """Share of compared pixels whose labels are the same; NaN without pixels."""
+        return segmentation_scores(self.confusion).accuracy
+
+    @property
+    def covisible(self) -> float:
+        """Compared pixels as a share of the object's; 0 without pixels."""
+        return int(self.confusion.sum()) / self.object_pixels if self.object_pixels else 0.0
+
+    @classmethod
+    def pooled(cls, parts: Sequence[Agreement]) -> Agreement:
+        """That of all pixels of several, at least one."""
+        return cls(np.sum([part.confusion for part in parts], axis=0), sum(part.object_pixels for part in parts))
+
+
+def reprojection_agreement(
+    cameras: Sequence[Camera],
+    depths: Sequence[NDArray[np.floating]],
+    masks: Sequence[NDArray[np.uint8]],
+    num_classes: int,
+    pairs: Iterable[tuple[int, int]],
+    tolerance_share: float = TOLERANCE_SHARE,
+) -> Agreement:
+    """Re-projection agreement of views of one object at rest.
+
+    Args:
+        cameras, depths, masks: one a view; planar depth [H, W] and label ids [H, W], 255 is not compared.
+        num_classes: with background.
+        pairs: indices (A, B); A's labels are carried into B. See `pairs_apart`.
+        tolerance_share: see `TOLERANCE_SHARE`; the longest side is that of the box round all views' points.
+
+    Raises:
+        UsageError: not one depth and mask a camera, a mask of another size than its depth, or a pair of views that are not there.
+        AnnotationError: a mask has an id that is neither a class nor 255.
+    """
+    if not len(cameras) == len(depths) == len(masks):
+        raise UsageError(
+            f"views: expected one depth and one mask a camera, found {len(cameras)} cameras, {len(depths)} depths and "
+            f"{len(masks)} masks; pass the same views"
+        )
+    for index, (depth, mask) in enumerate(zip(depths, masks, strict=True)):
+        if depth.ndim != 2 or depth.shape != mask.shape:
+            raise UsageError(
+                f"view {index}: expected a depth and a mask [H, W] of the same size, found {list(depth.shape)} and "
+                f"{list(mask.shape)}; resize one of them"
+            )
+    tolerance = tolerance_share * _longest_side(cameras, depths)
+    confusion = np.zeros((num_classes, num_classes), dtype=np.int64)
+    object_pixels = 0
+    for a, b in pairs:
+        if not (0 <= a < len(cameras) and 0 <= b < len(cameras)):
+            raise UsageError(f"pairs: expected views 0 to {len(cameras) - 1}, found ({a}, {b}); choose others")
+        here, there = covisible_pixels(cameras[a], depths[a], cameras[b], depths[b], tolerance)
+        row, column = masks[a].reshape(-1)[here], masks[b].reshape(-1)[there]
+        told = (row != IGNORE_ID) & (column != IGNORE_ID)
+        confusion += confusion_matrix(row[told], column[told], num_classes)
+        object_pixels += int(np.isfinite(depths[a]).sum())
+    return Agreement(confusion, object_pixels)
+
+
+def pairs_apart(count: int, step: int) -> list[tuple[int, int]]:
+    """All pairs of `count` views in a row that are `step` apart, in both directions."""
+    return [pair for first in range(count - step) for pair in ((first, first + step), (first + step, first))]
+
+
+def covisible_pixels(
+    camera: Camera, depth: NDArray[np.floating], other: Camera, other_depth: NDArray[np.floating], tolerance: float
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The pixels of one view whose surface another view sees, and the pixels that see it there.
+
+    A pixel's point is projected into the other view; it is seen if it falls into a pixel of it, and the depth there is the point's to
+    within the tolerance: neither hidden nor looked past.
+
+    Args:
+        depth, other_depth: planar, [H, W] and [H', W'], world units.
+        tolerance: world units.
+
+    Returns:
+        flat indices [M] into the one view and [M] into the other.
+    """
+    (height, width), (other_height, other_width) = depth.shape, other_depth.shape
+    seen = np.isfinite(depth)
+    points = camera.unproject(pixel_centers_uv((width, height))[seen], depth[seen])
+    uv, distance = other.project(points)
+    inside = (distance > 0) & ((uv >= 0) & (uv < 1)).all(axis=1)  # NaN, behind the camera, is not inside
+    column, row = (np.where(inside, uv[:, k] * size, 0).astype(np.int64) for k, size in ((0, other_width), (1, other_height)))
+    same = inside & (np.abs(other_depth[row, column] - distance) <= tolerance)
+    return np.flatnonzero(seen)[same], (row * other_width + column)[same]
+
+
+def line_texture(frames: Sequence[NDArray[np.uint8]], row: int) -> NDArray[np.uint8]:
+    """One pixel row of every frame [H, W, ...], the first frame's on top: uint8 [T, W, ...].
+
+    Raises:
+        UsageError: no frames, or a row that they do not have.
+    """
+    if not frames:
+        raise UsageError("frames: expected at least one, found none; pass the frames of a video")
+    if not 0 <= row < frames[0].shape[0]:
+        raise UsageError(f"row: expected 0 to {frames[0].shape[0] - 1}, found {row}; choose another")
+    return np.stack([frame[row] for frame in frames])
+
+
+def _longest_side(cameras: Sequence[Camera], depths: Sequence[NDArray[np.floating]]) -> float:
+    low, high = np.full(3, np.inf), np.full(3, -np.inf)
+    for camera, depth in zip(cameras, depths, strict=True):
+        seen = np.isfinite(depth)
+        if seen.any():
+            points = camera.unproject(pixel_centers_uv((depth.shape[1], depth.shape[0]))[seen], depth[seen])
+            low, high = np.minimum(low, points.min(axis=0)), np.maximum(high, points.max(axis=0))
+    return float((high - low).max()) if np.isfinite(low).all() else 0.0

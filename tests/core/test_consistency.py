@@ -1,0 +1,197 @@
+"""Re-projection agreement by hand and against plain loops, line textures, and masks made consistent."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from dnerf_core.camera import Camera
+from dnerf_core.consistency import Agreement, covisible_pixels, line_texture, pairs_apart, reprojection_agreement
+from dnerf_core.errors import AnnotationError, UsageError
+from dnerf_core.pointcloud.consistent import consistent_masks
+from dnerf_core.pointcloud.views import DepthView
+from tests.core.pointcloud_scenes import BACK, FRONT, RADIUS, SEAM_X, WALL, camera_at, ring, view_of
+
+CLASSES = 4
+
+
+def flat_camera(shift: float) -> Camera:
+    """Looks along +z from x = shift, focal length 1: at depth 4 a pixel of a 4 x 4 picture is 1 wide."""
+    pose = np.eye(4)
+    pose[0, 3] = shift
+    return Camera(pose, np.array([[1.0, 0, 0.5], [0, 1.0, 0.5], [0, 0, 1]]))
+
+
+def test_a_shifted_camera_by_hand() -> None:
+    """A wall at depth 4 and a camera one pixel to the right: column k is seen in column k - 1, the first one not at all."""
+    depth = np.full((4, 4), 4.0)
+    first = np.tile(np.array([1, 1, 2, 2], np.uint8), (4, 1))
+    second = np.tile(np.array([1, 2, 1, 2], np.uint8), (4, 1))
+    here, there = covisible_pixels(flat_camera(0), depth, flat_camera(1), depth, 0.01)
+    np.testing.assert_array_equal(here.reshape(4, 3) % 4, np.tile([1, 2, 3], (4, 1)))
+    np.testing.assert_array_equal(there.reshape(4, 3) % 4, np.tile([0, 1, 2], (4, 1)))
+    found = reprojection_agreement([flat_camera(0), flat_camera(1)], [depth, depth], [first, second], CLASSES, [(0, 1)])
+    # carried 1, 2, 2 onto 1, 2, 1, four rows: class 1 agrees in 4 of 8, class 2 in 4 of 8
+    assert found.confusion[1:3, 1:3].tolist() == [[4, 0], [4, 4]]
+    assert found.miou == pytest.approx((4 / 8 + 4 / 8) / 2)
+    assert found.accuracy == pytest.approx(8 / 12)
+    assert found.covisible == pytest.approx(12 / 16)
+
+
+def test_what_is_hidden_looked_past_ignored_or_empty_is_not_compared() -> None:
+    depth, cameras = np.full((4, 4), 4.0), [flat_camera(0), flat_camera(0)]
+    mask = np.ones((4, 4), np.uint8)
+    nearer, farther, nothing = (np.full((4, 4), value) for value in (3.0, 5.0, np.inf))
+    for other in (nearer, farther, nothing):
+        found = reprojection_agreement(cameras, [depth, other], [mask, mask], CLASSES, [(0, 1)])
+        assert found.covisible == 0
+        assert math.isnan(found.miou)
+        assert math.isnan(found.accuracy)
+    ignored = mask.copy()
+    ignored[:2] = 255
+    for masks in ([mask, ignored], [ignored, mask]):
+        assert reprojection_agreement(cameras, [depth, depth], masks, CLASSES, [(0, 1)]).confusion.sum() == 8
+
+
+def test_background_counts_against_the_parts_and_is_none() -> None:
+    depth, cameras = np.full((4, 4), 4.0), [flat_camera(0), flat_camera(0)]
+    mask = np.ones((4, 4), np.uint8)
+    frayed = mask.copy()
+    frayed[0] = 0
+    assert reprojection_agreement(cameras, [depth, depth], [mask, frayed], CLASSES, [(0, 1)]).miou == pytest.approx(12 / 16)
+
+
+def test_against_plain_loops() -> None:
+    cameras = [camera_at(0.5, 0.3, 3.0), camera_at(-0.8, -0.2, 2.8)]
+    views = [view_of(camera, 40, wall=True) for camera in cameras]
+    masks = list(np.random.default_rng(4).integers(0, CLASSES, (2, 40, 40)).astype(np.uint8))
+    found = reprojection_agreement(cameras, [v.depth_planar for v in views], masks, CLASSES, [(0, 1)])
+    points = np.concatenate([view.points_of(np.isfinite(view.depth_planar)) for view in views])
+    tolerance = 0.01 * (points.max(axis=0) - points.min(axis=0)).max()
+    expected = np.zeros((CLASSES, CLASSES), dtype=int)
+    for row, column in np.ndindex(40, 40):
+        depth = views[0].depth_planar[row, column]
+        if not np.isfinite(depth):
+            continue
+        point = cameras[0].unproject(np.array([(column + 0.5) / 40, (row + 0.5) / 40]), depth)
+        (u, v), distance = cameras[1].project(point)
+        if not (0 <= u < 1 and 0 <= v < 1):
+            continue
+        there = (int(v * 40), int(u * 40))
+        if abs(views[1].depth_planar[there] - distance) <= tolerance:
+            expected[masks[0][row, column], masks[1][there]] += 1
+    np.testing.assert_array_equal(found.confusion, expected)
+    assert expected.sum() > 500
+
+
+def test_true_masks_agree_but_for_the_seams_pixels() -> None:
+    cameras = ring(8)
+    views = [view_of(camera, 64) for camera in cameras]
+    depths, masks = [view.depth_planar for view in views], [view.mask for view in views if view.mask is not None]
+    found = reprojection_agreement(cameras, depths, masks, CLASSES, pairs_apart(8, 1))
+    assert found.miou > 0.98
+    swapped = [masks[0], np.where(masks[1] == FRONT, BACK, masks[1]).astype(np.uint8), *masks[2:]]
+    assert reprojection_agreement(cameras, depths, swapped, CLASSES, pairs_apart(8, 1)).miou < found.miou - 0.05
+
+
+def test_agreements_are_pooled_by_their_pixels() -> None:
+    one = Agreement(np.array([[0, 0], [0, 3]]), 10)
+    other = Agreement(np.array([[0, 1], [0, 0]]), 10)
+    both = Agreement.pooled([one, other])
+    assert (both.miou, both.accuracy, both.covisible) == (3 / 4, 3 / 4, 4 / 20)
+
+
+def test_pairs_apart() -> None:
+    assert pairs_apart(4, 2) == [(0, 2), (2, 0), (1, 3), (3, 1)]
+    assert pairs_apart(2, 2) == []
+
+
+def test_wrong_calls_are_told() -> None:
+    depth, mask, camera = np.ones((4, 4)), np.ones((4, 4), np.uint8), flat_camera(0)
+    with pytest.raises(UsageError, match="expected one depth and one mask a camera, found 1 cameras, 2 depths and 1 masks"):
+        reprojection_agreement([camera], [depth, depth], [mask], CLASSES, [])
+    with pytest.raises(
+        UsageError, match=r"view 0: expected a depth and a mask \[H, W\] of the same size, found \[4, 4\] and \[4, 5\]"
+    ):
+        reprojection_agreement([camera], [depth], [np.ones((4, 5), np.uint8)], CLASSES, [])
+    with pytest.raises(UsageError, match=r"pairs: expected views 0 to 0, found \(0, 1\)"):
+        reprojection_agreement([camera], [depth], [mask], CLASSES, [(0, 1)])
+    with pytest.raises(AnnotationError, match="expected ids 0 to 0, found 1"):
+        reprojection_agreement([camera], [depth], [mask], 1, [(0, 0)])
+
+
+def test_a_line_texture_stacks_a_row_of_each_frame() -> None:
+    frames = [np.full((3, 5, 3), 10 * k, np.uint8) for k in range(4)]
+    frames[2][1] = 99
+    texture = line_texture(frames, 1)
+    assert texture.shape == (4, 5, 3)
+    assert texture[:, 0, 0].tolist() == [0, 10, 99, 30]
+    assert line_texture([frame[..., 0] for frame in frames], 0)[:, 4].tolist() == [0, 10, 20, 30]
+    with pytest.raises(UsageError, match="row: expected 0 to 2, found 3"):
+        line_texture(frames, 3)
+    with pytest.raises(UsageError, match="frames: expected at least one"):
+        line_texture([], 0)
+
+
+def noisy_ring() -> tuple[list[DepthView], list[np.ndarray]]:
+    """Views whose labels are wrong in blocks, each view's elsewhere, and their true masks."""
+    rng = np.random.default_rng(5)
+    views, truths = [], []
+    for camera in ring(16):
+        view = view_of(camera, 64)
+        assert view.mask is not None
+        wrong = (rng.random((16, 16)) < 0.15).repeat(4, 0).repeat(4, 1) & (view.mask > 0)
+        mask = np.where(wrong, WALL, view.mask).astype(np.uint8)
+        views.append(DepthView(camera, view.depth_planar, view.rgb, mask))
+        truths.append(view.mask)
+    return views, truths
+
+
+def test_consistent_masks_agree_more_and_are_nearer_the_truth() -> None:
+    views, truths = noisy_ring()
+    made = consistent_masks(views, CLASSES)
+
+    def agreement(masks: list[np.ndarray]) -> float:
+        cameras = [view.camera for view in views]
+        return reprojection_agreement(cameras, [v.depth_planar for v in views], masks, CLASSES, pairs_apart(16, 1)).miou
+
+    def right(masks: list[np.ndarray]) -> float:
+        return float(np.mean([(mask == truth)[truth > 0].mean() for mask, truth in zip(masks, truths, strict=True)]))
+
+    painted = [view.mask for view in views if view.mask is not None]
+    assert right(painted) < 0.88
+    assert right(made) > 0.93
+    assert agreement(made) > agreement(painted) + 0.1
+    for mask, truth in zip(made, truths, strict=True):
+        np.testing.assert_array_equal(mask > 0, truth > 0)  # silhouettes stay
+        assert mask.dtype == np.uint8
+
+
+def test_consistent_masks_of_true_masks_are_the_true_masks_but_for_the_seam() -> None:
+    views = [view_of(camera, 64) for camera in ring(8)]
+    for view, mask in zip(views, consistent_masks(views, CLASSES), strict=True):
+        points = view.points_of(view.has_surface())
+        clear = np.abs(points[:, 0] - SEAM_X) > 0.1 * RADIUS
+        assert view.mask is not None
+        np.testing.assert_array_equal(mask[view.has_surface()][clear], view.mask[view.has_surface()][clear])
+
+
+def test_pixels_where_nothing_was_fused_keep_their_label() -> None:
+    view = view_of(camera_at(0, 0, 3), 64)
+    assert view.mask is not None
+    depth, mask = view.depth_planar.copy(), view.mask.copy()
+    depth[2, 2], mask[2, 2] = 2.0, WALL
+    (made,) = consistent_masks([DepthView(view.camera, depth, view.rgb, mask)], CLASSES)
+    assert made[2, 2] == WALL
+    np.testing.assert_array_equal(made > 0, mask > 0)
+    with pytest.raises(UsageError, match="views: expected masks in all of them, found one without"):
+        consistent_masks([view_of(camera_at(0, 0, 3), mask=False)], CLASSES)
+
+
+def test_consistent_masks_do_not_depend_on_the_views_order() -> None:
+    views, _ = noisy_ring()
+    forwards, backwards = consistent_masks(views, CLASSES), consistent_masks(views[::-1], CLASSES)[::-1]
+    for one, other in zip(forwards, backwards, strict=True):
+        np.testing.assert_array_equal(one, other)
