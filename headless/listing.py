@@ -1,4 +1,4 @@
-"""What tells of a whole data set, written when all of its views are there: metadata, statistics, other formats, contact sheet."""
+"""What tells of a whole data set, written when all of its views are there: metadata, statistics, card, other formats, contact sheet."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from headless.reporting import Reporter
 from headless.set_statistics import STATISTICS_NAME, read_statistics, remarks, set_statistics
 from headless.view_facts import ViewFacts, read_facts
 from headless.writers import contact_sheet
+from headless.writers.card import CARD_NAME, Origin, card
 from headless.writers.folder import METADATA_NAME, SHEET_NAME, DatasetFolder
 from headless.writers.result_folder import json_bytes
 from headless.writers.views import of_size, read_depth, read_image
@@ -39,33 +40,27 @@ class Listing:
         *,
         workers: int = 1,
         formats: tuple[Format, ...] = (),
-        licence: str = "",
-        with_statistics: bool = True,
+        origin: Origin | None = None,
         unpainted: bool = False,
     ) -> None:
         """Args:
         labels: what the masks' ids mean; None where views have no masks.
         workers: threads that read files.
         formats: what is written beside the folder's own lists.
-        licence: of the weights.
-        with_statistics: whether there are statistics among the lists.
+        origin: where the weights come from, for the statistics and the data card; None: there are none.
         unpainted: the masks are there to be painted; the contact sheet leaves them out.
         """
         self.plan, self.folder, self.cameras, self.labels, self.reporter = plan, folder, cameras, labels, reporter
-        self.workers, self.formats, self.licence = workers, formats, licence
-        self.with_statistics, self.unpainted = with_statistics, unpainted
+        self.workers, self.formats, self.origin = workers, formats, origin
+        self.unpainted = unpainted
 
     def lacks_any(self) -> bool:
         """Whether a list is missing."""
         return any(map(self.folder.lacks, self._names()))
 
     def _names(self) -> list[str]:
-        return [
-            *self._metadata_names().values(),
-            *([STATISTICS_NAME] if self.with_statistics else []),
-            *index_names(self.formats, self.folder.splits),
-            SHEET_NAME,
-        ]
+        own = [] if self.origin is None else [STATISTICS_NAME, CARD_NAME]
+        return [*self._metadata_names().values(), *own, *index_names(self.formats, self.folder.splits), SHEET_NAME]
 
     def _metadata_names(self) -> dict[str, str]:
         """The metadata file of each split."""
@@ -78,12 +73,15 @@ class Listing:
             OutputError: something cannot be read or written.
             AnnotationError: a mask cannot be read.
         """
-        if self.with_statistics and self.folder.lacks(STATISTICS_NAME):
+        if self.origin is not None and self.folder.lacks(STATISTICS_NAME):
             statistics = set_statistics(self.plan, self.labels, self._facts, self._kept)
             self.folder.write_once(STATISTICS_NAME, json_bytes(statistics))
         for split, name in self._metadata_names().items():
             if self.folder.lacks(name):
                 self.folder.write_lines_once(name, self._metadata(split))
+        if self.origin is not None and self.folder.lacks(CARD_NAME):
+            text = card(self.plan, self.origin, self.statistics(), self.folder.kinds, self.folder.splits)
+            self.folder.write_once(CARD_NAME, text.encode())
         for format in self.formats:
             for split in self.folder.splits:
                 if any(map(self.folder.lacks, index_names([format], [split]))):

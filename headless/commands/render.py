@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from dnerf_core.embedded import EMBEDDED_MODELS
 from dnerf_core.errors import UsageError
 from headless import dataset_options, options
 from headless.reporting import Reporter
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from headless.plan import ViewPlan
     from headless.splits import Splits
     from headless.view_job import RenderView
+    from headless.writers.card import Origin
     from headless.writers.views import DepthFormat
 
 
@@ -99,6 +101,7 @@ def render(call: RenderCall, reporter: Reporter) -> None:
     from headless.set_statistics import STATISTICS_NAME
     from headless.view_job import ViewJob
     from headless.workers import default_workers
+    from headless.writers.card import CARD_NAME
     from headless.writers.folder import SHEET_NAME, DatasetFolder
 
     started = time.monotonic()
@@ -107,15 +110,13 @@ def render(call: RenderCall, reporter: Reporter) -> None:
     plan = make_plan(call, seeds, facts)
     dataset_options.check_formats(call.formats, plan.channels)
     options.check_total(len(seeds), plan.views)
-    folder = DatasetFolder(call.output, "render", plan, more_names=[STATISTICS_NAME])
+    folder = DatasetFolder(call.output, "render", plan, more_names=[STATISTICS_NAME, CARD_NAME])
     shard = Shard(*call.shard)
     folder.open(None if shard == WHOLE else frozenset(shard.seeds(plan)))
     workers = call.workers or default_workers()
     labels = facts.labels if plan.masks else None
-    licence = str(facts.source.get("licence") or "not told by the model file")
-    listing = Listing(
-        plan, folder, facts.config.cameras, labels, reporter, workers=workers, formats=call.formats, licence=licence
-    )
+    origin = make_origin(call, facts)
+    listing = Listing(plan, folder, facts.config.cameras, labels, reporter, workers=workers, formats=call.formats, origin=origin)
     step_px = max(1, round(plan.resolution_px / facts.config.rays.neural_resolution))
     job = ViewJob(
         plan, folder, facts.config.cameras, labels, reporter, listing, workers=workers, shard=shard, normal_step_px=step_px
@@ -185,6 +186,15 @@ def make_plan(call: RenderCall, seeds: tuple[int, ...], facts: ModelFacts) -> Vi
         exact=call.exact,
         splits=call.splits,
     )
+
+
+def make_origin(call: RenderCall, facts: ModelFacts) -> Origin:
+    """What the data card says of the model: nothing that depends on where its file lies."""
+    from headless.writers.card import Origin
+
+    embedded = call.model_name in EMBEDDED_MODELS
+    licence = str(facts.source.get("licence") or "not told by the model file").rstrip(".")
+    return Origin(call.model_name if embedded else Path(call.model_name).name, licence, str(facts.source.get("file") or ""))
 
 
 def chosen_channels(call: RenderCall, facts: ModelFacts) -> tuple[Channel, ...]:

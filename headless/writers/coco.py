@@ -94,7 +94,7 @@ def _file_lines(listing: Listing, split: str, *, panoptic: bool) -> Iterator[str
     ]
     head = {
         "info": {"description": f"{listing.plan.model_name}, rendered by datasetnerf {__version__}", "version": __version__},
-        "licenses": [{"id": 1, "name": listing.licence, "url": ""}],
+        "licenses": [{"id": 1, "name": listing.origin.licence if listing.origin else "not told", "url": ""}],
         "categories": categories,
     }
     yield json.dumps(head)[:-1] + ', "images": ['

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
+import shlex
 from pathlib import Path
 
 import numpy as np
@@ -12,11 +14,11 @@ from PIL import Image
 from dnerf_core.camera import cameras_from_json
 from dnerf_core.labels import SHAPENET_CAR_LABELS
 from dnerf_core.rendering.normals import normals_from_depth
-from headless import cli
+from headless import cli, models
 from headless.channels import CHANNELS, parse_channels
 from headless.splits import parse_splits, split_of
 from headless.writers.views import read_depth, read_gray16, read_image
-from tests.headless.fake_engine import SIZE_PX, FakeModel
+from tests.headless.fake_engine import SIZE_PX, FakeModel, fake_facts
 from tests.headless.test_render import contents, error_line, render
 
 ALL = ",".join(CHANNELS)
@@ -249,6 +251,38 @@ def test_random_views_means_uniform(fake_model: FakeModel, tmp_path: Path, capsy
     assert "--random-views means uniform, not gaussian" in error_line(capsys)
 
 
+# --- the data card
+
+
+def test_the_card_says_where_the_set_comes_from(fake_model: FakeModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = {"file": "cars.pkl", "licence": "for research | only"}
+    described = dataclasses.replace(fake_facts("demo-cars", masks=True), source=source)
+    monkeypatch.setattr(models, "describe_model", lambda name: described)
+    assert (
+        cli.run(["render", "--subjects", "16", "--views", "2", "--channels", ALL, "--splits", SPLITS, "-o", str(tmp_path)]) == 0
+    )
+    text = (tmp_path / "README.md").read_text()
+    assert "sha256 `demo-cars-hash`" in text
+    assert "Licence of the weights: for research \\| only." in text
+    assert "made from: cars.pkl" in text
+    assert "![views](contact-sheet.png)" in text
+    statistics = json.loads((tmp_path / "statistics.json").read_text())
+    for label in statistics["labels"]:
+        assert f"| {label['id']} | {label['name']} | {100 * label['share']:.2f}% | {label['views']} |" in text
+    assert "| val | 1 | 2 |" in text
+    assert "Classes that no view shows: none. Masks that are all background: 0." in text
+
+
+def test_the_command_of_the_card_makes_the_same_set(fake_model: FakeModel, tmp_path: Path) -> None:
+    call = ["render", "--subjects", "3", "--yaw", "-12.5:40", "--random-views", "--truncation", "0.7", "--channels", "rgb,mask"]
+    assert cli.run([*call, "--splits", SPLITS, "-o", str(tmp_path / "a")]) == 0
+    text = (tmp_path / "a" / "README.md").read_text()
+    command = shlex.split(text.split("```")[1])
+    assert command[:2] == ["dnerf-headless", "render"]
+    assert cli.run([*command[1:], "-o", str(tmp_path / "b")]) == 0
+    assert contents(tmp_path / "a") == contents(tmp_path / "b")
+
+
 # --- Hugging Face
 
 
@@ -289,3 +323,19 @@ def test_hugging_face_reads_the_splits(fake_model: FakeModel, tmp_path: Path, hu
     for name, ours in (("train", "train"), ("validation", "val"), ("test", "test")):
         assert seeds[name] == {row["seed"] for row in rows_of(folder / ours)}
         assert set(found[name].column_names) == {"image", "mask", "depth_file", "seed", "view"}
+
+
+@pytest.mark.parametrize("splits", ["", SPLITS])
+def test_hugging_face_reads_the_card(splits: str, fake_model: FakeModel, tmp_path: Path, hugging_face: object) -> None:
+    """By the folder's name alone, and with all other formats beside it."""
+    folder = tmp_path / "set"
+    call = ["render", "--subjects", "16", "--views", "1", "--format", "coco,nerfstudio,webdataset", "-o", str(folder)]
+    assert cli.run([*call, *(["--splits", splits] if splits else [])]) == 0
+    for by_name in (True, False):
+        options = {"path": str(folder)} if by_name else {"path": "imagefolder", "data_dir": str(folder)}
+        found = hugging_face.load_dataset(**options, cache_dir=str(tmp_path / f"cache{by_name}"))
+        names = {"train", "val" if by_name else "validation", "test"} if splits else {"train"}
+        assert set(found) == names
+        assert sum(part.num_rows for part in found.values()) == 16
+        for part in found.values():
+            assert {name for name, kind in part.features.items() if isinstance(kind, hugging_face.Image)} == {"image", "mask"}
