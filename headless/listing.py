@@ -22,7 +22,7 @@ from headless.set_statistics import STATISTICS_NAME, read_statistics, remarks, s
 from headless.view_facts import ViewFacts, read_facts
 from headless.writers import contact_sheet
 from headless.writers.card import CARD_NAME, Origin, card
-from headless.writers.folder import METADATA_NAME, SHEET_NAME, DatasetFolder
+from headless.writers.folder import METADATA_NAME, REJECTED_NAME, SHEET_NAME, DatasetFolder
 from headless.writers.result_folder import json_bytes
 from headless.writers.views import of_size, read_depth, read_image
 
@@ -60,6 +60,7 @@ class Listing:
 
     def _names(self) -> list[str]:
         own = [] if self.origin is None else [STATISTICS_NAME, CARD_NAME]
+        own += [REJECTED_NAME] if self.plan.reject_uncertain else []
         return [*self._metadata_names().values(), *own, *index_names(self.formats, self.folder.splits), SHEET_NAME]
 
     def _metadata_names(self) -> dict[str, str]:
@@ -79,6 +80,8 @@ class Listing:
         for split, name in self._metadata_names().items():
             if self.folder.lacks(name):
                 self.folder.write_lines_once(name, self._metadata(split))
+        if self.plan.reject_uncertain and self.folder.lacks(REJECTED_NAME):
+            self.folder.write_lines_once(REJECTED_NAME, self._rejected())
         if self.origin is not None and self.folder.lacks(CARD_NAME):
             text = card(self.plan, self.origin, self.statistics(), self.folder.kinds, self.folder.splits)
             self.folder.write_once(CARD_NAME, text.encode())
@@ -108,6 +111,8 @@ class Listing:
 
     @cached_property
     def _kept(self) -> NDArray[np.bool_]:
+        if self.plan.reject_uncertain:
+            return self._facts.certain(self.plan.reject_uncertain)
         return np.ones(len(self.plan.seeds) * self.plan.views, np.bool_)
 
     def views(self, split: str | None = None) -> Iterator[tuple[int, PlannedView]]:
@@ -119,6 +124,16 @@ class Listing:
                 index = row * self.plan.views + view.view
                 if self._kept[index]:
                     yield index, view
+
+    def _rejected(self) -> Iterator[str]:
+        """`rejected.jsonl`: the views that no list names, the most uncertain first, as `metadata.jsonl` would have them."""
+        assert self._facts.uncertainty is not None
+        indices = np.flatnonzero(~self._kept)
+        for index in indices[np.argsort(-self._facts.uncertainty[indices], kind="stable")].tolist():
+            seed = self.plan.seeds[index // self.plan.views]
+            view = plan_subject(self.plan, self.cameras, seed)[index % self.plan.views]
+            split = self.plan.split_of(seed)
+            yield json.dumps(self.row(index, view) | ({"split": split} if split else {})) + "\n"
 
     def count(self, split: str) -> int:
         """How many views of a split are listed."""

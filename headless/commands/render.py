@@ -52,6 +52,7 @@ class RenderCall:
     channels: tuple[Channel, ...] | None
     depth_format: DepthFormat
     splits: Splits
+    reject_uncertain: float
 
 
 @click.command(
@@ -79,6 +80,7 @@ class RenderCall:
     help="exr holds 0 at background, npy keeps +inf.",
 )
 @dataset_options.splits_option
+@dataset_options.reject_option
 @options.output_style_options
 def command(as_json: bool, **values: object) -> None:
     """Write labelled, posed views of generated subjects to a folder.
@@ -108,6 +110,7 @@ def render(call: RenderCall, reporter: Reporter) -> None:
     seeds = options.chosen_seeds(call.seeds, call.subjects)
     facts = models.describe_model(call.model_name)
     plan = make_plan(call, seeds, facts)
+    dataset_options.check_reject(call.reject_uncertain, plan.channels)
     dataset_options.check_formats(call.formats, plan.channels)
     options.check_total(len(seeds), plan.views)
     folder = DatasetFolder(call.output, "render", plan, more_names=[STATISTICS_NAME, CARD_NAME])
@@ -145,8 +148,10 @@ def render(call: RenderCall, reporter: Reporter) -> None:
     )
     shares = {label["name"]: label["share"] for label in statistics.get("labels", [])}
     told_labels = [f"labels: {', '.join(f'{name} {100 * share:.3g}%' for name, share in shares.items())}"] if shares else []
+    rejected = statistics.get("rejected", 0)
+    told_rejected = [f"rejected as uncertain: {rejected} of {len(seeds) * plan.views} views"] if rejected else []
     reporter.summary(
-        [f"{call.output}: {part}{total} views of {len(job.seeds)} subjects, {size}: {done}", *told_labels, after],
+        [f"{call.output}: {part}{total} views of {len(job.seeds)} subjects, {size}: {done}", *told_labels, *told_rejected, after],
         **told,
         subjects=len(job.seeds),
         shard=str(shard),
@@ -154,6 +159,7 @@ def render(call: RenderCall, reporter: Reporter) -> None:
         views_written=job.views_written,
         empty_masks=statistics.get("empty_masks", job.empty_masks),
         vanished=statistics.get("vanished", []),
+        rejected=statistics.get("rejected", 0),
         label_shares=shares,
         nothing_to_do=job.nothing_to_do,
         contact_sheet=str(sheet),
@@ -185,6 +191,7 @@ def make_plan(call: RenderCall, seeds: tuple[int, ...], facts: ModelFacts) -> Vi
         depth_format=call.depth_format if "depth" in channels else None,
         exact=call.exact,
         splits=call.splits,
+        reject_uncertain=call.reject_uncertain,
     )
 
 

@@ -11,7 +11,7 @@ from dnerf_core import __version__
 from headless.options import format_seeds
 from headless.plan import ViewPlan
 from headless.splits import format_splits
-from headless.writers.folder import METADATA_NAME, SHEET_NAME
+from headless.writers.folder import METADATA_NAME, REJECTED_NAME, SHEET_NAME
 
 CARD_NAME = "README.md"
 _SIZES = ((10**3, "n<1K"), (10**4, "1K<n<10K"), (10**5, "10K<n<100K"), (10**6, "100K<n<1M"))
@@ -43,6 +43,7 @@ def command_line(plan: ViewPlan, model: str) -> str:
     words += ["--exact"] if plan.exact else []
     splits = format_splits(plan.splits)
     words += [] if splits is None else ["--splits", splits]
+    words += ["--reject-uncertain", f"{100 * plan.reject_uncertain:.6g}%"] if plan.reject_uncertain else []
     return shlex.join(words)
 
 
@@ -119,6 +120,12 @@ def _tables(statistics: dict[str, Any]) -> list[str]:
     if "uncertainty" in statistics:
         mean, low, high = (statistics["uncertainty"][key] for key in ("mean", "lowest", "highest"))
         lines += [f"Uncertainty of a view (0 to 1): mean {mean:.4f}, from {low:.4f} to {high:.4f}.", ""]
+    if statistics["rejected"]:
+        lines += [
+            f"{statistics['rejected']} more views, the most uncertain ones, are in `{REJECTED_NAME}` and in no other list; "
+            "nothing above counts them, though the picture may show them.",
+            "",
+        ]
     return lines
 
 

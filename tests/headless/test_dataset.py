@@ -17,6 +17,7 @@ from dnerf_core.rendering.normals import normals_from_depth
 from headless import cli, models
 from headless.channels import CHANNELS, parse_channels
 from headless.splits import parse_splits, split_of
+from headless.view_facts import ViewFacts
 from headless.writers.views import read_depth, read_gray16, read_image
 from tests.headless.fake_engine import SIZE_PX, FakeModel, fake_facts
 from tests.headless.test_render import contents, error_line, render
@@ -249,6 +250,69 @@ def test_random_views_means_uniform(fake_model: FakeModel, tmp_path: Path, capsy
     capsys.readouterr()
     assert render(tmp_path / "c", "--random-views", "--view-distribution", "gaussian") == 2
     assert "--random-views means uniform, not gaussian" in error_line(capsys)
+
+
+# --- uncertainty
+
+
+def test_the_most_uncertain_views_are_in_no_list(
+    fake_model: FakeModel, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The stand-in's uncertainty grows with the seed: of 12 views, 30% are 3.6, so 3 go, all of them of seed 5 and 4."""
+    call = ["render", "--seeds", "0-5", "--views", "2", "--channels", ALL, "--reject-uncertain", "30%"]
+    call += ["--format", "coco,nerfstudio,webdataset"]
+    assert cli.run([*call, "-o", str(tmp_path / "a")]) == 0
+    assert "rejected as uncertain: 3 of 12 views\n" in capsys.readouterr().out
+    rejected = [json.loads(line) for line in (tmp_path / "a" / "rejected.jsonl").read_text().splitlines()]
+    kept = rows_of(tmp_path / "a")
+    names = {(row["seed"], row["view"]) for row in rejected}
+    assert [row["seed"] for row in rejected] == [5, 5, 4]
+    assert len(kept) == 9
+    assert not names & {(row["seed"], row["view"]) for row in kept}
+    assert min(row["uncertainty"] for row in rejected) >= max(row["uncertainty"] for row in kept)
+    assert [row["uncertainty"] for row in rejected] == sorted((row["uncertainty"] for row in rejected), reverse=True)
+    for row in rejected:
+        assert (tmp_path / "a" / row["image_file_name"]).is_file()
+    statistics = json.loads((tmp_path / "a" / "statistics.json").read_text())
+    assert (statistics["views"], statistics["rejected"]) == (9, 3)
+    assert all(label["views"] == 9 for label in statistics["labels"])
+    for name in ("instances.json", "panoptic.json"):
+        images = json.loads((tmp_path / "a" / name).read_text())["images"]
+        assert {(image["seed"], image["view"]) for image in images} == {(row["seed"], row["view"]) for row in kept}
+    scenes = json.loads((tmp_path / "a" / "nerfstudio" / "scenes.json").read_text())["scenes"]
+    assert [(scene["seed"], scene["views"]) for scene in scenes] == [(0, 2), (1, 2), (2, 2), (3, 2), (4, 1)]
+    assert json.loads((tmp_path / "a" / "webdataset" / "index.json").read_text())["samples"] == 9
+    assert "3 more views, the most uncertain ones, are in `rejected.jsonl`" in (tmp_path / "a" / "README.md").read_text()
+    for number in (2, 1, 3):
+        assert cli.run([*call, "--shard", f"{number}/3", "--workers", "2", "-o", str(tmp_path / "b")]) == 0
+    assert contents(tmp_path / "a") == contents(tmp_path / "b")
+    whole = contents(tmp_path / "a")
+    for name in ("rejected.jsonl", "metadata.jsonl"):
+        (tmp_path / "a" / name).unlink()
+        assert cli.run([*call, "-o", str(tmp_path / "a")]) == 0
+        assert contents(tmp_path / "a") == whole
+
+
+def test_of_equally_uncertain_views_the_later_go() -> None:
+    facts = ViewFacts(None, np.array([0.2, 0.5, 0.2, 0.2, 0.1]))
+    assert facts.certain(0.4).tolist() == [True, False, True, False, True]
+    assert facts.certain(0.19).tolist() == [True] * 5
+    assert facts.certain(0.2).tolist() == [True, False, True, True, True]
+
+
+@pytest.mark.parametrize("text", ["10", "0%", "100%", "-5%", "x%", "1e1%"])
+def test_a_share_that_is_none_is_refused(
+    text: str, fake_model: FakeModel, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert render(tmp_path / "out", "--channels", ALL, "--reject-uncertain", text) == 2
+    assert "expected a share such as 10%, above 0% and below 100%" in error_line(capsys)
+
+
+def test_rejecting_needs_the_uncertainty(fake_model: FakeModel, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert render(tmp_path / "out", "--reject-uncertain", "10%") == 2
+    assert "expected uncertainty among the channels, found none; add it, such as --channels rgb,mask,depth,uncertainty" in (
+        error_line(capsys)
+    )
 
 
 # --- the data card
