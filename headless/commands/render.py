@@ -162,6 +162,7 @@ def render(call: RenderCall, reporter: Reporter) -> None:
         rejected=statistics.get("rejected", 0),
         label_shares=shares,
         nothing_to_do=job.nothing_to_do,
+        formats=list(call.formats),
         contact_sheet=str(sheet),
         seconds=round(seconds, 3),
     )

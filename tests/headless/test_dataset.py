@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 import json
 import shlex
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -16,11 +18,12 @@ from dnerf_core.labels import SHAPENET_CAR_LABELS
 from dnerf_core.rendering.normals import normals_from_depth
 from headless import cli, models
 from headless.channels import CHANNELS, parse_channels
+from headless.formats import FORMATS
 from headless.splits import parse_splits, split_of
 from headless.view_facts import ViewFacts
 from headless.writers.views import read_depth, read_gray16, read_image
 from tests.headless.fake_engine import SIZE_PX, FakeModel, fake_facts
-from tests.headless.test_render import contents, error_line, render
+from tests.headless.test_render import contents, error_line, refusing_disk, render
 
 ALL = ",".join(CHANNELS)
 SPLITS = "train=0.6,val=0.2,test=0.2"
@@ -313,6 +316,39 @@ def test_rejecting_needs_the_uncertainty(fake_model: FakeModel, tmp_path: Path, 
     assert "expected uncertainty among the channels, found none; add it, such as --channels rgb,mask,depth,uncertainty" in (
         error_line(capsys)
     )
+
+
+def test_parts_side_by_side_make_the_same_set_in_every_format(fake_model: FakeModel, tmp_path: Path) -> None:
+    """Several parts may find that they are the last, and write the same lists and formats at the same time."""
+    call = ["render", "--seeds", "0-7", "--views", "2", "--channels", ALL, "--splits", "train=0.7,test=0.3"]
+    call += ["--reject-uncertain", "10%", "--format", ",".join(FORMATS)]
+    assert cli.run([*call, "-o", str(tmp_path / "whole")]) == 0
+    for attempt in range(4):
+        parts = tmp_path / f"parts{attempt}"
+        with ThreadPoolExecutor(4) as pool:
+            codes = pool.map(lambda n, to=parts: cli.run([*call, "--shard", f"{n}/4", "-o", str(to)]), range(1, 5))
+            assert list(codes) == [0] * 4
+        assert contents(parts) == contents(tmp_path / "whole")
+
+
+@pytest.mark.parametrize(
+    "victim", ["statistics.json", "README.md", "instances.json", "s0001_v00.png", "transforms.json", "index.json"]
+)
+def test_a_refusing_disk_leaves_whole_files_and_the_call_can_be_repeated(
+    victim: str, fake_model: FakeModel, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    call = ["--channels", ALL, "--format", ",".join(FORMATS)]
+    assert render(tmp_path / "whole", *call) == 0
+    assert render(tmp_path / "out", "--channels", ALL) == 0
+    for name in ("statistics.json", "README.md"):
+        (tmp_path / "out" / name).unlink()
+    capsys.readouterr()
+    with refusing_disk(victim, errno.ENOSPC):
+        assert render(tmp_path / "out", *call) == 1
+    assert victim in error_line(capsys)
+    assert not list((tmp_path / "out").rglob(".tmp-*"))
+    assert render(tmp_path / "out", *call) == 0
+    assert contents(tmp_path / "out") == contents(tmp_path / "whole")
 
 
 # --- the data card
