@@ -115,25 +115,30 @@ class Listing:
             return self._facts.certain(self.plan.reject_uncertain)
         return np.ones(len(self.plan.seeds) * self.plan.views, np.bool_)
 
-    def views(self, split: str | None = None) -> Iterator[tuple[int, PlannedView]]:
-        """The listed views of a split, or of all, in the order of the plan, each with its number there."""
+    def subjects(self, split: str | None = None, *, kept: bool = True) -> Iterator[list[tuple[int, PlannedView]]]:
+        """The listed views of each subject of a split, or of all, in the order of the plan, each with its number there.
+
+        `kept` false: the views that are not listed. Subjects without such views are left out.
+        """
         for row, seed in enumerate(self.plan.seeds):
-            if split is not None and self.plan.split_of(seed) != split:
-                continue
-            for view in plan_subject(self.plan, self.cameras, seed):
-                index = row * self.plan.views + view.view
-                if self._kept[index]:
-                    yield index, view
+            wanted = self._kept[row * self.plan.views : (row + 1) * self.plan.views] == kept
+            if wanted.any() and (split is None or self.plan.split_of(seed) == split):
+                views = plan_subject(self.plan, self.cameras, seed)
+                yield [(row * self.plan.views + view.view, view) for view in views if wanted[view.view]]
+
+    def views(self, split: str | None = None) -> Iterator[tuple[int, PlannedView]]:
+        """The listed views of a split, or of all, as `subjects` gives them."""
+        for views in self.subjects(split):
+            yield from views
 
     def _rejected(self) -> Iterator[str]:
         """`rejected.jsonl`: the views that no list names, the most uncertain first, as `metadata.jsonl` would have them."""
-        assert self._facts.uncertainty is not None
-        indices = np.flatnonzero(~self._kept)
-        for index in indices[np.argsort(-self._facts.uncertainty[indices], kind="stable")].tolist():
-            seed = self.plan.seeds[index // self.plan.views]
-            view = plan_subject(self.plan, self.cameras, seed)[index % self.plan.views]
-            split = self.plan.split_of(seed)
-            yield json.dumps(self.row(index, view) | ({"split": split} if split else {})) + "\n"
+        rows = []
+        for views in self.subjects(kept=False):
+            split = self.plan.split_of(views[0][1].seed)
+            rows += [self.row(index, view) | ({"split": split} if split else {}) for index, view in views]
+        for row in sorted(rows, key=lambda row: -float(row["uncertainty"])):
+            yield json.dumps(row) + "\n"
 
     def count(self, split: str) -> int:
         """How many views of a split are listed."""
