@@ -1,13 +1,14 @@
-"""The options of data sets: channels, formats, view distributions, splits."""
+"""The options of data sets: channels, formats, view distributions, splits, rejection."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any, Literal, TypeVar
 
 import click
 
-from dnerf_core.errors import UsageError
+from dnerf_core.errors import UsageError, brief
 from headless.channels import CHANNELS, DEFAULT_CHANNELS, Channel, parse_channels
 from headless.formats import FORMATS, NEEDED, Format, parse_formats
 from headless.splits import parse_splits
@@ -72,6 +73,39 @@ def check_formats(formats: tuple[Format, ...], channels: tuple[Channel, ...]) ->
                 f"--format {format}: expected {' and '.join(NEEDED[format])} among the channels, found no {missing[0]}; "
                 "add it to --channels, or choose another format"
             )
+
+
+def reject_option(function: F) -> F:
+    """`--reject-uncertain`: the share of views that no list names; 0 where it is not given."""
+    text = "Leave this share of the views out of all lists, the most uncertain ones, such as 10%."
+    option = click.option("--reject-uncertain", type=_Parsed("share", parse_share), default=0.0, metavar="SHARE%", help=text)
+    return option(function)
+
+
+def parse_share(text: str) -> float:
+    """A share from text such as `10%`.
+
+    Raises:
+        ValueError: not of that form, or not above 0 and below 100.
+    """
+    match = re.fullmatch(r"\s*([0-9]{0,3}\.?[0-9]{1,6})\s*%\s*", text, re.ASCII)
+    share = float(match[1]) / 100 if match else 0.0
+    if not 0 < share < 1:
+        raise ValueError(f"expected a share such as 10%, above 0% and below 100%, found {brief(text)}")
+    return share
+
+
+def check_reject(share: float, channels: tuple[Channel, ...]) -> None:
+    """Refuse to reject by an uncertainty that is not computed.
+
+    Raises:
+        UsageError: it is not among the channels.
+    """
+    if share and "uncertainty" not in channels:
+        raise UsageError(
+            "--reject-uncertain: expected uncertainty among the channels, found none; add it, such as "
+            f"--channels {','.join([*channels, 'uncertainty'])}"
+        )
 
 
 def splits_option(function: F) -> F:

@@ -1,4 +1,4 @@
-"""What tells of a whole data set, written when all of its views are there: metadata, statistics, other formats, contact sheet."""
+"""What tells of a whole data set, written when all of its views are there: metadata, statistics, card, other formats, contact sheet."""
 
 from __future__ import annotations
 
@@ -21,7 +21,8 @@ from headless.reporting import Reporter
 from headless.set_statistics import STATISTICS_NAME, read_statistics, remarks, set_statistics
 from headless.view_facts import ViewFacts, read_facts
 from headless.writers import contact_sheet
-from headless.writers.folder import METADATA_NAME, SHEET_NAME, DatasetFolder
+from headless.writers.card import CARD_NAME, Origin, card
+from headless.writers.folder import METADATA_NAME, REJECTED_NAME, SHEET_NAME, DatasetFolder
 from headless.writers.result_folder import json_bytes
 from headless.writers.views import of_size, read_depth, read_image
 
@@ -39,33 +40,28 @@ class Listing:
         *,
         workers: int = 1,
         formats: tuple[Format, ...] = (),
-        licence: str = "",
-        with_statistics: bool = True,
+        origin: Origin | None = None,
         unpainted: bool = False,
     ) -> None:
         """Args:
         labels: what the masks' ids mean; None where views have no masks.
         workers: threads that read files.
         formats: what is written beside the folder's own lists.
-        licence: of the weights.
-        with_statistics: whether there are statistics among the lists.
+        origin: where the weights come from, for the statistics and the data card; None: there are none.
         unpainted: the masks are there to be painted; the contact sheet leaves them out.
         """
         self.plan, self.folder, self.cameras, self.labels, self.reporter = plan, folder, cameras, labels, reporter
-        self.workers, self.formats, self.licence = workers, formats, licence
-        self.with_statistics, self.unpainted = with_statistics, unpainted
+        self.workers, self.formats, self.origin = workers, formats, origin
+        self.unpainted = unpainted
 
     def lacks_any(self) -> bool:
         """Whether a list is missing."""
         return any(map(self.folder.lacks, self._names()))
 
     def _names(self) -> list[str]:
-        return [
-            *self._metadata_names().values(),
-            *([STATISTICS_NAME] if self.with_statistics else []),
-            *index_names(self.formats, self.folder.splits),
-            SHEET_NAME,
-        ]
+        own = [] if self.origin is None else [STATISTICS_NAME, CARD_NAME]
+        own += [REJECTED_NAME] if self.plan.reject_uncertain else []
+        return [*self._metadata_names().values(), *own, *index_names(self.formats, self.folder.splits), SHEET_NAME]
 
     def _metadata_names(self) -> dict[str, str]:
         """The metadata file of each split."""
@@ -78,12 +74,17 @@ class Listing:
             OutputError: something cannot be read or written.
             AnnotationError: a mask cannot be read.
         """
-        if self.with_statistics and self.folder.lacks(STATISTICS_NAME):
+        if self.origin is not None and self.folder.lacks(STATISTICS_NAME):
             statistics = set_statistics(self.plan, self.labels, self._facts, self._kept)
             self.folder.write_once(STATISTICS_NAME, json_bytes(statistics))
         for split, name in self._metadata_names().items():
             if self.folder.lacks(name):
                 self.folder.write_lines_once(name, self._metadata(split))
+        if self.plan.reject_uncertain and self.folder.lacks(REJECTED_NAME):
+            self.folder.write_lines_once(REJECTED_NAME, self._rejected())
+        if self.origin is not None and self.folder.lacks(CARD_NAME):
+            text = card(self.plan, self.origin, self.statistics(), self.folder.kinds, self.folder.splits)
+            self.folder.write_once(CARD_NAME, text.encode())
         for format in self.formats:
             for split in self.folder.splits:
                 if any(map(self.folder.lacks, index_names([format], [split]))):
@@ -110,17 +111,34 @@ class Listing:
 
     @cached_property
     def _kept(self) -> NDArray[np.bool_]:
+        if self.plan.reject_uncertain:
+            return self._facts.certain(self.plan.reject_uncertain)
         return np.ones(len(self.plan.seeds) * self.plan.views, np.bool_)
 
-    def views(self, split: str | None = None) -> Iterator[tuple[int, PlannedView]]:
-        """The listed views of a split, or of all, in the order of the plan, each with its number there."""
+    def subjects(self, split: str | None = None, *, kept: bool = True) -> Iterator[list[tuple[int, PlannedView]]]:
+        """The listed views of each subject of a split, or of all, in the order of the plan, each with its number there.
+
+        `kept` false: the views that are not listed. Subjects without such views are left out.
+        """
         for row, seed in enumerate(self.plan.seeds):
-            if split is not None and self.plan.split_of(seed) != split:
-                continue
-            for view in plan_subject(self.plan, self.cameras, seed):
-                index = row * self.plan.views + view.view
-                if self._kept[index]:
-                    yield index, view
+            wanted = self._kept[row * self.plan.views : (row + 1) * self.plan.views] == kept
+            if wanted.any() and (split is None or self.plan.split_of(seed) == split):
+                views = plan_subject(self.plan, self.cameras, seed)
+                yield [(row * self.plan.views + view.view, view) for view in views if wanted[view.view]]
+
+    def views(self, split: str | None = None) -> Iterator[tuple[int, PlannedView]]:
+        """The listed views of a split, or of all, as `subjects` gives them."""
+        for views in self.subjects(split):
+            yield from views
+
+    def _rejected(self) -> Iterator[str]:
+        """`rejected.jsonl`: the views that no list names, the most uncertain first, as `metadata.jsonl` would have them."""
+        rows = []
+        for views in self.subjects(kept=False):
+            split = self.plan.split_of(views[0][1].seed)
+            rows += [self.row(index, view) | ({"split": split} if split else {}) for index, view in views]
+        for row in sorted(rows, key=lambda row: -float(row["uncertainty"])):
+            yield json.dumps(row) + "\n"
 
     def count(self, split: str) -> int:
         """How many views of a split are listed."""

@@ -53,6 +53,7 @@ class ViewPlan:
         depth_format: file format of the depth; None: no depth is written.
         exact: whether views are the literal method's, see `Model.load`.
         splits: what subjects are dealt out to.
+        reject_uncertain: share of the views, the most uncertain ones, that no list names.
     """
 
     model_name: str
@@ -68,6 +69,7 @@ class ViewPlan:
     depth_format: DepthFormat | None
     exact: bool = False
     splits: Splits = ()
+    reject_uncertain: float = 0.0
 
     @property
     def masks(self) -> bool:
@@ -106,6 +108,7 @@ OPTION_NAMES = {
     "masks": "the masks",
     "exact": "--exact",
     "splits": "--splits",
+    "reject_uncertain": "--reject-uncertain",
     "between": "--between",
     "path": "--path",
     "path_sha256": "--path (the file's content)",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -28,6 +29,18 @@ class ViewFacts:
 
     pixels: NDArray[np.int64] | None
     uncertainty: NDArray[np.float64] | None
+
+    def certain(self, reject: float) -> NDArray[np.bool_]:
+        """Which of the views are left, bool [N], when a share of them is left out: the most uncertain ones, of equals the later.
+
+        DatasetGAN (arXiv 2104.06490) leaves out the tenth of its images whose pixels' uncertainty is highest in sum, by the
+        divergence of several classifiers; here it is the entropy of one.
+        """
+        assert self.uncertainty is not None
+        count = len(self.uncertainty)
+        kept = np.zeros(count, np.bool_)
+        kept[np.argsort(self.uncertainty, kind="stable")[: count - math.floor(reject * count + 1e-9)]] = True
+        return kept
 
     def select(self, keep: NDArray[np.bool_]) -> ViewFacts:
         """Those of some views."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from dnerf_core.embedded import EMBEDDED_MODELS
 from dnerf_core.errors import UsageError
 from headless import dataset_options, options
 from headless.reporting import Reporter
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from headless.plan import ViewPlan
     from headless.splits import Splits
     from headless.view_job import RenderView
+    from headless.writers.card import Origin
     from headless.writers.views import DepthFormat
 
 
@@ -50,6 +52,7 @@ class RenderCall:
     channels: tuple[Channel, ...] | None
     depth_format: DepthFormat
     splits: Splits
+    reject_uncertain: float
 
 
 @click.command(
@@ -77,6 +80,7 @@ class RenderCall:
     help="exr holds 0 at background, npy keeps +inf.",
 )
 @dataset_options.splits_option
+@dataset_options.reject_option
 @options.output_style_options
 def command(as_json: bool, **values: object) -> None:
     """Write labelled, posed views of generated subjects to a folder.
@@ -99,23 +103,23 @@ def render(call: RenderCall, reporter: Reporter) -> None:
     from headless.set_statistics import STATISTICS_NAME
     from headless.view_job import ViewJob
     from headless.workers import default_workers
+    from headless.writers.card import CARD_NAME
     from headless.writers.folder import SHEET_NAME, DatasetFolder
 
     started = time.monotonic()
     seeds = options.chosen_seeds(call.seeds, call.subjects)
     facts = models.describe_model(call.model_name)
     plan = make_plan(call, seeds, facts)
+    dataset_options.check_reject(call.reject_uncertain, plan.channels)
     dataset_options.check_formats(call.formats, plan.channels)
     options.check_total(len(seeds), plan.views)
-    folder = DatasetFolder(call.output, "render", plan, more_names=[STATISTICS_NAME])
+    folder = DatasetFolder(call.output, "render", plan, more_names=[STATISTICS_NAME, CARD_NAME])
     shard = Shard(*call.shard)
     folder.open(None if shard == WHOLE else frozenset(shard.seeds(plan)))
     workers = call.workers or default_workers()
     labels = facts.labels if plan.masks else None
-    licence = str(facts.source.get("licence") or "not told by the model file")
-    listing = Listing(
-        plan, folder, facts.config.cameras, labels, reporter, workers=workers, formats=call.formats, licence=licence
-    )
+    origin = make_origin(call, facts)
+    listing = Listing(plan, folder, facts.config.cameras, labels, reporter, workers=workers, formats=call.formats, origin=origin)
     step_px = max(1, round(plan.resolution_px / facts.config.rays.neural_resolution))
     job = ViewJob(
         plan, folder, facts.config.cameras, labels, reporter, listing, workers=workers, shard=shard, normal_step_px=step_px
@@ -144,8 +148,10 @@ def render(call: RenderCall, reporter: Reporter) -> None:
     )
     shares = {label["name"]: label["share"] for label in statistics.get("labels", [])}
     told_labels = [f"labels: {', '.join(f'{name} {100 * share:.3g}%' for name, share in shares.items())}"] if shares else []
+    rejected = statistics.get("rejected", 0)
+    told_rejected = [f"rejected as uncertain: {rejected} of {len(seeds) * plan.views} views"] if rejected else []
     reporter.summary(
-        [f"{call.output}: {part}{total} views of {len(job.seeds)} subjects, {size}: {done}", *told_labels, after],
+        [f"{call.output}: {part}{total} views of {len(job.seeds)} subjects, {size}: {done}", *told_labels, *told_rejected, after],
         **told,
         subjects=len(job.seeds),
         shard=str(shard),
@@ -153,8 +159,10 @@ def render(call: RenderCall, reporter: Reporter) -> None:
         views_written=job.views_written,
         empty_masks=statistics.get("empty_masks", job.empty_masks),
         vanished=statistics.get("vanished", []),
+        rejected=statistics.get("rejected", 0),
         label_shares=shares,
         nothing_to_do=job.nothing_to_do,
+        formats=list(call.formats),
         contact_sheet=str(sheet),
         seconds=round(seconds, 3),
     )
@@ -184,7 +192,17 @@ def make_plan(call: RenderCall, seeds: tuple[int, ...], facts: ModelFacts) -> Vi
         depth_format=call.depth_format if "depth" in channels else None,
         exact=call.exact,
         splits=call.splits,
+        reject_uncertain=call.reject_uncertain,
     )
+
+
+def make_origin(call: RenderCall, facts: ModelFacts) -> Origin:
+    """What the data card says of the model: nothing that depends on where its file lies."""
+    from headless.writers.card import Origin
+
+    embedded = call.model_name in EMBEDDED_MODELS
+    licence = str(facts.source.get("licence") or "not told by the model file").rstrip(".")
+    return Origin(call.model_name if embedded else Path(call.model_name).name, licence, str(facts.source.get("file") or ""))
 
 
 def chosen_channels(call: RenderCall, facts: ModelFacts) -> tuple[Channel, ...]:

@@ -95,7 +95,7 @@ def sample(call: SampleCall, reporter: Reporter) -> None:
     folder.open()
     workers = call.workers or default_workers()
     cameras, unpainted = facts.config.cameras, not call.truth
-    listing = Listing(plan, folder, cameras, labels, reporter, workers=workers, with_statistics=False, unpainted=unpainted)
+    listing = Listing(plan, folder, cameras, labels, reporter, workers=workers, unpainted=unpainted)
     job = ViewJob(plan, folder, cameras, labels, reporter, listing, expect_empty=unpainted, workers=workers)
     total = len(seeds) * plan.views
     told = {"command": "sample", "output": str(call.output), "views": total}

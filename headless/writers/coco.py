@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -24,7 +25,7 @@ from PIL import Image
 from dnerf_core import __version__
 from dnerf_core.labels import IGNORE_ID
 from headless.annotations import read_mask
-from headless.plan import PlannedView
+from headless.plan import VIEW_NAME_PATTERN, PlannedView
 from headless.workers import run_tasks
 from headless.writers.files import leftovers, make_folder, remove_files
 
@@ -79,8 +80,7 @@ def write_split(listing: Listing, split: str) -> None:
     folder.write_lines_once(folder.named(place / INSTANCES_NAME), _file_lines(listing, split, panoptic=False))
     folder.write_lines_once(folder.named(place / PANOPTIC_NAME), _file_lines(listing, split, panoptic=True))
     remove_files(leftovers(place, {INSTANCES_NAME, PANOPTIC_NAME}.__contains__))
-    pictures = {f"{view.name}.png" for _, view in listing.views(split)}
-    remove_files(leftovers(place / PANOPTIC_FOLDER, pictures.__contains__))
+    remove_files(leftovers(place / PANOPTIC_FOLDER, re.compile(rf"{VIEW_NAME_PATTERN}\.png").fullmatch))
 
 
 def _file_lines(listing: Listing, split: str, *, panoptic: bool) -> Iterator[str]:
@@ -94,7 +94,7 @@ def _file_lines(listing: Listing, split: str, *, panoptic: bool) -> Iterator[str
     ]
     head = {
         "info": {"description": f"{listing.plan.model_name}, rendered by datasetnerf {__version__}", "version": __version__},
-        "licenses": [{"id": 1, "name": listing.licence, "url": ""}],
+        "licenses": [{"id": 1, "name": listing.origin.licence if listing.origin else "not told", "url": ""}],
         "categories": categories,
     }
     yield json.dumps(head)[:-1] + ', "images": ['

@@ -39,7 +39,8 @@ ROW_KEYS = {
 """How a row of metadata names each kind of file."""
 
 CAMERAS_NAME, LABELS_NAME, METADATA_NAME, SHEET_NAME = "cameras.json", "labels.json", "metadata.jsonl", "contact-sheet.png"
-_TOP_NAMES = {CAMERAS_NAME, LABELS_NAME, METADATA_NAME, SHEET_NAME}
+REJECTED_NAME = "rejected.jsonl"
+_TOP_NAMES = {CAMERAS_NAME, LABELS_NAME, METADATA_NAME, REJECTED_NAME, SHEET_NAME}
 
 
 class DatasetFolder(ResultFolder):

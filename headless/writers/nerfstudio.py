@@ -39,17 +39,13 @@ def write_split(listing: Listing, split: str) -> None:
     Raises:
         OutputError: a file cannot be read or written, or a depth is too large for 16 bits.
     """
-    scenes: dict[int, list[PlannedView]] = {}
-    for _, view in listing.views(split):
-        scenes.setdefault(view.seed, []).append(view)
-
-    def write(seed: int) -> None:
-        _write_scene(listing, scenes[seed])
-
-    with listing.reporter.progress("nerfstudio scenes", len(scenes)) as advance:
-        for _ in run_tasks(([seed] for seed in scenes), write, listing.workers):
+    index: list[dict[str, Any]] = []
+    groups = ([[view for _, view in views]] for views in listing.subjects(split))
+    with listing.reporter.progress("nerfstudio scenes", len(listing.plan.seeds_by_split()[split])) as advance:
+        for views, _ in run_tasks(groups, lambda views: _write_scene(listing, views), listing.workers, in_order=True):
+            seed = views[0].seed
+            index.append({"seed": seed, "file": f"{scene_name(seed)}/transforms.json", "views": len(views)})
             advance()
-    index = [{"seed": seed, "file": f"{scene_name(seed)}/transforms.json", "views": len(views)} for seed, views in scenes.items()]
     place = listing.folder.split_folder(split)
     make_folder(place / FOLDER)
     listing.folder.write_once(listing.folder.named(place / INDEX_NAME), (json.dumps({"scenes": index}) + "\n").encode())

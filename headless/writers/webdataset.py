@@ -11,6 +11,7 @@ Equal views give equal bytes: members carry no time, owner or order of their own
 from __future__ import annotations
 
 import io
+import itertools
 import json
 import tarfile
 from collections.abc import Iterator
@@ -87,7 +88,7 @@ def shards(listing: Listing, split: str) -> list[Part]:
     """
     groups: list[list[int]] = []
     filled = 0
-    for views in _subjects(listing, split):
+    for views in listing.subjects(split):
         size = sum(_size(listing, view) for _, view in views)
         if not groups or filled + size > SHARD_BYTES:
             groups.append([])
@@ -95,17 +96,6 @@ def shards(listing: Listing, split: str) -> list[Part]:
         groups[-1] += [index for index, _ in views]
         filled += size
     return [Part(f"{split or 'views'}-{number:06d}.tar", tuple(group)) for number, group in enumerate(groups)]
-
-
-def _subjects(listing: Listing, split: str) -> Iterator[list[tuple[int, PlannedView]]]:
-    views: list[tuple[int, PlannedView]] = []
-    for index, view in listing.views(split):
-        if views and views[0][1].seed != view.seed:
-            yield views
-            views = []
-        views.append((index, view))
-    if views:
-        yield views
 
 
 def _size(listing: Listing, view: PlannedView) -> int:
@@ -119,13 +109,18 @@ def _size(listing: Listing, view: PlannedView) -> int:
 
 def _write_tar(listing: Listing, part: Part, path: Path) -> None:
     with tarfile.open(path, "w", format=tarfile.USTAR_FORMAT) as tar:
-        for index in part.views:
-            seed = listing.plan.seeds[index // listing.plan.views]
-            view = plan_subject(listing.plan, listing.cameras, seed)[index % listing.plan.views]
+        for view, index in _views(listing, part):
             for name, data in _members(listing, index, view):
                 member = tarfile.TarInfo(name)  # mode 644, and no time and owner unless told
                 member.size = len(data)
                 tar.addfile(member, io.BytesIO(data))
+
+
+def _views(listing: Listing, part: Part) -> Iterator[tuple[PlannedView, int]]:
+    """The views of a shard with their numbers in the plan."""
+    for row, indices in itertools.groupby(part.views, lambda index: index // listing.plan.views):
+        views = plan_subject(listing.plan, listing.cameras, listing.plan.seeds[row])
+        yield from ((views[index % listing.plan.views], index) for index in indices)
 
 
 def _members(listing: Listing, index: int, view: PlannedView) -> Iterator[tuple[str, bytes]]:

@@ -59,9 +59,9 @@ class FakeSubject:
     truncation: float
 
     def channels(self, camera: Camera, size_px: int, channels: tuple[str, ...]) -> PartialView:
-        """Only what is asked for. Uncertainty grows with the seed, and is highest at part borders."""
+        """Only what is asked for. Uncertainty grows with the seed, and is higher on the disc."""
         view = self.render(camera, size_px)
-        doubt = np.where(view.depth_planar < 1.05, 0.5, 0.01).astype(np.float32) * (0.1 + 0.1 * (self.seed % 7))
+        doubt = np.where(np.isfinite(view.depth_planar), 0.5, 0.01).astype(np.float32) * (0.1 + 0.1 * (self.seed % 7))
         return PartialView(
             view.rgb if "rgb" in channels else None,
             view.mask if "mask" in channels else None,

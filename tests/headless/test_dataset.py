@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
+import errno
 import json
+import shlex
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -12,12 +16,14 @@ from PIL import Image
 from dnerf_core.camera import cameras_from_json
 from dnerf_core.labels import SHAPENET_CAR_LABELS
 from dnerf_core.rendering.normals import normals_from_depth
-from headless import cli
+from headless import cli, models
 from headless.channels import CHANNELS, parse_channels
+from headless.formats import FORMATS
 from headless.splits import parse_splits, split_of
+from headless.view_facts import ViewFacts
 from headless.writers.views import read_depth, read_gray16, read_image
-from tests.headless.fake_engine import SIZE_PX, FakeModel
-from tests.headless.test_render import contents, error_line, render
+from tests.headless.fake_engine import SIZE_PX, FakeModel, fake_facts
+from tests.headless.test_render import contents, error_line, refusing_disk, render
 
 ALL = ",".join(CHANNELS)
 SPLITS = "train=0.6,val=0.2,test=0.2"
@@ -249,6 +255,134 @@ def test_random_views_means_uniform(fake_model: FakeModel, tmp_path: Path, capsy
     assert "--random-views means uniform, not gaussian" in error_line(capsys)
 
 
+# --- uncertainty
+
+
+def test_the_most_uncertain_views_are_in_no_list(
+    fake_model: FakeModel, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The stand-in's uncertainty grows with the seed: of 12 views, 30% are 3.6, so 3 go, all of them of seed 5 and 4."""
+    call = ["render", "--seeds", "0-5", "--views", "2", "--channels", ALL, "--reject-uncertain", "30%"]
+    call += ["--format", "coco,nerfstudio,webdataset"]
+    assert cli.run([*call, "-o", str(tmp_path / "a")]) == 0
+    assert "rejected as uncertain: 3 of 12 views\n" in capsys.readouterr().out
+    rejected = [json.loads(line) for line in (tmp_path / "a" / "rejected.jsonl").read_text().splitlines()]
+    kept = rows_of(tmp_path / "a")
+    names = {(row["seed"], row["view"]) for row in rejected}
+    assert [row["seed"] for row in rejected] == [5, 5, 4]
+    assert len(kept) == 9
+    assert not names & {(row["seed"], row["view"]) for row in kept}
+    assert min(row["uncertainty"] for row in rejected) >= max(row["uncertainty"] for row in kept)
+    assert [row["uncertainty"] for row in rejected] == sorted((row["uncertainty"] for row in rejected), reverse=True)
+    for row in rejected:
+        assert (tmp_path / "a" / row["image_file_name"]).is_file()
+    statistics = json.loads((tmp_path / "a" / "statistics.json").read_text())
+    assert (statistics["views"], statistics["rejected"]) == (9, 3)
+    assert all(label["views"] == 9 for label in statistics["labels"])
+    for name in ("instances.json", "panoptic.json"):
+        images = json.loads((tmp_path / "a" / name).read_text())["images"]
+        assert {(image["seed"], image["view"]) for image in images} == {(row["seed"], row["view"]) for row in kept}
+    scenes = json.loads((tmp_path / "a" / "nerfstudio" / "scenes.json").read_text())["scenes"]
+    assert [(scene["seed"], scene["views"]) for scene in scenes] == [(0, 2), (1, 2), (2, 2), (3, 2), (4, 1)]
+    assert json.loads((tmp_path / "a" / "webdataset" / "index.json").read_text())["samples"] == 9
+    assert "3 more views, the most uncertain ones, are in `rejected.jsonl`" in (tmp_path / "a" / "README.md").read_text()
+    for number in (2, 1, 3):
+        assert cli.run([*call, "--shard", f"{number}/3", "--workers", "2", "-o", str(tmp_path / "b")]) == 0
+    assert contents(tmp_path / "a") == contents(tmp_path / "b")
+    whole = contents(tmp_path / "a")
+    for name in ("rejected.jsonl", "metadata.jsonl"):
+        (tmp_path / "a" / name).unlink()
+        assert cli.run([*call, "-o", str(tmp_path / "a")]) == 0
+        assert contents(tmp_path / "a") == whole
+
+
+def test_of_equally_uncertain_views_the_later_go() -> None:
+    facts = ViewFacts(None, np.array([0.2, 0.5, 0.2, 0.2, 0.1]))
+    assert facts.certain(0.4).tolist() == [True, False, True, False, True]
+    assert facts.certain(0.19).tolist() == [True] * 5
+    assert facts.certain(0.2).tolist() == [True, False, True, True, True]
+
+
+@pytest.mark.parametrize("text", ["10", "0%", "100%", "-5%", "x%", "1e1%"])
+def test_a_share_that_is_none_is_refused(
+    text: str, fake_model: FakeModel, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert render(tmp_path / "out", "--channels", ALL, "--reject-uncertain", text) == 2
+    assert "expected a share such as 10%, above 0% and below 100%" in error_line(capsys)
+
+
+def test_rejecting_needs_the_uncertainty(fake_model: FakeModel, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert render(tmp_path / "out", "--reject-uncertain", "10%") == 2
+    assert "expected uncertainty among the channels, found none; add it, such as --channels rgb,mask,depth,uncertainty" in (
+        error_line(capsys)
+    )
+
+
+def test_parts_side_by_side_make_the_same_set_in_every_format(fake_model: FakeModel, tmp_path: Path) -> None:
+    """Several parts may find that they are the last, and write the same lists and formats at the same time."""
+    call = ["render", "--seeds", "0-7", "--views", "2", "--channels", ALL, "--splits", "train=0.7,test=0.3"]
+    call += ["--reject-uncertain", "10%", "--format", ",".join(FORMATS)]
+    assert cli.run([*call, "-o", str(tmp_path / "whole")]) == 0
+    for attempt in range(4):
+        parts = tmp_path / f"parts{attempt}"
+        with ThreadPoolExecutor(4) as pool:
+            codes = pool.map(lambda n, to=parts: cli.run([*call, "--shard", f"{n}/4", "-o", str(to)]), range(1, 5))
+            assert list(codes) == [0] * 4
+        assert contents(parts) == contents(tmp_path / "whole")
+
+
+@pytest.mark.parametrize(
+    "victim", ["statistics.json", "README.md", "instances.json", "s0001_v00.png", "transforms.json", "index.json"]
+)
+def test_a_refusing_disk_leaves_whole_files_and_the_call_can_be_repeated(
+    victim: str, fake_model: FakeModel, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    call = ["--channels", ALL, "--format", ",".join(FORMATS)]
+    assert render(tmp_path / "whole", *call) == 0
+    assert render(tmp_path / "out", "--channels", ALL) == 0
+    for name in ("statistics.json", "README.md"):
+        (tmp_path / "out" / name).unlink()
+    capsys.readouterr()
+    with refusing_disk(victim, errno.ENOSPC):
+        assert render(tmp_path / "out", *call) == 1
+    assert victim in error_line(capsys)
+    assert not list((tmp_path / "out").rglob(".tmp-*"))
+    assert render(tmp_path / "out", *call) == 0
+    assert contents(tmp_path / "out") == contents(tmp_path / "whole")
+
+
+# --- the data card
+
+
+def test_the_card_says_where_the_set_comes_from(fake_model: FakeModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = {"file": "cars.pkl", "licence": "for research | only"}
+    described = dataclasses.replace(fake_facts("demo-cars", masks=True), source=source)
+    monkeypatch.setattr(models, "describe_model", lambda name: described)
+    assert (
+        cli.run(["render", "--subjects", "16", "--views", "2", "--channels", ALL, "--splits", SPLITS, "-o", str(tmp_path)]) == 0
+    )
+    text = (tmp_path / "README.md").read_text()
+    assert "sha256 `demo-cars-hash`" in text
+    assert "Licence of the weights: for research \\| only." in text
+    assert "made from: cars.pkl" in text
+    assert "![views](contact-sheet.png)" in text
+    statistics = json.loads((tmp_path / "statistics.json").read_text())
+    for label in statistics["labels"]:
+        assert f"| {label['id']} | {label['name']} | {100 * label['share']:.2f}% | {label['views']} |" in text
+    assert "| val | 1 | 2 |" in text
+    assert "Classes that no view shows: none. Masks that are all background: 0." in text
+
+
+def test_the_command_of_the_card_makes_the_same_set(fake_model: FakeModel, tmp_path: Path) -> None:
+    call = ["render", "--subjects", "3", "--yaw", "-12.5:40", "--random-views", "--truncation", "0.7", "--channels", "rgb,mask"]
+    assert cli.run([*call, "--splits", SPLITS, "-o", str(tmp_path / "a")]) == 0
+    text = (tmp_path / "a" / "README.md").read_text()
+    command = shlex.split(text.split("```")[1])
+    assert command[:2] == ["dnerf-headless", "render"]
+    assert cli.run([*command[1:], "-o", str(tmp_path / "b")]) == 0
+    assert contents(tmp_path / "a") == contents(tmp_path / "b")
+
+
 # --- Hugging Face
 
 
@@ -289,3 +423,19 @@ def test_hugging_face_reads_the_splits(fake_model: FakeModel, tmp_path: Path, hu
     for name, ours in (("train", "train"), ("validation", "val"), ("test", "test")):
         assert seeds[name] == {row["seed"] for row in rows_of(folder / ours)}
         assert set(found[name].column_names) == {"image", "mask", "depth_file", "seed", "view"}
+
+
+@pytest.mark.parametrize("splits", ["", SPLITS])
+def test_hugging_face_reads_the_card(splits: str, fake_model: FakeModel, tmp_path: Path, hugging_face: object) -> None:
+    """By the folder's name alone, and with all other formats beside it."""
+    folder = tmp_path / "set"
+    call = ["render", "--subjects", "16", "--views", "1", "--format", "coco,nerfstudio,webdataset", "-o", str(folder)]
+    assert cli.run([*call, *(["--splits", splits] if splits else [])]) == 0
+    for by_name in (True, False):
+        options = {"path": str(folder)} if by_name else {"path": "imagefolder", "data_dir": str(folder)}
+        found = hugging_face.load_dataset(**options, cache_dir=str(tmp_path / f"cache{by_name}"))
+        names = {"train", "val" if by_name else "validation", "test"} if splits else {"train"}
+        assert set(found) == names
+        assert sum(part.num_rows for part in found.values()) == 16
+        for part in found.values():
+            assert {name for name, kind in part.features.items() if isinstance(kind, hugging_face.Image)} == {"image", "mask"}

@@ -28,7 +28,7 @@ from headless.writers import files
 from headless.writers.views import DepthFormat, read_depth, read_image, write_depth
 from tests.headless.fake_engine import PITCH_DEG, SIZE_PX, FakeModel, fake_facts
 
-TOP_FILES = {"images", "masks", "depth", "cameras.json", "labels.json", "metadata.jsonl", "statistics.json"} | {
+TOP_FILES = {"images", "masks", "depth", "cameras.json", "labels.json", "metadata.jsonl", "statistics.json", "README.md"} | {
     "contact-sheet.png",
     "dataset.json",
 }

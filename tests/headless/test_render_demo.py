@@ -14,6 +14,8 @@ from PIL import Image
 
 from dnerf_core.embedded import model_path
 from headless import cli
+from headless.channels import CHANNELS
+from headless.formats import FORMATS
 from headless.writers.views import read_depth, read_image
 from tests.headless.test_render import snapshot
 
@@ -58,11 +60,12 @@ def test_no_argument_at_all_is_done_within_60_seconds_of_process_time(tmp_path: 
 def test_bytes_do_not_depend_on_the_number_of_workers(tmp_path: Path) -> None:
     """The real engine, one subject's views side by side included."""
     for seeds in ("0-2", "3"):
-        call = ["render", "--seeds", seeds, "--views", "3", "--resolution", "64"]
+        call = ["render", "--seeds", seeds, "--views", "3", "--resolution", "64", "--channels", ",".join(CHANNELS)]
+        call += ["--format", ",".join(FORMATS), "--reject-uncertain", "34%"]
         for count in ("1", "3"):
             assert cli.run([*call, "--workers", count, "-o", str(tmp_path / seeds / count)]) == 0
         files = [path for path in (tmp_path / seeds / "1").rglob("*") if path.is_file()]
-        assert len(files) >= 3 * 3 + 4
+        assert len(files) >= 5 * 3 + 10
         for path in files:
             twin = tmp_path / seeds / "3" / path.relative_to(tmp_path / seeds / "1")
             assert path.read_bytes() == twin.read_bytes(), path
