@@ -71,7 +71,7 @@ def card(plan: ViewPlan, origin: Origin, statistics: dict[str, Any], kinds: tupl
         command_line(plan, origin.model),
         "```",
         "",
-        f"- datasetnerf {__version__}; the same command makes the same files",
+        f"- datasetnerf {__version__}; the same command makes the same files on the same machine",
         f"- model: {_safe(origin.model)}, sha256 `{plan.model_sha256}`",
         *([f"- made from: {_safe(origin.source)}"] if origin.source else []),
         "",

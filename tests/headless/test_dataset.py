@@ -351,6 +351,16 @@ def test_a_refusing_disk_leaves_whole_files_and_the_call_can_be_repeated(
     assert contents(tmp_path / "out") == contents(tmp_path / "whole")
 
 
+def test_a_model_without_labels_has_formats_and_a_card(fake_model: FakeModel, tmp_path: Path) -> None:
+    fake_model.masks = False
+    assert render(tmp_path, "--format", "nerfstudio,webdataset") == 0
+    scene = json.loads((tmp_path / "nerfstudio" / "s0001" / "transforms.json").read_text())
+    assert set(scene["frames"][0]) == {"file_path", "transform_matrix", "depth_file_path"}
+    assert "labels" not in json.loads((tmp_path / "webdataset" / "index.json").read_text())
+    assert json.loads((tmp_path / "statistics.json").read_text()) == {"views": 6, "rejected": 0}
+    assert "`images/`, `depth/`" in (tmp_path / "README.md").read_text()
+
+
 # --- the data card
 
 
