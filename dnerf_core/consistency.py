@@ -134,7 +134,7 @@ def covisible_pixels(
     seen = np.isfinite(depth)
     points = camera.unproject(pixel_centers_uv((width, height))[seen], depth[seen])
     uv, distance = other.project(points)
-    inside = (distance > 0) & ((uv >= 0) & (uv < 1)).all(axis=1)  # NaN, behind the camera, is not inside
+    inside = ((uv >= 0) & (uv < 1)).all(axis=1)  # NaN, behind the camera, is not inside
     column, row = (np.where(inside, uv[:, k] * size, 0).astype(np.int64) for k, size in ((0, other_width), (1, other_height)))
     same = inside & (np.abs(other_depth[row, column] - distance) <= tolerance)
     return np.flatnonzero(seen)[same], (row * other_width + column)[same]

@@ -43,14 +43,14 @@ def consistent_masks(
 def _relabelled(view: DepthView, sums: VoxelSums) -> NDArray[np.uint8]:
     assert view.mask is not None
     pixels = view.has_surface()
-    votes = _votes_at(view.points_of(pixels), sums)
+    votes = votes_at(view.points_of(pixels), sums)
     mask = view.mask.copy()
     mask[pixels] = np.where(votes.any(axis=1), votes.argmax(axis=1), view.mask[pixels])
     return mask
 
 
-def _votes_at(points: NDArray[np.float64], sums: VoxelSums) -> NDArray[np.float64]:
-    """Trilinear mean of the votes [N, C] round points [N, 3], not normalised."""
+def votes_at(points: NDArray[np.float64], sums: VoxelSums) -> NDArray[np.float64]:
+    """Trilinear mean of the votes [N, C] round points [N, 3], not normalised; 0 where nothing was fused."""
     low = points - sums.voxel / 2  # the voxel with the next lower centre along each axis
     share = (low - voxel_corners(voxel_keys(low, sums.voxel), sums.voxel)) / sums.voxel
     votes = np.zeros((len(points), sums.votes.shape[1]))

@@ -90,7 +90,7 @@ class FreeSpace:
     def looks_through(self, points: NDArray[np.float64], tolerance: float) -> NDArray[np.bool_]:
         """bool [N]: the points [N, 3] (world frame) that stand more than `tolerance` in front of all this view sees there."""
         (width, height), (uv, depth) = self.view.size_px, self.view.camera.project(points)
-        inside = (depth > 0) & ((uv >= 0) & (uv < 1)).all(axis=1)  # NaN, behind the camera, is not inside
+        inside = ((uv >= 0) & (uv < 1)).all(axis=1)  # NaN, behind the camera, is not inside
         column, row = (np.where(inside, uv[:, k] * size, 0).astype(np.int64) for k, size in ((0, width), (1, height)))
         return inside & (depth < self.nearest[row, column] - tolerance)
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import io
 import json
-import zipfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -110,11 +109,7 @@ def npz_bytes(cloud: PointCloud, style: CloudStyle) -> bytes:
             arrays["label_names"] = np.array(style.labels.names)
             arrays["label_colors"] = np.array([label.color for label in style.labels.labels], dtype=np.uint8)
     buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, array in arrays.items():
-            # numpy.savez stamps the time; a ZipInfo of our own does not
-            with archive.open(zipfile.ZipInfo(f"{name}.npy"), "w", force_zip64=True) as member:
-                np.lib.format.write_array(member, array, allow_pickle=False)
+    np.savez_compressed(buffer, **arrays)
     return buffer.getvalue()
 
 

@@ -10,8 +10,9 @@ import pytest
 from dnerf_core.camera import Camera
 from dnerf_core.consistency import Agreement, covisible_pixels, line_texture, pairs_apart, reprojection_agreement
 from dnerf_core.errors import AnnotationError, UsageError
-from dnerf_core.pointcloud.consistent import consistent_masks
+from dnerf_core.pointcloud.consistent import consistent_masks, votes_at
 from dnerf_core.pointcloud.views import DepthView
+from dnerf_core.pointcloud.voxels import VoxelSums
 from tests.core.pointcloud_scenes import BACK, FRONT, RADIUS, SEAM_X, WALL, camera_at, ring, view_of
 
 CLASSES = 4
@@ -133,6 +134,16 @@ def test_a_line_texture_stacks_a_row_of_each_frame() -> None:
         line_texture(frames, 3)
     with pytest.raises(UsageError, match="frames: expected at least one"):
         line_texture([], 0)
+
+
+def test_votes_between_two_voxels_by_hand() -> None:
+    """Centres at x = 0.5 and 1.5, 255 votes each: a quarter of the way, three quarters are the first's."""
+    centres = np.array([[0.5, 0.5, 0.5], [1.5, 0.5, 0.5]])
+    labels, normals = np.array([1, 2], np.uint8), np.tile([0.0, 0, 1], (2, 1))
+    sums = VoxelSums.of(centres, normals, np.zeros((2, 3), np.uint8), labels, np.ones(2), voxel=1.0, num_classes=3)
+    points = np.array([[0.75, 0.5, 0.5], [0.5, 0.5, 0.5], [2.0, 0.5, 1.0], [9.0, 9, 9]])
+    expected = 255 * np.array([[0, 0.75, 0.25], [0, 1, 0], [0, 0, 0.25], [0, 0, 0]])
+    np.testing.assert_allclose(votes_at(points, sums), expected, atol=1e-9)
 
 
 def noisy_ring() -> tuple[list[DepthView], list[np.ndarray]]:

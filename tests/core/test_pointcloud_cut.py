@@ -37,6 +37,14 @@ def test_a_pixel_goes_where_its_centre_points() -> None:
     assert np.linalg.norm(points[0] - corner) > 0.5, "a reading with pixel corners would not be noticed"
 
 
+def test_a_pixel_gives_a_point_where_it_has_depth_and_a_part() -> None:
+    depth = np.array([[1.0, 1.0, np.inf], [1.0, np.inf, 1.0]])
+    mask = np.array([[0, 1, 1], [255, 0, 2]], np.uint8)
+    view = DepthView(camera_at(0, 0, 3), depth, np.zeros((2, 3, 3), np.uint8), mask)
+    np.testing.assert_array_equal(view.has_surface(), [[False, True, False], [True, False, True]])
+    np.testing.assert_array_equal(flat_view(depth).has_surface(), np.isfinite(depth))
+
+
 def test_a_view_that_does_not_fit_together_is_refused() -> None:
     depth, rgb = np.ones((4, 6), np.float32), np.zeros((4, 6, 3), np.uint8)
     camera = camera_at(0, 0, 3)
@@ -116,6 +124,10 @@ def test_continuation_by_hand() -> None:
     alone = np.full((7, 7), np.inf)
     alone[:, 3] = 2.0
     assert breaks_off(flat_view(alone)).all()
+    # level from 2.0, 1.5 is (1 / 1.5 - 1 / 2) / (1 / 1.5 / 7) = 1.75 steps off
+    bent = narrow.copy()
+    bent[:, 3] = 1.5
+    assert breaks_off(flat_view(bent)).all()
 
 
 def test_upsampled_depth_is_judged_by_its_samples() -> None:

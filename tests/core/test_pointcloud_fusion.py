@@ -107,6 +107,30 @@ def test_what_flies_over_an_edge_does_not_reach_the_cloud() -> None:
     assert flying(FusionOptions()) <= 0.01 * flying(loose)
 
 
+def test_a_ghost_in_the_air_does_not_reach_the_cloud() -> None:
+    """A wide smooth patch that its own view cannot tell from a surface; the others look through it."""
+    depth, mask = VIEWS[0].depth_planar.copy(), VIEWS[0].mask
+    assert mask is not None
+    ghostly = mask.copy()
+    depth[8:20, 8:20], ghostly[8:20, 8:20] = 3.0, WALL
+    ghost = DepthView(VIEWS[0].camera, depth, VIEWS[0].rgb, ghostly)
+    alone = fuse_views([ghost], CLASSES)
+    assert distance_to_surface(alone.points, wall=False).max() > 0.2
+    assert equal(fuse_views([ghost, *VIEWS[1:]], CLASSES), CLOUD)
+
+
+def test_a_surface_seen_too_obliquely_is_left_to_other_views() -> None:
+    """A wide wall under 85 degrees."""
+    camera = camera_at(0, 0, 3)
+    rays = camera.rays((40, 40))
+    normal = np.array([np.sin(np.radians(85)), 0, np.cos(np.radians(85))])
+    distance = -(rays.origins @ normal) / (rays.directions @ normal)
+    depth = np.where((distance > 2) & (distance < 4), distance * (rays.directions @ camera.forward), np.inf)
+    view = DepthView(camera, depth, np.zeros((40, 40, 3), np.uint8))
+    assert len(surface_points([view], FusionOptions(max_incidence_deg=88.0))[0].points) > 0
+    assert len(surface_points([view], FusionOptions())[0].points) == 0
+
+
 def test_wrong_calls_are_told() -> None:
     with pytest.raises(UsageError, match="voxel and points: expected one of them, found both"):
         FusionOptions(voxel=0.1, points=10)

@@ -11,8 +11,11 @@ import pytest
 
 from dnerf_core.camera import cameras_to_json
 from dnerf_core.labels import LabelSet
+from dnerf_core.made_once import Once
 from dnerf_core.pointcloud.fusion import fuse_views
 from headless import cli
+from headless.cloud_sources import ModelSource
+from headless.plan import ViewPlan
 from headless.writers.views import write_depth, write_image, write_mask
 from tests.core.pointcloud_scenes import SEAM_X, distance_to_surface, ring, view_of
 from tests.headless.fake_engine import FakeModel
@@ -104,6 +107,15 @@ def test_an_interrupted_run_is_finished_by_the_same_call(
     fake_model.before_view = lambda: None
     assert pointcloud(tmp_path / "half") == 0
     assert contents(tmp_path / "half") == contents(tmp_path / "whole")
+
+
+def test_views_say_what_a_depth_sample_covers(fake_model: FakeModel) -> None:
+    """Enlarged depth is judged by its samples, however many pixels each covers."""
+    rays = fake_model.config.rays.neural_resolution
+    for size, expected in ((rays // 2, 1), (rays, 1), (rays + 1, 2), (2 * rays, 2), (4 * rays, 4)):
+        plan = ViewPlan("demo-cars", "", (0,), 1, (0, 0), (0, 0), "even", 1.0, size, None, True)
+        source = ModelSource(plan, fake_model.config, None, Once(lambda: fake_model))  # type: ignore[arg-type, return-value]
+        assert source.views("s0000")[0]().sample_px == expected
 
 
 def test_workers_do_not_change_a_byte(fake_model: FakeModel, tmp_path: Path) -> None:
