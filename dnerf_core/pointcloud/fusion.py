@@ -29,7 +29,7 @@ PIXELS_A_VOXEL = 1.5
 """Least side of such voxels, in pixels on the surface: in smaller ones most points are alone, and nothing is averaged or outvoted."""
 
 FARTHEST_POINTS_MAX = 8192
-"""Counts up to this are chosen by farthest-point sampling, a second on one core; larger ones by the voxel's size."""
+"""Counts up to this are chosen by farthest-point sampling, two seconds on one core; larger ones by the voxel's size."""
 
 FARTHEST_CANDIDATES = 3
 """Candidates for each point that farthest-point sampling chooses."""

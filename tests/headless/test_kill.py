@@ -59,7 +59,8 @@ def test_killed_and_resumed_equals_uninterrupted(command: list[str], kills: int,
                 process.communicate()
             killed += 1
             seen = contents(output)
-            assert all(seen[name] == whole[name] for name in seen), "a file under its final name is not whole"
+            wrong = [name for name in seen if seen[name] != whole.get(name)]
+            assert not wrong, "files under their final names are not whole"
         for process in [start([*command, f"{n}/2"], output) for n in (1, 2)] if parts else [start(command, output)]:
             finish(process)
         assert contents(output) == whole
