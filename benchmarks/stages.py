@@ -24,7 +24,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import flop_registry
 
-from dnerf_core import guided_view, subject
+from dnerf_core import guided_view, samples, subject
 from dnerf_core.camera import arc_cameras
 from dnerf_core.generator.eg3d import Generator
 from dnerf_core.generator.packed_field import FoldedDecoder, PackedField
@@ -54,7 +54,7 @@ STAGES: tuple[tuple[Any, str, str, str], ...] = (
     ("view", "interval_weights", "samples: weights", "guided_view.interval_weights"),
     ("view", "colors", "samples: colours", "FoldedDecoder.colors"),
     ("view", "hidden", "samples: semantic read", "PackedSemantics.hidden"),
-    ("view", "segment_sum", "compositing", "guided_view.segment_sum"),
+    ("view", "segment_sum", "compositing", "samples.segment_sum"),
     ("view", "__call__", "super-resolution", "PreparedSuperResolution"),
     ("view", "__call__", "semantic super-resolution", "PreparedRefiner"),
     ("view", "label_mask", "labels", "subject.label_mask"),
@@ -74,6 +74,7 @@ OWNERS: dict[str, Any] = {
     "PreparedSuperResolution": PreparedSuperResolution,
     "PreparedRefiner": PreparedRefiner,
     "guided_view": guided_view,
+    "samples": samples,
     "subject": subject,
 }
 

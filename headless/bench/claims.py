@@ -32,7 +32,7 @@ class Claim:
         name: of the claim.
         model: "full-size" or "demo".
         channels: what a view consists of.
-        baseline: the literal method, or `exact` of the fast path's own project: the same numbers, without its concatenated planes.
+        baseline: the literal method, or `exact`, what `--exact` renders: the same numbers from projected planes.
         views: views of a subject.
         further: time only the views after a subject's first.
         size_px: side of the views; None: the model's own.
