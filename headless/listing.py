@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from dnerf_core.generator.config import CameraConfig
 from dnerf_core.labels import LabelSet
 from headless.annotations import read_mask
-from headless.exports import EXPORTS, index_names
+from headless.exports import EXPORTS, Export, index_names
 from headless.formats import Format
 from headless.plan import PlannedView, ViewPlan, plan_subject
 from headless.reporting import Reporter
@@ -55,8 +55,16 @@ class Listing:
         self.unpainted = unpainted
 
     def lacks_any(self) -> bool:
-        """Whether a list is missing."""
-        return any(map(self.folder.lacks, self._names()))
+        """Whether a list is missing.
+
+        Raises:
+            OutputError: none is, but one has been damaged.
+        """
+        if any(map(self.folder.lacks, self._names())):
+            return True
+        for export, split in self._exports():
+            export.check(self, split)
+        return False
 
     def _names(self) -> list[str]:
         own = [] if self.origin is None else [STATISTICS_NAME, CARD_NAME]
@@ -85,12 +93,15 @@ class Listing:
         if self.origin is not None and self.folder.lacks(CARD_NAME):
             text = card(self.plan, self.origin, self.statistics(), self.folder.kinds, self.folder.splits)
             self.folder.write_once(CARD_NAME, text.encode())
-        for format in self.formats:
-            for split in self.folder.splits:
-                if any(map(self.folder.lacks, index_names([format], [split]))):
-                    EXPORTS[format].write(self, split)
+        for export, split in self._exports():
+            missing = any(map(self.folder.lacks, export.names(split)))
+            (export.write if missing else export.check)(self, split)
         if self.folder.lacks(SHEET_NAME):
             self.folder.write_once(SHEET_NAME, self._sheet_png())
+
+    def _exports(self) -> Iterator[tuple[Export, str]]:
+        """The other formats, in each split."""
+        return ((EXPORTS[format], split) for format in self.formats if format in EXPORTS for split in self.folder.splits)
 
     def statistics(self) -> dict[str, Any]:
         """The statistics of the whole set.

@@ -52,10 +52,23 @@ class Reporter:
         from rich.console import Console
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        rate = TextColumn("{task.fields[rate]}")
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), rate, TimeRemainingColumn())
         with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-            task = bar.add_task(description, total=total)
-            yield lambda: bar.advance(task)
+            task = bar.add_task(description, total=total, rate="")
+
+            def advance() -> None:
+                bar.advance(task)
+                bar.update(task, rate=told_rate(bar.tasks[0].finished_speed or bar.tasks[0].speed))
+
+            yield advance
+
+
+def told_rate(a_second: float | None) -> str:
+    """Steps a second, or of a slow job a minute; empty while nothing is known."""
+    if not a_second:
+        return ""
+    return f"{a_second:.1f}/s" if a_second >= 1 else f"{60 * a_second:.1f}/min"
 
 
 def printable(line: str) -> str:

@@ -99,6 +99,10 @@ class DatasetFolder(ResultFolder):
         """A path below the folder, relative to it."""
         return path.relative_to(self.path).as_posix()
 
+    def suffix(self, kind: str) -> str:
+        """What the names of the files of `kind` end in, with the dot."""
+        return self._suffixes[kind]
+
     def file(self, kind: str, name: str) -> Path:
         """Where the file of `kind` of the view `name` belongs."""
         return self._kind_folder(kind, name) / f"{name}{self._suffixes[kind]}"

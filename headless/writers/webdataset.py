@@ -13,6 +13,7 @@ from __future__ import annotations
 import io
 import itertools
 import json
+import re
 import tarfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -23,11 +24,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from dnerf_core.errors import OutputError
+from dnerf_core.errors import OutputError, brief
 from headless.annotations import read_mask
 from headless.plan import PlannedView, plan_subject
 from headless.workers import run_tasks
-from headless.writers.files import leftovers, make_folder, remove_files
+from headless.writers.files import leftovers, make_folder, output_error, remove_files
 from headless.writers.views import MAKE_AGAIN, read_gray16
 
 if TYPE_CHECKING:
@@ -39,6 +40,11 @@ SHARD_BYTES = 10**9
 
 MEMBERS = {"images": "image", "masks": "mask", "depth": "depth", "normals": "normal", "uncertainty": "uncertainty"}
 """What the files of each kind are called in a shard."""
+
+
+_NAME_PATTERN = r"[a-z]+-[0-9]{6}\.tar"
+_DELETE_INDEX = "delete it, and run again"
+_DELETE_BOTH = "delete it and index.json beside it, and run again"
 
 
 @dataclass(frozen=True)
@@ -69,13 +75,71 @@ def write_split(listing: Listing, split: str) -> None:
         for _ in run_tasks(([part] for part in parts), write, listing.workers):
             advance()
     index: dict[str, Any] = {
-        "shards": [{"file": part.name, "samples": len(part.views)} for part in parts],
+        "shards": [
+            {"file": part.name, "samples": len(part.views), "bytes": _whole_size(listing, part, place / FOLDER / part.name)}
+            for part in parts
+        ],
         "samples": sum(len(part.views) for part in parts),
     }
     if listing.labels is not None:
         index["labels"] = listing.labels.to_json()
     folder.write_once(folder.named(place / INDEX_NAME), (json.dumps(index, indent=1) + "\n").encode())
     remove_files(leftovers(place / FOLDER, {"index.json", *(part.name for part in parts)}.__contains__))
+
+
+def check_split(listing: Listing, split: str) -> None:
+    """Compare the shards of a split that is complete with its index: are they there, and as long as they were?
+
+    Raises:
+        OutputError: one is not, or the index cannot be read.
+    """
+    place = listing.folder.split_folder(split)
+    path = place / INDEX_NAME
+    try:
+        told = {str(shard["file"]): int(shard["bytes"]) for shard in json.loads(path.read_bytes())["shards"]}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise OutputError(f"{path}: expected the index of the shards, found {brief(str(error))}; {_DELETE_INDEX}") from error
+    for name in told:
+        if re.fullmatch(_NAME_PATTERN, name) is None:
+            raise OutputError(f"{path}: expected names such as {_name(split, 0)}, found {brief(name)}; {_DELETE_INDEX}")
+    for name, size in told.items():
+        shard = place / FOLDER / name
+        try:
+            found = f"{shard.stat().st_size} bytes"
+        except FileNotFoundError:
+            found = "none"
+        except OSError as error:
+            raise output_error(shard, error) from error
+        if found != f"{size} bytes":
+            raise OutputError(f"{shard}: expected {size} bytes, found {found}; {_DELETE_BOTH}")
+
+
+def _whole_size(listing: Listing, part: Part, path: Path) -> int:
+    """Bytes of a shard, after a look at its members' headers: one that an earlier run left may have been damaged since.
+
+    Raises:
+        OutputError: it is no tar, or its members are not those that it should have.
+    """
+    names = [f"{view.name}.{member}" for view, _ in _views(listing, part) for member in _member_names(listing)]
+    try:
+        size = path.stat().st_size
+        with tarfile.open(path, "r:") as tar:
+            found = [member.name for member in tar]
+            ended = tar.offset + 2 * tarfile.BLOCKSIZE <= size  # the two empty blocks after the last member
+    except tarfile.TarError as error:
+        raise OutputError(f"{path}: expected a whole shard, found a damaged one ({error}); {_DELETE_BOTH}") from error
+    except OSError as error:
+        raise output_error(path, error) from error
+    if found != names or not ended:
+        raise OutputError(f"{path}: expected {len(names)} members, found {len(found)} that are whole or others; {_DELETE_BOTH}")
+    return size
+
+
+def _member_names(listing: Listing) -> list[str]:
+    """What a view's members are called after its name, in order."""
+    suffixes = {"masks": ".png", "uncertainty": ".npy"}
+    kinds = listing.folder.kinds
+    return [f"{MEMBERS[kind]}{suffixes.get(kind) or listing.folder.suffix(kind)}" for kind in kinds] + ["json"]
 
 
 def shards(listing: Listing, split: str) -> list[Part]:
@@ -95,7 +159,11 @@ def shards(listing: Listing, split: str) -> list[Part]:
             filled = 0
         groups[-1] += [index for index, _ in views]
         filled += size
-    return [Part(f"{split or 'views'}-{number:06d}.tar", tuple(group)) for number, group in enumerate(groups)]
+    return [Part(_name(split, number), tuple(group)) for number, group in enumerate(groups)]
+
+
+def _name(split: str, number: int) -> str:
+    return f"{split or 'views'}-{number:06d}.tar"
 
 
 def _size(listing: Listing, view: PlannedView) -> int:
@@ -124,19 +192,20 @@ def _views(listing: Listing, part: Part) -> Iterator[tuple[PlannedView, int]]:
 
 
 def _members(listing: Listing, index: int, view: PlannedView) -> Iterator[tuple[str, bytes]]:
-    for kind in listing.folder.kinds:
+    *members, last = _member_names(listing)
+    for kind, member in zip(listing.folder.kinds, members, strict=True):
         path = listing.folder.file(kind, view.name)
-        member = f"{view.name}.{MEMBERS[kind]}"
         if kind == "masks":
-            yield f"{member}.png", _gray_png(listing, path)
+            data = _gray_png(listing, path)
         elif kind == "uncertainty":
-            yield f"{member}.npy", _half_npy(read_gray16(path))
+            data = _half_npy(read_gray16(path))
         else:
-            yield f"{member}{path.suffix}", path.read_bytes()
+            data = path.read_bytes()
+        yield f"{view.name}.{member}", data
     files = listing.folder.files_of(view)
     row = {key: value for key, value in listing.row(index, view).items() if key not in files}
     row |= {"image_size_px": [listing.plan.resolution_px] * 2, **view.camera.to_json()}
-    yield f"{view.name}.json", json.dumps(row).encode()
+    yield f"{view.name}.{last}", json.dumps(row).encode()
 
 
 def _half_npy(steps: NDArray[np.uint16]) -> bytes:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import tarfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +56,8 @@ def test_webdataset_reads_every_channel(fake_model: FakeModel, tmp_path: Path) -
         }
         assert not any(key.endswith(("file", "file_name")) for key in told)
     index = json.loads((tmp_path / "webdataset" / "index.json").read_text())
-    assert (index["samples"], index["shards"]) == (6, [{"file": "views-000000.tar", "samples": 6}])
+    size = shard.stat().st_size
+    assert (index["samples"], index["shards"]) == (6, [{"file": "views-000000.tar", "samples": 6, "bytes": size}])
     assert index["labels"]["labels"][1]["name"] == "hood"
 
 
@@ -163,3 +165,85 @@ def test_a_view_that_went_away_meanwhile_is_named(
     capsys.readouterr()
     assert render(tmp_path, "--format", "webdataset") == 1
     assert f"{path}: expected a file of s0001_v00, found none" in capsys.readouterr().err
+
+
+def truncated(data: bytes) -> bytes:
+    return data[: len(data) // 2]
+
+
+def longer(data: bytes) -> bytes:
+    return data + bytes(512)
+
+
+def scrambled(data: bytes) -> bytes:
+    """The first member's header does not add up."""
+    return b"x" * 100 + data[100:]
+
+
+def without_end(data: bytes) -> bytes:
+    """Every member whole, but what marks the end gone."""
+    end = max(index for index in range(0, len(data), 512) if any(data[index : index + 512])) + 512
+    return data[:end]
+
+
+@pytest.mark.parametrize("damage", [truncated, longer])
+def test_a_complete_set_with_a_damaged_shard_is_not_called_done(
+    fake_model: FakeModel, tmp_path: Path, capsys: pytest.CaptureFixture[str], damage: Callable[[bytes], bytes]
+) -> None:
+    assert render(tmp_path, "--format", "webdataset") == 0
+    before = contents(tmp_path)
+    shard, index = tmp_path / "webdataset" / "views-000000.tar", tmp_path / "webdataset" / "index.json"
+    whole = shard.read_bytes()
+    shard.write_bytes(damage(whole))
+    capsys.readouterr()
+    assert render(tmp_path, "--format", "webdataset") == 1
+    error = capsys.readouterr().err
+    assert error.startswith(f"error: {shard}: expected {len(whole)} bytes, found {len(damage(whole))} bytes; delete it")
+    assert error.count("\n") == 1
+    shard.unlink()
+    assert render(tmp_path, "--format", "webdataset") == 1
+    assert f"{shard}: expected {len(whole)} bytes, found none" in capsys.readouterr().err
+    index.unlink()
+    assert render(tmp_path, "--format", "webdataset") == 0
+    assert contents(tmp_path) == before
+
+
+@pytest.mark.parametrize("damage", [truncated, scrambled, without_end])
+def test_a_damaged_shard_of_an_earlier_run_is_found_before_it_is_listed(
+    fake_model: FakeModel, tmp_path: Path, capsys: pytest.CaptureFixture[str], damage: Callable[[bytes], bytes]
+) -> None:
+    assert render(tmp_path, "--format", "webdataset") == 0
+    before = contents(tmp_path)
+    shard, index = tmp_path / "webdataset" / "views-000000.tar", tmp_path / "webdataset" / "index.json"
+    shard.write_bytes(damage(shard.read_bytes()))
+    index.unlink()
+    capsys.readouterr()
+    assert render(tmp_path, "--format", "webdataset") == 1
+    error = capsys.readouterr().err
+    assert error.startswith(f"error: {shard}: expected ")
+    assert error.count("\n") == 1
+    assert not index.exists()
+    shard.unlink()
+    assert render(tmp_path, "--format", "webdataset") == 0
+    assert contents(tmp_path) == before
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("[", "expected the index"),
+        ('{"shards": [{}]}', "expected the index"),
+        ('{"shards": [{"file": "../a.tar", "bytes": 1}]}', "../a.tar"),
+    ],
+)
+def test_a_damaged_index_is_named(
+    fake_model: FakeModel, tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str, found: str
+) -> None:
+    assert render(tmp_path, "--format", "webdataset") == 0
+    index = tmp_path / "webdataset" / "index.json"
+    index.write_text(text)
+    capsys.readouterr()
+    assert render(tmp_path, "--format", "webdataset") == 1
+    error = capsys.readouterr().err
+    assert error.startswith(f"error: {index}: ")
+    assert found in error

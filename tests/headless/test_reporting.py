@@ -1,0 +1,64 @@
+"""What a command says while it works: a bar with rate and time left on a terminal, nothing elsewhere."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+
+import pytest
+
+from headless.reporting import told_rate
+
+SCRIPT = """
+import time
+from headless.reporting import Reporter
+with Reporter(as_json={as_json}).progress("views", 20) as advance:
+    for _ in range(20):
+        time.sleep(0.05)
+        advance()
+"""
+
+
+@pytest.mark.parametrize(
+    ("a_second", "told"), [(None, ""), (0.0, ""), (12.345, "12.3/s"), (1.0, "1.0/s"), (0.5, "30.0/min"), (1 / 600, "0.1/min")]
+)
+def test_rates_are_told_in_the_unit_that_reads_best(a_second: float | None, told: str) -> None:
+    assert told_rate(a_second) == told
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a pseudo-terminal")
+def test_a_terminal_sees_count_rate_and_time_left() -> None:
+    shown = on_terminal(SCRIPT.format(as_json=False))
+    assert re.search(r"views .* 1[0-9]/20 1[0-9]\.[0-9]/s 0:00:0[01]", shown), shown
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a pseudo-terminal")
+def test_json_has_no_bar_on_a_terminal_either() -> None:
+    assert on_terminal(SCRIPT.format(as_json=True)) == ""
+
+
+def test_there_is_no_bar_where_there_is_no_terminal() -> None:
+    done = subprocess.run([sys.executable, "-c", SCRIPT.format(as_json=False)], capture_output=True, timeout=60, check=True)
+    assert (done.stdout, done.stderr) == (b"", b"")
+
+
+def on_terminal(script: str) -> str:
+    """All that a script writes to its stderr, which is a terminal."""
+    leader, follower = os.openpty()
+    with subprocess.Popen([sys.executable, "-c", script], stderr=follower, env={**os.environ, "TERM": "xterm", "COLUMNS": "120"}):
+        os.close(follower)
+        shown = b""
+        while data := read_or_end(leader):
+            shown += data
+    os.close(leader)
+    return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", shown.decode())
+
+
+def read_or_end(terminal: int) -> bytes:
+    """The next bytes; none when the other side has gone, which Linux tells as an error."""
+    try:
+        return os.read(terminal, 4096)
+    except OSError:
+        return b""
