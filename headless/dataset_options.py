@@ -9,8 +9,9 @@ from typing import Any, Literal, TypeVar
 import click
 
 from dnerf_core.errors import UsageError, brief
+from headless import options
 from headless.channels import CHANNELS, DEFAULT_CHANNELS, Channel, parse_channels
-from headless.formats import FORMATS, NEEDED, Format, parse_formats
+from headless.formats import FORMATS, NEEDED, Format
 from headless.splits import parse_splits
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -47,17 +48,9 @@ def channels_option(function: F) -> F:
 
 
 def format_option(function: F) -> F:
-    """`--format`: what is written beside the folder."""
+    """`--format`: what is written beside the folder, which is always there."""
     text = f"Also write the views in other formats, of {','.join(FORMATS)}."
-    return click.option(
-        "--format",
-        "formats",
-        type=_Parsed("formats", parse_formats),
-        default="folder",
-        show_default=True,
-        metavar="LIST",
-        help=text,
-    )(function)
+    return options.formats_option(FORMATS, "folder", text, always=["folder"])(function)
 
 
 def check_formats(formats: tuple[Format, ...], channels: tuple[Channel, ...]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -126,6 +126,41 @@ class ShardType(click.ParamType[tuple[int, int]]):
                 f"expected a part such as 2/8, from 1/N to N/N with N up to {MAX_SHARDS}, found {brief(str(value))}", param, ctx
             )
         return int(match[1]), int(match[2])
+
+
+class FormatsType(click.ParamType[tuple[str, ...]]):
+    """Formats from text such as `ply,glb`; an option of this type may also be given several times, see `formats_option`."""
+
+    name = "formats"
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self.names = names
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, ...]:
+        parts = value if isinstance(value, tuple) else tuple(part.strip() for part in str(value).split(","))
+        for part in parts:
+            if part not in self.names:
+                self.fail(f"expected formats among {', '.join(self.names)}, found {brief(part)}", param, ctx)
+        return parts
+
+
+def formats_option(names: Sequence[str], default: str, help_text: str, always: Sequence[str] = ()) -> Callable[[F], F]:
+    """`--format`, `a,b` or given several times: a tuple of names, each once, in the order of `names`; those in `always` too."""
+
+    def joined(ctx: click.Context, param: click.Parameter, values: tuple[tuple[str, ...], ...]) -> tuple[str, ...]:
+        return tuple(name for name in names if name in always or any(name in value for value in values))
+
+    return click.option(
+        "--format",
+        "formats",
+        type=FormatsType(names),
+        multiple=True,
+        callback=joined,
+        default=(default,),
+        show_default=default,
+        metavar="LIST",
+        help=help_text,
+    )
 
 
 class FilledPath(click.Path):

@@ -49,7 +49,7 @@ class PointCloudCall:
 
 @click.command(
     "pointcloud",
-    epilog="\b\nExample:\n  dnerf-headless pointcloud --seeds 0-99 --points 2048 --format ply --format shapenetpart --output clouds",
+    epilog="\b\nExample:\n  dnerf-headless pointcloud --seeds 0-99 --points 2048 --format ply,shapenetpart --output clouds",
 )
 @options.model_option
 @click.option(
@@ -63,15 +63,7 @@ class PointCloudCall:
 @options.camera_options_from(yaw="-180:180", views=f"{DEFAULT_VIEWS}, or 1 where yaw and pitch are single values")
 @options.truncation_option
 @options.resolution_option
-@click.option(
-    "--format",
-    "formats",
-    type=click.Choice(FORMATS),
-    multiple=True,
-    default=("ply",),
-    show_default=True,
-    help="What to write; may be given several times.",
-)
+@options.formats_option(FORMATS, "ply", f"What to write, of {','.join(FORMATS)}.")
 @click.option(
     "--color",
     type=click.Choice(["rgb", "label"]),
@@ -207,5 +199,4 @@ def make_plan(call: PointCloudCall, source: CloudSource, described: dict[str, An
                 )
     if re.fullmatch(r"[A-Za-z][A-Za-z0-9_-]{0,63}", call.category) is None:
         raise UsageError(f"--category: expected a word of letters, digits, - and _, found {call.category!r}; rename it")
-    formats = tuple(kind for kind in FORMATS if kind in call.formats)
-    return CloudPlan(described, formats, call.color, call.voxel, call.points, call.category)
+    return CloudPlan(described, call.formats, call.color, call.voxel, call.points, call.category)

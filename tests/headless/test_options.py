@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 
+import click
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from dnerf_core.errors import UsageError
+from headless import options
 from headless.options import MAX_SEED, chosen_seeds, chosen_views, format_seeds, parse_range, parse_seeds
 
 
@@ -79,3 +81,30 @@ def test_a_single_direction_means_a_single_view() -> None:
     assert chosen_views(5, (15, 15), (0, 20)) == 5
     with pytest.raises(UsageError, match=r"--views 2: expected 1 for the single direction of --yaw 15"):
         chosen_views(2, (15, 15), None)
+
+
+@pytest.mark.parametrize(
+    ("args", "expected"),
+    [
+        ([], ("ply",)),
+        (["--format", "glb"], ("glb",)),
+        (["--format", "glb, ply"], ("ply", "glb")),
+        (["--format", "glb", "--format", "ply,npz", "--format", "glb"], ("ply", "npz", "glb")),
+    ],
+)
+def test_formats_come_in_a_list_or_one_by_one(args: list[str], expected: tuple[str, ...]) -> None:
+    found: list[tuple[str, ...]] = []
+
+    def show(formats: tuple[str, ...]) -> None:
+        found.append(formats)
+
+    command = click.command()(options.formats_option(("ply", "npz", "glb"), "ply", "")(show))
+    command.main(args, standalone_mode=False)
+    assert found == [expected]
+
+
+@pytest.mark.parametrize("text", ["", "ply,", "PLY", "ply glb"])
+def test_an_unknown_format_is_named(text: str) -> None:
+    command = click.command()(options.formats_option(("ply", "glb"), "ply", "")(lambda formats: None))
+    with pytest.raises(click.BadParameter, match="expected formats among ply, glb, found"):
+        command.main(["--format", text], standalone_mode=False)
