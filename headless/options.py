@@ -157,9 +157,8 @@ def formats_option(names: Sequence[str], default: str, help_text: str, always: S
         multiple=True,
         callback=joined,
         default=(default,),
-        show_default=default,
         metavar="LIST",
-        help=help_text,
+        help=f"{help_text}  [default: {default}]",
     )
 
 
