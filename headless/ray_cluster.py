@@ -11,9 +11,12 @@ import signal
 import socket
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
+from threading import Event, Thread
+from types import FrameType
 from typing import Any
 
 from dnerf_core.errors import DNeRFError, UsageError
@@ -123,7 +126,7 @@ def _named_cluster(address: str) -> Iterator[None]:
 
 @contextmanager
 def _connection(address: str, **options: Any) -> Iterator[None]:
-    """Ray's connection of this process, quiet, and with the command's own answer to SIGTERM."""
+    """Ray's connection of this process, without a word of Ray's own on the terminal."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     # Ray prints what it thinks of dead workers to stdout, which is for results; the engine tells of them itself
     os.environ.setdefault("RAY_DEDUP_LOGS_SKIP_REGEX", ".*")
@@ -131,21 +134,80 @@ def _connection(address: str, **options: Any) -> Iterator[None]:
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     import ray
 
-    handler = signal.getsignal(signal.SIGTERM)
-    try:
+    connect = partial(ray.init, address, log_to_driver=False, logging_level=logging.CRITICAL, **options)
+    with _Connection(connect, ray.shutdown) as link:
         try:
-            ray.init(address=address, log_to_driver=False, logging_level=logging.CRITICAL, **options)
-        except SystemExit:  # how Ray answers a SIGTERM from here on; the command has an answer of its own
-            signal.signal(signal.SIGTERM, handler)
-            signal.raise_signal(signal.SIGTERM)
-            raise
+            link.wait()
         except (OSError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
             raise _connection_error(address, error) from error
-        finally:
-            signal.signal(signal.SIGTERM, handler)
+        with _keeping_sigterm():
+            yield
+
+
+class _Connection:
+    """Ray's connection, made and ended by a thread that waits in between.
+
+    Ctrl-C and SIGTERM do not reach that thread, so that one which comes while a cluster is being started leaves no half of it behind;
+    and Ray leaves the answer to SIGTERM as it is. Processes of a cluster of this machine alone die with the thread that started them.
+    """
+
+    def __init__(self, connect: Callable[[], object], disconnect: Callable[[], object]) -> None:
+        self._connect, self._disconnect = connect, disconnect
+        self._tried, self._unwanted = Event(), Event()
+        self._error: Exception | None = None
+        self._thread = Thread(target=self._serve, name="ray", daemon=True)
+
+    def _serve(self) -> None:
+        try:
+            self._connect()
+        except Exception as error:  # whatever it is goes to the command's thread, which raises it
+            self._error = error
+        self._tried.set()
+        self._unwanted.wait()
+        self._disconnect()
+
+    def wait(self) -> None:
+        """Until there is a connection; raises what it failed with."""
+        self._tried.wait()
+        if self._error is not None:
+            raise self._error
+
+    def __enter__(self) -> _Connection:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._unwanted.set()
+        self._thread.join()
+
+
+@contextmanager
+def _keeping_sigterm() -> Iterator[None]:
+    """The command's own answer to SIGTERM, in place of Ray's, which prints a stack.
+
+    Where the signal ends Ray's waiting, Ray raises a plain KeyboardInterrupt in place of what the handler raised, which is put right.
+    """
+    handler = signal.getsignal(signal.SIGTERM)
+    raised: list[BaseException] = []
+
+    def answer(number: int, frame: FrameType | None) -> None:
+        assert callable(handler)
+        try:
+            handler(number, frame)
+        except BaseException as error:
+            raised.append(error)
+            raise
+
+    signal.signal(signal.SIGTERM, answer if callable(handler) else handler)
+    try:
         yield
+    except KeyboardInterrupt as error:
+        if raised and raised[0] is not error:
+            raise raised[0] from error
+        raise
     finally:
-        ray.shutdown()
+        if not raised:
+            signal.signal(signal.SIGTERM, handler)
 
 
 def _connection_error(address: str, error: Exception) -> DNeRFError:
