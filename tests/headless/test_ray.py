@@ -303,12 +303,12 @@ RAY_AGENTS = ("ray::DashboardAgent", "ray::RuntimeEnvAgent")
 """Of a killed cluster these try for a minute to tell it, then they end."""
 
 
-def still_running(mark: str, but: tuple[str, ...]) -> dict[int, str]:
-    """The processes that have `mark` in their environment, by pid, with their command lines."""
+def still_running(working_dir: Path, but: tuple[str, ...]) -> dict[int, str]:
+    """The processes of a working folder, by pid, with their command lines."""
     found = {}
     for process in Path("/proc").glob("[0-9]*"):
         try:
-            if mark.encode() in (process / "environ").read_bytes():
+            if (process / "cwd").readlink() == working_dir:
                 line = (process / "cmdline").read_text().replace("\0", " ").strip()
                 if not line.startswith(but):
                     found[int(process.name)] = line
@@ -317,9 +317,9 @@ def still_running(mark: str, but: tuple[str, ...]) -> dict[int, str]:
     return found
 
 
-def wait_for_the_end(mark: str, seconds: float, but: tuple[str, ...] = ()) -> None:
+def wait_for_the_end(working_dir: Path, seconds: float, but: tuple[str, ...] = ()) -> None:
     end = time.monotonic() + seconds
-    while left := still_running(mark, but):
+    while left := still_running(working_dir, but):
         assert time.monotonic() < end, left
         time.sleep(0.1)
 
@@ -330,11 +330,11 @@ def test_the_demo_with_a_cluster_of_its_own_interrupted_and_killed(tmp_path: Pat
     """Ctrl-C, then SIGKILL, then to the end: the folder of the threads, and no process and no file of Ray is left each time."""
     options = ["--seeds", "0-3", "--views", "2", "--resolution", "64", "--device", "cpu"]
     call = [sys.executable, "-m", "headless.cli", "render", *options]
-    mark, home = f"OF_TEST={tmp_path}", tmp_path / "home"
+    home = tmp_path / "home"
     home.mkdir()
     environment = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
-    environment |= {"PYTHONPATH": str(REPOSITORY), "HOME": str(home), "RAY_TMPDIR": str(short_folder), "OF_TEST": str(tmp_path)}
-    subprocess.run([*call, "-o", "threads"], cwd=tmp_path, env=environment, check=True, timeout=100)
+    environment |= {"PYTHONPATH": str(REPOSITORY), "HOME": str(home), "RAY_TMPDIR": str(short_folder)}
+    assert cli.run(["render", *options, "-o", str(tmp_path / "threads")]) == 0
     ray_call = [*call, "--engine", "ray", "--json", "-o", "out"]
 
     def until_a_view(number: signal.Signals) -> int:
@@ -347,18 +347,20 @@ def test_the_demo_with_a_cluster_of_its_own_interrupted_and_killed(tmp_path: Pat
                 break
         # Ctrl-C reaches every process of the terminal
         (os.killpg if number == signal.SIGINT else os.kill)(process.pid, number)
-        process.communicate(timeout=60)
-        return process.returncode
+        code = process.wait(60)
+        process.stdout.close()
+        return code
 
     assert until_a_view(signal.SIGINT) == 130
-    wait_for_the_end(mark, 3)
+    wait_for_the_end(tmp_path, 3)
     assert list(short_folder.iterdir()) == []
     assert not list((tmp_path / "out").rglob(".tmp-*"))
     assert until_a_view(signal.SIGKILL) == -signal.SIGKILL
-    wait_for_the_end(mark, 20, but=RAY_AGENTS)
-    for pid in still_running(mark, ()):
+    wait_for_the_end(tmp_path, 20, but=RAY_AGENTS)
+    for pid in still_running(tmp_path, but=()):
         os.kill(pid, signal.SIGKILL)
+    wait_for_the_end(tmp_path, 5)
     subprocess.run(ray_call, cwd=tmp_path, env=environment, check=True, timeout=100, stdout=subprocess.DEVNULL)
     assert files(tmp_path / "out") == files(tmp_path / "threads")
-    wait_for_the_end(mark, 3)
+    wait_for_the_end(tmp_path, 3)
     assert list(home.iterdir()) == []
