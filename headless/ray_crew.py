@@ -116,7 +116,7 @@ class Crew:
             if self._deaths_while_starting == MOST_TRIES:
                 raise DNeRFError(
                     f"--engine ray: expected actors to start, {MOST_TRIES} ended one after the other, the last because "
-                    f"{_reason(error)}; look at the nodes' memory and Ray's logs, then repeat the command"
+                    f"{_reason(error)}; look at the nodes' datasetnerf, memory and Ray's logs, then repeat the command"
                 ) from error
             ray.kill(actor)
             self._start()
