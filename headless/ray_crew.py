@@ -118,6 +118,7 @@ class Crew:
                     f"--engine ray: expected actors to start, {MOST_TRIES} ended one after the other, the last because "
                     f"{_reason(error)}; look at the nodes' datasetnerf, memory and Ray's logs, then repeat the command"
                 ) from error
+            self._reporter.warning(f"an actor died while it started, another one is started: {_reason(error)}")
             ray.kill(actor)
             self._start()
         else:
