@@ -10,7 +10,7 @@ import itertools
 import os
 import queue
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from threading import Event, Lock, Semaphore, Thread
 from typing import Generic, TypeVar
 
@@ -24,10 +24,14 @@ AHEAD = 3
 """Tasks a worker may be ahead of the reader of the results."""
 
 
+def usable_cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def default_workers() -> int:
     """A thread for each core that this process may use, up to `MOST_WORKERS`."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return min(cores, MOST_WORKERS)
+    return min(usable_cores(), MOST_WORKERS)
 
 
 class TaskBoard(Generic[T]):
@@ -65,7 +69,7 @@ class TaskBoard(Generic[T]):
 
 def run_tasks(
     groups: Iterable[Iterable[T]], work: Callable[[T], R], workers: int, *, in_order: bool = False
-) -> Iterator[tuple[T, R]]:
+) -> Generator[tuple[T, R], None, None]:
     """Every task with its result, as they get done by `workers` threads; or, `in_order`, as they were handed out.
 
     The first failure is raised here after every worker has ended its task; so is whatever ends the loop over the results, such as

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
@@ -16,15 +17,14 @@ from headless import dataset_options, options
 from headless.reporting import Reporter
 
 if TYPE_CHECKING:
-    from dnerf_core.model import Model
-    from dnerf_core.subject import Channel as EngineChannel
     from headless.channels import Channel
     from headless.dataset_options import Spacing
     from headless.formats import Format
     from headless.models import ModelFacts
     from headless.plan import ViewPlan
     from headless.splits import Splits
-    from headless.view_job import RenderView
+    from headless.view_job import MakeViews, ViewJob
+    from headless.view_writer import ViewWriter
     from headless.writers.card import Origin
     from headless.writers.views import DepthFormat
 
@@ -44,6 +44,7 @@ class RenderCall:
     truncation: float
     resolution: int | None
     device: str
+    engine: Literal["threads", "ray"]
     workers: int | None
     shard: tuple[int, int]
     exact: bool
@@ -66,6 +67,13 @@ class RenderCall:
 @options.truncation_option
 @options.resolution_option
 @options.device_option
+@click.option(
+    "--engine",
+    type=click.Choice(["threads", "ray"]),
+    default="threads",
+    show_default=True,
+    help="What makes views: threads of this process, or actors on the Ray cluster that RAY_ADDRESS names.",
+)
 @options.workers_option
 @options.shard_option
 @options.exact_option
@@ -100,13 +108,17 @@ def render(call: RenderCall, reporter: Reporter) -> None:
     from headless import models
     from headless.listing import Listing
     from headless.plan import WHOLE, Shard
+    from headless.ray_cluster import require_ray
     from headless.set_statistics import STATISTICS_NAME
     from headless.view_job import ViewJob
+    from headless.view_writer import ViewWriter
     from headless.workers import default_workers
     from headless.writers.card import CARD_NAME
-    from headless.writers.folder import SHEET_NAME, DatasetFolder
+    from headless.writers.folder import DatasetFolder
 
     started = time.monotonic()
+    if call.engine == "ray":
+        require_ray()
     seeds = options.chosen_seeds(call.seeds, call.subjects)
     facts = models.describe_model(call.model_name)
     plan = make_plan(call, seeds, facts)
@@ -121,40 +133,53 @@ def render(call: RenderCall, reporter: Reporter) -> None:
     origin = make_origin(call, facts)
     listing = Listing(plan, folder, facts.config.cameras, labels, reporter, workers=workers, formats=call.formats, origin=origin)
     step_px = max(1, round(plan.resolution_px / facts.config.rays.neural_resolution))
-    job = ViewJob(
-        plan, folder, facts.config.cameras, labels, reporter, listing, workers=workers, shard=shard, normal_step_px=step_px
-    )
+    writer = ViewWriter(plan, folder, facts.config.cameras, labels, step_px)
+    job = ViewJob(writer, reporter, listing, shard=shard)
     total = len(job.seeds) * plan.views
     told = {"command": "render", "output": str(call.output), "views": total}
     reporter.start(job.told_start, **told, views_missing=job.views_missing, plan=plan.to_json())
     if not facts.has_semantics and call.channels is None:
         reporter.warning(f"{plan.model_name}: the model has no semantic branch, so no masks and no labels.json are written")
     if job.views_missing:
-        model = models.load_model(call.model_name, call.device, exact=plan.exact)
-        with models.one_thread_a_view():
-            job.write(subject_maker(model, plan))
+        with opened_engine(call, writer, workers, reporter) as make_views:
+            job.write(make_views)
     elif job.files_missing():
         job.write()
     statistics = listing.statistics() if job.complete else {}
     if statistics:
         listing.tell(statistics)
-    seconds = time.monotonic() - started
+    tell_end(call, job, statistics, told, time.monotonic() - started, reporter)
+
+
+def tell_end(
+    call: RenderCall, job: ViewJob, statistics: dict[str, Any], told: dict[str, Any], seconds: float, reporter: Reporter
+) -> None:
+    """The summary of a job that went well.
+
+    Args:
+        statistics: of the whole set; empty where it is not complete.
+        told: what the start told, and the summary repeats.
+    """
+    from headless.plan import WHOLE
+    from headless.writers.folder import SHEET_NAME
+
+    plan, total = job.plan, len(job.seeds) * job.plan.views
     sheet = call.output / SHEET_NAME
     size = f"{plan.resolution_px} x {plan.resolution_px} px"
     done = "nothing to do, all there" if job.nothing_to_do else f"{job.views_written} written in {seconds:.1f} s"
-    part = "" if shard == WHOLE else f"part {shard}: "
+    part = "" if job.shard == WHOLE else f"part {job.shard}: "
     after = (
         f"look at {sheet}" if job.complete else "other parts are not done yet; the one that ends last writes the contact sheet"
     )
     shares = {label["name"]: label["share"] for label in statistics.get("labels", [])}
     told_labels = [f"labels: {', '.join(f'{name} {100 * share:.3g}%' for name, share in shares.items())}"] if shares else []
     rejected = statistics.get("rejected", 0)
-    told_rejected = [f"rejected as uncertain: {rejected} of {len(seeds) * plan.views} views"] if rejected else []
+    told_rejected = [f"rejected as uncertain: {rejected} of {len(plan.seeds) * plan.views} views"] if rejected else []
     reporter.summary(
         [f"{call.output}: {part}{total} views of {len(job.seeds)} subjects, {size}: {done}", *told_labels, *told_rejected, after],
         **told,
         subjects=len(job.seeds),
-        shard=str(shard),
+        shard=str(job.shard),
         complete=job.complete,
         views_written=job.views_written,
         empty_masks=statistics.get("empty_masks", job.empty_masks),
@@ -225,18 +250,24 @@ def chosen_channels(call: RenderCall, facts: ModelFacts) -> tuple[Channel, ...]:
     return tuple(channel for channel in asked if channel not in LABEL_CHANNELS)
 
 
-def subject_maker(model: Model, plan: ViewPlan) -> Callable[[int], RenderView]:
-    """From a seed to a function that sees the subject in the channels that the plan's files are made of."""
-    users: dict[EngineChannel, set[Channel]] = {
-        "rgb": {"rgb"},
-        "mask": {"mask"},
-        "depth": {"depth", "normal"},
-        "uncertainty": {"uncertainty"},
-    }
-    wanted = tuple(channel for channel, needed_by in users.items() if needed_by & set(plan.channels))
+@contextmanager
+def opened_engine(call: RenderCall, writer: ViewWriter, workers: int, reporter: Reporter) -> Iterator[MakeViews]:
+    """The engine that the call asks for, with its model or its cluster, for the length of the block.
 
-    def make(seed: int) -> RenderView:
-        subject = model.subject(seed, truncation=plan.truncation)
-        return lambda camera, size_px: subject.channels(camera, size_px, wanted)
+    Raises:
+        DNeRFError: the device, the model's file or the cluster cannot be used.
+    """
+    from headless import models
+    from headless.view_job import by_threads
+    from headless.view_source import ViewSource
 
-    return make
+    source = ViewSource(call.model_name, call.device, writer.plan)
+    if call.engine == "ray":
+        from headless.ray_engine import ray_engine
+
+        with ray_engine(writer, source, call.workers, reporter) as make_views:
+            yield make_views
+    else:
+        make_subject = source.open()
+        with models.one_thread_a_view():
+            yield by_threads(make_subject, workers)

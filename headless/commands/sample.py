@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from headless.dataset_options import Spacing
     from headless.models import ModelFacts
     from headless.plan import ViewPlan
-    from headless.view_job import RenderView
+    from headless.view_writer import RenderView
 
 DEFAULT_SEEDS = tuple(range(30))
 
@@ -81,7 +81,8 @@ def sample(call: SampleCall, reporter: Reporter) -> None:
     """
     from headless import models
     from headless.listing import Listing
-    from headless.view_job import ViewJob
+    from headless.view_job import ViewJob, by_threads
+    from headless.view_writer import ViewWriter
     from headless.workers import default_workers
     from headless.writers.folder import SHEET_NAME, DatasetFolder
 
@@ -96,14 +97,14 @@ def sample(call: SampleCall, reporter: Reporter) -> None:
     workers = call.workers or default_workers()
     cameras, unpainted = facts.config.cameras, not call.truth
     listing = Listing(plan, folder, cameras, labels, reporter, workers=workers, unpainted=unpainted)
-    job = ViewJob(plan, folder, cameras, labels, reporter, listing, expect_empty=unpainted, workers=workers)
+    job = ViewJob(ViewWriter(plan, folder, cameras, labels), reporter, listing, expect_empty=unpainted)
     total = len(seeds) * plan.views
     told = {"command": "sample", "output": str(call.output), "views": total}
     reporter.start(job.told_start, **told, views_missing=job.views_missing, plan=folder.record["plan"])
     if job.views_missing:
         model = models.load_model(call.model_name, call.device)
         with models.one_thread_a_view():
-            job.write(subject_maker(model, plan, truth=call.truth))
+            job.write(by_threads(subject_maker(model, plan, truth=call.truth), workers))
     elif job.files_missing():
         job.write()
     seconds = time.monotonic() - started

@@ -78,6 +78,10 @@ class DatasetFolder(ResultFolder):
             self.record["uncertainty"] = {"kind": kind, "encoding": "round(65535 u)"}
         self._there: dict[Path, set[str]] = {}
 
+    def __getstate__(self) -> dict[str, Any]:
+        """What another process needs of it: not which files this one has seen."""
+        return self.__dict__ | {"_there": {}}
+
     def top_leftovers(self) -> list[Path]:
         """Temporary files that interrupted runs left at the top of the folder and of those of its splits."""
         folders = [self.split_folder(split) for split in self.splits if split]
@@ -126,6 +130,18 @@ class DatasetFolder(ResultFolder):
             OutputError: it is a file, holds something else, or holds the results of another call.
         """
         self.check()
+        self.clear(seeds)
+        self.look()
+
+    def clear(self, seeds: Container[int] | None = None) -> None:
+        """Remove the temporary files of writers that were killed.
+
+        Args:
+            seeds: as `open` has it.
+
+        Raises:
+            OutputError: one cannot be removed.
+        """
         found = self.top_leftovers() if seeds is None else []
         for folder, suffix in self._view_folders():
             name = re.compile(rf"{VIEW_NAME_PATTERN}{re.escape(suffix)}")
@@ -136,7 +152,6 @@ class DatasetFolder(ResultFolder):
 
             found += leftovers(folder, is_ours)
         remove_files(found)
-        self.look()
 
     def look(self) -> None:
         """See which files are there now."""
@@ -156,6 +171,10 @@ class DatasetFolder(ResultFolder):
         """The kinds of file that the view `name` lacked when the folder was opened."""
         folder = self.split_folder(self.plan.split_of(seed_of(name)))
         return [kind for kind, suffix in self._suffixes.items() if f"{name}{suffix}" not in self._there[folder / kind]]
+
+    def lacking_kinds(self, name: str) -> list[str]:
+        """The kinds of file that the view `name` lacks now."""
+        return [kind for kind in self._suffixes if not self.file(kind, name).exists()]
 
     def files_of(self, view: PlannedView) -> dict[str, str]:
         """The view's files as a row of `metadata.jsonl` names them, relative to the folder that `metadata.jsonl` lies in.

@@ -21,7 +21,7 @@ from dnerf_core.camera import arc_cameras, cameras_from_json
 from dnerf_core.errors import CheckpointError, OutputError
 from dnerf_core.generator.config import CameraConfig
 from dnerf_core.labels import SHAPENET_CAR_LABELS, LabelSet
-from headless import cli, models, view_job
+from headless import cli, models, view_writer
 from headless.plan import view_generator
 from headless.reporting import Reporter
 from headless.writers import files
@@ -447,7 +447,7 @@ def test_a_large_plan_says_at_once_what_it_is(fake_model: FakeModel, tmp_path: P
         told.append((text, fields))
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(view_job, "plan_subject", no_cameras)
+    monkeypatch.setattr(view_writer, "plan_subject", no_cameras)
     monkeypatch.setattr(Reporter, "start", start)
     assert cli.run(["render", "--subjects", "10000", "--views", "3", "-o", str(tmp_path / "out")]) == 130
     [(text, fields)] = told
