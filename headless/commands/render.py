@@ -16,9 +16,12 @@ from headless import dataset_options, options
 from headless.reporting import Reporter
 
 if TYPE_CHECKING:
+    from dnerf_core.camera import Camera
     from dnerf_core.model import Model
     from dnerf_core.subject import Channel as EngineChannel
+    from dnerf_core.subject import PartialView
     from headless.channels import Channel
+    from headless.consistent_views import ChangeCount
     from headless.dataset_options import Spacing
     from headless.formats import Format
     from headless.models import ModelFacts
@@ -47,6 +50,7 @@ class RenderCall:
     workers: int | None
     shard: tuple[int, int]
     exact: bool
+    consistent: bool
     output: Path
     formats: tuple[Format, ...]
     channels: tuple[Channel, ...] | None
@@ -69,6 +73,11 @@ class RenderCall:
 @options.workers_option
 @options.shard_option
 @options.exact_option
+@click.option(
+    "--consistent",
+    is_flag=True,
+    help="Masks re-rendered from the labels that several views of a subject fuse to, so that its views agree more.",
+)
 @options.output_option("dnerf-out")
 @dataset_options.format_option
 @dataset_options.channels_option
@@ -98,6 +107,7 @@ def render(call: RenderCall, reporter: Reporter) -> None:
         DNeRFError: a wrong call, a model that cannot be used, or results that cannot be written.
     """
     from headless import models
+    from headless.consistent_views import ChangeCount
     from headless.listing import Listing
     from headless.plan import WHOLE, Shard
     from headless.set_statistics import STATISTICS_NAME
@@ -129,10 +139,11 @@ def render(call: RenderCall, reporter: Reporter) -> None:
     reporter.start(job.told_start, **told, views_missing=job.views_missing, plan=plan.to_json())
     if not facts.has_semantics and call.channels is None:
         reporter.warning(f"{plan.model_name}: the model has no semantic branch, so no masks and no labels.json are written")
+    changes = ChangeCount()
     if job.views_missing:
         model = models.load_model(call.model_name, call.device, exact=plan.exact)
         with models.one_thread_a_view():
-            job.write(subject_maker(model, plan))
+            job.write(subject_maker(model, plan, changes))
     elif job.files_missing():
         job.write()
     statistics = listing.statistics() if job.complete else {}
@@ -147,11 +158,13 @@ def render(call: RenderCall, reporter: Reporter) -> None:
         f"look at {sheet}" if job.complete else "other parts are not done yet; the one that ends last writes the contact sheet"
     )
     shares = {label["name"]: label["share"] for label in statistics.get("labels", [])}
-    told_labels = [f"labels: {', '.join(f'{name} {100 * share:.3g}%' for name, share in shares.items())}"] if shares else []
-    rejected = statistics.get("rejected", 0)
-    told_rejected = [f"rejected as uncertain: {rejected} of {len(seeds) * plan.views} views"] if rejected else []
+    relabelled = None if changes.share is None else round(changes.share, 6)
     reporter.summary(
-        [f"{call.output}: {part}{total} views of {len(job.seeds)} subjects, {size}: {done}", *told_labels, *told_rejected, after],
+        [
+            f"{call.output}: {part}{total} views of {len(job.seeds)} subjects, {size}: {done}",
+            *told_masks(relabelled, shares, statistics.get("rejected", 0), len(seeds) * plan.views),
+            after,
+        ],
         **told,
         subjects=len(job.seeds),
         shard=str(shard),
@@ -161,11 +174,24 @@ def render(call: RenderCall, reporter: Reporter) -> None:
         vanished=statistics.get("vanished", []),
         rejected=statistics.get("rejected", 0),
         label_shares=shares,
+        relabelled=relabelled,
         nothing_to_do=job.nothing_to_do,
         formats=list(call.formats),
         contact_sheet=str(sheet),
         seconds=round(seconds, 3),
     )
+
+
+def told_masks(relabelled: float | None, shares: dict[str, float], rejected: int, views: int) -> list[str]:
+    """What the summary says to people of the masks: labels that consistent ones changed in this run, shares of all, views rejected."""
+    lines = []
+    if relabelled is not None:
+        lines.append(f"consistent masks: {100 * relabelled:.3g}% of the part pixels of the views made now changed label")
+    if shares:
+        lines.append(f"labels: {', '.join(f'{name} {100 * share:.3g}%' for name, share in shares.items())}")
+    if rejected:
+        lines.append(f"rejected as uncertain: {rejected} of {views} views")
+    return lines
 
 
 def make_plan(call: RenderCall, seeds: tuple[int, ...], facts: ModelFacts) -> ViewPlan:
@@ -178,6 +204,7 @@ def make_plan(call: RenderCall, seeds: tuple[int, ...], facts: ModelFacts) -> Vi
 
     own_pitch = facts.config.cameras.pitch_deg
     channels = chosen_channels(call, facts)
+    check_consistent(call, facts, channels)
     return ViewPlan(
         model_name=facts.config.name,
         model_sha256=facts.sha256,
@@ -193,7 +220,24 @@ def make_plan(call: RenderCall, seeds: tuple[int, ...], facts: ModelFacts) -> Vi
         exact=call.exact,
         splits=call.splits,
         reject_uncertain=call.reject_uncertain,
+        consistent=call.consistent,
     )
+
+
+def check_consistent(call: RenderCall, facts: ModelFacts, channels: tuple[Channel, ...]) -> None:
+    """Refuse consistent masks where there are no masks.
+
+    Raises:
+        UsageError: the model has no semantic branch, or no mask is asked for.
+    """
+    if call.consistent and not facts.has_semantics:
+        raise UsageError(
+            f"--consistent: expected a model with a semantic branch, found none in {facts.config.name}; train one, or leave it out"
+        )
+    if call.consistent and "mask" not in channels:
+        raise UsageError(
+            f"--consistent: expected the channel mask among --channels, found {','.join(channels)}; add it, or leave --consistent out"
+        )
 
 
 def make_origin(call: RenderCall, facts: ModelFacts) -> Origin:
@@ -225,18 +269,29 @@ def chosen_channels(call: RenderCall, facts: ModelFacts) -> tuple[Channel, ...]:
     return tuple(channel for channel in asked if channel not in LABEL_CHANNELS)
 
 
-def subject_maker(model: Model, plan: ViewPlan) -> Callable[[int], RenderView]:
-    """From a seed to a function that sees the subject in the channels that the plan's files are made of."""
+def subject_maker(model: Model, plan: ViewPlan, changes: ChangeCount) -> Callable[[int], RenderView]:
+    """From a seed to a function that sees the subject in the channels that the plan's files are made of.
+
+    `changes` counts what becomes of the labels of consistent masks.
+    """
+    from headless.consistent_views import Relabelling, consistent_view
+
     users: dict[EngineChannel, set[Channel]] = {
         "rgb": {"rgb"},
         "mask": {"mask"},
-        "depth": {"depth", "normal"},
+        "depth": {"depth", "normal", "mask"} if plan.consistent else {"depth", "normal"},
         "uncertainty": {"uncertainty"},
     }
     wanted = tuple(channel for channel, needed_by in users.items() if needed_by & set(plan.channels))
 
     def make(seed: int) -> RenderView:
         subject = model.subject(seed, truncation=plan.truncation)
-        return lambda camera, size_px: subject.channels(camera, size_px, wanted)
+
+        def render(camera: Camera, size_px: int) -> PartialView:
+            return subject.channels(camera, size_px, wanted)
+
+        if not plan.consistent:
+            return render
+        return consistent_view(render, Relabelling(model, subject, plan.yaw_deg, plan.pitch_deg), changes)
 
     return make
