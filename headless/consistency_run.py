@@ -57,9 +57,9 @@ def score_folders(paths: Sequence[Path], textures: Path | None, row: int | None,
         ]
         write_bytes_whole(textures, textures_png("Line textures: one pixel row of every frame, in order", drawn, labels))
     compared = sum(result.compared for result in scored)
-    some = "" if compared == views else f" ({compared} of them)"
+    some = "" if compared == views else f", {compared} of them compared"
     lines = [
-        f"{', '.join(folders)}: {views} views of {len(objects)} objects{some} against each other",
+        f"{', '.join(folders)}: {views} views of {len(objects)} objects against each other{some}",
         *pooled.table(labels),
         *([] if textures is None else [f"look at {textures}"]),
     ]

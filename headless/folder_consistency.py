@@ -22,7 +22,7 @@ from headless.view_pairs import ANGLE_EDGES_DEG, angle_bin, compared_views, dire
 from headless.workers import run_tasks
 from headless.writers.folder import LABELS_NAME
 
-HELD_BYTES = 2**30
+HELD_BYTES = 2**29
 """Of depth and masks, while an object's views are compared; what does not fit is read again."""
 
 

@@ -16,7 +16,9 @@ from PIL import Image
 from dnerf_core.camera import Camera, cameras_from_json, cameras_to_json
 from dnerf_core.consistency import reprojection_agreement
 from dnerf_core.labels import LabelSet
-from headless import cli, folder_consistency, view_pairs
+from dnerf_core.pointcloud.views import DepthView
+from headless import cli, consistency_run, folder_consistency, view_pairs
+from headless.posed_folder import PosedFolder, PosedView
 from headless.view_pairs import angle_bin, compared_views, directions_from
 from headless.writers.views import read_depth, read_image, write_depth, write_image, write_mask
 from tests.headless.test_pointcloud import BALL_LABELS, ball_folder
@@ -197,9 +199,19 @@ def test_many_views_and_little_memory(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = ball_folder(tmp_path / "ball", seeds=False)
+    read: list[str] = []
+
+    class CountedFolder(PosedFolder):
+        def labelled(self, view: PosedView) -> DepthView:
+            read.append(view.name)
+            return super().labelled(view)
+
+    monkeypatch.setattr(consistency_run, "PosedFolder", CountedFolder)
     whole = summary(capsys, str(folder))
+    assert len(read) == 8
     monkeypatch.setattr(folder_consistency, "HELD_BYTES", 1)
     again = summary(capsys, str(folder))
+    assert len(read) > 8 + 28, "one view is held at a time, so each of the 28 pairs needs reading"
     assert {**whole, "seconds": 0} == {**again, "seconds": 0}
     monkeypatch.setattr(view_pairs, "MOST_VIEWS", 4)
     fewer = summary(capsys, str(folder))
