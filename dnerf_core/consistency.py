@@ -12,6 +12,7 @@ Convention: OpenCV cameras with normalised intrinsics, pixel centres at +0.5, pl
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -26,6 +27,44 @@ from dnerf_core.metrics import confusion_matrix, segmentation_scores
 
 TOLERANCE_SHARE = 0.01
 """Depth difference, as a share of the object's longest side, up to which two views see the same surface."""
+
+SeenLabels = tuple[Camera, NDArray[np.floating], NDArray[np.uint8]]
+"""A view as it is compared: camera, planar depth [H, W] and label ids [H, W]."""
+
+
+@dataclass(frozen=True, eq=False)
+class SurfaceBox:
+    """The box round what views see of an object, along the world's axes: corners float64 [3], world units; +inf and -inf where empty."""
+
+    low: NDArray[np.float64]
+    high: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, camera: Camera, depth_planar: NDArray[np.floating]) -> SurfaceBox:
+        """Round the points of one view's pixels with depth [H, W]."""
+        seen = np.isfinite(depth_planar)
+        if not seen.any():
+            return cls(np.full(3, np.inf), np.full(3, -np.inf))
+        points = camera.unproject(pixel_centers_uv((depth_planar.shape[1], depth_planar.shape[0]))[seen], depth_planar[seen])
+        return cls(points.min(axis=0), points.max(axis=0))
+
+    @classmethod
+    def round_all(cls, boxes: Sequence[SurfaceBox]) -> SurfaceBox:
+        """The box round several; empty without any."""
+        return cls(
+            np.min([np.full(3, np.inf), *(box.low for box in boxes)], axis=0),
+            np.max([np.full(3, -np.inf), *(box.high for box in boxes)], axis=0),
+        )
+
+    @property
+    def longest_side(self) -> float:
+        """World units; 0 where empty."""
+        return float((self.high - self.low).max()) if np.isfinite(self.low).all() else 0.0
+
+    @property
+    def middle(self) -> NDArray[np.float64]:
+        """Its centre [3]; the origin where empty."""
+        return (self.low + self.high) / 2 if np.isfinite(self.low).all() else np.zeros(3)
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,8 +85,13 @@ class Agreement:
 
         Background is no part: its few pixels with depth are where mask and depth end differently. They count against the parts.
         """
-        found = [iou for iou in segmentation_scores(self.confusion).iou_per_class[1:] if not math.isnan(iou)]
+        found = [iou for iou in self.iou_per_part if not math.isnan(iou)]
         return sum(found) / len(found) if found else math.nan
+
+    @property
+    def iou_per_part(self) -> tuple[float, ...]:
+        """IoU of the classes 1 .. C - 1; NaN for one that neither side has."""
+        return segmentation_scores(self.confusion).iou_per_class[1:]
 
     @property
     def accuracy(self) -> float:
@@ -60,9 +104,18 @@ class Agreement:
         return int(self.confusion.sum()) / self.object_pixels if self.object_pixels else 0.0
 
     @classmethod
+    def of_nothing(cls, num_classes: int) -> Agreement:
+        """Nothing compared yet."""
+        return cls(np.zeros((num_classes, num_classes), dtype=np.int64), 0)
+
+    def plus(self, other: Agreement) -> Agreement:
+        """That of the pixels of both."""
+        return Agreement(self.confusion + other.confusion, self.object_pixels + other.object_pixels)
+
+    @classmethod
     def pooled(cls, parts: Sequence[Agreement]) -> Agreement:
         """That of all pixels of several, at least one."""
-        return cls(np.sum([part.confusion for part in parts], axis=0), sum(part.object_pixels for part in parts))
+        return functools.reduce(cls.plus, parts)
 
 
 def reprojection_agreement(
@@ -96,18 +149,28 @@ def reprojection_agreement(
                 f"view {index}: expected a depth and a mask [H, W] of the same size, found {list(depth.shape)} and "
                 f"{list(mask.shape)}; resize one of them"
             )
-    tolerance = tolerance_share * _longest_side(cameras, depths)
-    confusion = np.zeros((num_classes, num_classes), dtype=np.int64)
-    object_pixels = 0
+    boxes = [SurfaceBox.of(camera, depth) for camera, depth in zip(cameras, depths, strict=True)]
+    tolerance = tolerance_share * SurfaceBox.round_all(boxes).longest_side
+    total = Agreement.of_nothing(num_classes)
     for a, b in pairs:
         if not (0 <= a < len(cameras) and 0 <= b < len(cameras)):
             raise UsageError(f"pairs: expected views 0 to {len(cameras) - 1}, found ({a}, {b}); choose others")
-        here, there = covisible_pixels(cameras[a], depths[a], cameras[b], depths[b], tolerance)
-        row, column = masks[a].reshape(-1)[here], masks[b].reshape(-1)[there]
-        told = (row != IGNORE_ID) & (column != IGNORE_ID)
-        confusion += confusion_matrix(row[told], column[told], num_classes)
-        object_pixels += int(np.isfinite(depths[a]).sum())
-    return Agreement(confusion, object_pixels)
+        one, other = ((cameras[index], depths[index], masks[index]) for index in (a, b))
+        total = total.plus(pair_agreement(one, other, num_classes, tolerance))
+    return total
+
+
+def pair_agreement(view: SeenLabels, other: SeenLabels, num_classes: int, tolerance: float) -> Agreement:
+    """The labels of one view carried into another; arguments as `reprojection_agreement` has them, `tolerance` in world units.
+
+    Raises:
+        AnnotationError: a mask has an id that is neither a class nor 255.
+    """
+    (camera, depth, mask), (other_camera, other_depth, other_mask) = view, other
+    here, there = covisible_pixels(camera, depth, other_camera, other_depth, tolerance)
+    row, column = mask.reshape(-1)[here], other_mask.reshape(-1)[there]
+    told = (row != IGNORE_ID) & (column != IGNORE_ID)
+    return Agreement(confusion_matrix(row[told], column[told], num_classes), int(np.isfinite(depth).sum()))
 
 
 def pairs_apart(count: int, step: int) -> list[tuple[int, int]]:
@@ -151,13 +214,3 @@ def line_texture(frames: Sequence[NDArray[np.uint8]], row: int) -> NDArray[np.ui
     if not 0 <= row < frames[0].shape[0]:
         raise UsageError(f"row: expected 0 to {frames[0].shape[0] - 1}, found {row}; choose another")
     return np.stack([frame[row] for frame in frames])
-
-
-def _longest_side(cameras: Sequence[Camera], depths: Sequence[NDArray[np.floating]]) -> float:
-    low, high = np.full(3, np.inf), np.full(3, -np.inf)
-    for camera, depth in zip(cameras, depths, strict=True):
-        seen = np.isfinite(depth)
-        if seen.any():
-            points = camera.unproject(pixel_centers_uv((depth.shape[1], depth.shape[0]))[seen], depth[seen])
-            low, high = np.minimum(low, points.min(axis=0)), np.maximum(high, points.max(axis=0))
-    return float((high - low).max()) if np.isfinite(low).all() else 0.0

@@ -140,16 +140,20 @@ def missing_classes(images: Sequence[AnnotatedImage], labels: LabelSet) -> list[
     return [label.name for label in labels.labels if counts[label.id] == 0]
 
 
-def read_mask(path: Path, labels: LabelSet, size_px: int) -> NDArray[np.uint8]:
-    """The label ids uint8 [S, S] of a painted mask.
+def read_mask(path: Path, labels: LabelSet, size_px: int | tuple[int, int], like: str = "image") -> NDArray[np.uint8]:
+    """The label ids uint8 [H, W] of a painted mask.
 
     Taken are: a palette image whose used colours are labels' (by colour, since editors reorder palettes) or whose palette is
     the gray ramp (by index); a gray image of ids; RGB; RGBA, where fully transparent is background.
 
+    Args:
+        size_px: the side, or (width, height).
+        like: what of the view has that size, for errors.
+
     Raises:
         AnnotationError: a file that cannot be read, of another size or kind, or with an id or colour that is no label's.
     """
-    mode, pixels, palette = _decoded(path, size_px)
+    mode, pixels, palette = _decoded(path, (size_px, size_px) if isinstance(size_px, int) else size_px, like)
     if palette is not None:
         return _ids_from_palette(pixels, palette, labels, path)
     if mode == "L":
@@ -157,15 +161,15 @@ def read_mask(path: Path, labels: LabelSet, size_px: int) -> NDArray[np.uint8]:
     return _ids_from_rgba(pixels, labels, path)
 
 
-def _decoded(path: Path, size_px: int) -> tuple[str, NDArray[np.uint8], NDArray[np.uint8] | None]:
+def _decoded(path: Path, size_px: tuple[int, int], like: str) -> tuple[str, NDArray[np.uint8], NDArray[np.uint8] | None]:
     """Mode, pixels and, of a palette image without transparency, the palette uint8 [256, 3]; other colour images as RGBA."""
     try:
         with Image.open(path, formats=("PNG",)) as image:
             # Before the pixels are read: a small file may claim a very large picture.
-            if image.size != (size_px, size_px):
+            if image.size != size_px:
                 width, height = image.size
                 raise AnnotationError(
-                    f"{path}: expected a mask of {size_px} x {size_px} px like its image, found {width} x {height}; "
+                    f"{path}: expected a mask of {size_px[0]} x {size_px[1]} px like its {like}, found {width} x {height}; "
                     "paint it at that size"
                 )
             image.load()

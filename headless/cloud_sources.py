@@ -2,33 +2,24 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from dnerf_core.camera import Camera, WorldUp, cameras_from_json
-from dnerf_core.errors import AnnotationError, UsageError
+from dnerf_core.camera import Camera, WorldUp
 from dnerf_core.generator.config import GeneratorConfig
 from dnerf_core.labels import LabelSet
 from dnerf_core.made_once import Once
 from dnerf_core.pointcloud.views import DepthView
-from headless.annotations import read_mask
 from headless.plan import ViewPlan, plan_subject
-from headless.writers.folder import CAMERAS_NAME, LABELS_NAME
-from headless.writers.views import read_depth, read_image
+from headless.posed_folder import PosedFolder, subject_name
 
 if TYPE_CHECKING:
     from dnerf_core.model import Model
 
 MakeView = Callable[[], DepthView]
-
-OBJECT_NAME = "object"
-"""What the cloud of a folder is called whose cameras do not say which subject they show."""
 
 
 class CloudSource(Protocol):
@@ -48,11 +39,6 @@ class CloudSource(Protocol):
 
     def views(self, name: str) -> list[MakeView]:
         """One call a view of an object; they may be called from several threads."""
-
-
-def subject_name(seed: int) -> str:
-    """The stem of a subject's files: `s0003`."""
-    return f"s{seed:04d}"
 
 
 @dataclass(frozen=True)
@@ -85,77 +71,28 @@ class ModelSource:
 
 
 @dataclass(frozen=True)
-class _FolderView:
-    name: str
-    camera: Camera
-
-
-@dataclass(frozen=True)
 class FolderSource:
-    """A folder with `cameras.json`, `images/NAME.png`, `depth/NAME.exr` or `.npy`, and, where there is a `labels.json`, `masks/NAME.png`.
+    """The views of a `PosedFolder`, each with its image."""
 
-    Views with a "seed" in cameras.json are of that subject; views without one are all of one object.
-    """
-
-    path: Path
-    sha256: str
-    labels: LabelSet | None
-    objects: dict[str, list[_FolderView]]
+    folder: PosedFolder
     world_up: WorldUp = "y"
 
     @classmethod
     def open(cls, path: Path) -> FolderSource:
-        """Read the folder's cameras and labels.
-
-        Raises:
-            UsageError: no cameras.json, or it cannot be used.
-            AnnotationError: labels.json cannot be used.
-        """
-        text = _read_text(path / CAMERAS_NAME)
-        cameras = cameras_from_json(text, str(path / CAMERAS_NAME))
-        seeds = {view["name"]: view.get("seed") for view in json.loads(text)["views"]}
-        objects: dict[str, list[_FolderView]] = {}
-        for name, camera in cameras.items():
-            seed = seeds[name]
-            stem = subject_name(seed) if isinstance(seed, int) and not isinstance(seed, bool) and seed >= 0 else OBJECT_NAME
-            if re.fullmatch(r"[^/\\\0]+", name) is None or name.startswith("."):
-                raise UsageError(f"{path / CAMERAS_NAME}: expected view names that are file names, found {name!r}; rename it")
-            objects.setdefault(stem, []).append(_FolderView(name, camera))
-        labels_path = path / LABELS_NAME
-        labels = LabelSet.from_json(_read_text(labels_path), str(labels_path)) if labels_path.exists() else None
-        return cls(path, hashlib.sha256(text.encode()).hexdigest(), labels, objects)
+        """See `PosedFolder.open`."""
+        return cls(PosedFolder.open(path))
 
     def to_json(self) -> dict[str, Any]:
         """As a record names it."""
-        return {"source": str(self.path.resolve()), "source_sha256": self.sha256}
+        return {"source": str(self.folder.path.resolve()), "source_sha256": self.folder.sha256}
+
+    @property
+    def labels(self) -> LabelSet | None:
+        return self.folder.labels
 
     @property
     def names(self) -> tuple[str, ...]:
-        return tuple(self.objects)
+        return tuple(self.folder.objects)
 
     def views(self, name: str) -> list[MakeView]:
-        return [partial(self._read, view) for view in self.objects[name]]
-
-    def _read(self, view: _FolderView) -> DepthView:
-        candidates = [self.path / "depth" / f"{view.name}{suffix}" for suffix in (".exr", ".npy")]
-        found = [candidate for candidate in candidates if candidate.exists()]
-        image = self.path / "images" / f"{view.name}.png"
-        for needed in [*([] if found else candidates[:1]), *([] if image.exists() else [image])]:
-            raise AnnotationError(f"{needed}: expected a file of the view {view.name!r}, found none; render the views with depth")
-        rgb = read_image(image)
-        mask = None
-        if self.labels is not None:
-            mask = read_mask(self.path / "masks" / f"{view.name}.png", self.labels, rgb.shape[1])
-        try:
-            return DepthView(view.camera, read_depth(found[0]), rgb, mask)
-        except UsageError as error:
-            raise AnnotationError(f"{found[0]}: {error}") from None
-
-
-def _read_text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(
-            f"{path}: expected a file of posed views, it cannot be read ({error}); give a folder of views"
-        ) from error
+        return [partial(self.folder.colored, view) for view in self.folder.objects[name]]

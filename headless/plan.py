@@ -54,6 +54,7 @@ class ViewPlan:
         exact: whether views are the literal method's, see `Model.load`.
         splits: what subjects are dealt out to.
         reject_uncertain: share of the views, the most uncertain ones, that no list names.
+        consistent: whether masks take their labels from several views of their subject, see `consistent_views`.
     """
 
     model_name: str
@@ -70,6 +71,7 @@ class ViewPlan:
     exact: bool = False
     splits: Splits = ()
     reject_uncertain: float = 0.0
+    consistent: bool = False
 
     @property
     def masks(self) -> bool:
@@ -109,6 +111,7 @@ OPTION_NAMES = {
     "exact": "--exact",
     "splits": "--splits",
     "reject_uncertain": "--reject-uncertain",
+    "consistent": "--consistent",
     "between": "--between",
     "path": "--path",
     "path_sha256": "--path (the file's content)",

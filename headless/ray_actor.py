@@ -15,9 +15,8 @@ from pathlib import Path
 from dnerf_core import __version__
 from dnerf_core.errors import DNeRFError, OutputError, UsageError
 from headless import models
-from headless.view_job import MadeView
 from headless.view_source import ViewSource
-from headless.view_writer import ViewWriter
+from headless.view_writer import MadeView, ViewWriter
 from headless.workers import run_tasks
 from headless.writers.result_folder import RECORD_NAME
 
@@ -90,11 +89,11 @@ class SubjectActor:
         lacking = {name: writer.folder.lacking_kinds(name) for name in names}
         for view in writer.subject(seed):
             if view.name in names and not lacking[view.name]:
-                yield view, writer.is_empty(view)
+                yield writer.made(view)
         tasks = writer.tasks(seed, self._make_subject, lambda name: lacking.get(name, []))
         with models.one_thread_a_view(), closing(run_tasks([tasks], writer.make, self._work.view_threads)) as results:
-            for task, empty in results:
-                yield task.view, empty
+            for _, made in results:
+                yield made
 
 
 def _enter(folder: Path, *, needed: bool) -> None:

@@ -13,7 +13,7 @@ from dnerf_core import __version__
 from dnerf_core.errors import DNeRFError
 from headless.ray_actor import ActorWork, SubjectActor
 from headless.reporting import Reporter
-from headless.view_job import MadeView
+from headless.view_writer import MadeView
 
 MOST_TRIES = 3
 """Actors that may die in one subject, or one after the other while they start, before the job is given up."""
@@ -128,7 +128,7 @@ class Crew:
     def _take_view(self, made: Any) -> Iterator[MadeView]:
         actor, subject = self._busy[made]
         try:
-            view, empty = ray.get(next(made))
+            one: MadeView = ray.get(next(made))
         except StopIteration:
             del self._busy[made]
             self._idle.append(actor)
@@ -140,8 +140,8 @@ class Crew:
             self._lose(subject, error)
             self._start()
         else:
-            subject.left.discard(view.name)
-            yield view, empty
+            subject.left.discard(one.view.name)
+            yield one
 
     def _lose(self, subject: Subject, error: Exception) -> None:
         """An actor has died in a subject: what is left of it waits for another one."""

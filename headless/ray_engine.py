@@ -11,9 +11,9 @@ from headless.plan import view_names
 from headless.ray_actor import ActorWork
 from headless.ray_cluster import joined
 from headless.reporting import Reporter
-from headless.view_job import MadeView, MakeViews
+from headless.view_job import MakeViews
 from headless.view_source import ViewSource
-from headless.view_writer import ViewWriter
+from headless.view_writer import MadeView, ViewWriter
 
 
 @contextmanager

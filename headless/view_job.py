@@ -9,15 +9,14 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 
 from dnerf_core.errors import OutputError
+from headless.consistent_views import LabelChanges
 from headless.listing import Listing
 from headless.plan import WHOLE, PlannedView, Shard, view_names
 from headless.reporting import Reporter
-from headless.view_writer import MakeSubject, ViewWriter
+from headless.view_writer import MadeView, MakeSubject, ViewWriter
 from headless.workers import run_tasks
 from headless.writers.folder import CAMERAS_NAME, LABELS_NAME, cameras_lines, labels_json
 
-MadeView = tuple[PlannedView, bool]
-"""A view whose files are on disk, and whether its mask is all background."""
 MakeViews = Callable[[ViewWriter, Sequence[int]], Generator[MadeView, None, None]]
 """An engine: makes and writes what these subjects lack, and gives each view when it is done."""
 
@@ -29,6 +28,7 @@ class ViewJob:
         views_missing: views that lacked a file when the folder was opened.
         views_written: views that have been completed.
         empty_masks: of these, those whose mask is all background.
+        changes: what became of their labels, where masks are consistent.
         nothing_to_do: whether nothing was written.
     """
 
@@ -52,6 +52,7 @@ class ViewJob:
         self.seeds = shard.seeds(self.plan)
         self.views_written = 0
         self.empty_masks = 0
+        self.changes = LabelChanges()
         self.nothing_to_do = True
         self.views_missing = self._missing(self.seeds)
 
@@ -128,10 +129,12 @@ class ViewJob:
         """Have the views made and written that are missing; a failed one ends the job by its error."""
         seeds = [seed for seed in self.seeds if self._missing([seed])]
         with self.reporter.progress("views", self.views_missing) as advance, closing(make_views(self.writer, seeds)) as made:
-            for view, empty in made:
+            for one in made:
+                view = one.view
                 self.views_written += 1
+                self.changes = self.changes.plus(one.changes)
                 self.reporter.event("view", name=view.name, seed=view.seed, view=view.view)
-                if empty and not self.expect_empty:
+                if one.empty and not self.expect_empty:
                     self.empty_masks += 1
                     self.reporter.warning(f"{view.name}: the mask is empty, every pixel is background", name=view.name)
                 advance()
@@ -143,7 +146,7 @@ def by_threads(make_subject: MakeSubject, workers: int) -> MakeViews:
     def make_views(writer: ViewWriter, seeds: Sequence[int]) -> Generator[MadeView, None, None]:
         subjects = (writer.tasks(seed, make_subject, writer.folder.missing_kinds) for seed in seeds)
         with closing(run_tasks(subjects, writer.make, workers)) as results:
-            for task, empty in results:
-                yield task.view, empty
+            for _, made in results:
+                yield made
 
     return make_views

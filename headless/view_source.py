@@ -7,12 +7,15 @@ from typing import TYPE_CHECKING
 
 from dnerf_core.errors import CheckpointError
 from headless import models
+from headless.consistent_views import Relabelling, consistent_view
 from headless.plan import ViewPlan
 from headless.view_writer import MakeSubject, RenderView
 
 if TYPE_CHECKING:
+    from dnerf_core.camera import Camera
     from dnerf_core.model import Model
     from dnerf_core.subject import Channel as EngineChannel
+    from dnerf_core.subject import PartialView
     from headless.channels import Channel
 
 
@@ -59,13 +62,17 @@ def subject_maker(model: Model, plan: ViewPlan) -> MakeSubject:
     users: dict[EngineChannel, set[Channel]] = {
         "rgb": {"rgb"},
         "mask": {"mask"},
-        "depth": {"depth", "normal"},
+        "depth": {"depth", "normal", "mask"} if plan.consistent else {"depth", "normal"},
         "uncertainty": {"uncertainty"},
     }
     wanted = tuple(channel for channel, needed_by in users.items() if needed_by & set(plan.channels))
 
     def make(seed: int) -> RenderView:
         subject = model.subject(seed, truncation=plan.truncation)
-        return lambda camera, size_px: subject.channels(camera, size_px, wanted)
+
+        def render(camera: Camera, size_px: int) -> PartialView:
+            return subject.channels(camera, size_px, wanted)
+
+        return consistent_view(render, Relabelling(model, subject, plan.yaw_deg, plan.pitch_deg)) if plan.consistent else render
 
     return make

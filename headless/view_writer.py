@@ -15,6 +15,7 @@ from dnerf_core.labels import LabelSet
 from dnerf_core.made_once import Once
 from dnerf_core.rendering.normals import normals_from_depth
 from headless.annotations import read_mask
+from headless.consistent_views import NO_CHANGES, LabelChanges, RelabelledView
 from headless.plan import PlannedView, ViewPlan, plan_subject
 from headless.writers.folder import DatasetFolder
 from headless.writers.views import write_depth, write_image, write_mask, write_normals, write_uncertainty
@@ -23,10 +24,19 @@ if TYPE_CHECKING:
     from dnerf_core.subject import PartialView
 
 T = TypeVar("T", bound=np.generic)
-RenderView = Callable[..., "PartialView"]
+RenderView = Callable[..., "PartialView | RelabelledView"]
 """`render(camera, size_px)` of one subject, with all channels of the plan."""
 MakeSubject = Callable[[int], RenderView]
 """From a seed to its subject."""
+
+
+@dataclass(frozen=True)
+class MadeView:
+    """A view whose files are on disk, whether its mask is all background, and what became of its labels where masks are consistent."""
+
+    view: PlannedView
+    empty: bool
+    changes: LabelChanges = NO_CHANGES
 
 
 @dataclass(frozen=True)
@@ -67,26 +77,29 @@ class ViewWriter:
             if kinds := missing_kinds(view.name):
                 yield ViewTask(subject, view, kinds)
 
-    def make(self, task: ViewTask) -> bool:
-        """Render a view and write its missing files; returns whether its mask is all background.
+    def make(self, task: ViewTask) -> MadeView:
+        """Render a view and write its missing files.
 
         Raises:
             OutputError: a file cannot be written.
         """
-        return self._write(task.view, task.kinds, task.subject.value(task.view.camera, self.plan.resolution_px))
+        seen = task.subject.value(task.view.camera, self.plan.resolution_px)
+        self._write(task.view, task.kinds, seen)
+        empty = seen.mask is not None and not seen.mask.any()
+        return MadeView(task.view, empty, seen.changes) if isinstance(seen, RelabelledView) else MadeView(task.view, empty)
 
-    def is_empty(self, view: PlannedView) -> bool:
-        """Whether the mask of a view that is there is all background.
+    def made(self, view: PlannedView) -> MadeView:
+        """A view that is there already.
 
         Raises:
             AnnotationError: it cannot be read.
         """
         if self.labels is None or "masks" not in self.folder.kinds:
-            return False
-        return not read_mask(self.folder.file("masks", view.name), self.labels, self.plan.resolution_px).any()
+            return MadeView(view, empty=False)
+        mask = read_mask(self.folder.file("masks", view.name), self.labels, self.plan.resolution_px)
+        return MadeView(view, empty=not mask.any())
 
-    def _write(self, view: PlannedView, kinds: list[str], seen: PartialView) -> bool:
-        """Write the missing files of one view; returns whether its mask is all background."""
+    def _write(self, view: PlannedView, kinds: list[str], seen: PartialView | RelabelledView) -> None:
         if "images" in kinds:
             write_image(self.folder.file("images", view.name), self._given(seen.rgb, "an image", view))
         if "masks" in kinds and self.labels is not None:
@@ -103,7 +116,6 @@ class ViewWriter:
             write_normals(self.folder.file("normals", view.name), normals_from_depth(depth, view.camera, self.normal_step_px))
         if "uncertainty" in kinds:
             write_uncertainty(self.folder.file("uncertainty", view.name), self._given(seen.uncertainty, "uncertainty", view))
-        return seen.mask is not None and not seen.mask.any()
 
     def _given(self, channel: NDArray[T] | None, what: str, view: PlannedView) -> NDArray[T]:
         if channel is None:

@@ -28,7 +28,7 @@ from dnerf_core.metrics import (
     silhouette_iou,
 )
 from dnerf_core.model import Model
-from dnerf_core.subject import LabeledView
+from dnerf_core.subject import LabeledView, Subject
 
 TRUTH_YAW_DEG = (-180.0, 180.0)
 TRUTH_PITCH_DEG = (5.0, 30.0)
@@ -131,12 +131,29 @@ def compare(view: LabeledView, truth: TruthView, length: float) -> TruthScores:
     )
 
 
-def score_views(model: Model, seeds: Sequence[int], cameras: Callable[[int], Sequence[Camera]]) -> Iterator[ScoredView]:
+@dataclass(frozen=True, eq=False)
+class SeenView:
+    """A view while it is scored: which one, the subject, what was rendered and the exact mask uint8 [H, W]."""
+
+    seed: int
+    view: int
+    subject: Subject
+    rendered: LabeledView
+    true_mask: NDArray[np.uint8]
+
+
+def score_views(
+    model: Model,
+    seeds: Sequence[int],
+    cameras: Callable[[int], Sequence[Camera]],
+    observe: Callable[[SeenView], None] | None = None,
+) -> Iterator[ScoredView]:
     """Score views one at a time, at the model's own size; a subject is made once, and only numbers are kept.
 
     Args:
         model: one that `require_truth` lets pass.
         cameras: from where a seed's subject is seen.
+        observe: shown each view before its scores are given.
     """
     size, with_masks = model.config.image_size, scored_labels(model) is not None
     for seed in seeds:
@@ -147,6 +164,8 @@ def score_views(model: Model, seeds: Sequence[int], cameras: Callable[[int], Seq
             confusion = None
             if with_masks and rendered.mask is not None:
                 confusion = confusion_matrix(truth.mask[0].numpy(), rendered.mask, SHAPENET_CAR_LABELS.num_classes)
+            if observe is not None:
+                observe(SeenView(seed, number, subject, rendered, truth.mask[0].numpy()))
             yield ScoredView(seed, number, camera, compare(rendered, truth, length), confusion)
 
 

@@ -1,4 +1,7 @@
-"""Masks re-rendered from the fused labels, so that views agree (beyond the paper; numpy only)."""
+"""Masks re-rendered from the fused labels, so that views agree (beyond the paper; numpy only).
+
+The labels of some views are fused to votes on voxels; any view of that object, of those or another, then takes its labels from them.
+"""
 
 from __future__ import annotations
 
@@ -17,36 +20,62 @@ from dnerf_core.pointcloud.voxels import VoxelSums, voxel_corners, voxel_keys
 def consistent_masks(
     views: Sequence[DepthView], num_classes: int, options: FusionOptions | None = None
 ) -> list[NDArray[np.uint8]]:
-    """Each view's mask with every part pixel's label decided by all views.
+    """Each view's mask with every part pixel's label decided by all views: `relabelled` by their `fused_votes`, which have the arguments.
+
+    Raises:
+        UsageError: no views, or one has no mask.
+    """
+    votes = fused_votes(views, num_classes, options)
+    return [relabelled(view, votes) for view in views]
+
+
+def fused_votes(views: Sequence[DepthView], num_classes: int, options: FusionOptions | None = None) -> VoxelSums:
+    """What views say of each place, on voxels; the same bit for bit whatever the views' order.
+
+    Args:
+        views: of one object at rest, at least one, with masks.
+        num_classes: with background.
+        options: of the fusion; its `voxel` is how far a vote reaches, `points` is not read.
+
+    Raises:
+        UsageError: no views, or one has no mask.
+    """
+    _require_masks(views)
+    options = options or FusionOptions()
+    pieces = surface_points(views, options)
+    voxel = options.voxel
+    if voxel is None:
+        # without a surface there are no votes, and no size to tell the voxels' from
+        voxel = default_voxel(views, pieces) if any(view.has_surface().any() for view in views) else 1.0
+    return functools.reduce(VoxelSums.plus, (piece.sums(voxel, num_classes) for piece in pieces))
+
+
+def relabelled(view: DepthView, votes: VoxelSums) -> NDArray[np.uint8]:
+    """A view's mask with every part pixel's label decided by the votes.
 
     A pixel is back-projected by its own depth, and takes the class with most votes there: those of the eight voxels round the place,
     weighted by how near their centres are (trilinear). Background stays background, and the other way round, so silhouettes do not
     move; a pixel at whose place nothing was fused, such as a flying one, keeps its label.
 
     Args:
-        views: of one object at rest, with masks.
-        num_classes: with background.
-        options: of the fusion whose votes these are; its `voxel` is how far a vote reaches, `points` is not read.
+        view: with a mask, of the object that the votes are of.
+        votes: see `fused_votes`.
 
     Raises:
-        UsageError: a view has no mask.
+        UsageError: the view has no mask.
     """
-    if any(view.mask is None for view in views):
-        raise UsageError("views: expected masks in all of them, found one without; leave it out")
-    options = options or FusionOptions()
-    pieces = surface_points(views, options)
-    voxel = options.voxel or default_voxel(views, pieces)
-    sums = functools.reduce(VoxelSums.plus, (piece.sums(voxel, num_classes) for piece in pieces))
-    return [_relabelled(view, sums) for view in views]
-
-
-def _relabelled(view: DepthView, sums: VoxelSums) -> NDArray[np.uint8]:
+    _require_masks([view])
     assert view.mask is not None
     pixels = view.has_surface()
-    votes = votes_at(view.points_of(pixels), sums)
+    there = votes_at(view.points_of(pixels), votes)
     mask = view.mask.copy()
-    mask[pixels] = np.where(votes.any(axis=1), votes.argmax(axis=1), view.mask[pixels])
+    mask[pixels] = np.where(there.any(axis=1), there.argmax(axis=1), view.mask[pixels])
     return mask
+
+
+def _require_masks(views: Sequence[DepthView]) -> None:
+    if any(view.mask is None for view in views):
+        raise UsageError("views: expected masks in all of them, found one without; leave it out")
 
 
 def votes_at(points: NDArray[np.float64], sums: VoxelSums) -> NDArray[np.float64]:

@@ -37,10 +37,7 @@ class DepthView:
 
     def __post_init__(self) -> None:
         depth = self.depth_planar
-        if depth.ndim != 2 or not np.issubdtype(depth.dtype, np.floating):
-            raise UsageError(f"depth_planar: expected floats [H, W], found {depth.dtype} {list(depth.shape)}; pass one image")
-        if not (depth > 0).all():  # false for NaN, too
-            raise UsageError("depth_planar: expected depths above 0, +inf at background, found others; set background to inf")
+        check_depth(depth)
         for name, array, shape in (("rgb", self.rgb, (*depth.shape, 3)), ("mask", self.mask, depth.shape)):
             if array is not None and (array.dtype != np.uint8 or array.shape != shape):
                 raise UsageError(
@@ -49,6 +46,13 @@ class DepthView:
                 )
         if self.sample_px < 1:
             raise UsageError(f"sample_px: expected at least 1 pixel, found {self.sample_px}; 1 means depth at full resolution")
+
+    @classmethod
+    def without_picture(
+        cls, camera: Camera, depth_planar: NDArray[np.floating], mask: NDArray[np.uint8], sample_px: int = 1
+    ) -> DepthView:
+        """A view for what reads depth and labels only: its picture is black, and takes no memory."""
+        return cls(camera, depth_planar, np.broadcast_to(np.uint8(0), (*depth_planar.shape, 3)), mask, sample_px)
 
     @property
     def size_px(self) -> tuple[int, int]:
@@ -70,3 +74,16 @@ class DepthView:
         """bool [H, W], where a point can come from: finite depth, and a part where there is a mask (255 is a part without label)."""
         finite = np.isfinite(self.depth_planar)
         return finite if self.mask is None else finite & (self.mask != 0)
+
+
+def check_depth(depth_planar: NDArray[np.floating]) -> None:
+    """Refuse what is no planar depth of one picture.
+
+    Raises:
+        UsageError: another type or shape, or a depth that is NaN, zero or negative.
+    """
+    if depth_planar.ndim != 2 or not np.issubdtype(depth_planar.dtype, np.floating):
+        found = f"{depth_planar.dtype} {list(depth_planar.shape)}"
+        raise UsageError(f"depth_planar: expected floats [H, W], found {found}; pass one image")
+    if not (depth_planar > 0).all():  # false for NaN, too
+        raise UsageError("depth_planar: expected depths above 0, +inf at background, found others; set background to inf")

@@ -48,6 +48,7 @@ class RenderCall:
     workers: int | None
     shard: tuple[int, int]
     exact: bool
+    consistent: bool
     output: Path
     formats: tuple[Format, ...]
     channels: tuple[Channel, ...] | None
@@ -77,6 +78,11 @@ class RenderCall:
 @options.workers_option
 @options.shard_option
 @options.exact_option
+@click.option(
+    "--consistent",
+    is_flag=True,
+    help="Masks re-rendered from the labels that several views of a subject fuse to, so that its views agree more.",
+)
 @options.output_option("dnerf-out")
 @dataset_options.format_option
 @dataset_options.channels_option
@@ -172,11 +178,13 @@ def tell_end(
         f"look at {sheet}" if job.complete else "other parts are not done yet; the one that ends last writes the contact sheet"
     )
     shares = {label["name"]: label["share"] for label in statistics.get("labels", [])}
-    told_labels = [f"labels: {', '.join(f'{name} {100 * share:.3g}%' for name, share in shares.items())}"] if shares else []
-    rejected = statistics.get("rejected", 0)
-    told_rejected = [f"rejected as uncertain: {rejected} of {len(plan.seeds) * plan.views} views"] if rejected else []
+    relabelled = None if job.changes.share is None else round(job.changes.share, 6)
     reporter.summary(
-        [f"{call.output}: {part}{total} views of {len(job.seeds)} subjects, {size}: {done}", *told_labels, *told_rejected, after],
+        [
+            f"{call.output}: {part}{total} views of {len(job.seeds)} subjects, {size}: {done}",
+            *told_masks(relabelled, shares, statistics.get("rejected", 0), len(plan.seeds) * plan.views),
+            after,
+        ],
         **told,
         subjects=len(job.seeds),
         shard=str(job.shard),
@@ -186,11 +194,24 @@ def tell_end(
         vanished=statistics.get("vanished", []),
         rejected=statistics.get("rejected", 0),
         label_shares=shares,
+        relabelled=relabelled,
         nothing_to_do=job.nothing_to_do,
         formats=list(call.formats),
         contact_sheet=str(sheet),
         seconds=round(seconds, 3),
     )
+
+
+def told_masks(relabelled: float | None, shares: dict[str, float], rejected: int, views: int) -> list[str]:
+    """What the summary says to people of the masks: labels that consistent ones changed in this run, shares of all, views rejected."""
+    lines = []
+    if relabelled is not None:
+        lines.append(f"consistent masks: {100 * relabelled:.3g}% of the part pixels of the views made now changed label")
+    if shares:
+        lines.append(f"labels: {', '.join(f'{name} {100 * share:.3g}%' for name, share in shares.items())}")
+    if rejected:
+        lines.append(f"rejected as uncertain: {rejected} of {views} views")
+    return lines
 
 
 def make_plan(call: RenderCall, seeds: tuple[int, ...], facts: ModelFacts) -> ViewPlan:
@@ -203,6 +224,7 @@ def make_plan(call: RenderCall, seeds: tuple[int, ...], facts: ModelFacts) -> Vi
 
     own_pitch = facts.config.cameras.pitch_deg
     channels = chosen_channels(call, facts)
+    check_consistent(call, facts, channels)
     return ViewPlan(
         model_name=facts.config.name,
         model_sha256=facts.sha256,
@@ -218,7 +240,24 @@ def make_plan(call: RenderCall, seeds: tuple[int, ...], facts: ModelFacts) -> Vi
         exact=call.exact,
         splits=call.splits,
         reject_uncertain=call.reject_uncertain,
+        consistent=call.consistent,
     )
+
+
+def check_consistent(call: RenderCall, facts: ModelFacts, channels: tuple[Channel, ...]) -> None:
+    """Refuse consistent masks where there are no masks.
+
+    Raises:
+        UsageError: the model has no semantic branch, or no mask is asked for.
+    """
+    if call.consistent and not facts.has_semantics:
+        raise UsageError(
+            f"--consistent: expected a model with a semantic branch, found none in {facts.config.name}; train one, or leave it out"
+        )
+    if call.consistent and "mask" not in channels:
+        raise UsageError(
+            f"--consistent: expected the channel mask among --channels, found {','.join(channels)}; add it, or leave --consistent out"
+        )
 
 
 def make_origin(call: RenderCall, facts: ModelFacts) -> Origin:

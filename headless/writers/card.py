@@ -41,6 +41,7 @@ def command_line(plan: ViewPlan, model: str) -> str:
     words += ["--resolution", str(plan.resolution_px), "--channels", ",".join(plan.channels)]
     words += [] if plan.depth_format is None else ["--depth-format", plan.depth_format]
     words += ["--exact"] if plan.exact else []
+    words += ["--consistent"] if plan.consistent else []
     splits = format_splits(plan.splits)
     words += [] if splits is None else ["--splits", splits]
     words += ["--reject-uncertain", f"{100 * plan.reject_uncertain:.6g}%"] if plan.reject_uncertain else []
@@ -74,6 +75,7 @@ def card(plan: ViewPlan, origin: Origin, statistics: dict[str, Any], kinds: tupl
         f"- datasetnerf {__version__}; the same command makes the same files on the same machine",
         f"- model: {_safe(origin.model)}, sha256 `{plan.model_sha256}`",
         *([f"- made from: {_safe(origin.source)}"] if origin.source else []),
+        *(["- masks: re-rendered from the labels that several views of each subject fuse to"] if plan.consistent else []),
         "",
         "## Licence",
         "",

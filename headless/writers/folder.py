@@ -71,6 +71,8 @@ class DatasetFolder(ResultFolder):
                 "unit": "world units of the model",
                 "background": 0 if plan.depth_format == "exr" else "inf",
             }
+        if plan.consistent:
+            self.record["masks"] = {"labels": "those that several views of the subject fuse to (--consistent)"}
         if "normals" in self._suffixes:
             self.record["normals"] = {"frame": "camera: x right, y down, z forward", "encoding": "round(127 n) + 128"}
         if "uncertainty" in self._suffixes:

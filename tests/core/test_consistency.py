@@ -10,7 +10,7 @@ import pytest
 from dnerf_core.camera import Camera
 from dnerf_core.consistency import Agreement, covisible_pixels, line_texture, pairs_apart, reprojection_agreement
 from dnerf_core.errors import AnnotationError, UsageError
-from dnerf_core.pointcloud.consistent import consistent_masks, votes_at
+from dnerf_core.pointcloud.consistent import consistent_masks, fused_votes, relabelled, votes_at
 from dnerf_core.pointcloud.views import DepthView
 from dnerf_core.pointcloud.voxels import VoxelSums
 from tests.core.pointcloud_scenes import BACK, FRONT, RADIUS, SEAM_X, WALL, camera_at, ring, view_of
@@ -199,6 +199,32 @@ def test_pixels_where_nothing_was_fused_keep_their_label() -> None:
     np.testing.assert_array_equal(made > 0, mask > 0)
     with pytest.raises(UsageError, match="views: expected masks in all of them, found one without"):
         consistent_masks([view_of(camera_at(0, 0, 3), mask=False)], CLASSES)
+
+
+@pytest.mark.filterwarnings("error")
+def test_views_without_a_surface_have_no_votes() -> None:
+    nothing = DepthView.without_picture(camera_at(0, 0, 3), np.full((8, 8), np.inf), np.zeros((8, 8), np.uint8))
+    votes = fused_votes([nothing, nothing], CLASSES)
+    assert votes.votes.shape == (0, CLASSES)
+    assert not relabelled(nothing, votes).any()
+    ball = view_of(camera_at(0, 0, 3), 64)
+    np.testing.assert_array_equal(relabelled(ball, votes), ball.mask)
+
+
+def test_votes_relabel_views_that_gave_none() -> None:
+    """A view of wrong labels, none of them fused, takes what the others say wherever they saw its place."""
+    views, truths = noisy_ring()
+    assert truths[0] is not None
+    wrong = np.where(truths[0] > 0, WALL, 0).astype(np.uint8)
+    stranger = DepthView(views[0].camera, views[0].depth_planar, views[0].rgb, wrong)
+    made = relabelled(stranger, fused_votes(views[1:], CLASSES))
+    assert (made == truths[0])[truths[0] > 0].mean() > 0.9
+    for bad in (
+        lambda: relabelled(view_of(camera_at(0, 0, 3), mask=False), fused_votes(views, CLASSES)),
+        lambda: fused_votes([], 4),
+    ):
+        with pytest.raises(UsageError, match="views: expected"):
+            bad()
 
 
 def test_consistent_masks_do_not_depend_on_the_views_order() -> None:

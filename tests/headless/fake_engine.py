@@ -11,7 +11,7 @@ import pytest
 
 from dnerf_core.camera import Camera
 from dnerf_core.generator.config import CameraConfig, GeneratorConfig
-from dnerf_core.labels import SHAPENET_CAR_LABELS
+from dnerf_core.labels import SHAPENET_CAR_LABELS, LabelSet
 from dnerf_core.subject import PartialView
 from headless import models, workers
 from headless.models import ModelFacts
@@ -42,6 +42,10 @@ class FakeModel:
     @property
     def config(self) -> GeneratorConfig:
         return fake_facts("demo-cars", self.masks).config
+
+    @property
+    def labels(self) -> LabelSet | None:
+        return SHAPENET_CAR_LABELS if self.masks else None
 
     def subject(self, seed: int, truncation: float = 1.0) -> FakeSubject:
         self.subjects_made.append(seed)

@@ -236,12 +236,12 @@ def test_views_that_a_dead_actor_left_are_told_and_not_made_again(tmp_path: Path
     actor = SubjectActor()
     actor.open(ActorWork(writer, FakeSource("", "", plan, tmp_path / "notes"), tmp_path, 1))  # type: ignore[arg-type]
     names = ["s0000_v00", "s0000_v01"]
-    assert [(view.name, empty) for view, empty in actor.make(0, names)] == [(name, False) for name in names]
+    assert [(one.view.name, one.empty) for one in actor.make(0, names)] == [(name, False) for name in names]
     write_mask(folder.file("masks", names[0]), np.zeros((SIZE_PX, SIZE_PX), np.uint8), SHAPENET_CAR_LABELS.palette())
-    assert [(view.name, empty) for view, empty in actor.make(0, names)] == list(zip(names, [True, False], strict=True))
+    assert [(one.view.name, one.empty) for one in actor.make(0, names)] == list(zip(names, [True, False], strict=True))
     assert in_all(made_by(tmp_path / "notes")) == [0]
     folder.file("depth", names[1]).unlink()
-    assert [view.name for view, _ in actor.make(0, names[1:])] == names[1:]
+    assert [one.view.name for one in actor.make(0, names[1:])] == names[1:]
     assert in_all(made_by(tmp_path / "notes")) == [0, 0]
 
 
