@@ -1,10 +1,12 @@
 """Views of a subject whose labels come from several: some voting views are rendered and fused once, and every view's mask is re-labelled.
 
-The voting views depend on the plan's ranges of yaw and pitch alone, so a view's mask is the same whichever others are made with it.
+The voting views depend on the plan's ranges of yaw and pitch alone, or on the cameras that are given instead, so a view's mask is the
+same whichever others are made with it.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -69,13 +71,18 @@ class RelabelledView:
     changes: LabelChanges
 
 
+def some_of(cameras: Sequence[Camera]) -> list[Camera]:
+    """The voting ones of given cameras: evenly spaced in their order, ends included; all of them where there are no more."""
+    count = min(VOTING_VIEWS, len(cameras))
+    return [cameras[round(place)] for place in np.linspace(0, len(cameras) - 1, count)]
+
+
 class Relabelling:
     """One subject's votes, made on first need, whichever thread needs them."""
 
-    def __init__(self, model: Model, subject: Subject, yaw_deg: tuple[float, float], pitch_deg: tuple[float, float]) -> None:
-        """model: one with a semantic branch, that the subject is of."""
-        self._model, self._subject = model, subject
-        self._cameras = voting_cameras(model.config.cameras, yaw_deg, pitch_deg)
+    def __init__(self, model: Model, subject: Subject, cameras: Sequence[Camera]) -> None:
+        """model: one with a semantic branch, that the subject is of. cameras: of the voting views."""
+        self._model, self._subject, self._cameras = model, subject, cameras
         self._votes = Once(self._fuse)
 
     def mask(self, camera: Camera, mask: NDArray[np.uint8], depth_planar: NDArray[np.float32]) -> NDArray[np.uint8]:

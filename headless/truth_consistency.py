@@ -15,7 +15,7 @@ from dnerf_core.demo.truth import SeenView
 from dnerf_core.labels import SHAPENET_CAR_LABELS
 from dnerf_core.metrics import confusion_matrix, segmentation_scores
 from dnerf_core.model import Model
-from headless.consistent_views import LabelChanges, Relabelling
+from headless.consistent_views import LabelChanges, Relabelling, voting_cameras
 from headless.scoring import rounded, segmentation_json
 from headless.truth_scoring import TruthViews
 from headless.view_pairs import compared_views, directions_from
@@ -70,7 +70,7 @@ class ConsistentScores:
         config, views = self._model.config.cameras, self._views
         positions = np.array([camera.position for camera in views.cameras(config, seen.seed)])
         compared = compared_views(directions_from(np.array(config.pivot), positions))
-        relabelling = Relabelling(self._model, seen.subject, views.yaw_deg, views.pitch_deg)
+        relabelling = Relabelling(self._model, seen.subject, voting_cameras(config, views.yaw_deg, views.pitch_deg))
         return _ComparedViews(seen.seed, relabelling, frozenset(compared))
 
     def _finish_subject(self) -> None:

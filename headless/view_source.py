@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from dnerf_core.errors import CheckpointError
 from headless import models
-from headless.consistent_views import Relabelling, consistent_view
+from headless.consistent_views import Relabelling, consistent_view, some_of, voting_cameras
 from headless.plan import ViewPlan
 from headless.view_writer import MakeSubject, RenderView
 
@@ -67,12 +67,15 @@ def subject_maker(model: Model, plan: ViewPlan) -> MakeSubject:
     }
     wanted = tuple(channel for channel, needed_by in users.items() if needed_by & set(plan.channels))
 
+    config = model.config.cameras
+    voting = voting_cameras(config, plan.yaw_deg, plan.pitch_deg) if plan.given is None else some_of(plan.given.cameras)
+
     def make(seed: int) -> RenderView:
         subject = model.subject(seed, truncation=plan.truncation)
 
         def render(camera: Camera, size_px: int) -> PartialView:
             return subject.channels(camera, size_px, wanted)
 
-        return consistent_view(render, Relabelling(model, subject, plan.yaw_deg, plan.pitch_deg)) if plan.consistent else render
+        return consistent_view(render, Relabelling(model, subject, voting)) if plan.consistent else render
 
     return make

@@ -13,7 +13,7 @@ import click
 
 from dnerf_core.embedded import EMBEDDED_MODELS
 from dnerf_core.errors import UsageError
-from headless import dataset_options, options
+from headless import blend_options, dataset_options, options
 from headless.reporting import Reporter
 
 if TYPE_CHECKING:
@@ -55,6 +55,8 @@ class RenderCall:
     depth_format: DepthFormat
     splits: Splits
     reject_uncertain: float
+    cameras: Path | None = None
+    blend: Path | None = None
 
 
 @click.command(
@@ -65,6 +67,7 @@ class RenderCall:
 @options.subject_options()
 @options.camera_options
 @dataset_options.distribution_option
+@blend_options.cameras_option
 @options.truncation_option
 @options.resolution_option
 @options.device_option
@@ -95,6 +98,7 @@ class RenderCall:
 )
 @dataset_options.splits_option
 @dataset_options.reject_option
+@blend_options.blend_option
 @options.output_style_options
 def command(as_json: bool, **values: object) -> None:
     """Write labelled, posed views of generated subjects to a folder.
@@ -102,7 +106,9 @@ def command(as_json: bool, **values: object) -> None:
     Each view is an image, a label mask, a depth and a camera. The same call again finishes what is missing and changes
     nothing that is there; a folder that holds something else is refused.
     """
-    render(RenderCall(**values), Reporter(as_json))  # type: ignore[arg-type]
+    call = RenderCall(**values)  # type: ignore[arg-type]
+    blend_options.refuse_arc_options(call.cameras)
+    render(call, Reporter(as_json))
 
 
 def render(call: RenderCall, reporter: Reporter) -> None:
@@ -154,24 +160,32 @@ def render(call: RenderCall, reporter: Reporter) -> None:
     statistics = listing.statistics() if job.complete else {}
     if statistics:
         listing.tell(statistics)
-    tell_end(call, job, statistics, told, time.monotonic() - started, reporter)
+    told_blend = write_blend(call, facts, reporter)
+    tell_end(call, job, statistics, told, told_blend, time.monotonic() - started, reporter)
 
 
 def tell_end(
-    call: RenderCall, job: ViewJob, statistics: dict[str, Any], told: dict[str, Any], seconds: float, reporter: Reporter
+    call: RenderCall,
+    job: ViewJob,
+    statistics: dict[str, Any],
+    told: dict[str, Any],
+    told_blend: list[str],
+    seconds: float,
+    reporter: Reporter,
 ) -> None:
     """The summary of a job that went well.
 
     Args:
         statistics: of the whole set; empty where it is not complete.
         told: what the start told, and the summary repeats.
+        told_blend: see `write_blend`.
     """
     from headless.plan import WHOLE
     from headless.writers.folder import SHEET_NAME
 
     plan, total = job.plan, len(job.seeds) * job.plan.views
-    sheet = call.output / SHEET_NAME
     size = f"{plan.resolution_px} x {plan.resolution_px} px"
+    sheet = call.output / SHEET_NAME
     done = "nothing to do, all there" if job.nothing_to_do else f"{job.views_written} written in {seconds:.1f} s"
     part = "" if job.shard == WHOLE else f"part {job.shard}: "
     after = (
@@ -183,6 +197,7 @@ def tell_end(
         [
             f"{call.output}: {part}{total} views of {len(job.seeds)} subjects, {size}: {done}",
             *told_masks(relabelled, shares, statistics.get("rejected", 0), len(plan.seeds) * plan.views),
+            *told_blend,
             after,
         ],
         **told,
@@ -198,6 +213,7 @@ def tell_end(
         nothing_to_do=job.nothing_to_do,
         formats=list(call.formats),
         contact_sheet=str(sheet),
+        blend=None if call.blend is None else str(call.blend),
         seconds=round(seconds, 3),
     )
 
@@ -214,33 +230,55 @@ def told_masks(relabelled: float | None, shares: dict[str, float], rejected: int
     return lines
 
 
+def write_blend(call: RenderCall, facts: ModelFacts, reporter: Reporter) -> list[str]:
+    """The `--blend` of a folder whose views are all there; returns what is told of it, nothing where none is asked for.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    if call.blend is None:
+        return []
+    from headless.blend_job import blend_of_folder
+
+    blend_of_folder(call.blend, call.output, facts.config.cameras.world_up, reporter)
+    return [f"{call.blend}: cameras, pictures and clouds"]
+
+
 def make_plan(call: RenderCall, seeds: tuple[int, ...], facts: ModelFacts) -> ViewPlan:
     """The plan of a call for a model; the model's own pitch and size stand in for options not given.
 
     Raises:
         UsageError: options that contradict each other, or channels that the model does not have.
     """
+    from headless.given_cameras import checked_side, read_given_cameras
     from headless.plan import ViewPlan
 
     own_pitch = facts.config.cameras.pitch_deg
     channels = chosen_channels(call, facts)
     check_consistent(call, facts, channels)
+    given = None if call.cameras is None else read_given_cameras(call.cameras, facts.config.cameras.world_up)
+    side_px = None if given is None or call.cameras is None or call.resolution is not None else checked_side(given, call.cameras)
+    views = options.chosen_views(call.views, call.yaw, call.pitch) if given is None else len(given.cameras)
+    if call.blend is not None:
+        blend_options.check_blend_views(channels, len(seeds) * views, call.splits, call.shard)
+        blend_options.check_blend_place(call.blend, "--blend")
     return ViewPlan(
         model_name=facts.config.name,
         model_sha256=facts.sha256,
         seeds=seeds,
-        views=options.chosen_views(call.views, call.yaw, call.pitch),
+        views=views,
         yaw_deg=call.yaw,
         pitch_deg=(own_pitch, own_pitch) if call.pitch is None else call.pitch,
         spacing=dataset_options.chosen_spacing(call.view_distribution, call.random_views),
         truncation=call.truncation,
-        resolution_px=facts.config.image_size if call.resolution is None else call.resolution,
+        resolution_px=call.resolution or side_px or facts.config.image_size,
         channels=channels,
         depth_format=call.depth_format if "depth" in channels else None,
         exact=call.exact,
         splits=call.splits,
         reject_uncertain=call.reject_uncertain,
         consistent=call.consistent,
+        given=given,
     )
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from dnerf_core.camera import orbit_cameras
 from dnerf_core.demo.truth import true_mask
 from dnerf_core.labels import SHAPENET_CAR_LABELS
 from dnerf_core.metrics import confusion_matrix, pooled_scores
@@ -18,7 +19,7 @@ from dnerf_core.pointcloud.consistent import fused_votes, relabelled
 from dnerf_core.pointcloud.views import DepthView
 from headless import cli, models
 from headless.cloud_sources import FolderSource
-from headless.consistent_views import VOTING_VIEWS, LabelChanges, voting_cameras
+from headless.consistent_views import VOTING_VIEWS, LabelChanges, some_of, voting_cameras
 from headless.posed_folder import PosedFolder
 from headless.writers.views import read_image
 from tests.headless.fake_engine import PITCH_DEG, FakeModel
@@ -218,6 +219,13 @@ def test_the_voting_views_cover_the_ranges(fake_model: FakeModel) -> None:
     heights = [camera.position[1] for camera in voting_cameras(config, (0, 0), (5, 30))]
     assert len(heights) == VOTING_VIEWS
     assert (np.diff(heights) > 0).all()
+
+
+def test_given_cameras_vote_themselves(fake_model: FakeModel) -> None:
+    arc = voting_cameras(fake_model.config.cameras, (-30, 30), (PITCH_DEG, PITCH_DEG))
+    assert some_of(arc[:3]) == arc[:3]
+    many = orbit_cameras(fake_model.config.cameras, count=29)
+    assert [many.index(camera) for camera in some_of(many)] == [0, 4, 8, 12, 16, 20, 24, 28]
 
 
 def test_changes_are_counted_in_part_pixels() -> None:
