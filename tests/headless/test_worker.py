@@ -131,6 +131,8 @@ def test_preview_is_coarse_then_fine(talk: Talk, trained_model: Path) -> None:
     assert (talk.client.array(fine["mask"]) == view.mask).mean() > 0.99
     # a model that is as fast as this one gets no coarse view any more
     assert talk.call("preview", model=str(copy), seed=2, camera=named(CAMERAS)[1]).parts == []
+    # but where the subject is a new one
+    assert [part["kind"] for part in talk.call("preview", model=str(copy), seed=3, camera=named(CAMERAS)[1]).parts] == ["coarse"]
 
 
 def test_a_cloud_is_what_fusing_gives(talk: Talk, trained_model: Path) -> None:
