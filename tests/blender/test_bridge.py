@@ -320,6 +320,7 @@ def test_interpreters_are_found_without_running_anything(monkeypatch: pytest.Mon
         tmp_path / "with space", f"#!/bin/sh\n'''exec' \"{tmp_path}/with space/python\" \"$0\" \"$@\"\n' '''", "python"
     )
     beside = install(tmp_path / "beside", "#!/usr/bin/env python3", "python3")
+    install(tmp_path / "relative", "#!/usr/bin/env python3", "python3")
     gone = install(tmp_path / "gone", "#!/nowhere/python", None)
     linked = tmp_path / "linked"
     linked.mkdir()
