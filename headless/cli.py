@@ -36,6 +36,7 @@ COMMANDS: dict[str, str] = {
     "info": "Print what is inside a model file.",
     "bench": "Measure the fast path against the literal method on this machine.",
     "doctor": "Tell what this machine can do.",
+    "extension": "Write the Blender extension.",
 }
 """Every command and its line in the overview, in the order a user meets them."""
 
