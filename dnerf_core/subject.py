@@ -132,6 +132,12 @@ class Subject(Making):
         with self.model.inference():
             return PreparedSuperResolution(self.model.generator.superresolution, self.ws, self.model.convolution_dtype)
 
+    def prepare(self) -> None:
+        """Make what views read now, instead of with the first view; for a model that is not exact."""
+        made = [self.field, self.grid, self.superresolution]
+        if self.model.branch is not None:
+            made.append(self.semantics if self.model.branch.config.density_prior else self.projected)
+
     def render(self, camera: Camera, size_px: int | None = None, *, exact: bool | None = None) -> LabeledView:
         """See the subject from a camera, all channels; see `channels` for the arguments."""
         view = self.channels(camera, size_px, exact=exact)

@@ -35,6 +35,7 @@ COMMANDS: dict[str, str] = {
     "import": "Turn a published EG3D checkpoint into a model file.",
     "info": "Print what is inside a model file.",
     "bench": "Measure the fast path against the literal method on this machine.",
+    "worker": "Do what another program asks, such as the Blender extension.",
     "doctor": "Tell what this machine can do.",
     "extension": "Write the Blender extension.",
 }

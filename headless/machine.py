@@ -98,6 +98,13 @@ def available_memory(meminfo: Path = Path("/proc/meminfo"), cgroup: Path = _CGRO
     return min(amounts) if amounts else None
 
 
+def total_memory(meminfo: Path = Path("/proc/meminfo"), cgroup: Path = _CGROUP) -> int | None:
+    """Bytes that this machine has, or a control group allows where that is less; None: unknown."""
+    amounts = [int(line.split()[1]) * 1024 for line in _lines(meminfo) if line.startswith("MemTotal:")]
+    limit = _first_number(cgroup / "memory.max")
+    return min([*amounts, *([] if limit is None else [limit])], default=None)
+
+
 def _memory_finding() -> Finding:
     available = available_memory()
     if available is None:

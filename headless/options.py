@@ -167,6 +167,9 @@ def _remember(ctx: click.Context, param: click.Parameter, value: bool) -> bool:
     return value
 
 
+_EAGER_FLAG: dict[str, Any] = {"is_flag": True, "is_eager": True, "callback": _remember}
+
+
 def model_option(function: F) -> F:
     """`--model`: an embedded model's name or a model file."""
     text = "An embedded model or a model file."
@@ -283,13 +286,12 @@ def output_option(default: str) -> Callable[[F], F]:
 def output_style_options(function: F) -> F:
     """`--json` and `--debug`, which every command has."""
     json_text = "One JSON object a line on stdout, the last one the summary."
-    eager_flag: dict[str, Any] = {"is_flag": True, "is_eager": True, "callback": _remember}
-    for option in (
-        click.option("--debug", expose_value=False, help="Show the traceback of a failure.", **eager_flag),
-        click.option("--json", "as_json", help=json_text, **eager_flag),
-    ):
-        function = option(function)
-    return function
+    return click.option("--json", "as_json", help=json_text, **_EAGER_FLAG)(debug_option(function))
+
+
+def debug_option(function: F) -> F:
+    """`--debug`."""
+    return click.option("--debug", expose_value=False, help="Show the traceback of a failure.", **_EAGER_FLAG)(function)
 
 
 def chosen_seeds(

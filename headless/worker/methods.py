@@ -1,0 +1,30 @@
+"""Every method by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from headless.worker import views
+from headless.worker.facts import worker_facts
+from headless.worker.held import HeldModels
+from headless.worker.jobs import Job
+from headless.worker.params import Params
+
+
+def status(params: dict[str, Any], held: HeldModels) -> dict[str, Any]:
+    """Versions, device, memory, and which models are loaded."""
+    Params(params).close()
+    return {**worker_facts(held.device), "models": held.names()}
+
+
+METHODS: dict[str, Callable[..., dict[str, Any]]] = {
+    "model": views.model,
+    "render": views.render,
+}
+"""Done as jobs: each takes the `Job` and `held`."""
+
+IMMEDIATE: dict[str, Callable[..., dict[str, Any]]] = {"status": status}
+"""Answered at once: each takes the params and `held`."""
+
+__all__ = ["IMMEDIATE", "METHODS", "Job"]
