@@ -24,6 +24,7 @@ from .camera_arcs import (
     sphere_pose,
 )
 from .camera_frames import (
+    ENGINE_TO_BLENDER,
     BlenderLens,
     Float64Array,
     SensorFit,
@@ -43,9 +44,11 @@ if TYPE_CHECKING:
 __all__ = [
     "CAMERAS_FORMAT_VERSION",
     "CONVENTION",
+    "ENGINE_TO_BLENDER",
     "ArcMode",
     "BlenderLens",
     "Camera",
+    "Float64Array",
     "Rays",
     "SensorFit",
     "Size",

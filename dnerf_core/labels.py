@@ -42,6 +42,8 @@ IGNORE_COLOR: Color = (255, 255, 255)
 """Palette colour of `IGNORE_ID`; no label may have it, so that a coloured mask reads back."""
 UNUSED_COLOR: Color = (64, 64, 64)
 """Palette colour of ids without a label."""
+OVERLAY_SHARE = 0.6
+"""How much of an overlay is the label's colour."""
 
 
 @dataclass(frozen=True)
@@ -157,6 +159,15 @@ class LabelSet:
                 f"row {row}; use the label set the mask was painted with"
             )
         return self.palette()[mask]
+
+    def overlay(self, rgb: NDArray[np.uint8], mask: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """The mask's colours laid over the image, uint8 [H, W, 3]; background stays as it is.
+
+        Raises:
+            AnnotationError: as `colorize`.
+        """
+        mixed = (1 - OVERLAY_SHARE) * rgb.astype(np.float64) + OVERLAY_SHARE * self.colorize(mask)
+        return np.where((mask == 0)[..., None], rgb, np.rint(mixed)).astype(np.uint8)
 
     def ids_from_colors(self, rgb: NDArray[np.uint8], where: str = "mask") -> NDArray[np.uint8]:
         """The mask uint8 [H, W] of a picture uint8 [H, W, 3] painted in exactly the palette's colours; the inverse of `colorize`.

@@ -23,7 +23,6 @@ _LINE = 26
 _INK = (32, 32, 36)
 _PAPER = (250, 250, 248)
 _BACKGROUND_GRAY = 236
-_OVERLAY = 0.6
 
 Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 LegendLine = list[tuple[int, str, tuple[int, int, int]]]
@@ -107,9 +106,8 @@ def color_depth(depth_planar: npt.NDArray[np.float32], near: float, far: float) 
 
 
 def overlay(rgb: npt.NDArray[np.uint8], mask: npt.NDArray[np.uint8], labels: LabelSet) -> npt.NDArray[np.uint8]:
-    """The mask's colours laid over the image, uint8 [H, W, 3]; background stays as it is."""
-    mixed = (1 - _OVERLAY) * rgb.astype(np.float64) + _OVERLAY * labels.colorize(mask)
-    return np.where((mask == 0)[..., None], rgb, np.rint(mixed)).astype(np.uint8)
+    """See `LabelSet.overlay`."""
+    return labels.overlay(rgb, mask)
 
 
 def _tiles(view: SheetView, labels: LabelSet | None, near: float, far: float) -> list[Image.Image]:

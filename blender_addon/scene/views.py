@@ -1,0 +1,171 @@
+"""Rendered channels as Blender images, and as files.
+
+Convention: arrays are [H, W, ..] with row 0 at the top; Blender's pixels begin at the bottom left. 8-bit values come back as they
+went in: the images are byte images, whose values Blender changes for display only.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import bpy
+import numpy as np
+from numpy.typing import NDArray
+
+from dnerf_core.camera import Camera, cameras_to_json
+from dnerf_core.labels import LabelSet
+
+from .errors import SceneError
+from .files import make_folder, palette_png, rgb_png, write_whole
+
+IMAGE_PROPERTY = "dnerf_image"
+"""On images made here: an image of the same name with it is made anew, another's is left alone."""
+
+
+@dataclass(frozen=True, eq=False)
+class SavedView:
+    """One view to save; channels that are None are left out.
+
+    Attributes:
+        name: the stem of its files.
+        camera: in the model's world, intrinsics normalised by the picture's size.
+        rgb: uint8 [H, W, 3].
+        mask: uint8 [H, W] label ids.
+        depth_planar: float32 [H, W], +inf at background.
+    """
+
+    name: str
+    camera: Camera
+    rgb: NDArray[np.uint8] | None = None
+    mask: NDArray[np.uint8] | None = None
+    depth_planar: NDArray[np.float32] | None = None
+
+
+def image_from_array(name: str, rgb: NDArray[np.uint8]) -> bpy.types.Image:
+    """An image of uint8 [H, W, 3], kept in the .blend file.
+
+    Raises:
+        SceneError: no such array.
+    """
+    if rgb.dtype != np.uint8 or rgb.ndim != 3 or rgb.shape[2] != 3 or 0 in rgb.shape:
+        raise SceneError(f"{name}: expected an image uint8 [H, W, 3], found {rgb.dtype} {list(rgb.shape)}; convert it")
+    image = _image(name, rgb.shape[1], rgb.shape[0], is_float=False)
+    _fill(image, rgb.astype(np.float32) / np.float32(255.0))
+    return image
+
+
+def image_to_array(image: bpy.types.Image) -> NDArray[np.uint8]:
+    """The 8-bit values [H, W, 4] of a byte image, red, green, blue, alpha.
+
+    Raises:
+        SceneError: no such image: floating point, without pixels, or not of four channels.
+    """
+    width, height = image.size
+    if image.is_float or image.channels != 4 or not width or not height:
+        found = "floating point" if image.is_float else f"{width} x {height} pixels of {image.channels} channels"
+        raise SceneError(f"{image.name}: expected an 8-bit colour image, found {found}; open it again without 32-bit float")
+    values = np.empty(width * height * 4, np.float32)
+    image.pixels.foreach_get(values)
+    return np.ascontiguousarray(np.rint(255.0 * values).astype(np.uint8).reshape(height, width, 4)[::-1])
+
+
+def mask_image(name: str, mask: NDArray[np.uint8], labels: LabelSet) -> bpy.types.Image:
+    """The image of a mask [H, W] in its labels' colours; `annotation.ids_of` gives the ids back.
+
+    Raises:
+        AnnotationError: as `LabelSet.colorize`.
+    """
+    return image_from_array(name, labels.colorize(mask))
+
+
+def overlay_image(name: str, rgb: NDArray[np.uint8], mask: NDArray[np.uint8], labels: LabelSet) -> bpy.types.Image:
+    """The image of a mask's colours laid over the picture, see `LabelSet.overlay`."""
+    return image_from_array(name, labels.overlay(rgb, mask))
+
+
+def depth_image(name: str, depth_planar: NDArray[np.float32]) -> bpy.types.Image:
+    """A floating point image of planar depth [H, W], the same in red, green and blue; background, +inf, is 0 as in EXR files."""
+    image = _image(name, depth_planar.shape[1], depth_planar.shape[0], is_float=True)
+    finite = np.where(np.isfinite(depth_planar), depth_planar, np.float32(0.0)).astype(np.float32)
+    _fill(image, np.repeat(finite[..., None], 3, axis=2))
+    return image
+
+
+def depth_picture(depth_planar: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """Planar depth [H, W] to look at, uint8 [H, W, 3]: white near to dark gray far, black at background."""
+    seen = np.isfinite(depth_planar)
+    gray = np.zeros(depth_planar.shape, np.uint8)
+    if seen.any():
+        near, far = np.percentile(depth_planar[seen], [1, 99])
+        share = np.clip((depth_planar[seen] - near) / max(far - near, 1e-6), 0.0, 1.0)
+        gray[seen] = np.rint(255 - 205 * share)
+    return np.repeat(gray[..., None], 3, axis=2)
+
+
+def save_views(folder: Path, views: Sequence[SavedView], labels: LabelSet | None) -> list[Path]:
+    """Write views as `dnerf-headless render` lays them out: `images/`, `masks/`, `depth/` (NPY), `cameras.json`, `labels.json`.
+
+    `dnerf-headless pointcloud --from FOLDER` reads the folder. Files of the same names are replaced, each in one step.
+
+    Returns:
+        The files, the views' first.
+
+    Raises:
+        OutputError: something cannot be written.
+        UsageError: a name twice.
+        AnnotationError: a mask has ids that are no labels.
+    """
+    cameras = cameras_to_json([view.camera for view in views], [view.name for view in views])
+    contents: dict[Path, bytes] = {}
+    for view in views:
+        if view.rgb is not None:
+            contents[folder / "images" / f"{view.name}.png"] = rgb_png(view.rgb)
+        if view.mask is not None and labels is not None:
+            labels.colorize(view.mask)
+            contents[folder / "masks" / f"{view.name}.png"] = palette_png(view.mask, labels.palette())
+        if view.depth_planar is not None:
+            buffer = io.BytesIO()
+            np.save(buffer, view.depth_planar)
+            contents[folder / "depth" / f"{view.name}.npy"] = buffer.getvalue()
+    contents[folder / "cameras.json"] = json.dumps(cameras, indent=1).encode() + b"\n"
+    if labels is not None:
+        contents[folder / "labels.json"] = json.dumps(labels.to_json(), indent=2).encode() + b"\n"
+    for path, data in contents.items():
+        make_folder(path.parent)
+        write_whole(path, data)
+    return list(contents)
+
+
+def _image(name: str, width: int, height: int, *, is_float: bool) -> bpy.types.Image:
+    """An image of that size to fill: the one of that name made here before, or a new one."""
+    old = bpy.data.images.get(name)
+    if old is not None and old.get(IMAGE_PROPERTY):
+        if tuple(old.size) == (width, height) and old.is_float == is_float:
+            return old
+        fresh = _new_image(name, width, height, is_float=is_float)
+        old.user_remap(fresh)  # who shows the old one shows the new one
+        bpy.data.images.remove(old)
+        fresh.name = name
+        return fresh
+    return _new_image(name, width, height, is_float=is_float)
+
+
+def _new_image(name: str, width: int, height: int, *, is_float: bool) -> bpy.types.Image:
+    image = bpy.data.images.new(name, width, height, alpha=False, float_buffer=is_float, is_data=is_float)
+    image.alpha_mode = "STRAIGHT"
+    image.use_fake_user = True  # or Blender would not save it while no editor shows it
+    image[IMAGE_PROPERTY] = True
+    return image
+
+
+def _fill(image: bpy.types.Image, values: NDArray[np.float32]) -> None:
+    """Set the pixels, opaque, from [H, W, 3], and keep them in the .blend file."""
+    pixels = np.ones((*values.shape[:2], 4), np.float32)
+    pixels[..., :3] = values[::-1]
+    image.pixels.foreach_set(pixels.ravel())
+    image.update()
+    image.pack()

@@ -1,0 +1,116 @@
+"""Pictures in and out of Blender: 8-bit values exact, files as `render` writes them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from dnerf_core.camera import Camera, cameras_from_json, intrinsics_from_focal
+from dnerf_core.errors import AnnotationError, OutputError
+from dnerf_core.labels import SHAPENET_CAR_LABELS, LabelSet
+
+bpy: Any = pytest.importorskip("bpy", reason="Blender is not installed as a Python module (pip install bpy)")
+
+from blender_addon.scene import views  # noqa: E402
+from blender_addon.scene.errors import SceneError  # noqa: E402
+from blender_addon.scene.files import palette_png, rgb_png  # noqa: E402
+
+RNG = np.random.default_rng(5)
+RGB = RNG.integers(0, 256, (7, 5, 3)).astype(np.uint8)
+MASK = np.array([0, 1, 2, 3, 4, 255], np.uint8)[RNG.integers(0, 6, (7, 5))]
+DEPTH = np.where(MASK == 0, np.inf, RNG.uniform(1.5, 2.5, (7, 5))).astype(np.float32)
+
+
+def test_every_8_bit_value_comes_back(scene: Any, tmp_path: Path) -> None:
+    rgb = np.stack([np.arange(256, dtype=np.uint8).reshape(16, 16)] * 3, axis=-1)
+    rgb[..., 1] = rgb[::-1, :, 0]
+    image = views.image_from_array("a", rgb)
+    np.testing.assert_array_equal(views.image_to_array(image)[..., :3], rgb)
+    assert (views.image_to_array(image)[..., 3] == 255).all()
+    path = tmp_path / "saved.blend"
+    bpy.ops.wm.save_as_mainfile(filepath=str(path))
+    bpy.ops.wm.open_mainfile(filepath=str(path))
+    np.testing.assert_array_equal(views.image_to_array(bpy.data.images["a"])[..., :3], rgb)
+
+
+def test_row_0_is_the_top(scene: Any) -> None:
+    image = views.image_from_array("a", RGB)
+    assert np.rint(255 * np.array(image.pixels[:3])).tolist() == RGB[-1, 0].tolist()  # Blender's first pixel: bottom left
+
+
+def test_masks_overlays_and_depths(scene: Any) -> None:
+    mask = views.mask_image("m", MASK, SHAPENET_CAR_LABELS)
+    np.testing.assert_array_equal(SHAPENET_CAR_LABELS.ids_from_colors(views.image_to_array(mask)[..., :3]), MASK)
+    mixed = views.image_to_array(views.overlay_image("o", RGB, MASK, SHAPENET_CAR_LABELS))[..., :3]
+    np.testing.assert_array_equal(mixed[MASK == 0], RGB[MASK == 0])
+    hood = np.array(SHAPENET_CAR_LABELS.labels[1].color)
+    np.testing.assert_array_equal(mixed[MASK == 1], np.rint(0.4 * RGB[MASK == 1] + 0.6 * hood))
+    depth = views.depth_image("d", DEPTH)
+    values = np.empty(7 * 5 * 4, np.float32)
+    depth.pixels.foreach_get(values)
+    np.testing.assert_array_equal(values.reshape(7, 5, 4)[::-1, :, 0], np.where(np.isfinite(DEPTH), DEPTH, 0))
+    picture = views.depth_picture(DEPTH)
+    assert (picture[MASK == 0] == 0).all() and picture.max() == 255
+    assert picture[np.unravel_index(np.argmin(DEPTH), DEPTH.shape)][0] == 255
+    assert views.depth_picture(np.full((2, 2), np.inf, np.float32)).max() == 0
+
+
+def test_an_image_is_made_anew_under_its_name(scene: Any) -> None:
+    first = views.image_from_array("a", RGB)
+    assert views.image_from_array("a", RGB // 2) == first
+    np.testing.assert_array_equal(views.image_to_array(first)[..., :3], RGB // 2)
+    node_user = bpy.data.textures.new("t", "IMAGE")
+    node_user.image = first
+    larger = views.image_from_array("a", np.tile(RGB, (2, 2, 1)))
+    assert [image.name for image in bpy.data.images] == ["a"] and node_user.image == larger
+    other = bpy.data.images.new("mine", 4, 4)
+    assert views.image_from_array("mine", RGB) != other and tuple(other.size) == (4, 4)
+
+
+def test_what_is_no_image_is_refused(scene: Any) -> None:
+    with pytest.raises(SceneError, match=r"a: expected an image uint8 \[H, W, 3\], found float64"):
+        views.image_from_array("a", RGB.astype(np.float64))
+    with pytest.raises(SceneError, match="expected an 8-bit colour image, found floating point"):
+        views.image_to_array(views.depth_image("d", DEPTH))
+    with pytest.raises(AnnotationError, match="expected ids 0 to 2 or 255, found"):
+        views.mask_image("m", MASK, LabelSet.from_names(["a", "b"]))
+
+
+def test_png_bytes_are_read_by_pillow(tmp_path: Path) -> None:
+    (tmp_path / "rgb.png").write_bytes(rgb_png(RGB))
+    (tmp_path / "mask.png").write_bytes(palette_png(MASK, SHAPENET_CAR_LABELS.palette()))
+    np.testing.assert_array_equal(np.asarray(Image.open(tmp_path / "rgb.png")), RGB)
+    with Image.open(tmp_path / "mask.png") as image:
+        assert image.mode == "P"
+        np.testing.assert_array_equal(np.asarray(image), MASK)
+        np.testing.assert_array_equal(np.array(image.getpalette()).reshape(-1, 3), SHAPENET_CAR_LABELS.palette())
+
+
+def test_saved_views_are_a_folder_of_posed_views(tmp_path: Path) -> None:
+    camera = Camera(np.eye(4), intrinsics_from_focal(1.5))
+    saved = [views.SavedView(name, camera, RGB, MASK, DEPTH) for name in ("a", "b")]
+    files = views.save_views(tmp_path / "out", saved, SHAPENET_CAR_LABELS)
+    assert sorted(path.relative_to(tmp_path / "out").as_posix() for path in files) == [
+        *(
+            "cameras.json",
+            "depth/a.npy",
+            "depth/b.npy",
+            "images/a.png",
+            "images/b.png",
+            "labels.json",
+            "masks/a.png",
+            "masks/b.png",
+        ),
+    ]
+    assert not [path for path in (tmp_path / "out").rglob(".tmp*")]
+    np.testing.assert_array_equal(np.load(tmp_path / "out/depth/a.npy"), DEPTH)
+    read = cameras_from_json((tmp_path / "out/cameras.json").read_text())
+    np.testing.assert_array_equal(read["b"].intrinsics, camera.intrinsics)
+    assert LabelSet.from_json((tmp_path / "out/labels.json").read_text()) == SHAPENET_CAR_LABELS
+    (tmp_path / "file").touch()
+    with pytest.raises(OutputError, match="expected to write this file or folder, the system says"):
+        views.save_views(tmp_path / "file" / "x", saved, None)
