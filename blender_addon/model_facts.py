@@ -45,6 +45,7 @@ class ModelFacts:
     Attributes:
         name: the generator's.
         image_size_px: side of its own views.
+        box_side: side of the cube about the model's origin that the subject fills.
         cameras: its own.
         labels: None for a plain generator, which has no masks.
         licence, source: of its weights; "" where the file does not say.
@@ -53,6 +54,7 @@ class ModelFacts:
 
     name: str
     image_size_px: int
+    box_side: float
     cameras: ModelCameras
     labels: LabelSet | None
     licence: str
@@ -90,6 +92,7 @@ def facts_from_result(result: dict[str, Any]) -> ModelFacts:
     return ModelFacts(
         name=str(result["name"]),
         image_size_px=int(result["image_size"]),
+        box_side=float(result["box_warp"]),
         cameras=ModelCameras(
             radius=float(cameras["radius"]),
             pivot=tuple(float(value) for value in cameras["pivot"]),

@@ -1,5 +1,6 @@
 """The extension's preferences: which Python has the engine, where it computes, where model files lie."""
 
+import textwrap
 from pathlib import Path
 
 import bpy
@@ -101,16 +102,16 @@ def chosen_interpreter(settings: DNERF_Preferences) -> Path:
 
 def show_check(line: str, ok: bool) -> None:
     """What the Check button found."""
-    global _check_line, _check_ok  # noqa: PLW0603  # shown until the next check, and not worth keeping in the preferences
+    global _check_line, _check_ok  # shown until the next check, and not worth keeping in the preferences
     _check_line, _check_ok = line, ok
 
 
-def draw_lines(layout: bpy.types.UILayout, text: str, width: int, icon: str = "NONE") -> None:
-    """`text` in lines of at most `width` characters, since Blender cuts what does not fit."""
-    import textwrap
-
+def draw_lines(layout: bpy.types.UILayout, text: str, width: int, icon: str = "NONE", least_lines: int = 1) -> None:
+    """`text` in lines of at most `width` characters, since Blender cuts what does not fit; blank ones up to `least_lines`."""
+    lines = textwrap.wrap(text, max(width, 20))
+    lines += [""] * (least_lines - len(lines))
     column = layout.column(align=True)
-    for number, line in enumerate(textwrap.wrap(text, max(width, 20)) or [""]):
+    for number, line in enumerate(lines):
         column.label(text=line, icon=icon if number == 0 else "BLANK1" if icon != "NONE" else "NONE", translate=False)
 
 

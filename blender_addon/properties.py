@@ -2,6 +2,7 @@
 
 import bpy
 
+from . import preview, session
 from .model_facts import EMBEDDED_MODELS
 
 MAX_SEED = 2**31 - 1  # Blender's integers are signed
@@ -12,10 +13,17 @@ def _model_changed(settings: "SceneProperties", context: bpy.types.Context) -> N
     settings.model_facts = ""
 
 
-def _shown_view_changed(settings: "SceneProperties", context: bpy.types.Context) -> None:
-    from . import preview
+def _shown_changed(settings: "SceneProperties", context: bpy.types.Context) -> None:
+    """The viewports' redraw sees what the preview has to follow."""
+    session.redraw()
 
-    preview.follow()
+
+def _preview_is_on(settings: "SceneProperties") -> bool:
+    return preview.is_on(settings.id_data)
+
+
+def _switch_preview(settings: "SceneProperties", on: bool) -> None:
+    preview.switch(settings.id_data, on)
 
 
 class AnnotationView(bpy.types.PropertyGroup):
@@ -48,16 +56,14 @@ class SceneProperties(bpy.types.PropertyGroup):
     model_facts: bpy.props.StringProperty(options={"HIDDEN"})
 
     # subject
-    seed: bpy.props.IntProperty(
-        name="Seed", description="Which subject", min=0, max=MAX_SEED, default=0, update=_shown_view_changed
-    )
+    seed: bpy.props.IntProperty(name="Seed", description="Which subject", min=0, max=MAX_SEED, default=0, update=_shown_changed)
     truncation: bpy.props.FloatProperty(
         name="Truncation",
         description="1 leaves subjects as they are, 0 is the mean subject",
         min=0.0,
         max=2.0,
         default=1.0,
-        update=_shown_view_changed,
+        update=_shown_changed,
     )
 
     # cameras
@@ -90,7 +96,10 @@ class SceneProperties(bpy.types.PropertyGroup):
         name="Size", description="Side of the path's views, pixels; 0: the model's own", min=0, max=4096, default=0
     )
     views_folder: bpy.props.StringProperty(
-        name="Save to", description="Folder for images, masks, depth, cameras and labels", default="//dnerf/views", subtype="DIR_PATH"
+        name="Save to",
+        description="Folder for images, masks, depth, cameras and labels",
+        default="//dnerf/views",
+        subtype="DIR_PATH",
     )
 
     # label video
@@ -125,7 +134,9 @@ class SceneProperties(bpy.types.PropertyGroup):
     annotation_labels: bpy.props.StringProperty(
         name="Labels", description="Names of the parts, with commas; empty: those of the model", default=""
     )
-    annotation_subjects: bpy.props.IntProperty(name="Subjects", description="How many seeds, from 0", min=1, max=10000, default=30)
+    annotation_subjects: bpy.props.IntProperty(
+        name="Subjects", description="How many seeds, from 0", min=1, max=10000, default=30
+    )
     annotation_views: bpy.props.IntProperty(name="Views each", description="Views of each subject", min=1, max=100, default=3)
     annotation_items: bpy.props.CollectionProperty(type=AnnotationView)
     annotation_index: bpy.props.IntProperty(name="View")
@@ -134,19 +145,21 @@ class SceneProperties(bpy.types.PropertyGroup):
         name="Steps", description="Training steps; 0: the engine's own number", min=0, max=1_000_000, default=0
     )
     trained_path: bpy.props.StringProperty(
-        name="New model", description="The model file that Train writes", default="//dnerf/labelled.safetensors", subtype="FILE_PATH"
+        name="New model",
+        description="The model file that Train writes",
+        default="//dnerf/labelled.safetensors",
+        subtype="FILE_PATH",
     )
 
-    # live preview: never on when a file is opened
+    # live preview: kept by this Blender, not in the file
     live_preview: bpy.props.BoolProperty(
         name="Live preview",
         description="Show the subject over the viewport, from where you look",
-        default=False,
-        options={"SKIP_SAVE"},
-        update=_shown_view_changed,
+        get=_preview_is_on,
+        set=_switch_preview,
     )
     preview_mask: bpy.props.BoolProperty(
-        name="Labels", description="Lay the labels over the preview", default=False, update=_shown_view_changed
+        name="Labels", description="Lay the labels over the preview", default=False, update=_shown_changed
     )
     preview_size_px: bpy.props.IntProperty(
         name="Preview size", description="Side of the preview, pixels; 0: the model's own", min=0, max=1024, default=0

@@ -8,16 +8,15 @@ import bpy
 
 import dnerf_core
 
-from . import ADDON_VERSION, keys, preview, session
-from .operators import annotate, cameras, cloud, cloud_parts, environment, jobs, model, subject, video, views
-from .panels import annotate as annotate_panel
+from . import ADDON_VERSION, environment_making, icons, keys, preview, session
+from .operators import cameras, environment, jobs, model, subject, video, views
 from .panels import main, results
 from .preferences import CLASSES as PREFERENCES
 from .properties import CLASSES as PROPERTIES
 from .properties import SceneProperties
 
-_OPERATORS = (jobs, model, subject, cameras, views, video, cloud, cloud_parts, annotate, environment)
-_PANELS = (main, results, annotate_panel)
+_OPERATORS = (jobs, model, subject, cameras, views, video, environment)
+_PANELS = (main, results)
 CLASSES = (
     *PROPERTIES,
     *PREFERENCES,
@@ -31,6 +30,7 @@ def register() -> None:
     for item in CLASSES:
         bpy.utils.register_class(item)
     bpy.types.Scene.dnerf = bpy.props.PointerProperty(type=SceneProperties)
+    icons.register()
     session.register()
     preview.register()
     keys.register()
@@ -40,6 +40,8 @@ def unregister() -> None:
     keys.unregister()
     preview.unregister()
     session.unregister()
+    environment_making.end()
+    icons.unregister()
     del bpy.types.Scene.dnerf
     for item in reversed(CLASSES):
         bpy.utils.unregister_class(item)

@@ -71,7 +71,7 @@ class Session:
 
     @property
     def worker_state(self) -> str:
-        """"starting", "ready", "lost" or "stopped"."""
+        """ "starting", "ready", "lost" or "stopped"."""
         return "stopped" if self.client is None else self.client.state
 
     def start_job(
@@ -92,7 +92,7 @@ class Session:
             raise WorkerError(f"worker: expected nothing else to do, it is busy with: {self.job.title}; wait or cancel it")
         client = self.ready_client()
         self.job = Job(title)
-        self._say("")
+        self.say("")
         self._send(client, method, params, on_done, on_part)
         self._keep_time()
 
@@ -106,7 +106,15 @@ class Session:
         self.job.done = self.job.total = 0
         self._send(self.client, method, params, on_done, on_part)
 
-    def ask(self, method: str, params: dict[str, Any], on_done: Done, *, on_part: Done | None = None, on_error: Callable[[WorkerFault], None]) -> int:
+    def ask(
+        self,
+        method: str,
+        params: dict[str, Any],
+        on_done: Done,
+        *,
+        on_part: Done | None = None,
+        on_error: Callable[[WorkerFault], None],
+    ) -> int:
         """A quiet request: no status line, no ESC. The worker runs already.
 
         Raises:
@@ -190,12 +198,12 @@ class Session:
     def finish(self, line: str) -> None:
         """The job went well; `line` says what came of it."""
         self.job = None
-        self._say(line)
+        self.say(line)
 
     def fail(self, line: str, level: Level = "ERROR") -> None:
         """The job ended otherwise; `line` says why, and what to do."""
         self.job = None
-        self._say(line, level)
+        self.say(line, level)
 
     def _send(self, client: WorkerClient, method: str, params: dict[str, Any], on_done: Done, on_part: Done | None) -> None:
         job = self.job
@@ -244,7 +252,8 @@ class Session:
         else:
             self.fail(fault.message)
 
-    def _say(self, line: str, level: Level = "INFO") -> None:
+    def say(self, line: str, level: Level = "INFO") -> None:
+        """Set the status line."""
         self.status, self.level = line, level
         redraw()
 
