@@ -9,6 +9,7 @@ from torch import Tensor
 
 from dnerf_core.generator.config import GeneratorConfig
 from dnerf_core.generator.packed_field import PackedField
+from dnerf_core.interruption import checkpoint
 from dnerf_core.rendering.compositing import composite_distance, interval_weights, sample_weights
 from dnerf_core.rendering.density_grid import DensityGrid
 from dnerf_core.rendering.guided import SamplePlan, plan_samples
@@ -75,6 +76,7 @@ def guided_view(
     canvas = _Canvas(side * side, rays.start, channels, semantics)
     origins, directions = rays.origins.t().contiguous(), rays.directions.t().contiguous()
     for plan in plan_samples(grid, rays, config.rays.samples_coarse, config.rays.samples_fine):
+        checkpoint()
         place = None if plan.read is None else plan.read.flatten().nonzero()[:, 0]
         samples = Samples(origins[:, plan.ray], directions[:, plan.ray], plan.distances, place)
         lacking = _fill(canvas, plan, pixel[plan.ray], field, semantics, samples, reader)

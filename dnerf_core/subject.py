@@ -19,6 +19,7 @@ from dnerf_core.generator.eg3d import Planes
 from dnerf_core.generator.packed_field import PackedField
 from dnerf_core.generator.prepared import PreparedSuperResolution
 from dnerf_core.guided_view import guided_view
+from dnerf_core.interruption import checkpoint
 from dnerf_core.made_once import MadeOnce, Making
 from dnerf_core.rendering.density_grid import DensityGrid
 from dnerf_core.rendering.depth import planar_depth
@@ -167,16 +168,17 @@ class Subject(Making):
         guide_kind = "none" if branch is None else branch.config.refiner.guide
         colors = "rgb" in channels or guide_kind != "none"
         with self.model.inference():
-            cam2world = torch.tensor(camera.cam2world, dtype=torch.float32, device=self.model.device)[None]
-            intrinsics = torch.tensor(camera.intrinsics, dtype=torch.float32, device=self.model.device)[None]
+            cam2world, intrinsics = self._camera_tensors(camera)
             see = self._see_exactly if exact else self._see
             raw = see(cam2world, intrinsics, branch, colors)
+            checkpoint()
             image = None
             if raw.features is not None and ("rgb" in channels or guide_kind == "rgb"):
                 image = self.model.generator.superresolve(raw.features, self.ws) if exact else self.superresolution(raw.features)
             mask = depth = rgb = doubt = None
             if branch is not None and raw.maps is not None:
                 guide = {"none": None, "rendered": raw.features, "rgb": image}[guide_kind]
+                checkpoint()
                 refine = branch.refiner if exact else self.model.prepared_refiner
                 scores = resized(refine(raw.maps.scores, raw.maps.features, guide), size)
                 mask = label_mask(scores)[0].cpu().numpy() if "mask" in channels else None
@@ -192,10 +194,37 @@ class Subject(Making):
                 rgb = to_uint8(image, size)[0]
         return PartialView(rgb, mask, depth, doubt)
 
-    def _see(self, cam2world: Tensor, intrinsics: Tensor, branch: SemanticBranch | None, colors: bool) -> _Raw:
+    def coarse(self, camera: Camera, side_px: int | None = None) -> PartialView:
+        """A quick look: image and mask of `side_px` x `side_px` rays, without super-resolutions.
+
+        The image is the generator's raw one, the mask the most probable class before the branch's refinement.
+
+        Args:
+            side_px: None: half the neural resolution.
+        """
+        side = side_px or max(1, self.model.config.rays.neural_resolution // 2)
+        with self.model.inference():
+            raw = self._see(*self._camera_tensors(camera), self.model.branch, True, side)
+            assert raw.features is not None
+            rgb = to_uint8(raw.features[:, :3], side)[0]
+            mask = None if raw.maps is None else label_mask(raw.maps.scores)[0].cpu().numpy()
+        return PartialView(rgb, mask, None)
+
+    def _camera_tensors(self, camera: Camera) -> tuple[Tensor, Tensor]:
+        """cam2world [1, 4, 4] and intrinsics [1, 3, 3] on the model's device."""
+        arrays = camera.cam2world, camera.intrinsics
+        cam2world, intrinsics = (torch.tensor(array, dtype=torch.float32, device=self.model.device)[None] for array in arrays)
+        return cam2world, intrinsics
+
+    def _see(
+        self, cam2world: Tensor, intrinsics: Tensor, branch: SemanticBranch | None, colors: bool, side: int | None = None
+    ) -> _Raw:
         """The fast path. A branch with a density of its own needs every sample, and gets a density pass as in the exact one."""
         config = self.model.config
-        side = config.rays.neural_resolution
+        if side is None:
+            side = config.rays.neural_resolution
+        else:
+            config = dataclasses.replace(config, rays=dataclasses.replace(config.rays, neural_resolution=side))
         uv = pixel_centres(side, cam2world)
         footprint = self.grid.footprint(cam2world[0], intrinsics[0], side)
         pixel = torch.arange(len(uv), device=uv.device) if footprint is None else footprint.nonzero()[:, 0]

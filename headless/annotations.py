@@ -103,7 +103,7 @@ def read_annotations(folders: Sequence[Path], *, skip_unpainted: bool = False) -
     """
     if len({folder.resolve() for folder in folders}) < len(folders):
         raise UsageError("annotated folders: expected each one once, found one twice; name it once")
-    parts = [_read_folder(folder) for folder in folders]
+    parts = [read_folder(folder) for folder in folders]
     first = parts[0]
     for part in parts[1:]:
         if part.generator_sha256 != first.generator_sha256:
@@ -117,13 +117,13 @@ def read_annotations(folders: Sequence[Path], *, skip_unpainted: bool = False) -
                 f"({', '.join(first.labels.names)}), found {', '.join(part.labels.names)} or other colours; use one label set"
             )
     images = [image for part in parts for image in part.images]
-    painted = [image for image in images if _is_painted(image.mask)]
+    painted = [image for image in images if is_painted(image.mask)]
     if not painted:
         raise AnnotationError(
             f"{_shown_folders(folders)}: expected painted masks, found only {_unpainted_kinds(images)}; paint some first"
         )
     if len(painted) < len(images) and not skip_unpainted:
-        empty = [image for image in images if not _is_painted(image.mask)]
+        empty = [image for image in images if not is_painted(image.mask)]
         raise AnnotationError(
             f"{_listed([str(image.mask_path) for image in empty])}: expected painted masks, found only "
             f"{_unpainted_kinds(empty)} in {len(empty)} of {len(images)}; "
@@ -223,7 +223,8 @@ def _checked_ids(ids: NDArray[np.uint8], labels: LabelSet, path: Path) -> NDArra
     return ids
 
 
-def _is_painted(mask: NDArray[np.uint8]) -> bool:
+def is_painted(mask: NDArray[np.uint8]) -> bool:
+    """Whether any part is painted in a mask."""
     return bool(((mask != 0) & (mask != IGNORE_ID)).any())
 
 
@@ -237,7 +238,12 @@ def _unpainted_kinds(images: Sequence[AnnotatedImage]) -> str:
     return " and ".join(kinds)
 
 
-def _read_folder(folder: Path) -> Annotations:
+def read_folder(folder: Path) -> Annotations:
+    """All views of one annotated folder, painted or not.
+
+    Raises:
+        AnnotationError: as `read_annotations`.
+    """
     plan = _read_plan(folder)
     labels = LabelSet.from_json(_text(folder / "labels.json"), str(folder / "labels.json"))
     cameras_path = folder / "cameras.json"

@@ -24,6 +24,7 @@ from headless.writers.views import read_depth, read_image
 
 if TYPE_CHECKING:
     from dnerf_core.model import Model
+    from dnerf_core.subject import Subject
 
 MakeView = Callable[[], DepthView]
 
@@ -55,6 +56,13 @@ def subject_name(seed: int) -> str:
     return f"s{seed:04d}"
 
 
+def depth_view(subject: Subject, camera: Camera, size_px: int, *, with_mask: bool) -> DepthView:
+    """A subject's view as it is fused."""
+    view = subject.render(camera, size_px)
+    sample_px = max(1, -(-size_px // subject.model.config.rays.neural_resolution))
+    return DepthView(camera, view.depth_planar, view.rgb, view.mask if with_mask else None, sample_px)
+
+
 @dataclass(frozen=True)
 class ModelSource:
     """Subjects of a model, rendered as they are asked for; the model is loaded with the first."""
@@ -75,11 +83,9 @@ class ModelSource:
     def views(self, name: str) -> list[MakeView]:
         seed = int(name[1:])
         subject = Once(lambda: self.model.value.subject(seed, truncation=self.plan.truncation))
-        sample_px = max(1, -(-self.plan.resolution_px // self.config.rays.neural_resolution))
 
         def see(camera: Camera) -> DepthView:
-            view = subject.value.render(camera, self.plan.resolution_px)
-            return DepthView(camera, view.depth_planar, view.rgb, view.mask if self.labels else None, sample_px)
+            return depth_view(subject.value, camera, self.plan.resolution_px, with_mask=self.labels is not None)
 
         return [partial(see, view.camera) for view in plan_subject(self.plan, self.config.cameras, seed)]
 

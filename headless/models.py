@@ -20,6 +20,7 @@ from dnerf_core.labels import LabelSet
 
 if TYPE_CHECKING:
     from dnerf_core.model import Model
+    from headless.annotations import Annotations
 
 
 @dataclass(frozen=True)
@@ -123,10 +124,17 @@ def one_thread_a_view() -> Iterator[None]:
 
     Sums that are split among threads round differently with each number of them; like this a view's bytes depend on none.
     """
+    with threads_a_view(1):
+        yield
+
+
+@contextmanager
+def threads_a_view(count: int) -> Iterator[None]:
+    """Meanwhile torch splits each call among so many threads."""
     import torch
 
     before = torch.get_num_threads()
-    torch.set_num_threads(1)
+    torch.set_num_threads(count)
     try:
         yield
     finally:
@@ -157,3 +165,17 @@ def generator_sha256(path: Path) -> str:
                 digest.update(name.encode())
                 digest.update(np.fromfile(file, info.dtype, info.count).astype("<f4", copy=False).tobytes())
     return digest.hexdigest()
+
+
+def check_generator(annotations: Annotations, path: Path) -> None:
+    """Refuse a model whose generator did not make the images of annotated folders.
+
+    Raises:
+        CheckpointError: it did not, or the file cannot be used.
+    """
+    found = generator_sha256(path)
+    if found != annotations.generator_sha256:
+        raise CheckpointError(
+            f"{path}: expected the generator that {annotations.folders[0]} was sampled from "
+            f"({annotations.generator_sha256[:12]}), found another ({found[:12]}); name the right one with --model"
+        )

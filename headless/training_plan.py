@@ -211,10 +211,5 @@ def _matching_model(call: TrainCall, annotations: Annotations) -> ModelFacts:
             "say where it is with --model"
         )
     facts = models.describe_model(name)
-    found = models.generator_sha256(facts.path)
-    if found != annotations.generator_sha256:
-        raise CheckpointError(
-            f"{facts.path}: expected the generator that {annotations.folders[0]} was sampled from "
-            f"({annotations.generator_sha256[:12]}), found another ({found[:12]}); name the right one with --model"
-        )
+    models.check_generator(annotations, facts.path)
     return facts

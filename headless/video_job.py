@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 RECORD_FORMAT = "datasetnerf-videos"
 CAMERAS, LABELS, IMAGE, OVERLAY, SIDE_BY_SIDE = "cameras.json", "labels.mkv", "image.mp4", "overlay.mp4", "side-by-side.mp4"
+PREVIEWS = (IMAGE, OVERLAY, SIDE_BY_SIDE)
 
 MakeSubject = Callable[[Mix], "Subject"]
 
@@ -48,6 +49,8 @@ class VideoJob:
         empty_frames: frames written here whose labels are all background.
     """
 
+    ALL_KINDS = (CAMERAS, LABELS, *PREVIEWS)
+
     def __init__(
         self,
         plan: ClipPlan,
@@ -56,14 +59,20 @@ class VideoJob:
         labels: LabelSet | None,
         reporter: Reporter,
         workers: int,
+        previews: tuple[str, ...] = PREVIEWS,
     ) -> None:
         """Claims nothing yet, but refuses a folder of another call, and clears what an interrupted run of this one left.
+
+        Args:
+            labels: what the masks' ids mean; None: there are no masks, and no files that need them.
+            previews: which of `PREVIEWS` are made.
 
         Raises:
             OutputError: it is another call's, or cannot be read.
         """
         self.plan, self.folder, self.labels, self.reporter, self.workers = plan, folder, labels, reporter, workers
-        self.kinds = (CAMERAS, IMAGE) if labels is None else (CAMERAS, LABELS, IMAGE, OVERLAY, SIDE_BY_SIDE)
+        without = {LABELS, OVERLAY, SIDE_BY_SIDE} if labels is None else set()
+        self.kinds = tuple(kind for kind in (CAMERAS, LABELS, *previews) if kind not in without)
         folder.check()
         names = {self.file_name(clip, kind) for clip in clips for kind in self.kinds}
         remove_files([*folder.top_leftovers(), *leftovers(folder.path, names.__contains__)])
@@ -109,25 +118,28 @@ class VideoJob:
 
     def _open(self, clip: Clip, stack: ExitStack) -> Callable[[LabeledView], None]:
         """The clip's videos, whole when the stack closes; returns what adds a frame to all of them."""
-        side, fps = self.plan.resolution_px, self.plan.fps
+        side, fps, labels = self.plan.resolution_px, self.plan.fps, self.labels
 
-        def preview(kind: str, width: int = side) -> FrameSink:
+        def preview(kind: str) -> FrameSink:
+            width = 2 * side if kind == SIDE_BY_SIDE else side
             return stack.enter_context(preview_video(self.folder.path / self.file_name(clip, kind), width, side, fps))
 
-        image = preview(IMAGE)
-        if self.labels is None:
-            return lambda view: image(view.rgb)
-        labels = self.labels
-        ids = stack.enter_context(label_video(self.folder.path / self.file_name(clip, LABELS), side, side, fps))
-        laid_over, both = preview(OVERLAY), preview(SIDE_BY_SIDE, 2 * side)
+        ids = None
+        if labels is not None:
+            ids = stack.enter_context(label_video(self.folder.path / self.file_name(clip, LABELS), side, side, fps))
+        previews = {kind: preview(kind) for kind in self.kinds if kind in PREVIEWS}
 
         def add(view: LabeledView) -> None:
-            if view.mask is None:
-                raise CheckpointError(f"{self.plan.model_name}: expected masks of a model with a semantic branch, found none")
-            image(view.rgb)
-            ids(view.mask)
-            laid_over(overlay(view.rgb, view.mask, labels))
-            both(np.concatenate([view.rgb, labels.colorize(view.mask)], axis=1))
+            pictures = {IMAGE: lambda: view.rgb}
+            if ids is not None and labels is not None:
+                mask = view.mask
+                if mask is None:
+                    raise CheckpointError(f"{self.plan.model_name}: expected masks of a model with a semantic branch, found none")
+                ids(mask)
+                pictures[OVERLAY] = lambda: overlay(view.rgb, mask, labels)
+                pictures[SIDE_BY_SIDE] = lambda: np.concatenate([view.rgb, labels.colorize(mask)], axis=1)
+            for kind, sink in previews.items():
+                sink(pictures[kind]())
 
         return add
 

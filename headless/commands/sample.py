@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -73,8 +74,11 @@ def command(as_json: bool, **values: object) -> None:
     sample(SampleCall(**values), Reporter(as_json))  # type: ignore[arg-type]
 
 
-def sample(call: SampleCall, reporter: Reporter) -> None:
+def sample(call: SampleCall, reporter: Reporter, load: Callable[[str], Model] | None = None) -> None:
     """Run one call of `sample`.
+
+    Args:
+        load: gives the model by its name or path; None: it is loaded for this call alone.
 
     Raises:
         DNeRFError: a wrong call, a model that cannot be used, or results that cannot be written.
@@ -101,7 +105,7 @@ def sample(call: SampleCall, reporter: Reporter) -> None:
     told = {"command": "sample", "output": str(call.output), "views": total}
     reporter.start(job.told_start, **told, views_missing=job.views_missing, plan=folder.record["plan"])
     if job.views_missing:
-        model = models.load_model(call.model_name, call.device)
+        model = models.load_model(call.model_name, call.device) if load is None else load(call.model_name)
         with models.one_thread_a_view():
             job.write(subject_maker(model, plan, truth=call.truth))
     elif job.files_missing():

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from headless.worker import views
+from headless.worker import annotating, clips, clouds, previews, views
 from headless.worker.facts import worker_facts
 from headless.worker.held import HeldModels
-from headless.worker.jobs import Job
 from headless.worker.params import Params
 
 
@@ -21,10 +20,15 @@ def status(params: dict[str, Any], held: HeldModels) -> dict[str, Any]:
 METHODS: dict[str, Callable[..., dict[str, Any]]] = {
     "model": views.model,
     "render": views.render,
+    "preview": previews.preview,
+    "pointcloud": clouds.pointcloud,
+    "video": clips.video,
+    "sample": annotating.sample,
+    "open_annotations": annotating.open_annotations,
+    "prefill": annotating.prefill,
+    "train": annotating.train,
 }
 """Done as jobs: each takes the `Job` and `held`."""
 
 IMMEDIATE: dict[str, Callable[..., dict[str, Any]]] = {"status": status}
 """Answered at once: each takes the params and `held`."""
-
-__all__ = ["IMMEDIATE", "METHODS", "Job"]

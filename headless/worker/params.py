@@ -51,13 +51,13 @@ class Params:
         """A text that is not empty."""
         return self._get(name, default, "a text", lambda value: value if isinstance(value, str) and value else None)
 
-    def path(self, name: str) -> Path:
+    def path(self, name: str, default: Any = _NOT_GIVEN) -> Path:
         """An absolute path: the worker's current folder means nothing to its client."""
 
         def read(value: Any) -> Path | None:
             return Path(value) if isinstance(value, str) and "\0" not in value and Path(value).is_absolute() else None
 
-        return self._get(name, _NOT_GIVEN, "an absolute path", read)
+        return self._get(name, default, "an absolute path", read)
 
     def flag(self, name: str, default: bool = False) -> bool:
         """True or false."""

@@ -1,0 +1,58 @@
+"""Painted once, prefilled into the rest: how much of the other views is filled, and how much of that rightly, by the exact truth.
+
+    python benchmarks/prefill.py
+
+Subjects of the demo whose exact masks are known. One view of each is painted by the truth, its depth and the others' are the model's.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from dnerf_core.camera import Camera, arc_cameras
+from dnerf_core.demo.truth import true_mask
+from dnerf_core.labels import SHAPENET_CAR_LABELS
+from dnerf_core.model import Model
+from headless.annotations import AnnotatedImage
+from headless.options import parse_range, parse_seeds
+from headless.plan import view_name
+from headless.prefilling import Prefiller, right_pixels
+
+
+def counted(model: Model, seed: int, cameras: list[Camera], painted: int) -> tuple[int, int, int]:
+    """Object pixels of a subject's views but the painted one, those filled, and those filled rightly."""
+    size_px, subject = model.config.image_size, model.subject(seed)
+    mask = true_mask(model, seed, cameras[painted], size_px)
+    image = AnnotatedImage(view_name(seed, painted), (seed, 1.0), painted, cameras[painted], mask, Path("truth"))
+    prefiller = Prefiller(subject, [image], SHAPENET_CAR_LABELS)
+    total = filled = right = 0
+    for number, camera in enumerate(cameras):
+        if number != painted:
+            depth = prefiller.depth(camera, size_px)
+            found = prefiller.fill(view_name(seed, number), camera, depth)
+            total, filled = total + found.object_px, filled + found.filled_px
+            right += right_pixels(model, seed, camera, found, depth)
+    return total, filled, right
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seeds", default="20000-20029", help="subjects that no training has seen")
+    parser.add_argument("--views", type=int, default=3)
+    parser.add_argument("--yaw", default="-30:30")
+    arguments = parser.parse_args()
+    model = Model.load("demo-cars")
+    seeds = parse_seeds(arguments.seeds)
+    cameras = arc_cameras(model.config.cameras, parse_range(arguments.yaw), count=arguments.views)
+    print(
+        f"| painted of {len(cameras)} views, {len(seeds)} subjects, yaw {arguments.yaw} | object pixels | filled | of these rightly |"
+    )
+    print("|---|---|---|---|")
+    for name, painted in (("the first", 0), ("the middle one", len(cameras) // 2)):
+        total, filled, right = (sum(counts) for counts in zip(*(counted(model, s, cameras, painted) for s in seeds), strict=True))
+        print(f"| {name} | {total} | {filled / total:.4f} | {right / filled:.4f} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()

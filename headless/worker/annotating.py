@@ -1,0 +1,170 @@
+"""The methods around annotating: views to paint, what is painted, painted masks carried on, and training."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dnerf_core.errors import UsageError
+from dnerf_core.semantic.config import BranchTrainingConfig, SemanticConfig
+from headless import models, options
+from headless.annotations import is_painted, read_folder
+from headless.commands.sample import SampleCall
+from headless.commands.sample import sample as run_sample
+from headless.commands.train import train as run_train
+from headless.prefilling import Prefiller, choose_views, right_pixels, truth_is_known
+from headless.training_plan import TrainCall
+from headless.worker.held import HeldModels
+from headless.worker.jobs import Job, JobReporter
+from headless.worker.params import Params
+
+if TYPE_CHECKING:
+    from headless.annotations import Annotations
+
+MAX_STEPS = 1_000_000
+
+
+def sample(job: Job, held: HeldModels) -> dict[str, Any]:
+    """An annotation folder as `dnerf-headless sample` writes it; the same request again finishes what is missing."""
+    params = Params(job.params)
+    call = SampleCall(
+        model_name=params.text("model"),
+        seeds=tuple(params.wholes("seeds", 0, options.MAX_SEED, most=options.MAX_SUBJECTS)),
+        subjects=None,
+        views=params.whole("views", 1, options.MAX_VIEWS, None),
+        yaw=params.range("yaw", 360.0, (-30.0, 30.0)),
+        pitch=params.range("pitch", 90.0, None),
+        random_views=params.flag("random_views"),
+        truncation=params.truncation(),
+        labels=names_text(params.texts("labels", None)),
+        truth=params.flag("truth"),
+        device=held.device,
+        workers=None,
+        output=params.path("output"),
+    )
+    params.close()
+    assert call.seeds is not None
+    if len(set(call.seeds)) < len(call.seeds):
+        raise UsageError("params: seeds: expected each one once, found one twice; leave it out")
+    reporter = JobReporter(job)
+    run_sample(call, reporter, load=lambda name: held.get(name).model)
+    return folder_facts(read_folder(call.output), painted=False) | {"warnings": reporter.warnings}
+
+
+def names_text(names: list[str] | None) -> str | None:
+    """Names of parts as `--labels` has them; None: the model's own.
+
+    Raises:
+        UsageError: a name with a comma, or one that the option would take for a file's.
+    """
+    if names is None:
+        return None
+    for name in names:
+        if "," in name or name.lower().endswith(".json"):
+            raise UsageError(
+                f"params: labels: expected names without a comma and not ending in .json, found {name[:60]!r}; rename it"
+            )
+    return ",".join(names)
+
+
+def open_annotations(job: Job, held: HeldModels) -> dict[str, Any]:
+    """What an annotation folder holds, and which of its views are painted."""
+    params = Params(job.params)
+    folder = params.path("folder")
+    params.close()
+    return folder_facts(read_folder(folder), painted=True)
+
+
+def folder_facts(found: Annotations, *, painted: bool) -> dict[str, Any]:
+    """A folder as its client sees it; `painted`: whether views say if they are."""
+    folder = found.folders[0]
+    views = []
+    for image in found.images:
+        view = {
+            "name": image.name,
+            "seed": image.subject[0],
+            "view": image.view,
+            "image": str(folder / "images" / f"{image.name}.png"),
+            "mask": str(image.mask_path),
+            "camera": image.camera.to_json(),
+        }
+        views.append(view | ({"painted": is_painted(image.mask)} if painted else {}))
+    first = found.images[0]
+    return {
+        "folder": str(folder),
+        "model": found.model,
+        "truncation": first.subject[1],
+        "size_px": first.mask.shape[0],
+        "labels": found.labels.to_json(),
+        "views": views,
+    }
+
+
+def prefill(job: Job, held: HeldModels) -> dict[str, Any]:
+    """The painted views of a subject carried into its views that are not painted yet; nothing is written into the folder."""
+    params = Params(job.params)
+    folder, name = params.path("folder"), params.text("view")
+    asked_model = params.text("model", None)
+    params.close()
+    found = read_folder(folder)
+    painted, targets = choose_views(found.images, name, is_painted)
+    job.progress(0, len(targets), "views")
+    model_name = asked_model or found.model
+    facts = models.describe_model(model_name)
+    models.check_generator(found, facts.path)
+    holder = held.get(model_name)
+    seed, truncation = painted[0].subject
+    subject = holder.subject(seed, truncation)
+    known = truth_is_known(holder.model, found.labels, truncation)
+    views: list[dict[str, Any]] = []
+    with models.one_thread_a_view():
+        prefiller = Prefiller(subject, painted, found.labels)
+        for target in targets:
+            depth = prefiller.depth(target.camera, target.mask.shape[0])
+            filled = prefiller.fill(target.name, target.camera, depth)
+            view: dict[str, Any] = {"name": target.name, "mask": job.exchange.put(filled.mask)}
+            view |= {"filled_px": filled.filled_px, "object_px": filled.object_px}
+            if known:
+                view["right_px"] = right_pixels(holder.model, seed, target.camera, filled, depth)
+            views.append(view)
+            job.progress(len(views), len(targets), "views")
+    return {"painted": [image.name for image in painted], "views": views, "truth": known}
+
+
+def train(job: Job, held: HeldModels) -> dict[str, Any]:
+    """A model file trained on painted folders, as `dnerf-headless train` writes it; the same request again goes on where it was cut."""
+    params = Params(job.params)
+    branch, training = SemanticConfig(), BranchTrainingConfig()
+    folders = params.texts("folders")
+    call = TrainCall(
+        folders=tuple(Path(folder) for folder in folders),
+        output=params.path("output"),
+        model_name=params.text("model", None),
+        steps=params.whole("steps", 1, MAX_STEPS, training.steps),
+        feature_kind=params.choice("feature_kind", ("features", "planes"), branch.feature_kind),  # type: ignore[arg-type]
+        scales=params.choice("scales", ("all", "last"), "all"),
+        density_prior=params.flag("density_prior", branch.density_prior),
+        guide=params.choice("guide", ("none", "rendered", "rgb"), branch.refiner.guide),  # type: ignore[arg-type]
+        learning_rate=params.number("learning_rate", 1e-7, 1.0, training.learning_rate),
+        seed=params.whole("seed", 0, options.MAX_SEED, training.seed),
+        holdout=params.number("holdout", 0.0, options.MAX_SUBJECTS, None),
+        skip_unpainted=params.flag("skip_unpainted"),
+        allow_missing_classes=params.flag("allow_missing_classes"),
+        device=held.device,
+    )
+    params.close()
+    for folder in call.folders:
+        if not folder.is_absolute():
+            raise UsageError(f"params: folders: expected absolute paths, found {str(folder)[:60]!r}; correct the request")
+    if call.holdout is not None and call.holdout > 1 and call.holdout != int(call.holdout):
+        raise UsageError(f"params: holdout: expected a number of subjects or a share below 1, found {call.holdout:g}; correct it")
+    held.clear()  # a training takes all the memory there is
+    reporter = JobReporter(job)
+    run_train(call, reporter)
+    results = reporter.results
+    return {
+        "model": str(call.output),
+        "scores": {name: results[name] for name in ("miou", "accuracy", "iou_per_class")},
+        "nothing_to_do": results["nothing_to_do"],
+        "warnings": reporter.warnings,
+    }

@@ -1,0 +1,94 @@
+"""The method that fuses a subject's views to a point cloud."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from numpy.typing import NDArray
+
+from dnerf_core.errors import AnnotationError
+from dnerf_core.pointcloud.fusion import FusionOptions, fuse_views
+from dnerf_core.pointcloud.views import DepthView
+from headless import models, workers
+from headless.annotations import is_painted, read_folder
+from headless.cloud_sources import depth_view
+from headless.prefilling import Prefiller
+from headless.worker.held import HeldModels
+from headless.worker.jobs import Job
+from headless.worker.params import Params
+from headless.workers import run_tasks
+
+if TYPE_CHECKING:
+    from dnerf_core.camera import Camera
+    from dnerf_core.labels import LabelSet
+    from dnerf_core.subject import Subject
+
+MOST_POINTS = 10_000_000
+
+
+@dataclass(frozen=True)
+class _Painted:
+    """Where a cloud's labels come from when they are painted ones."""
+
+    prefiller: Prefiller
+    labels: LabelSet
+
+
+def pointcloud(job: Job, held: HeldModels) -> dict[str, Any]:
+    """A cloud with labels: the model's, or, with `annotations`, those painted in that folder's views of the subject."""
+    params = Params(job.params)
+    name, seed, truncation = params.text("model"), params.seed(), params.truncation()
+    cameras, size = [camera for _, camera in params.cameras()], params.size_px(None)
+    voxel, points = params.number("voxel", 1e-9, 1e9, None), params.whole("points", 1, MOST_POINTS, None)
+    folder = params.path("annotations", None)
+    params.close()
+    fusion = FusionOptions(voxel=voxel, points=points)
+    job.progress(0, len(cameras), "views")
+    holder = held.get(name)
+    subject = holder.subject(seed, truncation)
+    size_px = size or holder.model.config.image_size
+    with models.one_thread_a_view():
+        painted = None if folder is None else _painted(folder, subject, seed, truncation)
+        labels = holder.model.labels if painted is None else painted.labels
+
+        def see(camera: Camera) -> DepthView:
+            job.check()
+            view = depth_view(subject, camera, size_px, with_mask=painted is None and labels is not None)
+            if painted is None:
+                return view
+            mask = painted.prefiller.fill("", camera, view.depth_planar).mask
+            return DepthView(camera, view.depth_planar, view.rgb, mask, view.sample_px)
+
+        views = []
+        for _, view in run_tasks([cameras], see, workers.default_workers(), in_order=True):
+            views.append(view)
+            job.progress(len(views), len(cameras), "views")
+    cloud = fuse_views(views, 0 if labels is None else labels.num_classes, fusion)
+    job.check()
+    arrays: dict[str, NDArray[Any] | None] = {
+        "points": cloud.points,
+        "normals": cloud.normals,
+        "colors": cloud.colors,
+        "labels": cloud.labels,
+        "confidence": cloud.confidence,
+    }
+    found: dict[str, Any] = {key: job.exchange.put(array) for key, array in arrays.items() if array is not None}
+    return {**found, "count": len(cloud), "label_set": None if labels is None else labels.to_json()}
+
+
+def _painted(folder: Path, subject: Subject, seed: int, truncation: float) -> _Painted:
+    """The painted views of a subject.
+
+    Raises:
+        AnnotationError: the folder cannot be used, is of another generator, or has no painted view of the subject.
+    """
+    found = read_folder(folder)
+    models.check_generator(found, subject.model.header.path)
+    images = [image for image in found.images if image.subject == (seed, truncation) and is_painted(image.mask)]
+    if not images:
+        raise AnnotationError(
+            f"{folder}: expected a painted view of the subject with seed {seed}, found none; paint one, or choose another subject"
+        )
+    return _Painted(Prefiller(subject, images, found.labels), found.labels)

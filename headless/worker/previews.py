@@ -1,0 +1,53 @@
+"""The method that follows a moving view: a quick picture at once, then the whole one."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from dnerf_core.interruption import interruptible
+from headless import models
+from headless.machine import usable_cores
+from headless.worker.held import HeldModels
+from headless.worker.jobs import CancelledError, Job
+from headless.worker.params import Params
+from headless.worker.views import put_view
+
+QUICK_S = 0.1
+"""A model whose whole view took no longer needs no coarse one before it."""
+
+
+def preview(job: Job, held: HeldModels) -> dict[str, Any]:
+    """Image and mask from a camera, for the eye: torch's threads share the view, so last bits may differ from `render`'s."""
+    params = Params(job.params)
+    name, seed, truncation = params.text("model"), params.seed(), params.truncation()
+    _, camera = params.part("camera").camera()
+    size = params.size_px(None)
+    params.close()
+    job.check()
+    holder = held.get(name)
+    subject = holder.subject(seed, truncation)
+    size_px = size or holder.model.config.image_size
+    coarse_first = holder.fine_s is None or holder.fine_s > QUICK_S
+    if coarse_first:
+        side_px = min(size_px, max(1, holder.model.config.rays.neural_resolution // 2))
+        job.check()
+        with models.threads_a_view(spare_cores()):
+            coarse = subject.coarse(camera, side_px)
+        job.part(kind="coarse", size_px=side_px, **put_view(job, coarse))
+
+    def still_wanted() -> None:
+        job.check()
+        if coarse_first and job.superseded.is_set():
+            raise CancelledError("superseded by a newer preview")
+
+    started = time.monotonic()
+    with interruptible(still_wanted), models.threads_a_view(spare_cores()):
+        view = subject.channels(camera, size_px, ("rgb", "mask"))
+    holder.fine_s = time.monotonic() - started
+    return {"kind": "fine", "size_px": size_px, **put_view(job, view)}
+
+
+def spare_cores() -> int:
+    """The cores but one, which the client draws with: threads that wait for a core that is taken make a view many times slower."""
+    return max(1, usable_cores() - 1)
