@@ -108,7 +108,7 @@ def facts_from_result(result: dict[str, Any]) -> ModelFacts:
 
 
 def with_facts(scene: bpy.types.Scene, title: str, then: Callable[[bpy.types.Scene, ModelFacts], None]) -> None:
-    """Call `then` as a step of a job `title`, once the worker has said what the model is. The file may have changed, so it is asked each time.
+    """Call `then` as a step of a job `title`, once the worker has said what the model is: its file may have changed.
 
     Raises:
         UsageError: no model is chosen, or its file has gone.

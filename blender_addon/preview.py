@@ -6,6 +6,7 @@ One preview is under way at a time: the next is asked for when the first picture
 from __future__ import annotations
 
 import json
+import math
 import time
 from typing import Any
 
@@ -24,6 +25,7 @@ from .scene.subject import root_transform, subject_root
 from .viewport_camera import ViewportSquare, viewport_square
 
 _INTERVAL_S = 0.015
+_LEAST_PX, _STEP_PX = 32, 32
 
 
 class _Preview:
@@ -146,7 +148,7 @@ def _ask(scene: bpy.types.Scene, key: str, square: ViewportSquare, region: int) 
     params = {
         **subject_params(scene),
         "camera": square.camera.to_json(),
-        "size_px": scene.dnerf.preview_size_px or facts.image_size_px,
+        "size_px": shown_size_px(square.side_px, scene.dnerf.preview_size_px or facts.image_size_px),
     }
     state.asked, state.waiting = key, True
 
@@ -178,6 +180,11 @@ def _failed(fault: WorkerFault) -> None:
     if scene is not None:
         switch(scene, False)
     session.current().say(f"live preview: {fault.message}", "ERROR")
+
+
+def shown_size_px(square_side_px: float, most_px: int) -> int:
+    """The side that is asked for: no more pixels than are shown, in steps, so that a slow zoom does not ask for every size."""
+    return max(_LEAST_PX, min(most_px, math.ceil(square_side_px / _STEP_PX) * _STEP_PX))
 
 
 def preview_pixels(rgb: NDArray[np.uint8], mask: NDArray[np.uint8] | None, overlay: LabelSet | None) -> NDArray[np.float32]:

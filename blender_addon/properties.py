@@ -118,11 +118,13 @@ class SceneProperties(bpy.types.PropertyGroup):
             ("SELECTED", "Selected cameras", "What the selected cameras see"),
         ],
     )
-    cloud_views: bpy.props.IntProperty(name="Views", description="Views that are fused", min=1, max=200, default=14)
+    cloud_views: bpy.props.IntProperty(name="Views", description="Views that are fused", min=1, max=200, default=8)
     cloud_points: bpy.props.IntProperty(
         name="Most points", description="Thin the cloud to this many points; 0: keep all", min=0, max=5_000_000, default=0
     )
-    cloud_part: bpy.props.StringProperty(name="Part", description="The part that the buttons below act on")
+    cloud_painted: bpy.props.BoolProperty(
+        name="Painted labels", description="Labels from the painted masks of the annotation folder, not from the model"
+    )
     export_path: bpy.props.StringProperty(
         name="Export to", description="A .ply or .npz file", default="//dnerf/cloud.ply", subtype="FILE_PATH"
     )

@@ -9,13 +9,13 @@ import bpy
 import dnerf_core
 
 from . import ADDON_VERSION, environment_making, icons, keys, preview, session
-from .operators import cameras, environment, jobs, model, subject, video, views
+from .operators import cameras, cloud, cloud_parts, environment, jobs, model, subject, video, views
 from .panels import main, results
 from .preferences import CLASSES as PREFERENCES
 from .properties import CLASSES as PROPERTIES
 from .properties import SceneProperties
 
-_OPERATORS = (jobs, model, subject, cameras, views, video, environment)
+_OPERATORS = (jobs, model, subject, cameras, views, video, cloud, cloud_parts, environment)
 _PANELS = (main, results)
 CLASSES = (
     *PROPERTIES,

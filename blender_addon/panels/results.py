@@ -2,8 +2,11 @@
 
 import bpy
 
+from ..icons import color_icon
+from ..scene.clouds import cloud_labels, is_cloud, shows_parts
+from ..scene.errors import SceneError
 from ..scene.views import IMAGE_PROPERTY
-from .base import SubPanel
+from .base import SubPanel, draw_text
 
 MOST_LISTED = 12
 
@@ -49,8 +52,36 @@ class DNERF_PT_cloud(SubPanel, bpy.types.Panel):
         if settings.cloud_source == "AROUND":
             layout.prop(settings, "cloud_views")
         layout.prop(settings, "cloud_points")
+        layout.prop(settings, "cloud_painted")
         layout.operator("dnerf.fuse_cloud", icon="POINTCLOUD_DATA")
         draw_cloud_parts(layout, context)
 
 
-CLASSES = (DNERF_PT_views, DNERF_PT_video)
+def draw_cloud_parts(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
+    """The active cloud's buttons; nothing where the active object is no cloud."""
+    item = context.active_object
+    if not is_cloud(item):
+        return
+    box = layout.box()
+    box.label(text=item.name, icon="POINTCLOUD_DATA", translate=False)
+    try:
+        labels, in_parts = cloud_labels(item), shows_parts(item)
+    except SceneError as error:  # a panel has nobody to raise it to
+        draw_text(box, context, str(error), "ERROR")
+        return
+    if labels is not None:
+        row = box.row(align=True)
+        row.operator("dnerf.cloud_colors", text="Part colours", depress=in_parts).part_colors = True
+        row.operator("dnerf.cloud_colors", text="Photo colours", depress=not in_parts).part_colors = False
+        column = box.column(align=True)
+        for label in labels.labels[1:]:
+            row = column.row(align=True)
+            row.label(text=label.name, icon_value=color_icon(label.color), translate=False)
+            row.operator("dnerf.select_part", text="", icon="RESTRICT_SELECT_OFF").part_id = label.id
+            row.operator("dnerf.hide_part", text="", icon="HIDE_OFF").part_id = label.id
+        box.operator("dnerf.separate_parts", icon="OUTLINER_OB_GROUP_INSTANCE")
+    box.prop(context.scene.dnerf, "export_path")
+    box.operator("dnerf.export_cloud", icon="EXPORT")
+
+
+CLASSES = (DNERF_PT_views, DNERF_PT_video, DNERF_PT_cloud)

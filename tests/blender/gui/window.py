@@ -9,6 +9,8 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -181,11 +183,21 @@ class Window:
     def probe(self, x: int, y: int, keys: str = "ctrl+c") -> str:
         """What Blender copies with the mouse there: over a button the Python of what it does."""
         self.ask("bpy.context.window_manager.clipboard = ''")
-        self._xdotool("mousemove", str(x - 3), str(y), "mousemove", str(x), str(y), "sleep", str(_MOVE_S), "key", keys)
-        time.sleep(_MOVE_S)
+        self._xdotool("mousemove", str(x - 3), str(y), "mousemove", str(x), str(y))
+        self.settle()
+        self._xdotool("key", keys)
+        self.settle()
         return str(self.value("bpy.context.window_manager.clipboard"))
 
-    def find(self, text: str, *, keys: str = "ctrl+c", top: int | None = None, columns: tuple[float, ...] = (0.5, 0.93, 0.06)) -> tuple[int, int]:
+    def settle(self) -> None:
+        """Let Blender take in what the mouse and the keyboard have done."""
+        for _ in range(3):
+            self.ask("")
+            time.sleep(0.01)
+
+    def find(
+        self, text: str, *, keys: str = "ctrl+c", top: int | None = None, columns: tuple[float, ...] = (0.5, 0.93, 0.06)
+    ) -> tuple[int, int]:
         """Where a button of the side panel is whose Python contains `text`."""
         left, region_top, right, bottom = self.panel_box()
         for share in columns:
@@ -204,27 +216,36 @@ class Window:
         """Click the button of a property of `scene.dnerf`."""
         self.click(*self.find(f"dnerf.{name}", keys="ctrl+alt+shift+c", **place))
 
-    def open_panel(self, name: str) -> int:
-        """Click the header of a closed panel, such as `DNERF_PT_views`; returns where it is."""
-        left, top, right, bottom = self.panel_box()
+    def learn_headers(self, below: str) -> None:
+        """Find the headers of the closed panels, which lie under the button of the property `below`, by opening and closing each."""
+        left, _, right, bottom = self.panel_box()
         x = left + int(0.4 * (right - left))
-        for y in [self._headers[name]] if name in self._headers else range(top + 20, bottom, 9):
-            if self.probe(x, y):
-                continue
-            before = self.value("dict(drawn)")
+        y = self.find(f"dnerf.{below}", keys="ctrl+alt+shift+c")[1] + 16
+        self._headers.clear()
+        missed = 0
+        while missed < 4 and y < bottom - 6:
+            self.ask("drawn.clear()")
             self.click(x, y)
-            time.sleep(0.2)
-            after = self.value("dict(drawn)")
-            opened = [panel for panel, count in after.items() if count and not before.get(panel)]
-            if name in opened:
-                self._headers[name] = y
-                return y
-            if opened:  # another one: close it again
+            self.settle()
+            opened = self.value("[name for name in drawn if name not in ('DNERF_PT_main', 'DNERF_PT_model', 'DNERF_PT_subject')]")
+            if opened:
+                self._headers[opened[0]] = y
                 self.click(x, y)
-                time.sleep(0.2)
-                self.ask("drawn.clear()")
-        self.screenshot("not-found")
-        raise AssertionError(f"no header of {name} in the side panel; see not-found.png")
+                self.settle()
+            missed = 0 if opened else missed + 1
+            y += 16 if opened else 7
+
+    @contextmanager
+    def panel(self, name: str) -> Iterator[int]:
+        """Open a panel, such as `DNERF_PT_views`, by a click on its header, and close it in the end; yields where it begins."""
+        left, _, right, _ = self.panel_box()
+        x, y = left + int(0.4 * (right - left)), self._headers[name]
+        self.ask("drawn.clear()")
+        self.click(x, y)
+        self.until(f"drawn.get({name!r})", 5.0)
+        yield y + 14
+        self.click(x, y)
+        self.settle()
 
     def _xdotool(self, *words: str) -> None:
         answer = self._agent_does({"run": ["xdotool", *words]})
@@ -263,5 +284,15 @@ def count(cls):
         draw(self, context)
     return counted
 
+for panel in [cls for cls in bpy.types.Panel.__subclasses__() if cls.__name__.startswith("DNERF_PT_")]:
+    panel.draw = count(panel)
+
+# or the viewport below is drawn again with every move of the mouse over the panel
+bpy.context.preferences.system.use_region_overlap = False
+# what Ctrl+C does where there is no button costs a second a time
+for keymap in bpy.context.window_manager.keyconfigs.user.keymaps:
+    for item in keymap.keymap_items:
+        if item.idname in ("view3d.copybuffer", "view3d.pastebuffer"):
+            item.active = False
 view_area().spaces.active.show_region_ui = True
 """
