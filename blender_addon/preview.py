@@ -34,7 +34,8 @@ class _Preview:
     def __init__(self) -> None:
         self.scene_name = ""
         self.region_keys: dict[int, str] = {}
-        self.wanted: tuple[str, ViewportSquare, int] | None = None
+        self.looking: tuple[ViewportSquare, int] | None = None
+        """What the viewport that moved last sees, and its region."""
         self.asked = ""
         self.waiting = False
         self.texture: Any = None
@@ -117,23 +118,24 @@ def _note(scene: bpy.types.Scene, region: bpy.types.Region, view: bpy.types.Regi
     )
     if square is None:
         return
-    settings = scene.dnerf
-    key = json.dumps(
-        [square.camera.to_json(), settings.seed, settings.truncation, settings.preview_mask, settings.preview_size_px]
-    )
-    pointer = region.as_pointer()
+    key, pointer = json.dumps(square.camera.to_json()), region.as_pointer()
     if _state.region_keys.get(pointer) != key:
         _state.region_keys[pointer] = key
-        _state.wanted = (key, square, pointer)
+        _state.looking = (square, pointer)
 
 
 def _tick() -> float | None:
     scene = bpy.data.scenes.get(_state.scene_name) if _state.scene_name else None
     if scene is None:
         return None
-    if _state.wanted is not None and not _state.waiting and _state.wanted[0] != _state.asked:
+    if _state.looking is not None and not _state.waiting:
+        square, region = _state.looking
+        settings = scene.dnerf
+        shown = [settings.seed, settings.truncation, settings.preview_mask, settings.preview_size_px]
+        key = json.dumps([square.camera.to_json(), region, *shown])
         try:
-            _ask(scene, *_state.wanted)
+            if key != _state.asked:
+                _ask(scene, key, square, region)
         except session.EXPECTED as error:
             switch(scene, False)
             session.current().say(str(error), "ERROR")
@@ -162,7 +164,7 @@ def _ask(scene: bpy.types.Scene, key: str, square: ViewportSquare, region: int) 
         state.texture = _texture(preview_pixels(rgb, mask, facts.labels if overlay else None))
         state.square, state.region = square, region
         state.arrivals = [*state.arrivals[-99:], time.monotonic()]
-        session.redraw()
+        _redraw_region(region)
 
     def failed(fault: WorkerFault) -> None:
         if state is _state:
@@ -170,6 +172,15 @@ def _ask(scene: bpy.types.Scene, key: str, square: ViewportSquare, region: int) 
             _failed(fault)
 
     session.current().ask("preview", params, show, on_part=show, on_error=failed)
+
+
+def _redraw_region(pointer: int) -> None:
+    """One region only: to draw its whole area again takes several times as long."""
+    for window in bpy.context.window_manager.windows:
+        for area in window.screen.areas:
+            for region in area.regions:
+                if region.as_pointer() == pointer:
+                    region.tag_redraw()
 
 
 def _failed(fault: WorkerFault) -> None:

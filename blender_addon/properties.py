@@ -2,8 +2,11 @@
 
 import bpy
 
-from . import preview, session
+from . import preview
 from .model_facts import EMBEDDED_MODELS
+
+PATH_OPTIONS = {"PATH_SUPPORTS_BLEND_RELATIVE"} if bpy.app.version >= (4, 5, 0) else set()
+"""`//` paths; before 4.5 every path could be one, and the option was not known."""
 
 MAX_SEED = 2**31 - 1  # Blender's integers are signed
 
@@ -11,11 +14,6 @@ MAX_SEED = 2**31 - 1  # Blender's integers are signed
 def _model_changed(settings: "SceneProperties", context: bpy.types.Context) -> None:
     """What was said of another model does not hold."""
     settings.model_facts = ""
-
-
-def _shown_changed(settings: "SceneProperties", context: bpy.types.Context) -> None:
-    """The viewports' redraw sees what the preview has to follow."""
-    session.redraw()
 
 
 def _preview_is_on(settings: "SceneProperties") -> bool:
@@ -51,19 +49,22 @@ class SceneProperties(bpy.types.PropertyGroup):
         update=_model_changed,
     )
     model_path: bpy.props.StringProperty(
-        name="Model file", description="A model file, as import and train write it", subtype="FILE_PATH", update=_model_changed
+        name="Model file",
+        description="A model file, as import and train write it",
+        subtype="FILE_PATH",
+        options=PATH_OPTIONS,
+        update=_model_changed,
     )
     model_facts: bpy.props.StringProperty(options={"HIDDEN"})
 
     # subject
-    seed: bpy.props.IntProperty(name="Seed", description="Which subject", min=0, max=MAX_SEED, default=0, update=_shown_changed)
+    seed: bpy.props.IntProperty(name="Seed", description="Which subject", min=0, max=MAX_SEED, default=0)
     truncation: bpy.props.FloatProperty(
         name="Truncation",
         description="1 leaves subjects as they are, 0 is the mean subject",
         min=0.0,
         max=2.0,
         default=1.0,
-        update=_shown_changed,
     )
 
     # cameras
@@ -100,11 +101,16 @@ class SceneProperties(bpy.types.PropertyGroup):
         description="Folder for images, masks, depth, cameras and labels",
         default="//dnerf/views",
         subtype="DIR_PATH",
+        options=PATH_OPTIONS,
     )
 
     # label video
     video_folder: bpy.props.StringProperty(
-        name="Save to", description="Folder for the sequence and the videos", default="//dnerf/videos", subtype="DIR_PATH"
+        name="Save to",
+        description="Folder for the sequence and the videos",
+        default="//dnerf/videos",
+        subtype="DIR_PATH",
+        options=PATH_OPTIONS,
     )
     into_sequencer: bpy.props.BoolProperty(
         name="Into the sequencer", description="Add the videos to the sequencer when they are done", default=False
@@ -126,12 +132,20 @@ class SceneProperties(bpy.types.PropertyGroup):
         name="Painted labels", description="Labels from the painted masks of the annotation folder, not from the model"
     )
     export_path: bpy.props.StringProperty(
-        name="Export to", description="A .ply or .npz file", default="//dnerf/cloud.ply", subtype="FILE_PATH"
+        name="Export to",
+        description="A .ply or .npz file",
+        default="//dnerf/cloud.ply",
+        subtype="FILE_PATH",
+        options=PATH_OPTIONS,
     )
 
     # annotate
     annotation_folder: bpy.props.StringProperty(
-        name="Folder", description="Images, masks and cameras to paint", default="//dnerf/annotations", subtype="DIR_PATH"
+        name="Folder",
+        description="Images, masks and cameras to paint",
+        default="//dnerf/annotations",
+        subtype="DIR_PATH",
+        options=PATH_OPTIONS,
     )
     annotation_labels: bpy.props.StringProperty(
         name="Labels", description="Names of the parts, with commas; empty: those of the model", default=""
@@ -151,6 +165,7 @@ class SceneProperties(bpy.types.PropertyGroup):
         description="The model file that Train writes",
         default="//dnerf/labelled.safetensors",
         subtype="FILE_PATH",
+        options=PATH_OPTIONS,
     )
 
     # live preview: kept by this Blender, not in the file
@@ -160,9 +175,7 @@ class SceneProperties(bpy.types.PropertyGroup):
         get=_preview_is_on,
         set=_switch_preview,
     )
-    preview_mask: bpy.props.BoolProperty(
-        name="Labels", description="Lay the labels over the preview", default=False, update=_shown_changed
-    )
+    preview_mask: bpy.props.BoolProperty(name="Labels", description="Lay the labels over the preview", default=False)
     preview_size_px: bpy.props.IntProperty(
         name="Preview size", description="Side of the preview, pixels; 0: the model's own", min=0, max=1024, default=0
     )

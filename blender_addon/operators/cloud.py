@@ -58,6 +58,7 @@ def fuse_cloud(scene: bpy.types.Scene, facts: ModelFacts, selected: Sequence[str
         cloud = cloud_from_result(result)
         item = add_cloud(found, cloud, f"cloud s{seed:04d}", world_up=facts.cameras.world_up)
         _make_active(found, item)
+        _show_colors()
         results_arrived("Fuse and Import")
         session.current().finish(f"{len(cloud):,} points in {time.monotonic() - began:.1f} s: {item.name}")
 
@@ -78,6 +79,14 @@ def _make_active(scene: bpy.types.Scene, item: bpy.types.Object) -> None:
             other.select_set(False, view_layer=layer)
         item.select_set(True, view_layer=layer)
         layer.objects.active = item
+
+
+def _show_colors() -> None:
+    """Solid views show the material's gray unless they are told to show the attribute."""
+    for window in bpy.context.window_manager.windows:
+        for area in window.screen.areas:
+            if area.type == "VIEW_3D":
+                area.spaces.active.shading.color_type = "VERTEX"
 
 
 CLASSES = (DNERF_OT_fuse_cloud,)
