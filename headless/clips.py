@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
 
 from dnerf_core.camera import Camera, arc_cameras, orbit_cameras
 from dnerf_core.generator.config import CameraConfig
 from headless.plan import plan_json
 
+T = TypeVar("T", bound=np.generic)
 PathKind = Literal["arc", "orbit", "file"]
 
 
@@ -69,11 +73,32 @@ class Frame:
 
 
 @dataclass(frozen=True)
+class Crop:
+    """A rectangle that is cut out of square frames, pixels from their top left corner."""
+
+    left_px: int
+    top_px: int
+    width_px: int
+    height_px: int
+
+    def of(self, frame: NDArray[T]) -> NDArray[T]:
+        """The rectangle of a frame [S, S, ...]."""
+        return frame[self.top_px : self.top_px + self.height_px, self.left_px : self.left_px + self.width_px]
+
+    def camera(self, camera: Camera, side_px: int) -> Camera:
+        """The camera of the rectangle of a frame that `camera` sees with this side."""
+        pixels = camera.pixel_intrinsics(side_px)
+        pixels[:2, 2] -= self.left_px, self.top_px
+        return Camera(camera.cam2world, np.diag([1 / self.width_px, 1 / self.height_px, 1.0]) @ pixels)
+
+
+@dataclass(frozen=True)
 class Clip:
-    """One video; `name` begins the names of its files."""
+    """One video; `name` begins the names of its files; `crop` is what its frames show of the squares; None: all."""
 
     name: str
     frames: tuple[Frame, ...]
+    crop: Crop | None = None
 
 
 def frame_name(index: int) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import groupby
 from typing import TYPE_CHECKING
@@ -16,14 +16,15 @@ from dnerf_core.camera import cameras_to_json
 from dnerf_core.errors import CheckpointError
 from dnerf_core.labels import LabelSet
 from dnerf_core.made_once import Once
-from headless.clips import Clip, ClipPlan, Frame, Mix, frame_name
+from headless.clips import Clip, ClipPlan, Crop, Frame, Mix, frame_name
 from headless.reporting import Reporter
 from headless.workers import run_tasks
 from headless.writers.contact_sheet import overlay
-from headless.writers.files import leftovers, remove_files, write_bytes_whole
+from headless.writers.files import leftovers, make_folder, remove_files, write_bytes_whole
 from headless.writers.folder import LABELS_NAME, labels_json
 from headless.writers.result_folder import ResultFolder
 from headless.writers.video import FrameSink, label_video, preview_video
+from headless.writers.views import write_image, write_mask
 
 if TYPE_CHECKING:
     from dnerf_core.subject import LabeledView, Subject
@@ -60,29 +61,44 @@ class VideoJob:
         reporter: Reporter,
         workers: int,
         previews: tuple[str, ...] = PREVIEWS,
+        *,
+        sequence: bool = False,
     ) -> None:
         """Claims nothing yet, but refuses a folder of another call, and clears what an interrupted run of this one left.
 
         Args:
             labels: what the masks' ids mean; None: there are no masks, and no files that need them.
             previews: which of `PREVIEWS` are made.
+            sequence: every frame is written as pictures, too: NAME/images/NAME_0001.png, and NAME/masks/NAME_0001.png.
 
         Raises:
             OutputError: it is another call's, or cannot be read.
         """
         self.plan, self.folder, self.labels, self.reporter, self.workers = plan, folder, labels, reporter, workers
+        self.sequence = sequence
         without = {LABELS, OVERLAY, SIDE_BY_SIDE} if labels is None else set()
         self.kinds = tuple(kind for kind in (CAMERAS, LABELS, *previews) if kind not in without)
         folder.check()
         names = {self.file_name(clip, kind) for clip in clips for kind in self.kinds}
         remove_files([*folder.top_leftovers(), *leftovers(folder.path, names.__contains__)])
-        self.missing = [clip for clip in clips if any(folder.lacks(self.file_name(clip, kind)) for kind in self.kinds)]
+        self.missing = [clip for clip in clips if any(map(folder.lacks, self._names(clip)))]
         self.empty_frames = 0
 
     @staticmethod
     def file_name(clip: Clip, kind: str) -> str:
         """The name of a clip's file of one kind."""
         return f"{clip.name}-{kind}"
+
+    def _names(self, clip: Clip) -> Iterator[str]:
+        """All files of a clip, relative to the folder."""
+        yield from (self.file_name(clip, kind) for kind in self.kinds)
+        if self.sequence:
+            for number in range(1, len(clip.frames) + 1):
+                yield from (f"{clip.name}/{kind}/{picture_name(clip, number)}" for kind in self._picture_kinds)
+
+    @property
+    def _picture_kinds(self) -> tuple[str, ...]:
+        return ("images",) if self.labels is None else ("images", "masks")
 
     def write(self, make_subject: MakeSubject) -> None:
         """Make the missing clips.
@@ -103,8 +119,13 @@ class VideoJob:
         empty = []
         with ExitStack() as stack:
             add = self._open(clip, stack)
-            for task, view in run_tasks([_tasks(clip, make_subject)], self._see, self.workers, in_order=True):
+            see = partial(self._see, clip.crop)
+            for number, (task, view) in enumerate(
+                run_tasks([_tasks(clip, make_subject)], see, self.workers, in_order=True), start=1
+            ):
                 add(view)
+                if self.sequence:
+                    self._write_pictures(clip, number, view)
                 if view.mask is not None and not view.mask.any():
                     empty.append(frame_name(task.frame.index))
                 advance()
@@ -113,20 +134,38 @@ class VideoJob:
             message = f"{len(empty)} frames have no labels but background, the first is {empty[0]}"
             self.reporter.warning(f"{clip.name}: {message}", name=clip.name)
 
-    def _see(self, task: _Task) -> LabeledView:
-        return task.subject.value.render(task.frame.camera, self.plan.resolution_px)
+    def _see(self, crop: Crop | None, task: _Task) -> LabeledView:
+        view = task.subject.value.render(task.frame.camera, self.plan.resolution_px)
+        if crop is None:
+            return view
+        mask = None if view.mask is None else crop.of(view.mask)
+        camera = crop.camera(view.camera, self.plan.resolution_px)
+        return replace(view, camera=camera, rgb=crop.of(view.rgb), mask=mask, depth_planar=crop.of(view.depth_planar))
+
+    def _write_pictures(self, clip: Clip, number: int, view: LabeledView) -> None:
+        pictures = {kind: self.folder.path / clip.name / kind / picture_name(clip, number) for kind in self._picture_kinds}
+        for path in pictures.values():
+            make_folder(path.parent)
+        write_image(pictures["images"], np.ascontiguousarray(view.rgb))
+        if self.labels is not None and view.mask is not None:
+            write_mask(pictures["masks"], np.ascontiguousarray(view.mask), self.labels.palette())
+
+    def _size_px(self, clip: Clip) -> tuple[int, int]:
+        """(width, height) of a clip's frames."""
+        side = self.plan.resolution_px
+        return (side, side) if clip.crop is None else (clip.crop.width_px, clip.crop.height_px)
 
     def _open(self, clip: Clip, stack: ExitStack) -> Callable[[LabeledView], None]:
         """The clip's videos, whole when the stack closes; returns what adds a frame to all of them."""
-        side, fps, labels = self.plan.resolution_px, self.plan.fps, self.labels
+        (width, height), fps, labels = self._size_px(clip), self.plan.fps, self.labels
 
         def preview(kind: str) -> FrameSink:
-            width = 2 * side if kind == SIDE_BY_SIDE else side
-            return stack.enter_context(preview_video(self.folder.path / self.file_name(clip, kind), width, side, fps))
+            across = 2 * width if kind == SIDE_BY_SIDE else width
+            return stack.enter_context(preview_video(self.folder.path / self.file_name(clip, kind), across, height, fps))
 
         ids = None
         if labels is not None:
-            ids = stack.enter_context(label_video(self.folder.path / self.file_name(clip, LABELS), side, side, fps))
+            ids = stack.enter_context(label_video(self.folder.path / self.file_name(clip, LABELS), width, height, fps))
         previews = {kind: preview(kind) for kind in self.kinds if kind in PREVIEWS}
 
         def add(view: LabeledView) -> None:
@@ -145,12 +184,20 @@ class VideoJob:
 
     def _cameras_json(self, clip: Clip) -> bytes:
         """The cameras by frame, with the subject of each: seeds, and the share of the second."""
-        data = cameras_to_json([frame.camera for frame in clip.frames], [frame_name(frame.index) for frame in clip.frames])
+        cameras = [frame.camera for frame in clip.frames]
+        if clip.crop is not None:
+            cameras = [clip.crop.camera(camera, self.plan.resolution_px) for camera in cameras]
+        data = cameras_to_json(cameras, [frame_name(frame.index) for frame in clip.frames])
         for view, frame in zip(data["views"], clip.frames, strict=True):
             view["seeds"] = [frame.mix.first, frame.mix.second]
             view["share"] = frame.mix.share
-        data["image_size_px"] = [self.plan.resolution_px] * 2
+        data["image_size_px"] = list(self._size_px(clip))
         return (json.dumps(data) + "\n").encode()
+
+
+def picture_name(clip: Clip, number: int) -> str:
+    """The name of a frame's picture in a sequence, counted from 1 as sequences are."""
+    return f"{clip.name}_{number:04d}.png"
 
 
 def _tasks(clip: Clip, make_subject: MakeSubject) -> Iterator[_Task]:

@@ -62,7 +62,14 @@ def run(wire: Any, device: str, exchange: Path, parent: int | None) -> None:
     held = HeldModels(device)
     methods = {name: partial(method, held=held) for name, method in METHODS.items()}
     immediate = {name: partial(answer, held=held) for name, answer in IMMEDIATE.items()}
-    server = Server(wire, Exchange(exchange), methods, immediate, is_out_of_memory)
+
+    def out_of_memory(error: BaseException) -> bool:
+        found = is_out_of_memory(error)
+        if found:
+            held.clear()
+        return found
+
+    server = Server(wire, Exchange(exchange), methods, immediate, out_of_memory)
 
     def leave() -> None:
         server.end()

@@ -5,15 +5,17 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from dataclasses import astuple
 from typing import TYPE_CHECKING, Any
 
 from dnerf_core.errors import UsageError
-from headless import models, workers
-from headless.clips import Clip, ClipPlan, Frame, Mix
+from headless import models, options, workers
+from headless.clips import Clip, ClipPlan, Crop, Frame, Mix
 from headless.video_job import PREVIEWS, RECORD_FORMAT, VideoJob
 from headless.worker.held import HeldModel, HeldModels
 from headless.worker.jobs import Job, JobReporter
 from headless.worker.params import Params
+from headless.writers.files import remove_files
 from headless.writers.folder import LABELS_NAME
 from headless.writers.result_folder import ResultFolder
 
@@ -34,20 +36,21 @@ def video(job: Job, held: HeldModels) -> dict[str, Any]:
     cameras, size = [camera for _, camera in params.cameras()], params.size_px(None)
     fps = params.whole("fps", 1, MAX_FPS, 24)
     previews = params.choices("previews", tuple(_PREVIEW_FILES), tuple(_PREVIEW_FILES))
-    replace = params.flag("replace")
+    replace, sequence, crop = params.flag("replace"), params.flag("sequence"), chosen_crop(params)
     params.close()
     if _NAME.fullmatch(clip_name) is None:
         raise UsageError(f"params: name: expected letters, digits, ., - and _, found {clip_name[:60]!r}; rename it")
     seeds, truncation = chosen_seeds(subjects, len(cameras))
     facts = models.describe_model(name)
     size_px = size or facts.config.image_size
+    check_crop(crop, size_px)
     plan = ClipPlan(
         model_name=facts.config.name,
         model_sha256=facts.sha256,
         seeds=tuple(dict.fromkeys(seeds)),
         between=False,
         path="file",
-        path_sha256=path_sha256(clip_name, cameras, seeds, previews),
+        path_sha256=path_sha256([clip_name, previews, sequence, crop and astuple(crop)], cameras, seeds),
         frames=len(cameras),
         fps=fps,
         yaw_deg=(0.0, 0.0),
@@ -58,20 +61,21 @@ def video(job: Job, held: HeldModels) -> dict[str, Any]:
         exact=False,
     )
     frames = [Frame(i, camera, Mix(seed, seed, 0.0)) for i, (camera, seed) in enumerate(zip(cameras, seeds, strict=True))]
-    clip = Clip(clip_name, tuple(frames))
+    clip = Clip(clip_name, tuple(frames), crop)
     folder = ResultFolder(output, RECORD_FORMAT, "worker video", plan.to_json(), [LABELS_NAME])
     if replace:
-        folder.give_up([VideoJob.file_name(clip, kind) for kind in VideoJob.ALL_KINDS])
+        make_room(folder, clip)
     reporter = JobReporter(job)
     labels = facts.labels if plan.masks else None
     chosen = tuple(kind for kind in PREVIEWS if kind in {_PREVIEW_FILES[preview] for preview in previews})
-    made = VideoJob(plan, [clip], folder, labels, reporter, workers.default_workers(), previews=chosen)
+    made = VideoJob(plan, [clip], folder, labels, reporter, workers.default_workers(), chosen, sequence=sequence)
     if made.missing:
         holder = held.get(name)
         with models.one_thread_a_view():
             made.write(lambda mix: _subject(holder, mix, truncation))
     files = {kind.partition(".")[0]: str(output / made.file_name(clip, kind)) for kind in made.kinds}
-    return {"files": files, "empty_frames": made.empty_frames, "warnings": reporter.warnings}
+    pictures = {"sequence": str(output / clip_name)} if sequence else {}
+    return {"files": files, **pictures, "empty_frames": made.empty_frames, "warnings": reporter.warnings}
 
 
 def chosen_seeds(subjects: list[tuple[int, float]], frames: int) -> tuple[list[int], float]:
@@ -91,10 +95,49 @@ def chosen_seeds(subjects: list[tuple[int, float]], frames: int) -> tuple[list[i
     return seeds * frames if len(seeds) == 1 else seeds, truncations.pop()
 
 
-def path_sha256(clip_name: str, cameras: list[Camera], seeds: list[int], previews: tuple[str, ...]) -> str:
+def chosen_crop(params: Params) -> Crop | None:
+    """`crop_px`: left, top, width and height of what is cut out of every frame."""
+    numbers = params.wholes("crop_px", 0, options.MAX_RESOLUTION, most=4, default=None)
+    if numbers is None:
+        return None
+    if len(numbers) != 4 or min(numbers[2:]) < 1:
+        raise UsageError("params: crop_px: expected left, top, width and height in pixels, found others; correct the request")
+    return Crop(*numbers)
+
+
+def check_crop(crop: Crop | None, size_px: int) -> None:
+    """Raises:
+    UsageError: the rectangle does not lie within frames of this side.
+    """
+    if crop is not None and max(crop.left_px + crop.width_px, crop.top_px + crop.height_px) > size_px:
+        raise UsageError(
+            f"params: crop_px: expected a rectangle within {size_px} x {size_px} px, found {astuple(crop)}; correct it"
+        )
+
+
+def make_room(folder: ResultFolder, clip: Clip) -> None:
+    """Remove an earlier clip of this name, its pictures too, however many there were. Nothing is removed where other files lie there.
+
+    Raises:
+        OutputError: it cannot be removed.
+    """
+    top = folder.path / clip.name
+    kinds = [top / kind for kind in ("images", "masks") if (top / kind).is_dir()]
+    pictures = [path for kind in kinds for path in kind.iterdir()]
+    name = re.compile(rf"{re.escape(clip.name)}_[0-9]{{4,6}}\.png")
+    strange = [path for path in pictures if not name.fullmatch(path.name)]
+    if top.is_dir():
+        strange += [path for path in top.iterdir() if path not in kinds]
+    if not strange and folder.give_up([VideoJob.file_name(clip, kind) for kind in VideoJob.ALL_KINDS], [clip.name]):
+        remove_files(pictures)
+        for path in [*kinds, *([top] if top.is_dir() else [])]:
+            path.rmdir()
+
+
+def path_sha256(options_of_clip: list[Any], cameras: list[Camera], seeds: list[int]) -> str:
     """What tells two clips of a folder's record apart besides the plan's own entries."""
     frames = [[seed, camera.to_json()] for camera, seed in zip(cameras, seeds, strict=True)]
-    return hashlib.sha256(json.dumps([clip_name, list(previews), frames]).encode()).hexdigest()
+    return hashlib.sha256(json.dumps([options_of_clip, frames]).encode()).hexdigest()
 
 
 def _subject(holder: HeldModel, mix: Mix, truncation: float) -> Subject:

@@ -81,10 +81,22 @@ class HeldModels:
     def clear(self) -> None:
         """Let all go: their memory is needed."""
         self._held.clear()
+        free_device_memory()
 
     def names(self) -> list[str]:
         """The files of the loaded models; the last used one last."""
         return [str(path) for path in self._held.copy()]
+
+
+def free_device_memory() -> None:
+    """Give back what torch keeps of a device's memory for its next arrays."""
+    import gc
+
+    import torch
+
+    gc.collect()  # a subject and its model know each other
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
 
 
 def _stamp(path: Path) -> _Stamp | None:

@@ -38,7 +38,7 @@ class Server:
     Args:
         methods: done as jobs, in the order in which they were asked for; of waiting previews only the newest is kept.
         immediate: answered at once, while a job runs.
-        out_of_memory: whether an exception says that memory ran out.
+        out_of_memory: whether an exception says that memory ran out, whereupon what can be let go has been.
     """
 
     def __init__(

@@ -51,22 +51,28 @@ class ResultFolder:
         make_folder(self.path)
         self.write_once(RECORD_NAME, json_bytes(self.record))
 
-    def give_up(self, names: Iterable[str]) -> None:
+    def give_up(self, names: Iterable[str], folders: Iterable[str] = ()) -> bool:
         """Remove what an earlier call of the same command wrote here, so that this one may take its place.
 
         Nothing is removed where the folder is another command's, or holds more than `names`: `check` will refuse it then.
 
         Args:
             names: what the earlier call may have written besides what lies at the top of every such folder.
+            folders: folders that it may have written; they are left to the caller.
+
+        Returns:
+            Whether it was removed.
 
         Raises:
             OutputError: it cannot be removed.
         """
         path, ours = self.path / RECORD_NAME, {*self._top_names, *names}
         if not path.exists() or _read_record(path, self.record["format"]).get("command") != self.record["command"]:
-            return
-        if {entry.name for entry in self.path.iterdir()} <= ours:
-            remove_files([path, *(self.path / name for name in ours)])
+            return False
+        if not {entry.name for entry in self.path.iterdir()} <= ours | set(folders):
+            return False
+        remove_files([path, *(self.path / name for name in ours)])
+        return True
 
     def clear_top(self) -> None:
         """Remove what interrupted runs left at the top of the folder; for when it is complete and nobody has anything to write there.

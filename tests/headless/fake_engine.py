@@ -58,6 +58,9 @@ class FakeSubject:
     seed: int
     truncation: float
 
+    def prepare(self) -> None:
+        """There is nothing to make."""
+
     def channels(self, camera: Camera, size_px: int, channels: tuple[str, ...]) -> PartialView:
         """Only what is asked for. Uncertainty grows with the seed, and is higher on the disc."""
         view = self.render(camera, size_px)
