@@ -156,6 +156,14 @@ class SceneProperties(bpy.types.PropertyGroup):
     annotation_views: bpy.props.IntProperty(name="Views each", description="Views of each subject", min=1, max=100, default=3)
     annotation_items: bpy.props.CollectionProperty(type=AnnotationView)
     annotation_index: bpy.props.IntProperty(name="View")
+    painted_label_id: bpy.props.IntProperty(default=1, options={"HIDDEN"})
+    picture_share: bpy.props.FloatProperty(
+        name="Picture",
+        description="How much of the picture is laid over the mask; the mask stays as it is",
+        min=0,
+        max=1,
+        default=0.5,
+    )
     annotation_label_set: bpy.props.StringProperty(options={"HIDDEN"})
     training_steps: bpy.props.IntProperty(
         name="Steps", description="Training steps; 0: the engine's own number", min=0, max=1_000_000, default=0

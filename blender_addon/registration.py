@@ -8,15 +8,16 @@ import bpy
 
 import dnerf_core
 
-from . import ADDON_VERSION, environment_making, icons, keys, preview, session
-from .operators import cameras, cloud, cloud_parts, environment, jobs, model, subject, video, views
+from . import ADDON_VERSION, environment_making, icons, keys, picture_overlay, preview, session
+from .operators import annotate, cameras, cloud, cloud_parts, environment, jobs, model, paint, subject, video, views
+from .panels import annotate as annotate_panel
 from .panels import main, results
 from .preferences import CLASSES as PREFERENCES
 from .properties import CLASSES as PROPERTIES
 from .properties import SceneProperties
 
-_OPERATORS = (jobs, model, subject, cameras, views, video, cloud, cloud_parts, environment)
-_PANELS = (main, results)
+_OPERATORS = (jobs, model, subject, cameras, views, video, cloud, cloud_parts, annotate, paint, environment)
+_PANELS = (main, results, annotate_panel)
 CLASSES = (
     *PROPERTIES,
     *PREFERENCES,
@@ -33,11 +34,13 @@ def register() -> None:
     icons.register()
     session.register()
     preview.register()
+    picture_overlay.register()
     keys.register()
 
 
 def unregister() -> None:
     keys.unregister()
+    picture_overlay.unregister()
     preview.unregister()
     session.unregister()
     environment_making.end()

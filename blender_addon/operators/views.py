@@ -14,6 +14,7 @@ from ..model_facts import ModelFacts, subject_params, with_facts
 from ..places import output_folder
 from ..scene import views as scene_views
 from ..scene.cameras import ScenePose, SquareView
+from ..scene.errors import SceneError
 from ..viewpoints import camera_params, chosen_poses, selected_camera_names, squares_of
 from .base import JobOperator, LineOperator, results_arrived
 
@@ -100,7 +101,7 @@ class DNERF_OT_show_image(LineOperator, bpy.types.Operator):
     def act(self, context: bpy.types.Context) -> None:
         image = bpy.data.images.get(self.image)
         if image is None:
-            raise session.WorkerError(f"{self.image}: expected an image of that name, found none; render the views again")
+            raise SceneError(f"{self.image}: expected an image of that name, found none; render the views again")
         area = image_editor_area(context)
         area.spaces.active.image = image
         area.spaces.active.mode = "VIEW"
@@ -112,6 +113,8 @@ def image_editor_area(context: bpy.types.Context) -> bpy.types.Area:
         for area in window.screen.areas:
             if area.ui_type == "IMAGE_EDITOR":
                 return area
+    if not bpy.ops.wm.window_new.poll():
+        raise SceneError("Image Editor: expected a window to show it in, found Blender without one; start Blender with its window")
     before = set(context.window_manager.windows)
     bpy.ops.wm.window_new()
     (window,) = set(context.window_manager.windows) - before

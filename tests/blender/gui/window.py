@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -65,7 +65,8 @@ class Window:
 
     def __init__(self, root: Root, *, blend: str | None = None) -> None:
         self.root = root
-        self._headers: dict[str, int] = {}
+        self.headers: dict[str, int] = {}
+        self.prepare: Callable[[], None] = lambda: None
         command, environment = root.command("python3", str(GUI / "agent.py"), f"{WIDTH_PX}x{HEIGHT_PX}")
         self._agent = subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         self.display = self._read()["display"]
@@ -76,6 +77,7 @@ class Window:
         name = f"blender-{time.monotonic_ns()}.sock"
         argv = ["blender", "-p", "0", "0", str(WIDTH_PX), str(HEIGHT_PX), *([] if blend is None else [blend])]
         argv += ["--python", str(GUI / "inside.py"), "--", f"/job/{name}"]
+        self.headers.clear()
         self._blender = self._agent_does({"start": argv, "log": "/job/blender.log"})
         self._socket = socket.socket(socket.AF_UNIX)
         self._socket.settimeout(60.0)
@@ -151,8 +153,10 @@ class Window:
             words += ["mousemove", str(x), str(y), "sleep", "0.03"]
         self._xdotool(*words, "mouseup", str(button), "sleep", "0.1")
 
-    def key(self, name: str) -> None:
-        """Press a key where the mouse is."""
+    def key(self, name: str, *, at: tuple[int, int]) -> None:
+        """Press a key with the mouse at a place."""
+        self._xdotool("mousemove", str(at[0]), str(at[1]))
+        self.settle()
         self._xdotool("key", name, "sleep", "0.05")
 
     def screenshot(self, name: str) -> Path:
@@ -221,7 +225,7 @@ class Window:
         left, _, right, bottom = self.panel_box()
         x = left + int(0.4 * (right - left))
         y = self.find(f"dnerf.{below}", keys="ctrl+alt+shift+c")[1] + 16
-        self._headers.clear()
+        self.headers.clear()
         missed = 0
         while missed < 4 and y < bottom - 6:
             self.ask("drawn.clear()")
@@ -229,7 +233,7 @@ class Window:
             self.settle()
             opened = self.value("[name for name in drawn if name not in ('DNERF_PT_main', 'DNERF_PT_model', 'DNERF_PT_subject')]")
             if opened:
-                self._headers[opened[0]] = y
+                self.headers[opened[0]] = y
                 self.click(x, y)
                 self.settle()
             missed = 0 if opened else missed + 1
@@ -239,7 +243,7 @@ class Window:
     def panel(self, name: str) -> Iterator[int]:
         """Open a panel, such as `DNERF_PT_views`, by a click on its header, and close it in the end; yields where it begins."""
         left, _, right, _ = self.panel_box()
-        x, y = left + int(0.4 * (right - left)), self._headers[name]
+        x, y = left + int(0.4 * (right - left)), self.headers[name]
         self.ask("drawn.clear()")
         self.click(x, y)
         self.until(f"drawn.get({name!r})", 5.0)
