@@ -45,15 +45,15 @@ class SavedView:
     depth_planar: NDArray[np.float32] | None = None
 
 
-def image_from_array(name: str, rgb: NDArray[np.uint8]) -> bpy.types.Image:
-    """An image of uint8 [H, W, 3], kept in the .blend file.
+def image_from_array(name: str, rgb: NDArray[np.uint8], *, is_data: bool = False) -> bpy.types.Image:
+    """An image of uint8 [H, W, 3], kept in the .blend file; sRGB, or Non-Color where it is data.
 
     Raises:
         SceneError: no such array.
     """
     if rgb.dtype != np.uint8 or rgb.ndim != 3 or rgb.shape[2] != 3 or 0 in rgb.shape:
         raise SceneError(f"{name}: expected an image uint8 [H, W, 3], found {rgb.dtype} {list(rgb.shape)}; convert it")
-    image = _image(name, rgb.shape[1], rgb.shape[0], is_float=False)
+    image = _image(name, rgb.shape[1], rgb.shape[0], is_data=is_data)
     _fill(image, rgb.astype(np.float32) / np.float32(255.0))
     return image
 
@@ -79,7 +79,7 @@ def mask_image(name: str, mask: NDArray[np.uint8], labels: LabelSet) -> bpy.type
     Raises:
         AnnotationError: as `LabelSet.colorize`.
     """
-    return image_from_array(name, labels.colorize(mask))
+    return image_from_array(name, labels.colorize(mask), is_data=True)
 
 
 def overlay_image(name: str, rgb: NDArray[np.uint8], mask: NDArray[np.uint8], labels: LabelSet) -> bpy.types.Image:
@@ -89,7 +89,7 @@ def overlay_image(name: str, rgb: NDArray[np.uint8], mask: NDArray[np.uint8], la
 
 def depth_image(name: str, depth_planar: NDArray[np.float32]) -> bpy.types.Image:
     """A floating point image of planar depth [H, W], the same in red, green and blue; background, +inf, is 0 as in EXR files."""
-    image = _image(name, depth_planar.shape[1], depth_planar.shape[0], is_float=True)
+    image = _image(name, depth_planar.shape[1], depth_planar.shape[0], is_float=True, is_data=True)
     finite = np.where(np.isfinite(depth_planar), depth_planar, np.float32(0.0)).astype(np.float32)
     _fill(image, np.repeat(finite[..., None], 3, axis=2))
     return image
@@ -140,22 +140,22 @@ def save_views(folder: Path, views: Sequence[SavedView], labels: LabelSet | None
     return list(contents)
 
 
-def _image(name: str, width: int, height: int, *, is_float: bool) -> bpy.types.Image:
+def _image(name: str, width: int, height: int, *, is_data: bool, is_float: bool = False) -> bpy.types.Image:
     """An image of that size to fill: the one of that name made here before, or a new one."""
     old = bpy.data.images.get(name)
     if old is not None and old.get(IMAGE_PROPERTY):
-        if tuple(old.size) == (width, height) and old.is_float == is_float:
+        if (*old.size, old.is_float, old.colorspace_settings.is_data) == (width, height, is_float, is_data):
             return old
-        fresh = _new_image(name, width, height, is_float=is_float)
+        fresh = _new_image(name, width, height, is_float=is_float, is_data=is_data)
         old.user_remap(fresh)  # who shows the old one shows the new one
         bpy.data.images.remove(old)
         fresh.name = name
         return fresh
-    return _new_image(name, width, height, is_float=is_float)
+    return _new_image(name, width, height, is_float=is_float, is_data=is_data)
 
 
-def _new_image(name: str, width: int, height: int, *, is_float: bool) -> bpy.types.Image:
-    image = bpy.data.images.new(name, width, height, alpha=False, float_buffer=is_float, is_data=is_float)
+def _new_image(name: str, width: int, height: int, *, is_float: bool, is_data: bool) -> bpy.types.Image:
+    image = bpy.data.images.new(name, width, height, alpha=False, float_buffer=is_float, is_data=is_data)
     image.alpha_mode = "STRAIGHT"
     image.use_fake_user = True  # or Blender would not save it while no editor shows it
     image[IMAGE_PROPERTY] = True
