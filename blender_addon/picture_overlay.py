@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import bpy
-import gpu
 import numpy as np
-from gpu_extras.presets import draw_texture_2d
 from numpy.typing import NDArray
+
+from .drawing import draw_picture, picture_texture
 
 _pictures: dict[str, NDArray[np.uint8]] = {}
 _textures: dict[tuple[str, int], Any] = {}
@@ -30,9 +30,7 @@ def _draw() -> None:
     view = context.region.view2d
     left, bottom = view.view_to_region(0.0, 0.0, clip=False)
     right, top = view.view_to_region(1.0, 1.0, clip=False)
-    gpu.state.blend_set("ALPHA")
-    draw_texture_2d(_texture(space.image.name, settings.picture_share), (left, bottom), right - left, top - bottom)
-    gpu.state.blend_set("NONE")
+    draw_picture(_texture(space.image.name, settings.picture_share), left, bottom, right - left, top - bottom)
 
 
 def _texture(name: str, share: float) -> Any:
@@ -41,9 +39,8 @@ def _texture(name: str, share: float) -> Any:
         picture = _pictures[name]
         pixels = np.full((*picture.shape[:2], 4), share, np.float32)
         pixels[..., :3] = picture[::-1] / np.float32(255.0)
-        data = gpu.types.Buffer("FLOAT", pixels.size, pixels.ravel())
         _textures.clear()
-        _textures[key] = gpu.types.GPUTexture((picture.shape[1], picture.shape[0]), format="RGBA8", data=data)
+        _textures[key] = picture_texture(pixels)
     return _textures[key]
 
 

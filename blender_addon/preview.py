@@ -11,15 +11,14 @@ import time
 from typing import Any
 
 import bpy
-import gpu
 import numpy as np
-from gpu_extras.presets import draw_texture_2d
 from numpy.typing import NDArray
 
 from dnerf_core.labels import LabelSet
 
 from . import session
 from .bridge.protocol import Code, WorkerFault
+from .drawing import draw_picture, picture_texture
 from .model_facts import ModelFacts, chosen_model, keep_facts, known_facts, subject_params
 from .scene.subject import root_transform, subject_root
 from .viewport_camera import ViewportSquare, viewport_square
@@ -101,9 +100,7 @@ def _draw() -> None:
     if _state.texture is None or _state.square is None or region.as_pointer() != _state.region:
         return
     square = _state.square
-    gpu.state.blend_set("ALPHA")
-    draw_texture_2d(_state.texture, (square.left_px, square.bottom_px), square.side_px, square.side_px)
-    gpu.state.blend_set("NONE")
+    draw_picture(_state.texture, square.left_px, square.bottom_px, square.side_px, square.side_px)
 
 
 def _note(scene: bpy.types.Scene, region: bpy.types.Region, view: bpy.types.RegionView3D, facts: ModelFacts) -> None:
@@ -161,7 +158,7 @@ def _ask(scene: bpy.types.Scene, key: str, square: ViewportSquare, region: int) 
         if state is not _state:  # turned off, or on anew, meanwhile
             return
         state.waiting = False
-        state.texture = _texture(preview_pixels(rgb, mask, facts.labels if overlay else None))
+        state.texture = picture_texture(preview_pixels(rgb, mask, facts.labels if overlay else None))
         state.square, state.region = square, region
         state.arrivals = [*state.arrivals[-99:], time.monotonic()]
         _redraw_region(region)
@@ -206,12 +203,7 @@ def preview_pixels(rgb: NDArray[np.uint8], mask: NDArray[np.uint8] | None, overl
     if mask is not None:
         pixels[..., 3] = mask != 0
         pixels[..., :3] *= pixels[..., 3:]
-    return np.ascontiguousarray(pixels[::-1])
-
-
-def _texture(pixels: NDArray[np.float32]) -> Any:
-    height, width = pixels.shape[:2]
-    return gpu.types.GPUTexture((width, height), format="RGBA8", data=gpu.types.Buffer("FLOAT", pixels.size, pixels.ravel()))
+    return pixels[::-1]
 
 
 @bpy.app.handlers.persistent

@@ -2,7 +2,7 @@
 
 import bpy
 
-from . import preview
+from . import preview, session
 from .model_facts import EMBEDDED_MODELS
 
 PATH_OPTIONS = {"PATH_SUPPORTS_BLEND_RELATIVE"} if bpy.app.version >= (4, 5, 0) else set()
@@ -14,6 +14,10 @@ MAX_SEED = 2**31 - 1  # Blender's integers are signed
 def _model_changed(settings: "SceneProperties", context: bpy.types.Context) -> None:
     """What was said of another model does not hold."""
     settings.model_facts = ""
+
+
+def _redraw(settings: "SceneProperties", context: bpy.types.Context) -> None:
+    session.redraw()
 
 
 def _preview_is_on(settings: "SceneProperties") -> bool:
@@ -163,6 +167,7 @@ class SceneProperties(bpy.types.PropertyGroup):
         min=0,
         max=1,
         default=0.5,
+        update=_redraw,
     )
     annotation_label_set: bpy.props.StringProperty(options={"HIDDEN"})
     training_steps: bpy.props.IntProperty(

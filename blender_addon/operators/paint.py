@@ -21,6 +21,7 @@ from ..scene.errors import SceneError
 from .base import LineOperator
 from .views import image_editor_area
 
+_DRAWN_AFTER_S = 0.3
 BRUSH_ASSET = "brushes/essentials_brushes-mesh_texture.blend/Brush/Paint Hard"
 
 
@@ -66,19 +67,27 @@ def open_view(context: bpy.types.Context) -> None:
     if scene.dnerf.painted_label_id >= labels.num_classes:
         scene.dnerf.painted_label_id = IGNORE_ID
     _with_brush(context, area, scene.dnerf.painted_label_id)
+    bpy.app.timers.register(lambda: _when_drawn(area), first_interval=_DRAWN_AFTER_S)
+
+
+def _when_drawn(area: bpy.types.Area) -> None:
+    """What an editor takes only after it has been drawn in paint mode: its side panel's tab, and a brush beside the tool's own."""
+    region = next(region for region in area.regions if region.type == "UI")
+    region.active_panel_category = "DatasetNeRF"
+    _with_brush(bpy.context, area, bpy.context.scene.dnerf.painted_label_id)
 
 
 def _with_brush(context: bpy.types.Context, area: bpy.types.Area, label_id: int) -> None:
-    """Set up the brush of a label. Blender 4.3 and later give a brush only when its asset is activated in the editor."""
-    scene = context.scene
+    """Set up the brush of a label. From Blender 4.4 on there is one only when its asset has been activated in the editor."""
+    scene, labels = context.scene, annotation_labels(context.scene)
     window = next(window for window in context.window_manager.windows if area in list(window.screen.areas))
     region = next(region for region in area.regions if region.type == "WINDOW")
     with context.temp_override(window=window, area=area, region=region):
-        if hasattr(bpy.types, "BRUSH_OT_asset_activate") and scene.tool_settings.image_paint.brush is None:
+        if scene.tool_settings.image_paint.brush is None and bpy.app.version >= (4, 4, 0):
             bpy.ops.brush.asset_activate(
                 asset_library_type="ESSENTIALS", asset_library_identifier="", relative_asset_identifier=BRUSH_ASSET
             )
-        set_up_brush(scene, annotation_labels(scene), label_id)
+        set_up_brush(scene, labels, label_id)
 
 
 class DNERF_OT_paint_label(LineOperator, bpy.types.Operator):

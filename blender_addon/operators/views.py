@@ -114,7 +114,9 @@ def image_editor_area(context: bpy.types.Context) -> bpy.types.Area:
             if area.ui_type == "IMAGE_EDITOR":
                 return area
     if not bpy.ops.wm.window_new.poll():
-        raise SceneError("Image Editor: expected a window to show it in, found Blender without one; start Blender with its window")
+        raise SceneError(
+            "Image Editor: expected a window to show it in, found Blender without one; start Blender with its window"
+        )
     before = set(context.window_manager.windows)
     bpy.ops.wm.window_new()
     (window,) = set(context.window_manager.windows) - before

@@ -26,7 +26,9 @@ def idle():
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "blender_root" in metafunc.fixturenames:
-        metafunc.parametrize("blender_root", ROOTS or [None], ids=lambda root: "none" if root is None else root.name, scope="module")
+        metafunc.parametrize(
+            "blender_root", ROOTS or [None], ids=lambda root: "none" if root is None else root.name, scope="module"
+        )
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,6 @@ The tests of this file go on from one another, as a user's day does: run the who
 from __future__ import annotations
 
 import math
-import os
 import struct
 import time
 import zlib
@@ -41,7 +40,7 @@ def test_the_subjects_buttons(window: Window) -> None:
     window.click(*forward)
     window.click(*forward)
     assert window.value("bpy.context.scene.dnerf.seed") == 2
-    window.press("step_seed(step=-1)", columns=(0.0, 0.03), top=forward[1] - 6)
+    window.press("step_seed(step=-1)", columns=(0.08,), top=forward[1] - 6)
     assert window.value("bpy.context.scene.dnerf.seed") == 1
     window.press("dnerf.random_seed", top=forward[1] + 6)
     assert window.value("bpy.context.scene.dnerf.seed") != 1
@@ -71,7 +70,9 @@ def test_views(window: Window, root: Root) -> None:
         assert "2 views in" in finish(window)
         window.press("s0003_v00 labels", top=top + 140)
         window.until("len(bpy.context.window_manager.windows) == 2")
-        window.ask("show = [a for w in bpy.context.window_manager.windows for a in w.screen.areas if a.ui_type == 'IMAGE_EDITOR']")
+        window.ask(
+            "show = [a for w in bpy.context.window_manager.windows for a in w.screen.areas if a.ui_type == 'IMAGE_EDITOR']"
+        )
         assert window.value("show[0].spaces.active.image.name") == "s0003_v00 labels"
         time.sleep(0.5)
         window.screenshot("03-views")
@@ -85,7 +86,10 @@ def test_label_video(window: Window, root: Root) -> None:
         window.press("dnerf.render_video", top=top + 20)
         assert finish(window).startswith("6 frames in")
     window.ask("e = bpy.context.scene.sequence_editor; strips = e.strips if hasattr(e, 'strips') else e.sequences")
-    assert window.value("sorted((s.type, s.channel, s.frame_final_duration) for s in strips)") == [["MOVIE", 1, 6], ["MOVIE", 2, 6]]
+    assert window.value("sorted((s.type, s.channel, s.frame_final_duration) for s in strips)") == [
+        ["MOVIE", 1, 6],
+        ["MOVIE", 2, 6],
+    ]
     assert len(list((root.job / "videos").rglob("masks/*.png"))) == 6
     assert list((root.job / "videos").glob("*labels.mkv"))
 
@@ -135,30 +139,85 @@ def test_live_preview_follows(window: Window) -> None:
 
 
 def test_annotate(window: Window, root: Root) -> None:
-    window.ask("s = bpy.context.scene.dnerf; s.annotation_folder, s.annotation_subjects, s.trained_path, s.training_steps = "
-               "'/job/cars', 2, '/job/cars.safetensors', 4")
+    window.ask("s = bpy.context.scene.dnerf; s.annotation_folder, s.trained_path = '/job/cars', '/job/cars.safetensors'")
+    window.ask("s.annotation_subjects, s.training_steps = 2, 4")
     with window.panel("DNERF_PT_annotate") as top:
         window.press("dnerf.sample_views", columns=(0.25,), top=top + 40)
         assert finish(window) == "6 views, 6 still to paint"
         window.press("dnerf.open_annotations", columns=(0.75,), top=top + 40)
         assert finish(window) == "6 views, 6 still to paint"
-        window.press("dnerf.next_view", columns=(0.75,), top=top + 160)
+        window.press("dnerf.next_view", columns=(0.75,), top=top + 180)
         window.until("len(bpy.context.window_manager.windows) == 2")
+        window.until("bpy.context.scene.tool_settings.image_paint.brush")
+        time.sleep(1.0)
+        window.press("paint_label(label_id=2)", region="paint_region()")
         paint_a_stroke(window)
-        window.press("dnerf.save_mask(repair=False)", columns=(0.25,), top=top + 180)
-        assert "mask saved; 5 views still to paint" in finish(window)
+        window.screenshot("06-paint")
+        window.press("dnerf.save_mask(repair=False)", columns=(0.25,), region="paint_region()")
+        window.until("'mask saved; 5 views still to paint' in current().status")
         ids = palette_ids(root.job / "cars" / "masks" / "s0000_v01.png")
         assert set(np.unique(ids)) == {0, 2}, "the chosen label's id and the background, nothing between"
-        window.press("dnerf.prefill", top=top + 200)
+        assert (ids == 2).sum() > 200
+        window.press("dnerf.prefill", region="paint_region()")
         assert "2 views prefilled" in finish(window)
-        window.press("dnerf.train", top=top + 260)
+        close_second_window(window)
+        window.screenshot("07-annotate")
+        window.press("dnerf.train", top=top + 330)
         assert "trained" in finish(window, 300)
     assert window.value("bpy.context.scene.dnerf.model_kind") == "FILE"
+    assert (root.job / "cars.safetensors").is_file()
     window.ask("bpy.context.scene.dnerf.model_kind = 'EMBEDDED'")
 
 
+def test_escape_cancels_and_a_killed_worker_is_replaced(window: Window) -> None:
+    window.ask("s = bpy.context.scene.dnerf; s.camera_count, s.view_source = 200, 'ARC'")
+    with window.panel("DNERF_PT_views") as top:
+        render = window.find("dnerf.render_views", top=top + 60)
+        window.click(*render)
+        window.until("current().job is not None and current().job.done > 0")
+        window.screenshot("08-busy")
+        window.key("Escape", at=(300, 600))
+        window.until("current().level == 'CANCELLED'", 20)
+        assert window.value("current().status") == "Rendering views: cancelled"
+        window.click(*render)
+        window.until("current().job is not None and current().job.done > 0")
+        window.press("dnerf.cancel", columns=(0.97,))
+        window.until("current().level == 'CANCELLED'", 20)
+        window.click(*render)
+        window.until("current().job is not None and current().job.done > 0")
+        window.ask("import os, signal; os.kill(current().client.pid, signal.SIGKILL)")
+        window.until("current().level == 'ERROR'", 20)
+        assert "the next click starts a new worker" in window.value("current().status")
+        window.screenshot("09-lost")
+        window.press("dnerf.restart_worker")
+        assert "worker ready" in finish(window)
+        window.ask("bpy.context.scene.dnerf.camera_count = 1")
+        window.click(*render)
+        assert "1 view in" in finish(window)
+
+
+def test_a_saved_file_comes_back_and_nothing_outlives_blender(window: Window, root: Root) -> None:
+    window.ask("s = bpy.context.scene.dnerf; s.seed, s.views_folder, s.camera_count = 11, '//views', 200")
+    window.ask("bpy.ops.wm.save_as_mainfile(filepath='/job/day.blend')")
+    window.ask("bpy.ops.wm.read_homefile()")
+    window.ask("bpy.ops.wm.open_mainfile(filepath='/job/day.blend')")
+    assert window.value("[bpy.context.scene.dnerf.seed, bpy.context.scene.dnerf.views_folder]") == [11, "//views"]
+    window.open_side_panel()
+    window.ask("with bpy.context.temp_override(window=bpy.context.window_manager.windows[0]): bpy.ops.dnerf.render_views()")
+    window.until("current().job is not None and current().job.done > 0")
+    pid = window.value("current().client.pid")
+    assert window.quit() == 0
+    end = time.monotonic() + 10
+    while Path(f"/proc/{pid}").exists() and time.monotonic() < end:
+        time.sleep(0.1)
+    assert not Path(f"/proc/{pid}").exists(), "the worker outlived Blender"
+
+
 def paint_a_stroke(window: Window) -> None:
-    raise NotImplementedError
+    """A stroke over the middle of the mask, by the mouse."""
+    left, top, right, bottom = window.box("paint_region('WINDOW')")
+    middle_x, middle_y = (left + right) // 2, (top + bottom) // 2
+    window.drag([(middle_x - 40 + 4 * step, middle_y + (step % 5)) for step in range(20)])
 
 
 def close_second_window(window: Window) -> None:

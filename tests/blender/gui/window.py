@@ -179,9 +179,9 @@ class Window:
         self.ask("show_tab()")
         time.sleep(0.5)
 
-    def panel_box(self) -> tuple[int, int, int, int]:
-        """The side panel's region on the screen: left, top, right, bottom."""
-        x, y, width, height = self.value("(lambda r: [r.x, r.y, r.width, r.height])(side_region())")
+    def box(self, region: str = "side_region()") -> tuple[int, int, int, int]:
+        """A region of Blender on the screen: left, top, right, bottom."""
+        x, y, width, height = self.value(f"place_of({region})")
         return x, HEIGHT_PX - y - height, x + width, HEIGHT_PX - y
 
     def probe(self, x: int, y: int, keys: str = "ctrl+c") -> str:
@@ -200,10 +200,16 @@ class Window:
             time.sleep(0.01)
 
     def find(
-        self, text: str, *, keys: str = "ctrl+c", top: int | None = None, columns: tuple[float, ...] = (0.5, 0.93, 0.06)
+        self,
+        text: str,
+        *,
+        keys: str = "ctrl+c",
+        top: int | None = None,
+        columns: tuple[float, ...] = (0.5, 0.93, 0.06),
+        region: str = "side_region()",
     ) -> tuple[int, int]:
-        """Where a button of the side panel is whose Python contains `text`."""
-        left, region_top, right, bottom = self.panel_box()
+        """Where a button of a side panel is whose Python contains `text`; `columns` are the shares of the width to look at."""
+        left, region_top, right, bottom = self.box(region)
         for share in columns:
             x = int(left + 8 + share * (right - left - 36))
             for y in range(region_top + 6 if top is None else top, bottom - 4, 10):
@@ -222,7 +228,7 @@ class Window:
 
     def learn_headers(self, below: str) -> None:
         """Find the headers of the closed panels, which lie under the button of the property `below`, by opening and closing each."""
-        left, _, right, bottom = self.panel_box()
+        left, _, right, bottom = self.box()
         x = left + int(0.4 * (right - left))
         y = self.find(f"dnerf.{below}", keys="ctrl+alt+shift+c")[1] + 16
         self.headers.clear()
@@ -242,7 +248,7 @@ class Window:
     @contextmanager
     def panel(self, name: str) -> Iterator[int]:
         """Open a panel, such as `DNERF_PT_views`, by a click on its header, and close it in the end; yields where it begins."""
-        left, _, right, _ = self.panel_box()
+        left, _, right, _ = self.box()
         x, y = left + int(0.4 * (right - left)), self.headers[name]
         self.ask("drawn.clear()")
         self.click(x, y)
@@ -275,6 +281,15 @@ def view_area():
 
 def side_region():
     return next(r for r in view_area().regions if r.type == "UI")
+
+def paint_region(kind="UI"):
+    editors = [a for w in bpy.context.window_manager.windows for a in w.screen.areas if a.ui_type == "IMAGE_EDITOR"]
+    return next(r for r in editors[0].regions if r.type == kind)
+
+def place_of(region):
+    for window in bpy.context.window_manager.windows:
+        if any(r == region for a in window.screen.areas for r in a.regions):
+            return [window.x + region.x, window.y + region.y, region.width, region.height]
 
 def show_tab():
     side_region().active_panel_category = "DatasetNeRF"
