@@ -95,29 +95,32 @@ def test_label_video(window: Window, root: Root) -> None:
 
 
 def test_point_cloud(window: Window, root: Root) -> None:
-    window.ask("s = bpy.context.scene.dnerf; s.export_path = '/job/cloud.npz'; bpy.context.scene.use_nodes = False")
-    window.ask("bpy.ops.object.select_all(action='DESELECT')")
+    window.ask("s = bpy.context.scene.dnerf; s.seed, s.export_path = 3, '/job/cloud.npz'")
     with window.panel("DNERF_PT_cloud") as top:
         window.press("dnerf.fuse_cloud", top=top + 60)
         assert "points in" in finish(window)
         window.ask("view_area().spaces.active.region_3d.view_distance = 4")
         time.sleep(1.0)
         window.screenshot("04-cloud")
-        window.press("cloud_colors(part_colors=False)", columns=(0.75,), top=top + 120)
+        window.scroll(15)
+        window.press("cloud_colors(part_colors=False)", columns=(0.75,), top=450)
         item = "bpy.context.view_layer.objects.active"
         assert not window.value(f"module('scene.clouds').shows_parts({item})")
-        window.press("cloud_colors(part_colors=True)", columns=(0.25,), top=top + 120)
-        window.press("dnerf.hide_part(part_id=2)", columns=(0.97,), top=top + 150)
+        window.press("cloud_colors(part_colors=True)", columns=(0.25,), top=450)
+        hide = window.find("dnerf.hide_part(part_id=2)", columns=(0.95,), top=450)
+        window.click(*hide)
         assert window.value(f"list(module('scene.clouds').hidden_parts({item}))") == [2]
-        window.press("dnerf.hide_part(part_id=2)", columns=(0.97,), top=top + 150)
-        window.press("dnerf.select_part(part_id=3)", columns=(0.86, 0.9, 0.83), top=top + 150)
+        window.click(*hide)
+        assert window.value(f"list(module('scene.clouds').hidden_parts({item}))") == []
+        window.press("dnerf.select_part(part_id=2)", columns=(0.86, 0.88, 0.83), top=hide[1] - 4)
         assert window.value(f"{item}.mode") == "EDIT"
-        window.press("dnerf.export_cloud", top=top + 240)
-        window.until("bpy.context.view_layer.objects.active.mode == 'OBJECT'")
+        window.press("dnerf.export_cloud", top=hide[1])
+        window.until(f"{item}.mode == 'OBJECT'")
         with np.load(root.job / "cloud.npz") as cloud:
             assert len(cloud["points"]) > 1000
-        window.press("dnerf.separate_parts", top=top + 200)
+        window.press("dnerf.separate_parts", top=hide[1])
         window.until("len([o for o in bpy.context.scene.objects if o.name.startswith('cloud s0003 ')]) == 4")
+        window.scroll(-40)
 
 
 def test_live_preview_follows(window: Window) -> None:
@@ -146,7 +149,8 @@ def test_annotate(window: Window, root: Root) -> None:
         assert finish(window) == "6 views, 6 still to paint"
         window.press("dnerf.open_annotations", columns=(0.75,), top=top + 40)
         assert finish(window) == "6 views, 6 still to paint"
-        window.press("dnerf.next_view", columns=(0.75,), top=top + 180)
+        window.scroll(15)
+        window.press("dnerf.next_view", columns=(0.75,), top=450)
         window.until("len(bpy.context.window_manager.windows) == 2")
         window.until("bpy.context.scene.tool_settings.image_paint.brush")
         time.sleep(1.0)
@@ -162,8 +166,9 @@ def test_annotate(window: Window, root: Root) -> None:
         assert "2 views prefilled" in finish(window)
         close_second_window(window)
         window.screenshot("07-annotate")
-        window.press("dnerf.train", top=top + 330)
+        window.press("dnerf.train", top=600)
         assert "trained" in finish(window, 300)
+        window.scroll(-40)
     assert window.value("bpy.context.scene.dnerf.model_kind") == "FILE"
     assert (root.job / "cars.safetensors").is_file()
     window.ask("bpy.context.scene.dnerf.model_kind = 'EMBEDDED'")

@@ -153,6 +153,13 @@ class Window:
             words += ["mousemove", str(x), str(y), "sleep", "0.03"]
         self._xdotool(*words, "mouseup", str(button), "sleep", "0.1")
 
+    def scroll(self, steps: int) -> None:
+        """Turn the wheel over the side panel: towards its end, or with fewer than 0 steps towards its beginning."""
+        left, top, right, bottom = self.box()
+        turns = ["click", "5" if steps > 0 else "4", "sleep", "0.03"] * abs(steps)
+        self._xdotool("mousemove", str((left + right) // 2), str((top + bottom) // 2), *turns)
+        self.settle()
+
     def key(self, name: str, *, at: tuple[int, int]) -> None:
         """Press a key with the mouse at a place."""
         self._xdotool("mousemove", str(at[0]), str(at[1]))
@@ -253,9 +260,11 @@ class Window:
         self.ask("drawn.clear()")
         self.click(x, y)
         self.until(f"drawn.get({name!r})", 5.0)
-        yield y + 14
-        self.click(x, y)
-        self.settle()
+        try:
+            yield y + 14
+        finally:
+            self.click(x, y)
+            self.settle()
 
     def _xdotool(self, *words: str) -> None:
         answer = self._agent_does({"run": ["xdotool", *words]})
