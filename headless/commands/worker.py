@@ -28,9 +28,9 @@ from headless import options
 @click.option("--parent", type=click.IntRange(1), metavar="PID", help="The client's process; the worker ends when it is gone.")
 @options.debug_option
 def command(device: str, exchange: Path, parent: int | None) -> None:
-    """Do what a client asks, by JSON-RPC 2.0 on stdin and stdout.
+    """Do what another program asks, such as the Blender extension.
 
-    Started by the Blender extension. Models and subjects stay loaded between requests. It opens no port, and ends with its
+    It speaks JSON-RPC 2.0 on stdin and stdout. Models and subjects stay loaded between requests. It opens no port, and ends with its
     client or when stdin does.
     """
     from headless.worker.wire import Wire, take_stdout

@@ -36,6 +36,10 @@ class HeldModel:
     subjects: OrderedDict[tuple[int, float], Subject] = field(default_factory=OrderedDict)
     fine_s: float | None = None
 
+    def holds(self, seed: int, truncation: float) -> bool:
+        """Whether a subject is there already."""
+        return (seed, truncation) in self.subjects
+
     def subject(self, seed: int, truncation: float) -> Subject:
         """The subject, with all that its views read made by one thread, as commands do it: the same bits whoever asks first."""
         key = (seed, truncation)

@@ -14,7 +14,7 @@ from headless.worker.params import Params
 from headless.worker.views import put_view
 
 QUICK_S = 0.1
-"""A model whose whole view took no longer needs no coarse one before it."""
+"""A model whose whole view took no longer needs no coarse one before it, unless its subject has to be made first."""
 
 
 def preview(job: Job, held: HeldModels) -> dict[str, Any]:
@@ -26,9 +26,9 @@ def preview(job: Job, held: HeldModels) -> dict[str, Any]:
     params.close()
     job.check()
     holder = held.get(name)
+    coarse_first = holder.fine_s is None or holder.fine_s > QUICK_S or not holder.holds(seed, truncation)
     subject = holder.subject(seed, truncation)
     size_px = size or holder.model.config.image_size
-    coarse_first = holder.fine_s is None or holder.fine_s > QUICK_S
     if coarse_first:
         side_px = min(size_px, max(1, holder.model.config.rays.neural_resolution // 2))
         job.check()

@@ -266,6 +266,11 @@ def test_folders_of_dead_clients_are_cleared(monkeypatch: pytest.MonkeyPatch, tm
         (folder / "w1.npy").touch()
     link = tmp_path / f"{exchange.PREFIX}{gone.pid}-link"
     link.symlink_to(kept[1])
+    own = os.getuid()
+    monkeypatch.setattr(os, "getuid", lambda: own + 1)
+    exchange.clear_stale()
+    assert stale.exists()  # another user's
+    monkeypatch.setattr(os, "getuid", lambda: own)
     exchange.clear_stale()
     assert not stale.exists()
     assert all((folder / "w1.npy").exists() for folder in kept)
@@ -315,6 +320,7 @@ def test_interpreters_are_found_without_running_anything(monkeypatch: pytest.Mon
         tmp_path / "with space", f"#!/bin/sh\n'''exec' \"{tmp_path}/with space/python\" \"$0\" \"$@\"\n' '''", "python"
     )
     beside = install(tmp_path / "beside", "#!/usr/bin/env python3", "python3")
+    install(tmp_path / "relative", "#!/usr/bin/env python3", "python3")
     gone = install(tmp_path / "gone", "#!/nowhere/python", None)
     linked = tmp_path / "linked"
     linked.mkdir()

@@ -131,6 +131,8 @@ def test_preview_is_coarse_then_fine(talk: Talk, trained_model: Path) -> None:
     assert (talk.client.array(fine["mask"]) == view.mask).mean() > 0.99
     # a model that is as fast as this one gets no coarse view any more
     assert talk.call("preview", model=str(copy), seed=2, camera=named(CAMERAS)[1]).parts == []
+    # but where the subject is a new one
+    assert [part["kind"] for part in talk.call("preview", model=str(copy), seed=3, camera=named(CAMERAS)[1]).parts] == ["coarse"]
 
 
 def test_a_cloud_is_what_fusing_gives(talk: Talk, trained_model: Path) -> None:
@@ -216,6 +218,10 @@ def test_a_video_of_another_shape_with_its_frames(talk: Talk, trained_model: Pat
     assert talk.call("video", **request).done() == result
     shorter = request | {"cameras": named(CAMERAS[:2])}
     assert "another call" in talk.call("video", **shorter).failed()[1]
+    (pictures / "masks" / "mine.png").touch()
+    assert "another call" in talk.call("video", **shorter, replace=True).failed()[1]
+    assert len(list(pictures.rglob("*.png"))) == 7  # nothing was removed
+    (pictures / "masks" / "mine.png").unlink()
     talk.call("video", **shorter, replace=True).done()
     assert len(list(pictures.rglob("*.png"))) == 4
     for crop in ([3, 8, 30, 16], [1, 1, 0, 4], [1, 2, 3]):
