@@ -106,6 +106,11 @@ def show_check(line: str, ok: bool) -> None:
     _check_line, _check_ok = line, ok
 
 
+def last_check() -> tuple[str, bool]:
+    """What the Check button found last, and whether the interpreter serves."""
+    return _check_line, _check_ok
+
+
 def draw_lines(layout: bpy.types.UILayout, text: str, width: int, icon: str = "NONE", least_lines: int = 1) -> None:
     """`text` in lines of at most `width` characters, since Blender cuts what does not fit; blank ones up to `least_lines`."""
     lines = textwrap.wrap(text, max(width, 20))

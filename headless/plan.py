@@ -14,6 +14,7 @@ from dnerf_core.camera import ArcMode, Camera, arc_cameras
 from dnerf_core.generator.config import CameraConfig
 from headless.channels import Channel
 from headless.dataset_options import Spacing
+from headless.given_cameras import GivenCameras
 from headless.options import format_seeds
 from headless.splits import Splits, format_splits, split_of
 from headless.writers.views import DepthFormat
@@ -54,6 +55,7 @@ class ViewPlan:
         exact: whether views are the literal method's, see `Model.load`.
         splits: what subjects are dealt out to.
         reject_uncertain: share of the views, the most uncertain ones, that no list names.
+        given: cameras that stand in for the arc; None: the arc's.
     """
 
     model_name: str
@@ -70,6 +72,7 @@ class ViewPlan:
     exact: bool = False
     splits: Splits = ()
     reject_uncertain: float = 0.0
+    given: GivenCameras | None = None
 
     @property
     def masks(self) -> bool:
@@ -89,7 +92,9 @@ class ViewPlan:
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values; see `plan_json`; splits in the text form of `--splits`."""
-        return plan_json(self) | {"splits": format_splits(self.splits)}
+        data = plan_json(dataclasses.replace(self, given=None)) | {"splits": format_splits(self.splits)}
+        del data["given"]
+        return data if self.given is None else data | self.given.to_json()
 
 
 OPTION_NAMES = {
@@ -100,6 +105,7 @@ OPTION_NAMES = {
     "views": "--views",
     "yaw_deg": "--yaw",
     "pitch_deg": "--pitch",
+    "given_cameras_sha256": "--cameras (its views)",
     "spacing": "--view-distribution",
     "truncation": "--truncation",
     "resolution_px": "--resolution",
@@ -172,7 +178,9 @@ def view_names(plan: ViewPlan, seed: int) -> list[str]:
 def plan_subject(plan: ViewPlan, cameras: CameraConfig, seed: int) -> list[PlannedView]:
     """The views of one subject, view 0 first. Depends on `seed` and the plan's camera options alone, never on other subjects."""
     arc: Sequence[Camera]
-    if plan.spacing == "even":
+    if plan.given is not None:
+        arc = plan.given.cameras
+    elif plan.spacing == "even":
         arc = _even_arc(cameras, plan.yaw_deg, plan.pitch_deg, plan.views)
     else:
         mode: ArcMode = "gaussian" if plan.spacing == "gaussian" else "random"

@@ -14,6 +14,7 @@ from .base import LineOperator
 
 _LOOK_INTERVAL_S = 0.2
 _checking: threading.Thread | None = None
+_found: list[Check] = []
 
 
 class DNERF_OT_check_interpreter(LineOperator, bpy.types.Operator):
@@ -35,21 +36,27 @@ class DNERF_OT_check_interpreter(LineOperator, bpy.types.Operator):
 
 def start_check(thread: threading.Thread, found: list[Check]) -> None:
     """Let the thread find out, and show it when it has."""
-    global _checking  # noqa: PLW0603  # one at a time
-    _checking = thread
+    global _checking, _found  # one at a time
+    _checking, _found = thread, found
     show_check("checking: the engine is being started", True)
     thread.start()
-
-    def look() -> float | None:
-        global _checking  # noqa: PLW0603
-        if thread.is_alive():
-            return _LOOK_INTERVAL_S
-        _checking = None
-        show_check(found[0].message, found[0].ok)
-        session.redraw()
-        return None
-
     bpy.app.timers.register(look, first_interval=_LOOK_INTERVAL_S, persistent=True)
+
+
+def check_thread() -> threading.Thread | None:
+    """The check that is going on."""
+    return _checking
+
+
+def look() -> float | None:
+    """Show what the check found, when it has; called by a timer."""
+    global _checking  # noqa: PLW0603
+    if _checking is not None and _checking.is_alive():
+        return _LOOK_INTERVAL_S
+    _checking = None
+    show_check(_found[0].message, _found[0].ok)
+    session.redraw()
+    return None
 
 
 class DNERF_OT_create_environment(LineOperator, bpy.types.Operator):

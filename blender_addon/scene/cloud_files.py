@@ -87,8 +87,8 @@ def load_cloud(path: Path) -> Cloud:
         if "labels" in arrays:
             pairs = zip(arrays["label_names"].tolist(), arrays["label_colors"].tolist(), strict=True)
             label_set = LabelSet(tuple(Label(k, str(name), tuple(color)) for k, (name, color) in enumerate(pairs)))
-        names = ("points", "normals", "colors")
-        return Cloud(*(arrays[name] for name in names), arrays.get("labels"), arrays.get("confidence"), label_set)
+        points, normals, colors = (arrays[name] for name in ("points", "normals", "colors"))
+        return Cloud(points, normals, colors, arrays.get("labels"), arrays.get("confidence"), label_set)
     except (OSError, ValueError, EOFError, KeyError, AttributeError, AnnotationError) as error:
         raise SceneError(f"{path}: expected an NPZ point cloud, it cannot be read ({error}); make it with pointcloud") from None
 
@@ -112,7 +112,7 @@ def _npz(cloud: Cloud) -> bytes:
         arrays |= {"labels": cloud.labels, "confidence": cloud.confidence, "label_names": np.array(cloud.label_set.names)}
         arrays["label_colors"] = np.array([label.color for label in cloud.label_set.labels], np.uint8)
     buffer = io.BytesIO()
-    np.savez_compressed(buffer, **arrays)  # type: ignore[arg-type]
+    np.savez_compressed(buffer, **arrays)
     return buffer.getvalue()
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import bpy
 import numpy as np
@@ -38,6 +39,8 @@ __all__ = [
     "set_shown",
     "shows_parts",
 ]
+
+T = TypeVar("T", bound=np.generic)
 
 CLOUD_PROPERTY = "dnerf_cloud"
 """On the object: {"world_up", "labels"} as JSON."""
@@ -134,14 +137,14 @@ def read_cloud(item: bpy.types.Object) -> Cloud:
     turn = engine_to_root(world_up)[:3, :3].astype(np.float32)
     colors = np.rint(255 * _get(item, "color", np.float32))[:, :3].astype(np.uint8)
     normals = _get(item, "normal", np.float32)
-    ids = confidence = None
+    ids: NDArray[np.uint8] | None = None
+    confidence: NDArray[np.float32] | None = None
     if "label" in mesh.attributes:
-        ids = _get(item, "label", np.int32).ravel()
-        if ids.size and not 0 <= int(ids.min()) <= int(ids.max()) <= 255:
-            raise SceneError(
-                f"{item.name}: expected labels from 0 to 255, found {ids.min()} to {ids.max()}; fuse the cloud again"
-            )
-        ids = ids.astype(np.uint8)
+        kept = _get(item, "label", np.int32).ravel()
+        if kept.size and not 0 <= int(kept.min()) <= int(kept.max()) <= 255:
+            found = f"{kept.min()} to {kept.max()}"
+            raise SceneError(f"{item.name}: expected labels from 0 to 255, found {found}; fuse the cloud again")
+        ids = kept.astype(np.uint8)
         confidence = _get(item, "confidence", np.float32).ravel()
     return Cloud(points @ turn, normals @ turn, colors, ids, confidence, labels)
 
@@ -280,7 +283,7 @@ def _set(mesh: bpy.types.Mesh, name: str, values: NDArray[np.generic]) -> None:
     mesh.attributes.new(name, how.kind, "POINT").data.foreach_set(how.value, np.ascontiguousarray(values).ravel())
 
 
-def _get(item: bpy.types.Object, name: str, dtype: type[np.generic]) -> NDArray[np.generic]:
+def _get(item: bpy.types.Object, name: str, dtype: type[T]) -> NDArray[T]:
     """An attribute's values [N, width]."""
     how = _ATTRIBUTES[name]
     attribute = item.data.attributes.get(name)

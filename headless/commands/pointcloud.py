@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from headless import options
+from headless import blend_options, options
 from headless.reporting import Reporter
 
 if TYPE_CHECKING:
@@ -98,9 +98,12 @@ def command(as_json: bool, **values: object) -> None:
     """Write point clouds with labelled parts, fused from views all around.
 
     Depth and labels of each view are back-projected, flying pixels cut, and what views share fused: labels by vote, with a
-    confidence. The same call again makes the clouds that are missing.
+    confidence. The same call again makes the clouds that are missing. An --output that ends in .blend becomes one Blender file.
     """
-    pointcloud(PointCloudCall(**values), Reporter(as_json))  # type: ignore[arg-type]
+    call = PointCloudCall(**values)  # type: ignore[arg-type]
+    if call.output.suffix.lower() == ".blend":
+        blend_options.refuse_format_option(call.output)
+    pointcloud(call, Reporter(as_json))
 
 
 def pointcloud(call: PointCloudCall, reporter: Reporter) -> None:
@@ -118,6 +121,13 @@ def pointcloud(call: PointCloudCall, reporter: Reporter) -> None:
     started = time.monotonic()
     source, described = open_source(call)
     plan = make_plan(call, source, described)
+    if call.output.suffix.lower() == ".blend":
+        from headless.blend_job import blend_of_clouds
+
+        blend_options.check_blend_place(call.output, "--output")
+        with models.one_thread_a_view():
+            blend_of_clouds(call.output, plan, source, reporter, call.workers or default_workers())
+        return
     folder = ResultFolder(call.output, RECORD_FORMAT, "pointcloud", plan.to_json(), [LABELS_NAME, *plan.formats])
     job = CloudJob(plan, source, folder, reporter, call.workers or default_workers())
     made = len(job.missing)

@@ -12,7 +12,7 @@ import click
 
 from dnerf_core.embedded import EMBEDDED_MODELS
 from dnerf_core.errors import UsageError
-from headless import dataset_options, options
+from headless import blend_options, dataset_options, options
 from headless.reporting import Reporter
 
 if TYPE_CHECKING:
@@ -53,6 +53,8 @@ class RenderCall:
     depth_format: DepthFormat
     splits: Splits
     reject_uncertain: float
+    cameras: Path | None = None
+    blend: Path | None = None
 
 
 @click.command(
@@ -63,6 +65,7 @@ class RenderCall:
 @options.subject_options()
 @options.camera_options
 @dataset_options.distribution_option
+@blend_options.cameras_option
 @options.truncation_option
 @options.resolution_option
 @options.device_option
@@ -81,6 +84,7 @@ class RenderCall:
 )
 @dataset_options.splits_option
 @dataset_options.reject_option
+@blend_options.blend_option
 @options.output_style_options
 def command(as_json: bool, **values: object) -> None:
     """Write labelled, posed views of generated subjects to a folder.
@@ -88,7 +92,9 @@ def command(as_json: bool, **values: object) -> None:
     Each view is an image, a label mask, a depth and a camera. The same call again finishes what is missing and changes
     nothing that is there; a folder that holds something else is refused.
     """
-    render(RenderCall(**values), Reporter(as_json))  # type: ignore[arg-type]
+    call = RenderCall(**values)  # type: ignore[arg-type]
+    blend_options.refuse_arc_options(call.cameras)
+    render(call, Reporter(as_json))
 
 
 def render(call: RenderCall, reporter: Reporter) -> None:
@@ -138,20 +144,25 @@ def render(call: RenderCall, reporter: Reporter) -> None:
     statistics = listing.statistics() if job.complete else {}
     if statistics:
         listing.tell(statistics)
+    told_blend = write_blend(call, facts, reporter)
     seconds = time.monotonic() - started
     sheet = call.output / SHEET_NAME
-    size = f"{plan.resolution_px} x {plan.resolution_px} px"
     done = "nothing to do, all there" if job.nothing_to_do else f"{job.views_written} written in {seconds:.1f} s"
     part = "" if shard == WHOLE else f"part {shard}: "
     after = (
         f"look at {sheet}" if job.complete else "other parts are not done yet; the one that ends last writes the contact sheet"
     )
     shares = {label["name"]: label["share"] for label in statistics.get("labels", [])}
-    told_labels = [f"labels: {', '.join(f'{name} {100 * share:.3g}%' for name, share in shares.items())}"] if shares else []
-    rejected = statistics.get("rejected", 0)
-    told_rejected = [f"rejected as uncertain: {rejected} of {len(seeds) * plan.views} views"] if rejected else []
+    told_lists = [f"labels: {', '.join(f'{name} {100 * share:.3g}%' for name, share in shares.items())}"] if shares else []
+    if rejected := statistics.get("rejected", 0):
+        told_lists.append(f"rejected as uncertain: {rejected} of {len(seeds) * plan.views} views")
     reporter.summary(
-        [f"{call.output}: {part}{total} views of {len(job.seeds)} subjects, {size}: {done}", *told_labels, *told_rejected, after],
+        [
+            f"{call.output}: {part}{total} views of {len(job.seeds)} subjects, {plan.resolution_px} x {plan.resolution_px} px: {done}",
+            *told_lists,
+            *told_blend,
+            after,
+        ],
         **told,
         subjects=len(job.seeds),
         shard=str(shard),
@@ -159,13 +170,28 @@ def render(call: RenderCall, reporter: Reporter) -> None:
         views_written=job.views_written,
         empty_masks=statistics.get("empty_masks", job.empty_masks),
         vanished=statistics.get("vanished", []),
-        rejected=statistics.get("rejected", 0),
+        rejected=rejected,
         label_shares=shares,
         nothing_to_do=job.nothing_to_do,
         formats=list(call.formats),
         contact_sheet=str(sheet),
+        blend=None if call.blend is None else str(call.blend),
         seconds=round(seconds, 3),
     )
+
+
+def write_blend(call: RenderCall, facts: ModelFacts, reporter: Reporter) -> list[str]:
+    """The `--blend` of a folder whose views are all there; returns what is told of it, nothing where none is asked for.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    if call.blend is None:
+        return []
+    from headless.blend_job import blend_of_folder
+
+    blend_of_folder(call.blend, call.output, facts.config.cameras.world_up, reporter)
+    return [f"{call.blend}: cameras, pictures and clouds"]
 
 
 def make_plan(call: RenderCall, seeds: tuple[int, ...], facts: ModelFacts) -> ViewPlan:
@@ -174,25 +200,33 @@ def make_plan(call: RenderCall, seeds: tuple[int, ...], facts: ModelFacts) -> Vi
     Raises:
         UsageError: options that contradict each other, or channels that the model does not have.
     """
+    from headless.given_cameras import checked_side, read_given_cameras
     from headless.plan import ViewPlan
 
     own_pitch = facts.config.cameras.pitch_deg
     channels = chosen_channels(call, facts)
+    given = None if call.cameras is None else read_given_cameras(call.cameras, facts.config.cameras.world_up)
+    side_px = None if given is None or call.cameras is None or call.resolution is not None else checked_side(given, call.cameras)
+    views = options.chosen_views(call.views, call.yaw, call.pitch) if given is None else len(given.cameras)
+    if call.blend is not None:
+        blend_options.check_blend_views(channels, len(seeds) * views, call.splits, call.shard)
+        blend_options.check_blend_place(call.blend, "--blend")
     return ViewPlan(
         model_name=facts.config.name,
         model_sha256=facts.sha256,
         seeds=seeds,
-        views=options.chosen_views(call.views, call.yaw, call.pitch),
+        views=views,
         yaw_deg=call.yaw,
         pitch_deg=(own_pitch, own_pitch) if call.pitch is None else call.pitch,
         spacing=dataset_options.chosen_spacing(call.view_distribution, call.random_views),
         truncation=call.truncation,
-        resolution_px=facts.config.image_size if call.resolution is None else call.resolution,
+        resolution_px=call.resolution or side_px or facts.config.image_size,
         channels=channels,
         depth_format=call.depth_format if "depth" in channels else None,
         exact=call.exact,
         splits=call.splits,
         reject_uncertain=call.reject_uncertain,
+        given=given,
     )
 
 

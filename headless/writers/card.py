@@ -36,8 +36,12 @@ class Origin:
 def command_line(plan: ViewPlan, model: str) -> str:
     """The command that makes the same views, every option named that decides what they are."""
     yaw, pitch = (f"{low:.12g}:{high:.12g}" for low, high in (plan.yaw_deg, plan.pitch_deg))
-    words = ["dnerf-headless", "render", "--model", model, "--seeds", format_seeds(plan.seeds), "--views", str(plan.views)]
-    words += ["--yaw", yaw, "--pitch", pitch, "--view-distribution", plan.spacing, "--truncation", f"{plan.truncation:.12g}"]
+    words = ["dnerf-headless", "render", "--model", model, "--seeds", format_seeds(plan.seeds)]
+    if plan.given is not None:
+        words += ["--cameras", plan.given.file_name]
+    else:
+        words += ["--views", str(plan.views), "--yaw", yaw, "--pitch", pitch, "--view-distribution", plan.spacing]
+    words += ["--truncation", f"{plan.truncation:.12g}"]
     words += ["--resolution", str(plan.resolution_px), "--channels", ",".join(plan.channels)]
     words += [] if plan.depth_format is None else ["--depth-format", plan.depth_format]
     words += ["--exact"] if plan.exact else []

@@ -38,12 +38,14 @@ def test_load_model(window: Window) -> None:
 def test_the_subjects_buttons(window: Window) -> None:
     forward = window.find("step_seed(step=1)", columns=(0.97, 0.93))
     window.click(*forward)
+    window.until("bpy.context.scene.dnerf.seed == 1")
+    time.sleep(0.6)  # or it is a double click
     window.click(*forward)
-    assert window.value("bpy.context.scene.dnerf.seed") == 2
+    window.until("bpy.context.scene.dnerf.seed == 2")
     window.press("step_seed(step=-1)", columns=(0.08,), top=forward[1] - 6)
-    assert window.value("bpy.context.scene.dnerf.seed") == 1
+    window.until("bpy.context.scene.dnerf.seed == 1")
     window.press("dnerf.random_seed", top=forward[1] + 6)
-    assert window.value("bpy.context.scene.dnerf.seed") != 1
+    window.until("bpy.context.scene.dnerf.seed != 1")
     window.learn_headers("live_preview")
     assert {"cameras", "views", "video", "cloud", "annotate"} == {name.removeprefix("DNERF_PT_") for name in window.headers}
 
@@ -105,15 +107,16 @@ def test_point_cloud(window: Window, root: Root) -> None:
         window.scroll(15)
         window.press("cloud_colors(part_colors=False)", columns=(0.75,), top=450)
         item = "bpy.context.view_layer.objects.active"
-        assert not window.value(f"module('scene.clouds').shows_parts({item})")
+        window.until(f"not module('scene.clouds').shows_parts({item})")
         window.press("cloud_colors(part_colors=True)", columns=(0.25,), top=450)
         hide = window.find("dnerf.hide_part(part_id=2)", columns=(0.95,), top=450)
         window.click(*hide)
-        assert window.value(f"list(module('scene.clouds').hidden_parts({item}))") == [2]
+        window.until(f"list(module('scene.clouds').hidden_parts({item})) == [2]")
+        time.sleep(0.6)  # or it is a double click
         window.click(*hide)
-        assert window.value(f"list(module('scene.clouds').hidden_parts({item}))") == []
+        window.until(f"list(module('scene.clouds').hidden_parts({item})) == []")
         window.press("dnerf.select_part(part_id=2)", columns=(0.86, 0.88, 0.83), top=hide[1] - 4)
-        assert window.value(f"{item}.mode") == "EDIT"
+        window.until(f"{item}.mode == 'EDIT'")
         window.press("dnerf.export_cloud", top=hide[1])
         window.until(f"{item}.mode == 'OBJECT'")
         with np.load(root.job / "cloud.npz") as cloud:
@@ -137,7 +140,7 @@ def test_live_preview_follows(window: Window) -> None:
     time.sleep(1.0)
     window.screenshot("05-preview")
     window.press_property("live_preview")
-    assert not window.value("bpy.context.scene.dnerf.live_preview")
+    window.until("not bpy.context.scene.dnerf.live_preview")
     assert updates / took_s >= LEAST_UPDATES_A_SECOND
 
 
