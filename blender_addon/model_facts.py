@@ -95,7 +95,7 @@ def facts_from_result(result: dict[str, Any]) -> ModelFacts:
         box_side=float(result["box_warp"]),
         cameras=ModelCameras(
             radius=float(cameras["radius"]),
-            pivot=tuple(float(value) for value in cameras["pivot"]),
+            pivot=(float(cameras["pivot"][0]), float(cameras["pivot"][1]), float(cameras["pivot"][2])),
             focal=float(cameras["focal"]),
             world_up=cameras["world_up"],
             pitch_deg=float(cameras["pitch_deg"]),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import bpy
 
 from .. import session
@@ -9,6 +11,10 @@ from .. import session
 
 class LineOperator:
     """An operator whose `act` raises one of `session.EXPECTED`: the line is reported, and the operator is cancelled."""
+
+    act: Callable[[bpy.types.Context], None]
+    report: Callable[[set[str], str], None]
+    poll_message_set: Callable[[str], None]
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         try:

@@ -1,5 +1,7 @@
 """Cameras on arcs and orbits about the subject."""
 
+from collections.abc import Callable
+
 import bpy
 
 from .. import session
@@ -32,7 +34,7 @@ class DNERF_OT_animate_camera(JobOperator, bpy.types.Operator):
         _at_once_or_asked(context.scene, animate)
 
 
-def _at_once_or_asked(scene: bpy.types.Scene, then) -> None:
+def _at_once_or_asked(scene: bpy.types.Scene, then: Callable[[bpy.types.Scene, ModelFacts], None]) -> None:
     """The worker is asked only where nothing is known of the model yet."""
     facts = known_facts(scene)
     if facts is None:

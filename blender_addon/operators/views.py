@@ -70,7 +70,7 @@ class CollectedViews:
         holder = session.current()
         index = int(part["index"])
         pose, square = self.poses[index], self.squares[index]
-        cut = {name: square.crop(holder.array(part[name])) for name in ("rgb", "mask", "depth") if name in part}
+        cut: dict[str, Any] = {name: square.crop(holder.array(part[name])) for name in ("rgb", "mask", "depth") if name in part}
         view = scene_views.SavedView(pose.name, pose.camera, cut["rgb"], cut.get("mask"), cut.get("depth"))
         self._views[index] = view
         self._show(view)
@@ -80,6 +80,7 @@ class CollectedViews:
         return [self._views[index] for index in range(len(self.poses))]
 
     def _show(self, view: scene_views.SavedView) -> None:
+        assert view.rgb is not None  # always asked for
         scene_views.image_from_array(view.name, view.rgb)
         if view.mask is not None and self._labels is not None:
             scene_views.mask_image(f"{view.name} labels", view.mask, self._labels)

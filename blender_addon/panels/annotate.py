@@ -14,10 +14,21 @@ from .main import draw_status
 class DNERF_UL_views(bpy.types.UIList):
     """Views by name, and whether they are painted."""
 
-    def draw_item(self, context, layout, data, item, icon, active_data, active_property, index=0, flags=0) -> None:
+    def draw_item(
+        self,
+        context: bpy.types.Context,
+        layout: bpy.types.UILayout,
+        data: object,
+        item: bpy.types.PropertyGroup,
+        icon: int,
+        active_data: object,
+        active_property: str,
+        index: int = 0,
+        flags: int = 0,
+    ) -> None:
         state = "prefilled" if item.prefilled else "painted" if item.painted else "to do"
-        icon = "BRUSH_DATA" if item.prefilled else "CHECKMARK" if item.painted else "BLANK1"
-        layout.label(text=item.name, icon=icon, translate=False)
+        mark = "BRUSH_DATA" if item.prefilled else "CHECKMARK" if item.painted else "BLANK1"
+        layout.label(text=item.name, icon=mark, translate=False)
         layout.label(text=state)
 
 
