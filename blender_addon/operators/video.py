@@ -55,9 +55,7 @@ def render_video(scene: bpy.types.Scene, facts: ModelFacts, folder: Path) -> Non
         if into_sequencer and found is not None:
             add_to_sequencer(found, [files[kind] for kind in ("image", "labels") if kind in files])
             results_arrived("Render Label Video")
-        session.current().finish(
-            f"{len(poses)} frames in {time.monotonic() - began:.1f} s: {files['labels']} and {len(files) - 1} more"
-        )
+        session.current().finish(f"{len(poses)} frames in {time.monotonic() - began:.1f} s, saved in {folder}")
 
     session.current().continue_job("video", params, done, title="Rendering the label video")
 

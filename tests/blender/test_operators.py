@@ -6,6 +6,8 @@ import importlib.util
 import json
 import os
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,7 +18,7 @@ import pytest
 
 bpy = pytest.importorskip("bpy", reason="bpy is not installed here")
 
-from tests.blender.addon import ENGINE_PYTHON, enabled_addon, interpreter_script  # noqa: E402
+from tests.blender.addon import ENGINE_PYTHON, REPOSITORY, enabled_addon, interpreter_script  # noqa: E402
 
 pytestmark = pytest.mark.skipif(
     "DNERF_ENGINE_PYTHON" not in os.environ and importlib.util.find_spec("torch") is None,
@@ -325,8 +327,113 @@ def test_an_interpreter_that_does_not_serve(
     finished(session, bpy.ops.dnerf.load_model())
 
 
+OUT_OF_MEMORY = """#!/bin/sh
+exec "{python}" -c '
+import json, sys
+def say(**message): print(json.dumps(dict(jsonrpc="2.0", **message)), flush=True)
+say(method="ready", params={{"protocol": 1, "version": "0", "torch": "0", "device": "cuda", "device_name": "GPU"}})
+for line in sys.stdin:
+    say(id=json.loads(line)["id"], error=dict(code=4, message="GPU: expected free memory, found none; render smaller views"))
+'
+"""
+
+
+def test_a_gpu_out_of_memory_is_told_and_the_worker_stays(
+    session: ModuleType, settings: bpy.types.PropertyGroup, tmp_path: Path
+) -> None:
+    script = tmp_path / "small-gpu"
+    script.write_text(OUT_OF_MEMORY.format(python=ENGINE_PYTHON))
+    script.chmod(0o755)
+    bpy.context.preferences.addons["blender_addon"].preferences.interpreter = str(script)
+    line = failed(session, bpy.ops.dnerf.render_views())
+    assert line == "GPU: expected free memory, found none; render smaller views"
+    assert session.current().worker_state == "ready" and bpy.ops.dnerf.render_views.poll()
+
+
+TWO = """
+import sys
+from pathlib import Path
+import bpy
+from tests.blender.addon import enabled_addon
+with enabled_addon(Path(sys.argv[1])) as session:
+    bpy.context.scene.dnerf.camera_count = 2
+    bpy.context.scene.dnerf.views_folder = sys.argv[2]
+    bpy.ops.dnerf.render_views()
+    assert session.current().wait(120)
+    print(session.current().level, session.current().status)
+"""
+
+
+def test_two_blenders_at_once(tmp_path: Path) -> None:
+    python = str(interpreter_script(tmp_path))
+    started = [
+        subprocess.Popen(
+            [sys.executable, "-c", TWO, python, str(tmp_path / name)],
+            cwd=REPOSITORY,
+            env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
+        for name in ("first", "second")
+    ]
+    for process, name in zip(started, ("first", "second"), strict=True):
+        said, _ = process.communicate(timeout=200)
+        assert "INFO 2 views in" in said
+        assert len(list((tmp_path / name / "images").iterdir())) == 2
+
+
+def test_annotating_from_sample_to_model(session: ModuleType, settings: bpy.types.PropertyGroup, tmp_path: Path) -> None:
+    from blender_addon.annotation_list import annotation_labels, mask_image_name, mask_path, read_mask
+    from blender_addon.model_facts import known_facts
+    from blender_addon.scene.annotation import ids_of, open_mask
+
+    scene = bpy.context.scene
+    settings.annotation_subjects, settings.annotation_views = 1, 3
+    assert finished(session, bpy.ops.dnerf.sample_views()) == "3 views, 3 still to paint"
+    finished(session, bpy.ops.dnerf.render_views())
+    labels = annotation_labels(scene)
+    truth = ids_of(bpy.data.images["s0000_v01 labels"], labels).ids
+    settings.annotation_index = 1
+    with pytest.raises(RuntimeError, match="expected its mask to be open for painting"):
+        bpy.ops.dnerf.save_mask()
+    image = open_mask(mask_image_name("s0000_v01"), truth, labels)
+    assert bpy.ops.dnerf.save_mask() == {"FINISHED"}
+    np.testing.assert_array_equal(read_mask(mask_path(scene, "s0000_v01"), labels), truth)
+    image.pixels[4 * 256 * 128 + 4 * 128] = 0.5
+    with pytest.raises(RuntimeError, match="expected only the label set's colours"):
+        bpy.ops.dnerf.save_mask()
+    assert bpy.ops.dnerf.save_mask(repair=True) == {"FINISHED"}
+    assert session.current().status == "s0000_v01: mask saved, 1 pixels repaired; 2 views still to paint"
+    line = finished(session, bpy.ops.dnerf.prefill())
+    assert line.startswith("2 views prefilled: ") and "of them rightly; paint what is white" in line
+    assert [item.painted for item in settings.annotation_items] == [True, True, True]
+    assert finished(session, bpy.ops.dnerf.open_annotations()) == "3 views, 0 still to paint"
+    settings.trained_path, settings.training_steps = str(tmp_path / "new.safetensors"), 3
+    assert "it is the model now" in finished(session, bpy.ops.dnerf.train(), 300)
+    assert (settings.model_kind, settings.model_path) == ("FILE", str(tmp_path / "new.safetensors"))
+    assert known_facts(scene) is not None
+    (tmp_path / "new.safetensors").unlink()
+    with pytest.raises(RuntimeError, match=r"expected a file at .*new\.safetensors, found none; choose the model file again"):
+        bpy.ops.dnerf.render_views()
+
+
+def test_a_label_video_of_a_wide_scene(session: ModuleType, settings: bpy.types.PropertyGroup, tmp_path: Path) -> None:
+    scene = bpy.context.scene
+    settings.camera_count, settings.into_sequencer = 3, True
+    finished(session, bpy.ops.dnerf.animate_camera())
+    scene.render.resolution_x, scene.render.resolution_y = 192, 108
+    assert "3 frames in" in finished(session, bpy.ops.dnerf.render_video())
+    pictures = sorted((tmp_path / "videos").rglob("images/*.png"))
+    assert len(pictures) == 3
+    assert tuple(bpy.data.images.load(str(pictures[0])).size) == (192, 108)
+    editor = scene.sequence_editor
+    strips = editor.strips if hasattr(editor, "strips") else editor.sequences
+    assert sorted(strip.channel for strip in strips) == [1, 2]
+    scene.render.fps_base = 1.001
+    assert "expected a whole number of frames a second" in failed(session, bpy.ops.dnerf.render_video())
+
+
 def run_engine(folder: Path, *arguments: str) -> None:
     """The command line of this repository on the engine's Python."""
-    import subprocess
-
     subprocess.run([str(interpreter_script(folder)), *arguments], check=True, timeout=180, capture_output=True)

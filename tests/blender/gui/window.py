@@ -66,6 +66,7 @@ class Window:
     def __init__(self, root: Root, *, blend: str | None = None) -> None:
         self.root = root
         self.headers: dict[str, int] = {}
+        self._below, self._anchor = "", (0, 0)
         self.prepare: Callable[[], None] = lambda: None
         command, environment = root.command("python3", str(GUI / "agent.py"), f"{WIDTH_PX}x{HEIGHT_PX}")
         self._agent = subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
@@ -237,7 +238,8 @@ class Window:
         """Find the headers of the closed panels, which lie under the button of the property `below`, by opening and closing each."""
         left, _, right, bottom = self.box()
         x = left + int(0.4 * (right - left))
-        y = self.find(f"dnerf.{below}", keys="ctrl+alt+shift+c")[1] + 16
+        self._below, self._anchor = below, self.find(f"dnerf.{below}", keys="ctrl+alt+shift+c")
+        y = self._anchor[1] + 16
         self.headers.clear()
         missed = 0
         while missed < 4 and y < bottom - 6:
@@ -252,11 +254,20 @@ class Window:
             missed = 0 if opened else missed + 1
             y += 16 if opened else 7
 
+    def _shift_px(self) -> int:
+        """How much lower the panels are than when their headers were learnt: the status may have become longer."""
+        text, keys = f"dnerf.{self._below}", "ctrl+alt+shift+c"
+        x, y = self._anchor
+        for shift in (0, 21, -21, 42, -42, 63, -63):
+            if text in self.probe(x, y + shift, keys):
+                return shift
+        raise AssertionError(f"no button {text!r} near {self._anchor}")
+
     @contextmanager
     def panel(self, name: str) -> Iterator[int]:
         """Open a panel, such as `DNERF_PT_views`, by a click on its header, and close it in the end; yields where it begins."""
         left, _, right, _ = self.box()
-        x, y = left + int(0.4 * (right - left)), self.headers[name]
+        x, y = left + int(0.4 * (right - left)), self.headers[name] + self._shift_px()
         self.ask("drawn.clear()")
         self.click(x, y)
         self.until(f"drawn.get({name!r})", 5.0)
