@@ -22,10 +22,11 @@ def draw_status(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
     holder = session.current()
     job = holder.job
     if job is not None:
-        row = layout.row(align=True)
+        column = layout.column(align=True)
+        row = column.row(align=True)
         row.progress(factor=job.share, text=job.title)
         row.operator("dnerf.cancel", text="", icon="CANCEL")
-        layout.label(text=_step_text(job, holder.worker_state), translate=False)
+        column.label(text=_step_text(job, holder.worker_state), translate=False)
         return
     draw_text(layout, context, holder.status or "Ready", _ICONS[holder.level], least_lines=2)
     if holder.worker_state == "lost":

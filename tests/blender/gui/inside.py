@@ -38,7 +38,7 @@ def _serve() -> float:
     while b"\n" in _received:
         line, _received = _received.split(b"\n", 1)
         _connection.setblocking(True)
-        _connection.sendall(json.dumps(_answer(json.loads(line))).encode() + b"\n")
+        _connection.sendall(json.dumps(_answer(json.loads(line)), default=str).encode() + b"\n")
         _connection.setblocking(False)
     return 0.01
 

@@ -103,19 +103,19 @@ def test_point_cloud(window: Window, root: Root) -> None:
         assert "points in" in finish(window)
         window.ask("view_area().spaces.active.region_3d.view_distance = 4")
         time.sleep(1.0)
-        window.screenshot("04-cloud")
         window.scroll(15)
+        window.screenshot("04-cloud")
         window.press("cloud_colors(part_colors=False)", columns=(0.75,), top=450)
         item = "bpy.context.view_layer.objects.active"
         window.until(f"not module('scene.clouds').shows_parts({item})")
         window.press("cloud_colors(part_colors=True)", columns=(0.25,), top=450)
-        hide = window.find("dnerf.hide_part(part_id=2)", columns=(0.95,), top=450)
+        hide = window.find("dnerf.hide_part(part_id=2)", columns=(0.9, 0.88), top=450)
         window.click(*hide)
         window.until(f"list(module('scene.clouds').hidden_parts({item})) == [2]")
         time.sleep(0.6)  # or it is a double click
         window.click(*hide)
         window.until(f"list(module('scene.clouds').hidden_parts({item})) == []")
-        window.press("dnerf.select_part(part_id=2)", columns=(0.86, 0.88, 0.83), top=hide[1] - 4)
+        window.press("dnerf.select_part(part_id=2)", columns=(0.815, 0.83), top=hide[1] - 4)
         window.until(f"{item}.mode == 'EDIT'")
         window.press("dnerf.export_cloud", top=hide[1])
         window.until(f"{item}.mode == 'OBJECT'")
@@ -123,7 +123,6 @@ def test_point_cloud(window: Window, root: Root) -> None:
             assert len(cloud["points"]) > 1000
         window.press("dnerf.separate_parts", top=hide[1])
         window.until("len([o for o in bpy.context.scene.objects if o.name.startswith('cloud s0003 ')]) == 4")
-        window.scroll(-40)
 
 
 def test_live_preview_follows(window: Window) -> None:
@@ -171,7 +170,6 @@ def test_annotate(window: Window, root: Root) -> None:
         window.screenshot("07-annotate")
         window.press("dnerf.train", top=600)
         assert "trained" in finish(window, 300)
-        window.scroll(-40)
     assert window.value("bpy.context.scene.dnerf.model_kind") == "FILE"
     assert (root.job / "cars.safetensors").is_file()
     window.ask("bpy.context.scene.dnerf.model_kind = 'EMBEDDED'")
@@ -189,7 +187,7 @@ def test_escape_cancels_and_a_killed_worker_is_replaced(window: Window) -> None:
         assert window.value("current().status") == "Rendering views: cancelled"
         window.click(*render)
         window.until("current().job is not None and current().job.done > 0")
-        window.press("dnerf.cancel", columns=(0.97,))
+        window.press("dnerf.cancel", columns=(0.92, 0.9))
         window.until("current().level == 'CANCELLED'", 20)
         window.click(*render)
         window.until("current().job is not None and current().job.done > 0")

@@ -274,6 +274,7 @@ class Window:
         try:
             yield y + 14
         finally:
+            self.scroll(-40)
             self.click(x, y)
             self.settle()
 
