@@ -1,5 +1,7 @@
 """Painting masks in the Image Editor: open a view, choose a label, save."""
 
+from contextlib import AbstractContextManager
+
 import bpy
 
 from dnerf_core.errors import UsageError
@@ -74,15 +76,22 @@ def _when_drawn(area: bpy.types.Area) -> None:
     """What an editor takes only after it has been drawn in paint mode: its side panel's tab, and a brush beside the tool's own."""
     region = next(region for region in area.regions if region.type == "UI")
     region.active_panel_category = "DatasetNeRF"
+    with _editor(bpy.context, area):
+        bpy.ops.image.view_all(fit_view=True)
     _with_brush(bpy.context, area, bpy.context.scene.dnerf.painted_label_id)
+
+
+def _editor(context: bpy.types.Context, area: bpy.types.Area) -> AbstractContextManager[None]:
+    """What operators of an Image Editor look for in the context."""
+    window = next(window for window in context.window_manager.windows if area in list(window.screen.areas))
+    region = next(region for region in area.regions if region.type == "WINDOW")
+    return context.temp_override(window=window, area=area, region=region)
 
 
 def _with_brush(context: bpy.types.Context, area: bpy.types.Area, label_id: int) -> None:
     """Set up the brush of a label. From Blender 4.4 on there is one only when its asset has been activated in the editor."""
     scene, labels = context.scene, annotation_labels(context.scene)
-    window = next(window for window in context.window_manager.windows if area in list(window.screen.areas))
-    region = next(region for region in area.regions if region.type == "WINDOW")
-    with context.temp_override(window=window, area=area, region=region):
+    with _editor(context, area):
         if scene.tool_settings.image_paint.brush is None and bpy.app.version >= (4, 4, 0):
             bpy.ops.brush.asset_activate(
                 asset_library_type="ESSENTIALS", asset_library_identifier="", relative_asset_identifier=BRUSH_ASSET

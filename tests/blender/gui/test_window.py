@@ -168,6 +168,7 @@ def test_annotate(window: Window, root: Root) -> None:
         assert "2 views prefilled" in finish(window)
         close_second_window(window)
         window.screenshot("07-annotate")
+        window.scroll(15)
         window.press("dnerf.train", top=600)
         assert "trained" in finish(window, 300)
     assert window.value("bpy.context.scene.dnerf.model_kind") == "FILE"
@@ -178,19 +179,15 @@ def test_annotate(window: Window, root: Root) -> None:
 def test_escape_cancels_and_a_killed_worker_is_replaced(window: Window) -> None:
     window.ask("s = bpy.context.scene.dnerf; s.camera_count, s.view_source = 200, 'ARC'")
     with window.panel("DNERF_PT_views") as top:
-        render = window.find("dnerf.render_views", top=top + 60)
-        window.click(*render)
-        window.until("current().job is not None and current().job.done > 0")
+        start_rendering(window, top)
         window.screenshot("08-busy")
         window.key("Escape", at=(300, 600))
         window.until("current().level == 'CANCELLED'", 20)
         assert window.value("current().status") == "Rendering views: cancelled"
-        window.click(*render)
-        window.until("current().job is not None and current().job.done > 0")
+        start_rendering(window, top)
         window.press("dnerf.cancel", columns=(0.92, 0.9))
         window.until("current().level == 'CANCELLED'", 20)
-        window.click(*render)
-        window.until("current().job is not None and current().job.done > 0")
+        start_rendering(window, top)
         window.ask("import os, signal; os.kill(current().client.pid, signal.SIGKILL)")
         window.until("current().level == 'ERROR'", 20)
         assert "the next click starts a new worker" in window.value("current().status")
@@ -198,8 +195,14 @@ def test_escape_cancels_and_a_killed_worker_is_replaced(window: Window) -> None:
         window.press("dnerf.restart_worker")
         assert "worker ready" in finish(window)
         window.ask("bpy.context.scene.dnerf.camera_count = 1")
-        window.click(*render)
+        window.press("dnerf.render_views", top=top - 60)
         assert "1 view in" in finish(window)
+
+
+def start_rendering(window: Window, top: int) -> None:
+    """Begin a long job; the status line above may have become shorter or longer, and the button moved with it."""
+    window.press("dnerf.render_views", top=top - 60)
+    window.until("current().job is not None and current().job.done > 0")
 
 
 def test_a_saved_file_comes_back_and_nothing_outlives_blender(window: Window, root: Root) -> None:
