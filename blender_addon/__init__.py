@@ -1,1 +1,20 @@
-"""The Blender extension. It has no parts yet; what it will share with the engine, cameras and labels, is in `dnerf_core`."""
+"""The Blender extension: properties, operators and panels; scene/ (bpy data in and out); bridge/ (the worker's client).
+
+Importing this package loads no bpy, so that the bridge works anywhere.
+"""
+
+ADDON_VERSION = "0.1.0"
+
+
+def register() -> None:
+    """Make the extension known to Blender: called when it is enabled."""
+    from . import registration
+
+    registration.register()
+
+
+def unregister() -> None:
+    """Take everything back: called when it is disabled, and by Blender's end."""
+    from . import registration
+
+    registration.unregister()

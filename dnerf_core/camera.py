@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -38,9 +38,6 @@ from .camera_frames import (
 from .camera_pinhole import Camera, Rays, pixel_centers_uv
 from .errors import UsageError, brief, json_fault
 
-if TYPE_CHECKING:
-    from .generator.config import CameraConfig
-
 __all__ = [
     "CAMERAS_FORMAT_VERSION",
     "CONVENTION",
@@ -48,6 +45,7 @@ __all__ = [
     "ArcMode",
     "BlenderLens",
     "Camera",
+    "CameraRig",
     "Float64Array",
     "Rays",
     "SensorFit",
@@ -67,6 +65,30 @@ __all__ = [
     "pixel_centers_uv",
     "sphere_camera",
 ]
+
+
+class CameraRig(Protocol):
+    """What arcs and orbits need to know of a generator's own cameras: its `CameraConfig`, or the same numbers from elsewhere.
+
+    Attributes:
+        radius: distance from the world origin, world units.
+        pivot: the point looked at, world frame.
+        focal: normalised focal length.
+        world_up: the world axis that points up.
+        pitch_deg: elevation, degrees.
+    """
+
+    @property
+    def radius(self) -> float: ...
+    @property
+    def pivot(self) -> tuple[float, float, float]: ...
+    @property
+    def focal(self) -> float: ...
+    @property
+    def world_up(self) -> WorldUp: ...
+    @property
+    def pitch_deg(self) -> float: ...
+
 
 CAMERAS_FORMAT_VERSION = 1
 CONVENTION = (
@@ -114,7 +136,7 @@ def eg3d_sphere_camera(
 
 
 def arc_cameras(
-    camera_config: CameraConfig,
+    camera_config: CameraRig,
     yaw_deg: AngleRange = (-30.0, 30.0),
     pitch_deg: AngleRange | None = None,
     *,
@@ -139,7 +161,7 @@ def arc_cameras(
     return _at_angles(camera_config, arc_angles(yaw_deg, pitches, count=count, mode=mode, rng=rng))
 
 
-def orbit_cameras(camera_config: CameraConfig, *, count: int, pitch_deg: float | None = None) -> list[Camera]:
+def orbit_cameras(camera_config: CameraRig, *, count: int, pitch_deg: float | None = None) -> list[Camera]:
     """`count` cameras evenly round one full turn: the first in front, then towards +x, the start not repeated.
 
     `pitch_deg` is the elevation of all, degrees; None: the config's own.
@@ -150,7 +172,7 @@ def orbit_cameras(camera_config: CameraConfig, *, count: int, pitch_deg: float |
     return _at_angles(camera_config, np.stack([yaws, np.full(count, pitch)], axis=1))
 
 
-def _at_angles(config: CameraConfig, angles_deg: Float64Array) -> list[Camera]:
+def _at_angles(config: CameraRig, angles_deg: Float64Array) -> list[Camera]:
     rig: dict[str, Any] = {"radius": config.radius, "pivot": config.pivot, "focal": config.focal, "world_up": config.world_up}
     return [sphere_camera(yaw, pitch, **rig) for yaw, pitch in np.radians(angles_deg).tolist()]
 

@@ -37,6 +37,7 @@ COMMANDS: dict[str, str] = {
     "bench": "Measure the fast path against the literal method on this machine.",
     "worker": "Do what another program asks, such as the Blender extension.",
     "doctor": "Tell what this machine can do.",
+    "extension": "Write the Blender extension.",
 }
 """Every command and its line in the overview, in the order a user meets them."""
 

@@ -1,0 +1,139 @@
+"""The chosen model: which one a scene means, and what the worker said of it, kept in the .blend file as JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import bpy
+
+from dnerf_core.camera import WorldUp
+from dnerf_core.errors import UsageError
+from dnerf_core.labels import LabelSet
+
+from . import session
+
+EMBEDDED_MODELS = ("demo-cars",)
+
+
+@dataclass(frozen=True)
+class ModelCameras:
+    """The generator's own cameras: what `dnerf_core.camera.arc_cameras` reads of a config.
+
+    Attributes:
+        radius: distance from the model's origin, world units.
+        pivot: the point looked at, model's world.
+        focal: normalised focal length.
+        world_up: the axis that points up.
+        pitch_deg: elevation.
+    """
+
+    radius: float
+    pivot: tuple[float, float, float]
+    focal: float
+    world_up: WorldUp
+    pitch_deg: float
+
+
+@dataclass(frozen=True)
+class ModelFacts:
+    """What the worker says of a model.
+
+    Attributes:
+        name: the generator's.
+        image_size_px: side of its own views.
+        box_side: side of the cube about the model's origin that the subject fills.
+        cameras: its own.
+        labels: None for a plain generator, which has no masks.
+        licence, source: of its weights; "" where the file does not say.
+        sha256: of the file.
+    """
+
+    name: str
+    image_size_px: int
+    box_side: float
+    cameras: ModelCameras
+    labels: LabelSet | None
+    licence: str
+    source: str
+    sha256: str
+
+
+def chosen_model(scene: bpy.types.Scene) -> str:
+    """The model argument of requests: an embedded model's name, or an absolute path.
+
+    Raises:
+        UsageError: no file is chosen, or it is not there.
+    """
+    settings = scene.dnerf
+    if settings.model_kind == "EMBEDDED":
+        return str(settings.embedded_model)
+    if not settings.model_path:
+        raise UsageError("model: expected a model file, found no path; choose a .safetensors file")
+    path = Path(bpy.path.abspath(settings.model_path))
+    if not path.is_file():
+        raise UsageError(f"model: expected a file at {path}, found none; choose the model file again")
+    return str(path)
+
+
+def known_facts(scene: bpy.types.Scene) -> ModelFacts | None:
+    """What is known of the chosen model without asking; None: it has not been asked yet."""
+    text = scene.dnerf.model_facts
+    return facts_from_result(json.loads(text)) if text else None
+
+
+def facts_from_result(result: dict[str, Any]) -> ModelFacts:
+    """The facts of the worker's answer to `model`."""
+    cameras = result["cameras"]
+    labels = result["labels"]
+    return ModelFacts(
+        name=str(result["name"]),
+        image_size_px=int(result["image_size"]),
+        box_side=float(result["box_warp"]),
+        cameras=ModelCameras(
+            radius=float(cameras["radius"]),
+            pivot=(float(cameras["pivot"][0]), float(cameras["pivot"][1]), float(cameras["pivot"][2])),
+            focal=float(cameras["focal"]),
+            world_up=cameras["world_up"],
+            pitch_deg=float(cameras["pitch_deg"]),
+        ),
+        labels=None if labels is None else LabelSet.from_json(labels, "the model's labels"),
+        licence=str(result["licence"] or ""),
+        source=str(result["source"] or ""),
+        sha256=str(result["sha256"]),
+    )
+
+
+def with_facts(scene: bpy.types.Scene, title: str, then: Callable[[bpy.types.Scene, ModelFacts], None]) -> None:
+    """Call `then` as a step of a job `title`, once the worker has said what the model is: its file may have changed.
+
+    Raises:
+        UsageError: no model is chosen, or its file has gone.
+        WorkerError: no worker can be had, or it is busy.
+    """
+    name = scene.name
+
+    def told(result: dict[str, Any]) -> None:
+        found = bpy.data.scenes.get(name)
+        if found is None:
+            raise UsageError(f"scene: expected {name!r}, found it no more; run it again in a scene that is there")
+        keep_facts(found, result)
+        then(found, facts_from_result(result))
+
+    session.current().start_job(title, "model", {"model": chosen_model(scene)}, told)
+
+
+def keep_facts(scene: bpy.types.Scene, result: dict[str, Any]) -> None:
+    """Write what the worker said into the scene, for the panel and for the next time the file is opened."""
+    text = json.dumps(result)
+    if scene.dnerf.model_facts != text:
+        scene.dnerf.model_facts = text
+
+
+def subject_params(scene: bpy.types.Scene) -> dict[str, Any]:
+    """The params that every request about the scene's subject shares."""
+    settings = scene.dnerf
+    return {"model": chosen_model(scene), "seed": settings.seed, "truncation": round(settings.truncation, 6)}

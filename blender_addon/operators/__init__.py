@@ -1,0 +1,1 @@
+"""Operators: each maps properties, calls the scene code or the session, and reports. CLASSES a module."""

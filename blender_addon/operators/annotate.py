@@ -1,0 +1,155 @@
+"""Annotating: views to paint, painted masks saved and carried on to other views, and training."""
+
+from typing import Any
+
+import bpy
+
+from dnerf_core.errors import UsageError
+
+from .. import session
+from ..annotation_list import (
+    annotation_folder,
+    annotation_labels,
+    chosen_view,
+    list_views,
+    mask_image_name,
+    mask_path,
+    views_to_do,
+)
+from ..model_facts import ModelFacts, chosen_model, facts_from_result, keep_facts, with_facts
+from ..places import absolute_path, output_folder
+from ..scene.annotation import open_mask, save_mask
+from .base import JobOperator, results_arrived
+
+
+class DNERF_OT_sample_views(JobOperator, bpy.types.Operator):
+    """Render views of the first subjects into the folder, with empty masks to paint"""
+
+    bl_idname = "dnerf.sample_views"
+    bl_label = "Sample Views"
+
+    def act(self, context: bpy.types.Context) -> None:
+        output_folder(context.scene.dnerf.annotation_folder, "annotate: folder")
+        with_facts(context.scene, "Sampling views to annotate", sample_views)
+
+
+def sample_views(scene: bpy.types.Scene, facts: ModelFacts) -> None:
+    """The step of the job after the model is known: ask for the views."""
+    settings = scene.dnerf
+    names = [name.strip() for name in settings.annotation_labels.split(",") if name.strip()]
+    if not names and facts.labels is None:
+        raise UsageError(
+            f"annotate: labels: expected names, since {facts.name} has no labels of its own; write such as hair, face"
+        )
+    params = {
+        "model": chosen_model(scene),
+        "seeds": list(range(settings.annotation_subjects)),
+        "views": settings.annotation_views,
+        "truncation": round(settings.truncation, 6),
+        "output": str(annotation_folder(scene)),
+        **({"labels": names} if names else {}),
+    }
+    session.current().continue_job("sample", params, _listed(scene.name), title="Sampling views to annotate")
+
+
+class DNERF_OT_open_annotations(JobOperator, bpy.types.Operator):
+    """List the views of the folder, and which of them are painted"""
+
+    bl_idname = "dnerf.open_annotations"
+    bl_label = "Open Folder"
+
+    def act(self, context: bpy.types.Context) -> None:
+        scene = context.scene
+        params = {"folder": str(annotation_folder(scene))}
+        session.current().start_job("Opening the annotations", "open_annotations", params, _listed(scene.name))
+
+
+def _listed(scene_name: str) -> Any:
+    def done(result: dict[str, Any]) -> None:
+        left = list_views(bpy.data.scenes[scene_name], result)
+        results_arrived("List Views")
+        session.current().finish(f"{len(result['views'])} views, {left} still to paint")
+
+    return done
+
+
+class DNERF_OT_prefill(JobOperator, bpy.types.Operator):
+    """Carry the painted mask of the chosen view through depth into the subject's other views that are not painted yet"""
+
+    bl_idname = "dnerf.prefill"
+    bl_label = "Prefill Other Views"
+
+    def act(self, context: bpy.types.Context) -> None:
+        scene = context.scene
+        params = {"folder": str(annotation_folder(scene)), "view": chosen_view(scene).name}
+        name = scene.name
+
+        def done(result: dict[str, Any]) -> None:
+            line = keep_prefilled(bpy.data.scenes[name], result)
+            results_arrived("Prefill Other Views")
+            session.current().finish(line)
+
+        session.current().start_job("Prefilling", "prefill", params, done)
+
+
+def keep_prefilled(scene: bpy.types.Scene, result: dict[str, Any]) -> str:
+    """Save the masks that came, and say how much of the object they fill and, where the truth is known, how much of it rightly."""
+    labels = annotation_labels(scene)
+    items = scene.dnerf.annotation_items
+    for view in result["views"]:
+        ids = session.current().array(view["mask"])
+        save_mask(mask_path(scene, view["name"]), ids, labels)
+        if mask_image_name(view["name"]) in bpy.data.images:
+            open_mask(mask_image_name(view["name"]), ids, labels)
+        items[view["name"]].painted = items[view["name"]].prefilled = True
+    filled, whole = (sum(view[key] for view in result["views"]) for key in ("filled_px", "object_px"))
+    line = f"{len(result['views'])} views prefilled: {filled:,} of {whole:,} object pixels ({filled / max(whole, 1):.1%})"
+    if result["truth"]:
+        right = sum(view["right_px"] for view in result["views"])
+        line += f", {right / max(filled, 1):.1%} of them rightly"
+    return f"{line}; paint what is white"
+
+
+class DNERF_OT_train(JobOperator, bpy.types.Operator):
+    """Train the labels on the painted views; the new model is chosen when it is done"""
+
+    bl_idname = "dnerf.train"
+    bl_label = "Train"
+
+    def act(self, context: bpy.types.Context) -> None:
+        scene = context.scene
+        settings = scene.dnerf
+        path = absolute_path(settings.trained_path, "annotate: new model")
+        if path.suffix != ".safetensors":
+            raise UsageError(f"annotate: new model: expected a name that ends in .safetensors, found {path.name!r}; rename it")
+        output_folder(str(path.parent), "annotate: new model")
+        if settings.annotation_items and views_to_do(scene) == len(settings.annotation_items):
+            raise UsageError("annotate: expected painted views, found none; paint and save some masks first")
+        params = {
+            "folders": [str(annotation_folder(scene))],
+            "output": str(path),
+            "skip_unpainted": True,
+            **({"steps": settings.training_steps} if settings.training_steps else {}),
+        }
+        name = scene.name
+        session.current().start_job("Training", "train", params, lambda result: _trained(name, result))
+
+
+def _trained(scene_name: str, result: dict[str, Any]) -> None:
+    """Choose the new model, and ask what it is."""
+    scene = bpy.data.scenes[scene_name]
+    settings = scene.dnerf
+    settings.model_path = bpy.path.relpath(result["model"]) if bpy.data.is_saved else result["model"]
+    settings.model_kind = "FILE"
+    miou = result["scores"]["miou"]
+    score = "no view was held out to score it" if miou is None else f"mIoU {miou:.3f} on held-out subjects"
+
+    def known(facts: dict[str, Any]) -> None:
+        keep_facts(bpy.data.scenes[scene_name], facts)
+        results_arrived("Train")
+        session.current().finish(f"{facts_from_result(facts).name} trained: {score}; it is the model now")
+
+    session.current().continue_job("model", {"model": result["model"]}, known)
+
+
+CLASSES = (DNERF_OT_sample_views, DNERF_OT_open_annotations, DNERF_OT_prefill, DNERF_OT_train)

@@ -1,0 +1,92 @@
+"""A point cloud of the subject: views fused by the worker, imported as one object with its labels."""
+
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import bpy
+
+from dnerf_core.camera import arc_cameras
+from dnerf_core.labels import LabelSet
+
+from .. import session
+from ..model_facts import ModelFacts, subject_params, with_facts
+from ..places import absolute_path
+from ..scene.cloud_files import Cloud
+from ..scene.clouds import add_cloud
+from ..viewpoints import camera_params, chosen_poses, selected_camera_names, squares_of
+from .base import JobOperator, results_arrived
+
+
+class DNERF_OT_fuse_cloud(JobOperator, bpy.types.Operator):
+    """Fuse views of the subject to a point cloud with labelled parts, and import it"""
+
+    bl_idname = "dnerf.fuse_cloud"
+    bl_label = "Fuse and Import"
+
+    def act(self, context: bpy.types.Context) -> None:
+        scene = context.scene
+        settings = scene.dnerf
+        selected = selected_camera_names(context) if settings.cloud_source == "SELECTED" else None
+        painted = str(absolute_path(settings.annotation_folder, "annotate: folder")) if settings.cloud_painted else None
+        with_facts(scene, "Fusing the point cloud", lambda found, facts: fuse_cloud(found, facts, selected, painted))
+
+
+def fuse_cloud(scene: bpy.types.Scene, facts: ModelFacts, selected: Sequence[str] | None, painted: str | None) -> None:
+    """The step of the job after the model is known: ask for the cloud.
+
+    Args:
+        selected: the cameras to fuse the views of; None: views from all around.
+        painted: the annotation folder whose painted masks give the labels; None: the model's labels.
+    """
+    settings = scene.dnerf
+    if selected is None:
+        around = arc_cameras(facts.cameras, (-180.0, 180.0), count=settings.cloud_views)
+        cameras = [{**camera.to_json(), "name": f"v{index:02d}"} for index, camera in enumerate(around)]
+    else:
+        poses = chosen_poses(scene, facts, "SELECTED", selected)
+        cameras = camera_params(poses, squares_of(poses))
+    params: dict[str, Any] = {**subject_params(scene), "cameras": cameras}
+    if settings.cloud_points:
+        params["points"] = settings.cloud_points
+    if painted is not None:
+        params["annotations"] = painted
+    name, seed, began = scene.name, settings.seed, time.monotonic()
+
+    def done(result: dict[str, Any]) -> None:
+        found = bpy.data.scenes[name]
+        cloud = cloud_from_result(result)
+        item = add_cloud(found, cloud, f"cloud s{seed:04d}", world_up=facts.cameras.world_up)
+        _make_active(found, item)
+        _show_colors()
+        results_arrived("Fuse and Import")
+        session.current().finish(f"{len(cloud):,} points in {time.monotonic() - began:.1f} s: {item.name}")
+
+    session.current().continue_job("pointcloud", params, done, title="Fusing the point cloud")
+
+
+def cloud_from_result(result: dict[str, Any]) -> Cloud:
+    """The cloud of the worker's answer."""
+    holder = session.current()
+    arrays = {key: holder.array(result[key]) for key in ("points", "normals", "colors", "labels", "confidence") if key in result}
+    labels = None if result["label_set"] is None else LabelSet.from_json(result["label_set"], "the cloud's labels")
+    return Cloud(**arrays, label_set=labels)
+
+
+def _make_active(scene: bpy.types.Scene, item: bpy.types.Object) -> None:
+    for layer in scene.view_layers:
+        for other in layer.objects:
+            other.select_set(False, view_layer=layer)
+        item.select_set(True, view_layer=layer)
+        layer.objects.active = item
+
+
+def _show_colors() -> None:
+    """Solid views show the material's gray unless they are told to show the attribute."""
+    for window in bpy.context.window_manager.windows:
+        for area in window.screen.areas:
+            if area.type == "VIEW_3D":
+                area.spaces.active.shading.color_type = "VERTEX"
+
+
+CLASSES = (DNERF_OT_fuse_cloud,)

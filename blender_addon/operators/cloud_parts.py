@@ -1,0 +1,116 @@
+"""What is done with an imported cloud: its colours, its parts, its file."""
+
+import bpy
+
+from ..places import absolute_path
+from ..scene.clouds import (
+    cloud_labels,
+    export_cloud,
+    hidden_parts,
+    hide_part,
+    is_cloud,
+    select_part,
+    separate_parts,
+    set_shown,
+)
+from .base import LineOperator
+
+
+class CloudOperator(LineOperator):
+    """A `LineOperator` on the active object, which is a cloud."""
+
+    bl_options = {"REGISTER", "UNDO"}
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        if not is_cloud(context.active_object):
+            cls.poll_message_set("Select a fused point cloud")
+            return False
+        return True
+
+
+class PartOperator(CloudOperator):
+    """A `CloudOperator` on one of its parts."""
+
+    part_id: bpy.props.IntProperty(name="Part", min=0, max=254)
+
+    def told(self, item: bpy.types.Object, done: str, count: int) -> None:
+        """Say how many points of which part."""
+        labels = cloud_labels(item)
+        assert labels is not None  # the part was one of them
+        self.report({"INFO"}, f"{labels.names[self.part_id]}: {count:,} points {done}")
+
+
+class DNERF_OT_select_part(PartOperator, bpy.types.Operator):
+    """Select the points of the part, in edit mode"""
+
+    bl_idname = "dnerf.select_part"
+    bl_label = "Select Part"
+
+    def act(self, context: bpy.types.Context) -> None:
+        item = _in_object_mode(context)
+        count = select_part(item, self.part_id)
+        context.tool_settings.mesh_select_mode = (True, False, False)
+        bpy.ops.object.mode_set(mode="EDIT")
+        self.told(item, "selected", count)
+
+
+class DNERF_OT_hide_part(PartOperator, bpy.types.Operator):
+    """Hide the part, or show it again"""
+
+    bl_idname = "dnerf.hide_part"
+    bl_label = "Hide Part"
+
+    def act(self, context: bpy.types.Context) -> None:
+        item = _in_object_mode(context)
+        hide = self.part_id not in hidden_parts(item)
+        self.told(item, "hidden" if hide else "shown", hide_part(item, self.part_id, hide))
+
+
+class DNERF_OT_separate_parts(CloudOperator, bpy.types.Operator):
+    """Make an object of each part"""
+
+    bl_idname = "dnerf.separate_parts"
+    bl_label = "Separate by Part"
+
+    def act(self, context: bpy.types.Context) -> None:
+        parts = separate_parts(context.scene, _in_object_mode(context))
+        for part in parts:
+            part.select_set(True)
+        context.view_layer.objects.active = parts[0]
+        self.report({"INFO"}, f"{len(parts)} parts")
+
+
+class DNERF_OT_cloud_colors(CloudOperator, bpy.types.Operator):
+    """Show the cloud in its parts' colours, or in the pictures'"""
+
+    bl_idname = "dnerf.cloud_colors"
+    bl_label = "Part or Photo Colours"
+
+    part_colors: bpy.props.BoolProperty(name="Part colours", default=True)
+
+    def act(self, context: bpy.types.Context) -> None:
+        set_shown(context.active_object, part_colors=self.part_colors)
+
+
+class DNERF_OT_export_cloud(CloudOperator, bpy.types.Operator):
+    """Write the cloud to the file named above, as dnerf-headless pointcloud does"""
+
+    bl_idname = "dnerf.export_cloud"
+    bl_label = "Export"
+    bl_options = {"REGISTER"}
+
+    def act(self, context: bpy.types.Context) -> None:
+        path = absolute_path(context.scene.dnerf.export_path, "point cloud: export to")
+        count = export_cloud(_in_object_mode(context), path)
+        self.report({"INFO"}, f"{count:,} points written to {path}")
+
+
+def _in_object_mode(context: bpy.types.Context) -> bpy.types.Object:
+    """The active object, out of the edit mode that Select Part leaves it in."""
+    if context.active_object.mode != "OBJECT":
+        bpy.ops.object.mode_set(mode="OBJECT")
+    return context.active_object
+
+
+CLASSES = (DNERF_OT_select_part, DNERF_OT_hide_part, DNERF_OT_separate_parts, DNERF_OT_cloud_colors, DNERF_OT_export_cloud)

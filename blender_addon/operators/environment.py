@@ -1,0 +1,120 @@
+"""The preferences' buttons: check an interpreter, create an environment."""
+
+import threading
+from pathlib import Path
+
+import bpy
+
+from .. import environment_making, session
+from ..bridge.interpreter import Check, check_interpreter
+from ..bridge.protocol import WorkerError
+from ..environment_making import EnvironmentMaking
+from ..preferences import chosen_interpreter, preferences, show_check
+from .base import LineOperator
+
+_LOOK_INTERVAL_S = 0.2
+_checking: threading.Thread | None = None
+_found: list[Check] = []
+
+
+class DNERF_OT_check_interpreter(LineOperator, bpy.types.Operator):
+    """Start the engine once, and show its version, device and memory"""
+
+    bl_idname = "dnerf.check_interpreter"
+    bl_label = "Check"
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        return _checking is None
+
+    def act(self, context: bpy.types.Context) -> None:
+        settings = preferences()
+        python, device = chosen_interpreter(settings), settings.device
+        found: list[Check] = []
+        start_check(threading.Thread(target=lambda: found.append(check_interpreter(python, device)), daemon=True), found)
+
+
+def start_check(thread: threading.Thread, found: list[Check]) -> None:
+    """Let the thread find out, and show it when it has."""
+    global _checking, _found  # one at a time
+    _checking, _found = thread, found
+    show_check("checking: the engine is being started", True)
+    thread.start()
+    bpy.app.timers.register(look, first_interval=_LOOK_INTERVAL_S, persistent=True)
+
+
+def check_thread() -> threading.Thread | None:
+    """The check that is going on."""
+    return _checking
+
+
+def look() -> float | None:
+    """Show what the check found, when it has; called by a timer."""
+    global _checking  # noqa: PLW0603
+    if _checking is not None and _checking.is_alive():
+        return _LOOK_INTERVAL_S
+    _checking = None
+    show_check(_found[0].message, _found[0].ok)
+    session.redraw()
+    return None
+
+
+class DNERF_OT_create_environment(LineOperator, bpy.types.Operator):
+    """Make a Python environment with datasetnerf and torch in the folder named above"""
+
+    bl_idname = "dnerf.create_environment"
+    bl_label = "Create Environment"
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        making = environment_making.current()
+        return making is None or not making.running
+
+    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
+        return context.window_manager.invoke_props_dialog(self, width=500)
+
+    def draw(self, context: bpy.types.Context) -> None:
+        settings = preferences()
+        column = self.layout.column()
+        column.label(text=f"Make a Python environment in {settings.environment_folder or '(no folder named)'}")
+        column.label(text=f"and install {settings.package} there, with torch and what they need: large downloads by pip.")
+        column.label(text="Blender's own files are not touched. It runs in the background and can be cancelled.")
+
+    def act(self, context: bpy.types.Context) -> None:
+        settings = preferences()
+        if not settings.environment_folder:
+            raise WorkerError("new environment: expected a folder, found none named; name one outside of Blender's own folders")
+        if not settings.package.strip():
+            raise WorkerError("package: expected a name, a folder or a wheel, found nothing; write datasetnerf")
+        if not bpy.app.online_access:
+            raise WorkerError(
+                "new environment: expected permission to go online, found Blender offline; allow online access in Preferences, "
+                "System, Network"
+            )
+        making = EnvironmentMaking(Path(bpy.path.abspath(settings.environment_folder)), settings.package.strip())
+        environment_making.begin(making)
+        bpy.app.timers.register(lambda: look_at(making), first_interval=_LOOK_INTERVAL_S, persistent=True)
+
+
+def look_at(making: EnvironmentMaking) -> float | None:
+    """Show how far it is; at its good end the new interpreter is the chosen one."""
+    session.redraw()
+    if making.running:
+        return _LOOK_INTERVAL_S
+    if making.succeeded:
+        preferences().interpreter = str(making.python)
+    return None
+
+
+class DNERF_OT_cancel_environment(bpy.types.Operator):
+    """Stop making the environment, and remove what has been made"""
+
+    bl_idname = "dnerf.cancel_environment"
+    bl_label = "Cancel"
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        environment_making.end()
+        return {"FINISHED"}
+
+
+CLASSES = (DNERF_OT_check_interpreter, DNERF_OT_create_environment, DNERF_OT_cancel_environment)

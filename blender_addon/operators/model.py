@@ -1,0 +1,50 @@
+"""The model: what it is, and choosing a file."""
+
+import bpy
+
+from .. import session
+from ..model_facts import ModelFacts, with_facts
+from ..preferences import preferences
+from .base import JobOperator
+
+
+class DNERF_OT_load_model(JobOperator, bpy.types.Operator):
+    """Ask the engine what the model is: its labels, cameras and licence"""
+
+    bl_idname = "dnerf.load_model"
+    bl_label = "Load Model"
+
+    def act(self, context: bpy.types.Context) -> None:
+        with_facts(context.scene, "Loading the model", _loaded)
+
+
+def _loaded(scene: bpy.types.Scene, facts: ModelFacts) -> None:
+    parts = "no labels" if facts.labels is None else f"{facts.labels.num_classes - 1} labels"
+    session.current().finish(f"{facts.name}: {facts.image_size_px} px, {parts}")
+
+
+class DNERF_OT_choose_model(bpy.types.Operator):
+    """Choose a model file"""
+
+    bl_idname = "dnerf.choose_model"
+    bl_label = "Choose Model File"
+    bl_options = {"REGISTER", "UNDO", "INTERNAL"}
+
+    filepath: bpy.props.StringProperty(subtype="FILE_PATH")
+    filter_glob: bpy.props.StringProperty(default="*.safetensors", options={"HIDDEN"})
+
+    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
+        folder = preferences().model_folder
+        if folder and not self.filepath:
+            self.filepath = bpy.path.abspath(folder).rstrip("/\\") + "/"
+        context.window_manager.fileselect_add(self)
+        return {"RUNNING_MODAL"}
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        settings = context.scene.dnerf
+        settings.model_path = bpy.path.relpath(self.filepath) if bpy.data.is_saved else self.filepath
+        settings.model_kind = "FILE"
+        return {"FINISHED"}
+
+
+CLASSES = (DNERF_OT_load_model, DNERF_OT_choose_model)

@@ -1,0 +1,43 @@
+"""The subject's seed: next, previous, random."""
+
+import random
+
+import bpy
+
+from ..properties import MAX_SEED
+
+RANDOM_BELOW = 100_000  # short enough to be written down
+
+
+class DNERF_OT_step_seed(bpy.types.Operator):
+    """Another subject"""
+
+    bl_idname = "dnerf.step_seed"
+    bl_label = "Step Seed"
+    bl_options = {"REGISTER", "UNDO"}
+
+    step: bpy.props.IntProperty(name="Step", default=1)
+
+    @classmethod
+    def description(cls, context: bpy.types.Context, properties: bpy.types.OperatorProperties) -> str:
+        return "The next subject" if properties.step > 0 else "The subject before"
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        settings = context.scene.dnerf
+        settings.seed = min(max(settings.seed + self.step, 0), MAX_SEED)
+        return {"FINISHED"}
+
+
+class DNERF_OT_random_seed(bpy.types.Operator):
+    """Any subject"""
+
+    bl_idname = "dnerf.random_seed"
+    bl_label = "Random"
+    bl_options = {"UNDO"}
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        context.scene.dnerf.seed = random.randrange(RANDOM_BELOW)
+        return {"FINISHED"}
+
+
+CLASSES = (DNERF_OT_step_seed, DNERF_OT_random_seed)

@@ -1,0 +1,86 @@
+"""Label videos: every frame of the scene's range through its active camera, with its motion and the markers that bind cameras."""
+
+import time
+from pathlib import Path
+from typing import Any
+
+import bpy
+
+from .. import session
+from ..model_facts import ModelFacts, subject_params, with_facts
+from ..places import file_stem, output_folder
+from ..scene.cameras import read_frames
+from ..scene.errors import SceneError
+from ..viewpoints import camera_params, squares_of
+from .base import JobOperator, results_arrived
+
+
+class DNERF_OT_render_video(JobOperator, bpy.types.Operator):
+    """Render the scene's frame range: an image sequence with masks, a lossless label video, and a preview"""
+
+    bl_idname = "dnerf.render_video"
+    bl_label = "Render Label Video"
+
+    def act(self, context: bpy.types.Context) -> None:
+        folder = output_folder(context.scene.dnerf.video_folder, "label video: save to")
+        with_facts(context.scene, "Rendering the label video", lambda scene, facts: render_video(scene, facts, folder))
+
+
+def render_video(scene: bpy.types.Scene, facts: ModelFacts, folder: Path) -> None:
+    """The step of the job after the model is known: ask for the frames."""
+    if facts.labels is None:
+        raise SceneError(f"model {facts.name}: expected one with labels for a label video, found none; train it, or render views")
+    poses = read_frames(scene, scene.frame_start, scene.frame_end, scene.frame_step, world_up=facts.cameras.world_up)
+    squares = squares_of(poses)
+    first = squares[0]
+    subject = subject_params(scene)
+    params = {
+        "model": subject["model"],
+        "subjects": [{"seed": subject["seed"], "truncation": subject["truncation"]}],
+        "cameras": camera_params(poses, squares),
+        "size_px": first.side_px,
+        "crop_px": [first.left_px, first.top_px, first.width_px, first.height_px],
+        "sequence": True,
+        "fps": frames_a_second(scene),
+        "output": str(folder),
+        "name": f"{file_stem(scene.name).replace(' ', '_')}_s{subject['seed']:04d}",
+        "previews": ["image", "overlay"],
+        "replace": True,
+    }
+    name, into_sequencer, began = scene.name, scene.dnerf.into_sequencer, time.monotonic()
+
+    def done(result: dict[str, Any]) -> None:
+        files = {kind: Path(path) for kind, path in result["files"].items()}
+        found = bpy.data.scenes.get(name)
+        if into_sequencer and found is not None:
+            add_to_sequencer(found, [files[kind] for kind in ("image", "labels") if kind in files])
+            results_arrived("Render Label Video")
+        session.current().finish(f"{len(poses)} frames in {time.monotonic() - began:.1f} s, saved in {folder}")
+
+    session.current().continue_job("video", params, done, title="Rendering the label video")
+
+
+def frames_a_second(scene: bpy.types.Scene) -> int:
+    """The scene's rate as a whole number.
+
+    Raises:
+        SceneError: it is none.
+    """
+    rate = scene.render.fps / scene.render.fps_base
+    if abs(rate - round(rate)) > 1e-3:
+        raise SceneError(
+            f"scene {scene.name!r}: expected a whole number of frames a second, found {rate:.3f}; set the frame rate"
+        )
+    return round(rate)
+
+
+def add_to_sequencer(scene: bpy.types.Scene, videos: list[Path]) -> None:
+    """Each video on a channel of its own, above what is there, from the scene's first frame on."""
+    editor = scene.sequence_editor or scene.sequence_editor_create()
+    strips = editor.strips if hasattr(editor, "strips") else editor.sequences  # the name before Blender 4.4
+    channel = max((strip.channel for strip in strips), default=0)
+    for number, video in enumerate(videos, start=1):
+        strips.new_movie(video.stem, str(video), channel + number, scene.frame_start)
+
+
+CLASSES = (DNERF_OT_render_video,)

@@ -1,0 +1,129 @@
+"""Labelled views: rendered by the worker, shown as Blender images, saved with cameras and labels."""
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import bpy
+
+from dnerf_core.labels import LabelSet
+
+from .. import session
+from ..model_facts import ModelFacts, subject_params, with_facts
+from ..places import output_folder
+from ..scene import views as scene_views
+from ..scene.cameras import ScenePose, SquareView
+from ..scene.errors import SceneError
+from ..viewpoints import camera_params, chosen_poses, selected_camera_names, squares_of
+from .base import JobOperator, LineOperator, results_arrived
+
+
+class DNERF_OT_render_views(JobOperator, bpy.types.Operator):
+    """Render image, labels and depth from the chosen cameras; they appear as Blender images and are saved"""
+
+    bl_idname = "dnerf.render_views"
+    bl_label = "Render Views"
+
+    def act(self, context: bpy.types.Context) -> None:
+        scene = context.scene
+        selected = selected_camera_names(context)
+        source = scene.dnerf.view_source
+        folder = output_folder(scene.dnerf.views_folder, "views: save to")
+        with_facts(scene, "Rendering views", lambda found, facts: render_views(found, facts, source, selected, folder))
+
+
+def render_views(scene: bpy.types.Scene, facts: ModelFacts, source: str, selected: Sequence[str], folder: Path) -> None:
+    """The step of the job after the model is known: ask for the views."""
+    settings = scene.dnerf
+    poses = chosen_poses(scene, facts, source, selected)
+    squares = squares_of(poses)
+    channels = ["rgb", *(["mask"] if facts.labels is not None else []), *(["depth"] if settings.want_depth else [])]
+    params = {
+        **subject_params(scene),
+        "cameras": camera_params(poses, squares),
+        "sizes_px": [square.side_px for square in squares],
+        "channels": channels,
+    }
+    collected = CollectedViews(poses, squares, facts.labels, settings.want_overlay)
+    began = time.monotonic()
+
+    def done(result: dict[str, Any]) -> None:
+        saved = scene_views.save_views(folder, collected.in_order(), facts.labels)
+        results_arrived("Render Views")
+        views = "1 view" if len(poses) == 1 else f"{len(poses)} views"
+        session.current().finish(f"{views} in {time.monotonic() - began:.1f} s, {len(saved)} files in {folder}")
+
+    session.current().continue_job("render", params, done, title="Rendering views", on_part=collected.take)
+
+
+class CollectedViews:
+    """Views as they come in, in any order: each becomes Blender images at once."""
+
+    def __init__(self, poses: Sequence[ScenePose], squares: Sequence[SquareView], labels: LabelSet | None, overlay: bool) -> None:
+        self.poses, self.squares = poses, squares
+        self._labels, self._overlay = labels, overlay
+        self._views: dict[int, scene_views.SavedView] = {}
+
+    def take(self, part: dict[str, Any]) -> None:
+        """One part of the answer to `render`."""
+        holder = session.current()
+        index = int(part["index"])
+        pose, square = self.poses[index], self.squares[index]
+        cut: dict[str, Any] = {name: square.crop(holder.array(part[name])) for name in ("rgb", "mask", "depth") if name in part}
+        view = scene_views.SavedView(pose.name, pose.camera, cut["rgb"], cut.get("mask"), cut.get("depth"))
+        self._views[index] = view
+        self._show(view)
+
+    def in_order(self) -> list[scene_views.SavedView]:
+        """All of them, as the cameras were given."""
+        return [self._views[index] for index in range(len(self.poses))]
+
+    def _show(self, view: scene_views.SavedView) -> None:
+        assert view.rgb is not None  # always asked for
+        scene_views.image_from_array(view.name, view.rgb)
+        if view.mask is not None and self._labels is not None:
+            scene_views.mask_image(f"{view.name} labels", view.mask, self._labels)
+            if self._overlay:
+                scene_views.overlay_image(f"{view.name} overlay", view.rgb, view.mask, self._labels)
+        if view.depth_planar is not None:
+            scene_views.depth_image(f"{view.name} depth", view.depth_planar)
+
+
+class DNERF_OT_show_image(LineOperator, bpy.types.Operator):
+    """Show the image in an Image Editor; opens a window where there is none"""
+
+    bl_idname = "dnerf.show_image"
+    bl_label = "Show Image"
+    bl_options = {"INTERNAL"}
+
+    image: bpy.props.StringProperty()
+
+    def act(self, context: bpy.types.Context) -> None:
+        image = bpy.data.images.get(self.image)
+        if image is None:
+            raise SceneError(f"{self.image}: expected an image of that name, found none; render the views again")
+        area = image_editor_area(context)
+        area.spaces.active.image = image
+        area.spaces.active.mode = "VIEW"
+
+
+def image_editor_area(context: bpy.types.Context) -> bpy.types.Area:
+    """An Image Editor that shows pictures: one that is open, or a new window's."""
+    for window in context.window_manager.windows:
+        for area in window.screen.areas:
+            if area.ui_type == "IMAGE_EDITOR":
+                return area
+    if not bpy.ops.wm.window_new.poll():
+        raise SceneError(
+            "Image Editor: expected a window to show it in, found Blender without one; start Blender with its window"
+        )
+    before = set(context.window_manager.windows)
+    bpy.ops.wm.window_new()
+    (window,) = set(context.window_manager.windows) - before
+    area = max(window.screen.areas, key=lambda item: item.width * item.height)
+    area.ui_type = "IMAGE_EDITOR"
+    return area
+
+
+CLASSES = (DNERF_OT_render_views, DNERF_OT_show_image)

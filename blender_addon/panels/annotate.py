@@ -1,0 +1,98 @@
+"""Annotate: in the 3D view's side panel, and what painting needs of it in the Image Editor's."""
+
+import bpy
+
+from dnerf_core.errors import DNeRFError
+from dnerf_core.labels import IGNORE_COLOR, IGNORE_ID
+
+from ..annotation_list import annotation_labels, views_to_do
+from ..icons import color_icon
+from .base import SubPanel, draw_text
+from .main import draw_status
+
+
+class DNERF_UL_views(bpy.types.UIList):
+    """Views by name, and whether they are painted."""
+
+    def draw_item(
+        self,
+        context: bpy.types.Context,
+        layout: bpy.types.UILayout,
+        data: object,
+        item: bpy.types.PropertyGroup,
+        icon: int,
+        active_data: object,
+        active_property: str,
+        index: int = 0,
+        flags: int = 0,
+    ) -> None:
+        state = "prefilled" if item.prefilled else "painted" if item.painted else "to do"
+        mark = "BRUSH_DATA" if item.prefilled else "CHECKMARK" if item.painted else "BLANK1"
+        layout.label(text=item.name, icon=mark, translate=False)
+        layout.label(text=state)
+
+
+class DNERF_PT_annotate(SubPanel, bpy.types.Panel):
+    bl_label = "Annotate"
+
+    def draw(self, context: bpy.types.Context) -> None:
+        layout, settings = self.layout, context.scene.dnerf
+        layout.prop(settings, "annotation_folder")
+        layout.prop(settings, "annotation_labels")
+        row = layout.row(align=True)
+        row.prop(settings, "annotation_subjects")
+        row.prop(settings, "annotation_views")
+        row = layout.row(align=True)
+        row.operator("dnerf.sample_views", icon="ADD")
+        row.operator("dnerf.open_annotations", icon="FILE_FOLDER")
+        if settings.annotation_items:
+            draw_views(layout, context, rows=5)
+        layout.separator()
+        layout.prop(settings, "trained_path")
+        layout.prop(settings, "training_steps")
+        layout.operator("dnerf.train", icon="OUTLINER_OB_FORCE_FIELD")
+
+
+class DNERF_PT_paint(bpy.types.Panel):
+    """The same list, and the labels to paint with."""
+
+    bl_label = "DatasetNeRF"
+    bl_space_type = "IMAGE_EDITOR"
+    bl_region_type = "UI"
+    bl_category = "DatasetNeRF"
+
+    def draw(self, context: bpy.types.Context) -> None:
+        layout, settings = self.layout, context.scene.dnerf
+        draw_status(layout, context)
+        if not settings.annotation_items:
+            draw_text(layout, context, "Sample views, or open a folder, in the 3D view's panel: Annotate.", "INFO")
+            return
+        try:
+            labels = annotation_labels(context.scene)
+        except DNeRFError as error:  # a panel has nobody to raise it to
+            draw_text(layout, context, str(error), "ERROR")
+            return
+        column = layout.column(align=True)
+        colors = [(label.id, label.name, label.color) for label in labels.labels] + [(IGNORE_ID, "ignore", IGNORE_COLOR)]
+        for label_id, name, color in colors:
+            chosen = settings.painted_label_id == label_id
+            column.operator("dnerf.paint_label", text=name, icon_value=color_icon(color), depress=chosen).label_id = label_id
+        layout.prop(settings, "picture_share", slider=True)
+        draw_views(layout, context, rows=8)
+
+
+def draw_views(layout: bpy.types.UILayout, context: bpy.types.Context, rows: int) -> None:
+    """The list, how many are to do, and what is done with the chosen one."""
+    settings = context.scene.dnerf
+    layout.template_list("DNERF_UL_views", "", settings, "annotation_items", settings, "annotation_index", rows=rows)
+    layout.label(text=f"{views_to_do(context.scene)} of {len(settings.annotation_items)} views to do")
+    row = layout.row(align=True)
+    row.operator("dnerf.paint_view", icon="BRUSH_DATA")
+    row.operator("dnerf.next_view", icon="TRIA_RIGHT")
+    row = layout.row(align=True)
+    row.operator("dnerf.save_mask", icon="FILE_TICK").repair = False
+    row.operator("dnerf.save_mask", text="Repair and Save").repair = True
+    layout.operator("dnerf.prefill", icon="MOD_SMOOTH")
+
+
+CLASSES = (DNERF_UL_views, DNERF_PT_annotate, DNERF_PT_paint)

@@ -1,0 +1,46 @@
+"""Where results go: paths of the panel as absolute ones, checked before work starts."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import bpy
+
+from dnerf_core.errors import UsageError
+
+from .scene.files import make_folder
+
+
+def absolute_path(text: str, what: str) -> Path:
+    """The absolute path of a property; `//` is the .blend file's folder.
+
+    Raises:
+        UsageError: empty, or beside a .blend file that has not been saved yet.
+    """
+    if not text.strip():
+        raise UsageError(f"{what}: expected a path, found none; choose one")
+    if text.startswith("//") and not bpy.data.is_saved:
+        raise UsageError(
+            f"{what}: expected a saved .blend file for {text!r}, found an unsaved one; save it, or choose another path"
+        )
+    return Path(os.path.abspath(bpy.path.abspath(text)))
+
+
+def output_folder(text: str, what: str) -> Path:
+    """The folder of a property, made where it is missing.
+
+    Raises:
+        UsageError: as `absolute_path`.
+        OutputError: it cannot be made or written to.
+    """
+    folder = absolute_path(text, what)
+    make_folder(folder)
+    if not os.access(folder, os.W_OK):
+        raise UsageError(f"{what}: expected a folder that can be written to, found {folder}, which cannot; choose another folder")
+    return folder
+
+
+def file_stem(text: str) -> str:
+    """`text` as the stem of a file's name on any system."""
+    return "".join(char if char.isalnum() or char in "-_ ." else "_" for char in text).strip(" .") or "view"

@@ -1,0 +1,128 @@
+"""The extension's preferences: which Python has the engine, where it computes, where model files lie."""
+
+import textwrap
+from pathlib import Path
+
+import bpy
+
+from . import environment_making
+from .bridge.interpreter import find_interpreters
+from .bridge.protocol import WorkerError
+
+_check_line = ""
+_check_ok = False
+
+
+class DNERF_Preferences(bpy.types.AddonPreferences):
+    """Kept by Blender for all files."""
+
+    bl_idname = __package__
+
+    interpreter: bpy.props.StringProperty(
+        name="Interpreter",
+        description="The Python that has datasetnerf and torch. Empty: the one that dnerf-headless on PATH belongs to",
+        subtype="FILE_PATH",
+    )
+    device: bpy.props.EnumProperty(
+        name="Device",
+        description="Where the engine computes. A running worker keeps its device until it is restarted",
+        items=[
+            ("auto", "Automatic", "A CUDA device if there is one"),
+            ("cpu", "Processor", "The CPU"),
+            ("cuda", "CUDA", "The first CUDA device"),
+        ],
+    )
+    model_folder: bpy.props.StringProperty(
+        name="Model folder", description="Where model files lie; the file browser for models opens there", subtype="DIR_PATH"
+    )
+    environment_folder: bpy.props.StringProperty(
+        name="New environment",
+        description="Folder that Create Environment makes: a Python with the engine, outside of Blender",
+        subtype="DIR_PATH",
+    )
+    package: bpy.props.StringProperty(
+        name="Package",
+        description="What Create Environment installs: a name on the package index, or a folder or wheel on this computer",
+        default="datasetnerf",
+    )
+
+    def draw(self, context: bpy.types.Context) -> None:
+        layout = self.layout
+        column = layout.column()
+        column.prop(self, "interpreter")
+        if not self.interpreter:
+            column.label(text=_found_line(), icon="INFO")
+        column.prop(self, "device")
+        column.prop(self, "model_folder")
+        column.operator("dnerf.check_interpreter", icon="VIEWZOOM")
+        if _check_line:
+            draw_lines(column, _check_line, 90, "CHECKMARK" if _check_ok else "ERROR")
+        box = layout.box()
+        box.label(text="No Python with the engine yet?")
+        box.prop(self, "environment_folder")
+        box.prop(self, "package")
+        making = environment_making.current()
+        if making is not None and making.running:
+            draw_lines(box, making.line, 90, "SORTTIME")
+            box.operator("dnerf.cancel_environment", icon="CANCEL")
+        else:
+            box.operator("dnerf.create_environment", icon="ADD")
+            if making is not None:
+                draw_lines(box, making.line, 90, "CHECKMARK" if making.succeeded else "ERROR")
+
+
+def preferences() -> DNERF_Preferences:
+    """The preferences of this extension.
+
+    Raises:
+        WorkerError: it is not enabled in Blender's preferences.
+    """
+    addon = bpy.context.preferences.addons.get(__package__)
+    if addon is None or addon.preferences is None:
+        raise WorkerError("DatasetNeRF: expected it to be enabled in Blender's preferences, found it is not; enable it there")
+    return addon.preferences
+
+
+def chosen_interpreter(settings: DNERF_Preferences) -> Path:
+    """The interpreter named in the preferences, or else the first one found.
+
+    Raises:
+        WorkerError: none is named and none found.
+    """
+    if settings.interpreter:
+        return Path(bpy.path.abspath(settings.interpreter))
+    found = find_interpreters()
+    if not found:
+        raise WorkerError(
+            "interpreter: expected a Python with datasetnerf, found no dnerf-headless on PATH; name one in the preferences of "
+            "DatasetNeRF, or create an environment there"
+        )
+    return found[0]
+
+
+def show_check(line: str, ok: bool) -> None:
+    """What the Check button found."""
+    global _check_line, _check_ok  # shown until the next check, and not worth keeping in the preferences
+    _check_line, _check_ok = line, ok
+
+
+def last_check() -> tuple[str, bool]:
+    """What the Check button found last, and whether the interpreter serves."""
+    return _check_line, _check_ok
+
+
+def draw_lines(layout: bpy.types.UILayout, text: str, width: int, icon: str = "NONE", least_lines: int = 1) -> None:
+    """`text` in lines of at most `width` characters, since Blender cuts what does not fit; blank ones up to `least_lines`."""
+    lines = textwrap.wrap(text, max(width, 20))
+    lines += [""] * (least_lines - len(lines))
+    column = layout.column(align=True)
+    for number, line in enumerate(lines):
+        column.label(text=line, icon=icon if number == 0 else "BLANK1" if icon != "NONE" else "NONE", translate=False)
+
+
+def _found_line() -> str:
+    found = find_interpreters()
+    return f"found: {found[0]}" if found else "found none on PATH: name one, or create an environment below"
+
+
+CLASSES = (DNERF_Preferences,)

@@ -1,0 +1,60 @@
+"""What Blender is told of: classes in order, the scene's properties, handlers, keys; all of it taken back in reverse."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import bpy
+
+import dnerf_core
+
+from . import ADDON_VERSION, environment_making, icons, keys, picture_overlay, preview, session
+from .operators import annotate, cameras, cloud, cloud_parts, environment, jobs, model, paint, subject, video, views
+from .panels import annotate as annotate_panel
+from .panels import main, results
+from .preferences import CLASSES as PREFERENCES
+from .properties import CLASSES as PROPERTIES
+from .properties import SceneProperties
+
+_OPERATORS = (jobs, model, subject, cameras, views, video, cloud, cloud_parts, annotate, paint, environment)
+_PANELS = (main, results, annotate_panel)
+CLASSES = (
+    *PROPERTIES,
+    *PREFERENCES,
+    *(item for module in (*_OPERATORS, *_PANELS) for item in module.CLASSES),
+)
+
+
+def register() -> None:
+    """Raises ImportError, which Blender shows, where the engine's modules on its path are of another version."""
+    _check_core()
+    for item in CLASSES:
+        bpy.utils.register_class(item)
+    bpy.types.Scene.dnerf = bpy.props.PointerProperty(type=SceneProperties)
+    icons.register()
+    session.register()
+    preview.register()
+    picture_overlay.register()
+    keys.register()
+
+
+def unregister() -> None:
+    keys.unregister()
+    picture_overlay.unregister()
+    preview.unregister()
+    session.unregister()
+    environment_making.end()
+    icons.unregister()
+    del bpy.types.Scene.dnerf
+    for item in reversed(CLASSES):
+        bpy.utils.unregister_class(item)
+
+
+def _check_core() -> None:
+    """The wheel's modules may be hidden by an installed datasetnerf, which serves as well if it is the same version."""
+    if dnerf_core.__version__ != ADDON_VERSION:
+        place = Path(dnerf_core.__file__).parent
+        raise ImportError(
+            f"DatasetNeRF {ADDON_VERSION}: expected dnerf_core of the same version in Blender's Python, found "
+            f"{dnerf_core.__version__} at {place}; remove that one, or install the extension of its version"
+        )

@@ -1,0 +1,92 @@
+"""From where the subject is seen: the panel's path, the selected cameras, the active camera or its motion, as the engine's cameras."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any
+
+import bpy
+
+from dnerf_core.camera import Camera, arc_cameras, orbit_cameras
+
+from .model_facts import ModelFacts
+from .places import file_stem
+from .scene.cameras import ScenePose, SquareView, read_camera, square_view
+from .scene.errors import SceneError
+
+
+def path_cameras(scene: bpy.types.Scene, facts: ModelFacts) -> list[Camera]:
+    """The cameras of the panel's arc or orbit."""
+    settings = scene.dnerf
+    count = settings.camera_count
+    if settings.camera_path == "ORBIT":
+        pitch = None if settings.own_pitch else settings.pitch_first_deg
+        return orbit_cameras(facts.cameras, count=count, pitch_deg=pitch)
+    pitches = None if settings.own_pitch else (settings.pitch_first_deg, settings.pitch_last_deg)
+    return arc_cameras(facts.cameras, (settings.yaw_first_deg, settings.yaw_last_deg), pitches, count=count)
+
+
+def path_names(count: int) -> list[str]:
+    """Their names, as `dnerf-headless render` counts views."""
+    return [f"v{index:02d}" for index in range(count)]
+
+
+def path_size_px(scene: bpy.types.Scene, facts: ModelFacts) -> int:
+    """The side of their pictures."""
+    return scene.dnerf.size_px or facts.image_size_px
+
+
+def chosen_poses(scene: bpy.types.Scene, facts: ModelFacts, source: str, selected: Sequence[str]) -> list[ScenePose]:
+    """The poses of the panel's choice, named for files, each once.
+
+    Args:
+        source: "ARC", "SELECTED" or "ACTIVE".
+        selected: names of the cameras that were selected at the click.
+
+    Raises:
+        SceneError: no cameras, or one that cannot be used.
+    """
+    if source == "ARC":
+        cameras, size = path_cameras(scene, facts), path_size_px(scene, facts)
+        poses = [ScenePose(camera, size, size, name) for camera, name in zip(cameras, path_names(len(cameras)), strict=True)]
+    elif source == "SELECTED":
+        if not selected:
+            raise SceneError(
+                "cameras: expected selected cameras, found none selected; select one or more, or choose another source"
+            )
+        poses = [read_camera(scene.objects[name], scene, world_up=facts.cameras.world_up) for name in selected]
+    else:
+        if scene.camera is None:
+            raise SceneError(f"scene {scene.name!r}: expected an active camera, found none; set one in the scene's properties")
+        poses = [read_camera(scene.camera, scene, world_up=facts.cameras.world_up)]
+    return _named(poses, scene.dnerf.seed)
+
+
+def selected_camera_names(context: bpy.types.Context) -> list[str]:
+    """Names of the selected cameras, by name."""
+    return sorted(item.name for item in context.selected_objects if item.type == "CAMERA")
+
+
+def squares_of(poses: Sequence[ScenePose]) -> list[SquareView]:
+    """What the engine renders for each of them."""
+    return [square_view(pose) for pose in poses]
+
+
+def camera_params(poses: Sequence[ScenePose], squares: Sequence[SquareView]) -> list[dict[str, Any]]:
+    """The `cameras` of a request."""
+    return [{**square.camera.to_json(), "name": pose.name} for pose, square in zip(poses, squares, strict=True)]
+
+
+def _named(poses: Sequence[ScenePose], seed: int) -> list[ScenePose]:
+    taken: set[str] = set()
+    named = []
+    for pose in poses:
+        stem = name = f"s{seed:04d}_{file_stem(pose.name)}"
+        number = 1
+        while name.casefold() in taken:
+            number += 1
+            name = f"{stem}_{number}"
+        taken.add(name.casefold())
+        named.append(dataclasses.replace(pose, name=name))
+    return named

@@ -1,0 +1,56 @@
+"""Runs in the real Blender (`blender --python inside.py -- SOCKET`): answers what the test asks, on Blender's main thread."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import sys
+import traceback
+
+import bpy
+
+_SOCKET = sys.argv[sys.argv.index("--") + 1]
+_server = socket.socket(socket.AF_UNIX)
+_server.bind(_SOCKET)
+_server.listen(1)
+_server.setblocking(False)
+_connection: socket.socket | None = None
+_received = b""
+_names: dict = {"bpy": bpy}
+
+
+def _serve() -> float:
+    global _connection, _received  # noqa: PLW0603
+    if _connection is None:
+        try:
+            _connection, _ = _server.accept()
+            _connection.setblocking(False)
+        except BlockingIOError:
+            return 0.02
+    try:
+        data = _connection.recv(65536)
+    except BlockingIOError:
+        return 0.01
+    if not data:
+        os._exit(3)  # the test has gone
+    _received += data
+    while b"\n" in _received:
+        line, _received = _received.split(b"\n", 1)
+        _connection.setblocking(True)
+        _connection.sendall(json.dumps(_answer(json.loads(line)), default=str).encode() + b"\n")
+        _connection.setblocking(False)
+    return 0.01
+
+
+def _answer(code: str) -> dict:
+    _names["out"] = None
+    try:
+        exec(code, _names)
+    except Exception:
+        return {"error": traceback.format_exc()}
+    return {"out": _names["out"]}
+
+
+bpy.context.preferences.view.show_splash = False
+bpy.app.timers.register(_serve, persistent=True)
