@@ -115,8 +115,8 @@ def test_sizes_and_channels(talk: Talk, tiny_model: Path, trained_model: Path) -
         talk.client.array(part["rgb"]), talk.client.array(part["depth"])
 
 
-def test_preview_is_coarse_then_fine(talk: Talk, trained_model: Path) -> None:
-    copy = trained_model.with_name("preview.safetensors")
+def test_preview_is_coarse_then_fine(talk: Talk, trained_model: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "preview.safetensors"
     shutil.copy(trained_model, copy)
     heard = talk.call("preview", model=str(copy), seed=2, camera=named(CAMERAS)[0], size_px=64)
     subject = Model.load(copy).subject(2)
