@@ -74,15 +74,7 @@ def set_up_brush(scene: bpy.types.Scene, labels: LabelSet, label_id: int, size_p
         )
     paint = scene.tool_settings.image_paint
     brush = _brush(paint)
-    brush.blend = "MIX"
-    brush.strength = 1.0
-    # the falloff over the brush's radius; renamed in 5.0
-    falloff = "curve_distance_falloff_preset" if "curve_distance_falloff_preset" in brush.bl_rna.properties else "curve_preset"
-    setattr(brush, falloff, "CONSTANT")
-    brush.use_paint_antialiasing = False
-    brush.use_pressure_strength = brush.use_offset_pressure = brush.use_accumulate = False
-    brush.color_type = "COLOR"
-    brush.texture_slot.texture = brush.mask_texture_slot.texture = None
+    stop_blending(brush)
     # size, strength and colour shared by all brushes would win over this brush's
     unified = getattr(paint, "unified_paint_settings", None) or scene.tool_settings.unified_paint_settings
     unified.use_unified_color = unified.use_unified_strength = False
@@ -92,6 +84,19 @@ def set_up_brush(scene: bpy.types.Scene, labels: LabelSet, label_id: int, size_p
     paint.palette = label_palette(labels)
     brush.color = _brush_color(IGNORE_COLOR if label_id == IGNORE_ID else labels.labels[label_id].color)
     return brush
+
+
+def stop_blending(brush: bpy.types.Brush) -> None:
+    """Make a brush lay down its colour as it is, from edge to edge."""
+    brush.blend = "MIX"
+    brush.strength = 1.0
+    # the falloff over the brush's radius; renamed in 5.0
+    falloff = "curve_distance_falloff_preset" if "curve_distance_falloff_preset" in brush.bl_rna.properties else "curve_preset"
+    setattr(brush, falloff, "CONSTANT")
+    brush.use_paint_antialiasing = False
+    brush.use_pressure_strength = brush.use_offset_pressure = brush.use_accumulate = False
+    brush.color_type = "COLOR"
+    brush.texture_slot.texture = brush.mask_texture_slot.texture = None
 
 
 def _brush(paint: bpy.types.ImagePaint) -> bpy.types.Brush:

@@ -134,11 +134,10 @@ def read_frames(
     try:
         for frame in frames:
             scene.frame_set(frame)
-            camera_object = _bound_camera(scene, frame) or scene.camera
-            if camera_object is None:
+            if scene.camera is None:  # which the frame's marker, if any, has set
                 raise SceneError(f"frame {frame}: expected an active camera in the scene {scene.name!r}, found none; set one")
             try:
-                pose = _read(camera_object, scene, world_up, root)
+                pose = _read(scene.camera, scene, world_up, root)
             except SceneError as error:
                 raise SceneError(f"frame {frame}: {error}") from None
             poses.append(ScenePose(pose.camera, pose.width_px, pose.height_px, f"f{frame:04d}"))
@@ -146,18 +145,6 @@ def read_frames(
         scene.frame_set(shown, subframe=part)
         scene.camera = active
     return poses
-
-
-def _bound_camera(scene: bpy.types.Scene, frame: int) -> bpy.types.Object | None:
-    """The camera that a marker binds at `frame`: the last one before it, or else the first after it, as Blender takes them.
-
-    Found here, because Blender without a window does not switch cameras in every version.
-    """
-    bound = [marker for marker in scene.timeline_markers if marker.camera is not None]
-    before = [marker for marker in bound if marker.frame <= frame]
-    if before:
-        return max(before, key=lambda marker: marker.frame).camera
-    return min(bound, key=lambda marker: marker.frame).camera if bound else None
 
 
 def _read(camera_object: bpy.types.Object, scene: bpy.types.Scene, world_up: WorldUp, root: bpy.types.Object | None) -> ScenePose:

@@ -16,7 +16,7 @@ from headless.annotations import read_mask
 
 bpy: Any = pytest.importorskip("bpy", reason="Blender is not installed as a Python module (pip install bpy)")
 
-from blender_addon.scene.annotation import ids_of, open_mask, save_mask, set_up_brush  # noqa: E402
+from blender_addon.scene.annotation import ids_of, open_mask, save_mask, set_up_brush, stop_blending  # noqa: E402
 from blender_addon.scene.errors import SceneError  # noqa: E402
 from blender_addon.scene.views import image_from_array  # noqa: E402
 
@@ -83,7 +83,16 @@ def test_transparent_and_floating_point_images_are_refused(scene: Any) -> None:
         ids_of(bpy.data.images.new("f", 4, 4, float_buffer=True), LABELS)
 
 
-def test_the_brush_does_not_blend(scene: Any) -> None:
+def test_a_brush_that_does_not_blend(scene: Any) -> None:
+    brush = bpy.data.brushes.new("mine", mode="TEXTURE_PAINT")
+    brush.blend, brush.strength, brush.use_paint_antialiasing, brush.use_pressure_strength = "ADD", 0.5, True, True
+    stop_blending(brush)
+    assert (brush.blend, brush.strength, brush.use_paint_antialiasing, brush.use_pressure_strength) == ("MIX", 1.0, False, False)
+    preset = "curve_preset" if hasattr(brush, "curve_preset") else "curve_distance_falloff_preset"
+    assert getattr(brush, preset) == "CONSTANT"
+
+
+def test_the_brush_paints_a_labels_colour(scene: Any) -> None:
     paint = scene.tool_settings.image_paint
     if paint.bl_rna.properties["brush"].is_readonly and paint.brush is None:
         with pytest.raises(SceneError, match="expected an active brush for painting images, found none"):
