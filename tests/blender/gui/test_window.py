@@ -145,7 +145,7 @@ def test_live_preview_follows(window: Window) -> None:
 
 def test_annotate(window: Window, root: Root) -> None:
     window.ask("s = bpy.context.scene.dnerf; s.annotation_folder, s.trained_path = '/job/cars', '/job/cars.safetensors'")
-    window.ask("s.annotation_subjects, s.training_steps = 2, 4")
+    window.ask("s.annotation_subjects, s.training_steps, s.allow_missing_labels = 2, 4, True")
     with window.panel("DNERF_PT_annotate") as top:
         window.press("dnerf.sample_views", columns=(0.25,), top=top + 40)
         assert finish(window) == "6 views, 6 still to paint"
