@@ -174,6 +174,8 @@ def test_annotate(window: Window, root: Root) -> None:
     assert window.value("bpy.context.scene.dnerf.model_kind") == "FILE"
     assert (root.job / "cars.safetensors").is_file()
     window.ask("bpy.context.scene.dnerf.model_kind = 'EMBEDDED'")
+    window.press("dnerf.load_model")
+    finish(window)
 
 
 def test_escape_cancels_and_a_killed_worker_is_replaced(window: Window) -> None:
