@@ -179,7 +179,7 @@ def test_annotate(window: Window, root: Root) -> None:
 
 
 def test_escape_cancels_and_a_killed_worker_is_replaced(window: Window) -> None:
-    window.ask("s = bpy.context.scene.dnerf; s.camera_count, s.view_source = 200, 'ARC'")
+    window.ask("s = bpy.context.scene.dnerf; s.camera_count, s.view_source, s.views_folder = 200, 'ARC', '/job/views'")
     with window.panel("DNERF_PT_views") as top:
         start_rendering(window, top)
         window.screenshot("08-busy")
