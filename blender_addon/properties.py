@@ -173,6 +173,9 @@ class SceneProperties(bpy.types.PropertyGroup):
     training_steps: bpy.props.IntProperty(
         name="Steps", description="Training steps; 0: the engine's own number", min=0, max=1_000_000, default=0
     )
+    allow_missing_labels: bpy.props.BoolProperty(
+        name="Allow missing labels", description="Train although some labels are painted nowhere yet (--allow-missing-classes)"
+    )
     trained_path: bpy.props.StringProperty(
         name="New model",
         description="The model file that Train writes",

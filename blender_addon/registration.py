@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import bpy
-
-import dnerf_core
 
 from . import ADDON_VERSION, environment_making, icons, keys, picture_overlay, preview, session
 from .operators import annotate, cameras, cloud, cloud_parts, environment, jobs, model, paint, subject, video, views
@@ -52,9 +51,10 @@ def unregister() -> None:
 
 def _check_core() -> None:
     """The wheel's modules may be hidden by an installed datasetnerf, which serves as well if it is the same version."""
-    if dnerf_core.__version__ != ADDON_VERSION:
-        place = Path(dnerf_core.__file__).parent
+    core = sys.modules["dnerf_core"]  # the package of the modules that are imported here and there
+    if core.__version__ != ADDON_VERSION:
+        place = Path(str(core.__file__)).parent
         raise ImportError(
             f"DatasetNeRF {ADDON_VERSION}: expected dnerf_core of the same version in Blender's Python, found "
-            f"{dnerf_core.__version__} at {place}; remove that one, or install the extension of its version"
+            f"{core.__version__} at {place}; remove that one, or install the extension of its version"
         )

@@ -129,6 +129,7 @@ class DNERF_OT_train(JobOperator, bpy.types.Operator):
             "folders": [str(annotation_folder(scene))],
             "output": str(path),
             "skip_unpainted": True,
+            "allow_missing_classes": settings.allow_missing_labels,
             **({"steps": settings.training_steps} if settings.training_steps else {}),
         }
         name = scene.name

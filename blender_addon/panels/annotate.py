@@ -50,6 +50,7 @@ class DNERF_PT_annotate(SubPanel, bpy.types.Panel):
         layout.separator()
         layout.prop(settings, "trained_path")
         layout.prop(settings, "training_steps")
+        layout.prop(settings, "allow_missing_labels")
         layout.operator("dnerf.train", icon="OUTLINER_OB_FORCE_FIELD")
 
 

@@ -72,9 +72,10 @@ def test_an_installed_engine_of_the_same_version_may_hide_the_wheel(tmp_path: Pa
 
 
 def test_an_engine_of_another_version_is_refused_with_its_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    import dnerf_core
     from blender_addon import registration
 
-    monkeypatch.setattr(registration.dnerf_core, "__version__", "9.9.9")
+    monkeypatch.setattr(dnerf_core, "__version__", "9.9.9")
     with pytest.raises(
         ImportError, match=r"expected dnerf_core of the same version in Blender's Python, found 9\.9\.9 at .*dnerf_core"
     ):

@@ -10,6 +10,8 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 
+from headless import extension_build
+
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("dnerf_core", "headless", "blender_addon")
 ADDON_MAY_IMPORT = ("dnerf_core.camera", "dnerf_core.labels", "dnerf_core.errors")
@@ -108,6 +110,10 @@ def test_the_checker_finds_a_planted_import(path: str, source: str) -> None:
 )
 def test_the_checker_lets_the_allowed_pass(path: str, source: str) -> None:
     assert violations(source, path) == []
+
+
+def test_the_extension_carries_them() -> None:
+    assert ("__init__.py", *CARRIED) == extension_build.CARRIED
 
 
 @pytest.mark.parametrize("name", CARRIED)

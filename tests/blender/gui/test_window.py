@@ -145,7 +145,7 @@ def test_live_preview_follows(window: Window) -> None:
 
 def test_annotate(window: Window, root: Root) -> None:
     window.ask("s = bpy.context.scene.dnerf; s.annotation_folder, s.trained_path = '/job/cars', '/job/cars.safetensors'")
-    window.ask("s.annotation_subjects, s.training_steps = 2, 4")
+    window.ask("s.annotation_subjects, s.training_steps, s.allow_missing_labels = 2, 4, True")
     with window.panel("DNERF_PT_annotate") as top:
         window.press("dnerf.sample_views", columns=(0.25,), top=top + 40)
         assert finish(window) == "6 views, 6 still to paint"
@@ -174,10 +174,12 @@ def test_annotate(window: Window, root: Root) -> None:
     assert window.value("bpy.context.scene.dnerf.model_kind") == "FILE"
     assert (root.job / "cars.safetensors").is_file()
     window.ask("bpy.context.scene.dnerf.model_kind = 'EMBEDDED'")
+    window.press("dnerf.load_model")
+    finish(window)
 
 
 def test_escape_cancels_and_a_killed_worker_is_replaced(window: Window) -> None:
-    window.ask("s = bpy.context.scene.dnerf; s.camera_count, s.view_source = 200, 'ARC'")
+    window.ask("s = bpy.context.scene.dnerf; s.camera_count, s.view_source, s.views_folder = 200, 'ARC', '/job/views'")
     with window.panel("DNERF_PT_views") as top:
         start_rendering(window, top)
         window.screenshot("08-busy")

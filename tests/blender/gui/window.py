@@ -258,7 +258,7 @@ class Window:
         """How much lower the panels are than when their headers were learnt: the status may have become longer."""
         text, keys = f"dnerf.{self._below}", "ctrl+alt+shift+c"
         x, y = self._anchor
-        for shift in (0, 21, -21, 42, -42, 63, -63):
+        for shift in sorted(range(-105, 106, 21), key=abs):
             if text in self.probe(x, y + shift, keys):
                 return shift
         raise AssertionError(f"no button {text!r} near {self._anchor}")
@@ -275,7 +275,7 @@ class Window:
             yield y + 14
         finally:
             self.scroll(-40)
-            self.click(x, y)
+            self.click(x, self.headers[name] + self._shift_px())
             self.settle()
 
     def _xdotool(self, *words: str) -> None:
