@@ -3,7 +3,7 @@
 import bpy
 
 from ..icons import color_icon
-from ..scene.clouds import cloud_labels, is_cloud, shows_parts
+from ..scene.clouds import cloud_labels, is_cloud, last_hidden, shows_parts
 from ..scene.errors import SceneError
 from ..scene.views import IMAGE_PROPERTY
 from .base import SubPanel, draw_text
@@ -73,12 +73,12 @@ def draw_cloud_parts(layout: bpy.types.UILayout, context: bpy.types.Context) -> 
         row = box.row(align=True)
         row.operator("dnerf.cloud_colors", text="Part colours", depress=in_parts).part_colors = True
         row.operator("dnerf.cloud_colors", text="Photo colours", depress=not in_parts).part_colors = False
-        column = box.column(align=True)
+        column, hidden = box.column(align=True), last_hidden(item)
         for label in labels.labels[1:]:
             row = column.row(align=True)
             row.label(text=label.name, icon_value=color_icon(label.color), translate=False)
             row.operator("dnerf.select_part", text="", icon="RESTRICT_SELECT_OFF").part_id = label.id
-            row.operator("dnerf.hide_part", text="", icon="HIDE_OFF").part_id = label.id
+            row.operator("dnerf.hide_part", text="", icon="HIDE_ON" if label.id in hidden else "HIDE_OFF").part_id = label.id
         box.operator("dnerf.separate_parts", icon="OUTLINER_OB_GROUP_INSTANCE")
     box.prop(context.scene.dnerf, "export_path")
     box.operator("dnerf.export_cloud", icon="EXPORT")

@@ -43,6 +43,7 @@ __all__ = [
 T = TypeVar("T", bound=np.generic)
 
 CLOUD_PROPERTY = "dnerf_cloud"
+_HIDDEN_PROPERTY = "dnerf_hidden"
 """On the object: {"world_up", "labels"} as JSON."""
 
 
@@ -179,7 +180,13 @@ def hide_part(item: bpy.types.Object, part_id: int, hidden: bool = True) -> int:
     values[chosen] = hidden
     mesh.attributes["hidden"].data.foreach_set("value", values)
     mesh.update()
+    mesh[_HIDDEN_PROPERTY] = sorted(hidden_parts(item))
     return int(chosen.sum())
+
+
+def last_hidden(item: bpy.types.Object) -> set[int]:
+    """What `hidden_parts` found when `hide_part` was last used: for panels, which cannot look at all points at each drawing."""
+    return set(item.data.get(_HIDDEN_PROPERTY, ()))
 
 
 def hidden_parts(item: bpy.types.Object) -> set[int]:

@@ -107,11 +107,11 @@ def test_part_colours_photo_colours_and_hidden_parts(scene: Any) -> None:
     assert not clouds.shows_parts(item)
     assert {tuple(color) for color in shown_colors(item).tolist()} == {tuple(map(float, c)) for c in cloud.colors.tolist()}
     assert clouds.hide_part(item, 2) == (cloud.labels == 2).sum()
-    assert clouds.hidden_parts(item) == {2}
+    assert clouds.hidden_parts(item) == clouds.last_hidden(item) == {2}
     assert len(shown(item).polygons) == (cloud.labels == 1).sum()
     assert len(clouds.read_cloud(item)) == 300
     clouds.hide_part(item, 2, hidden=False)
-    assert clouds.hidden_parts(item) == set() and len(shown(item).polygons) == 300
+    assert clouds.hidden_parts(item) == clouds.last_hidden(item) == set() and len(shown(item).polygons) == 300
 
 
 def test_selecting_and_separating(scene: Any) -> None:

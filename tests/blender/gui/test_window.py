@@ -18,7 +18,8 @@ from tests.blender.gui.window import Root, Window
 
 pytestmark = [pytest.mark.gui, pytest.mark.timeout(400)]
 
-LEAST_UPDATES_A_SECOND = 3.0
+LEAST_UPDATES = 5
+"""Of a preview that follows at all; how often it does is printed, and depends on what else the machine does."""
 
 
 def finish(window: Window, timeout_s: float = 120.0) -> str:
@@ -136,11 +137,24 @@ def test_live_preview_follows(window: Window) -> None:
     took_s = time.monotonic() - began
     updates = window.value("len(module('preview')._state.arrivals)")
     print(f"live preview while orbiting: {updates} updates in {took_s:.1f} s, {updates / took_s:.1f} a second")
+    subjects = preview_of_new_subjects(window)
     time.sleep(1.0)
     window.screenshot("05-preview")
     window.press_property("live_preview")
     window.until("not bpy.context.scene.dnerf.live_preview")
-    assert updates / took_s >= LEAST_UPDATES_A_SECOND
+    assert min(updates, subjects) >= LEAST_UPDATES
+
+
+def preview_of_new_subjects(window: Window) -> int:
+    """How many previews come while the seed changes all the time."""
+    window.ask("module('preview')._state.arrivals = []")
+    began = time.monotonic()
+    while (took_s := time.monotonic() - began) < 8.0:
+        window.ask("bpy.context.scene.dnerf.seed += 1")
+        time.sleep(0.05)
+    updates = int(window.value("len(module('preview')._state.arrivals)"))
+    print(f"live preview of new subjects: {updates} updates in {took_s:.1f} s, {updates / took_s:.1f} a second")
+    return updates
 
 
 def test_annotate(window: Window, root: Root) -> None:
@@ -164,6 +178,14 @@ def test_annotate(window: Window, root: Root) -> None:
         ids = palette_ids(root.job / "cars" / "masks" / "s0000_v01.png")
         assert set(np.unique(ids)) == {0, 2}, "the chosen label's id and the background, nothing between"
         assert (ids == 2).sum() > 200
+        window.press("dnerf.paint_view", columns=(0.25,), region="paint_region()")
+        window.until("paint_region() and bpy.data.images['s0000_v01 mask'].users")
+        for label_id in (0, 1, 3, 4, 255):
+            window.press(f"paint_label(label_id={label_id})", region="paint_region()")
+            window.until(f"bpy.context.scene.dnerf.painted_label_id == {label_id}")
+        window.press("dnerf.save_mask(repair=True)", columns=(0.75,), region="paint_region()")
+        window.until("'mask saved; 5 views still to paint' in current().status")
+        assert np.array_equal(palette_ids(root.job / "cars" / "masks" / "s0000_v01.png"), ids)
         window.press("dnerf.prefill", region="paint_region()")
         assert "2 views prefilled" in finish(window)
         close_second_window(window)
@@ -173,6 +195,9 @@ def test_annotate(window: Window, root: Root) -> None:
         assert "trained" in finish(window, 300)
     assert window.value("bpy.context.scene.dnerf.model_kind") == "FILE"
     assert (root.job / "cars.safetensors").is_file()
+    window.press("dnerf.choose_model", columns=(0.96, 0.93))
+    window.until("len(bpy.context.window_manager.windows) == 2")
+    close_second_window(window)
     window.ask("bpy.context.scene.dnerf.model_kind = 'EMBEDDED'")
     window.press("dnerf.load_model")
     finish(window)
