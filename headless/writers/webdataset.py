@@ -42,7 +42,6 @@ MEMBERS = {"images": "image", "masks": "mask", "depth": "depth", "normals": "nor
 """What the files of each kind are called in a shard."""
 
 
-_NAME_PATTERN = r"[a-z]+-[0-9]{6}\.tar"
 _DELETE_INDEX = "delete it, and run again"
 _DELETE_BOTH = "delete it and index.json beside it, and run again"
 
@@ -100,7 +99,7 @@ def check_split(listing: Listing, split: str) -> None:
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise OutputError(f"{path}: expected the index of the shards, found {brief(str(error))}; {_DELETE_INDEX}") from error
     for name in told:
-        if re.fullmatch(_NAME_PATTERN, name) is None:
+        if re.fullmatch(rf"{re.escape(_prefix(split))}-[0-9]{{6}}\.tar", name) is None:
             raise OutputError(f"{path}: expected names such as {_name(split, 0)}, found {brief(name)}; {_DELETE_INDEX}")
     for name, size in told.items():
         shard = place / FOLDER / name
@@ -163,7 +162,12 @@ def shards(listing: Listing, split: str) -> list[Part]:
 
 
 def _name(split: str, number: int) -> str:
-    return f"{split or 'views'}-{number:06d}.tar"
+    return f"{_prefix(split)}-{number:06d}.tar"
+
+
+def _prefix(split: str) -> str:
+    """What the names of a split's shards begin with."""
+    return split or "views"
 
 
 def _size(listing: Listing, view: PlannedView) -> int:

@@ -228,6 +228,14 @@ def test_a_damaged_shard_of_an_earlier_run_is_found_before_it_is_listed(
     assert contents(tmp_path) == before
 
 
+def test_shards_of_any_split_are_recognised(fake_model: FakeModel, tmp_path: Path) -> None:
+    call = ["render", "--seeds", "0-5", "--views", "1", "--format", "webdataset", "--splits", "fold_1=0.5,fold_2=0.5"]
+    assert cli.run([*call, "-o", str(tmp_path)]) == 0
+    before = snapshot(tmp_path)
+    assert cli.run([*call, "-o", str(tmp_path)]) == 0
+    assert snapshot(tmp_path) == before
+
+
 @pytest.mark.parametrize(
     ("text", "found"),
     [
