@@ -8,13 +8,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from dnerf_core.camera import WorldUp
-from dnerf_core.errors import DNeRFError
-from dnerf_core.pointcloud.cloud import PointCloud
-from dnerf_core.pointcloud.fusion import FusionOptions, fuse_views
-from dnerf_core.pointcloud.views import DepthView
+from dnerf_core.pointcloud.fusion import FusionOptions
 from headless.blend_scene import BlendSubject, BlendView, write_blend
 from headless.cloud_plan import CloudPlan
-from headless.cloud_sources import CloudSource, FolderSource
+from headless.cloud_sources import CloudSource, FolderSource, fused
 from headless.reporting import Reporter
 from headless.workers import run_tasks
 
@@ -31,13 +28,12 @@ def blend_of_clouds(path: Path, plan: CloudPlan, source: CloudSource, reporter: 
     reporter.start(f"{path}: {len(source.names)} clouds", **told, clouds_missing=len(source.names), plan=plan.to_json())
     if source.labels is None:
         reporter.warning("the views have no labels, so the clouds have none")
-    classes = 0 if source.labels is None else source.labels.num_classes
     with reporter.progress("clouds", len(source.names)) as advance:
 
         def subjects() -> Iterator[BlendSubject]:
             for name in source.names:
                 made = run_tasks([source.views(name)], lambda view: view(), workers, in_order=True)
-                cloud = _fused(name, [view for _, view in made], classes, plan.fusion())
+                cloud = fused(name, [view for _, view in made], source.labels, plan.fusion())
                 yield BlendSubject(name, cloud)
                 reporter.event("cloud", name=name, points=len(cloud))
                 advance()
@@ -62,7 +58,6 @@ def blend_of_folder(path: Path, folder: Path, world_up: WorldUp, reporter: Repor
         DNeRFError: the folder's views cannot be read or fused; the message names the subject.
     """
     source = dataclasses.replace(FolderSource.open(folder), world_up=world_up)
-    classes = 0 if source.labels is None else source.labels.num_classes
     with reporter.progress("clouds", len(source.names)) as advance:
 
         def subjects() -> Iterator[BlendSubject]:
@@ -73,14 +68,7 @@ def blend_of_folder(path: Path, folder: Path, world_up: WorldUp, reporter: Repor
                     BlendView(stem, view.camera, view.rgb, view.mask, view.depth_planar)
                     for stem, view in zip(names, seen, strict=True)
                 ]
-                yield BlendSubject(name, _fused(name, seen, classes, FusionOptions()), views)
+                yield BlendSubject(name, fused(name, seen, source.labels, FusionOptions()), views)
                 advance()
 
         write_blend(path, subjects(), source.labels, world_up)
-
-
-def _fused(name: str, views: list[DepthView], classes: int, fusion: FusionOptions) -> PointCloud:
-    try:
-        return fuse_views(views, classes, fusion)
-    except DNeRFError as error:
-        raise type(error)(f"{name}: {error}") from error

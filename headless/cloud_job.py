@@ -6,12 +6,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from dnerf_core.errors import DNeRFError
 from dnerf_core.pointcloud.cloud import PointCloud
-from dnerf_core.pointcloud.fusion import fuse_views
 from dnerf_core.pointcloud.views import DepthView
 from headless.cloud_plan import CloudPlan
-from headless.cloud_sources import CloudSource, MakeView
+from headless.cloud_sources import CloudSource, MakeView, fused
 from headless.reporting import Reporter
 from headless.workers import run_tasks
 from headless.writers.files import leftovers, make_folder, remove_files, write_bytes_whole
@@ -84,7 +82,7 @@ class CloudJob:
             self.folder.write_once(LABELS_NAME, labels_json(self.source.labels))
         with self.reporter.progress("clouds", len(self.missing)) as advance:
             for name, views in self._seen():
-                self._write_cloud(name, self._fused(name, views))
+                self._write_cloud(name, fused(name, views, self.source.labels, self.plan.fusion()))
                 advance()
         for path, data in lists.items():
             make_folder(path.parent)
@@ -106,13 +104,6 @@ class CloudJob:
             views.append(view)
             if len(views) == expected[task.name]:
                 yield task.name, collected.pop(task.name)
-
-    def _fused(self, name: str, views: list[DepthView]) -> PointCloud:
-        classes = 0 if self.source.labels is None else self.source.labels.num_classes
-        try:
-            return fuse_views(views, classes, self.plan.fusion())
-        except DNeRFError as error:
-            raise type(error)(f"{name}: {error}") from error
 
     def _write_cloud(self, name: str, cloud: PointCloud) -> None:
         for kind in self.missing_formats(name):

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from dnerf_core.camera import Camera, WorldUp
+from dnerf_core.errors import DNeRFError
 from dnerf_core.generator.config import GeneratorConfig
 from dnerf_core.labels import LabelSet
 from dnerf_core.made_once import Once
-from dnerf_core.pointcloud.views import DepthView
+from dnerf_core.pointcloud.cloud import PointCloud
+from dnerf_core.pointcloud.fusion import FusionOptions, fuse_views
+from dnerf_core.pointcloud.views import DepthView, sample_side_px
 from headless.plan import ViewPlan, plan_subject
 from headless.posed_folder import PosedFolder, subject_name
 
@@ -45,8 +48,20 @@ class CloudSource(Protocol):
 def depth_view(subject: Subject, camera: Camera, size_px: int, *, with_mask: bool) -> DepthView:
     """A subject's view as it is fused."""
     view = subject.render(camera, size_px)
-    sample_px = max(1, -(-size_px // subject.model.config.rays.neural_resolution))
+    sample_px = sample_side_px(size_px, subject.model.config.rays.neural_resolution)
     return DepthView(camera, view.depth_planar, view.rgb, view.mask if with_mask else None, sample_px)
+
+
+def fused(name: str, views: Sequence[DepthView], labels: LabelSet | None, fusion: FusionOptions) -> PointCloud:
+    """The cloud of an object of a source with these labels.
+
+    Raises:
+        DNeRFError: as `fuse_views`; the message names the object.
+    """
+    try:
+        return fuse_views(views, 0 if labels is None else labels.num_classes, fusion)
+    except DNeRFError as error:
+        raise type(error)(f"{name}: {error}") from error
 
 
 @dataclass(frozen=True)

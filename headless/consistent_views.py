@@ -17,7 +17,7 @@ from dnerf_core.camera import Camera, arc_cameras
 from dnerf_core.generator.config import CameraConfig
 from dnerf_core.made_once import Once
 from dnerf_core.pointcloud.consistent import fused_votes, relabelled
-from dnerf_core.pointcloud.views import DepthView
+from dnerf_core.pointcloud.views import DepthView, sample_side_px
 from dnerf_core.pointcloud.voxels import VoxelSums
 
 if TYPE_CHECKING:
@@ -99,7 +99,7 @@ class Relabelling:
         view = self._subject.channels(camera, size_px, ("mask", "depth"))
         assert view.mask is not None
         assert view.depth_planar is not None
-        sample_px = max(1, -(-size_px // self._model.config.rays.neural_resolution))
+        sample_px = sample_side_px(size_px, self._model.config.rays.neural_resolution)
         return DepthView.without_picture(camera, view.depth_planar, view.mask, sample_px)
 
 

@@ -38,8 +38,10 @@ def check_row(item: PosedObject, row: int | None) -> None:
     Raises:
         UsageError: there is no such row.
     """
+    if row is None:
+        return
     height = item.folder.labelled(item.views[0]).depth_planar.shape[0]
-    if row is not None and row >= height:
+    if row >= height:
         raise UsageError(f"--row: expected 0 to {height - 1}, the rows of {item.views[0].name!r}, found {row}; choose another")
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 
 from dnerf_core.camera import Camera
 from dnerf_core.errors import UsageError
-from dnerf_core.labels import SHAPENET_CAR_LABELS, LabelSet
+from dnerf_core.labels import IGNORE_ID, SHAPENET_CAR_LABELS, LabelSet
 from dnerf_core.prefill import TOLERANCE_SHARE, PaintedView, prefill
+from headless.annotations import AnnotatedImage, is_painted
 
 if TYPE_CHECKING:
     from dnerf_core.model import Model
     from dnerf_core.subject import Subject
-    from headless.annotations import AnnotatedImage
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,12 +58,10 @@ class Prefiller:
         """The mask of a view with this depth."""
         mask = prefill(camera, depth_planar, self.painted, self.labels.num_classes, self.tolerance)
         seen = np.isfinite(depth_planar)
-        return Prefilled(name, mask, int((mask[seen] != 255).sum()), int(seen.sum()))
+        return Prefilled(name, mask, int((mask[seen] != IGNORE_ID).sum()), int(seen.sum()))
 
 
-def choose_views(
-    images: Sequence[AnnotatedImage], name: str, is_painted: Callable[[NDArray[np.uint8]], bool]
-) -> tuple[list[AnnotatedImage], list[AnnotatedImage]]:
+def choose_views(images: Sequence[AnnotatedImage], name: str) -> tuple[list[AnnotatedImage], list[AnnotatedImage]]:
     """The painted views of the subject that the view `name` shows, that one among them, and its other views.
 
     Raises:
@@ -84,7 +82,7 @@ def right_pixels(model: Model, seed: int, camera: Camera, filled: Prefilled, dep
     from dnerf_core.demo.truth import true_mask
 
     truth = true_mask(model, seed, camera, filled.mask.shape[0])
-    told = np.isfinite(depth_planar) & (filled.mask != 255)
+    told = np.isfinite(depth_planar) & (filled.mask != IGNORE_ID)
     return int((filled.mask[told] == truth[told]).sum())
 
 

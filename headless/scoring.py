@@ -14,7 +14,6 @@ from dnerf_core.errors import AnnotationError
 from dnerf_core.labels import LabelSet
 from dnerf_core.metrics import SegmentationScores, confusion_matrix, pooled_scores, segmentation_scores
 from headless.annotations import AnnotatedImage, Subject
-from headless.writers.contact_sheet import overlay
 from headless.writers.picture_grid import picture_grid
 
 if TYPE_CHECKING:
@@ -101,7 +100,7 @@ def mask_grid(
     rows = []
     for (which, item), (image, view) in zip(picked, _rendered(model, [item.image for _, item in picked]), strict=True):
         assert view.mask is not None
-        pictures = [view.rgb, overlay(view.rgb, image.mask, labels), overlay(view.rgb, view.mask, labels)]
+        pictures = [view.rgb, labels.overlay(view.rgb, image.mask), labels.overlay(view.rgb, view.mask)]
         rows.append((f"{image.name}\nmIoU {item.miou:.3f}\n{which}", pictures))
     return picture_grid(title, ("image", "painted", "model"), rows, labels, call_sha256=call_sha256)
 

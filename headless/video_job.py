@@ -19,7 +19,6 @@ from dnerf_core.made_once import Once
 from headless.clips import Clip, ClipPlan, Crop, Frame, Mix, frame_name
 from headless.reporting import Reporter
 from headless.workers import run_tasks
-from headless.writers.contact_sheet import overlay
 from headless.writers.files import leftovers, make_folder, remove_files, write_bytes_whole
 from headless.writers.folder import LABELS_NAME, labels_json
 from headless.writers.result_folder import ResultFolder
@@ -175,7 +174,7 @@ class VideoJob:
                 if mask is None:
                     raise CheckpointError(f"{self.plan.model_name}: expected masks of a model with a semantic branch, found none")
                 ids(mask)
-                pictures[OVERLAY] = lambda: overlay(view.rgb, mask, labels)
+                pictures[OVERLAY] = lambda: labels.overlay(view.rgb, mask)
                 pictures[SIDE_BY_SIDE] = lambda: np.concatenate([view.rgb, labels.colorize(mask)], axis=1)
             for kind, sink in previews.items():
                 sink(pictures[kind]())

@@ -43,8 +43,9 @@ __all__ = [
 T = TypeVar("T", bound=np.generic)
 
 CLOUD_PROPERTY = "dnerf_cloud"
-_HIDDEN_PROPERTY = "dnerf_hidden"
 """On the object: {"world_up", "labels"} as JSON."""
+_HIDDEN_PROPERTY = "dnerf_hidden"
+"""On the mesh: the ids of the hidden parts."""
 
 
 @dataclass(frozen=True)

@@ -76,6 +76,11 @@ class DepthView:
         return finite if self.mask is None else finite & (self.mask != 0)
 
 
+def sample_side_px(size_px: int, neural_resolution: int) -> int:
+    """`DepthView.sample_px` of a picture of this side whose depth comes of so many rays a side."""
+    return max(1, -(-size_px // neural_resolution))
+
+
 def check_depth(depth_planar: NDArray[np.floating]) -> None:
     """Refuse what is no planar depth of one picture.
 

@@ -107,7 +107,7 @@ def prefill(job: Job, held: HeldModels) -> dict[str, Any]:
     asked_model = params.text("model", None)
     params.close()
     found = read_folder(folder)
-    painted, targets = choose_views(found.images, name, is_painted)
+    painted, targets = choose_views(found.images, name)
     job.progress(0, len(targets), "views")
     model_name = asked_model or found.model
     facts = models.describe_model(model_name)

@@ -27,7 +27,7 @@ class HeldModel:
     """A loaded model and its last subjects.
 
     Attributes:
-        stamp: what its file was when it was loaded: device and inode change too when a file takes another's place.
+        stamp: time, size and inode of its file when it was loaded; the last changes too when a file takes another's place.
         fine_s: seconds that its last whole view took; None: not known yet.
     """
 

@@ -105,15 +105,10 @@ def color_depth(depth_planar: npt.NDArray[np.float32], near: float, far: float) 
     return colors
 
 
-def overlay(rgb: npt.NDArray[np.uint8], mask: npt.NDArray[np.uint8], labels: LabelSet) -> npt.NDArray[np.uint8]:
-    """See `LabelSet.overlay`."""
-    return labels.overlay(rgb, mask)
-
-
 def _tiles(view: SheetView, labels: LabelSet | None, near: float, far: float) -> list[Image.Image]:
     pictures = [] if view.rgb is None else [view.rgb]
     if labels is not None and view.mask is not None:
-        pictures.append(labels.colorize(view.mask) if view.rgb is None else overlay(view.rgb, view.mask, labels))
+        pictures.append(labels.colorize(view.mask) if view.rgb is None else labels.overlay(view.rgb, view.mask))
     if view.depth_planar is not None:
         pictures.append(color_depth(view.depth_planar, near, far))
     return [Image.fromarray(picture).resize((TILE_PX, TILE_PX), Image.Resampling.LANCZOS) for picture in pictures]
