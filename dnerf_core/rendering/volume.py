@@ -66,7 +66,19 @@ def sample_rays(
     samples_fine: int,
     generator: torch.Generator | None = None,
 ) -> RaySamples:
-    """Stratified then importance sampling, densities only (EG3D section 4.1).
+    """Stratified then importance sampling, densities only (EG3D section 4.1); see `sample_densities` for the arguments."""
+    distances, raw = sample_densities(density, rays, samples_coarse, samples_fine, generator)
+    return RaySamples(distances, interval_weights(distances, raw))
+
+
+def sample_densities(
+    density: PointFunction,
+    rays: RayBundle,
+    samples_coarse: int,
+    samples_fine: int,
+    generator: torch.Generator | None = None,
+) -> tuple[Tensor, Tensor]:
+    """Distances (increasing) and raw densities [M, S] of both passes' samples along M rays.
 
     Args:
         samples_coarse, samples_fine: samples a ray of each pass; with `samples_fine` 0 there is one pass.
@@ -88,7 +100,7 @@ def sample_rays(
         raw_fine = _at_samples(density, rays, fine)
         distances, order = torch.cat([distances, fine], dim=1).sort(dim=1, stable=True)
         raw = torch.cat([raw, raw_fine], dim=1).gather(1, order)
-    return RaySamples(distances, interval_weights(distances, raw))
+    return distances, raw
 
 
 def composite(values: PointFunction, rays: RayBundle, samples: RaySamples, epsilon: float | None = None) -> Tensor:

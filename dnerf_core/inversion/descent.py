@@ -1,0 +1,137 @@
+"""One stage of an inversion: codes and cameras of several guesses descend together (Adam, Kingma and Ba 2015)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from dnerf_core.camera import Camera
+from dnerf_core.interruption import checkpoint
+from dnerf_core.inversion.latents import LatentSpace
+from dnerf_core.inversion.objectives import Objective
+from dnerf_core.inversion.pose import sphere_cam2world
+from dnerf_core.inversion.settings import Stage
+from dnerf_core.inversion.view import degrees_of, intrinsics_of, see
+from dnerf_core.model import Model
+
+BETAS = (0.9, 0.95)
+WARM_UP_STEPS = 5
+LAST_RATE = 0.03
+"""The learning rates fall along a cosine to this share."""
+
+
+@dataclass(frozen=True, eq=False)
+class Guess:
+    """A latent and a camera, and how far off they were when last seen.
+
+    Attributes:
+        loss: of the objective, without the prior.
+        code: of the stage's space.
+        angles_rad: yaw and pitch [2].
+    """
+
+    loss: float
+    code: Tensor
+    angles_rad: Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class Progress:
+    """Reported after each step.
+
+    Attributes:
+        stage: its name.
+        step, steps: done so far, and of all stages.
+        loss: of the best guess.
+        yaw_deg, pitch_deg: of the best guess's camera.
+        image: [3, R, R], what it looks like, about [-1, 1].
+    """
+
+    stage: str
+    step: int
+    steps: int
+    loss: float
+    yaw_deg: float
+    pitch_deg: float
+    image: Tensor
+
+
+Watch = Callable[[Progress], bool]
+"""Called after every step; False ends the inversion with the best so far."""
+
+
+@dataclass(frozen=True, eq=False)
+class Viewpoint:
+    """Where pictures are taken from: on the model's sphere by two angles, or one fixed camera, which the angles do not move."""
+
+    model: Model
+    camera: Camera | None = None
+
+    def tensors(self, angles_rad: Tensor) -> tuple[Tensor, Tensor]:
+        """cam2world [B, 4, 4] and intrinsics [1, 3, 3] of angles [B, 2]."""
+        if self.camera is None:
+            return sphere_cam2world(angles_rad, self.model.config.cameras), intrinsics_of(self.model)
+        fixed = (torch.tensor(a, dtype=torch.float32, device=angles_rad.device) for a in (self.camera.cam2world, self.camera.intrinsics))
+        cam2world, intrinsics = fixed
+        return cam2world.expand(len(angles_rad), -1, -1), intrinsics[None]
+
+
+def descend(
+    viewpoint: Viewpoint,
+    space: LatentSpace,
+    objective: Objective,
+    guesses: list[Guess],
+    stage: Stage,
+    prior: float,
+    report: Callable[[int, Guess, Tensor], bool],
+) -> tuple[list[Guess], list[float]]:
+    """Improve guesses; each keeps the best that it has passed.
+
+    Args:
+        prior: weight of `LatentSpace.prior`.
+        report: called with (steps done, best guess, its image [3, R, R]); False ends the stage.
+
+    Returns:
+        The guesses, best first, and the lowest loss of every step.
+    """
+    codes = torch.stack([guess.code for guess in guesses]).requires_grad_()
+    angles = torch.stack([guess.angles_rad for guess in guesses]).requires_grad_()
+    optimizer = torch.optim.Adam([{"params": [codes]}, {"params": [angles]}], lr=stage.latent_rate, betas=BETAS)
+    best = [Guess(math.inf, guess.code, guess.angles_rad) for guess in guesses]
+    losses: list[float] = []
+    for step in range(stage.steps):
+        checkpoint()
+        share = min(1.0, (step + 1) / WARM_UP_STEPS) * _cosine(step / stage.steps)
+        for group, rate in zip(optimizer.param_groups, (stage.latent_rate, stage.camera_rate), strict=True):
+            group["lr"] = rate * share
+        seen = see(viewpoint.model, space.ws(codes), *viewpoint.tensors(angles), stage.side_px)
+        loss = objective.loss(seen, full=stage.full)
+        values = loss.tolist()
+        for index, value in enumerate(values):
+            if value < best[index].loss:
+                best[index] = Guess(value, codes[index].detach().clone(), angles[index].detach().clone())
+        lowest = min(range(len(values)), key=values.__getitem__)
+        losses.append(values[lowest])
+        go_on = report(step + 1, min(best, key=lambda guess: guess.loss), seen.raw_image[lowest].detach())
+        if not go_on:
+            break
+        optimizer.zero_grad(set_to_none=True)
+        (loss + prior * space.prior(codes)).sum().backward()
+        if viewpoint.camera is not None:
+            angles.grad = None
+        optimizer.step()
+    return sorted(best, key=lambda guess: guess.loss), losses
+
+
+def _cosine(share_done: float) -> float:
+    return LAST_RATE + (1 - LAST_RATE) * 0.5 * (1 + math.cos(math.pi * share_done))
+
+
+def progress_of(stage: Stage, step: int, steps: int, guess: Guess, image: Tensor) -> Progress:
+    """What is reported of a step."""
+    yaw_deg, pitch_deg = degrees_of(guess.angles_rad)
+    return Progress(stage.name, step, steps, guess.loss, yaw_deg, pitch_deg, image)

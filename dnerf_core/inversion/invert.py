@@ -1,0 +1,198 @@
+"""Inversion of a picture: search, then descent, coarse to fine (paper section 5.4, figures 6 and 7)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from dnerf_core.camera import Camera
+from dnerf_core.errors import UsageError
+from dnerf_core.inversion.descent import Guess, Progress, Viewpoint, Watch, descend, progress_of
+from dnerf_core.inversion.latents import LatentSpace, WStatistics, random_candidates, space_of, w_statistics
+from dnerf_core.inversion.objectives import MaskObjective, Objective, PictureObjective
+from dnerf_core.inversion.pose import camera_at, sphere_angles_deg
+from dnerf_core.inversion.search import best_starts
+from dnerf_core.inversion.settings import InversionSettings, Stage, stages
+from dnerf_core.inversion.tuning import tune
+from dnerf_core.inversion.view import degrees_of
+from dnerf_core.labels import IGNORE_ID
+from dnerf_core.metrics import psnr_db
+from dnerf_core.model import Model
+from dnerf_core.perceptual import PerceptualLoss
+from dnerf_core.semantic.training import class_weights
+from dnerf_core.subject import Subject
+
+
+@dataclass(frozen=True)
+class StageLosses:
+    """The lowest loss of every step of a stage."""
+
+    stage: str
+    losses: tuple[float, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Inversion:
+    """What was found.
+
+    Attributes:
+        subject: the subject; its model has tuned weights after pivotal tuning.
+        camera: where it was seen from.
+        yaw_deg, pitch_deg: of that camera.
+        losses: the curve, stage by stage.
+        tuned: the generator's tensors that were tuned; empty: none.
+        finished: False where it was ended early.
+    """
+
+    subject: Subject
+    camera: Camera
+    yaw_deg: float
+    pitch_deg: float
+    losses: tuple[StageLosses, ...]
+    tuned: dict[str, Tensor]
+    finished: bool
+
+    def psnr_db(self, rgb: NDArray[np.uint8]) -> float:
+        """Of the subject's view from its camera against a picture uint8 [S, S, 3]."""
+        view = self.subject.channels(self.camera, rgb.shape[0], ("rgb",))
+        assert view.rgb is not None
+        return psnr_db(rgb, view.rgb)
+
+
+def invert_picture(
+    model: Model,
+    rgb: NDArray[np.uint8],
+    settings: InversionSettings,
+    *,
+    camera: Camera | None = None,
+    perceptual: PerceptualLoss | None = None,
+    statistics: WStatistics | None = None,
+    watch: Watch | None = None,
+) -> Inversion:
+    """Find the subject of a picture, and where it was taken from.
+
+    Args:
+        rgb: uint8 [S, S, 3], S the generator's image size.
+        camera: where it was taken from, if that is known; None: it is found, on the generator's sphere.
+        perceptual: needed where the settings weigh it.
+        statistics: of the model, from `w_statistics`, where several pictures are inverted; None: measured here.
+        watch: called after every step.
+
+    Raises:
+        UsageError: settings that say nothing useful, or a picture of another size.
+    """
+    settings.check()
+    size_px = model.config.image_size
+    if rgb.shape != (size_px, size_px, 3):
+        raise UsageError(f"picture: expected shape {[size_px, size_px, 3]}, found {list(rgb.shape)}; resize it first")
+    target = torch.from_numpy(rgb).to(model.device).permute(2, 0, 1).float() / 127.5 - 1
+    distance = None
+    if settings.perceptual > 0:
+        if perceptual is None:
+            raise UsageError("perceptual loss: expected its network's weights, found none; name their file, or leave its weight at 0")
+        distance = perceptual.distance_to(target[None])
+    objective = PictureObjective(target, distance, settings.perceptual)
+    run = _Run(model, settings, objective, Viewpoint(model, camera), statistics or w_statistics(model, settings.seed), watch)
+    return run.results(1)[0]
+
+
+def invert_mask(
+    model: Model,
+    mask: NDArray[np.uint8],
+    settings: InversionSettings,
+    *,
+    variants: int = 1,
+    camera: Camera | None = None,
+    statistics: WStatistics | None = None,
+    watch: Watch | None = None,
+) -> list[Inversion]:
+    """Find subjects whose labels look like a mask, best first: a mask leaves colours and what it does not show open.
+
+    Args:
+        mask: uint8 [S, S] of label ids, S the generator's image size; `IGNORE_ID` where it says nothing.
+        variants: how many; each starts from another latent and is kept near it.
+
+    Raises:
+        UsageError: as `invert_picture`; a model without a semantic branch; ids that it has not; pivotal tuning.
+    """
+    settings.check()
+    size_px = model.config.image_size
+    if model.branch is None:
+        raise UsageError(f"mask: expected a model with a semantic branch, found none in {model.config.name}; train one first")
+    if mask.shape != (size_px, size_px):
+        raise UsageError(f"mask: expected shape {[size_px, size_px]}, found {list(mask.shape)}; resize it first")
+    if settings.tuning_steps or settings.perceptual:
+        raise UsageError("mask: expected no pivotal tuning and no perceptual loss, which compare colours; leave them out")
+    if variants > settings.starts:
+        raise UsageError(f"variants: expected at most the {settings.starts} starts, found {variants}; ask for more starts")
+    classes = model.branch.config.num_classes
+    foreign = sorted({int(value) for value in np.unique(mask)} - {*range(classes), IGNORE_ID})
+    if foreign:
+        raise UsageError(f"mask: expected label ids 0 to {classes - 1} or {IGNORE_ID}, found {foreign[:5]}; paint with the model's labels")
+    if not ((mask != 0) & (mask != IGNORE_ID)).any():
+        raise UsageError("mask: expected some part, found only background; paint the object first")
+    target = torch.from_numpy(mask).to(model.device).long()
+    objective = MaskObjective(target, class_weights(target, classes, "sqrt").to(model.device))
+    run = _Run(model, settings, objective, Viewpoint(model, camera), statistics or w_statistics(model, settings.seed), watch)
+    return run.results(variants)
+
+
+@dataclass(eq=False)
+class _Run:
+    """One inversion under way."""
+
+    model: Model
+    settings: InversionSettings
+    objective: Objective
+    viewpoint: Viewpoint
+    statistics: WStatistics
+    watch: Watch | None
+
+    def results(self, kept: int) -> list[Inversion]:
+        """Search, descend, tune."""
+        plan = stages(self.settings, self.model.config, kept=kept)
+        steps = sum(stage.steps for stage in plan) + self.settings.tuning_steps
+        space = space_of(self.model, self.statistics, plan[0].space)
+        guesses = self._starts(space, plan[0])
+        curve: list[StageLosses] = []
+        done, go_on = 0, True
+        for stage in plan:
+            if stage.space == "w+" and guesses[0].code.ndim == 1:
+                num_ws = self.model.config.backbone.num_ws
+                guesses = [Guess(g.loss, g.code.expand(num_ws, -1), g.angles_rad) for g in guesses]
+            if not go_on:
+                break
+            space = space_of(self.model, self.statistics, stage.space)
+
+            def report(step: int, best: Guess, image: Tensor, stage: Stage = stage, before: int = done) -> bool:
+                nonlocal go_on
+                go_on = self.watch is None or self.watch(progress_of(stage, before + step, steps, best, image))
+                return go_on
+
+            prior = self.settings.prior / (3 if stage.space == "w+" else 1)
+            guesses, losses = descend(self.viewpoint, space, self.objective, guesses[: stage.guesses], stage, prior, report)
+            curve.append(StageLosses(stage.name, tuple(losses)))
+            done += stage.steps
+        return [self._finished(space, guess, curve, go_on) for guess in guesses[:kept]]
+
+    def _starts(self, space: LatentSpace, first: Stage) -> list[Guess]:
+        settings = self.settings
+        own = self.model.config.cameras.pitch_deg
+        mean = settings.space != "z"
+        candidates = random_candidates(self.model, self.statistics, settings.candidates, settings.seed, mean=mean)
+        where = settings.yaw_deg, settings.pitch_deg or (own, own)
+        return best_starts(self.viewpoint, space, self.objective, candidates, *where, first.guesses)
+
+    def _finished(self, space: LatentSpace, guess: Guess, curve: Sequence[StageLosses], finished: bool) -> Inversion:
+        with torch.no_grad():
+            ws = space.ws(guess.code[None]).contiguous().clone()
+        camera = self.viewpoint.camera
+        if camera is None:
+            camera = camera_at(*(float(angle) for angle in guess.angles_rad), self.model.config.cameras)
+        yaw_deg, pitch_deg = sphere_angles_deg(camera.cam2world, self.model.config.cameras)
+        return Inversion(Subject(self.model, ws), camera, yaw_deg, pitch_deg, tuple(curve), {}, finished)

@@ -1,0 +1,128 @@
+"""How an inversion goes, as data: its stages, coarse to fine, and the options that choose them. Nothing here imports torch."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Literal
+
+from dnerf_core.errors import UsageError
+from dnerf_core.generator.config import GeneratorConfig
+
+Space = Literal["z", "w", "w+"]
+SPACES: tuple[Space, ...] = ("z", "w", "w+")
+
+SEARCH_SIDE_PX = 16
+SEARCH_YAW_STEP_DEG = 20.0
+DEFAULT_YAW_DEG = (-60.0, 60.0)
+PERCEPTUAL_SIDE_PX = 64
+"""Coarser pictures are not shown to the perceptual loss: they would have too few pixels for its deeper layers."""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One descent.
+
+    Attributes:
+        side_px: rays a side.
+        full: whether the super-resolved picture is compared, at its own size, in place of the rays'.
+        steps: of the optimiser.
+        guesses: how many of the best guesses so far take part.
+        space: what the latent is moved in.
+        latent_rate: learning rate of the latent, standard deviations.
+        camera_rate: learning rate of the camera's angles, radians.
+    """
+
+    side_px: int
+    full: bool
+    steps: int
+    guesses: int
+    space: Space
+    latent_rate: float
+    camera_rate: float
+
+    @property
+    def name(self) -> str:
+        """For people: `64 px w+`."""
+        return f"{'full size' if self.full else f'{self.side_px} px'} {self.space}"
+
+
+@dataclass(frozen=True)
+class InversionSettings:
+    """What a call of an inversion chooses.
+
+    Attributes:
+        space: "z", "w" or "w+"; the latter is found in w first.
+        candidates: latents compared before the descent, the mean among them where the space has it.
+        starts: how many of them are descended from.
+        yaw_deg, pitch_deg: where the camera is looked for first; a pitch of None: the generator's own. The descent may leave it.
+        steps: of all stages together; None: the usual ones.
+        prior: weight of how unusual the latent is.
+        perceptual: weight of the perceptual loss; 0: none, and no network is needed.
+        tuning_steps: steps of pivotal tuning after the last stage; 0: none.
+        seed: of the candidates.
+    """
+
+    space: Space = "w+"
+    candidates: int = 24
+    starts: int = 4
+    yaw_deg: tuple[float, float] = DEFAULT_YAW_DEG
+    pitch_deg: tuple[float, float] | None = None
+    steps: int | None = None
+    prior: float = 3e-4
+    perceptual: float = 0.0
+    tuning_steps: int = 0
+    seed: int = 0
+
+    def check(self) -> None:
+        """Refuse settings that say nothing useful.
+
+        Raises:
+            UsageError: one that is out of range.
+        """
+        for name, low in (("candidates", 1), ("starts", 1), ("tuning_steps", 0), ("seed", 0)):
+            if getattr(self, name) < low:
+                raise UsageError(f"{name}: expected at least {low}, found {getattr(self, name)}; choose another")
+        if self.space not in SPACES:
+            raise UsageError(f"space: expected one of {', '.join(SPACES)}, found {self.space!r}; choose one of these")
+        if self.starts > self.candidates:
+            raise UsageError(
+                f"starts: expected at most the {self.candidates} candidates, found {self.starts}; ask for more candidates"
+            )
+        if self.steps is not None and self.steps < len(_STAGES):
+            raise UsageError(f"steps: expected at least {len(_STAGES)}, one a stage, found {self.steps}; choose more")
+
+
+_STAGES = (
+    Stage(16, False, 60, 4, "w", 0.1, 0.04),
+    Stage(32, False, 60, 2, "w", 0.06, 0.015),
+    Stage(64, False, 100, 1, "w+", 0.04, 0.006),
+    Stage(128, True, 50, 1, "w+", 0.03, 0.002),
+)
+"""The usual stages of a generator with 128 px rays; a picture of few pixels is cheap, and has no small valleys to get stuck in."""
+
+
+def stages(settings: InversionSettings, config: GeneratorConfig, *, kept: int = 1) -> tuple[Stage, ...]:
+    """The stages of an inversion.
+
+    Args:
+        kept: how many guesses reach the end.
+    """
+    total = sum(stage.steps for stage in _STAGES)
+    wanted = settings.steps or total
+    neural_px = config.rays.neural_resolution
+    found = []
+    for index, stage in enumerate(_STAGES):
+        done = sum(one.steps for one in _STAGES[:index])
+        steps = (wanted * (done + stage.steps)) // total - (wanted * done) // total
+        guesses = settings.starts if index == 0 else max(kept, min(stage.guesses, settings.starts))
+        found.append(
+            dataclasses.replace(
+                stage,
+                side_px=neural_px if stage.full else min(stage.side_px, neural_px),
+                steps=max(1, steps),
+                guesses=max(kept, guesses),
+                space=settings.space if settings.space != "w+" else stage.space,
+            )
+        )
+    return tuple(found)
