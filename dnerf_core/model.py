@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from torch import Tensor
 
 from dnerf_core.camera import Camera, sphere_camera
 from dnerf_core.checkpoints.config_ranges import check_branch_ranges
+from dnerf_core.checkpoints.generator_hash import loaded_generator_sha256
 from dnerf_core.checkpoints.model_file import ModelHeader, load_model_file
 from dnerf_core.checkpoints.safetensors_layout import DAMAGED
 from dnerf_core.embedded import model_path
@@ -46,7 +47,7 @@ class Model(Making):
         super().__init__()
         self.generator, self.branch = generator, branch
         self.header, self.sha256, self.device = header, sha256, device
-        self.exact, self.convolution_dtype = exact, convolution_dtype(device)
+        self.exact, self.kernels, self.convolution_dtype = exact, kernels, convolution_dtype(device)
         self.sample_reader = sample_reader(kernels)
 
     @staticmethod
@@ -94,6 +95,27 @@ class Model(Making):
         """What views are computed in: no gradients, and the same numbers on every run."""
         with torch.no_grad(), reproducible_convolutions(self.device):
             yield
+
+    def with_generator_tensors(self, tensors: Mapping[str, Tensor]) -> Model:
+        """The model with some of its generator's tensors replaced; the others and the branch are this model's own, not copies.
+
+        Args:
+            tensors: by the names of the generator's state, float32 on any device.
+
+        Raises:
+            CheckpointError: a name that the generator does not have, or another shape.
+        """
+        placed = {name: tensor.detach().to(self.device) for name, tensor in tensors.items()}
+        with torch.device("meta"):
+            generator = Generator(self.generator.config)
+        generator.load_published(self.generator.state_dict() | placed)
+        generator.eval().requires_grad_(False)
+        return Model(generator, self.branch, self.header, self.sha256, self.device, exact=self.exact, kernels=self.kernels)
+
+    @MadeOnce
+    def generator_sha256(self) -> str:
+        """See `generator_hash`: the same for every model with this generator, whatever its branch."""
+        return loaded_generator_sha256(self.generator)
 
     @MadeOnce
     def prepared_refiner(self) -> PreparedRefiner:

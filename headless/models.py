@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,11 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from dnerf_core.embedded import EMBEDDED_MODELS, model_path
 from dnerf_core.errors import CheckpointError, UsageError
-from dnerf_core.generator.config import GeneratorConfig, config_to_json
+from dnerf_core.generator.config import GeneratorConfig
 from dnerf_core.labels import LabelSet
 
 if TYPE_CHECKING:
@@ -146,33 +142,14 @@ def recorded_name(name_or_path: str) -> str:
     return name_or_path if name_or_path in EMBEDDED_MODELS else str(Path(name_or_path).resolve())
 
 
-def generator_sha256(path: Path) -> str:
-    """A hash of the generator alone, its configuration and float32 weights: the same with another semantic branch or record.
-
-    Two models with the same hash make the same subjects and the same images.
-
-    Raises:
-        CheckpointError: the file cannot be used.
-    """
-    from dnerf_core.checkpoints.model_file import read_header
-
-    header = read_header(path)
-    digest = hashlib.sha256(json.dumps(config_to_json(header.generator_config), sort_keys=True).encode())
-    with path.open("rb") as file:
-        for name, info in sorted(header.tensors.items()):
-            if name.startswith("generator."):
-                file.seek(header.data_start + info.offset)
-                digest.update(name.encode())
-                digest.update(np.fromfile(file, info.dtype, info.count).astype("<f4", copy=False).tobytes())
-    return digest.hexdigest()
-
-
 def check_generator(annotations: Annotations, path: Path) -> None:
     """Refuse a model whose generator did not make the images of annotated folders.
 
     Raises:
         CheckpointError: it did not, or the file cannot be used.
     """
+    from dnerf_core.checkpoints.generator_hash import generator_sha256
+
     found = generator_sha256(path)
     if found != annotations.generator_sha256:
         raise CheckpointError(

@@ -23,7 +23,7 @@ from safetensors.numpy import save_file
 
 from dnerf_core.checkpoints.config_ranges import check_ranges
 from dnerf_core.checkpoints.expected_shapes import check_shapes, is_filter
-from dnerf_core.checkpoints.safetensors_layout import DAMAGED, PREFIXES, TensorInfo, parsed_json, read_layout
+from dnerf_core.checkpoints.safetensors_layout import DAMAGED, MODEL, TensorInfo, checked_fields, read_layout, stored_values
 from dnerf_core.errors import AnnotationError, CheckpointError, OutputError
 from dnerf_core.generator.config import GeneratorConfig, config_from_json, config_to_json
 from dnerf_core.labels import LabelSet
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 FORMAT_VERSION = 1
-METADATA_KEY = "datasetnerf"
+METADATA_KEY = MODEL.key
 
 StoredFloat = Literal["float32", "float16"]
 
@@ -96,17 +96,8 @@ def read_header(path: str | Path) -> ModelHeader:
             config does not demand.
     """
     path = Path(path)
-    layout = read_layout(path, METADATA_KEY)
-    fields = parsed_json(layout.text.encode(), f"{path}: its metadata {METADATA_KEY!r}")
-    version = fields.get("format_version")
-    if type(version) is not int or version != FORMAT_VERSION:
-        found = version if type(version) is int else type(version).__name__
-        raise CheckpointError(
-            f"{path}: expected format version {FORMAT_VERSION}, found {found}; use the datasetnerf that wrote it"
-        )
-    missing, surplus = sorted(_FIELDS - set(fields)), sorted(ascii(name[:80]) for name in set(fields) - _FIELDS)
-    if missing or surplus:
-        raise CheckpointError(f"{path}: header: missing fields {missing}, surplus {surplus[:3]}; {DAMAGED}")
+    layout = read_layout(path, MODEL)
+    fields = checked_fields(layout, path, MODEL, FORMAT_VERSION, _FIELDS)
     for name in ("semantic", "labels", "source", "training"):
         if not isinstance(fields[name], dict | None):
             raise CheckpointError(f"{path}: header field {name!r}: expected an object or null; {DAMAGED}")
@@ -119,7 +110,7 @@ def read_header(path: str | Path) -> ModelHeader:
         raise CheckpointError(str(error)) from error
     return ModelHeader(
         path=path,
-        format_version=version,
+        format_version=FORMAT_VERSION,
         generator_config=config,
         semantic_config=fields["semantic"],
         labels=labels,
@@ -139,18 +130,14 @@ def load_model_file(path: str | Path) -> ModelFile:
     import torch
 
     header = read_header(path)
-    states: dict[str, dict[str, Tensor]] = {prefix: {} for prefix in PREFIXES}
+    states: dict[str, dict[str, Tensor]] = {prefix: {} for prefix in MODEL.prefixes}
     with header.path.open("rb") as file:
         sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-        for name, info in header.tensors.items():
-            file.seek(header.data_start + info.offset)
-            values = np.fromfile(file, info.dtype, info.count)
-            if values.size != info.count or not np.isfinite(values).all():
-                raise CheckpointError(f"{header.path}: {name}: expected {info.count} finite values, found others; {DAMAGED}")
-            prefix = next(prefix for prefix in PREFIXES if name.startswith(prefix))
+        for name, values in stored_values(file, header.path, header.tensors, header.data_start, DAMAGED):
+            prefix = next(prefix for prefix in MODEL.prefixes if name.startswith(prefix))
             key = name.removeprefix(prefix)
             if prefix == "semantic." or not is_filter(key):
-                states[prefix][key] = torch.from_numpy(values.astype(np.float32, copy=False).reshape(info.shape))
+                states[prefix][key] = torch.from_numpy(values)
     return ModelFile(header, states["generator."], states["semantic."] if header.has_semantics else None, sha256)
 
 
@@ -236,8 +223,17 @@ def save_arrays(
         "training": training,
     }
     text = json.dumps(header, allow_nan=False, sort_keys=True)
+    write_tensors(path, tensors, METADATA_KEY, text)
+
+
+def write_tensors(path: Path, tensors: Mapping[str, np.ndarray], key: str, text: str) -> None:
+    """Writes a .safetensors whose metadata has one text, whole or not at all; a file of that name is replaced.
+
+    Raises:
+        OutputError: the file cannot be written.
+    """
     with _whole_file(path) as temporary:
-        save_file(tensors, temporary, {METADATA_KEY: text})
+        save_file(dict(tensors), temporary, {key: text})
 
 
 def parts_left(path: Path) -> list[Path]:

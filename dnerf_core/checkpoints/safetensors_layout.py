@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dnerf_core.checkpoints.expected_shapes import Shape
 from dnerf_core.errors import CheckpointError
@@ -20,10 +22,49 @@ MAX_HEADER_BYTES = 16 * 2**20
 MAX_INTEGER_DIGITS = 20
 """Enough for any 64-bit number; a longer one could not even become a float."""
 
-PREFIXES = ("generator.", "semantic.")
 DAMAGED = "the file is damaged or no model file; copy or import it again"
 
 _DTYPES: dict[str, np.dtype] = {"F32": np.dtype("<f4"), "F16": np.dtype("<f2")}
+
+
+@dataclass(frozen=True)
+class FileKind:
+    """What a .safetensors of this project is, and how messages speak of it.
+
+    Attributes:
+        name: such as "a model file".
+        key: of its text in the metadata.
+        prefixes: what the names of its tensors begin with.
+        option: where a command takes one.
+        make: how one is made.
+        damaged: the remedy for one that cannot be read.
+    """
+
+    name: str
+    key: str
+    prefixes: tuple[str, ...]
+    option: str
+    make: str
+    damaged: str
+
+
+MODEL = FileKind(
+    name="a model file",
+    key="datasetnerf",
+    prefixes=("generator.", "semantic."),
+    option="--model",
+    make="make one with 'dnerf-headless import' or 'dnerf-headless train'",
+    damaged=DAMAGED,
+)
+SUBJECT = FileKind(
+    name="a subject file",
+    key="datasetnerf_subject",
+    prefixes=("subject.", "generator."),
+    option="--subject",
+    make="make one with 'dnerf-headless invert' or 'dnerf-headless edit'",
+    damaged="the file is damaged or no subject file; copy or make it again",
+)
+_KINDS = (MODEL, SUBJECT)
 
 
 @dataclass(frozen=True)
@@ -49,29 +90,42 @@ class Layout:
     text: str
 
 
-def read_layout(path: Path, metadata_key: str) -> Layout:
-    """The layout of a .safetensors file that carries `metadata_key`.
+def read_layout(path: Path, kind: FileKind) -> Layout:
+    """The layout of a .safetensors file of a kind.
 
     Raises:
-        CheckpointError: no such file, another format, or a table that does not fit the file.
+        CheckpointError: no such file, another format or kind, or a table that does not fit the file.
     """
-    raw, data_start, data_size = _raw_header(path)
-    entries = parsed_json(raw, f"{path}: its header")
+    raw, data_start, data_size = _raw_header(path, kind)
+    entries = parsed_json(raw, f"{path}: its header", kind.damaged)
     metadata = entries.pop("__metadata__", None)
-    text = metadata.get(metadata_key) if isinstance(metadata, dict) else None
+    texts = metadata if isinstance(metadata, dict) else {}
+    text = texts.get(kind.key)
     if not isinstance(text, str):
+        for other in _KINDS:
+            if other != kind and other.key in texts:
+                raise CheckpointError(f"{path}: expected {kind.name}, found {other.name}; give that with {other.option}")
         raise CheckpointError(
-            f"{path}: expected a model file, found a .safetensors without {metadata_key!r} in its metadata; "
-            "make one with 'dnerf-headless import' or 'dnerf-headless train'"
+            f"{path}: expected {kind.name}, found a .safetensors without {kind.key!r} in its metadata; {kind.make}"
         )
-    return Layout(_table(entries, data_size, path), data_start, text)
+    return Layout(_table(entries, data_size, path, kind), data_start, text)
 
 
-def parsed_json(raw: bytes, where: str) -> dict[str, Any]:
+def file_kind(path: Path) -> FileKind | None:
+    """Which kind of file a .safetensors says it is, by its metadata alone; None: it is no readable file of a known kind."""
+    try:
+        metadata = parsed_json(_raw_header(path, MODEL)[0], f"{path}").get("__metadata__")
+    except CheckpointError:
+        return None
+    texts = metadata if isinstance(metadata, dict) else {}
+    return next((kind for kind in _KINDS if kind.key in texts), None)
+
+
+def parsed_json(raw: bytes, where: str, damaged: str = DAMAGED) -> dict[str, Any]:
     """A JSON object out of UTF-8 bytes; NaN, infinities, integers beyond 20 digits and a name given twice are refused.
 
     Raises:
-        CheckpointError: anything else; `where` begins the message.
+        CheckpointError: anything else; `where` begins the message, `damaged` ends it.
     """
 
     def refuse(constant: str) -> None:
@@ -99,57 +153,92 @@ def parsed_json(raw: bytes, where: str) -> dict[str, Any]:
             raw.decode("utf-8"), parse_constant=refuse, parse_float=finite, parse_int=short, object_pairs_hook=unique
         )
     except (ValueError, RecursionError) as error:
-        raise CheckpointError(f"{where}: expected JSON text of finite numbers, found something else; {DAMAGED}") from error
+        raise CheckpointError(f"{where}: expected JSON text of finite numbers, found something else; {damaged}") from error
     if not isinstance(value, dict):
-        raise CheckpointError(f"{where}: expected a JSON object, found {type(value).__name__}; {DAMAGED}")
+        raise CheckpointError(f"{where}: expected a JSON object, found {type(value).__name__}; {damaged}")
     return value
 
 
-def _raw_header(path: Path) -> tuple[bytes, int, int]:
+def checked_fields(layout: Layout, path: Path, kind: FileKind, version: int, names: set[str]) -> dict[str, Any]:
+    """The metadata's text as an object of these fields, one of which is the format version.
+
+    Raises:
+        CheckpointError: another version, a missing field or a surplus one.
+    """
+    fields = parsed_json(layout.text.encode(), f"{path}: its metadata {kind.key!r}", kind.damaged)
+    found = fields.get("format_version")
+    if type(found) is not int or found != version:
+        shown = found if type(found) is int else type(found).__name__
+        raise CheckpointError(f"{path}: expected format version {version}, found {shown}; use the datasetnerf that wrote it")
+    missing, surplus = sorted(names - set(fields)), sorted(ascii(name[:80]) for name in set(fields) - names)
+    if missing or surplus:
+        raise CheckpointError(f"{path}: header: missing fields {missing}, surplus {surplus[:3]}; {kind.damaged}")
+    return fields
+
+
+def stored_values(
+    file: BinaryIO, path: Path, tensors: Mapping[str, TensorInfo], data_start: int, damaged: str
+) -> Iterator[tuple[str, NDArray[np.float32]]]:
+    """Every tensor of a file that was opened at `path`, as float32, whatever it is stored as.
+
+    Raises:
+        CheckpointError: a value that is not finite, or too few of them.
+    """
+    for name, info in tensors.items():
+        file.seek(data_start + info.offset)
+        values = np.fromfile(file, info.dtype, info.count)
+        if values.size != info.count or not np.isfinite(values).all():
+            raise CheckpointError(f"{path}: {name}: expected {info.count} finite values, found others; {damaged}")
+        yield name, values.astype(np.float32, copy=False).reshape(info.shape)
+
+
+def _raw_header(path: Path, kind: FileKind) -> tuple[bytes, int, int]:
     """(JSON bytes, first byte of the tensors, number of tensor bytes) of a .safetensors file."""
     try:
         if not path.is_file():
             reason = "found no regular file" if path.exists() else "found no such file"
-            raise CheckpointError(f"{path}: expected a model file (.safetensors), {reason}; check the path")
+            raise CheckpointError(f"{path}: expected {kind.name} (.safetensors), {reason}; check the path")
         size = path.stat().st_size
         with path.open("rb") as file:
             head = file.read(8)
             length = int.from_bytes(head, "little")
             if head[:1] == b"\x80" and head[1:2] in (b"\x02", b"\x03", b"\x04", b"\x05"):
-                raise CheckpointError(f"{path}: expected a model file, found a pickle; convert it with 'dnerf-headless import'")
+                remedy = "convert it with 'dnerf-headless import'" if kind == MODEL else kind.make
+                raise CheckpointError(f"{path}: expected {kind.name}, found a pickle; {remedy}")
             if size < 10 or length > min(size - 8, MAX_HEADER_BYTES):
                 raise CheckpointError(
-                    f"{path}: expected a model file (.safetensors), found {length} header bytes claimed in {size}; {DAMAGED}"
+                    f"{path}: expected {kind.name} (.safetensors), found {length} header bytes claimed in {size}; {kind.damaged}"
                 )
             return file.read(length), 8 + length, size - 8 - length
     except OSError as error:
-        raise CheckpointError(f"{path}: expected a model file, cannot read it: {error.strerror}; check the path") from error
+        raise CheckpointError(f"{path}: expected {kind.name}, cannot read it: {error.strerror}; check the path") from error
 
 
-def _table(entries: dict[str, Any], data_size: int, path: Path) -> dict[str, TensorInfo]:
+def _table(entries: dict[str, Any], data_size: int, path: Path, kind: FileKind) -> dict[str, TensorInfo]:
     """The tensors in the order of their bytes, which must follow each other without gap or overlap up to the file's end."""
     found: list[tuple[int, int, str, TensorInfo]] = []
     for name, entry in entries.items():
         shown = ascii(name[:80])
-        if not name.startswith(PREFIXES) or not isinstance(entry, dict) or set(entry) != {"dtype", "shape", "data_offsets"}:
-            raise CheckpointError(f"{path}: tensor {shown}: expected generator.* or semantic.* with its place; {DAMAGED}")
+        if not name.startswith(kind.prefixes) or not isinstance(entry, dict) or set(entry) != {"dtype", "shape", "data_offsets"}:
+            names = " or ".join(f"{prefix}*" for prefix in kind.prefixes)
+            raise CheckpointError(f"{path}: tensor {shown}: expected {names} with its place; {kind.damaged}")
         dtype = _DTYPES.get(entry["dtype"]) if isinstance(entry["dtype"], str) else None
         if dtype is None:
             raise CheckpointError(
-                f"{path}: tensor {shown}: expected type F32 or F16, found {ascii(entry['dtype'])[:80]}; {DAMAGED}"
+                f"{path}: tensor {shown}: expected type F32 or F16, found {ascii(entry['dtype'])[:80]}; {kind.damaged}"
             )
         shape, place = entry["shape"], entry["data_offsets"]
         if not _are_sizes(shape) or not _are_sizes(place) or len(place) != 2:
-            raise CheckpointError(f"{path}: tensor {shown}: expected shape and place as non-negative integers; {DAMAGED}")
+            raise CheckpointError(f"{path}: tensor {shown}: expected shape and place as non-negative integers; {kind.damaged}")
         info = TensorInfo(dtype, tuple(shape), place[0])
         if place[1] - place[0] != info.count * dtype.itemsize:
-            raise CheckpointError(f"{path}: tensor {shown}: its bytes do not match its shape {shape}; {DAMAGED}")
+            raise CheckpointError(f"{path}: tensor {shown}: its bytes do not match its shape {shape}; {kind.damaged}")
         found.append((place[0], place[1], name, info))
     found.sort(key=lambda row: row[:2])
     end = 0
     for first, last, name, _ in found:
         if first != end:
-            raise CheckpointError(f"{path}: tensor {name[:80]!a}: expected its bytes at {end}, found {first}; {DAMAGED}")
+            raise CheckpointError(f"{path}: tensor {name[:80]!a}: expected its bytes at {end}, found {first}; {kind.damaged}")
         end = last
     if end != data_size:
         raise CheckpointError(f"{path}: expected {end} bytes of tensors, found {data_size}; copy it again")

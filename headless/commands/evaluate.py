@@ -128,6 +128,7 @@ def evaluate(call: EvaluateCall, reporter: Reporter) -> None:
 
 def _against_folders(call: EvaluateCall, reporter: Reporter) -> None:
     """Score the model's masks against painted ones."""
+    from dnerf_core.checkpoints.generator_hash import generator_sha256
     from headless import models, scoring
     from headless.annotations import read_annotations
     from headless.writers.files import write_bytes_whole
@@ -135,7 +136,7 @@ def _against_folders(call: EvaluateCall, reporter: Reporter) -> None:
     started = time.monotonic()
     annotations = read_annotations(call.folders, skip_unpainted=call.skip_unpainted)
     facts = models.describe_model(call.model_name)
-    found = models.generator_sha256(facts.path)
+    found = generator_sha256(facts.path)
     if found != annotations.generator_sha256:
         raise AnnotationError(
             f"{annotations.folders[0]}: expected views of the generator in {facts.path} ({found[:12]}), found "

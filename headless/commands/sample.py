@@ -206,11 +206,12 @@ def make_plan(call: SampleCall, seeds: tuple[int, ...], facts: ModelFacts) -> Vi
 
 def sample_record(call: SampleCall, plan: ViewPlan, facts: ModelFacts, labels: LabelSet) -> dict[str, Any]:
     """What `dataset.json` keeps: the plan, where the model is, which generator it holds, and what there is to paint."""
+    from dnerf_core.checkpoints.generator_hash import generator_sha256
     from headless import models
 
     return plan.to_json() | {
         "model": models.recorded_name(call.model_name),
-        "generator_sha256": models.generator_sha256(facts.path),
+        "generator_sha256": generator_sha256(facts.path),
         "labels": [f"{label.name} #{bytes(label.color).hex()}" for label in labels.labels],
         "truth": call.truth,
     }

@@ -15,6 +15,7 @@ import pytest
 import torch
 from PIL import Image
 
+from dnerf_core.checkpoints.generator_hash import generator_sha256
 from dnerf_core.checkpoints.model_file import load_model_file, read_header
 from dnerf_core.errors import OutputError, UsageError
 from dnerf_core.model import Model
@@ -141,9 +142,9 @@ def test_a_model_stored_as_float16_stays_float16(tiny_demo: Path, tmp_path: Path
     assert stored is not None
     assert all(torch.equal(stored[key], value) for key, value in scored[0].branch.state_dict().items())
     assert header.generator_config.name == "demo-cars"
-    assert models.generator_sha256(output) == models.generator_sha256(tiny_demo)
+    assert generator_sha256(output) == generator_sha256(tiny_demo)
     # The other way round, from a file of float32 values: it stays as it was.
-    assert models.generator_sha256(save_tiny(tmp_path / "other.safetensors", seed=4)) != models.generator_sha256(tiny_demo)
+    assert generator_sha256(save_tiny(tmp_path / "other.safetensors", seed=4)) != generator_sha256(tiny_demo)
 
 
 def test_a_branch_that_half_precision_would_break_is_stored_whole() -> None:
