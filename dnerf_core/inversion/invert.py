@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -26,6 +27,10 @@ from dnerf_core.model import Model
 from dnerf_core.perceptual import PerceptualLoss
 from dnerf_core.semantic.training import class_weights
 from dnerf_core.subject import Subject
+
+
+TUNING = "pivotal tuning"
+"""Its name as a stage."""
 
 
 @dataclass(frozen=True)
@@ -138,7 +143,8 @@ def invert_mask(
         raise UsageError("mask: expected some part, found only background; paint the object first")
     target = torch.from_numpy(mask).to(model.device).long()
     objective = MaskObjective(target, class_weights(target, classes, "sqrt").to(model.device))
-    run = _Run(model, settings, objective, Viewpoint(model, camera), statistics or w_statistics(model, settings.seed), watch)
+    measured = statistics or w_statistics(model, settings.seed)
+    run = _Run(model, settings, objective, Viewpoint(model, camera), measured, watch, near_start=variants > 1)
     return run.results(variants)
 
 
@@ -152,6 +158,8 @@ class _Run:
     viewpoint: Viewpoint
     statistics: WStatistics
     watch: Watch | None
+    near_start: bool = False
+    """Whether the prior pulls to where each guess came from, in place of the mean."""
 
     def results(self, kept: int) -> list[Inversion]:
         """Search, descend, tune."""
@@ -167,7 +175,8 @@ class _Run:
                 guesses = [Guess(g.loss, g.code.expand(num_ws, -1), g.angles_rad) for g in guesses]
             if not go_on:
                 break
-            space = space_of(self.model, self.statistics, stage.space)
+            home = torch.stack([guess.code for guess in guesses[: stage.guesses]]) if self.near_start else None
+            space = space_of(self.model, self.statistics, stage.space, home)
 
             def report(step: int, best: Guess, image: Tensor, stage: Stage = stage, before: int = done) -> bool:
                 nonlocal go_on
@@ -195,4 +204,22 @@ class _Run:
         if camera is None:
             camera = camera_at(*(float(angle) for angle in guess.angles_rad), self.model.config.cameras)
         yaw_deg, pitch_deg = sphere_angles_deg(camera.cam2world, self.model.config.cameras)
-        return Inversion(Subject(self.model, ws), camera, yaw_deg, pitch_deg, tuple(curve), {}, finished)
+        found = Inversion(Subject(self.model, ws), camera, yaw_deg, pitch_deg, tuple(curve), {}, finished)
+        return self._tuned(found, guess) if self.settings.tuning_steps and finished else found
+
+    def _tuned(self, found: Inversion, guess: Guess) -> Inversion:
+        """The same after pivotal tuning."""
+        assert isinstance(self.objective, PictureObjective)
+        steps, go_on = self.settings.tuning_steps, True
+        done = sum(len(stage.losses) for stage in found.losses)
+
+        def report(step: int, loss: float, image: Tensor) -> bool:
+            nonlocal go_on
+            told = Progress(TUNING, done + step, done + steps, loss, found.yaw_deg, found.pitch_deg, image)
+            go_on = self.watch is None or self.watch(told)
+            return go_on
+
+        tuned, losses = tune(self.model, found.subject.ws, found.camera, self.objective, steps, report)
+        subject = Subject(self.model.with_generator_tensors(tuned), found.subject.ws)
+        curve = (*found.losses, StageLosses(TUNING, tuple(losses)))
+        return dataclasses.replace(found, subject=subject, losses=curve, tuned=tuned, finished=go_on)

@@ -1,0 +1,68 @@
+"""Pivotal tuning (Roich et al., ACM TOG 2022): the generator's weights are fine-tuned about a found latent, which stays.
+
+What a latent cannot say of one picture, the weights then say. The tuned weights are for that subject alone.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from dnerf_core.camera import Camera
+from dnerf_core.interruption import checkpoint
+from dnerf_core.inversion.descent import Viewpoint
+from dnerf_core.inversion.objectives import PictureObjective
+from dnerf_core.inversion.view import see
+from dnerf_core.model import Model
+
+RATE = 1e-3
+"""Adam's learning rate; it falls along a cosine."""
+FROZEN = ("backbone.mapping.",)
+"""What no view of a fixed w reads."""
+
+
+def tune(
+    model: Model,
+    ws: Tensor,
+    camera: Camera,
+    objective: PictureObjective,
+    steps: int,
+    report: Callable[[int, float, Tensor], bool],
+) -> tuple[dict[str, Tensor], list[float]]:
+    """Tune the generator to a picture from a camera; the model is left as it is.
+
+    Args:
+        ws: [1, num_ws, w_dim], the pivot.
+        report: called with (steps done, lowest loss, image [3, R, R]); False ends it.
+
+    Returns:
+        The tuned tensors at the lowest loss, by their names in the generator's state, and the losses.
+    """
+    own = dict(model.generator.named_parameters())
+    tuned = model.with_generator_tensors({name: p.detach().clone() for name, p in own.items() if not name.startswith(FROZEN)})
+    moved = {name: p for name, p in tuned.generator.named_parameters() if not name.startswith(FROZEN)}
+    for parameter in moved.values():
+        parameter.requires_grad_(True)
+    optimizer = torch.optim.Adam(moved.values(), lr=RATE, betas=(0.9, 0.99))
+    viewpoint = Viewpoint(tuned, camera)
+    place = viewpoint.tensors(ws.new_zeros(1, 2))
+    side_px = model.config.rays.neural_resolution
+    lowest, kept, losses = math.inf, {name: p.detach().clone() for name, p in moved.items()}, list[float]()
+    for step in range(steps):
+        checkpoint()
+        for group in optimizer.param_groups:
+            group["lr"] = RATE * 0.5 * (1 + math.cos(math.pi * step / steps))
+        seen = see(tuned, ws, *place, side_px)
+        loss = objective.loss(seen, full=True)[0]
+        losses.append(float(loss.detach()))
+        if losses[-1] < lowest:
+            lowest, kept = losses[-1], {name: p.detach().clone() for name, p in moved.items()}
+        if not report(step + 1, lowest, seen.raw_image[0].detach()):
+            break
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        optimizer.step()
+    return kept, losses
