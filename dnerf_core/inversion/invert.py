@@ -14,8 +14,8 @@ from torch import Tensor
 from dnerf_core.camera import Camera
 from dnerf_core.errors import UsageError
 from dnerf_core.inversion.descent import Guess, Progress, Viewpoint, Watch, descend, progress_of
-from dnerf_core.inversion.latents import LatentSpace, WStatistics, random_candidates, space_of, w_statistics
-from dnerf_core.inversion.objectives import MaskObjective, Objective, PictureObjective
+from dnerf_core.inversion.latents import LatentSpace, WStatistics, code_in, random_candidates, space_of, w_statistics
+from dnerf_core.inversion.objectives import MaskObjective, Objective, Perceptual, PictureObjective
 from dnerf_core.inversion.pose import camera_at, sphere_angles_deg
 from dnerf_core.inversion.search import best_starts
 from dnerf_core.inversion.settings import InversionSettings, Stage, stages
@@ -100,10 +100,15 @@ def invert_picture(
     if settings.perceptual > 0:
         if perceptual is None:
             raise UsageError("perceptual loss: expected its network's weights, found none; name their file, or leave its weight at 0")
-        distance = perceptual.distance_to(target[None])
+        distance = _distance_to(perceptual, target)
     objective = PictureObjective(target, distance, settings.perceptual)
     run = _Run(model, settings, objective, Viewpoint(model, camera), statistics or w_statistics(model, settings.seed), watch)
     return run.results(1)[0]
+
+
+def _distance_to(perceptual: PerceptualLoss, target: Tensor) -> Perceptual:
+    goal = perceptual.features(target[None])
+    return lambda image: perceptual(image, goal)
 
 
 def invert_mask(
@@ -170,13 +175,9 @@ class _Run:
         curve: list[StageLosses] = []
         done, go_on = 0, True
         for stage in plan:
-            if stage.space == "w+" and guesses[0].code.ndim == 1:
-                num_ws = self.model.config.backbone.num_ws
-                guesses = [Guess(g.loss, g.code.expand(num_ws, -1), g.angles_rad) for g in guesses]
             if not go_on:
                 break
-            home = torch.stack([guess.code for guess in guesses[: stage.guesses]]) if self.near_start else None
-            space = space_of(self.model, self.statistics, stage.space, home)
+            space, guesses = self._moved(space, guesses[: stage.guesses], stage)
 
             def report(step: int, best: Guess, image: Tensor, stage: Stage = stage, before: int = done) -> bool:
                 nonlocal go_on
@@ -184,15 +185,22 @@ class _Run:
                 return go_on
 
             prior = self.settings.prior / (3 if stage.space == "w+" else 1)
-            guesses, losses = descend(self.viewpoint, space, self.objective, guesses[: stage.guesses], stage, prior, report)
+            guesses, losses = descend(self.viewpoint, space, self.objective, guesses, stage, prior, report)
             curve.append(StageLosses(stage.name, tuple(losses)))
             done += stage.steps
         return [self._finished(space, guess, curve, go_on) for guess in guesses[:kept]]
 
+    def _moved(self, space: LatentSpace, guesses: list[Guess], stage: Stage) -> tuple[LatentSpace, list[Guess]]:
+        """A stage's space, and the guesses in it."""
+        plain = space_of(self.model, self.statistics, stage.space)
+        moved = [dataclasses.replace(guess, code=code_in(plain, space, guess.code)) for guess in guesses]
+        home = torch.stack([guess.code for guess in moved]) if self.near_start else None
+        return space_of(self.model, self.statistics, stage.space, home), moved
+
     def _starts(self, space: LatentSpace, first: Stage) -> list[Guess]:
         settings = self.settings
         own = self.model.config.cameras.pitch_deg
-        mean = settings.space != "z"
+        mean = first.space != "z"  # no z is the mean
         candidates = random_candidates(self.model, self.statistics, settings.candidates, settings.seed, mean=mean)
         where = settings.yaw_deg, settings.pitch_deg or (own, own)
         return best_starts(self.viewpoint, space, self.objective, candidates, *where, first.guesses)

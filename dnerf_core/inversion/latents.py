@@ -118,6 +118,10 @@ class WSpace:
         """In standard deviations from the mean."""
         return (candidate.w - self.statistics.mean) @ self.statistics.inverse
 
+    def code_of_ws(self, ws: Tensor) -> Tensor:
+        """Code [k] of the mean w of ws [num_ws, w_dim]."""
+        return (ws.mean(dim=0) - self.statistics.mean) @ self.statistics.inverse
+
     def ws(self, codes: Tensor) -> Tensor:
         """The same w for every layer."""
         w = self.statistics.mean + codes @ self.statistics.axes
@@ -165,8 +169,17 @@ class WPlusSpace:
 
 
 def space_of(model: Model, statistics: WStatistics, name: Space, home: Tensor | None = None) -> LatentSpace:
-    """The space of a name."""
+    """The space of a name; z has no home."""
     num_ws = model.config.backbone.num_ws
     if name == "z":
         return ZSpace(model)
     return WSpace(statistics, num_ws, home) if name == "w" else WPlusSpace(statistics, num_ws, home)
+
+
+@torch.no_grad()
+def code_in(new: LatentSpace, old: LatentSpace, code: Tensor) -> Tensor:
+    """The code in `new` of a latent that is `code` in `old`, which is a narrower space or of the same kind."""
+    if isinstance(new, ZSpace) or type(new) is type(old):
+        return code
+    assert isinstance(new, WSpace | WPlusSpace)
+    return new.code_of_ws(old.ws(code[None])[0])

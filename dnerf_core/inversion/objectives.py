@@ -64,10 +64,12 @@ class MaskObjective:
     Attributes:
         mask: int64 [S, S] of class ids, S the generator's image size.
         weights: [C], of each class.
+        pixels: [S, S], weight of each pixel; None: all alike.
     """
 
     mask: Tensor
     weights: Tensor
+    pixels: Tensor | None = None
     _at_side: dict[int, Tensor] = field(default_factory=dict)
 
     def loss(self, seen: SeenView, *, full: bool) -> Tensor:
@@ -82,8 +84,9 @@ class MaskObjective:
     def _target(self, side_px: int) -> Tensor:
         """Weighted shares [1, C, R, R] of the classes."""
         if side_px not in self._at_side:
-            counted = (self.mask != IGNORE_ID)[None]
-            share = F.one_hot(torch.where(counted[0], self.mask, 0), len(self.weights)).permute(2, 0, 1) * counted
-            share = F.interpolate(share[None].float(), size=(side_px, side_px), mode="area")
+            counted = (self.mask != IGNORE_ID).float() if self.pixels is None else (self.mask != IGNORE_ID) * self.pixels
+            ids = torch.where(self.mask != IGNORE_ID, self.mask, 0)
+            share = F.one_hot(ids, len(self.weights)).permute(2, 0, 1) * counted
+            share = F.interpolate(share[None], size=(side_px, side_px), mode="area")
             self._at_side[side_px] = share * self.weights[None, :, None, None]
         return self._at_side[side_px]

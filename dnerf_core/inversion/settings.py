@@ -94,12 +94,13 @@ class InversionSettings:
 
 
 _STAGES = (
-    Stage(16, False, 60, 4, "w", 0.1, 0.04),
-    Stage(32, False, 60, 2, "w", 0.06, 0.015),
-    Stage(64, False, 100, 1, "w+", 0.04, 0.006),
-    Stage(128, True, 50, 1, "w+", 0.03, 0.002),
+    Stage(32, False, 80, 4, "z", 0.2, 0.04),
+    Stage(64, False, 50, 2, "z", 0.1, 0.015),
+    Stage(64, False, 50, 1, "w+", 0.04, 0.005),
+    Stage(128, True, 40, 1, "w+", 0.03, 0.002),
 )
-"""The usual stages of a generator with 128 px rays; a picture of few pixels is cheap, and has no small valleys to get stuck in."""
+"""The usual stages of a generator with 128 px rays. Few rays are cheap, but below 32 px a side a ray no longer stands for its pixel: what
+they see is then further from the picture's means than one car from another."""
 
 
 def stages(settings: InversionSettings, config: GeneratorConfig, *, kept: int = 1) -> tuple[Stage, ...]:
@@ -122,7 +123,7 @@ def stages(settings: InversionSettings, config: GeneratorConfig, *, kept: int = 
                 side_px=neural_px if stage.full else min(stage.side_px, neural_px),
                 steps=max(1, steps),
                 guesses=max(kept, guesses),
-                space=settings.space if settings.space != "w+" else stage.space,
+                space=stage.space if settings.space == "w+" else settings.space,
             )
         )
     return tuple(found)

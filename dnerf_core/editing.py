@@ -1,0 +1,324 @@
+"""3D-aware semantic editing: a subject's latent is changed until its labels agree with a repainted mask (paper section 5.4, figure 8).
+
+    L(w; r) = l1 L_label(G_semantic(w); M_edit) + l2 L_rgb(~r * G_rgb(w); ~r * I) + l3 L_vgg(~r * G_rgb(w); ~r * I)
+
+M_edit is the repainted mask, I the view before the edit, r the region of the labels that were painted, before and after, and ~r all
+else. L_label is the cross-entropy, L_rgb the mean squared error over ~r. We move w+ from where the subject is, and keep it near.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor
+
+from dnerf_core.camera import Camera
+from dnerf_core.errors import UsageError
+from dnerf_core.inversion.descent import Guess, Viewpoint, Watch, descend, progress_of
+from dnerf_core.inversion.latents import WPlusSpace, WStatistics, w_statistics
+from dnerf_core.inversion.objectives import MaskObjective
+from dnerf_core.inversion.settings import Stage
+from dnerf_core.inversion.view import SeenView, see
+from dnerf_core.labels import IGNORE_ID
+from dnerf_core.metrics import psnr_db
+from dnerf_core.perceptual import Features, PerceptualLoss
+from dnerf_core.subject import LabeledView, Subject
+
+BACKGROUND_ID = 0
+
+
+@dataclass(frozen=True)
+class EditSettings:
+    """What a call of an edit chooses.
+
+    Attributes:
+        label_weight, rgb_weight, perceptual_weight: the loss's l1, l2 and l3; the last one needs a network.
+        edited_weight: how much more a repainted pixel counts than another one in L_label: there are few of them.
+        prior: weight of the distance from the subject as it was, in standard deviations of w.
+        margin_px: how far r reaches beyond its labels, pixels of the full picture.
+        steps: of the optimiser.
+        statistics_seed: of the latents that w's statistics are measured on.
+    """
+
+    label_weight: float = 1.0
+    rgb_weight: float = 10.0
+    perceptual_weight: float = 0.0
+    edited_weight: float = 10.0
+    prior: float = 3e-3
+    margin_px: int = 4
+    steps: int = 120
+    statistics_seed: int = 0
+
+    def check(self) -> None:
+        """Refuse settings that say nothing useful.
+
+        Raises:
+            UsageError: one that is out of range.
+        """
+        if min(self.label_weight, self.rgb_weight, self.perceptual_weight, self.prior) < 0:
+            raise UsageError("edit: expected weights of at least 0, found a negative one; choose another")
+        if self.label_weight == 0:
+            raise UsageError("edit: expected a weight of the labels above 0, found 0: nothing would change; choose another")
+        for name, low in (("edited_weight", 1), ("margin_px", 0), ("steps", 2)):
+            if getattr(self, name) < low:
+                raise UsageError(f"edit: {name}: expected at least {low}, found {getattr(self, name)}; choose another")
+
+
+@dataclass(frozen=True, eq=False)
+class Region:
+    """What an edit may change, at the picture's size.
+
+    Attributes:
+        edited: bool [S, S], the pixels that were repainted.
+        inside: bool [S, S], r: where a painted label lies before or after, what was repainted, and a margin round both.
+        labels: the painted labels; where something was only erased, the labels that lost pixels.
+    """
+
+    edited: NDArray[np.bool_]
+    inside: NDArray[np.bool_]
+    labels: tuple[int, ...]
+
+
+def region_of(before: NDArray[np.uint8], after: NDArray[np.uint8], margin_px: int) -> Region:
+    """The region r of an edit (section 5.4: "the union region of the label region before and after the edit").
+
+    Of background there is no such region: it would be everything round the object.
+
+    Args:
+        before, after: uint8 [S, S] of label ids; where `after` is `IGNORE_ID` nothing is asked for.
+
+    Raises:
+        UsageError: nothing was repainted.
+    """
+    edited = (before != after) & (after != IGNORE_ID)
+    if not edited.any():
+        raise UsageError("edited mask: expected some pixels that differ from the subject's own mask, found none; paint something")
+    gained, lost = set(np.unique(after[edited]).tolist()), set(np.unique(before[edited]).tolist())
+    labels = tuple(sorted((gained - {BACKGROUND_ID}) or (lost - {BACKGROUND_ID})))
+    inside = edited | np.isin(before, labels) | np.isin(after, labels)
+    if margin_px:
+        grown = F.max_pool2d(torch.from_numpy(inside)[None, None].float(), 2 * margin_px + 1, stride=1, padding=margin_px)
+        inside = grown[0, 0].numpy() > 0
+    return Region(edited, inside, labels)
+
+
+@dataclass(frozen=True)
+class OtherView:
+    """How much of an edit is seen from another direction.
+
+    Attributes:
+        yaw_deg: turn from the edited view.
+        labels_changed: share of the pixels that show the object, before or after, whose label changed.
+        color_change: mean absolute difference of these pixels' colours, of 255.
+    """
+
+    yaw_deg: float
+    labels_changed: float
+    color_change: float
+
+
+@dataclass(frozen=True)
+class EditScores:
+    """How well an edit went, by the view that was painted.
+
+    Attributes:
+        edited_taken: share of the repainted pixels that show the asked label.
+        agreement_inside: share of r's pixels that show the edited mask's label.
+        agreement_outside: the same outside r.
+        psnr_outside_db: of the image outside r against the view before.
+    """
+
+    edited_taken: float
+    agreement_inside: float
+    agreement_outside: float
+    psnr_outside_db: float
+
+
+@dataclass(frozen=True, eq=False)
+class Edit:
+    """An edited subject.
+
+    Attributes:
+        subject: after the edit; its model is the one of the subject before.
+        before, after: the painted view, before and after.
+        region: see `Region`.
+        losses: of every step.
+        finished: False where it was ended early.
+    """
+
+    subject: Subject
+    before: LabeledView
+    after: LabeledView
+    region: Region
+    scores: EditScores
+    losses: tuple[float, ...]
+    finished: bool
+
+
+@dataclass(frozen=True, eq=False)
+class EditObjective:
+    """The loss above. `before` gives the view before the edit at a stage's size, [1, 3, S, S] or [1, 3, R, R]."""
+
+    settings: EditSettings
+    mask: MaskObjective
+    outside: Tensor
+    before: dict[int, Tensor]
+    perceptual: PerceptualLoss | None
+    goal: Features | None
+    _outside_at: dict[int, Tensor] = field(default_factory=dict)
+
+    def loss(self, seen: SeenView, *, full: bool) -> Tensor:
+        """See `inversion.objectives.Objective`."""
+        image = seen.image() if full else seen.raw_image
+        scores = seen.scores(image) if full else seen.maps().scores
+        loss = self.settings.label_weight * self.mask.of_scores(scores)
+        outside = self._outside(image.shape[-1])
+        apart = (image - self.before[image.shape[-1]]).square().mean(dim=1, keepdim=True) * outside
+        loss = loss + self.settings.rgb_weight * apart.sum(dim=(1, 2, 3)) / outside.sum().clamp_min(1)
+        if full and self.perceptual is not None and self.goal is not None:
+            loss = loss + self.settings.perceptual_weight * self.perceptual(image, self.goal)
+        return loss
+
+    def _outside(self, side_px: int) -> Tensor:
+        """Which pixels of a side lie wholly outside r, [1, 1, side, side] in {0, 1}."""
+        if side_px not in self._outside_at:
+            share = F.interpolate(self.outside, size=(side_px, side_px), mode="area")
+            self._outside_at[side_px] = (share > 0.999).float()
+        return self._outside_at[side_px]
+
+
+def edit_stages(settings: EditSettings, neural_px: int) -> tuple[Stage, ...]:
+    """A coarse stage, then one at full size."""
+    coarse = settings.steps * 2 // 3
+    return (
+        Stage(min(64, neural_px), False, coarse, 1, "w+", 0.05, 0.0),
+        Stage(neural_px, True, settings.steps - coarse, 1, "w+", 0.03, 0.0),
+    )
+
+
+def edit_subject(
+    subject: Subject,
+    camera: Camera,
+    edited_mask: NDArray[np.uint8],
+    settings: EditSettings,
+    *,
+    perceptual: PerceptualLoss | None = None,
+    statistics: WStatistics | None = None,
+    watch: Watch | None = None,
+) -> Edit:
+    """Change a subject so that its labels agree with a repainted mask.
+
+    Args:
+        camera: where the mask was painted from.
+        edited_mask: uint8 [S, S] of label ids, S the generator's image size; `IGNORE_ID` where nothing is asked for.
+        perceptual: needed where the settings weigh it.
+        statistics: of the model, from `w_statistics`; None: measured here.
+        watch: called after every step; False ends the edit with the best so far.
+
+    Raises:
+        UsageError: settings that say nothing useful, a mask of another size or of other labels, one in which nothing was repainted,
+            or a model without a semantic branch.
+    """
+    settings.check()
+    model = subject.model
+    size_px = model.config.image_size
+    if model.branch is None:
+        raise UsageError(f"edit: expected a model with a semantic branch, found none in {model.config.name}; train one first")
+    if edited_mask.shape != (size_px, size_px):
+        raise UsageError(f"edited mask: expected shape {[size_px, size_px]}, found {list(edited_mask.shape)}; resize it first")
+    foreign = sorted({int(value) for value in np.unique(edited_mask)} - {*range(model.branch.config.num_classes), IGNORE_ID})
+    if foreign:
+        raise UsageError(f"edited mask: expected the model's label ids, found {foreign[:5]}; paint with the model's labels")
+    if settings.perceptual_weight > 0 and perceptual is None:
+        raise UsageError("edit: expected the perceptual network's weights, found none; name their file, or leave its weight at 0")
+    before = subject.render(camera)
+    assert before.mask is not None
+    region = region_of(before.mask, edited_mask, settings.margin_px)
+    viewpoint = Viewpoint(model, camera)
+    plan = edit_stages(settings, model.config.rays.neural_resolution)
+    objective = _objective(subject, viewpoint, edited_mask, region, settings, perceptual if settings.perceptual_weight else None, plan)
+    space = _space_about(subject.ws[0], statistics or w_statistics(model, settings.statistics_seed))
+    assert space.home is not None
+    guess = Guess(0.0, space.home, torch.zeros(2, device=model.device))
+    steps, done, go_on, losses = sum(stage.steps for stage in plan), 0, True, list[float]()
+    for stage in plan:
+        if not go_on:
+            break
+
+        def report(step: int, best: Guess, image: Tensor, stage: Stage = stage, before: int = done) -> bool:
+            nonlocal go_on
+            go_on = watch is None or watch(progress_of(stage, before + step, steps, best, image))
+            return go_on
+
+        found, curve = descend(viewpoint, space, objective, [guess], stage, settings.prior, report)
+        guess, done, losses = found[0], done + stage.steps, losses + curve
+    with torch.no_grad():
+        edited = Subject(model, space.ws(guess.code[None]).clone())
+    after = edited.render(camera)
+    return Edit(edited, before, after, region, edit_scores(before, after, edited_mask, region), tuple(losses), go_on)
+
+
+def _space_about(ws: Tensor, statistics: WStatistics) -> WPlusSpace:
+    """w+ about a subject's ws [num_ws, w_dim], which is its home."""
+    plain = WPlusSpace(statistics, len(ws))
+    home = plain.code_of_ws(ws)
+    return WPlusSpace(statistics, len(ws), home, ws - plain.ws(home[None])[0])
+
+
+@torch.no_grad()
+def _objective(
+    subject: Subject,
+    viewpoint: Viewpoint,
+    edited_mask: NDArray[np.uint8],
+    region: Region,
+    settings: EditSettings,
+    perceptual: PerceptualLoss | None,
+    plan: Sequence[Stage],
+) -> EditObjective:
+    model = subject.model
+    assert model.branch is not None
+    place = viewpoint.tensors(torch.zeros(1, 2, device=model.device))
+    before = {}
+    for stage in plan:
+        seen = see(model, subject.ws, *place, stage.side_px)
+        image = seen.image() if stage.full else seen.raw_image
+        before[image.shape[-1]] = image
+    outside = torch.from_numpy(~region.inside).to(model.device)[None, None].float()
+    target = torch.from_numpy(edited_mask).to(model.device).long()
+    pixels = torch.where(torch.from_numpy(region.edited).to(model.device), settings.edited_weight, 1.0)
+    mask = MaskObjective(target, torch.ones(model.branch.config.num_classes, device=model.device), pixels)
+    goal = None if perceptual is None else perceptual.features(before[model.config.image_size], outside)
+    return EditObjective(settings, mask, outside, before, perceptual, goal)
+
+
+def edit_scores(before: LabeledView, after: LabeledView, edited_mask: NDArray[np.uint8], region: Region) -> EditScores:
+    """Scores of an edit by the painted view; pixels of `IGNORE_ID` do not count."""
+    assert after.mask is not None
+    right, asked = after.mask == edited_mask, edited_mask != IGNORE_ID
+    outside = ~region.inside
+    return EditScores(
+        edited_taken=float(right[region.edited].mean()),
+        agreement_inside=_share(right, region.inside & asked),
+        agreement_outside=_share(right, outside & asked),
+        psnr_outside_db=psnr_db(before.rgb[outside], after.rgb[outside]) if outside.any() else float("nan"),
+    )
+
+
+def _share(right: NDArray[np.bool_], where: NDArray[np.bool_]) -> float:
+    return float(right[where].mean()) if where.any() else float("nan")
+
+
+def change_seen(before: LabeledView, after: LabeledView, yaw_deg: float) -> OtherView:
+    """How much two views of one camera differ; `yaw_deg` is only noted."""
+    assert before.mask is not None
+    assert after.mask is not None
+    shown = (before.mask != BACKGROUND_ID) | (after.mask != BACKGROUND_ID)
+    if not shown.any():
+        return OtherView(yaw_deg, 0.0, 0.0)
+    change = np.abs(before.rgb.astype(np.int16) - after.rgb.astype(np.int16))[shown].mean()
+    return OtherView(yaw_deg, float((before.mask != after.mask)[shown].mean()), float(change))
