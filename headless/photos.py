@@ -112,7 +112,7 @@ def read_label_mask(path: Path, size_px: int, fit: Fit, labels: LabelSet) -> NDA
     square = square_of(ids.shape[1], ids.shape[0], fit, str(path))
     nearest = np.array(squared(Image.fromarray(ids), square, size_px, 0, Image.Resampling.NEAREST), np.uint8)
     best, most, share_of_nearest = nearest.copy(), np.full(nearest.shape, -1.0, np.float32), np.zeros(nearest.shape, np.float32)
-    for label in np.union1d(ids, nearest).tolist():
+    for label in np.union1d(ids, 0).tolist():  # background, which lies beside every mask
         where = Image.fromarray((ids == label).astype(np.float32))
         share = np.array(squared(where, square, size_px, float(label == 0), Image.Resampling.BOX), np.float32)
         best[share > most] = label
