@@ -1,7 +1,4 @@
-"""Reading annotated folders: what `sample` wrote, with the masks painted. Everything is checked before anything is computed.
-
-A mask may be a palette image of label ids, an RGB or RGBA image in the label set's colours, or a gray image of label ids.
-"""
+"""Reading annotated folders: what `sample` wrote, with the masks painted. Everything is checked before anything is computed."""
 
 from __future__ import annotations
 
@@ -15,16 +12,15 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from dnerf_core.camera import Camera, cameras_from_json
 from dnerf_core.errors import AnnotationError, UsageError, brief, json_fault
 from dnerf_core.labels import IGNORE_ID, LabelSet
 from headless import options
+from headless.masks import is_painted, read_mask
 from headless.plan import view_name
 from headless.writers.folder import RECORD_FORMAT
 from headless.writers.result_folder import RECORD_NAME, RECORD_VERSION
-from headless.writers.views import PICTURE_ERRORS
 
 Subject = tuple[int, float]
 """Seed and truncation: what a subject is of a given model."""
@@ -138,98 +134,6 @@ def missing_classes(images: Sequence[AnnotatedImage], labels: LabelSet) -> list[
     """Names of the classes, background too, that occur in none of the masks."""
     counts = np.sum([np.bincount(image.mask.ravel(), minlength=256) for image in images], axis=0)
     return [label.name for label in labels.labels if counts[label.id] == 0]
-
-
-def read_mask(path: Path, labels: LabelSet, size_px: int | tuple[int, int], like: str = "image") -> NDArray[np.uint8]:
-    """The label ids uint8 [H, W] of a painted mask.
-
-    Taken are: a palette image whose used colours are labels' (by colour, since editors reorder palettes) or whose palette is
-    the gray ramp (by index); a gray image of ids; RGB; RGBA, where fully transparent is background.
-
-    Args:
-        size_px: the side, or (width, height).
-        like: what of the view has that size, for errors.
-
-    Raises:
-        AnnotationError: a file that cannot be read, of another size or kind, or with an id or colour that is no label's.
-    """
-    mode, pixels, palette = _decoded(path, (size_px, size_px) if isinstance(size_px, int) else size_px, like)
-    if palette is not None:
-        return _ids_from_palette(pixels, palette, labels, path)
-    if mode == "L":
-        return _checked_ids(pixels, labels, path)
-    return _ids_from_rgba(pixels, labels, path)
-
-
-def _decoded(path: Path, size_px: tuple[int, int], like: str) -> tuple[str, NDArray[np.uint8], NDArray[np.uint8] | None]:
-    """Mode, pixels and, of a palette image without transparency, the palette uint8 [256, 3]; other colour images as RGBA."""
-    try:
-        with Image.open(path, formats=("PNG",)) as image:
-            # Before the pixels are read: a small file may claim a very large picture.
-            if image.size != size_px:
-                width, height = image.size
-                raise AnnotationError(
-                    f"{path}: expected a mask of {size_px[0]} x {size_px[1]} px like its {like}, found {width} x {height}; "
-                    "paint it at that size"
-                )
-            image.load()
-            if image.mode == "P" and "transparency" not in image.info:
-                colors = np.array(image.getpalette("RGB"), np.uint8).reshape(-1, 3)[:256]
-                palette = np.zeros((256, 3), np.uint8)
-                palette[: len(colors)] = colors
-                return "P", np.array(image, np.uint8), palette
-            if image.mode == "L":
-                return "L", np.array(image, np.uint8), None
-            if image.mode in ("RGB", "RGBA", "P"):
-                return "RGBA", np.array(image.convert("RGBA"), np.uint8), None
-            mode = image.mode
-    except FileNotFoundError as error:
-        raise AnnotationError(
-            f"{path}: expected a mask, found no file; restore it, or repeat the sample command for an empty one"
-        ) from error
-    except PICTURE_ERRORS as error:
-        raise AnnotationError(f"{path}: expected a PNG image, it cannot be read: {error}; save the mask again") from error
-    raise AnnotationError(
-        f"{path}: expected a palette, RGB, RGBA or 8-bit gray image, found mode {mode}; save it as one of these"
-    )
-
-
-def _ids_from_palette(indices: NDArray[np.uint8], palette: NDArray[np.uint8], labels: LabelSet, path: Path) -> NDArray[np.uint8]:
-    used = np.unique(indices)
-    own = np.array_equal(palette[used], labels.palette()[used])
-    gray_ramp = np.array_equal(palette[used], np.repeat(used[:, None], 3, axis=1))
-    if own or gray_ramp:
-        return _checked_ids(indices.copy(), labels, path)
-    return labels.ids_from_colors(palette[indices], str(path))
-
-
-def _ids_from_rgba(rgba: NDArray[np.uint8], labels: LabelSet, path: Path) -> NDArray[np.uint8]:
-    alpha = rgba[..., 3]
-    halfway = (alpha > 0) & (alpha < 255)
-    if halfway.any():
-        row, column = (int(index) for index in np.argwhere(halfway)[0])
-        raise AnnotationError(
-            f"{path}: expected pixels either painted or transparent, found alpha {alpha[row, column]} at column {column}, "
-            f"row {row}; paint without antialiasing"
-        )
-    rgb = np.where(alpha[..., None] == 0, labels.palette()[0], rgba[..., :3]).astype(np.uint8)
-    return labels.ids_from_colors(rgb, str(path))
-
-
-def _checked_ids(ids: NDArray[np.uint8], labels: LabelSet, path: Path) -> NDArray[np.uint8]:
-    strange = (ids >= labels.num_classes) & (ids != IGNORE_ID)
-    if strange.any():
-        row, column = (int(index) for index in np.argwhere(strange)[0])
-        raise AnnotationError(
-            f"{path}: expected ids 0 to {labels.num_classes - 1} or {IGNORE_ID}, found {ids[row, column]} at column {column}, "
-            f"row {row}; repaint it, or add the label to labels.json"
-        )
-    return ids
-
-
-def is_painted(mask: NDArray[np.uint8]) -> bool:
-    """Whether any part is painted in a mask."""
-    return bool(((mask != 0) & (mask != IGNORE_ID)).any())
 
 
 def _unpainted_kinds(images: Sequence[AnnotatedImage]) -> str:

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from dnerf_core.consistency import line_texture
 from dnerf_core.errors import AnnotationError, UsageError
 from dnerf_core.labels import LabelSet
-from headless.annotations import read_mask
 from headless.folder_consistency import PosedObject, ScoredObject
+from headless.masks import read_mask
 from headless.posed_folder import PosedView
 from headless.writers.texture_sheet import TextureRow, texture_sheet
 

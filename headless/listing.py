@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from dnerf_core.generator.config import CameraConfig
 from dnerf_core.labels import LabelSet
-from headless.annotations import read_mask
 from headless.exports import EXPORTS, Export, index_names
 from headless.formats import Format
+from headless.masks import read_mask
 from headless.plan import PlannedView, ViewPlan, plan_subject
 from headless.reporting import Reporter
 from headless.set_statistics import STATISTICS_NAME, read_statistics, remarks, set_statistics

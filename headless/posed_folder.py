@@ -16,7 +16,7 @@ from dnerf_core.camera import Camera, cameras_from_json
 from dnerf_core.errors import AnnotationError, UsageError
 from dnerf_core.labels import LabelSet
 from dnerf_core.pointcloud.views import DepthView, check_depth
-from headless.annotations import read_mask
+from headless.masks import read_mask
 from headless.writers.folder import CAMERAS_NAME, LABELS_NAME
 from headless.writers.views import read_depth, read_image
 

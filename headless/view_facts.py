@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dnerf_core.labels import LabelSet
-from headless.annotations import read_mask
+from headless.masks import read_mask
 from headless.plan import ViewPlan, view_names
 from headless.reporting import Reporter
 from headless.workers import run_tasks

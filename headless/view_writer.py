@@ -14,8 +14,8 @@ from dnerf_core.generator.config import CameraConfig
 from dnerf_core.labels import LabelSet
 from dnerf_core.made_once import Once
 from dnerf_core.rendering.normals import normals_from_depth
-from headless.annotations import read_mask
 from headless.consistent_views import NO_CHANGES, LabelChanges, RelabelledView
+from headless.masks import read_mask
 from headless.plan import PlannedView, ViewPlan, plan_subject
 from headless.writers.folder import DatasetFolder
 from headless.writers.views import write_depth, write_image, write_mask, write_normals, write_uncertainty

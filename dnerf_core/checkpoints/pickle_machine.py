@@ -267,6 +267,9 @@ _BY_NAME: dict[str, Callable[[PickleMachine], None]] = {
     "SHORT_BINUNICODE": _push(lambda m: m._text(1)),
     "BINUNICODE": _push(lambda m: m._text(4)),
     "BINUNICODE8": _push(lambda m: m._text(8)),
+    # Strings that Python 2 wrote, as the oldest files of weights have them.
+    "SHORT_BINSTRING": _push(lambda m: m._text(1)),
+    "BINSTRING": _push(lambda m: m._text(4)),
     # A view, not a copy: the weights stay in the mapped file until they are wanted.
     "SHORT_BINBYTES": _push(lambda m: m._take(m._unsigned(1))),
     "BINBYTES": _push(lambda m: m._take(m._unsigned(4))),

@@ -188,16 +188,7 @@ class ReleaseBuilder:
         is_plain = len(args) == 6 and type(args[4]) is bool and type(args[5]) is dict and not args[5]
         if not is_plain or type(args[0]) is not StorageRecord:
             raise MalformedPickleError("holds a tensor that is not (storage, offset, shape, stride, requires_grad, no hooks)")
-        storage, offset, shape, stride = args[:4]
-        if type(offset) is not int or not _is_extent(shape) or not _is_extent(stride) or len(shape) != len(stride) or offset < 0:
-            raise MalformedPickleError("holds a tensor whose offset, shape or stride is not made of non-negative integers")
-        count = 1
-        for side in shape:
-            count *= side
-        last = offset + sum((side - 1) * step for side, step in zip(shape, stride, strict=True)) if count else 0
-        if count > storage.count or (count and last >= storage.count):
-            raise MalformedPickleError(f"holds a tensor of {count} values that reaches beyond its storage of {storage.count}")
-        return TensorRecord(storage, offset, shape, stride)
+        return tensor_record(*args[:4])
 
     def _parameter(self, args: tuple[Any, ...]) -> TensorRecord:
         is_plain = len(args) == 3 and type(args[1]) is bool and type(args[2]) is dict and not args[2]
@@ -223,6 +214,23 @@ class ReleaseBuilder:
         return struct.unpack(layout, args[1])[0]
 
 
+def tensor_record(storage: StorageRecord, offset: Any, shape: Any, stride: Any) -> TensorRecord:
+    """A tensor over a storage, once its numbers are known to be such and to stay inside.
+
+    Raises:
+        MalformedPickleError: they are not.
+    """
+    if type(offset) is not int or not _is_extent(shape) or not _is_extent(stride) or len(shape) != len(stride) or offset < 0:
+        raise MalformedPickleError("holds a tensor whose offset, shape or stride is not made of non-negative integers")
+    count = 1
+    for side in shape:
+        count *= side
+    last = offset + sum((side - 1) * step for side, step in zip(shape, stride, strict=True)) if count else 0
+    if count > storage.count or (count and last >= storage.count):
+        raise MalformedPickleError(f"holds a tensor of {count} values that reaches beyond its storage of {storage.count}")
+    return TensorRecord(storage, offset, shape, stride)
+
+
 def _named(target: Any) -> str:
     return target.name if type(target) is _Global else f"a {type(target).__name__}"
 
@@ -231,28 +239,28 @@ def _is_extent(value: Any) -> bool:
     return type(value) is tuple and len(value) <= 8 and all(type(n) is int and 0 <= n < 2**40 for n in value)
 
 
-def map_file(path: Path) -> memoryview:
-    """The bytes of a pickle file, mapped read-only.
+def map_file(path: Path, expected: str, remedy: str) -> memoryview:
+    """The bytes of a file, mapped read-only.
+
+    Args:
+        expected: what the file should be, for errors.
+        remedy: what to do if it is empty, for errors.
 
     Raises:
-        CheckpointError: the file is missing, unreadable, empty, no regular file, or evidently of another format.
+        CheckpointError: the file is missing, unreadable, empty or no regular file.
     """
     try:
         facts = path.stat()
         # Asked before opening: opening a pipe would wait for its writer.
         if not stat.S_ISREG(facts.st_mode):
-            raise CheckpointError(f"{path}: expected an EG3D release (.pkl), found no regular file; check the path")
+            raise CheckpointError(f"{path}: expected {expected}, found no regular file; check the path")
         if facts.st_size == 0:
-            raise CheckpointError(f"{path}: expected an EG3D release (.pkl), found an empty file; download the release again")
+            raise CheckpointError(f"{path}: expected {expected}, found an empty file; {remedy}")
         with path.open("rb") as file:
-            data = memoryview(mmap.mmap(file.fileno(), facts.st_size, access=mmap.ACCESS_READ))
+            return memoryview(mmap.mmap(file.fileno(), facts.st_size, access=mmap.ACCESS_READ))
     except OSError as error:
         reason = error.strerror or str(error)
-        raise CheckpointError(f"{path}: expected an EG3D release (.pkl), cannot read it: {reason}; check the path") from error
-    found = _other_format(data)
-    if found:
-        raise CheckpointError(f"{path}: expected an EG3D release (a pickle of protocol 2 or later), found {found}")
-    return data
+        raise CheckpointError(f"{path}: expected {expected}, cannot read it: {reason}; check the path") from error
 
 
 def _other_format(data: memoryview) -> str | None:
@@ -277,7 +285,10 @@ def read_release_pickle(path: Path) -> Any:
     Raises:
         CheckpointError: the file is no release; the message names what was found. Nothing of the file is executed in any case.
     """
-    data = map_file(path)
+    data = map_file(path, "an EG3D release (.pkl)", "download the release again")
+    found = _other_format(data)
+    if found:
+        raise CheckpointError(f"{path}: expected an EG3D release (a pickle of protocol 2 or later), found {found}")
     machine = PickleMachine(data, ReleaseBuilder())
     try:
         tree = machine.run()

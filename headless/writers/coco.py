@@ -24,7 +24,7 @@ from PIL import Image
 
 from dnerf_core import __version__
 from dnerf_core.labels import IGNORE_ID
-from headless.annotations import read_mask
+from headless.masks import read_mask
 from headless.plan import VIEW_NAME_PATTERN, PlannedView
 from headless.workers import run_tasks
 from headless.writers.files import leftovers, make_folder, remove_files

@@ -43,32 +43,44 @@ def picture_grid(
         labels: names and colours for the legend; None: no legend.
         call_sha256: which call drew it, kept in the PNG as text; see `drawn_by`.
     """
-    width = 2 * _MARGIN + _ROW_LABEL + len(columns) * (TILE_PX + _GAP)
-    font = ImageFont.load_default(size=15)
-    legend = wrap_labels(labels, font, width - 2 * _MARGIN)
-    top = _MARGIN + 2 * _LINE
-    legend_top = top + len(rows) * (TILE_PX + _GAP) + _MARGIN // 2
-    sheet = Image.new("RGB", (width, legend_top + len(legend) * _LINE + _MARGIN), _PAPER)
-    draw = ImageDraw.Draw(sheet)
-    draw.text((_MARGIN, _MARGIN - 4), title, fill=_INK, font=ImageFont.load_default(size=18))
-    left = _MARGIN + _ROW_LABEL
-    for index, name in enumerate(columns):
-        draw.text((left + index * (TILE_PX + _GAP), _MARGIN + _LINE), name, fill=_INK, font=font)
-    for row, (name, pictures) in enumerate(rows):
-        y = top + row * (TILE_PX + _GAP)
-        draw.multiline_text((_MARGIN, y + 8), name, fill=_INK, font=font, spacing=6)
-        for column, picture in enumerate(pictures):
-            # Enlarged pixels stay sharp, so that a single wrong one can be seen.
-            enlarged = max(picture.shape[:2]) < TILE_PX
-            method = Image.Resampling.NEAREST if enlarged else Image.Resampling.LANCZOS
-            sheet.paste(Image.fromarray(picture).resize((TILE_PX, TILE_PX), method), (left + column * (TILE_PX + _GAP), y))
-    draw_labels(draw, legend_top, legend, font)
     text = PngInfo()
     if call_sha256 is not None:
         text.add_text(_CALL_KEY, call_sha256)
     buffer = io.BytesIO()
-    sheet.save(buffer, format="PNG", pnginfo=text)
+    drawn_grid(title, columns, rows, labels).save(buffer, format="PNG", pnginfo=text)
     return buffer.getvalue()
+
+
+def drawn_grid(
+    title: str,
+    columns: Sequence[str],
+    rows: Sequence[tuple[str, Sequence[npt.NDArray[np.uint8]]]],
+    labels: LabelSet | None,
+    tile_px: int = TILE_PX,
+) -> Image.Image:
+    """The picture of `picture_grid`, each of its pictures at `tile_px` a side."""
+    large = ImageFont.load_default(size=18)
+    width = 2 * _MARGIN + max(int(large.getlength(title)) + 1, _ROW_LABEL + len(columns) * (tile_px + _GAP))
+    font = ImageFont.load_default(size=15)
+    legend = wrap_labels(labels, font, width - 2 * _MARGIN)
+    top = _MARGIN + 2 * _LINE
+    legend_top = top + len(rows) * (tile_px + _GAP) + _MARGIN // 2
+    sheet = Image.new("RGB", (width, legend_top + len(legend) * _LINE + _MARGIN), _PAPER)
+    draw = ImageDraw.Draw(sheet)
+    draw.text((_MARGIN, _MARGIN - 4), title, fill=_INK, font=large)
+    left = _MARGIN + _ROW_LABEL
+    for index, name in enumerate(columns):
+        draw.text((left + index * (tile_px + _GAP), _MARGIN + _LINE), name, fill=_INK, font=font)
+    for row, (name, pictures) in enumerate(rows):
+        y = top + row * (tile_px + _GAP)
+        draw.multiline_text((_MARGIN, y + 8), name, fill=_INK, font=font, spacing=6)
+        for column, picture in enumerate(pictures):
+            # Enlarged pixels stay sharp, so that a single wrong one can be seen.
+            enlarged = max(picture.shape[:2]) < tile_px
+            method = Image.Resampling.NEAREST if enlarged else Image.Resampling.LANCZOS
+            sheet.paste(Image.fromarray(picture).resize((tile_px, tile_px), method), (left + column * (tile_px + _GAP), y))
+    draw_labels(draw, legend_top, legend, font)
+    return sheet
 
 
 def drawn_by(path: Path) -> str | None:

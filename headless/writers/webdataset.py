@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from dnerf_core.errors import OutputError, brief
-from headless.annotations import read_mask
+from headless.masks import read_mask
 from headless.plan import PlannedView, plan_subject
 from headless.workers import run_tasks
 from headless.writers.files import leftovers, make_folder, output_error, remove_files

@@ -12,7 +12,7 @@ from PIL import Image
 from dnerf_core.errors import AnnotationError, OutputError
 from dnerf_core.labels import SHAPENET_CAR_LABELS as LABELS
 from dnerf_core.labels import LabelSet
-from headless.annotations import read_mask
+from headless.masks import read_mask
 
 bpy: Any = pytest.importorskip("bpy", reason="Blender is not installed as a Python module (pip install bpy)")
 
