@@ -2,12 +2,14 @@
 
     L(w; r) = l1 L_label(G_semantic(w); M_edit) + l2 L_rgb(~r * G_rgb(w); ~r * I) + l3 L_vgg(~r * G_rgb(w); ~r * I)
 
-M_edit is the repainted mask, I the view before the edit, r the region of the labels that were painted, before and after, and ~r all
-else. L_label is the cross-entropy, L_rgb the mean squared error over ~r. We move w+ from where the subject is, and keep it near.
+M_edit is the repainted mask, I the view before the edit, r the region of the edited labels, before and after, and ~r all else. L_label is
+the cross-entropy, L_rgb the mean squared error. We move w+ from where the subject is, and keep it near. Where r holds pixels far from
+what was repainted, L_rgb counts them with a small weight, too: with the paper's loss a car whose roof is lowered loses its paint.
 """
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -38,6 +40,7 @@ class EditSettings:
 
     Attributes:
         label_weight, rgb_weight, perceptual_weight: the loss's l1, l2 and l3; the last one needs a network.
+        keep_inside: L_rgb's weight of r's pixels that lie further than `margin_px` from what was repainted; 0: the paper's loss.
         edited_weight: how much more a repainted pixel counts than another one in L_label: there are few of them.
         prior: weight of the distance from the subject as it was, in standard deviations of w.
         margin_px: how far r reaches beyond its labels, pixels of the full picture.
@@ -48,10 +51,11 @@ class EditSettings:
     label_weight: float = 1.0
     rgb_weight: float = 10.0
     perceptual_weight: float = 0.0
+    keep_inside: float = 0.5
     edited_weight: float = 10.0
     prior: float = 3e-3
     margin_px: int = 4
-    steps: int = 120
+    steps: int = 80
     statistics_seed: int = 0
 
     def check(self) -> None:
@@ -60,7 +64,7 @@ class EditSettings:
         Raises:
             UsageError: one that is out of range.
         """
-        if min(self.label_weight, self.rgb_weight, self.perceptual_weight, self.prior) < 0:
+        if min(self.label_weight, self.rgb_weight, self.perceptual_weight, self.keep_inside, self.prior) < 0:
             raise UsageError("edit: expected weights of at least 0, found a negative one; choose another")
         if self.label_weight == 0:
             raise UsageError("edit: expected a weight of the labels above 0, found 0: nothing would change; choose another")
@@ -75,19 +79,19 @@ class Region:
 
     Attributes:
         edited: bool [S, S], the pixels that were repainted.
-        inside: bool [S, S], r: where a painted label lies before or after, what was repainted, and a margin round both.
-        labels: the painted labels; where something was only erased, the labels that lost pixels.
+        near: bool [S, S], these and a margin round them.
+        inside: bool [S, S], r: where an edited label lies before or after, and what is near.
+        labels: the edited labels.
     """
 
     edited: NDArray[np.bool_]
+    near: NDArray[np.bool_]
     inside: NDArray[np.bool_]
     labels: tuple[int, ...]
 
 
 def region_of(before: NDArray[np.uint8], after: NDArray[np.uint8], margin_px: int) -> Region:
     """The region r of an edit (section 5.4: "the union region of the label region before and after the edit").
-
-    Of background there is no such region: it would be everything round the object.
 
     Args:
         before, after: uint8 [S, S] of label ids; where `after` is `IGNORE_ID` nothing is asked for.
@@ -98,13 +102,31 @@ def region_of(before: NDArray[np.uint8], after: NDArray[np.uint8], margin_px: in
     edited = (before != after) & (after != IGNORE_ID)
     if not edited.any():
         raise UsageError("edited mask: expected some pixels that differ from the subject's own mask, found none; paint something")
-    gained, lost = set(np.unique(after[edited]).tolist()), set(np.unique(before[edited]).tolist())
-    labels = tuple(sorted((gained - {BACKGROUND_ID}) or (lost - {BACKGROUND_ID})))
-    inside = edited | np.isin(before, labels) | np.isin(after, labels)
-    if margin_px:
-        grown = F.max_pool2d(torch.from_numpy(inside)[None, None].float(), 2 * margin_px + 1, stride=1, padding=margin_px)
-        inside = grown[0, 0].numpy() > 0
-    return Region(edited, inside, labels)
+    labels = edited_labels(before, after, edited)
+    near = _grown(edited, margin_px)
+    return Region(edited, near, near | np.isin(before, labels) | np.isin(after, labels), labels)
+
+
+def edited_labels(before: NDArray[np.uint8], after: NDArray[np.uint8], edited: NDArray[np.bool_]) -> tuple[int, ...]:
+    """Which labels an edit is about: of all sets that each repainted pixel has its old or its new label of, the one that covers least.
+
+    A hood drawn longer over the body is about the hood, not about the body. Background, which is everything round the object, is in
+    no such set.
+    """
+    changes = {tuple(pair) for pair in np.unique(np.stack([before[edited], after[edited]], axis=1), axis=0).tolist()}
+    parts = sorted({label for pair in changes for label in pair} - {BACKGROUND_ID})
+    area = {label: int(((before == label) | (after == label)).sum()) for label in parts}
+    sets = (chosen for size in range(1, len(parts) + 1) for chosen in itertools.combinations(parts, size))
+    able = [chosen for chosen in sets if all(set(pair) & set(chosen) for pair in changes)]
+    return min(able, key=lambda chosen: sum(area[label] for label in chosen))
+
+
+def _grown(where: NDArray[np.bool_], margin_px: int) -> NDArray[np.bool_]:
+    """True also up to `margin_px` beside and above, pixels."""
+    if not margin_px:
+        return where
+    image = torch.from_numpy(where)[None, None].float()
+    return F.max_pool2d(image, 2 * margin_px + 1, stride=1, padding=margin_px)[0, 0].numpy() > 0
 
 
 @dataclass(frozen=True)
@@ -131,12 +153,14 @@ class EditScores:
         agreement_inside: share of r's pixels that show the edited mask's label.
         agreement_outside: the same outside r.
         psnr_outside_db: of the image outside r against the view before.
+        psnr_kept_db: the same over the object's pixels that are not near what was repainted, in r or not: whether it kept its texture.
     """
 
     edited_taken: float
     agreement_inside: float
     agreement_outside: float
     psnr_outside_db: float
+    psnr_kept_db: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -162,34 +186,40 @@ class Edit:
 
 @dataclass(frozen=True, eq=False)
 class EditObjective:
-    """The loss above. `before` gives the view before the edit at a stage's size, [1, 3, S, S] or [1, 3, R, R]."""
+    """The loss above.
+
+    Attributes:
+        kept: [1, 1, S, S], L_rgb's weight of each pixel.
+        before: the view before the edit by its side, [1, 3, S, S] or [1, 3, R, R].
+    """
 
     settings: EditSettings
     mask: MaskObjective
-    outside: Tensor
+    kept: Tensor
     before: dict[int, Tensor]
     perceptual: PerceptualLoss | None
     goal: Features | None
-    _outside_at: dict[int, Tensor] = field(default_factory=dict)
+    _kept_at: dict[int, Tensor] = field(default_factory=dict)
 
     def loss(self, seen: SeenView, *, full: bool) -> Tensor:
         """See `inversion.objectives.Objective`."""
         image = seen.image() if full else seen.raw_image
         scores = seen.scores(image) if full else seen.maps().scores
         loss = self.settings.label_weight * self.mask.of_scores(scores)
-        outside = self._outside(image.shape[-1])
-        apart = (image - self.before[image.shape[-1]]).square().mean(dim=1, keepdim=True) * outside
-        loss = loss + self.settings.rgb_weight * apart.sum(dim=(1, 2, 3)) / outside.sum().clamp_min(1)
+        kept = self._kept(image.shape[-1])
+        apart = (image - self.before[image.shape[-1]]).square().mean(dim=1, keepdim=True) * kept
+        loss = loss + self.settings.rgb_weight * apart.sum(dim=(1, 2, 3)) / kept.sum().clamp_min(1)
         if full and self.perceptual is not None and self.goal is not None:
             loss = loss + self.settings.perceptual_weight * self.perceptual(image, self.goal)
         return loss
 
-    def _outside(self, side_px: int) -> Tensor:
-        """Which pixels of a side lie wholly outside r, [1, 1, side, side] in {0, 1}."""
-        if side_px not in self._outside_at:
-            share = F.interpolate(self.outside, size=(side_px, side_px), mode="area")
-            self._outside_at[side_px] = (share > 0.999).float()
-        return self._outside_at[side_px]
+    def _kept(self, side_px: int) -> Tensor:
+        """Weights at a side, [1, 1, side, side]: a pixel counts as the one within it that counts least."""
+        if side_px not in self._kept_at:
+            step = self.kept.shape[-1] // side_px
+            least = -F.max_pool2d(-self.kept, step) if step > 1 else self.kept
+            self._kept_at[side_px] = F.interpolate(least, size=(side_px, side_px), mode="nearest")
+        return self._kept_at[side_px]
 
 
 def edit_stages(settings: EditSettings, neural_px: int) -> tuple[Stage, ...]:
@@ -241,7 +271,9 @@ def edit_subject(
     region = region_of(before.mask, edited_mask, settings.margin_px)
     viewpoint = Viewpoint(model, camera)
     plan = edit_stages(settings, model.config.rays.neural_resolution)
-    objective = _objective(subject, viewpoint, edited_mask, region, settings, perceptual if settings.perceptual_weight else None, plan)
+    objective = _objective(
+        subject, viewpoint, edited_mask, region, settings, perceptual if settings.perceptual_weight else None, plan
+    )
     space = _space_about(subject.ws[0], statistics or w_statistics(model, settings.statistics_seed))
     assert space.home is not None
     guess = Guess(0.0, space.home, torch.zeros(2, device=model.device))
@@ -288,16 +320,18 @@ def _objective(
         seen = see(model, subject.ws, *place, stage.side_px)
         image = seen.image() if stage.full else seen.raw_image
         before[image.shape[-1]] = image
-    outside = torch.from_numpy(~region.inside).to(model.device)[None, None].float()
+    shares = np.where(region.near, 0.0, np.where(region.inside, settings.keep_inside, 1.0)).astype(np.float32)
+    kept, outside = (torch.from_numpy(a).to(model.device)[None, None] for a in (shares, (~region.inside).astype(np.float32)))
     target = torch.from_numpy(edited_mask).to(model.device).long()
     pixels = torch.where(torch.from_numpy(region.edited).to(model.device), settings.edited_weight, 1.0)
     mask = MaskObjective(target, torch.ones(model.branch.config.num_classes, device=model.device), pixels)
     goal = None if perceptual is None else perceptual.features(before[model.config.image_size], outside)
-    return EditObjective(settings, mask, outside, before, perceptual, goal)
+    return EditObjective(settings, mask, kept, before, perceptual, goal)
 
 
 def edit_scores(before: LabeledView, after: LabeledView, edited_mask: NDArray[np.uint8], region: Region) -> EditScores:
     """Scores of an edit by the painted view; pixels of `IGNORE_ID` do not count."""
+    assert before.mask is not None
     assert after.mask is not None
     right, asked = after.mask == edited_mask, edited_mask != IGNORE_ID
     outside = ~region.inside
@@ -305,12 +339,17 @@ def edit_scores(before: LabeledView, after: LabeledView, edited_mask: NDArray[np
         edited_taken=float(right[region.edited].mean()),
         agreement_inside=_share(right, region.inside & asked),
         agreement_outside=_share(right, outside & asked),
-        psnr_outside_db=psnr_db(before.rgb[outside], after.rgb[outside]) if outside.any() else float("nan"),
+        psnr_outside_db=_psnr_where(before, after, outside),
+        psnr_kept_db=_psnr_where(before, after, (before.mask != BACKGROUND_ID) & ~region.near),
     )
 
 
 def _share(right: NDArray[np.bool_], where: NDArray[np.bool_]) -> float:
     return float(right[where].mean()) if where.any() else float("nan")
+
+
+def _psnr_where(before: LabeledView, after: LabeledView, where: NDArray[np.bool_]) -> float:
+    return psnr_db(before.rgb[where], after.rgb[where]) if where.any() else float("nan")
 
 
 def change_seen(before: LabeledView, after: LabeledView, yaw_deg: float) -> OtherView:

@@ -75,7 +75,10 @@ class Viewpoint:
         """cam2world [B, 4, 4] and intrinsics [1, 3, 3] of angles [B, 2]."""
         if self.camera is None:
             return sphere_cam2world(angles_rad, self.model.config.cameras), intrinsics_of(self.model)
-        fixed = (torch.tensor(a, dtype=torch.float32, device=angles_rad.device) for a in (self.camera.cam2world, self.camera.intrinsics))
+        fixed = (
+            torch.tensor(a, dtype=torch.float32, device=angles_rad.device)
+            for a in (self.camera.cam2world, self.camera.intrinsics)
+        )
         cam2world, intrinsics = fixed
         return cam2world.expand(len(angles_rad), -1, -1), intrinsics[None]
 

@@ -99,7 +99,9 @@ def invert_picture(
     distance = None
     if settings.perceptual > 0:
         if perceptual is None:
-            raise UsageError("perceptual loss: expected its network's weights, found none; name their file, or leave its weight at 0")
+            raise UsageError(
+                "perceptual loss: expected its network's weights, found none; name their file, or leave its weight at 0"
+            )
         distance = _distance_to(perceptual, target)
     objective = PictureObjective(target, distance, settings.perceptual)
     run = _Run(model, settings, objective, Viewpoint(model, camera), statistics or w_statistics(model, settings.seed), watch)
@@ -143,7 +145,9 @@ def invert_mask(
     classes = model.branch.config.num_classes
     foreign = sorted({int(value) for value in np.unique(mask)} - {*range(classes), IGNORE_ID})
     if foreign:
-        raise UsageError(f"mask: expected label ids 0 to {classes - 1} or {IGNORE_ID}, found {foreign[:5]}; paint with the model's labels")
+        raise UsageError(
+            f"mask: expected label ids 0 to {classes - 1} or {IGNORE_ID}, found {foreign[:5]}; paint with the model's labels"
+        )
     if not ((mask != 0) & (mask != IGNORE_ID)).any():
         raise UsageError("mask: expected some part, found only background; paint the object first")
     target = torch.from_numpy(mask).to(model.device).long()

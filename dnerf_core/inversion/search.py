@@ -46,5 +46,7 @@ def best_starts(
 
 def _directions(yaw_deg: tuple[float, float], pitch_deg: tuple[float, float]) -> list[tuple[float, float]]:
     """(yaw, pitch) in radians."""
-    yaws, pitches = (np.linspace(*span, 1 + math.ceil(abs(span[1] - span[0]) / SEARCH_YAW_STEP_DEG)) for span in (yaw_deg, pitch_deg))
+    yaws, pitches = (
+        np.linspace(*span, 1 + math.ceil(abs(span[1] - span[0]) / SEARCH_YAW_STEP_DEG)) for span in (yaw_deg, pitch_deg)
+    )
     return [(math.radians(yaw), math.radians(pitch)) for pitch in pitches for yaw in yaws]
