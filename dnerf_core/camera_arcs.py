@@ -72,6 +72,25 @@ def sphere_pose(
     return look_at(position, target, up)
 
 
+def sphere_angles(position: ArrayLike, *, world_up: WorldUp = "y") -> tuple[float, float, float]:
+    """(yaw_rad, pitch_rad, radius) of a camera position (world frame) on the sphere round the world origin; undoes `sphere_pose`.
+
+    Yaw is in (-pi, pi], and 0 on the axis, where every yaw is the same place.
+
+    Raises:
+        UsageError: a position that is not finite, or the origin, which has no direction.
+    """
+    checked_world_up(world_up)
+    place = finite_array(position, (3,), "position")
+    if world_up == "z":
+        place = ENGINE_TO_BLENDER[:3, :3].T @ place
+    x, y, z = place.tolist()
+    radius = math.hypot(x, y, z)
+    if radius == 0.0:
+        raise UsageError("position: expected a place off the world origin, found the origin; it has no yaw and pitch")
+    return (math.atan2(x, z) if math.hypot(x, z) > 0.0 else 0.0), math.asin(max(-1.0, min(1.0, y / radius))), radius
+
+
 def arc_angles(
     yaw_deg: AngleRange, pitch_deg: AngleRange, *, count: int, mode: ArcMode = "even", rng: np.random.Generator | None = None
 ) -> Float64Array:

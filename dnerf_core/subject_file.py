@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,10 +15,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dnerf_core.camera import Camera
-from dnerf_core.checkpoints.model_file import write_tensors
+from dnerf_core.camera import Camera, WorldUp
+from dnerf_core.checkpoints.expected_shapes import Shape, expected_shapes, is_filter
+from dnerf_core.checkpoints.generator_hash import generator_sha256
+from dnerf_core.checkpoints.model_file import read_header, write_tensors
 from dnerf_core.checkpoints.safetensors_layout import SUBJECT, TensorInfo, checked_fields, parsed_json, read_layout, stored_values
 from dnerf_core.errors import CheckpointError, UsageError, brief
+from dnerf_core.generator.config import GeneratorConfig
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -35,7 +38,7 @@ MOST_TEXT = 2**20
 
 _WS = "subject.ws"
 _TUNED = "generator."
-_FIELDS = {"format_version", "generator_name", "generator_sha256", "camera", "made"}
+_FIELDS = {"format_version", "generator_name", "generator_sha256", "world_up", "camera", "made"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,6 +52,7 @@ class SubjectRecord:
         generator_sha256: which generator it is a subject of, see `generator_hash`.
         generator_name: its name, for people.
         made: plain JSON: how it was made, such as "kind" (image, mask or edit), source file name, settings, scores.
+        world_up: the world axis that points up for the generator.
     """
 
     ws: Tensor
@@ -57,6 +61,7 @@ class SubjectRecord:
     generator_sha256: str
     generator_name: str
     made: dict[str, Any]
+    world_up: WorldUp
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,6 +79,7 @@ class SubjectHeader:
     generator_sha256: str
     generator_name: str
     made: dict[str, Any]
+    world_up: WorldUp
     num_ws: int
     w_dim: int
     tensors: dict[str, TensorInfo]
@@ -103,11 +109,23 @@ def read_subject_header(path: str | Path) -> SubjectHeader:
         generator_sha256=fields["generator_sha256"],
         generator_name=fields["generator_name"],
         made=fields["made"],
+        world_up=fields["world_up"],
         num_ws=num_ws,
         w_dim=w_dim,
         tensors=layout.tensors,
         data_start=layout.data_start,
     )
+
+
+def read_subject_values(header: SubjectHeader) -> tuple[NDArray[np.float32], dict[str, NDArray[np.float32]]]:
+    """ws [num_ws, w_dim] of a subject file, and its tuned tensors by the names of the generator's state; without torch.
+
+    Raises:
+        CheckpointError: a value that is not finite.
+    """
+    values = dict(_values(header))
+    ws = values.pop(_WS)
+    return ws, {name.removeprefix(_TUNED): array for name, array in sorted(values.items())}
 
 
 def read_subject_file(path: str | Path) -> SubjectRecord:
@@ -119,14 +137,11 @@ def read_subject_file(path: str | Path) -> SubjectRecord:
     import torch
 
     header = read_subject_header(path)
-    try:
-        with header.path.open("rb") as file:
-            values = dict(stored_values(file, header.path, header.tensors, header.data_start, SUBJECT.damaged))
-    except OSError as error:
-        raise CheckpointError(f"{path}: expected a subject file, cannot read it: {error.strerror}; check the path") from error
-    ws = torch.from_numpy(values.pop(_WS))
-    tuned = {name.removeprefix(_TUNED): torch.from_numpy(array) for name, array in sorted(values.items())}
-    return SubjectRecord(ws, header.camera, tuned, header.generator_sha256, header.generator_name, header.made)
+    ws, arrays = read_subject_values(header)
+    tuned = {name: torch.from_numpy(array) for name, array in arrays.items()}
+    return SubjectRecord(
+        torch.from_numpy(ws), header.camera, tuned, header.generator_sha256, header.generator_name, header.made, header.world_up
+    )
 
 
 def write_subject_file(path: str | Path, record: SubjectRecord) -> None:
@@ -146,6 +161,7 @@ def write_subject_file(path: str | Path, record: SubjectRecord) -> None:
         "format_version": FORMAT_VERSION,
         "generator_name": record.generator_name,
         "generator_sha256": record.generator_sha256,
+        "world_up": record.world_up,
         "camera": None if record.camera is None else record.camera.to_json(),
         "made": record.made,
     }
@@ -181,13 +197,18 @@ def record_of(
     """
     flat = ws.detach().float().cpu().reshape(ws.shape[-2:]) if ws.ndim == 3 and len(ws) == 1 else ws.detach().float().cpu()
     kept = {name: tensor.detach().float().cpu() for name, tensor in (tuned or {}).items()}
-    record = SubjectRecord(flat, camera, kept, model.generator_sha256, model.config.name, dict(made))
-    _check_fit(model, record, "pass what this model makes")
+    record = SubjectRecord(
+        flat, camera, kept, model.generator_sha256, model.config.name, dict(made), model.config.cameras.world_up
+    )
+    _check_fit(_shapes(record), model.config, "subject", "pass what this model makes")
     return record
 
 
-def open_subject(model: Model, record: SubjectRecord) -> Subject:
+def open_subject(model: Model, record: SubjectRecord, where: str = "subject") -> Subject:
     """The subject of a record, on the model's device. What was tuned stands in a generator of its own; all else is the model's.
+
+    Args:
+        where: how a message begins, such as the file's path.
 
     Raises:
         CheckpointError: the record is of another generator, or damaged.
@@ -195,34 +216,60 @@ def open_subject(model: Model, record: SubjectRecord) -> Subject:
     from dnerf_core.subject import Subject
 
     if record.generator_sha256 != model.generator_sha256:
-        raise other_generator("subject", record, model.header.path, model.config.name, model.generator_sha256)
-    _check_fit(model, record, SUBJECT.damaged)
+        raise _other_generator(where, record, model.config.name, model.header.path, model.generator_sha256)
+    _check_fit(_shapes(record), model.config, where, SUBJECT.damaged)
     tuned = model.with_generator_tensors(record.tuned) if record.tuned else model
     return Subject(tuned, record.ws[None].to(model.device))
 
 
-def other_generator(
-    where: str, record: SubjectRecord | SubjectHeader, model_path: Path, model_name: str, found: str
+def check_subject_file(path: str | Path, model_path: Path) -> SubjectHeader:
+    """Make sure that a model file takes a subject file, every value looked at, without torch.
+
+    Raises:
+        CheckpointError: either cannot be used, or the subject is of another generator.
+    """
+    header = read_subject_header(path)
+    model = read_header(model_path)
+    found = generator_sha256(model_path)
+    if header.generator_sha256 != found:
+        raise _other_generator(str(path), header, model.generator_config.name, model_path, found)
+    _check_fit({name: info.shape for name, info in header.tensors.items()}, model.generator_config, str(path), SUBJECT.damaged)
+    for _ in _values(header):
+        pass
+    return header
+
+
+def _values(header: SubjectHeader) -> Iterator[tuple[str, NDArray[np.float32]]]:
+    try:
+        with header.path.open("rb") as file:
+            yield from stored_values(file, header.path, header.tensors, header.data_start, SUBJECT.damaged)
+    except OSError as error:
+        raise CheckpointError(
+            f"{header.path}: expected a subject file, cannot read it: {error.strerror}; check the path"
+        ) from error
+
+
+def _other_generator(
+    where: str, record: SubjectRecord | SubjectHeader, model_name: str, model_path: Path, found: str
 ) -> CheckpointError:
-    """What is told where a subject is opened with a model of another generator, whose hash is `found`."""
     return CheckpointError(
         f"{where}: expected the generator that it is a subject of, {brief(record.generator_name)} "
         f"({record.generator_sha256[:12]}), found {model_name} ({found[:12]}) in {model_path}; name the right one with --model"
     )
 
 
-def _check_fit(model: Model, record: SubjectRecord, remedy: str) -> None:
-    """Refuse latents and tensors of another shape than the generator's."""
-    expected = (model.config.backbone.num_ws, model.config.mapping.w_dim)
-    if tuple(record.ws.shape) != expected:
-        raise CheckpointError(f"subject: ws: expected {list(expected)}, found {list(record.ws.shape)}; {remedy}")
-    own = model.generator.state_dict()
-    for name, tensor in record.tuned.items():
-        shape = list(own[name].shape) if name in own else None
-        if shape != list(tensor.shape):
-            raise CheckpointError(
-                f"subject: tuned tensor {brief(name)}: expected shape {shape}, found {list(tensor.shape)}; {remedy}"
-            )
+def _shapes(record: SubjectRecord) -> dict[str, Shape]:
+    return {_WS: tuple(record.ws.shape)} | {_TUNED + name: tuple(tensor.shape) for name, tensor in record.tuned.items()}
+
+
+def _check_fit(shapes: Mapping[str, Shape], config: GeneratorConfig, where: str, remedy: str) -> None:
+    """Refuse tensors, by their full names, of other shapes than the generator's."""
+    own = {_TUNED + name: shape for name, shape in expected_shapes(config).items() if not is_filter(name)}
+    own[_WS] = (config.backbone.num_ws, config.mapping.w_dim)
+    for name, shape in shapes.items():
+        if own.get(name) != shape:
+            expected = list(own[name]) if name in own else "no such tensor"
+            raise CheckpointError(f"{where}: {brief(name)}: expected {expected}, found {list(shape)}; {remedy}")
 
 
 def _checked_header(fields: Mapping[str, Any], where: str, remedy: str = SUBJECT.damaged) -> Camera | None:
@@ -232,6 +279,8 @@ def _checked_header(fields: Mapping[str, Any], where: str, remedy: str = SUBJECT
     sha256 = fields["generator_sha256"]
     if not isinstance(sha256, str) or re.fullmatch(r"[0-9a-f]{64}", sha256) is None:
         raise CheckpointError(f"{where}: generator_sha256: expected 64 hexadecimal digits, found {brief(sha256)}; {remedy}")
+    if fields["world_up"] not in ("y", "z"):
+        raise CheckpointError(f"{where}: world_up: expected 'y' or 'z', found {brief(fields['world_up'])}; {remedy}")
     if not isinstance(fields["made"], dict):
         raise CheckpointError(f"{where}: made: expected an object, found {brief(fields['made'])}; {remedy}")
     try:

@@ -22,12 +22,10 @@ from dnerf_core.errors import AnnotationError, UsageError, brief, json_fault
 from dnerf_core.labels import IGNORE_ID, LabelSet
 from headless import options
 from headless.plan import view_name
+from headless.subject_files import SubjectFile, SubjectKey, recorded_files
 from headless.writers.folder import RECORD_FORMAT
 from headless.writers.result_folder import RECORD_NAME, RECORD_VERSION
 from headless.writers.views import PICTURE_ERRORS
-
-Subject = tuple[int, float]
-"""Seed and truncation: what a subject is of a given model."""
 
 _PICTURES = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp"}
 _MAX_CAMERA_DISTANCE = 1e6
@@ -50,7 +48,7 @@ class AnnotatedImage:
     """
 
     name: str
-    subject: Subject
+    subject: SubjectKey
     view: int
     camera: Camera
     mask: NDArray[np.uint8]
@@ -64,7 +62,7 @@ class Annotations:
     Attributes:
         folders: where they were read from.
         model: the model that the folders name, an embedded model's name or an absolute path.
-        generator_sha256: its generator, see `headless.models.generator_sha256`.
+        generator_sha256: its generator, see `dnerf_core.checkpoints.generator_hash`.
         labels: what the ids mean.
         images: views in the order of the folders, seeds and view numbers.
         skipped: masks left out since nothing is painted in them.
@@ -78,7 +76,7 @@ class Annotations:
     skipped: int
 
     @property
-    def subjects(self) -> tuple[Subject, ...]:
+    def subjects(self) -> tuple[SubjectKey, ...]:
         """Every subject once, in the order of its first view."""
         return tuple(dict.fromkeys(image.subject for image in self.images))
 
@@ -86,7 +84,7 @@ class Annotations:
         """A hash of all that a training reads of the folders."""
         digest = hashlib.sha256(json.dumps([self.generator_sha256, self.labels.to_json()]).encode())
         for image in self.images:
-            digest.update(json.dumps([image.subject, image.camera.to_json()]).encode())
+            digest.update(json.dumps([image.subject.identity, image.camera.to_json()]).encode())
             digest.update(image.mask.tobytes())
         return digest.hexdigest()
 
@@ -100,6 +98,7 @@ def read_annotations(folders: Sequence[Path], *, skip_unpainted: bool = False) -
     Raises:
         UsageError: a folder named twice.
         AnnotationError: a folder or file that cannot be used as it is; the message names it.
+        CheckpointError: a subject file that is gone or another one by now.
     """
     if len({folder.resolve() for folder in folders}) < len(folders):
         raise UsageError("annotated folders: expected each one once, found one twice; name it once")
@@ -117,6 +116,8 @@ def read_annotations(folders: Sequence[Path], *, skip_unpainted: bool = False) -
                 f"({', '.join(first.labels.names)}), found {', '.join(part.labels.names)} or other colours; use one label set"
             )
     images = [image for part in parts for image in part.images]
+    for file in {image.subject.file for image in images if image.subject.file is not None}:
+        file.check()
     painted = [image for image in images if is_painted(image.mask)]
     if not painted:
         raise AnnotationError(
@@ -271,7 +272,7 @@ def read_folder(folder: Path) -> Annotations:
     for name, (seed, view) in expected.items():
         path = masks / f"{name}.png"
         mask = read_mask(path, labels, plan.size_px)
-        images.append(AnnotatedImage(name, (seed, plan.truncation), view, cameras[name], mask, path))
+        images.append(AnnotatedImage(name, plan.subject(seed), view, cameras[name], mask, path))
     return Annotations((folder,), plan.model, plan.generator_sha256, labels, tuple(images), 0)
 
 
@@ -300,6 +301,11 @@ class _Plan:
     views: int
     truncation: float
     size_px: int
+    files: tuple[SubjectFile, ...]
+
+    def subject(self, seed: int) -> SubjectKey:
+        """The subject of this number."""
+        return SubjectKey(seed, self.truncation, self.files[seed] if self.files else None)
 
 
 def _read_plan(folder: Path) -> _Plan:
@@ -354,7 +360,10 @@ def _read_plan(folder: Path) -> _Plan:
             "restore the file"
         )
     truncation = float(plan["truncation"])
-    return _Plan(plan["model"], plan["generator_sha256"], seeds, plan["views"], truncation, plan["resolution_px"])
+    files = recorded_files(plan, len(seeds), f"{path}: plan")
+    if files and (seeds != tuple(range(len(files))) or truncation != 1.0):
+        raise AnnotationError(f"{path}: plan: seeds: expected the numbers of the subject files, found others; restore the file")
+    return _Plan(plan["model"], plan["generator_sha256"], seeds, plan["views"], truncation, plan["resolution_px"], files)
 
 
 def _same_names(what: str, expected: Sequence[str], found: Sequence[str], remedy: str) -> None:

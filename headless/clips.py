@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +11,11 @@ from numpy.typing import NDArray
 from dnerf_core.camera import Camera, arc_cameras, orbit_cameras
 from dnerf_core.generator.config import CameraConfig
 from headless.plan import plan_json
+from headless.subject_files import SubjectFile, subject_key
+
+if TYPE_CHECKING:
+    from dnerf_core.model import Model
+    from dnerf_core.subject import Subject
 
 T = TypeVar("T", bound=np.generic)
 PathKind = Literal["arc", "orbit", "file"]
@@ -31,7 +36,7 @@ class ClipPlan:
         truncation: the factor psi.
         resolution_px: side of the frames.
         masks: whether there are labels.
-        exact: see `ViewPlan`.
+        exact, subject_files: see `ViewPlan`.
     """
 
     model_name: str
@@ -48,6 +53,7 @@ class ClipPlan:
     resolution_px: int
     masks: bool
     exact: bool
+    subject_files: tuple[SubjectFile, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values; see `plan_json`."""
@@ -123,6 +129,17 @@ def plan_clips(plan: ClipPlan, cameras: list[Camera]) -> list[Clip]:
         Clip(f"s{seed:04d}", tuple(Frame(i, camera, Mix(seed, seed, 0.0)) for i, camera in enumerate(cameras)))
         for seed in plan.seeds
     ]
+
+
+def mixed_subject(model: Model, plan: ClipPlan, mix: Mix) -> Subject:
+    """The subject of a frame.
+
+    Raises:
+        CheckpointError: a subject file that cannot be used.
+    """
+    if plan.subject_files:
+        return subject_key(plan, mix.first).open(model)
+    return model.between(mix.first, mix.second, mix.share, plan.truncation)
 
 
 def mixes_between(seeds: tuple[int, ...], count: int) -> list[Mix]:

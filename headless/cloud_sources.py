@@ -18,6 +18,7 @@ from dnerf_core.pointcloud.fusion import FusionOptions, fuse_views
 from dnerf_core.pointcloud.views import DepthView, sample_side_px
 from headless.plan import ViewPlan, plan_subject
 from headless.posed_folder import PosedFolder, subject_name
+from headless.subject_files import subject_key
 
 if TYPE_CHECKING:
     from dnerf_core.model import Model
@@ -83,7 +84,7 @@ class ModelSource:
 
     def views(self, name: str) -> list[MakeView]:
         seed = int(name[1:])
-        subject = Once(lambda: self.model.value.subject(seed, truncation=self.plan.truncation))
+        subject = Once(lambda: subject_key(self.plan, seed).open(self.model.value))
 
         def see(camera: Camera) -> DepthView:
             return depth_view(subject.value, camera, self.plan.resolution_px, with_mask=self.labels is not None)

@@ -19,6 +19,7 @@ from headless.formats import Format
 from headless.plan import PlannedView, ViewPlan, plan_subject
 from headless.reporting import Reporter
 from headless.set_statistics import STATISTICS_NAME, read_statistics, remarks, set_statistics
+from headless.subject_files import subject_key
 from headless.view_facts import ViewFacts, read_facts
 from headless.writers import contact_sheet
 from headless.writers.card import CARD_NAME, Origin, card
@@ -163,7 +164,7 @@ class Listing:
 
     def row(self, index: int, view: PlannedView) -> dict[str, Any]:
         """The metadata of one view."""
-        row: dict[str, Any] = {**self.folder.files_of(view), "seed": view.seed, "view": view.view}
+        row: dict[str, Any] = {**self.folder.files_of(view), **view.which}
         if "parts" in self.plan.channels and self.labels is not None and self._facts.pixels is not None:
             seen = self._facts.pixels[index] > 0
             row["parts"] = [name for name, there in zip(self.labels.names[1:], seen[1:], strict=True) if there]
@@ -185,7 +186,7 @@ class Listing:
         rows = []
         for seed in self.plan.seeds[: contact_sheet.MAX_SUBJECTS]:
             views = plan_subject(self.plan, self.cameras, seed)[: contact_sheet.MAX_VIEWS]
-            rows.append((f"seed {seed}", [read(view) for view in views]))
+            rows.append((subject_key(self.plan, seed).title, [read(view) for view in views]))
         title = f"{self.plan.model_name}, {len(self.plan.seeds)} subjects x {self.plan.views} views"
         buffer = io.BytesIO()
         contact_sheet.contact_sheet(title, rows, labels).save(buffer, format="PNG")

@@ -228,6 +228,18 @@ def subject_options(default: str = format_seeds(DEFAULT_SEEDS)) -> Callable[[F],
     return add
 
 
+def subject_file_option(function: F) -> F:
+    """`--subject`, given any number of times: subject files instead of seeds; see `chosen_seeds`."""
+    return click.option(
+        "--subject",
+        "subject_files",
+        type=FilledPath(exists=True, dir_okay=False),
+        multiple=True,
+        metavar="FILE",
+        help="A subject file instead of seeds, such as invert and edit write; may be given several times.",
+    )(function)
+
+
 def camera_options(function: F) -> F:
     """`--views`, `--yaw`, `--pitch` and `--random-views`: where each subject is seen from; see `chosen_views`."""
     return camera_options_from(yaw="-30:30", views="3, or 1 where yaw and pitch are single values")(function)
@@ -329,13 +341,31 @@ def debug_option(function: F) -> F:
 
 
 def chosen_seeds(
-    seeds: tuple[int, ...] | None, subjects: int | None, default: tuple[int, ...] = DEFAULT_SEEDS
+    seeds: tuple[int, ...] | None,
+    subjects: int | None,
+    default: tuple[int, ...] = DEFAULT_SEEDS,
+    *,
+    files: Sequence[Path] = (),
+    truncation: float = 1.0,
 ) -> tuple[int, ...]:
     """The seeds meant by `--seeds` and `--subjects`, of which at most one may be given; `default` where neither is.
 
+    Args:
+        files: those of `--subject`, which stand in for seeds; their numbers are given back.
+        truncation: what `--truncation` says, which subject files do not take.
+
     Raises:
-        UsageError: both are given.
+        UsageError: several of the options are given.
     """
+    for name, value in (("--seeds", seeds), ("--subjects", subjects)):
+        if files and value is not None:
+            raise UsageError(f"--subject and {name}: expected one of them, found both; leave one out")
+    if files and truncation != 1.0:
+        raise UsageError(
+            f"--truncation {truncation:g}: expected 1 beside --subject, whose latents are taken as they are; leave it out"
+        )
+    if files:
+        return tuple(range(len(files)))
     if seeds is not None and subjects is not None:
         meant = f"--subjects {subjects} means --seeds {format_seeds(tuple(range(subjects)))}"
         raise UsageError(f"--seeds and --subjects: expected one of them, found both; {meant}")

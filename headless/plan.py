@@ -17,6 +17,7 @@ from headless.dataset_options import Spacing
 from headless.given_cameras import GivenCameras
 from headless.options import format_seeds
 from headless.splits import Splits, format_splits, split_of
+from headless.subject_files import SubjectFile, files_json
 from headless.writers.views import DepthFormat
 
 
@@ -29,13 +30,17 @@ class HasSeeds(Protocol):
     def seeds(self) -> tuple[int, ...]:
         """The subjects."""
 
+    @property
+    def subject_files(self) -> tuple[SubjectFile, ...]:
+        """What the subjects come from instead, numbered by `seeds`; empty: from seeds."""
+
 
 def plan_json(plan: HasSeeds) -> dict[str, Any]:
-    """A plan as plain JSON values; seeds in the text form of `--seeds`."""
-    data = dataclasses.asdict(plan)
-    return {key: list(value) if isinstance(value, tuple) else value for key, value in data.items()} | {
-        "seeds": format_seeds(plan.seeds)
-    }
+    """A plan as plain JSON values; seeds in the text form of `--seeds`, which are the numbers of subject files where there are such."""
+    data = dataclasses.asdict(dataclasses.replace(plan, subject_files=()))
+    del data["subject_files"]
+    plain = {key: list(value) if isinstance(value, tuple) else value for key, value in data.items()}
+    return plain | {"seeds": format_seeds(plan.seeds)} | files_json(plan.subject_files)
 
 
 @dataclass(frozen=True)
@@ -57,6 +62,7 @@ class ViewPlan:
         reject_uncertain: share of the views, the most uncertain ones, that no list names.
         consistent: whether masks take their labels from several views of their subject, see `consistent_views`.
         given: cameras that stand in for the arc; None: the arc's.
+        subject_files: what the subjects come from instead of seeds, which are their numbers then; empty: from seeds.
     """
 
     model_name: str
@@ -75,6 +81,7 @@ class ViewPlan:
     reject_uncertain: float = 0.0
     consistent: bool = False
     given: GivenCameras | None = None
+    subject_files: tuple[SubjectFile, ...] = ()
 
     @property
     def masks(self) -> bool:
@@ -103,6 +110,7 @@ OPTION_NAMES = {
     "command": "the command",
     "written_by": "the version",
     "model_sha256": "--model (sha256)",
+    "subjects_sha256": "--subject (its content)",
     "seeds": "--seeds",
     "views": "--views",
     "yaw_deg": "--yaw",
@@ -137,12 +145,19 @@ OPTION_NAMES = {
 
 @dataclass(frozen=True)
 class PlannedView:
-    """One view to render. `name` is the stem of its files, such as `s0003_v01`."""
+    """One view to render. `name` is the stem of its files, such as `s0003_v01`; `subject_file` what its subject comes from, if from one."""
 
     name: str
     seed: int
     view: int
     camera: Camera
+    subject_file: str | None = None
+
+    @property
+    def which(self) -> dict[str, Any]:
+        """What lists say of it: subject and view by number, and the subject file's name."""
+        file = {} if self.subject_file is None else {"subject_file": self.subject_file}
+        return {"seed": self.seed, "view": self.view, **file}
 
 
 VIEW_NAME_PATTERN = r"s(?P<seed>[0-9]{4,10})_v[0-9]{2,5}"
@@ -191,7 +206,8 @@ def plan_subject(plan: ViewPlan, cameras: CameraConfig, seed: int) -> list[Plann
             arc_cameras(cameras, plan.yaw_deg, plan.pitch_deg, count=1, mode=mode, rng=view_generator(seed, view))[0]
             for view in range(plan.views)
         ]
-    return [PlannedView(view_name(seed, view), seed, view, camera) for view, camera in enumerate(arc)]
+    file = plan.subject_files[seed].name if plan.subject_files else None
+    return [PlannedView(view_name(seed, view), seed, view, camera, file) for view, camera in enumerate(arc)]
 
 
 @functools.lru_cache(maxsize=1)

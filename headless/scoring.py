@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from dnerf_core.errors import AnnotationError
 from dnerf_core.labels import LabelSet
 from dnerf_core.metrics import SegmentationScores, confusion_matrix, pooled_scores, segmentation_scores
-from headless.annotations import AnnotatedImage, Subject
+from headless.annotations import AnnotatedImage
+from headless.subject_files import SubjectKey
 from headless.writers.picture_grid import picture_grid
 
 if TYPE_CHECKING:
@@ -124,9 +125,8 @@ def worst_and_typical(values: Sequence[float], count: int = GRID_ROWS) -> list[t
 
 
 def _rendered(model: Model, images: Sequence[AnnotatedImage]) -> Iterator[tuple[AnnotatedImage, LabeledView]]:
-    made: tuple[Subject, Any] | None = None
+    made: tuple[SubjectKey, Any] | None = None
     for image in images:
         if made is None or made[0] != image.subject:
-            seed, truncation = image.subject
-            made = (image.subject, model.subject(seed, truncation))
+            made = (image.subject, image.subject.open(model))
         yield image, made[1].render(image.camera)

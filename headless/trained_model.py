@@ -103,6 +103,7 @@ def training_record(
         "views": len(plan.trained_images),
         "seeds": options.format_seeds(_seeds(plan.trained_images)),
         "seeds_held_out": options.format_seeds(_seeds(plan.scored_images)),
+        **({"subject_files": files} if (files := _file_names(plan.annotations.images)) else {}),
         "steps": len(trained.losses),
         "learning_rate": call.learning_rate,
         "feature_kind": call.feature_kind,
@@ -151,4 +152,9 @@ def _survives_float16(name: str, tensor: Tensor) -> bool:
 
 def _seeds(images: Sequence[AnnotatedImage]) -> tuple[int, ...]:
     """Every seed once, in order."""
-    return tuple(sorted({image.subject[0] for image in images}))
+    return tuple(sorted({image.subject.seed for image in images if image.subject.file is None}))
+
+
+def _file_names(images: Sequence[AnnotatedImage]) -> list[str]:
+    """Every subject file's name, in order."""
+    return sorted({image.subject.file.name for image in images if image.subject.file is not None})

@@ -15,8 +15,9 @@ from dnerf_core.semantic.config import BranchTrainingConfig, FeatureKind, GuideK
 
 if TYPE_CHECKING:
     from dnerf_core.labels import LabelSet
-    from headless.annotations import AnnotatedImage, Annotations, Subject
+    from headless.annotations import AnnotatedImage, Annotations
     from headless.models import ModelFacts
+    from headless.subject_files import SubjectKey
 
 _CHECKPOINT_EVERY = 25
 
@@ -54,7 +55,7 @@ class TrainingPlan:
 
     call: TrainCall
     annotations: Annotations
-    held_out: tuple[Subject, ...]
+    held_out: tuple[SubjectKey, ...]
     facts: ModelFacts
 
     @property
@@ -122,7 +123,7 @@ class TrainingPlan:
         del training["checkpoint_every"]
         return {
             "the annotations or the generator": self.annotations.sha256(),
-            "--holdout": [list(subject) for subject in self.held_out],
+            "--holdout": [list(subject.identity) for subject in self.held_out],
             "the branch's options": config_to_json(self.semantic),
             "the training's options": training,
         }
@@ -147,7 +148,7 @@ def plan_training(call: TrainCall) -> TrainingPlan:
     return TrainingPlan(call, annotations, held_out, _matching_model(call, annotations))
 
 
-def held_out_subjects(subjects: Sequence[Subject], holdout: float | None) -> tuple[Subject, ...]:
+def held_out_subjects(subjects: Sequence[SubjectKey], holdout: float | None) -> tuple[SubjectKey, ...]:
     """The last subjects, which are scored and not trained on.
 
     Args:
@@ -169,13 +170,13 @@ def held_out_subjects(subjects: Sequence[Subject], holdout: float | None) -> tup
     return tuple(subjects[count - chosen :])
 
 
-def _split(images: Sequence[AnnotatedImage], held_out: Sequence[Subject]) -> tuple[list[AnnotatedImage], list[AnnotatedImage]]:
+def _split(images: Sequence[AnnotatedImage], held_out: Sequence[SubjectKey]) -> tuple[list[AnnotatedImage], list[AnnotatedImage]]:
     """The views of the other subjects, and those of the held-out ones."""
     kept_out = set(held_out)
     return [image for image in images if image.subject not in kept_out], [image for image in images if image.subject in kept_out]
 
 
-def _check_classes(annotations: Annotations, held_out: Sequence[Subject]) -> None:
+def _check_classes(annotations: Annotations, held_out: Sequence[SubjectKey]) -> None:
     """Refuse a class that nobody painted, or only in held-out views."""
     from headless.annotations import missing_classes
 

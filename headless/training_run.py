@@ -9,8 +9,9 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import torch
+from torch import Tensor
 
-from dnerf_core.errors import UsageError
+from dnerf_core.errors import CheckpointError, UsageError
 from dnerf_core.semantic.kept_views import AnnotatedView
 from dnerf_core.semantic.training import train_branch
 from headless import models, training_state
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from dnerf_core.model import Model
     from dnerf_core.semantic.training import TrainedBranch, TrainingProgress
     from headless.reporting import Reporter
+    from headless.subject_files import SubjectKey
     from headless.training_plan import TrainingPlan
 
 _STEPS_AN_EVENT = 10
@@ -56,7 +58,7 @@ def _train(
     identity, state_file = plan.identity(), training_state.state_path(plan.call.output)
     subjects = list(dict.fromkeys(image.subject for image in plan.trained_images))
     index = {subject: position for position, subject in enumerate(subjects)}
-    ws = torch.cat([model.subject(seed, truncation).ws for seed, truncation in subjects])
+    ws = torch.cat([_latents(subject, model) for subject in subjects])
     views = [
         AnnotatedView(index[image.subject], image.camera.cam2world, image.camera.intrinsics, image.mask)
         for image in plan.trained_images
@@ -74,6 +76,16 @@ def _train(
             checkpoint=lambda state: training_state.write_state(state_file, identity, KeptState(state, seconds())),
             resume=None if kept is None else kept.state,
         )
+
+
+def _latents(key: SubjectKey, model: Model) -> Tensor:
+    """ws [1, num_ws, w_dim] of a subject."""
+    subject = key.open(model)
+    if subject.model is not model:
+        raise CheckpointError(
+            f"{key.title}: expected a subject of the generator as it is, found tuned weights; sample without it"
+        )
+    return subject.ws
 
 
 class _Follower:

@@ -182,14 +182,17 @@ class VideoJob:
         return add
 
     def _cameras_json(self, clip: Clip) -> bytes:
-        """The cameras by frame, with the subject of each: seeds, and the share of the second."""
+        """The cameras by frame, with the subject of each: seeds, and the share of the second, or its file."""
         cameras = [frame.camera for frame in clip.frames]
         if clip.crop is not None:
             cameras = [clip.crop.camera(camera, self.plan.resolution_px) for camera in cameras]
         data = cameras_to_json(cameras, [frame_name(frame.index) for frame in clip.frames])
         for view, frame in zip(data["views"], clip.frames, strict=True):
-            view["seeds"] = [frame.mix.first, frame.mix.second]
-            view["share"] = frame.mix.share
+            if self.plan.subject_files:
+                view["subject_file"] = self.plan.subject_files[frame.mix.first].name
+            else:
+                view["seeds"] = [frame.mix.first, frame.mix.second]
+                view["share"] = frame.mix.share
         data["image_size_px"] = list(self._size_px(clip))
         return (json.dumps(data) + "\n").encode()
 

@@ -133,7 +133,7 @@ class ViewJob:
                 view = one.view
                 self.views_written += 1
                 self.changes = self.changes.plus(one.changes)
-                self.reporter.event("view", name=view.name, seed=view.seed, view=view.view)
+                self.reporter.event("view", name=view.name, **view.which)
                 if one.empty and not self.expect_empty:
                     self.empty_masks += 1
                     self.reporter.warning(f"{view.name}: the mask is empty, every pixel is background", name=view.name)

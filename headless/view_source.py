@@ -9,6 +9,7 @@ from dnerf_core.errors import CheckpointError
 from headless import models
 from headless.consistent_views import Relabelling, consistent_view, some_of, voting_cameras
 from headless.plan import ViewPlan
+from headless.subject_files import subject_key
 from headless.view_writer import MakeSubject, RenderView
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ class ViewSource:
     plan: ViewPlan
 
     def check(self) -> None:
-        """Make sure that the model's file is the plan's; for a process that did not make the plan.
+        """Make sure that the files of the model and the subjects are the plan's; for a process that did not make the plan.
 
         Raises:
             UsageError: no such model.
@@ -46,6 +47,8 @@ class ViewSource:
                 f"{facts.path}: expected the model that the command was called with, sha256 {self.plan.model_sha256[:16]}..., "
                 f"found sha256 {facts.sha256[:16]}...; put the same file there"
             )
+        for file in self.plan.subject_files:
+            file.check()
 
     def open(self) -> MakeSubject:
         """Load the model; gives its subjects by seed.
@@ -58,7 +61,7 @@ class ViewSource:
 
 
 def subject_maker(model: Model, plan: ViewPlan) -> MakeSubject:
-    """From a seed to a function that sees the subject in the channels that the plan's files are made of."""
+    """From a subject's number to a function that sees the subject in the channels that the plan's files are made of."""
     users: dict[EngineChannel, set[Channel]] = {
         "rgb": {"rgb"},
         "mask": {"mask"},
@@ -71,7 +74,7 @@ def subject_maker(model: Model, plan: ViewPlan) -> MakeSubject:
     voting = voting_cameras(config, plan.yaw_deg, plan.pitch_deg) if plan.given is None else some_of(plan.given.cameras)
 
     def make(seed: int) -> RenderView:
-        subject = model.subject(seed, truncation=plan.truncation)
+        subject = subject_key(plan, seed).open(model)
 
         def render(camera: Camera, size_px: int) -> PartialView:
             return subject.channels(camera, size_px, wanted)

@@ -149,12 +149,12 @@ def _against_folders(call: EvaluateCall, reporter: Reporter) -> None:
     reporter.start(f"evaluate: {views} views of {call.model_name} against painted masks", **told, views=views)
     if annotations.skipped:
         reporter.warning(f"{annotations.skipped} masks with nothing painted are left out")
-    warn_of_known_seeds(model, {seed for seed, _ in annotations.subjects}, reporter)
+    warn_of_known_seeds(model, {subject.seed for subject in annotations.subjects if subject.file is None}, reporter)
     scored = []
     with reporter.progress("views scored", views) as advance:
         for item in scoring.score_images(model, annotations.images, annotations.labels):
             scored.append(item)
-            reporter.event("view", name=item.image.name, seed=item.image.subject[0], miou=scoring.rounded(item.miou))
+            reporter.event("view", name=item.image.name, seed=item.image.subject.seed, miou=scoring.rounded(item.miou))
             advance()
     if call.grid is not None:
         title = f"{call.model_name} against painted masks"

@@ -1,8 +1,10 @@
-"""`dnerf-headless info`: what is inside a model file, from its header alone."""
+"""`dnerf-headless info`: what is inside a model file, from its header alone, or in a subject file."""
 
 from __future__ import annotations
 
-from typing import Any
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -10,18 +12,27 @@ from headless import options
 from headless.models import ModelFacts
 from headless.reporting import Reporter
 
+if TYPE_CHECKING:
+    from dnerf_core.camera import Camera, WorldUp
 
-@click.command("info", epilog="\b\nExample:\n  dnerf-headless info demo-cars")
+
+@click.command("info", epilog="\b\nExamples:\n  dnerf-headless info demo-cars\n  dnerf-headless info recovered.safetensors")
 @click.argument("model_name", type=options.ModelType(), metavar="NAME|FILE")
 @options.output_style_options
 def command(model_name: str, as_json: bool) -> None:
-    """Print what is inside a model file.
+    """Print what is inside a model file or a subject file.
 
-    Generator, cameras, semantic branch, labels with their colours, where the weights came from and under which licence, and the
-    training record.
+    Of a model: generator, cameras, semantic branch, labels with their colours, where the weights came from and under which licence,
+    and the training record. Of a subject: its generator, latents, tuned weights, camera, and how it was made.
     """
+    from dnerf_core.checkpoints.safetensors_layout import SUBJECT, file_kind
+    from dnerf_core.embedded import EMBEDDED_MODELS
     from headless import models
 
+    if model_name not in EMBEDDED_MODELS and file_kind(Path(model_name)) == SUBJECT:
+        subject = subject_json(Path(model_name))
+        Reporter(as_json).summary(subject_lines(subject), command="info", **subject)
+        return
     facts = models.describe_model(model_name)
     Reporter(as_json).summary(info_lines(facts), command="info", **info_json(facts))
 
@@ -70,6 +81,71 @@ def info_lines(facts: ModelFacts) -> list[str]:
         rows += [(f"label {label.id}", f"{label.name}  #{bytes(label.color).hex()}") for label in facts.labels.labels]
     rows += [(f"source {key}", _short(value)) for key, value in facts.source.items() if value not in ("", None)]
     rows += [(f"training {key}", _short(value)) for key, value in facts.training.items() if value not in ("", None)]
+    return _aligned(rows)
+
+
+def subject_json(path: Path) -> dict[str, Any]:
+    """All that a subject file says, as JSON values.
+
+    Raises:
+        CheckpointError: it cannot be used.
+    """
+    from dnerf_core.checkpoints.model_file import file_sha256
+    from dnerf_core.subject_file import read_subject_header, read_subject_values
+
+    header = read_subject_header(path)
+    ws, tuned = read_subject_values(header)
+    return {
+        "path": str(path),
+        "sha256": file_sha256(path),
+        "kind": "subject",
+        "generator": header.generator_name,
+        "generator_sha256": header.generator_sha256,
+        "space": "w" if bool((ws == ws[0]).all()) else "w+",
+        "num_ws": header.num_ws,
+        "w_dim": header.w_dim,
+        "tuned_tensors": len(tuned),
+        "tuned_values": sum(array.size for array in tuned.values()),
+        "camera": None if header.camera is None else header.camera.to_json() | camera_angles(header.camera, header.world_up),
+        "made": header.made,
+    }
+
+
+def camera_angles(camera: Camera, world_up: WorldUp) -> dict[str, float]:
+    """Where a camera stands and what it sees, as the options of arcs have it; degrees and world units."""
+    from dnerf_core.camera_arcs import sphere_angles
+
+    yaw_rad, pitch_rad, radius = sphere_angles(camera.position, world_up=world_up)
+    numbers = {
+        "yaw_deg": math.degrees(yaw_rad),
+        "pitch_deg": math.degrees(pitch_rad),
+        "radius": radius,
+        "focal": float(camera.intrinsics[0, 0]),
+    }
+    return {name: round(value, 6) for name, value in numbers.items()}
+
+
+def subject_lines(facts: dict[str, Any]) -> list[str]:
+    """All that a subject file says, for people."""
+    camera, tuned = facts["camera"], "none"
+    if facts["tuned_tensors"]:
+        tuned = f"{facts['tuned_tensors']} tensors, {facts['tuned_values']:,} values"
+    seen = "none"
+    if camera is not None:
+        seen = f"yaw {camera['yaw_deg']:g}, pitch {camera['pitch_deg']:g} degrees, radius {camera['radius']:g}, focal {camera['focal']:g}"
+    rows = [
+        ("file", facts["path"]),
+        ("sha256", facts["sha256"]),
+        ("generator", f"{facts['generator']}, sha256 {facts['generator_sha256']}"),
+        ("latents", f"{facts['space']}, {facts['num_ws']} x {facts['w_dim']}"),
+        ("tuned weights", tuned),
+        ("camera", seen),
+    ]
+    rows += [(f"made {key}", _short(value)) for key, value in facts["made"].items() if value not in ("", None)]
+    return _aligned(rows)
+
+
+def _aligned(rows: list[tuple[str, str]]) -> list[str]:
     width = max(len(name) for name, _ in rows)
     return [f"{name:<{width}}  {value}" for name, value in rows]
 

@@ -45,6 +45,7 @@ class PointCloudCall:
     workers: int | None
     exact: bool
     output: Path
+    subject_files: tuple[Path, ...] = ()
 
 
 @click.command(
@@ -60,6 +61,7 @@ class PointCloudCall:
     help="Fuse the views of a folder with cameras and depth, such as render writes, instead of a model's.",
 )
 @options.subject_options()
+@options.subject_file_option
 @options.camera_options_from(yaw="-180:180", views=f"{DEFAULT_VIEWS}, or 1 where yaw and pitch are single values")
 @options.truncation_option
 @options.resolution_option
@@ -158,14 +160,21 @@ def open_source(call: PointCloudCall) -> tuple[CloudSource, dict[str, Any]]:
     from headless import models
     from headless.cloud_sources import FolderSource, ModelSource
     from headless.plan import ViewPlan
+    from headless.subject_files import read_subject_files
 
     if call.from_folder is not None:
-        for name, value in (("--seeds", call.seeds), ("--subjects", call.subjects), ("--views", call.views)):
+        refused = (
+            ("--seeds", call.seeds),
+            ("--subjects", call.subjects),
+            ("--subject", call.subject_files or None),
+            ("--views", call.views),
+        )
+        for name, value in refused:
             if value is not None:
                 raise UsageError(f"{name}: expected none beside --from, whose views are all fused; leave it out")
         folder = FolderSource.open(call.from_folder)
         return folder, folder.to_json()
-    seeds = options.chosen_seeds(call.seeds, call.subjects)
+    seeds = options.chosen_seeds(call.seeds, call.subjects, files=call.subject_files, truncation=call.truncation)
     facts = models.describe_model(call.model_name)
     own_pitch = facts.config.cameras.pitch_deg
     view_plan = ViewPlan(
@@ -181,6 +190,7 @@ def open_source(call: PointCloudCall) -> tuple[CloudSource, dict[str, Any]]:
         channels=("rgb", "mask", "depth") if facts.has_semantics else ("rgb", "depth"),
         depth_format=None,
         exact=call.exact,
+        subject_files=read_subject_files(call.subject_files, facts.path),
     )
     options.check_total(len(seeds), view_plan.views)
     model = Once(lambda: models.load_model(call.model_name, call.device, exact=call.exact))

@@ -1,4 +1,4 @@
-"""`dnerf-headless render`: subjects by seed, seen from an arc of cameras, written as a data set folder."""
+"""`dnerf-headless render`: subjects, seen from an arc of cameras, written as a data set folder."""
 
 from __future__ import annotations
 
@@ -57,6 +57,7 @@ class RenderCall:
     reject_uncertain: float
     cameras: Path | None = None
     blend: Path | None = None
+    subject_files: tuple[Path, ...] = ()
 
 
 @click.command(
@@ -65,6 +66,7 @@ class RenderCall:
 )
 @options.model_option
 @options.subject_options()
+@options.subject_file_option
 @options.camera_options
 @dataset_options.distribution_option
 @blend_options.cameras_option
@@ -131,7 +133,7 @@ def render(call: RenderCall, reporter: Reporter) -> None:
     started = time.monotonic()
     if call.engine == "ray":
         require_ray()
-    seeds = options.chosen_seeds(call.seeds, call.subjects)
+    seeds = options.chosen_seeds(call.seeds, call.subjects, files=call.subject_files, truncation=call.truncation)
     facts = models.describe_model(call.model_name)
     plan = make_plan(call, seeds, facts)
     dataset_options.check_reject(call.reject_uncertain, plan.channels)
@@ -249,9 +251,11 @@ def make_plan(call: RenderCall, seeds: tuple[int, ...], facts: ModelFacts) -> Vi
 
     Raises:
         UsageError: options that contradict each other, or channels that the model does not have.
+        CheckpointError: a subject file that cannot be used with the model.
     """
     from headless.given_cameras import checked_side, read_given_cameras
     from headless.plan import ViewPlan
+    from headless.subject_files import read_subject_files
 
     own_pitch = facts.config.cameras.pitch_deg
     channels = chosen_channels(call, facts)
@@ -279,6 +283,7 @@ def make_plan(call: RenderCall, seeds: tuple[int, ...], facts: ModelFacts) -> Vi
         reject_uncertain=call.reject_uncertain,
         consistent=call.consistent,
         given=given,
+        subject_files=read_subject_files(call.subject_files, facts.path),
     )
 
 

@@ -44,6 +44,7 @@ class SampleCall:
     workers: int | None
     output: Path
     view_distribution: Spacing | None = None
+    subject_files: tuple[Path, ...] = ()
 
 
 @click.command(
@@ -52,6 +53,7 @@ class SampleCall:
 )
 @options.model_option
 @options.subject_options(options.format_seeds(DEFAULT_SEEDS))
+@options.subject_file_option
 @options.camera_options
 @dataset_options.distribution_option
 @options.truncation_option
@@ -91,7 +93,7 @@ def sample(call: SampleCall, reporter: Reporter, load: Callable[[str], Model] | 
     from headless.writers.folder import SHEET_NAME, DatasetFolder
 
     started = time.monotonic()
-    seeds = options.chosen_seeds(call.seeds, call.subjects, DEFAULT_SEEDS)
+    seeds = options.chosen_seeds(call.seeds, call.subjects, DEFAULT_SEEDS, files=call.subject_files, truncation=call.truncation)
     facts = models.describe_model(call.model_name)
     labels = chosen_labels(call, facts)
     plan = make_plan(call, seeds, facts)
@@ -144,6 +146,8 @@ def chosen_labels(call: SampleCall, facts: ModelFacts) -> LabelSet:
 
     if call.truth and facts.config.name != DEMO_NAME:
         raise UsageError(f"--truth: expected a model made from {DEMO_NAME}, found {facts.config.name}; leave it out and paint")
+    if call.truth and call.subject_files:
+        raise UsageError("--truth: expected seeds, found --subject; the truth of other subjects is not known")
     if call.truth and call.truncation != 1.0:
         raise UsageError(f"--truth: expected --truncation 1, found {call.truncation:g}; the truth of other subjects is not known")
     labels = facts.labels if call.labels is None else read_labels(call.labels)
@@ -185,9 +189,22 @@ def read_labels(text: str) -> LabelSet:
 
 
 def make_plan(call: SampleCall, seeds: tuple[int, ...], facts: ModelFacts) -> ViewPlan:
-    """The plan of a call for a model: views at the model's own size, with masks, without depth."""
-    from headless.plan import ViewPlan
+    """The plan of a call for a model: views at the model's own size, with masks, without depth.
 
+    Raises:
+        CheckpointError: a subject file that cannot be used with the model.
+        UsageError: one with tuned weights, which a training on the model's own would not see.
+    """
+    from headless.plan import ViewPlan
+    from headless.subject_files import read_subject_files
+
+    subject_files = read_subject_files(call.subject_files, facts.path)
+    for file in subject_files:
+        if file.tuned:
+            raise UsageError(
+                f"--subject {file.path}: expected a subject of the generator as it is, found tuned weights, which train does not take; "
+                "make it without tuning"
+            )
     own_pitch = facts.config.cameras.pitch_deg
     return ViewPlan(
         model_name=facts.config.name,
@@ -201,19 +218,22 @@ def make_plan(call: SampleCall, seeds: tuple[int, ...], facts: ModelFacts) -> Vi
         resolution_px=facts.config.image_size,
         channels=("rgb", "mask"),
         depth_format=None,
+        subject_files=subject_files,
     )
 
 
 def sample_record(call: SampleCall, plan: ViewPlan, facts: ModelFacts, labels: LabelSet) -> dict[str, Any]:
-    """What `dataset.json` keeps: the plan, where the model is, which generator it holds, and what there is to paint."""
+    """What `dataset.json` keeps: the plan, where model and subject files are, which generator it is, and what there is to paint."""
     from dnerf_core.checkpoints.generator_hash import generator_sha256
     from headless import models
+    from headless.subject_files import paths_json
 
     return plan.to_json() | {
         "model": models.recorded_name(call.model_name),
         "generator_sha256": generator_sha256(facts.path),
         "labels": [f"{label.name} #{bytes(label.color).hex()}" for label in labels.labels],
         "truth": call.truth,
+        **paths_json(plan.subject_files),
     }
 
 
@@ -222,6 +242,7 @@ def subject_maker(model: Model, plan: ViewPlan, *, truth: bool) -> Any:
     import numpy as np
 
     from dnerf_core.subject import PartialView
+    from headless.subject_files import subject_key
 
     if truth:
         from dnerf_core.demo.truth import require_truth, true_mask
@@ -229,7 +250,7 @@ def subject_maker(model: Model, plan: ViewPlan, *, truth: bool) -> Any:
         require_truth(model)
 
     def make(seed: int) -> RenderView:
-        subject = model.subject(seed, truncation=plan.truncation)
+        subject = subject_key(plan, seed).open(model)
 
         def render(camera: Camera, size_px: int) -> PartialView:
             rgb = subject.channels(camera, size_px, ("rgb",)).rgb

@@ -42,11 +42,13 @@ class VideoCall:
     workers: int | None
     exact: bool
     output: Path
+    subject_files: tuple[Path, ...] = ()
 
 
 @click.command("video", epilog="\b\nExample:\n  dnerf-headless video --seeds 3,7 --path orbit --pitch 15 --output clips")
 @options.model_option
 @options.subject_options(options.format_seeds(DEFAULT_SEEDS))
+@options.subject_file_option
 @click.option("--between", is_flag=True, help="One clip that passes from each subject to the next, instead of a clip each.")
 @click.option(
     "--path",
@@ -82,7 +84,7 @@ def video(call: VideoCall, reporter: Reporter) -> None:
         DNeRFError: a wrong call, a model that cannot be used, or results that cannot be written.
     """
     from headless import models
-    from headless.clips import path_cameras, plan_clips
+    from headless.clips import mixed_subject, path_cameras, plan_clips
     from headless.video_job import RECORD_FORMAT, VideoJob
     from headless.workers import default_workers
     from headless.writers.folder import LABELS_NAME
@@ -110,7 +112,7 @@ def video(call: VideoCall, reporter: Reporter) -> None:
     if job.missing:
         model = models.load_model(call.model_name, call.device, exact=plan.exact)
         with models.one_thread_a_view():
-            job.write(lambda mix: model.between(mix.first, mix.second, mix.share, plan.truncation))
+            job.write(lambda mix: mixed_subject(model, plan, mix))
     seconds = time.monotonic() - started
     done = f"{made} made in {seconds:.1f} s" if made else "nothing to do, all there"
     first = call.output / job.file_name(clips[0], job.kinds[-1])
@@ -157,13 +159,17 @@ def make_plan(call: VideoCall, facts: ModelFacts, from_file: list[Camera] | None
     """The plan of a call for a model; the model's own pitch and size stand in for options not given.
 
     Raises:
-        UsageError: `--between` with a single subject.
+        UsageError: `--between` with a single subject or with subject files.
+        CheckpointError: a subject file that cannot be used with the model.
     """
     from dnerf_core.checkpoints.model_file import file_sha256
     from dnerf_core.errors import UsageError
     from headless.clips import ClipPlan
+    from headless.subject_files import read_subject_files
 
-    seeds = options.chosen_seeds(call.seeds, call.subjects, DEFAULT_SEEDS)
+    seeds = options.chosen_seeds(call.seeds, call.subjects, DEFAULT_SEEDS, files=call.subject_files, truncation=call.truncation)
+    if call.between and call.subject_files:
+        raise UsageError("--between: expected seeds, found --subject; leave one of them out")
     if call.between and len(seeds) < 2:
         raise UsageError(f"--between: expected two subjects or more, found {len(seeds)}; give --seeds such as 3,7")
     own_pitch = facts.config.cameras.pitch_deg
@@ -182,4 +188,5 @@ def make_plan(call: VideoCall, facts: ModelFacts, from_file: list[Camera] | None
         resolution_px=call.resolution or facts.config.image_size,
         masks=facts.has_semantics,
         exact=call.exact,
+        subject_files=read_subject_files(call.subject_files, facts.path),
     )

@@ -27,9 +27,10 @@ MAX_STEPS = 1_000_000
 def sample(job: Job, held: HeldModels) -> dict[str, Any]:
     """An annotation folder as `dnerf-headless sample` writes it; the same request again finishes what is missing."""
     params = Params(job.params)
+    seeds, files = chosen_subjects(params)
     call = SampleCall(
         model_name=params.text("model"),
-        seeds=tuple(params.wholes("seeds", 0, options.MAX_SEED, most=options.MAX_SUBJECTS)),
+        seeds=seeds,
         subjects=None,
         views=params.whole("views", 1, options.MAX_VIEWS, None),
         yaw=params.range("yaw", 360.0, (-30.0, 30.0)),
@@ -41,14 +42,33 @@ def sample(job: Job, held: HeldModels) -> dict[str, Any]:
         device=held.device,
         workers=None,
         output=params.path("output"),
+        subject_files=files,
     )
     params.close()
-    assert call.seeds is not None
-    if len(set(call.seeds)) < len(call.seeds):
-        raise UsageError("params: seeds: expected each one once, found one twice; leave it out")
     reporter = JobReporter(job)
     run_sample(call, reporter, load=lambda name: held.get(name).model)
     return folder_facts(read_folder(call.output), painted=False) | {"warnings": reporter.warnings}
+
+
+def chosen_subjects(params: Params) -> tuple[tuple[int, ...] | None, tuple[Path, ...]]:
+    """`seeds`, or `subject_files` instead: the other is None or empty.
+
+    Raises:
+        UsageError: neither or both, a seed given twice, or a path that is not absolute or names no file.
+    """
+    files = tuple(Path(text) for text in params.texts("subject_files", None) or ())
+    given: Any = {"default": None} if files else {}
+    seeds = params.wholes("seeds", 0, options.MAX_SEED, most=options.MAX_SUBJECTS, **given)
+    if files and seeds is not None:
+        raise UsageError("params: seeds: expected none beside subject_files, found some; leave them out")
+    if seeds is not None and len(set(seeds)) < len(seeds):
+        raise UsageError("params: seeds: expected each one once, found one twice; leave it out")
+    for file in files:
+        if not (file.is_absolute() and file.is_file()):
+            raise UsageError(
+                f"params: subject_files: expected absolute paths of files, found {str(file)[:200]!a}; correct the request"
+            )
+    return None if seeds is None else tuple(seeds), files
 
 
 def names_text(names: list[str] | None) -> str | None:
@@ -82,18 +102,20 @@ def folder_facts(found: Annotations, *, painted: bool) -> dict[str, Any]:
     for image in found.images:
         view = {
             "name": image.name,
-            "seed": image.subject[0],
+            "seed": image.subject.seed,
             "view": image.view,
             "image": str(folder / "images" / f"{image.name}.png"),
             "mask": str(image.mask_path),
             "camera": image.camera.to_json(),
         }
+        if image.subject.file is not None:
+            view["subject_file"] = str(image.subject.file.path)
         views.append(view | ({"painted": is_painted(image.mask)} if painted else {}))
     first = found.images[0]
     return {
         "folder": str(folder),
         "model": found.model,
-        "truncation": first.subject[1],
+        "truncation": first.subject.truncation,
         "size_px": first.mask.shape[0],
         "labels": found.labels.to_json(),
         "views": views,
@@ -113,9 +135,9 @@ def prefill(job: Job, held: HeldModels) -> dict[str, Any]:
     facts = models.describe_model(model_name)
     models.check_generator(found, facts.path)
     holder = held.get(model_name)
-    seed, truncation = painted[0].subject
-    subject = holder.subject(seed, truncation)
-    known = truth_is_known(holder.model, found.labels, truncation)
+    key = painted[0].subject
+    subject = holder.subject(key)
+    known = key.file is None and truth_is_known(holder.model, found.labels, key.truncation)
     views: list[dict[str, Any]] = []
     with models.one_thread_a_view():
         prefiller = Prefiller(subject, painted, found.labels)
@@ -125,7 +147,7 @@ def prefill(job: Job, held: HeldModels) -> dict[str, Any]:
             view: dict[str, Any] = {"name": target.name, "mask": job.exchange.put(filled.mask)}
             view |= {"filled_px": filled.filled_px, "object_px": filled.object_px}
             if known:
-                view["right_px"] = right_pixels(holder.model, seed, target.camera, filled, depth)
+                view["right_px"] = right_pixels(holder.model, key.seed, target.camera, filled, depth)
             views.append(view)
             job.progress(len(views), len(targets), "views")
     return {"painted": [image.name for image in painted], "views": views, "truth": known}

@@ -6,13 +6,15 @@ import hashlib
 import json
 import re
 from dataclasses import astuple
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dnerf_core.errors import UsageError
 from headless import models, options, workers
 from headless.clips import Clip, ClipPlan, Crop, Frame, Mix
+from headless.subject_files import SubjectFile, SubjectKey, read_subject_file, subject_key
 from headless.video_job import PREVIEWS, RECORD_FORMAT, VideoJob
-from headless.worker.held import HeldModel, HeldModels
+from headless.worker.held import HeldModels
 from headless.worker.jobs import Job, JobReporter
 from headless.worker.params import Params
 from headless.writers.files import remove_files
@@ -21,7 +23,6 @@ from headless.writers.result_folder import ResultFolder
 
 if TYPE_CHECKING:
     from dnerf_core.camera import Camera
-    from dnerf_core.subject import Subject
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _PREVIEW_FILES = {"image": "image.mp4", "overlay": "overlay.mp4", "side-by-side": "side-by-side.mp4"}
@@ -32,7 +33,7 @@ def video(job: Job, held: HeldModels) -> dict[str, Any]:
     """One clip, as `dnerf-headless video` writes it: the files' names by kind. The same request again finds them there."""
     params = Params(job.params)
     name, output, clip_name = params.text("model"), params.path("output"), params.text("name")
-    subjects = [(part.seed(), part.truncation()) for part in params.parts("subjects")]
+    subjects = [chosen_subject(part) for part in params.parts("subjects")]
     cameras, size = [camera for _, camera in params.cameras()], params.size_px(None)
     fps = params.whole("fps", 1, MAX_FPS, 24)
     previews = params.choices("previews", tuple(_PREVIEW_FILES), tuple(_PREVIEW_FILES))
@@ -40,8 +41,8 @@ def video(job: Job, held: HeldModels) -> dict[str, Any]:
     params.close()
     if _NAME.fullmatch(clip_name) is None:
         raise UsageError(f"params: name: expected letters, digits, ., - and _, found {clip_name[:60]!r}; rename it")
-    seeds, truncation = chosen_seeds(subjects, len(cameras))
     facts = models.describe_model(name)
+    seeds, truncation, subject_files = chosen_seeds(subjects, len(cameras), facts.path)
     size_px = size or facts.config.image_size
     check_crop(crop, size_px)
     plan = ClipPlan(
@@ -59,6 +60,7 @@ def video(job: Job, held: HeldModels) -> dict[str, Any]:
         resolution_px=size_px,
         masks=facts.has_semantics,
         exact=False,
+        subject_files=subject_files,
     )
     frames = [Frame(i, camera, Mix(seed, seed, 0.0)) for i, (camera, seed) in enumerate(zip(cameras, seeds, strict=True))]
     clip = Clip(clip_name, tuple(frames), crop)
@@ -72,27 +74,47 @@ def video(job: Job, held: HeldModels) -> dict[str, Any]:
     if made.missing:
         holder = held.get(name)
         with models.one_thread_a_view():
-            made.write(lambda mix: _subject(holder, mix, truncation))
+            made.write(lambda mix: holder.subject(subject_key(plan, mix.first)))
     files = {kind.partition(".")[0]: str(output / made.file_name(clip, kind)) for kind in made.kinds}
     pictures = {"sequence": str(output / clip_name)} if sequence else {}
     return {"files": files, **pictures, "empty_frames": made.empty_frames, "warnings": reporter.warnings}
 
 
-def chosen_seeds(subjects: list[tuple[int, float]], frames: int) -> tuple[list[int], float]:
-    """The seed of each frame, and the truncation of all.
+def chosen_subject(part: Params) -> SubjectKey | Path:
+    """One of `subjects`; nothing else is in it."""
+    chosen = part.subject()
+    part.close()
+    return chosen
+
+
+def chosen_seeds(
+    subjects: list[SubjectKey | Path], frames: int, model_path: Path
+) -> tuple[list[int], float, tuple[SubjectFile, ...]]:
+    """The seed of each frame, the truncation of all, and the files that the seeds number; no files: they are seeds.
 
     Raises:
-        UsageError: neither one subject nor one a frame, or several truncations.
+        UsageError: neither one subject nor one a frame, seeds and files together, or several truncations.
+        CheckpointError: a file that cannot be used with the model.
     """
     if len(subjects) not in (1, frames):
         raise UsageError(
             f"params: subjects: expected one, or one for each of {frames} cameras, found {len(subjects)}; correct them"
         )
-    truncations = {truncation for _, truncation in subjects}
+    paths = [subject for subject in subjects if isinstance(subject, Path)]
+    keys = [subject for subject in subjects if isinstance(subject, SubjectKey)]
+    if paths and keys:
+        raise UsageError("params: subjects: expected seeds in all frames or subject files in all, found both; choose one")
+    if paths:
+        files = {path: read_subject_file(path, model_path) for path in dict.fromkeys(paths)}
+        different = tuple({file.sha256: file for file in files.values()}.values())
+        hashes = [file.sha256 for file in different]
+        numbers = [hashes.index(files[path].sha256) for path in paths]
+        return numbers * frames if len(numbers) == 1 else numbers, 1.0, different
+    truncations = {key.truncation for key in keys}
     if len(truncations) > 1:
         raise UsageError(f"params: subjects: expected one truncation in all frames, found {len(truncations)}; choose one")
-    seeds = [seed for seed, _ in subjects]
-    return seeds * frames if len(seeds) == 1 else seeds, truncations.pop()
+    seeds = [key.seed for key in keys]
+    return seeds * frames if len(seeds) == 1 else seeds, truncations.pop(), ()
 
 
 def chosen_crop(params: Params) -> Crop | None:
@@ -138,7 +160,3 @@ def path_sha256(options_of_clip: list[Any], cameras: list[Camera], seeds: list[i
     """What tells two clips of a folder's record apart besides the plan's own entries."""
     frames = [[seed, camera.to_json()] for camera, seed in zip(cameras, seeds, strict=True)]
     return hashlib.sha256(json.dumps([options_of_clip, frames]).encode()).hexdigest()
-
-
-def _subject(holder: HeldModel, mix: Mix, truncation: float) -> Subject:
-    return holder.subject(mix.first, truncation)

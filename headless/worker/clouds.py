@@ -15,6 +15,7 @@ from headless import models, workers
 from headless.annotations import is_painted, read_folder
 from headless.cloud_sources import depth_view
 from headless.prefilling import Prefiller
+from headless.subject_files import SubjectKey
 from headless.worker.held import HeldModels
 from headless.worker.jobs import Job
 from headless.worker.params import Params
@@ -39,7 +40,7 @@ class _Painted:
 def pointcloud(job: Job, held: HeldModels) -> dict[str, Any]:
     """A cloud with labels: the model's, or, with `annotations`, those painted in that folder's views of the subject."""
     params = Params(job.params)
-    name, seed, truncation = params.text("model"), params.seed(), params.truncation()
+    name, chosen = params.text("model"), params.subject()
     cameras, size = [camera for _, camera in params.cameras()], params.size_px(None)
     voxel, points = params.number("voxel", 1e-9, 1e9, None), params.whole("points", 1, MOST_POINTS, None)
     folder = params.path("annotations", None)
@@ -47,10 +48,11 @@ def pointcloud(job: Job, held: HeldModels) -> dict[str, Any]:
     fusion = FusionOptions(voxel=voxel, points=points)
     job.progress(0, len(cameras), "views")
     holder = held.get(name)
-    subject = holder.subject(seed, truncation)
+    key = held.key(chosen)
+    subject = holder.subject(key)
     size_px = size or holder.model.config.image_size
     with models.one_thread_a_view():
-        painted = None if folder is None else _painted(folder, subject, seed, truncation)
+        painted = None if folder is None else _painted(folder, subject, key)
         labels = holder.model.labels if painted is None else painted.labels
 
         def see(camera: Camera) -> DepthView:
@@ -78,7 +80,7 @@ def pointcloud(job: Job, held: HeldModels) -> dict[str, Any]:
     return {**found, "count": len(cloud), "label_set": None if labels is None else labels.to_json()}
 
 
-def _painted(folder: Path, subject: Subject, seed: int, truncation: float) -> _Painted:
+def _painted(folder: Path, subject: Subject, key: SubjectKey) -> _Painted:
     """The painted views of a subject.
 
     Raises:
@@ -86,9 +88,10 @@ def _painted(folder: Path, subject: Subject, seed: int, truncation: float) -> _P
     """
     found = read_folder(folder)
     models.check_generator(found, subject.model.header.path)
-    images = [image for image in found.images if image.subject == (seed, truncation) and is_painted(image.mask)]
+    images = [image for image in found.images if image.subject.identity == key.identity and is_painted(image.mask)]
     if not images:
+        which = f"with {key.title}" if key.file is None else key.title
         raise AnnotationError(
-            f"{folder}: expected a painted view of the subject with seed {seed}, found none; paint one, or choose another subject"
+            f"{folder}: expected a painted view of the subject {which}, found none; paint one, or choose another subject"
         )
     return _Painted(Prefiller(subject, images, found.labels), found.labels)

@@ -6,10 +6,14 @@ import os
 from collections import OrderedDict
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from dnerf_core.checkpoints.model_file import file_sha256
 from dnerf_core.embedded import model_path
+from dnerf_core.errors import UsageError
+from dnerf_core.subject_file import read_subject_header
 from headless import models
+from headless.subject_files import SubjectFile, SubjectKey
 
 if TYPE_CHECKING:
     from dnerf_core.model import Model
@@ -27,31 +31,35 @@ class HeldModel:
     """A loaded model and its last subjects.
 
     Attributes:
+        subjects: by `SubjectKey.identity`.
         stamp: time, size and inode of its file when it was loaded; the last changes too when a file takes another's place.
         fine_s: seconds that its last whole view took; None: not known yet.
     """
 
     model: Model
     stamp: _Stamp
-    subjects: OrderedDict[tuple[int, float], Subject] = field(default_factory=OrderedDict)
+    subjects: OrderedDict[tuple[Any, ...], Subject] = field(default_factory=OrderedDict)
     fine_s: float | None = None
 
-    def holds(self, seed: int, truncation: float) -> bool:
+    def holds(self, key: SubjectKey) -> bool:
         """Whether a subject is there already."""
-        return (seed, truncation) in self.subjects
+        return key.identity in self.subjects
 
-    def subject(self, seed: int, truncation: float) -> Subject:
-        """The subject, with all that its views read made by one thread, as commands do it: the same bits whoever asks first."""
-        key = (seed, truncation)
-        if key not in self.subjects:
+    def subject(self, key: SubjectKey) -> Subject:
+        """The subject, with all that its views read made by one thread, as commands do it: the same bits whoever asks first.
+
+        Raises:
+            CheckpointError: its file cannot be used with this model.
+        """
+        if key.identity not in self.subjects:
             with models.one_thread_a_view():
-                subject = self.model.subject(seed, truncation=truncation)
+                subject = key.open(self.model)
                 subject.prepare()
-            self.subjects[key] = subject
+            self.subjects[key.identity] = subject
             while len(self.subjects) > MOST_SUBJECTS:
                 self.subjects.popitem(last=False)
-        self.subjects.move_to_end(key)
-        return self.subjects[key]
+        self.subjects.move_to_end(key.identity)
+        return self.subjects[key.identity]
 
 
 class HeldModels:
@@ -61,6 +69,7 @@ class HeldModels:
         """device: "auto", "cpu" or "cuda"."""
         self.device = device
         self._held: OrderedDict[Path, HeldModel] = OrderedDict()
+        self._files: dict[Path, tuple[_Stamp, SubjectFile]] = {}
 
     def get(self, name_or_path: str) -> HeldModel:
         """The model, loaded where it is not or where its file has changed.
@@ -81,6 +90,24 @@ class HeldModels:
         while len(self._held) > MOST_MODELS:
             self._held.popitem(last=False)
         return held
+
+    def key(self, chosen: SubjectKey | Path) -> SubjectKey:
+        """The subject that a request names, or that is in the subject file it names, which is read again where it has changed.
+
+        Raises:
+            UsageError: no such file.
+            CheckpointError: it is no subject file.
+        """
+        if isinstance(chosen, SubjectKey):
+            return chosen
+        stamp = _stamp(chosen)
+        if stamp is None:
+            raise UsageError(f"params: subject_file: expected a subject file, found none at {chosen}; correct the request")
+        known = self._files.get(chosen)
+        if known is None or known[0] != stamp:
+            tuned = bool(read_subject_header(chosen).tuned)
+            known = self._files[chosen] = stamp, SubjectFile(chosen, file_sha256(chosen), tuned)
+        return SubjectKey(0, 1.0, known[1])
 
     def clear(self) -> None:
         """Let all go: their memory is needed."""

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from dnerf_core.camera import Camera
 from dnerf_core.errors import UsageError, brief
 from headless import options
+from headless.subject_files import SubjectKey
 
 T = TypeVar("T")
 _NOT_GIVEN = object()
@@ -127,9 +128,25 @@ class Params:
 
     # --- what the engine's words mean
 
-    def seed(self) -> int:
-        """`seed`."""
-        return self.whole("seed", 0, options.MAX_SEED)
+    def subject(self) -> SubjectKey | Path:
+        """`seed` and `truncation`, or `subject_file` instead: an absolute path.
+
+        Raises:
+            UsageError: both, or neither.
+        """
+        file, seed = self.path("subject_file", None), self.whole("seed", 0, options.MAX_SEED, None)
+        truncation = self.number("truncation", 0.0, options.MAX_TRUNCATION, None)
+        if file is not None:
+            for name, value in (("seed", seed), ("truncation", truncation)):
+                if value is not None:
+                    raise UsageError(f"{self._where}: {name}: expected none beside subject_file, found {value:g}; leave it out")
+            return file
+        if seed is None:
+            raise UsageError(
+                f"{self._where}: seed: expected a whole number from 0 to {options.MAX_SEED}, or a subject_file, found none; "
+                "correct the request"
+            )
+        return SubjectKey(seed, 1.0 if truncation is None else truncation)
 
     def truncation(self) -> float:
         """`truncation`, 1 where it is not given."""

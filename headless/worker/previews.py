@@ -20,14 +20,15 @@ QUICK_S = 0.1
 def preview(job: Job, held: HeldModels) -> dict[str, Any]:
     """Image and mask from a camera, for the eye: torch's threads share the view, so last bits may differ from `render`'s."""
     params = Params(job.params)
-    name, seed, truncation = params.text("model"), params.seed(), params.truncation()
+    name, chosen = params.text("model"), params.subject()
     _, camera = params.part("camera").camera()
     size = params.size_px(None)
     params.close()
     job.check()
     holder = held.get(name)
-    coarse_first = holder.fine_s is None or holder.fine_s > QUICK_S or not holder.holds(seed, truncation)
-    subject = holder.subject(seed, truncation)
+    key = held.key(chosen)
+    coarse_first = holder.fine_s is None or holder.fine_s > QUICK_S or not holder.holds(key)
+    subject = holder.subject(key)
     size_px = size or holder.model.config.image_size
     if coarse_first:
         side_px = min(size_px, max(1, holder.model.config.rays.neural_resolution // 2))

@@ -43,14 +43,14 @@ def render(job: Job, held: HeldModels) -> dict[str, Any]:
     """Views of a subject, a part each, as they get done."""
     started = time.monotonic()
     params = Params(job.params)
-    name, seed, truncation = params.text("model"), params.seed(), params.truncation()
+    name, chosen = params.text("model"), params.subject()
     cameras, channels = params.cameras(), params.choices("channels", CHANNELS, CHANNELS[:3])
     sizes = chosen_sizes(params, len(cameras))
     params.close()
     job.progress(0, len(cameras), "views")
     holder = held.get(name)
     sizes_px = [size or holder.model.config.image_size for size in sizes]
-    subject = holder.subject(seed, truncation)
+    subject = holder.subject(held.key(chosen))
     tasks = [(index, camera_name, camera, sizes_px[index]) for index, (camera_name, camera) in enumerate(cameras)]
 
     def see(task: tuple[int, str, Camera, int]) -> PartialView:

@@ -36,7 +36,11 @@ class Origin:
 def command_line(plan: ViewPlan, model: str) -> str:
     """The command that makes the same views, every option named that decides what they are."""
     yaw, pitch = (f"{low:.12g}:{high:.12g}" for low, high in (plan.yaw_deg, plan.pitch_deg))
-    words = ["dnerf-headless", "render", "--model", model, "--seeds", format_seeds(plan.seeds)]
+    words = ["dnerf-headless", "render", "--model", model]
+    if plan.subject_files:
+        words += [word for file in plan.subject_files for word in ("--subject", file.name)]
+    else:
+        words += ["--seeds", format_seeds(plan.seeds)]
     if plan.given is not None:
         words += ["--cameras", plan.given.file_name]
     else:
@@ -79,6 +83,7 @@ def card(plan: ViewPlan, origin: Origin, statistics: dict[str, Any], kinds: tupl
         f"- datasetnerf {__version__}; the same command makes the same files on the same machine",
         f"- model: {_safe(origin.model)}, sha256 `{plan.model_sha256}`",
         *([f"- made from: {_safe(origin.source)}"] if origin.source else []),
+        *(f"- subject {number}: {_safe(file.name)}, sha256 `{file.sha256}`" for number, file in enumerate(plan.subject_files)),
         *(["- masks: re-rendered from the labels that several views of each subject fuse to"] if plan.consistent else []),
         "",
         "## Licence",

@@ -102,7 +102,7 @@ def _file_lines(listing: Listing, split: str, *, panoptic: bool) -> Iterator[str
     before = "\n"
     for number, (_, view) in enumerate(listing.views(split), start=1):
         image = {"id": number, "file_name": f"{view.name}.png", "width": size_px, "height": size_px, "license": 1}
-        yield before + json.dumps(image | {"seed": view.seed, "view": view.view})
+        yield before + json.dumps(image | view.which)
         before = ",\n"
     yield '\n], "annotations": ['
     before = "\n"

@@ -192,14 +192,14 @@ def seed_of(name: str) -> int:
 
 
 def cameras_lines(views: Iterable[PlannedView], resolution_px: int) -> Iterator[str]:
-    """The lines of `cameras.json` as `dnerf_core.camera.cameras_from_json` reads it, with the size, seed and view added; a line a view."""
+    """The lines of `cameras.json` as `dnerf_core.camera.cameras_from_json` reads it, with size, seed and view added; a line a view."""
     head = json.dumps(
         {"version": CAMERAS_FORMAT_VERSION, "convention": CONVENTION, "image_size_px": [resolution_px, resolution_px]}
     )
     yield head[:-1] + ', "views": [\n'
     separator = ""
     for view in views:
-        yield separator + json.dumps({"name": view.name, "seed": view.seed, "view": view.view, **view.camera.to_json()})
+        yield separator + json.dumps({"name": view.name, **view.which, **view.camera.to_json()})
         separator = ",\n"
     yield "\n]}\n"
 

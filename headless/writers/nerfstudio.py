@@ -43,8 +43,8 @@ def write_split(listing: Listing, split: str) -> None:
     groups = ([[view for _, view in views]] for views in listing.subjects(split))
     with listing.reporter.progress("nerfstudio scenes", len(listing.plan.seeds_by_split()[split])) as advance:
         for views, _ in run_tasks(groups, lambda views: _write_scene(listing, views), listing.workers, in_order=True):
-            seed = views[0].seed
-            index.append({"seed": seed, "file": f"{scene_name(seed)}/transforms.json", "views": len(views)})
+            which = {key: value for key, value in views[0].which.items() if key != "view"}
+            index.append({**which, "file": f"{scene_name(views[0].seed)}/transforms.json", "views": len(views)})
             advance()
     place = listing.folder.split_folder(split)
     make_folder(place / FOLDER)

@@ -30,7 +30,7 @@ from dnerf_core.camera import (
     pixel_centers_uv,
     sphere_camera,
 )
-from dnerf_core.camera_arcs import arc_angles
+from dnerf_core.camera_arcs import arc_angles, sphere_angles
 from dnerf_core.errors import UsageError
 from dnerf_core.generator.config import CameraConfig, preset
 
@@ -71,6 +71,22 @@ def test_sphere_camera_equals_the_published_one(published: list[dict[str, Any]])
         camera = eg3d_sphere_camera(entry["yaw"], entry["pitch"], radius=entry["radius"], pivot=entry["pivot"], focal=focal)
         np.testing.assert_allclose(camera.cam2world.ravel(), entry["cam2world"], rtol=0.0, atol=1e-6)
         np.testing.assert_allclose(camera.intrinsics.ravel(), entry["intrinsics"], rtol=0.0, atol=1e-6)
+
+
+@given(yaws, st.floats(-1.5, 1.5), st.floats(0.5, 5.0), st.sampled_from(WORLD_UPS))
+def test_a_positions_angles_undo_the_sphere_camera(yaw_rad: float, pitch_rad: float, radius: float, world_up: Any) -> None:
+    position = sphere_camera(yaw_rad, pitch_rad, radius=radius, focal=1.0, world_up=world_up).position
+    yaw, pitch, distance = sphere_angles(position, world_up=world_up)
+    assert math.isclose(math.remainder(yaw - yaw_rad, 2 * math.pi), 0.0, abs_tol=1e-9)
+    assert math.isclose(pitch, pitch_rad, abs_tol=1e-9) and math.isclose(distance, radius)
+
+
+def test_a_positions_angles_by_hand_and_without_a_direction() -> None:
+    assert sphere_angles((2.0, 0.0, 0.0)) == (math.pi / 2, 0.0, 2.0)
+    assert sphere_angles((0.0, -1.0, 0.0), world_up="z") == (0.0, 0.0, 1.0)
+    assert sphere_angles((0.0, 3.0, 0.0)) == (0.0, math.pi / 2, 3.0)
+    with pytest.raises(UsageError, match="position: expected a place off the world origin"):
+        sphere_angles((0.0, 0.0, 0.0))
 
 
 def test_published_pitch_read_as_an_angle_fails(published: list[dict[str, Any]]) -> None:

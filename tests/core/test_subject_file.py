@@ -27,6 +27,7 @@ from dnerf_core.semantic.branch import SemanticBranch
 from dnerf_core.semantic.config import SemanticConfig
 from dnerf_core.subject_file import (
     SubjectRecord,
+    check_subject_file,
     open_subject,
     read_subject_file,
     read_subject_header,
@@ -63,7 +64,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Model:
 
 def tuned_record(model: Model) -> SubjectRecord:
     weight = model.generator.state_dict()[TUNED]
-    return record_of(model, model.subject(7).ws, tiny_camera(0.3), MADE, {TUNED: weight * 1.5})
+    return record_of(model, model.subject(7).ws, tiny_camera(0.3), MADE, {TUNED: weight.roll(1, 0)})
 
 
 @pytest.fixture(scope="module")
@@ -121,7 +122,8 @@ def test_tuned_tensors_stand_in_for_the_generators_and_all_else_is_shared(model:
     assert not np.array_equal(subject.render(camera).rgb, model.subject(7).render(camera).rgb)
     with torch.no_grad():
         changed = Model.load(model.header.path)
-        changed.generator.get_parameter(TUNED).mul_(1.5)
+        weight = changed.generator.get_parameter(TUNED)
+        weight.copy_(weight.roll(1, 0))
     assert np.array_equal(subject.render(camera).rgb, changed.subject(7).render(camera).rgb)
 
 
@@ -137,6 +139,23 @@ def test_a_branch_trained_again_takes_the_subject_and_another_generator_does_not
     save_model(tmp_path / "other.safetensors", generator.config, generator.state_dict())
     with pytest.raises(CheckpointError, match=r"expected the generator that it is a subject of, 'tiny' .*found tiny .*--model"):
         open_subject(Model.load(tmp_path / "other.safetensors"), record)
+    write_subject_file(tmp_path / "x.safetensors", record)
+    assert check_subject_file(tmp_path / "x.safetensors", plain.header.path).made == MADE
+    with pytest.raises(CheckpointError, match=r"x.safetensors: expected the generator .*found tiny .*--model"):
+        check_subject_file(tmp_path / "x.safetensors", tmp_path / "other.safetensors")
+
+
+def test_a_check_looks_at_every_value_without_torch(tmp_path: Path, model: Model, good: bytes) -> None:
+    (tmp_path / "good.safetensors").write_bytes(good)
+    (tmp_path / "bad.safetensors").write_bytes(with_value(math.nan)(good))
+    program = (
+        "import sys\nfrom pathlib import Path\nfrom dnerf_core.subject_file import check_subject_file\n"
+        "check_subject_file('good.safetensors', Path(sys.argv[1]))\nassert 'torch' not in sys.modules\n"
+        "check_subject_file('bad.safetensors', Path(sys.argv[1]))"
+    )
+    command = [sys.executable, "-c", program, str(model.header.path)]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert "bad.safetensors: subject.ws: expected 256 finite values, found others" in done.stderr, done.stderr
 
 
 def test_a_generators_hash_is_the_same_in_a_file_and_in_memory_and_tells_every_change(tmp_path: Path, model: Model) -> None:
@@ -232,6 +251,7 @@ FAULTS: dict[str, tuple[Callable[[bytes], bytes], str]] = {
     "a surplus field": (with_field("code", "import os"), r"surplus \[\"'code'\"\]"),
     "no hash": (with_field("generator_sha256", "abc"), "generator_sha256: expected 64 hexadecimal digits, found 'abc'"),
     "no name": (with_field("generator_name", 3), "generator_name: expected text, found 3"),
+    "no axis": (with_field("world_up", "x"), "world_up: expected 'y' or 'z', found 'x'"),
     "no record": (with_field("made", [1]), "made: expected an object"),
     "no camera": (with_field("camera", {"cam2world": 1, "intrinsics": 2}), "camera: cam2world: expected"),
     "half a camera": (with_field("camera", {"cam2world": [[1.0]]}), "camera: expected the keys cam2world and intrinsics"),
@@ -307,19 +327,23 @@ def test_a_place_that_cannot_be_written_to_is_one_line(tmp_path: Path, model: Mo
 @pytest.mark.parametrize(
     ("ws", "tuned", "message"),
     [
-        ((7, 32), {}, r"ws: expected \[8, 32\], found \[7, 32\]"),
-        ((2, 8, 32), {}, r"ws: expected \[8, 32\], found \[2, 8, 32\]"),
-        ((8, 32), {"backbone.nothing": (1,)}, r"tuned tensor 'backbone.nothing': expected shape None, found \[1\]"),
-        ((8, 32), {TUNED: (1,)}, r"tuned tensor 'backbone.synthesis.b8.conv0.weight': expected shape .*found \[1\]"),
+        ((7, 32), {}, r"'subject.ws': expected \[8, 32\], found \[7, 32\]"),
+        ((2, 8, 32), {}, r"'subject.ws': expected \[8, 32\], found \[2, 8, 32\]"),
+        ((8, 32), {"backbone.nothing": (1,)}, r"'generator.backbone.nothing': expected no such tensor, found \[1\]"),
+        ((8, 32), {TUNED: (1,)}, r"'generator.backbone.synthesis.b8.conv0.weight': expected \[.*found \[1\]"),
+        ((8, 32), {"backbone.synthesis.b8.resample_filter": (4, 4)}, ".*filter.: expected no such tensor"),
     ],
 )
 def test_latents_and_tensors_of_another_shape_are_no_records(
-    model: Model, ws: tuple[int, ...], tuned: dict[str, tuple[int, ...]], message: str
+    tmp_path: Path, model: Model, ws: tuple[int, ...], tuned: dict[str, tuple[int, ...]], message: str
 ) -> None:
     tensors = {name: torch.zeros(shape) for name, shape in tuned.items()}
     with pytest.raises(CheckpointError, match=message):
         record_of(model, torch.zeros(ws), None, {}, tensors)
     if len(ws) == 2:
         record = dataclasses.replace(tuned_record(model), ws=torch.zeros(ws), tuned=tensors)
-        with pytest.raises(CheckpointError, match=message):
-            open_subject(model, record)
+        with pytest.raises(CheckpointError, match=f"^x: {message}"):
+            open_subject(model, record, "x")
+        write_subject_file(tmp_path / "x.safetensors", record)
+        with pytest.raises(CheckpointError, match=f"x.safetensors: {message}"):
+            check_subject_file(tmp_path / "x.safetensors", model.header.path)

@@ -16,6 +16,7 @@ from PIL import Image
 from dnerf_core.errors import AnnotationError, DNeRFError, UsageError
 from dnerf_core.labels import LabelSet
 from headless.annotations import missing_classes, read_annotations, read_mask
+from headless.subject_files import SubjectKey
 from headless.writers.views import write_mask
 from tests.headless.tiny_engine import LABELS, SIZE_PX, read_ids
 
@@ -44,10 +45,10 @@ def test_a_painted_folder_is_read_in_the_order_of_its_views(painted_folder: Path
     annotations = read_annotations([painted_folder])
     assert annotations.model == str(tiny_model)
     assert annotations.labels == LABELS
-    assert annotations.subjects == ((0, 1.0), (1, 1.0), (2, 1.0), (3, 1.0))
+    assert annotations.subjects == tuple(SubjectKey(seed, 1.0) for seed in (0, 1, 2, 3))
     assert [image.name for image in annotations.images[:3]] == ["s0000_v00", "s0000_v01", "s0001_v00"]
     third = annotations.images[3]
-    assert (third.subject, third.view, third.mask_path) == ((1, 1.0), 1, mask_path(painted_folder))
+    assert (third.subject, third.view, third.mask_path) == (SubjectKey(1, 1.0), 1, mask_path(painted_folder))
     np.testing.assert_array_equal(third.mask, read_ids(mask_path(painted_folder)))
     cameras = json.loads((painted_folder / "cameras.json").read_text())["views"]
     assert third.camera.cam2world.tolist() == cameras[3]["cam2world"]
@@ -250,7 +251,7 @@ def test_unpainted_masks_are_named_or_left_out(folder: Path) -> None:
     annotations = read_annotations([folder], skip_unpainted=True)
     assert [image.name for image in annotations.images] == ["s0000_v00", "s0002_v01", "s0003_v01"]
     assert annotations.skipped == 5
-    assert annotations.subjects == ((0, 1.0), (2, 1.0), (3, 1.0))
+    assert annotations.subjects == tuple(SubjectKey(seed, 1.0) for seed in (0, 2, 3))
     for image in annotations.images:
         write_mask(image.mask_path, np.zeros((SIZE_PX, SIZE_PX), np.uint8), LABELS.palette())
     with pytest.raises(AnnotationError, match=r"found only background and ignored pixels \(255\); paint some"):
@@ -279,7 +280,7 @@ def test_folders_of_one_generator_count_as_one(painted_folder: Path, folder: Pat
     change_record(folder, truncation=0.5)
     both = read_annotations([painted_folder, folder])
     assert len(both.images) == 16
-    assert both.subjects == tuple((seed, psi) for psi in (1.0, 0.5) for seed in range(4))
+    assert both.subjects == tuple(SubjectKey(seed, psi) for psi in (1.0, 0.5) for seed in range(4))
     assert both.sha256() != read_annotations([painted_folder]).sha256()
 
 

@@ -21,6 +21,7 @@ from dnerf_core.errors import OutputError, UsageError
 from dnerf_core.model import Model
 from headless import cli, models, scoring, trained_model, training_plan, training_run, training_state
 from headless.annotations import read_annotations, read_mask
+from headless.subject_files import SubjectKey
 from headless.training_plan import held_out_subjects
 from headless.training_state import KeptState, read_state, state_path, write_state
 from headless.writers.views import write_mask
@@ -59,7 +60,7 @@ def test_the_model_file_holds_generator_branch_labels_and_record(
     assert record["loss_last_50"] < record["loss_first"]
     # The record's score is the score of the file: rendered anew, counted here pixel by pixel.
     model = Model.load(trained_model)
-    held_out = [image for image in read_annotations([painted_folder]).images if image.subject[0] == 3]
+    held_out = [image for image in read_annotations([painted_folder]).images if image.subject.seed == 3]
     pairs = [(image.mask, model.subject(3).render(image.camera).mask) for image in held_out]
     truth, found = (np.stack(masks) for masks in zip(*pairs, strict=True))
     iou = [((truth == c) & (found == c)).sum() / ((truth == c) | (found == c)).sum() for c in range(3)]
@@ -283,14 +284,14 @@ def test_a_state_file_is_never_executed_and_bad_ones_are_named(tmp_path: Path, m
     ],
 )
 def test_the_last_subjects_are_held_out(count: int, holdout: float | None, held_out: int) -> None:
-    subjects = [(seed, 1.0) for seed in range(count)]
+    subjects = [SubjectKey(seed, 1.0) for seed in range(count)]
     assert held_out_subjects(subjects, holdout) == tuple(subjects[count - held_out :])
 
 
 @pytest.mark.parametrize(("count", "holdout"), [(1, 1.0), (3, 3.0), (1, 0.5), (2, 0.9)])
 def test_holding_out_all_is_refused(count: int, holdout: float) -> None:
     with pytest.raises(UsageError, match=f"--holdout: expected at least one of {count} subjects left to train on, found none"):
-        held_out_subjects([(seed, 1.0) for seed in range(count)], holdout)
+        held_out_subjects([SubjectKey(seed, 1.0) for seed in range(count)], holdout)
 
 
 @pytest.mark.parametrize("text", ["x", "-1", "1.5", "nan", "inf"])
