@@ -20,14 +20,12 @@ from dnerf_core.inversion.pose import camera_at, sphere_angles_deg
 from dnerf_core.inversion.search import best_starts
 from dnerf_core.inversion.settings import InversionSettings, Stage, stages
 from dnerf_core.inversion.tuning import tune
-from dnerf_core.inversion.view import degrees_of
 from dnerf_core.labels import IGNORE_ID
 from dnerf_core.metrics import psnr_db
 from dnerf_core.model import Model
 from dnerf_core.perceptual import PerceptualLoss
 from dnerf_core.semantic.training import class_weights
 from dnerf_core.subject import Subject
-
 
 TUNING = "pivotal tuning"
 """Its name as a stage."""
@@ -214,7 +212,8 @@ class _Run:
             ws = space.ws(guess.code[None]).contiguous().clone()
         camera = self.viewpoint.camera
         if camera is None:
-            camera = camera_at(*(float(angle) for angle in guess.angles_rad), self.model.config.cameras)
+            yaw_rad, pitch_rad = (float(angle) for angle in guess.angles_rad)
+            camera = camera_at(yaw_rad, pitch_rad, self.model.config.cameras)
         yaw_deg, pitch_deg = sphere_angles_deg(camera.cam2world, self.model.config.cameras)
         found = Inversion(Subject(self.model, ws), camera, yaw_deg, pitch_deg, tuple(curve), {}, finished)
         return self._tuned(found, guess) if self.settings.tuning_steps and finished else found

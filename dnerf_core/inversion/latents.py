@@ -15,7 +15,6 @@ from torch import Tensor
 from dnerf_core.inversion.settings import Space
 from dnerf_core.model import Model
 
-
 STATISTICS_SAMPLES = 10_000
 _LEAST_RELATIVE_STD = 1e-3
 """Directions of w in which latents differ by less than this share of the widest one are not moved in."""

@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -21,6 +22,7 @@ from dnerf_core.camera import arc_cameras, cameras_from_json
 from dnerf_core.labels import SHAPENET_CAR_LABELS, LabelSet
 from dnerf_core.model import Model
 from dnerf_core.pointcloud.fusion import FusionOptions, fuse_views
+from dnerf_core.subject_file import record_of, write_subject_file
 from headless import cli, models
 from headless.annotations import read_folder
 from headless.cloud_sources import depth_view
@@ -29,7 +31,7 @@ from headless.worker import protocol
 from headless.writers.video import read_label_video
 from headless.writers.views import write_mask
 from tests.headless.tiny_engine import LABELS, SIZE_PX, TINY, read_ids, sample_folder, save_tiny
-from tests.headless.worker_talk import ROOT, Talk, is_gone, named
+from tests.headless.worker_talk import ROOT, Heard, Talk, is_gone, named
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
 
@@ -563,3 +565,128 @@ def test_an_interpreter_without_torch(closing: list[Talk], tmp_path: Path) -> No
     reason = "libtorch_cpu.so: cannot open shared object file"
     expected = f"torch: expected it with datasetnerf, it cannot be imported ({reason}); install torch there"
     assert talk.client.loss == f"{sys.executable}: {expected}"
+
+
+# subject files in place of seeds
+
+
+@pytest.fixture(scope="module")
+def subject_file(tmp_path_factory: pytest.TempPathFactory, trained_model: Path) -> Path:
+    """The latents of seed 3."""
+    path = tmp_path_factory.mktemp("subject") / "three.safetensors"
+    save_subject(path, trained_model, 3)
+    return path
+
+
+def save_subject(path: Path, model_file: Path, seed: int) -> None:
+    model = Model.load(model_file)
+    write_subject_file(path, record_of(model, model.subject(seed).ws, None, {}))
+
+
+def arrays_of(talk: Talk, heard: Heard) -> dict[str, np.ndarray]:
+    """The arrays of a request's parts and result."""
+    told = [*heard.parts, heard.done()]
+    numbered = [(one.get("index", place), one) for place, one in enumerate(told)]
+    names = {f"{place}/{key}": name for place, one in numbered for key, name in one.items() if str(name).endswith(".npy")}
+    return {key: np.load(talk.folder / name) for key, name in names.items()}
+
+
+@pytest.mark.parametrize(
+    ("method", "params"),
+    [
+        ("render", {"cameras": named(CAMERAS[:2]), "size_px": 32}),
+        ("pointcloud", {"cameras": named(CAMERAS), "size_px": 32, "points": 100}),
+        ("preview", {"camera": named(CAMERAS)[0], "size_px": 32}),
+    ],
+)
+def test_a_subject_file_is_seen_as_its_seed_is(
+    talk: Talk, trained_model: Path, subject_file: Path, method: str, params: dict[str, Any]
+) -> None:
+    request = {"model": str(trained_model), **params}
+    by_file = arrays_of(talk, talk.call(method, **request, subject_file=str(subject_file)))
+    by_seed = arrays_of(talk, talk.call(method, **request, seed=3))
+    other = arrays_of(talk, talk.call(method, **request, seed=4))
+    assert len(by_file) >= 2
+    if method == "preview":  # its coarse picture is left out where the subject is there already
+        by_file, by_seed, other = ({max(found)[2:]: found[max(found)]} for found in (by_file, by_seed, other))
+    assert by_file.keys() == by_seed.keys()
+    assert all(np.array_equal(by_file[key], by_seed[key]) for key in by_seed)
+    assert any(not np.array_equal(by_seed[key], other[key]) for key in by_seed)
+
+
+def test_a_subject_file_that_changed_is_read_anew(talk: Talk, trained_model: Path, tmp_path: Path) -> None:
+    path = tmp_path / "x.safetensors"
+    request = {"model": str(trained_model), "cameras": named(CAMERAS[:1]), "size_px": 32, "channels": ["rgb"]}
+    pictures = []
+    for seed in (3, 4):
+        save_subject(path, trained_model, seed)
+        pictures.append(arrays_of(talk, talk.call("render", **request, subject_file=str(path)))["0/rgb"])
+        assert np.array_equal(pictures[-1], arrays_of(talk, talk.call("render", **request, seed=seed))["0/rgb"])
+    assert not np.array_equal(*pictures)
+
+
+def test_a_clip_of_subject_files(talk: Talk, trained_model: Path, subject_file: Path, tmp_path: Path) -> None:
+    other, output = tmp_path / "four.safetensors", tmp_path / "clip"
+    save_subject(other, trained_model, 4)
+    request = {"model": str(trained_model), "cameras": named(CAMERAS), "size_px": 32, "name": "shot", "previews": ["image"]}
+    files = [{"subject_file": str(subject_file)}, {"subject_file": str(other)}, {"subject_file": str(subject_file)}]
+    made = talk.call("video", **request, subjects=files, output=str(output)).done()["files"]
+    seeds = [{"seed": 3}, {"seed": 4}, {"seed": 3}]
+    expected = talk.call("video", **request, subjects=seeds, output=str(tmp_path / "seeds")).done()["files"]
+    assert Path(made["labels"]).read_bytes() == Path(expected["labels"]).read_bytes()
+    frames = json.loads(Path(made["cameras"]).read_text())["views"]
+    assert [frame["subject_file"] for frame in frames] == ["three.safetensors", "four.safetensors", "three.safetensors"]
+    save_subject(other, trained_model, 5)
+    code, message = talk.call("video", **request, subjects=files, output=str(output)).failed()
+    assert (code, "--subject (its content) was " in message) == (protocol.Code.FAILED, True)
+    mixed = [*files[:2], {"seed": 3}]
+    code, message = talk.call("video", **request, subjects=mixed, output=str(tmp_path / "mixed")).failed()
+    assert (code, "expected seeds in all frames or subject files in all" in message) == (protocol.Code.WRONG_CALL, True)
+
+
+def test_subject_files_are_sampled_and_painted_on(talk: Talk, trained_model: Path, subject_file: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "cloud"
+    request = {"model": str(trained_model), "views": 2, "output": str(folder)}
+    views = talk.call("sample", **request, subject_files=[str(subject_file)]).done()["views"]
+    assert [(view["seed"], view["subject_file"]) for view in views] == [(0, str(subject_file))] * 2
+    mask = np.zeros((SIZE_PX, SIZE_PX), np.uint8)
+    mask[40:90, 40:90] = 1
+    write_mask(Path(views[0]["mask"]), mask, LABELS.palette())
+    assert talk.call("prefill", folder=str(folder), view=views[0]["name"]).done()["truth"] is False
+    cloud = {"model": str(trained_model), "cameras": named(CAMERAS), "size_px": 32, "annotations": str(folder)}
+    assert talk.call("pointcloud", **cloud, subject_file=str(subject_file)).done()["count"] > 0
+    code, message = talk.call("pointcloud", **cloud, seed=0).failed()
+    assert (code, "expected a painted view of the subject with seed 0" in message) == (protocol.Code.FAILED, True)
+
+
+@pytest.mark.parametrize(
+    ("given", "code", "message"),
+    [
+        ({"subject_file": "FILE", "seed": 1}, 2, "params: seed: expected none beside subject_file, found 1; leave it out"),
+        ({"subject_file": "FILE", "truncation": 0.5}, 2, "params: truncation: expected none beside subject_file, found 0.5"),
+        ({}, 2, "params: seed: expected a whole number from 0 to 4294967295, or a subject_file, found none"),
+        ({"subject_file": "x.safetensors"}, 2, "params: subject_file: expected an absolute path, found 'x.safetensors'"),
+        ({"subject_file": "/no/such"}, 2, "params: subject_file: expected a subject file, found none at /no/such"),
+        ({"subject_file": "MODEL"}, 1, "expected a subject file, found a model file; give that with --model"),
+        ({"subject_file": "FILE", "model": "demo-cars"}, 1, "expected the generator that it is a subject of, 'tiny'"),
+    ],
+)
+def test_wrong_subject_files_are_one_line(
+    talk: Talk, trained_model: Path, subject_file: Path, given: dict[str, Any], code: int, message: str
+) -> None:
+    places = {"FILE": str(subject_file), "MODEL": str(trained_model)}
+    params = {"model": str(trained_model)} | {key: places.get(value, value) for key, value in given.items()}
+    assert talk.call("render", **params, cameras=named(CAMERAS[:1])).failed()[0] == code
+    assert message in talk.call("render", **params, cameras=named(CAMERAS[:1])).failed()[1]
+
+
+def test_wrong_lists_of_subject_files_are_one_line(talk: Talk, trained_model: Path, subject_file: Path, tmp_path: Path) -> None:
+    request = {"model": str(trained_model), "output": str(tmp_path / "out")}
+    for given, message in (
+        ({"subject_files": [str(subject_file)], "seeds": [1]}, "params: seeds: expected none beside subject_files"),
+        ({"subject_files": ["x"]}, "params: subject_files: expected absolute paths of files, found 'x'"),
+        ({}, "params: seeds: expected a list of"),
+    ):
+        code, found = talk.call("sample", **request, **given).failed()
+        assert (code, message in found) == (protocol.Code.WRONG_CALL, True), found
+    assert not (tmp_path / "out").exists()
