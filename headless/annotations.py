@@ -22,10 +22,6 @@ from headless.plan import view_name
 from headless.subject_files import SubjectFile, SubjectKey, recorded_files
 from headless.writers.folder import RECORD_FORMAT
 from headless.writers.result_folder import RECORD_NAME, RECORD_VERSION
-<<<<<<< HEAD
-=======
-from headless.writers.views import PICTURE_ERRORS
->>>>>>> subj
 
 _PICTURES = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp"}
 _MAX_CAMERA_DISTANCE = 1e6

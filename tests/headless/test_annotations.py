@@ -15,12 +15,8 @@ from PIL import Image
 
 from dnerf_core.errors import AnnotationError, DNeRFError, UsageError
 from dnerf_core.labels import LabelSet
-<<<<<<< HEAD
 from headless.annotations import missing_classes, read_annotations
 from headless.masks import read_mask
-=======
-from headless.annotations import missing_classes, read_annotations, read_mask
->>>>>>> subj
 from headless.subject_files import SubjectKey
 from headless.writers.views import write_mask
 from tests.headless.tiny_engine import LABELS, SIZE_PX, read_ids

@@ -20,12 +20,8 @@ from dnerf_core.checkpoints.model_file import load_model_file, read_header
 from dnerf_core.errors import OutputError, UsageError
 from dnerf_core.model import Model
 from headless import cli, models, scoring, trained_model, training_plan, training_run, training_state
-<<<<<<< HEAD
 from headless.annotations import read_annotations
 from headless.masks import read_mask
-=======
-from headless.annotations import read_annotations, read_mask
->>>>>>> subj
 from headless.subject_files import SubjectKey
 from headless.training_plan import held_out_subjects
 from headless.training_state import KeptState, read_state, state_path, write_state
