@@ -18,7 +18,7 @@ from dnerf_core.inversion.latents import LatentSpace, WStatistics, code_in, rand
 from dnerf_core.inversion.objectives import MaskObjective, Objective, Perceptual, PictureObjective
 from dnerf_core.inversion.pose import camera_at, sphere_angles_deg
 from dnerf_core.inversion.search import best_starts
-from dnerf_core.inversion.settings import InversionSettings, Stage, stages
+from dnerf_core.inversion.settings import MASK_STAGES, PICTURE_STAGES, InversionSettings, Stage, stages
 from dnerf_core.inversion.tuning import tune
 from dnerf_core.labels import IGNORE_ID
 from dnerf_core.metrics import psnr_db
@@ -170,7 +170,8 @@ class _Run:
 
     def results(self, kept: int) -> list[Inversion]:
         """Search, descend, tune."""
-        plan = stages(self.settings, self.model.config, kept=kept)
+        usual = PICTURE_STAGES if isinstance(self.objective, PictureObjective) else MASK_STAGES
+        plan = stages(usual, self.settings, self.model.config, kept=kept)
         steps = sum(stage.steps for stage in plan) + self.settings.tuning_steps
         space = space_of(self.model, self.statistics, plan[0].space)
         guesses = self._starts(space, plan[0])

@@ -89,11 +89,11 @@ class InversionSettings:
             raise UsageError(
                 f"starts: expected at most the {self.candidates} candidates, found {self.starts}; ask for more candidates"
             )
-        if self.steps is not None and self.steps < len(_STAGES):
-            raise UsageError(f"steps: expected at least {len(_STAGES)}, one a stage, found {self.steps}; choose more")
+        if self.steps is not None and self.steps < len(PICTURE_STAGES):
+            raise UsageError(f"steps: expected at least {len(PICTURE_STAGES)}, one a stage, found {self.steps}; choose more")
 
 
-_STAGES = (
+PICTURE_STAGES = (
     Stage(32, False, 80, 4, "z", 0.2, 0.04),
     Stage(64, False, 50, 2, "z", 0.1, 0.015),
     Stage(64, False, 50, 1, "w+", 0.04, 0.005),
@@ -102,19 +102,28 @@ _STAGES = (
 """The usual stages of a generator with 128 px rays. Few rays are cheap, but below 32 px a side a ray no longer stands for its pixel: what
 they see is then further from the picture's means than one car from another."""
 
+MASK_STAGES = (
+    Stage(32, False, 60, 4, "z", 0.2, 0.04),
+    Stage(64, False, 40, 1, "z", 0.1, 0.015),
+    Stage(64, False, 30, 1, "w+", 0.04, 0.005),
+    Stage(128, True, 20, 1, "w+", 0.03, 0.002),
+)
+"""The same for a mask, which has less to say."""
 
-def stages(settings: InversionSettings, config: GeneratorConfig, *, kept: int = 1) -> tuple[Stage, ...]:
+
+def stages(usual: tuple[Stage, ...], settings: InversionSettings, config: GeneratorConfig, *, kept: int = 1) -> tuple[Stage, ...]:
     """The stages of an inversion.
 
     Args:
+        usual: those that the settings change.
         kept: how many guesses reach the end.
     """
-    total = sum(stage.steps for stage in _STAGES)
+    total = sum(stage.steps for stage in usual)
     wanted = settings.steps or total
     neural_px = config.rays.neural_resolution
     found = []
-    for index, stage in enumerate(_STAGES):
-        done = sum(one.steps for one in _STAGES[:index])
+    for index, stage in enumerate(usual):
+        done = sum(one.steps for one in usual[:index])
         steps = (wanted * (done + stage.steps)) // total - (wanted * done) // total
         guesses = settings.starts if index == 0 else max(kept, min(stage.guesses, settings.starts))
         found.append(
