@@ -1,0 +1,33 @@
+"""The strip of a found or edited subject: rendered from all around, and written."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+from dnerf_core.inversion.pose import camera_at
+from dnerf_core.subject import Subject
+from headless.writers.turntable_strip import PhotoPair, StripView, write_turntable_strip
+
+TURNS_DEG = (-120.0, -60.0, 0.0, 60.0, 120.0, 180.0)
+"""From the direction that the picture was taken from."""
+
+
+def write_subject_strip(
+    path: Path, title: str, subject: Subject, yaw_deg: float, pitch_deg: float, pair: PhotoPair | None
+) -> None:
+    """Views of a subject all around, beside the picture that it was made for.
+
+    Args:
+        yaw_deg, pitch_deg: where that picture was taken from.
+
+    Raises:
+        OutputError: the file cannot be written.
+    """
+    views = []
+    for turn in TURNS_DEG:
+        yaw = (yaw_deg + turn + 180) % 360 - 180
+        view = subject.render(camera_at(math.radians(yaw), math.radians(pitch_deg), subject.model.config.cameras))
+        views.append(StripView(round(yaw), view.rgb, view.mask))
+    labels = subject.model.labels if subject.model.has_semantics else None
+    write_turntable_strip(path, title, views, labels, pair)
