@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dnerf_core.camera import Camera, cameras_to_json
-from dnerf_core.errors import CheckpointError, OutputError, UsageError
+from dnerf_core.errors import UsageError
 from dnerf_core.inversion.diversity import Diversity, diversity
 from dnerf_core.inversion.invert import Inversion, invert_mask, invert_picture
 from dnerf_core.inversion.latents import WStatistics, w_statistics
@@ -23,14 +23,15 @@ from dnerf_core.inversion.settings import inversion_steps
 from dnerf_core.metrics import confusion_matrix, segmentation_scores
 from dnerf_core.perceptual import PerceptualLoss
 from dnerf_core.subject import Subject
-from dnerf_core.subject_file import read_subject_header, record_of, write_subject_file
+from dnerf_core.subject_file import record_of, write_subject_file
 from headless import models
 from headless.commands.invert import InvertCall, fit_of, settings_of
 from headless.given_cameras import read_given_cameras
+from headless.made_subjects import made_before
 from headless.photos import background_color, read_label_mask, read_photo
 from headless.search_watch import SearchWatch
 from headless.stopping import ending_early
-from headless.turntable import write_subject_strip
+from headless.turntable import beside, write_subject_strip, write_subject_view
 from headless.writers.files import make_folder, remove_files, write_bytes_whole
 from headless.writers.loss_curve import LossStage, write_loss_curve
 from headless.writers.turntable_strip import PhotoPair
@@ -178,26 +179,10 @@ class _Job:
         Raises:
             OutputError: files of that name that another call made.
         """
-        headers = []
-        for path in self.paths(picture):
-            if not path.exists():
-                return False
-            try:
-                header = read_subject_header(path)
-            except CheckpointError as error:
-                raise OutputError(
-                    f"{error}; it stands where this call would write, remove it or choose another --output"
-                ) from error
-            asked = self.asked(picture)
-            if any(header.made.get(key) != value for key, value in asked.items()):
-                raise OutputError(
-                    f"{path}: expected an earlier result of this call, found one of another picture or of other options; "
-                    "remove it, or choose another --output"
-                )
-            headers.append(header)
-        if not all(header.made.get("finished") for header in headers):
+        made = [made_before(path, self.asked(picture)) for path in self.paths(picture)]
+        if not made or made[0] is None or not all(made):
             return False
-        self.results[picture.stem] = headers[0].made.get("told", {})
+        self.results[picture.stem] = made[0]["told"]
         return True
 
     def run(self, picture: Picture, asked: Callable[[], bool]) -> None:
@@ -209,6 +194,7 @@ class _Job:
             self.call.output / f"{picture.stem}-progress.png",
             picture.path.name,
             labels=None if picture.mask is None else self.model.labels,
+            camera=self.camera,
         )
         steps = inversion_steps(self.settings, self.model.config, mask=picture.mask is not None, variants=self.call.variants)
         with watch.watching(self.reporter, steps, asked) as look:
@@ -261,12 +247,13 @@ class _Job:
         base = path.with_suffix("")
         title = f"{picture.path.name}: {score_text(told)}"
         write_loss_curve(
-            _beside(base, "-loss.png"), _beside(base, "-loss.csv"), title, [LossStage(s.stage, s.losses) for s in found.losses]
+            beside(base, "-loss.png"), beside(base, "-loss.csv"), title, [LossStage(s.stage, s.losses) for s in found.losses]
         )
         pair = PhotoPair(picture.rgb, shown)
-        write_subject_strip(_beside(base, "-strip.png"), title, found.subject, found.yaw_deg, found.pitch_deg, pair)
+        write_subject_strip(beside(base, "-strip.png"), title, found.subject, found.yaw_deg, found.pitch_deg, pair)
+        write_subject_view(base, view, self.model.labels)
         cameras = json.dumps(cameras_to_json([found.camera], [base.name]), indent=1)
-        write_bytes_whole(_beside(base, "-cameras.json"), cameras.encode())
+        write_bytes_whole(beside(base, "-cameras.json"), cameras.encode())
         made = self.asked(picture) | {"source": picture.path.name, "finished": found.finished, "told": told}
         # last, since its being there says that all is
         write_subject_file(path, record_of(self.model, found.subject.ws, found.camera, made, found.tuned))
@@ -288,10 +275,6 @@ class _Job:
             )
 
 
-def _beside(base: Path, ending: str) -> Path:
-    return base.with_name(base.name + ending)
-
-
 def score_text(told: dict[str, Any]) -> str:
     """A result in a few words."""
     score = f"PSNR {told['psnr_db']:.1f} dB" if told["psnr_db"] is not None else f"mIoU {told['miou']:.3f}"
@@ -302,7 +285,7 @@ def _tell_end(job: _Job, pictures: list[Picture], reporter: Reporter, seconds: f
     results = [job.results[picture.stem] for picture in pictures]
     lines = [f"{result['subject']}: {score_text(result)}" for result in results]
     lines += [_diversity_text(Diversity(**result["diversity"])) for result in results if "diversity" in result]
-    strip = _beside(job.paths(pictures[0])[0].with_suffix(""), "-strip.png")
+    strip = beside(job.paths(pictures[0])[0].with_suffix(""), "-strip.png")
     done = f"{made} inverted in {seconds:.1f} s" if made else "nothing to do, all there"
     lines += [f"{job.call.output}: {len(pictures)} pictures: {done}", f"look at {strip}"]
     scores = [result["psnr_db"] for result in results if result["psnr_db"] is not None]

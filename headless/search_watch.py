@@ -44,10 +44,11 @@ class SearchWatch:
         name: str,
         *,
         labels: LabelSet | None,
+        camera: Camera | None = None,
     ) -> None:
-        """labels: of a mask; None: the target is a photo."""
+        """labels: of a mask; None: the target is a photo. camera: where a mask is seen from; None: from the angles reported."""
         self.path = path
-        self._subject_of, self._target, self._name, self._labels = subject_of, target, name, labels
+        self._subject_of, self._target, self._name, self._labels, self._camera = subject_of, target, name, labels, camera
         self._picture, self._next = ProgressPicture(path), 0.0
 
     @contextmanager
@@ -75,7 +76,7 @@ class SearchWatch:
             return to_uint8(progress.image[None], size_px)[0]
         subject = self._subject_of(progress.ws)
         yaw_rad, pitch_rad = math.radians(progress.yaw_deg), math.radians(progress.pitch_deg)
-        mask = subject.coarse(camera_at(yaw_rad, pitch_rad, subject.model.config.cameras)).mask
+        mask = subject.coarse(self._camera or camera_at(yaw_rad, pitch_rad, subject.model.config.cameras)).mask
         assert mask is not None
         colors = self._labels.colorize(mask)
         rows = np.arange(size_px) * len(colors) // size_px
