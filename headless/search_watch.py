@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
+from dnerf_core.camera import Camera
 from dnerf_core.inversion.descent import Progress, Watch
 from dnerf_core.inversion.pose import camera_at
 from dnerf_core.labels import LabelSet
