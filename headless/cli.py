@@ -32,6 +32,8 @@ COMMANDS: dict[str, str] = {
     "sample": "Write views of a few subjects to annotate: images, and empty masks to paint.",
     "train": "Train a semantic branch on painted views and write a model file.",
     "evaluate": "Score a model against painted masks or the exact truth, or views against each other.",
+    "invert": "Find the subject of a photo or a mask, and where it was taken from.",
+    "edit": "Change a subject's shape by repainting its mask.",
     "import": "Turn a published EG3D checkpoint into a model file.",
     "info": "Print what is inside a model file.",
     "bench": "Measure the fast path against the literal method on this machine.",
