@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dnerf_core.camera import Camera, WorldUp
 from dnerf_core.errors import UsageError, brief
 from dnerf_core.interruption import interruptible
 from headless.masks import read_mask
@@ -25,12 +23,11 @@ from headless.worker.searches import MAX_STEPS, chosen_output, finite, watch_of,
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from dnerf_core.camera import Camera
     from dnerf_core.editing import Edit, EditSettings, OtherView
     from dnerf_core.perceptual import PerceptualLoss
     from dnerf_core.subject import Subject
 
-OTHER_YAWS_DEG = (-45.0, 45.0, 180.0)
-"""Turns from the painted view at which the change is looked at."""
 MAX_WEIGHT = 1e6
 MAX_MARGIN_PX = 1024
 
@@ -49,7 +46,7 @@ def edit(job: Job, held: HeldModels) -> dict[str, Any]:
     subject = holder.subject(key)
     with interruptible(job.check):
         found = _edited(job, holder, subject, camera, mask, settings, loss_of(holder, settings, perceptual_file))
-        others = [seen_from(found.subject, subject, camera, yaw_deg) for yaw_deg in OTHER_YAWS_DEG]
+        others = other_views(subject, found.subject, camera)
     scores = {name: finite(value) for name, value in dataclasses.asdict(found.scores).items()}
     made = {
         "kind": "edit",
@@ -142,23 +139,14 @@ def tuned_of(key: SubjectKey) -> dict[str, Tensor]:
     return read_subject_file(key.file.path).tuned
 
 
-def turned(camera: Camera, yaw_deg: float, world_up: WorldUp) -> Camera:
-    """The camera turned about the world's up axis through the origin; towards +x from the front is positive, as yaw is."""
-    cos, sin = math.cos(math.radians(yaw_deg)), math.sin(math.radians(yaw_deg))
-    turn = np.eye(4)
-    if world_up == "y":
-        turn[:3, :3] = [[cos, 0.0, sin], [0.0, 1.0, 0.0], [-sin, 0.0, cos]]
-    else:
-        turn[:3, :3] = [[cos, -sin, 0.0], [sin, cos, 0.0], [0.0, 0.0, 1.0]]
-    return Camera(turn @ camera.cam2world, camera.intrinsics)
+def other_views(before: Subject, after: Subject, camera: Camera) -> list[OtherView]:
+    """What has changed, seen from three directions beside the painted view."""
+    from dnerf_core.editing import TURNS_DEG, change_seen, turned_cameras
 
-
-def seen_from(after: Subject, before: Subject, camera: Camera, yaw_deg: float) -> OtherView:
-    """What has changed, seen from a direction beside the painted view."""
-    from dnerf_core.editing import change_seen
-
-    beside = turned(camera, yaw_deg, before.model.config.cameras.world_up)
-    return change_seen(before.render(beside), after.render(beside), yaw_deg)
+    cameras = turned_cameras(camera, before.model.config.cameras)
+    return [
+        change_seen(before.render(beside), after.render(beside), turn) for beside, turn in zip(cameras, TURNS_DEG, strict=True)
+    ]
 
 
 def _origin(key: SubjectKey) -> dict[str, Any]:

@@ -6,12 +6,10 @@ import dataclasses
 import time
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from dnerf_core.errors import UsageError
 from dnerf_core.interruption import interruptible
 from dnerf_core.inversion.settings import SPACES, InversionSettings
-from dnerf_core.labels import IGNORE_ID
+from dnerf_core.metrics import confusion_matrix, segmentation_scores
 from headless import options
 from headless.photos import Photo, background_color, read_label_mask, read_photo
 from headless.worker.held import HeldModel, HeldModels
@@ -46,8 +44,8 @@ def invert(job: Job, held: HeldModels) -> dict[str, Any]:
             scores = {"psnr_db": finite(found.psnr_db(photo.rgb))}
             notes = [] if photo.note is None else [photo.note]
         else:
-            found, agreement = _of_mask(job, holder, photo_path, fit, settings)
-            scores = {"agreement": agreement}
+            found, miou = _of_mask(job, holder, photo_path, fit, settings)
+            scores = {"miou": miou}
     seen_from = {"yaw_deg": found.yaw_deg, "pitch_deg": found.pitch_deg}
     made = {
         "kind": kind,
@@ -62,7 +60,7 @@ def invert(job: Job, held: HeldModels) -> dict[str, Any]:
         "camera": found.camera.to_json(),
         **seen_from,
         "psnr_db": scores.get("psnr_db"),
-        "agreement": scores.get("agreement"),
+        "miou": scores.get("miou"),
         "finished": found.finished,
         "seconds": round(time.monotonic() - started, 3),
         "warnings": notes,
@@ -117,12 +115,13 @@ def _of_picture(job: Job, holder: HeldModel, photo: Photo, settings: InversionSe
 
 
 def _of_mask(job: Job, holder: HeldModel, path: Path, fit: Fit, settings: InversionSettings) -> tuple[Inversion, float]:
-    """The inversion of a mask, and the share of the mask's pixels that show its labels, ignored ones left out."""
+    """The inversion of a mask, and its labels' mIoU with the mask."""
     from dnerf_core.inversion.invert import invert_mask
 
     size_px = holder.model.config.image_size
-    mask = read_label_mask(path, size_px, fit, known_labels(holder))
+    labels = known_labels(holder)
+    mask = read_label_mask(path, size_px, fit, labels)
     (found,) = invert_mask(holder.model, mask, settings, statistics=holder.w_statistics(settings.seed), watch=watch_of(job))
     seen = found.subject.channels(found.camera, size_px, ("mask",)).mask
     assert seen is not None  # the model has labels
-    return found, float(np.mean((seen == mask)[mask != IGNORE_ID]))
+    return found, segmentation_scores(confusion_matrix(mask, seen, labels.num_classes)).miou

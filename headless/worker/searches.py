@@ -7,9 +7,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from dnerf_core.errors import UsageError
 from dnerf_core.subject_file import record_of, write_subject_file
 from headless.worker.jobs import Job
@@ -50,6 +47,7 @@ def watch_of(job: Job) -> Watch:
     Raises:
         CancelledError: from the call, where the job is not wanted any more.
     """
+    from dnerf_core.subject import to_uint8
 
     def watch(told: Progress) -> bool:
         job.progress(told.step, told.steps, f"{told.stage}, loss {told.loss:.4g}")
@@ -61,17 +59,11 @@ def watch_of(job: Job) -> Watch:
                 loss=finite(told.loss),
                 yaw_deg=told.yaw_deg,
                 pitch_deg=told.pitch_deg,
-                rgb=job.exchange.put(picture_of(told.image)),
+                rgb=job.exchange.put(to_uint8(told.image[None], told.image.shape[-1])[0]),
             )
         return not job.finishing.is_set()
 
     return watch
-
-
-def picture_of(image: Tensor) -> NDArray[np.uint8]:
-    """uint8 [R, R, 3] of a picture [3, R, R], about [-1, 1]."""
-    pixels: NDArray[np.uint8] = ((image.float() + 1) * 127.5).round().clamp(0, 255).byte().permute(1, 2, 0).cpu().numpy()
-    return np.ascontiguousarray(pixels)
 
 
 def finite(value: float) -> float | None:
