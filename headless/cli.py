@@ -33,7 +33,7 @@ COMMANDS: dict[str, str] = {
     "train": "Train a semantic branch on painted views and write a model file.",
     "evaluate": "Score a model against painted masks or the exact truth, or views against each other.",
     "import": "Turn a published EG3D checkpoint into a model file.",
-    "info": "Print what is inside a model file.",
+    "info": "Print what is inside a model file or a subject file.",
     "bench": "Measure the fast path against the literal method on this machine.",
     "worker": "Do what another program asks, such as the Blender extension.",
     "doctor": "Tell what this machine can do.",
