@@ -45,8 +45,7 @@ def _weight(name: str, default: float, text: str) -> Any:
 
 @click.command(
     "edit",
-    epilog="\b\nExample:\n  dnerf-headless invert photo.jpg --output found\n  (paint over found/photo-mask.png, save as longer.png)\n"
-    "  dnerf-headless edit found/photo.safetensors --mask longer.png --output edited",
+    epilog="\b\nExample:\n  dnerf-headless edit found/photo.safetensors --mask longer.png --output edited",
 )
 @click.argument("subject", metavar="FILE|SEED")
 @click.option(

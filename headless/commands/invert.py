@@ -47,9 +47,7 @@ class InvertCall:
 
 @click.command(
     "invert",
-    epilog="\b\nExample:\n  dnerf-headless invert photo.jpg --output found\n"
-    "  dnerf-headless render --subject found/photo.safetensors --views 8 --yaw -180:180\n"
-    "  dnerf-headless invert mask.png --from mask --variants 4",
+    epilog="\b\nExample:\n  dnerf-headless invert photo.jpg --output found",
 )
 @click.argument("pictures", nargs=-1, required=True, type=options.FilledPath(exists=True, dir_okay=False), metavar="PICTURE...")
 @options.model_option
