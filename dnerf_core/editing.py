@@ -10,6 +10,7 @@ what was repainted, L_rgb counts them with a small weight, too: with the paper's
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -21,9 +22,11 @@ from torch import Tensor
 
 from dnerf_core.camera import Camera
 from dnerf_core.errors import UsageError
+from dnerf_core.generator.config import CameraConfig
 from dnerf_core.inversion.descent import Guess, Viewpoint, Watch, descend, progress_of
 from dnerf_core.inversion.latents import WPlusSpace, WStatistics, w_statistics
 from dnerf_core.inversion.objectives import MaskObjective
+from dnerf_core.inversion.pose import camera_at, sphere_angles_deg
 from dnerf_core.inversion.settings import Stage
 from dnerf_core.inversion.view import SeenView, see
 from dnerf_core.labels import IGNORE_ID
@@ -32,6 +35,8 @@ from dnerf_core.perceptual import Features, PerceptualLoss
 from dnerf_core.subject import LabeledView, Subject
 
 BACKGROUND_ID = 0
+TURNS_DEG = (-45.0, 45.0, 180.0)
+"""From the painted view to the three others that an edit is looked at from."""
 
 
 @dataclass(frozen=True)
@@ -284,7 +289,7 @@ def edit_subject(
 
         def report(step: int, best: Guess, image: Tensor, stage: Stage = stage, before: int = done) -> bool:
             nonlocal go_on
-            go_on = watch is None or watch(progress_of(stage, before + step, steps, best, image))
+            go_on = watch is None or watch(progress_of(stage, space, before + step, steps, best, image))
             return go_on
 
         found, curve = descend(viewpoint, space, objective, [guess], stage, settings.prior, report)
@@ -361,3 +366,9 @@ def change_seen(before: LabeledView, after: LabeledView, yaw_deg: float) -> Othe
         return OtherView(yaw_deg, 0.0, 0.0)
     change = np.abs(before.rgb.astype(np.int16) - after.rgb.astype(np.int16))[shown].mean()
     return OtherView(yaw_deg, float((before.mask != after.mask)[shown].mean()), float(change))
+
+
+def turned_cameras(camera: Camera, cameras: CameraConfig) -> list[Camera]:
+    """The other views' cameras: on the generator's sphere, `TURNS_DEG` from where the painted view was taken."""
+    yaw_deg, pitch_deg = sphere_angles_deg(camera.cam2world, cameras)
+    return [camera_at(math.radians(yaw_deg + turn), math.radians(pitch_deg), cameras) for turn in TURNS_DEG]

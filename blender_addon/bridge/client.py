@@ -117,6 +117,11 @@ class WorkerClient:
         elif number in self._requests and self.state == "ready":
             self._send(request_line("cancel", {"id": number}))
 
+    def finish(self, number: int) -> None:
+        """Ask that a search ends with the best so far, by `on_done`; other requests take no notice."""
+        if number in self._requests and number not in self._unsent and self.state == "ready":
+            self._send(request_line("finish", {"id": number}))
+
     def cancel_all(self) -> None:
         """`cancel` of every request that has not ended."""
         for number in list(self._requests):

@@ -202,10 +202,11 @@ def _raw_header(path: Path, kind: FileKind) -> tuple[bytes, int, int]:
         with path.open("rb") as file:
             head = file.read(8)
             length = int.from_bytes(head, "little")
-            if head[:1] == b"\x80" and head[1:2] in (b"\x02", b"\x03", b"\x04", b"\x05"):
-                remedy = "convert it with 'dnerf-headless import'" if kind == MODEL else kind.make
-                raise CheckpointError(f"{path}: expected {kind.name}, found a pickle; {remedy}")
             if size < 10 or length > min(size - 8, MAX_HEADER_BYTES):
+                # only then: a header of 1152 bytes, 0x480, begins like a pickle
+                if head[:1] == b"\x80" and head[1:2] in (b"\x02", b"\x03", b"\x04", b"\x05"):
+                    remedy = "convert it with 'dnerf-headless import'" if kind == MODEL else kind.make
+                    raise CheckpointError(f"{path}: expected {kind.name}, found a pickle; {remedy}")
                 raise CheckpointError(
                     f"{path}: expected {kind.name} (.safetensors), found {length} header bytes claimed in {size}; {kind.damaged}"
                 )

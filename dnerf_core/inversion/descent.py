@@ -49,6 +49,7 @@ class Progress:
         loss: of the best guess.
         yaw_deg, pitch_deg: of the best guess's camera.
         image: [3, R, R], what it looks like, about [-1, 1].
+        ws: [1, num_ws, w_dim], its latents.
     """
 
     stage: str
@@ -58,6 +59,7 @@ class Progress:
     yaw_deg: float
     pitch_deg: float
     image: Tensor
+    ws: Tensor
 
 
 Watch = Callable[[Progress], bool]
@@ -134,7 +136,8 @@ def _cosine(share_done: float) -> float:
     return LAST_RATE + (1 - LAST_RATE) * 0.5 * (1 + math.cos(math.pi * share_done))
 
 
-def progress_of(stage: Stage, step: int, steps: int, guess: Guess, image: Tensor) -> Progress:
+@torch.no_grad()
+def progress_of(stage: Stage, space: LatentSpace, step: int, steps: int, guess: Guess, image: Tensor) -> Progress:
     """What is reported of a step."""
     yaw_deg, pitch_deg = degrees_of(guess.angles_rad)
-    return Progress(stage.name, step, steps, guess.loss, yaw_deg, pitch_deg, image)
+    return Progress(stage.name, step, steps, guess.loss, yaw_deg, pitch_deg, image, space.ws(guess.code[None]))

@@ -182,9 +182,11 @@ class _Run:
                 break
             space, guesses = self._moved(space, guesses[: stage.guesses], stage)
 
-            def report(step: int, best: Guess, image: Tensor, stage: Stage = stage, before: int = done) -> bool:
+            def report(
+                step: int, best: Guess, image: Tensor, stage: Stage = stage, space: LatentSpace = space, before: int = done
+            ) -> bool:
                 nonlocal go_on
-                go_on = self.watch is None or self.watch(progress_of(stage, before + step, steps, best, image))
+                go_on = self.watch is None or self.watch(progress_of(stage, space, before + step, steps, best, image))
                 return go_on
 
             prior = self.settings.prior / (3 if stage.space == "w+" else 1)
@@ -227,7 +229,7 @@ class _Run:
 
         def report(step: int, loss: float, image: Tensor) -> bool:
             nonlocal go_on
-            told = Progress(TUNING, done + step, done + steps, loss, found.yaw_deg, found.pitch_deg, image)
+            told = Progress(TUNING, done + step, done + steps, loss, found.yaw_deg, found.pitch_deg, image, found.subject.ws)
             go_on = self.watch is None or self.watch(told)
             return go_on
 

@@ -144,3 +144,9 @@ def stages(usual: tuple[Stage, ...], settings: InversionSettings, config: Genera
             )
         )
     return tuple(found)
+
+
+def inversion_steps(settings: InversionSettings, config: GeneratorConfig, *, mask: bool, variants: int = 1) -> int:
+    """Steps that an inversion reports, pivotal tuning included."""
+    usual = MASK_STAGES if mask else PICTURE_STAGES
+    return sum(stage.steps for stage in stages(usual, settings, config, kept=variants)) + settings.tuning_steps

@@ -16,6 +16,7 @@ from headless import models
 from headless.subject_files import SubjectFile, SubjectKey
 
 if TYPE_CHECKING:
+    from dnerf_core.inversion.latents import WStatistics
     from dnerf_core.model import Model
     from dnerf_core.subject import Subject
 
@@ -40,6 +41,7 @@ class HeldModel:
     stamp: _Stamp
     subjects: OrderedDict[tuple[Any, ...], Subject] = field(default_factory=OrderedDict)
     fine_s: float | None = None
+    _statistics: tuple[int, WStatistics] | None = None
 
     def holds(self, key: SubjectKey) -> bool:
         """Whether a subject is there already."""
@@ -60,6 +62,14 @@ class HeldModel:
                 self.subjects.popitem(last=False)
         self.subjects.move_to_end(key.identity)
         return self.subjects[key.identity]
+
+    def w_statistics(self, seed: int) -> WStatistics:
+        """Statistics of w, which the next search of the same seed finds there."""
+        if self._statistics is None or self._statistics[0] != seed:
+            from dnerf_core.inversion.latents import w_statistics
+
+            self._statistics = seed, w_statistics(self.model, seed)
+        return self._statistics[1]
 
 
 class HeldModels:

@@ -22,13 +22,20 @@ class CancelledError(Exception):
 
 
 class Job:
-    """A request with a number, the way back to its client, and whether it is still wanted."""
+    """A request with a number, the way back to its client, and whether it is still wanted.
+
+    Attributes:
+        cancelled: the client drops it.
+        superseded: a newer preview waits.
+        finishing: the client wants what it has so far; only searches look at it.
+    """
 
     def __init__(self, request: Request, number: Number, wire: Wire, exchange: Exchange) -> None:
         self.number, self.method, self.params = number, request.method, request.params
         self.exchange = exchange
         self.cancelled = threading.Event()
         self.superseded = threading.Event()
+        self.finishing = threading.Event()
         self._wire = wire
         self._told_at = 0.0
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from headless.worker import annotating, clips, clouds, previews, views
+from headless.worker import annotating, clips, clouds, editing, inverting, previews, views
 from headless.worker.facts import worker_facts
 from headless.worker.held import HeldModels
 from headless.worker.params import Params
@@ -27,6 +27,8 @@ METHODS: dict[str, Callable[..., dict[str, Any]]] = {
     "open_annotations": annotating.open_annotations,
     "prefill": annotating.prefill,
     "train": annotating.train,
+    "invert": inverting.invert,
+    "edit": editing.edit,
 }
 """Done as jobs: each takes the `Job` and `held`."""
 

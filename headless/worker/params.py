@@ -10,11 +10,13 @@ from typing import Any, TypeVar
 from dnerf_core.camera import Camera
 from dnerf_core.errors import UsageError, brief
 from headless import options
+from headless.squares import Fit, Square
 from headless.subject_files import SubjectKey
 
 T = TypeVar("T")
 _NOT_GIVEN = object()
 MAX_VIEWS = 100_000
+MAX_SQUARE_PX = 9_999_999
 
 
 class Params:
@@ -155,6 +157,19 @@ class Params:
     def size_px(self, default: Any = _NOT_GIVEN) -> int:
         """`size_px`, the side of a square picture."""
         return self.whole("size_px", options.MIN_RESOLUTION, options.MAX_RESOLUTION, default)
+
+    def fit(self) -> Fit:
+        """`fit`: how a picture becomes square; "pad" where it is not given."""
+
+        def read(value: Any) -> Fit | None:
+            if value in ("pad", "crop"):
+                return "pad" if value == "pad" else "crop"
+            if not isinstance(value, list) or len(value) != 3:
+                return None
+            left, top, side = (_whole(item, -MAX_SQUARE_PX, MAX_SQUARE_PX) for item in value)
+            return None if left is None or top is None or side is None or side < 1 else Square(left, top, side)
+
+        return self._get("fit", "pad", "pad, crop, or left, top and side in whole pixels", read)
 
     def camera(self) -> tuple[str, Camera]:
         """An object's own cam2world, intrinsics and name."""

@@ -89,6 +89,8 @@ class Server:
         if request.number is None:
             if request.method == "cancel":
                 self._cancel(request.params.get("id"))
+            elif request.method == "finish":
+                self._finish(request.params.get("id"))
             return  # other notifications want nothing
         if request.method in self.immediate:
             self._answer_now(request, request.number)
@@ -116,6 +118,13 @@ class Server:
                 self._drop(job, "cancelled")
             if self._running is not None and self._running.number == number:
                 self._running.cancelled.set()
+
+    def _finish(self, number: Any) -> None:
+        """Let a search end with the best so far; one that waits will end after its first step."""
+        with self._changed:
+            for job in [*self._waiting, *([] if self._running is None else [self._running])]:
+                if job.number == number:
+                    job.finishing.set()
 
     def _supersede(self) -> None:
         """A newer preview has come: older ones that wait end, and the one that runs leaves out its fine step."""

@@ -89,6 +89,23 @@ def test_what_goes_in_comes_back(tmp_path: Path, model: Model) -> None:
     assert (header.num_ws, header.w_dim, header.tuned, header.made) == (8, 32, [TUNED], MADE)
 
 
+def test_a_header_whose_length_begins_like_a_pickle_is_read(tmp_path: Path, good: bytes) -> None:
+    path = tmp_path / "subject.safetensors"
+    length = int.from_bytes(good[:8], "little")
+    for wanted in (0x280, 0x380, 0x480, 0x580):  # 0x80 and a protocol's number, as the first bytes of the file
+        header = json.loads(good[8 : 8 + length])
+        fields = json.loads(header["__metadata__"]["datasetnerf_subject"])
+        fields["made"] = {}
+        header["__metadata__"]["datasetnerf_subject"] = json.dumps(fields)
+        text = json.dumps(header).encode()
+        if len(text) > wanted:
+            continue
+        path.write_bytes(struct.pack("<Q", wanted) + text.ljust(wanted) + good[8 + length :])
+        assert path.read_bytes()[0] == 0x80
+        assert read_subject_file(path).made == {}
+    assert path.exists()
+
+
 def test_the_same_record_is_the_same_bytes(tmp_path: Path, model: Model, good: bytes) -> None:
     write_subject_file(tmp_path / "again.safetensors", tuned_record(model))
     assert (tmp_path / "again.safetensors").read_bytes() == good

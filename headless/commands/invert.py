@@ -1,0 +1,189 @@
+"""`dnerf-headless invert`: the subject and the camera of a photo or a mask."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import click
+
+from dnerf_core.errors import UsageError
+from dnerf_core.inversion.settings import DEFAULT_YAW_DEG, SPACES, InversionSettings, Space
+from headless import options
+from headless.reporting import Reporter
+
+if TYPE_CHECKING:
+    from headless.squares import Fit
+
+USUAL = InversionSettings()
+
+
+@dataclass(frozen=True)
+class InvertCall:
+    """The options of one call, as click gives them."""
+
+    pictures: tuple[Path, ...]
+    model_name: str
+    kind: Literal["image", "mask"]
+    variants: int
+    fit: Literal["pad", "crop"]
+    crop: str | None
+    yaw: tuple[float, float]
+    pitch: tuple[float, float] | None
+    camera: Path | None
+    space: Space
+    starts: int
+    candidates: int
+    steps: int | None
+    prior: float
+    perceptual: float
+    vgg: Path | None
+    tuning: int
+    seed: int
+    device: str
+    output: Path
+
+
+@click.command(
+    "invert",
+    epilog="\b\nExample:\n  dnerf-headless invert photo.jpg --output found",
+)
+@click.argument("pictures", nargs=-1, required=True, type=options.FilledPath(exists=True, dir_okay=False), metavar="PICTURE...")
+@options.model_option
+@click.option(
+    "--from",
+    "kind",
+    type=click.Choice(["image", "mask"]),
+    default="image",
+    show_default=True,
+    help="What the pictures are: photos, or label masks as annotators paint them.",
+)
+@click.option(
+    "--variants", type=click.IntRange(1, 64), default=1, show_default=True, metavar="K", help="Different subjects of each mask."
+)
+@click.option(
+    "--fit",
+    type=click.Choice(["pad", "crop"]),
+    default="pad",
+    show_default=True,
+    help="How a picture that is not square becomes so.",
+)
+@click.option("--crop", metavar="X,Y,SIDE", help="This square of the picture, in its pixels, instead of --fit.")
+@click.option(
+    "--yaw",
+    type=options.RangeType(360.0),
+    default=f"{DEFAULT_YAW_DEG[0]:g}:{DEFAULT_YAW_DEG[1]:g}",
+    show_default=True,
+    metavar="A:B",
+    help="Where the camera may stand, degrees; -180:180 for all around.",
+)
+@click.option(
+    "--pitch", type=options.RangeType(85.0), metavar="A:B", help="Elevations to begin from, degrees.  [default: the model's own]"
+)
+@click.option(
+    "--camera",
+    type=options.FilledPath(exists=True, dir_okay=False),
+    metavar="FILE",
+    help="The camera, where it is known: a cameras.json with one view; it is not moved.",
+)
+@click.option(
+    "--space", type=click.Choice(SPACES), default=USUAL.space, show_default=True, help="Where the latent moves; w+ fits best."
+)
+@click.option("--starts", type=click.IntRange(1, 64), default=USUAL.starts, show_default=True, help="Latents to descend from.")
+@click.option(
+    "--candidates",
+    type=click.IntRange(1, 10_000),
+    default=USUAL.candidates,
+    show_default=True,
+    help="Random latents to choose the starts from.",
+)
+@click.option("--steps", type=click.IntRange(1, 100_000), metavar="N", help="Of the optimiser, all stages together.")
+@click.option(
+    "--prior",
+    type=options.FiniteFloat(0.0),
+    default=USUAL.prior,
+    show_default=True,
+    help="Weight of how unusual the latent is.",
+)
+@click.option(
+    "--perceptual",
+    type=options.FiniteFloat(0.0),
+    default=0.0,
+    show_default=True,
+    help="Weight of the perceptual loss; needs --vgg.",
+)
+@click.option(
+    "--vgg",
+    type=options.FilledPath(exists=True, dir_okay=False),
+    metavar="FILE",
+    help="VGG16's weights, such as torchvision's vgg16-397923af.pth.",
+)
+@click.option(
+    "--tuning",
+    type=click.IntRange(0, 100_000),
+    default=0,
+    show_default=True,
+    metavar="STEPS",
+    help="Then tune the generator's weights about what was found (pivotal tuning).",
+)
+@click.option("--seed", type=click.IntRange(0, options.MAX_SEED), default=0, show_default=True, help="Of the random latents.")
+@options.device_option
+@options.output_option("dnerf-inverted")
+@options.output_style_options
+def command(as_json: bool, **values: Any) -> None:
+    """Find the subject of a photo or a mask, and where it was taken from.
+
+    Latent and camera descend together, coarse to fine, from the best of several starts. Of photo.png the output folder gets a subject
+    file that other commands take with --subject, a strip of views all around with their labels, the loss curve and the camera;
+    meanwhile photo-progress.png shows how far it is. Ctrl-C keeps the best so far; the same call again does what is missing.
+    """
+    from headless.inverting import invert
+
+    invert(InvertCall(**values), Reporter(as_json))
+
+
+def settings_of(call: InvertCall) -> InversionSettings:
+    """The engine's settings of a call.
+
+    Raises:
+        UsageError: options that do not go together.
+    """
+    if (call.perceptual > 0) != (call.vgg is not None):
+        given, missing = ("--perceptual", "--vgg") if call.vgg is None else ("--vgg", "--perceptual")
+        raise UsageError(f"{given}: expected {missing} beside it, found none; give both, or neither")
+    if call.kind == "mask" and (call.perceptual > 0 or call.tuning):
+        option = "--tuning" if call.tuning else "--perceptual"
+        raise UsageError(f"{option}: expected photos, found --from mask, which says nothing of colours; leave it out")
+    if call.kind == "image" and call.variants > 1:
+        raise UsageError("--variants: expected --from mask, found photos, which have one subject each; leave it out")
+    settings = InversionSettings(
+        space=call.space,
+        candidates=max(call.candidates, call.variants),
+        starts=max(call.starts, call.variants),
+        yaw_deg=call.yaw,
+        pitch_deg=call.pitch,
+        steps=call.steps,
+        prior=call.prior,
+        perceptual=call.perceptual,
+        tuning_steps=call.tuning,
+        seed=call.seed,
+    )
+    settings.check()
+    return settings
+
+
+def fit_of(call: InvertCall) -> Fit:
+    """How the call's pictures become square.
+
+    Raises:
+        UsageError: `--crop` is no square.
+    """
+    from headless.squares import parse_square
+
+    if call.crop is None:
+        return call.fit
+    try:
+        return parse_square(call.crop)
+    except ValueError as error:
+        raise UsageError(f"--crop: {error}") from error

@@ -1,0 +1,88 @@
+"""What the methods that search for a subject share: telling how far they are, ending with the best so far, and the file they write."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dnerf_core.errors import UsageError
+from dnerf_core.subject_file import record_of, write_subject_file
+from headless.worker.jobs import Job
+from headless.worker.params import Params
+from headless.writers.files import check_writable
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from dnerf_core.camera import Camera
+    from dnerf_core.inversion.descent import Progress, Watch
+    from dnerf_core.model import Model
+
+PICTURE_STEPS = 4
+"""A picture of the current state comes with the first step, every so many after it, and the last."""
+MAX_STEPS = 100_000
+
+
+def chosen_output(params: Params) -> Path:
+    """`output`: where the subject file will be. It replaces nothing: a subject that is edited again and again stays step by step.
+
+    Raises:
+        UsageError: a name that does not end in .safetensors, or of a file that is there.
+        OutputError: it cannot be written.
+    """
+    path = params.path("output")
+    if path.suffix != ".safetensors":
+        raise UsageError(f"params: output: expected a name that ends in .safetensors, found {path.name[:80]!r}; rename it")
+    if path.exists():
+        raise UsageError(f"params: output: expected a new file, found one at {path}; choose another name")
+    check_writable(path)
+    return path
+
+
+def watch_of(job: Job) -> Watch:
+    """Tells the client of every step, with a picture every few; False once the client wants the best so far.
+
+    Raises:
+        CancelledError: from the call, where the job is not wanted any more.
+    """
+    from dnerf_core.subject import to_uint8
+
+    def watch(told: Progress) -> bool:
+        job.progress(told.step, told.steps, f"{told.stage}, loss {told.loss:.4g}")
+        if told.step % PICTURE_STEPS == 1 or told.step == told.steps:
+            job.part(
+                stage=told.stage,
+                step=told.step,
+                steps=told.steps,
+                loss=finite(told.loss),
+                yaw_deg=told.yaw_deg,
+                pitch_deg=told.pitch_deg,
+                rgb=job.exchange.put(to_uint8(told.image[None], told.image.shape[-1])[0]),
+            )
+        return not job.finishing.is_set()
+
+    return watch
+
+
+def finite(value: float) -> float | None:
+    """A number as JSON has it: None stands for what is no number, such as a score of no pixels."""
+    return value if math.isfinite(value) else None
+
+
+def write_found(
+    job: Job, path: Path, model: Model, ws: Tensor, camera: Camera, made: Mapping[str, Any], tuned: Mapping[str, Tensor]
+) -> None:
+    """The subject file, unless the job was cancelled meanwhile.
+
+    Raises:
+        CancelledError: it was.
+        UsageError: a file of that name has been made meanwhile.
+        OutputError: it cannot be written.
+    """
+    record = record_of(model, ws, camera, made, tuned)
+    job.check()
+    if path.exists():
+        raise UsageError(f"params: output: expected a new file, found one at {path} that was made meanwhile; choose another name")
+    write_subject_file(path, record)
