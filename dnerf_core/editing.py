@@ -9,9 +9,9 @@ what was repainted, L_rgb counts them with a small weight, too: with the paper's
 
 from __future__ import annotations
 
-import itertools
 import math
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -118,12 +118,28 @@ def edited_labels(before: NDArray[np.uint8], after: NDArray[np.uint8], edited: N
     A hood drawn longer over the body is about the hood, not about the body. Background, which is everything round the object, is in
     no such set.
     """
-    changes = {tuple(pair) for pair in np.unique(np.stack([before[edited], after[edited]], axis=1), axis=0).tolist()}
-    parts = sorted({label for pair in changes for label in pair} - {BACKGROUND_ID})
-    area = {label: int(((before == label) | (after == label)).sum()) for label in parts}
-    sets = (chosen for size in range(1, len(parts) + 1) for chosen in itertools.combinations(parts, size))
-    able = [chosen for chosen in sets if all(set(pair) & set(chosen) for pair in changes)]
-    return min(able, key=lambda chosen: sum(area[label] for label in chosen))
+    pairs = np.unique(np.stack([before[edited], after[edited]], axis=1), axis=0).tolist()
+    changes = frozenset(frozenset(pair) - {BACKGROUND_ID} for pair in pairs)
+    area = {label: int(((before == label) | (after == label)).sum()) for label in frozenset[int]().union(*changes)}
+    return tuple(sorted(_least_choice(changes, area)))
+
+
+def _least_choice(changes: frozenset[frozenset[int]], area: Mapping[int, int]) -> frozenset[int]:
+    """The set of least area with a label of each change; of equals the smallest, then the one of the lowest labels.
+
+    Either the label of most changes is in it, or all that it changes with: noise between many labels is soon settled.
+    """
+    if not changes:
+        return frozenset()
+    counts = Counter(label for change in changes for label in change)
+    label = min(counts, key=lambda one: (-counts[one], one))
+    partners = frozenset[int]().union(*(change - {label} for change in changes if label in change))
+    choices = [
+        chosen | _least_choice(frozenset(change for change in changes if not change & chosen), area)
+        for chosen in (frozenset({label}), partners)
+        if all(change & chosen for change in changes if label in change)
+    ]
+    return min(choices, key=lambda chosen: (sum(area[one] for one in chosen), len(chosen), sorted(chosen)))
 
 
 def _grown(where: NDArray[np.bool_], margin_px: int) -> NDArray[np.bool_]:
@@ -221,9 +237,7 @@ class EditObjective:
     def _kept(self, side_px: int) -> Tensor:
         """Weights at a side, [1, 1, side, side]: a pixel counts as the one within it that counts least."""
         if side_px not in self._kept_at:
-            step = self.kept.shape[-1] // side_px
-            least = -F.max_pool2d(-self.kept, step) if step > 1 else self.kept
-            self._kept_at[side_px] = F.interpolate(least, size=(side_px, side_px), mode="nearest")
+            self._kept_at[side_px] = -F.adaptive_max_pool2d(-self.kept, side_px)
         return self._kept_at[side_px]
 
 
@@ -327,7 +341,7 @@ def _objective(
         before[image.shape[-1]] = image
     shares = np.where(region.near, 0.0, np.where(region.inside, settings.keep_inside, 1.0)).astype(np.float32)
     kept, outside = (torch.from_numpy(a).to(model.device)[None, None] for a in (shares, (~region.inside).astype(np.float32)))
-    target = torch.from_numpy(edited_mask).to(model.device).long()
+    target = torch.tensor(np.ascontiguousarray(edited_mask), device=model.device).long()
     pixels = torch.where(torch.from_numpy(region.edited).to(model.device), settings.edited_weight, 1.0)
     mask = MaskObjective(target, torch.ones(model.branch.config.num_classes, device=model.device), pixels)
     goal = None if perceptual is None else perceptual.features(before[model.config.image_size], outside)
