@@ -93,7 +93,7 @@ def invert_picture(
     size_px = model.config.image_size
     if rgb.shape != (size_px, size_px, 3):
         raise UsageError(f"picture: expected shape {[size_px, size_px, 3]}, found {list(rgb.shape)}; resize it first")
-    target = torch.from_numpy(rgb).to(model.device).permute(2, 0, 1).float() / 127.5 - 1
+    target = torch.tensor(np.ascontiguousarray(rgb), device=model.device).permute(2, 0, 1).float() / 127.5 - 1
     distance = None
     if settings.perceptual > 0:
         if perceptual is None:
@@ -138,6 +138,8 @@ def invert_mask(
         raise UsageError(f"mask: expected shape {[size_px, size_px]}, found {list(mask.shape)}; resize it first")
     if settings.tuning_steps or settings.perceptual:
         raise UsageError("mask: expected no pivotal tuning and no perceptual loss, which compare colours; leave them out")
+    if variants < 1:
+        raise UsageError(f"variants: expected at least 1, found {variants}; ask for one or more")
     if variants > settings.starts:
         raise UsageError(f"variants: expected at most the {settings.starts} starts, found {variants}; ask for more starts")
     classes = model.branch.config.num_classes
@@ -148,7 +150,7 @@ def invert_mask(
         )
     if not ((mask != 0) & (mask != IGNORE_ID)).any():
         raise UsageError("mask: expected some part, found only background; paint the object first")
-    target = torch.from_numpy(mask).to(model.device).long()
+    target = torch.tensor(np.ascontiguousarray(mask), device=model.device).long()
     objective = MaskObjective(target, class_weights(target, classes, "sqrt").to(model.device))
     measured = statistics or w_statistics(model, settings.seed)
     run = _Run(model, settings, objective, Viewpoint(model, camera), measured, watch, near_start=variants > 1)
