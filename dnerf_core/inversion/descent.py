@@ -48,8 +48,8 @@ class Progress:
         step, steps: done so far, and of all stages.
         loss: of the best guess.
         yaw_deg, pitch_deg: of the best guess's camera.
-        image: [3, R, R], what it looks like, about [-1, 1].
-        ws: [1, num_ws, w_dim], its latents.
+        image: [3, R, R], about [-1, 1], what was seen in this step of the guess that did best in it.
+        ws: [1, num_ws, w_dim], latents of the best guess so far.
     """
 
     stage: str
@@ -98,7 +98,7 @@ def descend(
 
     Args:
         prior: weight of `LatentSpace.prior`.
-        report: called with (steps done, best guess, its image [3, R, R]); False ends the stage.
+        report: called with (steps done, best guess so far, this step's best image [3, R, R]); False ends the stage.
 
     Returns:
         The guesses, best first, and the lowest loss of every step.

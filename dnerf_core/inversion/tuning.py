@@ -36,7 +36,7 @@ def tune(
 
     Args:
         ws: [1, num_ws, w_dim], the pivot.
-        report: called with (steps done, lowest loss, image [3, R, R]); False ends it.
+        report: called with (steps done, lowest loss so far, this step's image [3, R, R]); False ends it.
 
     Returns:
         The tuned tensors at the lowest loss, by their names in the generator's state, and the losses.

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from dnerf_core.embedded import model_path
 from dnerf_core.inversion.descent import Guess, Viewpoint, descend, progress_of
-from dnerf_core.inversion.latents import Candidate, WSpace, random_candidates, space_of, w_statistics
+from dnerf_core.inversion.latents import Candidate, WSpace, WStatistics, random_candidates, space_of, w_statistics
 from dnerf_core.inversion.objectives import PictureObjective
 from dnerf_core.inversion.pose import camera_at
 from dnerf_core.inversion.search import best_starts
@@ -152,8 +152,10 @@ class RisingObjective:
 
 
 def test_progress_by_hand() -> None:
-    guess = Guess(0.5, torch.zeros(3), torch.tensor([math.radians(200), math.radians(10)]))
-    told = progress_of(Stage(64, True, 5, 1, "w+", 0.1, 0.1), 3, 9, guess, torch.zeros(3, 4, 4))
+    guess = Guess(0.5, torch.tensor([3.0]), torch.tensor([math.radians(200), math.radians(10)]))
+    space = WSpace(WStatistics(torch.tensor([1.0]), torch.tensor([[2.0]]), torch.tensor([[0.5]])), 2)
+    told = progress_of(Stage(64, True, 5, 1, "w+", 0.1, 0.1), space, 3, 9, guess, torch.zeros(3, 4, 4))
+    assert told.ws.tolist() == [[[7], [7]]]
     assert (told.stage, told.step, told.steps, told.loss) == ("full size w+", 3, 9, 0.5)
     assert (told.yaw_deg, told.pitch_deg) == pytest.approx((-160, 10), abs=1e-4)
 
@@ -168,9 +170,7 @@ def test_the_search_finds_subject_and_direction(model: Model) -> None:
     with torch.no_grad():
         picture = seen_of(model, model.subject(1).ws, target, 16).raw_image[0]
     candidates = [*others[:2], truth, others[2]]
-    found = best_starts(
-        Viewpoint(model), space, PictureObjective(picture), candidates, (-40.0, 40.0), (10.0, 10.0), 2
-    )
+    found = best_starts(Viewpoint(model), space, PictureObjective(picture), candidates, (-40.0, 40.0), (10.0, 10.0), 2)
     assert len(found) == 2 and found[0].loss < 1e-3 < found[1].loss
     torch.testing.assert_close(found[0].code, space.code(truth))
     assert [math.degrees(float(angle)) for angle in found[0].angles_rad] == pytest.approx([20, 10], abs=1e-4)
@@ -180,7 +180,7 @@ def test_the_search_finds_subject_and_direction(model: Model) -> None:
 
 
 def test_the_demos_camera_is_found_from_15_degrees_off() -> None:
-    """From half way to the mean latent, at 32 px: 2 degrees left, and 0.25 of the loss."""
+    """From half way to the mean latent, at 32 px: 0.2 degrees of yaw and 0.18 of the loss are left."""
     if not model_path("demo-cars").is_file():
         pytest.skip("the embedded model is not here")
     model = Model.load("demo-cars")
@@ -191,6 +191,5 @@ def test_the_demos_camera_is_found_from_15_degrees_off() -> None:
     start = Guess(0.0, space.code_of_ws(subject.ws[0]) / 2, torch.tensor([0.6 - math.radians(15), 0.2]))
     plan = Stage(32, False, 25, 1, "w", 0.08, 0.06)
     found, losses = descend(Viewpoint(model), space, PictureObjective(picture), [start], plan, 3e-4, always)
-    print([round(l, 4) for l in losses], min(losses) / losses[0], [math.degrees(float(a)) for a in found[0].angles_rad])
-    assert found[0].loss < 0.5 * losses[0]
-    assert math.degrees(float(found[0].angles_rad[0])) == pytest.approx(math.degrees(0.6), abs=5)
+    assert found[0].loss < 0.4 * losses[0]
+    assert math.degrees(float(found[0].angles_rad[0])) == pytest.approx(math.degrees(0.6), abs=3)
