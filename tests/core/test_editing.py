@@ -32,7 +32,7 @@ from dnerf_core.embedded import model_path
 from dnerf_core.errors import UsageError
 from dnerf_core.generator.config import CameraConfig
 from dnerf_core.inversion.descent import Progress
-from dnerf_core.inversion.latents import w_statistics
+from dnerf_core.inversion.latents import WStatistics, w_statistics
 from dnerf_core.inversion.objectives import MaskObjective
 from dnerf_core.inversion.pose import camera_at, sphere_angles_deg
 from dnerf_core.labels import IGNORE_ID
@@ -122,10 +122,11 @@ def test_pixels_to_ignore_are_not_edits() -> None:
 def test_the_margin_reaches_beside_and_above() -> None:
     after = car()
     after[2, 3] = 0
-    near = region_of(car(), after, 2).near
+    region = region_of(car(), after, 2)
+    near = region.near
     expected = np.zeros((8, 8), bool)
     expected[0:5, 1:6] = True
-    assert np.array_equal(near, expected)
+    assert np.array_equal(near, expected) and np.array_equal(region.inside, expected)
 
 
 def slow_labels(before: Mask, after: Mask) -> tuple[int, ...]:
@@ -344,6 +345,11 @@ def test_an_edit_is_the_same_on_every_run_and_starts_where_the_subject_is(model:
     assert torch.equal(one.subject.ws, other.subject.ws) and one.losses == other.losses
     still = quick_edit(model, watch=lambda progress: False)
     assert not still.finished and len(still.losses) == 1
+    torch.testing.assert_close(still.subject.ws, model.subject(1).ws, rtol=0, atol=1e-5)
+    # also where the axes do not reach the subject
+    whole = w_statistics(model, 0)
+    few = WStatistics(whole.mean, whole.axes[-5:], whole.inverse[:, -5:])
+    still = quick_edit(model, watch=lambda progress: False, statistics=few)
     torch.testing.assert_close(still.subject.ws, model.subject(1).ws, rtol=0, atol=1e-5)
 
 
