@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import json
 import math
 import re
@@ -12,16 +11,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dnerf_core.camera import Camera, cameras_to_json
+from dnerf_core.checkpoints.model_file import file_sha256
 from dnerf_core.editing import TURNS_DEG, Edit, EditSettings, change_seen, edit_subject, turned_cameras
 from dnerf_core.errors import UsageError
 from dnerf_core.inversion.pose import camera_at, sphere_angles_deg
 from dnerf_core.perceptual import PerceptualLoss
 from dnerf_core.subject import Subject
-from dnerf_core.subject_file import read_subject_file, record_of, write_subject_file
+from dnerf_core.subject_file import read_subject_file, read_subject_header, record_of, write_subject_file
 from headless import models
 from headless.commands.edit import EditCall
-from headless.given_cameras import read_given_cameras
-from headless.made_subjects import made_before
+from headless.given_cameras import read_one_camera
+from headless.made_subjects import check_inputs_stay, made_before, prepare_outputs
 from headless.options import MAX_SEED
 from headless.photos import read_label_mask
 from headless.search_watch import SearchWatch
@@ -36,6 +36,10 @@ from headless.writers.loss_curve import LossStage, write_loss_curve
 if TYPE_CHECKING:
     from dnerf_core.model import Model
     from headless.reporting import Reporter
+
+
+ENDINGS = ("-sheet.png", "-view.png", "-mask.png", "-cameras.json", "-loss.png", "-loss.csv", "-progress.png")
+"""Of the files beside the subject file."""
 
 
 def edit(call: EditCall, reporter: Reporter) -> None:
@@ -53,19 +57,24 @@ def edit(call: EditCall, reporter: Reporter) -> None:
     key = subject_of(call, facts)
     camera = camera_of(call, key, facts)
     mask = read_label_mask(call.mask, facts.config.image_size, "pad", facts.labels)
-    make_folder(call.output)
     path = call.output / f"{call.mask.stem}.safetensors"
+    outputs = [path, *(beside(path.with_suffix(""), ending) for ending in ENDINGS)]
+    inputs = [call.mask, call.camera, call.vgg, None if key.file is None else key.file.path]
+    check_inputs_stay([one for one in inputs if one is not None], outputs)
     asked = {
         "kind": "edit",
         "of": list(key.identity),
-        "mask_sha256": hashlib.sha256(call.mask.read_bytes()).hexdigest(),
+        "model_sha256": facts.sha256,
+        "vgg_sha256": None if call.vgg is None else file_sha256(call.vgg),
+        "mask_sha256": file_sha256(call.mask),
         "mask_camera": camera.to_json(),
         "settings": dataclasses.asdict(settings),
     }
-    if (key.file is not None and key.file.path == path.resolve()) or path.resolve() == call.mask.resolve():
-        raise UsageError(f"{path}: expected another place than the subject's and the mask's own; choose another --output")
+    make_folder(call.output)
     made = made_before(path, asked)
-    told = None if made is None else made["told"]
+    told = None if made is None else _told(path, key, True, made["scores"], None)
+    if told is None:
+        prepare_outputs(outputs)
     reporter.start(
         f"{path}: {'to be made' if told is None else 'there already'}", command="edit", subject=key.title, output=str(path)
     )
@@ -76,15 +85,20 @@ def edit(call: EditCall, reporter: Reporter) -> None:
         watch = SearchWatch(
             lambda ws: Subject(subject.model, ws),
             facts.labels.colorize(mask),
-            call.output / f"{call.mask.stem}-progress.png",
+            beside(path.with_suffix(""), ENDINGS[-1]),
             call.mask.name,
             labels=facts.labels,
             camera=camera,
         )
-        with ending_early() as stop, watch.watching(reporter, settings.steps, stop) as look:
-            found = edit_subject(subject, camera, mask, settings, perceptual=perceptual, watch=look)
-        told = _write(path, model, key, subject, camera, found, asked, time.monotonic() - started)
-        remove_files([watch.path])
+        try:
+            with ending_early() as stop, watch.watching(reporter, settings.steps, stop) as look:
+                found = edit_subject(subject, camera, mask, settings, perceptual=perceptual, watch=look)
+            scores = _write(path, model, key, subject, camera, found, asked)
+        except UsageError as error:
+            raise UsageError(f"{call.mask}: {error}") from error
+        finally:
+            remove_files([watch.path])
+        told = _told(path, key, found.finished, scores, round(time.monotonic() - started, 3))
         if not found.finished:
             reporter.warning(f"{call.mask}: ended early, {path} holds the best so far")
             raise KeyboardInterrupt
@@ -138,7 +152,7 @@ def subject_of(call: EditCall, facts: models.ModelFacts) -> SubjectKey:
         return SubjectKey(0, 1.0, checked_subject_file(path, facts.path))
     if re.fullmatch(r"\d{1,10}", call.subject, re.ASCII) is None or int(call.subject) > MAX_SEED:
         raise UsageError(
-            f"{call.subject}: expected a subject file or a seed from 0 to {MAX_SEED}, found neither; correct the name"
+            f"{call.subject or 'FILE|SEED'}: expected a subject file or a seed from 0 to {MAX_SEED}, found neither; correct the name"
         )
     return SubjectKey(int(call.subject), call.truncation)
 
@@ -156,17 +170,19 @@ def camera_of(call: EditCall, key: SubjectKey, facts: models.ModelFacts) -> Came
     if call.camera is not None:
         if call.yaw is not None or call.pitch is not None:
             raise UsageError("--camera: expected it alone, found --yaw or --pitch beside it; give one of them")
-        given = read_given_cameras(call.camera, cameras.world_up).cameras
-        if len(given) != 1:
-            raise UsageError(f"--camera {call.camera}: expected one view, found {len(given)}; keep the one of the mask")
-        return given[0]
-    own = None if key.file is None else read_subject_file(key.file.path).camera
+        return read_one_camera(call.camera, cameras.world_up, "mask")
+    own = None if key.file is None else read_subject_header(key.file.path).camera
     if call.yaw is None and call.pitch is None and own is not None:
         return own
     if call.yaw is None:
         raise UsageError("--yaw: expected where the mask was painted from, found nothing; give --yaw and --pitch, or --camera")
     pitch_deg = cameras.pitch_deg if call.pitch is None else call.pitch[0]
     return camera_at(math.radians(call.yaw[0]), math.radians(pitch_deg), cameras)
+
+
+def _told(path: Path, key: SubjectKey, finished: bool, scores: dict[str, Any], seconds: float | None) -> dict[str, Any]:
+    """What is told of a subject file; `seconds` is None of one that was there already."""
+    return {"subject": str(path), "of": key.title, "finished": finished, **scores, "seconds": seconds}
 
 
 def _write(
@@ -177,38 +193,33 @@ def _write(
     camera: Camera,
     found: Edit,
     asked: dict[str, Any],
-    seconds: float,
 ) -> dict[str, Any]:
-    """Write the subject and all that belongs to it; returns what is told of it."""
+    """Write the subject and all that belongs to it; returns the scores."""
     assert model.labels is not None
     elsewhere = turned_cameras(camera, model.config.cameras)
     before = [subject.render(other) for other in elsewhere]
     after = [found.subject.render(other) for other in elsewhere]
     changes = [change_seen(*pair) for pair in zip(before, after, TURNS_DEG, strict=True)]
     yaw_deg, pitch_deg = sphere_angles_deg(camera.cam2world, model.config.cameras)
-    told = {
-        "subject": str(path),
-        "of": key.title,
-        "finished": found.finished,
+    scores = {
         "edited_px": int(found.region.edited.sum()),
         "labels": [label.name for label in model.labels.labels if label.id in found.region.labels],
         **{name: _plain(value) for name, value in dataclasses.asdict(found.scores).items()},
         "other_views": [{name: _plain(value) for name, value in dataclasses.asdict(change).items()} for change in changes],
         "yaw_deg": round(yaw_deg, 3),
         "pitch_deg": round(pitch_deg, 3),
-        "seconds": round(seconds, 3),
     }
     base = path.with_suffix("")
-    title = f"{path.stem}: {100 * found.scores.edited_taken:.1f}% of {told['edited_px']} repainted pixels took their label"
+    title = f"{path.stem}: {100 * found.scores.edited_taken:.1f}% of {scores['edited_px']} repainted pixels took their label"
     columns = ["painted view", *(f"turned by {turn:g}" for turn in TURNS_DEG)]
     write_edit_sheet(beside(base, "-sheet.png"), title, columns, [found.before, *before], [found.after, *after], model.labels)
     write_loss_curve(beside(base, "-loss.png"), beside(base, "-loss.csv"), title, [LossStage("edit", found.losses)])
     write_subject_view(base, found.after, model.labels)
     write_bytes_whole(beside(base, "-cameras.json"), json.dumps(cameras_to_json([camera], [base.name]), indent=1).encode())
     tuned = {} if key.file is None else read_subject_file(key.file.path).tuned
-    made = asked | {"source": key.title, "finished": found.finished, "told": told}
+    made = asked | {"source": key.title, "finished": found.finished, "scores": scores}
     write_subject_file(path, record_of(model, found.subject.ws, camera, made, tuned))  # last: its being there says that all is
-    return told
+    return scores
 
 
 def _plain(value: float) -> float | None:

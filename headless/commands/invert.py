@@ -29,7 +29,7 @@ class InvertCall:
     variants: int
     fit: Literal["pad", "crop"]
     crop: str | None
-    yaw: tuple[float, float]
+    yaw: tuple[float, float] | None
     pitch: tuple[float, float] | None
     camera: Path | None
     space: Space
@@ -47,9 +47,7 @@ class InvertCall:
 
 @click.command(
     "invert",
-    epilog="\b\nExamples:\n  dnerf-headless invert photo.jpg --output found\n"
-    "  dnerf-headless render --subject found/photo.safetensors --views 8 --yaw -180:180\n"
-    "  dnerf-headless invert mask.png --from mask --variants 4",
+    epilog="\b\nExample:\n  dnerf-headless invert photo.jpg --output found",
 )
 @click.argument("pictures", nargs=-1, required=True, type=options.FilledPath(exists=True, dir_okay=False), metavar="PICTURE...")
 @options.model_option
@@ -75,10 +73,9 @@ class InvertCall:
 @click.option(
     "--yaw",
     type=options.RangeType(360.0),
-    default=f"{DEFAULT_YAW_DEG[0]:g}:{DEFAULT_YAW_DEG[1]:g}",
-    show_default=True,
+    show_default=f"{DEFAULT_YAW_DEG[0]:g}:{DEFAULT_YAW_DEG[1]:g}",
     metavar="A:B",
-    help="Where the camera may stand, degrees; -180:180 for all around.",
+    help="Where the camera is looked for, degrees; -180:180 for all around.",
 )
 @click.option(
     "--pitch", type=options.RangeType(85.0), metavar="A:B", help="Elevations to begin from, degrees.  [default: the model's own]"
@@ -134,7 +131,7 @@ class InvertCall:
 @options.output_option("dnerf-inverted")
 @options.output_style_options
 def command(as_json: bool, **values: Any) -> None:
-    """Find the subject of a photo, and where it was taken from.
+    """Find the subject of a photo or a mask, and where it was taken from.
 
     Latent and camera descend together, coarse to fine, from the best of several starts. Of photo.png the output folder gets a subject
     file that other commands take with --subject, a strip of views all around with their labels, the loss curve and the camera;
@@ -159,11 +156,13 @@ def settings_of(call: InvertCall) -> InversionSettings:
         raise UsageError(f"{option}: expected photos, found --from mask, which says nothing of colours; leave it out")
     if call.kind == "image" and call.variants > 1:
         raise UsageError("--variants: expected --from mask, found photos, which have one subject each; leave it out")
+    if call.camera is not None and (call.yaw is not None or call.pitch is not None):
+        raise UsageError("--camera: expected it alone, found --yaw or --pitch beside it; give one of them")
     settings = InversionSettings(
         space=call.space,
         candidates=max(call.candidates, call.variants),
         starts=max(call.starts, call.variants),
-        yaw_deg=call.yaw,
+        yaw_deg=DEFAULT_YAW_DEG if call.yaw is None else call.yaw,
         pitch_deg=call.pitch,
         steps=call.steps,
         prior=call.prior,
