@@ -73,9 +73,9 @@ class InvertCall:
 @click.option(
     "--yaw",
     type=options.RangeType(360.0),
-    show_default=f"{DEFAULT_YAW_DEG[0]:g}:{DEFAULT_YAW_DEG[1]:g}",
     metavar="A:B",
-    help="Where the camera is looked for, degrees; -180:180 for all around.",
+    help="Where the camera is looked for, degrees; -180:180 for all around.  "
+    f"[default: {DEFAULT_YAW_DEG[0]:g}:{DEFAULT_YAW_DEG[1]:g}]",
 )
 @click.option(
     "--pitch", type=options.RangeType(85.0), metavar="A:B", help="Elevations to begin from, degrees.  [default: the model's own]"

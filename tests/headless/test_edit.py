@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import dataclasses
 import json
 import shutil
@@ -120,6 +121,8 @@ def test_an_edit_gives_a_subject_and_what_shows_it(first: tuple[Path, Said], giv
         read_ids(out / "painted-mask.png"),
     )
     assert told.summary["edited_px"] == edited.sum() > 100
+    rows = list(csv.DictReader((out / "painted-loss.csv").open()))
+    assert [row["stage"] for row in rows] == ["16 px w+"] * 4 + ["full size w+"] * 2
     assert told.summary["edited_taken"] == pytest.approx((now == asked)[edited].mean(), abs=1e-5)
 
 
@@ -149,7 +152,10 @@ def test_the_same_call_again_does_nothing_and_another_is_refused(
     assert text.out[0].startswith(f"{out / 'painted.safetensors'}: ") and text.out[0].endswith(
         " repainted pixels took their label"
     )
-    assert text.out[-1] == f"look at {out / 'painted-sheet.png'}"
+    assert text.out[-2:] == [
+        f"{out / 'painted.safetensors'}: nothing to do, there already",
+        f"look at {out / 'painted-sheet.png'}",
+    ]
     for args, name in (
         ((given.subject, "--margin", "5"), "settings.margin_px"),
         ((str(SEED), "--yaw", YAW_DEG, "--pitch", PITCH_DEG), "of"),
@@ -230,6 +236,7 @@ def test_the_best_so_far_is_kept_and_made_anew_later(
     ]
     assert read_subject_header(out / "painted.safetensors").made["finished"] is False
     assert names(out) == {f"painted{ending}" for ending in ENDINGS}
+    assert len((out / "painted-loss.csv").read_text().splitlines()) == 1 + 3
     assert edit(given.subject, "--mask", given.painted, "-o", out).code == 0
     assert contents(out) == contents(first[0])
 
