@@ -282,6 +282,7 @@ def test_a_mask_with_nothing_repainted_is_refused(given: Given, edit: Callable[.
         (("seven.safetensors", "--mask", "photo.png"), "photo.png: expected only the label set's colours, found"),
         (("seven.safetensors", "-o", "mask.png"), "expected to write this file or folder, the system says: "),
         (("seven.safetensors", "-o", "/proc/self/out"), "expected to write this file or folder, the system says: "),
+        (("seven.safetensors", "-o", "/proc/self"), "expected to write this file or folder, the system says: "),
         (
             ("seven.safetensors", "--mask", "seven.png", "-o", "."),
             "seven.safetensors: expected a file that the call only reads, found that it would write there; choose another --output",

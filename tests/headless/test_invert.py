@@ -311,6 +311,7 @@ def test_the_perceptual_loss_is_of_the_network_in_the_file(
         ),
         (("photo.png", "-o", "photo.png"), "expected to write this file or folder, the system says: "),
         (("photo.png", "-o", "/proc/self/out"), "expected to write this file or folder, the system says: "),
+        (("photo.png", "-o", "/proc/self"), "expected to write this file or folder, the system says: "),
         (("text.png",), "text.png: expected a photo (PNG, JPEG, WebP, TIFF, BMP or GIF), found another kind of file; convert it"),
         (("cut.png",), "cut.png: expected a whole photo, it cannot be read: "),
         (("empty.png",), "empty.png: expected a photo (PNG, JPEG, WebP, TIFF, BMP or GIF), found an empty file"),
