@@ -295,7 +295,7 @@ def edit_subject(
     )
     space = _space_about(subject.ws[0], statistics or w_statistics(model, settings.statistics_seed))
     assert space.home is not None
-    guess = Guess(0.0, space.home, torch.zeros(2, device=model.device))
+    guess = Guess(0.0, space.home, torch.tensor(viewpoint.known_angles_rad, device=model.device))
     steps, done, go_on, losses = sum(stage.steps for stage in plan), 0, True, list[float]()
     for stage in plan:
         if not go_on:

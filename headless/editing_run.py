@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import json
 import math
 import re
@@ -11,17 +10,21 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from dnerf_core.camera import Camera, cameras_to_json
-from dnerf_core.editing import TURNS_DEG, Edit, EditSettings, change_seen, edit_subject, turned_cameras
+from dnerf_core.checkpoints.model_file import file_sha256
+from dnerf_core.editing import TURNS_DEG, Edit, EditSettings, change_seen, edit_stages, edit_subject, turned_cameras
 from dnerf_core.errors import UsageError
 from dnerf_core.inversion.pose import camera_at, sphere_angles_deg
 from dnerf_core.perceptual import PerceptualLoss
 from dnerf_core.subject import Subject
-from dnerf_core.subject_file import read_subject_file, record_of, write_subject_file
+from dnerf_core.subject_file import read_subject_file, read_subject_header, record_of, write_subject_file
 from headless import models
 from headless.commands.edit import EditCall
-from headless.given_cameras import read_given_cameras
-from headless.made_subjects import made_before
+from headless.given_cameras import read_one_camera
+from headless.made_subjects import check_inputs_stay, made_before, prepare_outputs
 from headless.options import MAX_SEED
 from headless.photos import read_label_mask
 from headless.search_watch import SearchWatch
@@ -34,8 +37,15 @@ from headless.writers.files import make_folder, remove_files, write_bytes_whole
 from headless.writers.loss_curve import LossStage, write_loss_curve
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from dnerf_core.inversion.settings import Stage
     from dnerf_core.model import Model
     from headless.reporting import Reporter
+
+
+ENDINGS = ("-sheet.png", "-view.png", "-mask.png", "-cameras.json", "-loss.png", "-loss.csv", "-progress.png")
+"""Of the files beside the subject file."""
 
 
 def edit(call: EditCall, reporter: Reporter) -> None:
@@ -53,52 +63,144 @@ def edit(call: EditCall, reporter: Reporter) -> None:
     key = subject_of(call, facts)
     camera = camera_of(call, key, facts)
     mask = read_label_mask(call.mask, facts.config.image_size, "pad", facts.labels)
+    job = _Job(call, settings, facts, key, camera, mask)
+    inputs = [call.mask, call.camera, call.vgg, None if key.file is None else key.file.path]
+    check_inputs_stay([path for path in inputs if path is not None], job.outputs)
     make_folder(call.output)
-    path = call.output / f"{call.mask.stem}.safetensors"
-    asked = {
-        "kind": "edit",
-        "of": list(key.identity),
-        "mask_sha256": hashlib.sha256(call.mask.read_bytes()).hexdigest(),
-        "mask_camera": camera.to_json(),
-        "settings": dataclasses.asdict(settings),
-    }
-    if (key.file is not None and key.file.path == path.resolve()) or path.resolve() == call.mask.resolve():
-        raise UsageError(f"{path}: expected another place than the subject's and the mask's own; choose another --output")
-    made = made_before(path, asked)
-    told = None if made is None else made["told"]
+    made = made_before(job.path, job.asked)
+    told = None if made is None else job.told(True, made["scores"], None)
+    if told is None:
+        prepare_outputs(job.outputs)
     reporter.start(
-        f"{path}: {'to be made' if told is None else 'there already'}", command="edit", subject=key.title, output=str(path)
+        f"{job.path}: {'to be made' if told is None else 'there already'}",
+        command="edit",
+        subject=key.title,
+        output=str(job.path),
     )
     if told is None:
+        told = job.run(reporter, started)
+        if not told["finished"]:
+            reporter.warning(f"{call.mask}: ended early, {job.path} holds the best so far")
+            raise KeyboardInterrupt
+    reporter.summary(_lines(job, told), command="edit", **told)
+
+
+class _Job:
+    """The edit of one call."""
+
+    def __init__(
+        self,
+        call: EditCall,
+        settings: EditSettings,
+        facts: models.ModelFacts,
+        key: SubjectKey,
+        camera: Camera,
+        mask: NDArray[np.uint8],
+    ) -> None:
+        self.call, self.settings, self.facts, self.key, self.camera, self.mask = call, settings, facts, key, camera, mask
+        self.path = call.output / f"{call.mask.stem}.safetensors"
+        self.outputs = [self.path, *map(self.beside, ENDINGS)]
+        self.asked: dict[str, Any] = {
+            "kind": "edit",
+            "of": list(key.identity),
+            "model_sha256": facts.sha256,
+            "vgg_sha256": None if call.vgg is None else file_sha256(call.vgg),
+            "mask_sha256": file_sha256(call.mask),
+            "mask_camera": camera.to_json(),
+            "settings": dataclasses.asdict(settings),
+        }
+        """What decides the result: what a subject file has to have been made with to count as done."""
+
+    def beside(self, ending: str) -> Path:
+        """A file beside the subject file."""
+        return beside(self.path.with_suffix(""), ending)
+
+    def told(self, finished: bool, scores: dict[str, Any], seconds: float | None) -> dict[str, Any]:
+        """What is told of the result; `seconds` is None where it was there already."""
+        return {"subject": str(self.path), "of": self.key.title, "finished": finished, **scores, "seconds": seconds}
+
+    def run(self, reporter: Reporter, started: float) -> dict[str, Any]:
+        """Edit, and write what came of it; returns what is told."""
+        call, labels = self.call, self.facts.labels
+        assert labels is not None
         model = models.load_model(call.model_name, call.device)
         perceptual = None if call.vgg is None else PerceptualLoss.load(call.vgg, model.device)
-        subject = key.open(model)
+        subject = self.key.open(model)
         watch = SearchWatch(
             lambda ws: Subject(subject.model, ws),
-            facts.labels.colorize(mask),
-            call.output / f"{call.mask.stem}-progress.png",
+            labels.colorize(self.mask),
+            self.beside(ENDINGS[-1]),
             call.mask.name,
-            labels=facts.labels,
-            camera=camera,
+            labels=labels,
+            camera=self.camera,
         )
-        with ending_early() as stop, watch.watching(reporter, settings.steps, stop) as look:
-            found = edit_subject(subject, camera, mask, settings, perceptual=perceptual, watch=look)
-        told = _write(path, model, key, subject, camera, found, asked, time.monotonic() - started)
-        remove_files([watch.path])
-        if not found.finished:
-            reporter.warning(f"{call.mask}: ended early, {path} holds the best so far")
-            raise KeyboardInterrupt
-    lines = [
-        f"{path}: {100 * told['edited_taken']:.1f}% of {told['edited_px']} repainted pixels took their label",
+        try:
+            with ending_early() as stop, watch.watching(reporter, self.settings.steps, stop) as look:
+                found = edit_subject(subject, self.camera, self.mask, self.settings, perceptual=perceptual, watch=look)
+            scores = self._write(model, subject, found)
+        except UsageError as error:
+            raise UsageError(f"{call.mask}: {error}") from error
+        finally:
+            remove_files([watch.path])
+        return self.told(found.finished, scores, round(time.monotonic() - started, 3))
+
+    def _write(self, model: Model, subject: Subject, found: Edit) -> dict[str, Any]:
+        """Write the subject and all that belongs to it; returns the scores."""
+        assert model.labels is not None
+        elsewhere = turned_cameras(self.camera, model.config.cameras)
+        before = [subject.render(other) for other in elsewhere]
+        after = [found.subject.render(other) for other in elsewhere]
+        changes = [change_seen(*pair) for pair in zip(before, after, TURNS_DEG, strict=True)]
+        yaw_deg, pitch_deg = sphere_angles_deg(self.camera.cam2world, model.config.cameras)
+        scores = {
+            "edited_px": int(found.region.edited.sum()),
+            "labels": [label.name for label in model.labels.labels if label.id in found.region.labels],
+            **{name: _plain(value) for name, value in dataclasses.asdict(found.scores).items()},
+            "other_views": [{name: _plain(value) for name, value in dataclasses.asdict(change).items()} for change in changes],
+            "yaw_deg": round(yaw_deg, 3),
+            "pitch_deg": round(pitch_deg, 3),
+        }
+        base = self.path.with_suffix("")
+        title = f"{base.name}: {100 * found.scores.edited_taken:.1f}% of {scores['edited_px']} repainted pixels took their label"
+        columns = ["painted view", *(f"turned by {turn:g}" for turn in TURNS_DEG)]
+        sheet = [found.before, *before], [found.after, *after]
+        write_edit_sheet(self.beside("-sheet.png"), title, columns, *sheet, model.labels)
+        curve = _by_stage(found.losses, edit_stages(self.settings, model.config.rays.neural_resolution))
+        write_loss_curve(self.beside("-loss.png"), self.beside("-loss.csv"), title, curve)
+        write_subject_view(base, found.after, model.labels)
+        cameras = json.dumps(cameras_to_json([self.camera], [base.name]), indent=1)
+        write_bytes_whole(self.beside("-cameras.json"), cameras.encode())
+        tuned = {} if self.key.file is None else read_subject_file(self.key.file.path).tuned
+        made = self.asked | {"source": self.key.title, "finished": found.finished, "scores": scores}
+        # last, since its being there says that all is
+        write_subject_file(self.path, record_of(model, found.subject.ws, self.camera, made, tuned))
+        return scores
+
+
+def _by_stage(losses: Sequence[float], stages: Sequence[Stage]) -> list[LossStage]:
+    """The losses of the stages that were begun."""
+    found, start = [], 0
+    for stage in stages:
+        if start < len(losses):
+            found.append(LossStage(stage.name, tuple(losses[start : start + stage.steps])))
+        start += stage.steps
+    return found
+
+
+def _lines(job: _Job, told: dict[str, Any]) -> list[str]:
+    """The summary for people."""
+    done = "nothing to do, there already" if told["seconds"] is None else f"edited in {told['seconds']:.1f} s"
+    return [
+        f"{job.path}: {100 * told['edited_taken']:.1f}% of {told['edited_px']} repainted pixels took their label",
         f"labels right in the edited region {100 * told['agreement_inside']:.1f}%; image outside it {_db(told['psnr_outside_db'])}, "
         f"what the object kept {_db(told['psnr_kept_db'])}",
         *(
             f"from {view['yaw_deg']:+.0f} degrees: labels of {100 * view['labels_changed']:.1f}% of the object changed"
             for view in told["other_views"]
         ),
-        f"look at {beside(path.with_suffix(''), '-sheet.png')}",
+        f"{job.path}: {done}",
+        f"look at {job.beside(ENDINGS[0])}",
     ]
-    reporter.summary(lines, command="edit", **told)
 
 
 def settings_of(call: EditCall) -> EditSettings:
@@ -138,7 +240,7 @@ def subject_of(call: EditCall, facts: models.ModelFacts) -> SubjectKey:
         return SubjectKey(0, 1.0, checked_subject_file(path, facts.path))
     if re.fullmatch(r"\d{1,10}", call.subject, re.ASCII) is None or int(call.subject) > MAX_SEED:
         raise UsageError(
-            f"{call.subject}: expected a subject file or a seed from 0 to {MAX_SEED}, found neither; correct the name"
+            f"{call.subject or 'FILE|SEED'}: expected a subject file or a seed from 0 to {MAX_SEED}, found neither; correct the name"
         )
     return SubjectKey(int(call.subject), call.truncation)
 
@@ -156,59 +258,14 @@ def camera_of(call: EditCall, key: SubjectKey, facts: models.ModelFacts) -> Came
     if call.camera is not None:
         if call.yaw is not None or call.pitch is not None:
             raise UsageError("--camera: expected it alone, found --yaw or --pitch beside it; give one of them")
-        given = read_given_cameras(call.camera, cameras.world_up).cameras
-        if len(given) != 1:
-            raise UsageError(f"--camera {call.camera}: expected one view, found {len(given)}; keep the one of the mask")
-        return given[0]
-    own = None if key.file is None else read_subject_file(key.file.path).camera
+        return read_one_camera(call.camera, cameras.world_up, "mask")
+    own = None if key.file is None else read_subject_header(key.file.path).camera
     if call.yaw is None and call.pitch is None and own is not None:
         return own
     if call.yaw is None:
         raise UsageError("--yaw: expected where the mask was painted from, found nothing; give --yaw and --pitch, or --camera")
     pitch_deg = cameras.pitch_deg if call.pitch is None else call.pitch[0]
     return camera_at(math.radians(call.yaw[0]), math.radians(pitch_deg), cameras)
-
-
-def _write(
-    path: Path,
-    model: Model,
-    key: SubjectKey,
-    subject: Subject,
-    camera: Camera,
-    found: Edit,
-    asked: dict[str, Any],
-    seconds: float,
-) -> dict[str, Any]:
-    """Write the subject and all that belongs to it; returns what is told of it."""
-    assert model.labels is not None
-    elsewhere = turned_cameras(camera, model.config.cameras)
-    before = [subject.render(other) for other in elsewhere]
-    after = [found.subject.render(other) for other in elsewhere]
-    changes = [change_seen(*pair) for pair in zip(before, after, TURNS_DEG, strict=True)]
-    yaw_deg, pitch_deg = sphere_angles_deg(camera.cam2world, model.config.cameras)
-    told = {
-        "subject": str(path),
-        "of": key.title,
-        "finished": found.finished,
-        "edited_px": int(found.region.edited.sum()),
-        "labels": [label.name for label in model.labels.labels if label.id in found.region.labels],
-        **{name: _plain(value) for name, value in dataclasses.asdict(found.scores).items()},
-        "other_views": [{name: _plain(value) for name, value in dataclasses.asdict(change).items()} for change in changes],
-        "yaw_deg": round(yaw_deg, 3),
-        "pitch_deg": round(pitch_deg, 3),
-        "seconds": round(seconds, 3),
-    }
-    base = path.with_suffix("")
-    title = f"{path.stem}: {100 * found.scores.edited_taken:.1f}% of {told['edited_px']} repainted pixels took their label"
-    columns = ["painted view", *(f"turned by {turn:g}" for turn in TURNS_DEG)]
-    write_edit_sheet(beside(base, "-sheet.png"), title, columns, [found.before, *before], [found.after, *after], model.labels)
-    write_loss_curve(beside(base, "-loss.png"), beside(base, "-loss.csv"), title, [LossStage("edit", found.losses)])
-    write_subject_view(base, found.after, model.labels)
-    write_bytes_whole(beside(base, "-cameras.json"), json.dumps(cameras_to_json([camera], [base.name]), indent=1).encode())
-    tuned = {} if key.file is None else read_subject_file(key.file.path).tuned
-    made = asked | {"source": key.title, "finished": found.finished, "told": told}
-    write_subject_file(path, record_of(model, found.subject.ws, camera, made, tuned))  # last: its being there says that all is
-    return told
 
 
 def _plain(value: float) -> float | None:

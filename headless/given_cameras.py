@@ -33,30 +33,48 @@ class GivenCameras:
         return {"given_cameras_sha256": hashlib.sha256(text.encode()).hexdigest()}
 
 
-def read_given_cameras(path: Path, world_up: WorldUp) -> GivenCameras:
+def read_given_cameras(path: Path, world_up: WorldUp, option: str = "--cameras") -> GivenCameras:
     """The views of a cameras.json, or the frames of a .blend file's active camera.
+
+    Args:
+        option: that names the file, for errors.
 
     Raises:
         UsageError: the file cannot be used, has too many views, or Blender is needed and not installed.
     """
-    given = _of_blend(path, world_up) if path.suffix.lower() == ".blend" else _of_json(path)
+    given = _of_blend(path, world_up, option) if path.suffix.lower() == ".blend" else _of_json(path, option)
     if len(given.cameras) > MAX_VIEWS:
         raise UsageError(f"{path}: expected at most {MAX_VIEWS} views, found {len(given.cameras)}; leave some out")
     return given
 
 
-def _of_json(path: Path) -> GivenCameras:
+def read_one_camera(path: Path, world_up: WorldUp, seen: str) -> Camera:
+    """The one view of the file that `--camera` names.
+
+    Args:
+        seen: what was seen by it, for errors.
+
+    Raises:
+        UsageError: the file cannot be used, or has more than one view, or none.
+    """
+    cameras = read_given_cameras(path, world_up, "--camera").cameras
+    if len(cameras) != 1:
+        raise UsageError(f"--camera {path}: expected one view, found {len(cameras)}; keep the one of the {seen}")
+    return cameras[0]
+
+
+def _of_json(path: Path, option: str) -> GivenCameras:
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"--cameras {path}: expected a cameras.json or a .blend file, it cannot be read ({error})") from error
+        raise UsageError(f"{option} {path}: expected a cameras.json or a .blend file, it cannot be read ({error})") from error
     return GivenCameras(tuple(cameras_from_json(text, str(path)).values()), path.name)
 
 
-def _of_blend(path: Path, world_up: WorldUp) -> GivenCameras:
+def _of_blend(path: Path, world_up: WorldUp, option: str) -> GivenCameras:
     from headless.blend_module import need_blender
 
-    need_blender(f"--cameras {path}")
+    need_blender(f"{option} {path}")
     from headless.blend_shot import read_shot
 
     squares = read_shot(path, world_up)

@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import json
 import math
 import time
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from dnerf_core.camera import Camera, cameras_to_json
+from dnerf_core.checkpoints.model_file import file_sha256
 from dnerf_core.errors import UsageError
 from dnerf_core.inversion.diversity import Diversity, diversity
 from dnerf_core.inversion.invert import Inversion, invert_mask, invert_picture
@@ -26,9 +22,9 @@ from dnerf_core.subject import Subject
 from dnerf_core.subject_file import record_of, write_subject_file
 from headless import models
 from headless.commands.invert import InvertCall, fit_of, settings_of
-from headless.given_cameras import read_given_cameras
-from headless.made_subjects import made_before
-from headless.photos import background_color, read_label_mask, read_photo
+from headless.given_cameras import read_one_camera
+from headless.inversion_pictures import Picture, read_pictures
+from headless.made_subjects import check_inputs_stay, made_before, prepare_outputs
 from headless.search_watch import SearchWatch
 from headless.stopping import ending_early
 from headless.turntable import beside, write_subject_strip, write_subject_view
@@ -43,7 +39,6 @@ if TYPE_CHECKING:
     from dnerf_core.inversion.settings import InversionSettings
     from dnerf_core.model import Model
     from headless.reporting import Reporter
-    from headless.squares import Fit
 
 POOR_PSNR_DB = 20.0
 """A photo that is met less well than this is told to be none of what the model makes: docs/inversion.md has what was measured."""
@@ -51,25 +46,8 @@ POOR_MIOU = 0.5
 """The same of a mask."""
 
 
-@dataclass(frozen=True, eq=False)
-class Picture:
-    """One picture to invert.
-
-    Attributes:
-        path: of its file.
-        stem: of the names of its outputs.
-        sha256: of its file.
-        rgb: the photo, or the mask in its labels' colours, uint8 [S, S, 3].
-        mask: label ids uint8 [S, S]; None: it is a photo.
-        note: what is to be told of it.
-    """
-
-    path: Path
-    stem: str
-    sha256: str
-    rgb: NDArray[np.uint8]
-    mask: NDArray[np.uint8] | None
-    note: str | None
+ENDINGS = ("-strip.png", "-view.png", "-mask.png", "-cameras.json", "-loss.png", "-loss.csv")
+"""Of the files beside a subject file."""
 
 
 def invert(call: InvertCall, reporter: Reporter) -> None:
@@ -84,13 +62,17 @@ def invert(call: InvertCall, reporter: Reporter) -> None:
     facts = models.describe_model(call.model_name)
     if call.kind == "mask" and not facts.has_semantics:
         raise UsageError(f"--from mask: expected a model with a semantic branch, found none in {facts.config.name}; train one")
-    camera = None if call.camera is None else _one_camera(call.camera, facts.config.cameras.world_up)
+    camera = None if call.camera is None else read_one_camera(call.camera, facts.config.cameras.world_up, "picture")
     pictures = read_pictures(call, facts, fit)
+    job = _Job(call, settings, camera, facts, reporter)
+    outputs = [path for picture in pictures for path in job.outputs(picture)]
+    check_inputs_stay([path for path in (*call.pictures, call.camera, call.vgg) if path is not None], outputs)
     make_folder(call.output)
-    job = _Job(call, settings, camera, reporter)
     waiting = [picture for picture in pictures if not job.is_done(picture)]
+    if waiting:
+        prepare_outputs(outputs)
     reporter.start(
-        f"{call.output}: {len(pictures)} pictures, {len(waiting)} of them to be inverted",
+        f"{call.output}: {_count_text(call, len(pictures))}, {len(waiting)} to be inverted",
         command="invert",
         output=str(call.output),
         pictures=len(pictures),
@@ -111,46 +93,19 @@ def invert(call: InvertCall, reporter: Reporter) -> None:
     _tell_end(job, pictures, reporter, time.monotonic() - started, len(waiting))
 
 
-def read_pictures(call: InvertCall, facts: models.ModelFacts, fit: Fit) -> list[Picture]:
-    """All pictures of a call, checked before any work.
-
-    Raises:
-        UsageError: two whose outputs would have the same name.
-        DNeRFError: one that cannot be used.
-    """
-    found: dict[str, Picture] = {}
-    size_px, background = facts.config.image_size, background_color(facts.config.rays.white_back)
-    for path in call.pictures:
-        if path.stem in found:
-            raise UsageError(
-                f"{path}: expected pictures of different names, found {found[path.stem].path} as well; rename one, or call twice"
-            )
-        if call.kind == "mask":
-            assert facts.labels is not None
-            mask = read_label_mask(path, size_px, fit, facts.labels)
-            found[path.stem] = Picture(path, path.stem, _sha256(path), facts.labels.colorize(mask), mask, None)
-        else:
-            photo = read_photo(path, size_px, fit, background)
-            found[path.stem] = Picture(path, path.stem, _sha256(path), photo.rgb, None, photo.note)
-    return list(found.values())
-
-
-def _sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-def _one_camera(path: Path, world_up: Any) -> Camera:
-    cameras = read_given_cameras(path, world_up).cameras
-    if len(cameras) != 1:
-        raise UsageError(f"--camera {path}: expected one view, found {len(cameras)}; keep the one of the picture")
-    return cameras[0]
-
-
 class _Job:
     """The pictures of one call."""
 
-    def __init__(self, call: InvertCall, settings: InversionSettings, camera: Camera | None, reporter: Reporter) -> None:
-        self.call, self.settings, self.camera, self.reporter = call, settings, camera, reporter
+    def __init__(
+        self,
+        call: InvertCall,
+        settings: InversionSettings,
+        camera: Camera | None,
+        facts: models.ModelFacts,
+        reporter: Reporter,
+    ) -> None:
+        self.call, self.settings, self.camera, self.facts, self.reporter = call, settings, camera, facts, reporter
+        self.vgg_sha256 = None if call.vgg is None else file_sha256(call.vgg)
         self.results: dict[str, dict[str, Any]] = {}
 
     def open(self) -> None:
@@ -166,12 +121,28 @@ class _Job:
             return [self.call.output / f"{picture.stem}.safetensors"]
         return [self.call.output / f"{picture.stem}-{number + 1}.safetensors" for number in range(self.call.variants)]
 
+    def progress_path(self, picture: Picture) -> Path:
+        """Of the picture that shows how far it is."""
+        return self.call.output / f"{picture.stem}-progress.png"
+
+    def outputs(self, picture: Picture) -> list[Path]:
+        """Every file that is written for a picture."""
+        paths = self.paths(picture)
+        others = [beside(path.with_suffix(""), ending) for path in paths for ending in ENDINGS]
+        return [*paths, *others, self.progress_path(picture)]
+
     def asked(self, picture: Picture) -> dict[str, Any]:
-        """What decides the result, besides the model: what a subject file has to have been made with to count as done."""
-        settings = json.loads(json.dumps(dataclasses.asdict(self.settings)))
-        camera = None if self.camera is None else self.camera.to_json()
-        fit = self.call.crop or self.call.fit
-        return {"kind": self.call.kind, "source_sha256": picture.sha256, "fit": fit, "given_camera": camera, "settings": settings}
+        """What decides the result: what a subject file has to have been made with to count as done."""
+        return {
+            "kind": self.call.kind,
+            "source_sha256": picture.sha256,
+            "model_sha256": self.facts.sha256,
+            "vgg_sha256": self.vgg_sha256,
+            "fit": self.call.crop or self.call.fit,
+            "given_camera": None if self.camera is None else self.camera.to_json(),
+            "variants": self.call.variants,
+            "settings": json.loads(json.dumps(dataclasses.asdict(self.settings))),
+        }
 
     def is_done(self, picture: Picture) -> bool:
         """Whether the picture's subject files are there; what they say is taken over.
@@ -179,10 +150,12 @@ class _Job:
         Raises:
             OutputError: files of that name that another call made.
         """
-        made = [made_before(path, self.asked(picture)) for path in self.paths(picture)]
-        if not made or made[0] is None or not all(made):
+        paths = self.paths(picture)
+        made = [found for path in paths if (found := made_before(path, self.asked(picture))) is not None]
+        if len(made) != len(paths):
             return False
-        self.results[picture.stem] = made[0]["told"]
+        told = [self._told(picture, path, True, one["scores"], None) for path, one in zip(paths, made, strict=True)]
+        self.results[picture.stem] = _result(told, made[0]["diversity"])
         return True
 
     def run(self, picture: Picture, asked: Callable[[], bool]) -> None:
@@ -191,24 +164,26 @@ class _Job:
         watch = SearchWatch(
             lambda ws: Subject(self.model, ws),
             picture.rgb,
-            self.call.output / f"{picture.stem}-progress.png",
+            self.progress_path(picture),
             picture.path.name,
             labels=None if picture.mask is None else self.model.labels,
             camera=self.camera,
         )
         steps = inversion_steps(self.settings, self.model.config, mask=picture.mask is not None, variants=self.call.variants)
-        with watch.watching(self.reporter, steps, asked) as look:
-            found = self._found(picture, look)
-        seconds = time.monotonic() - started
-        spread = diversity([one.subject for one in found]) if len(found) > 1 else None
-        told = [self._write(picture, one, path, seconds) for one, path in zip(found, self.paths(picture), strict=True)]
-        self._warn(picture, told, found[0].finished)
-        first = dict(told[0])
-        if spread is not None:
-            first = {"variants": told, "diversity": dataclasses.asdict(spread)} | first
-        self.results[picture.stem] = first
-        self.reporter.event("inverted", **first)
-        remove_files([watch.path])
+        try:
+            with watch.watching(self.reporter, steps, asked) as look:
+                found = self._found(picture, look)
+            seconds = round(time.monotonic() - started, 3)
+            spread = dataclasses.asdict(diversity([one.subject for one in found])) if len(found) > 1 else None
+            told = [
+                self._told(picture, path, one.finished, self._write(picture, one, path, spread), seconds)
+                for one, path in zip(found, self.paths(picture), strict=True)
+            ]
+        finally:
+            remove_files([watch.path])
+        self._warn(picture, told[0])
+        self.results[picture.stem] = _result(told, spread)
+        self.reporter.event("inverted", **self.results[picture.stem])
 
     def _found(self, picture: Picture, look: Watch) -> list[Inversion]:
         camera, statistics = self.camera, self.statistics
@@ -224,44 +199,50 @@ class _Job:
             self.model, picture.mask, self.settings, variants=variants, camera=camera, statistics=statistics, watch=look
         )
 
-    def _write(self, picture: Picture, found: Inversion, path: Path, seconds: float) -> dict[str, Any]:
-        """Write one subject and all that belongs to it; returns what is told of it."""
+    def _told(
+        self, picture: Picture, path: Path, finished: bool, scores: dict[str, Any], seconds: float | None
+    ) -> dict[str, Any]:
+        """What is told of a subject file; `seconds` is None of one that was there already."""
+        return {"picture": str(picture.path), "subject": str(path), "finished": finished, **scores, "seconds": seconds}
+
+    def _write(self, picture: Picture, found: Inversion, path: Path, spread: dict[str, float] | None) -> dict[str, Any]:
+        """Write one subject and all that belongs to it; returns its scores."""
         view = found.subject.render(found.camera)
-        miou = None
+        miou, psnr_db = None, found.psnr_db(picture.rgb) if picture.mask is None else math.inf
         shown = view.rgb
         if picture.mask is not None:
             assert view.mask is not None
             assert self.model.labels is not None
             miou = segmentation_scores(confusion_matrix(picture.mask, view.mask, self.model.labels.num_classes)).miou
             shown = self.model.labels.colorize(view.mask)
-        told = {
-            "picture": str(picture.path),
-            "subject": str(path),
-            "finished": found.finished,
-            "miou": miou,
-            "psnr_db": None if picture.mask is not None else round(found.psnr_db(picture.rgb), 3),
+        scores = {
+            "miou": None if miou is None else round(miou, 5),
+            "psnr_db": round(psnr_db, 3) if math.isfinite(psnr_db) else None,
             "yaw_deg": round(found.yaw_deg, 3),
             "pitch_deg": round(found.pitch_deg, 3),
-            "seconds": round(seconds, 3),
         }
         base = path.with_suffix("")
-        title = f"{picture.path.name}: {score_text(told)}"
+        title = f"{picture.path.name}: {score_text(scores)}"
         write_loss_curve(
             beside(base, "-loss.png"), beside(base, "-loss.csv"), title, [LossStage(s.stage, s.losses) for s in found.losses]
         )
-        pair = PhotoPair(picture.rgb, shown)
+        pair = PhotoPair(picture.rgb, shown, "photo" if picture.mask is None else "mask")
         write_subject_strip(beside(base, "-strip.png"), title, found.subject, found.yaw_deg, found.pitch_deg, pair)
         write_subject_view(base, view, self.model.labels)
         cameras = json.dumps(cameras_to_json([found.camera], [base.name]), indent=1)
         write_bytes_whole(beside(base, "-cameras.json"), cameras.encode())
-        made = self.asked(picture) | {"source": picture.path.name, "finished": found.finished, "told": told}
+        made = self.asked(picture) | {
+            "source": picture.path.name,
+            "finished": found.finished,
+            "scores": scores,
+            "diversity": spread,
+        }
         # last, since its being there says that all is
         write_subject_file(path, record_of(self.model, found.subject.ws, found.camera, made, found.tuned))
-        return told
+        return scores
 
-    def _warn(self, picture: Picture, told: list[dict[str, Any]], finished: bool) -> None:
-        best = told[0]
-        if not finished:
+    def _warn(self, picture: Picture, best: dict[str, Any]) -> None:
+        if not best["finished"]:
             self.reporter.warning(f"{picture.path}: ended early, {best['subject']} holds the best so far: {score_text(best)}")
         elif best["psnr_db"] is not None and best["psnr_db"] < POOR_PSNR_DB:
             self.reporter.warning(
@@ -275,19 +256,39 @@ class _Job:
             )
 
 
-def score_text(told: dict[str, Any]) -> str:
+def _result(told: list[dict[str, Any]], spread: dict[str, float] | None) -> dict[str, Any]:
+    """What is told of a picture: its best subject, and with variants of all of them."""
+    if spread is None:
+        return told[0]
+    names = ("picture", "subject", "finished")
+    first = {name: told[0][name] for name in names}
+    return first | {"variants": told, "diversity": spread} | {name: v for name, v in told[0].items() if name not in names}
+
+
+def score_text(scores: dict[str, Any]) -> str:
     """A result in a few words."""
-    score = f"PSNR {told['psnr_db']:.1f} dB" if told["psnr_db"] is not None else f"mIoU {told['miou']:.3f}"
-    return f"{score}, yaw {told['yaw_deg']:.1f}, pitch {told['pitch_deg']:.1f} degrees"
+    if scores["miou"] is not None:
+        score = f"mIoU {scores['miou']:.3f}"
+    else:
+        score = "the very same picture" if scores["psnr_db"] is None else f"PSNR {scores['psnr_db']:.1f} dB"
+    return f"{score}, yaw {scores['yaw_deg']:.1f}, pitch {scores['pitch_deg']:.1f} degrees"
+
+
+def _count_text(call: InvertCall, count: int) -> str:
+    noun = "mask" if call.kind == "mask" else "picture"
+    return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
 def _tell_end(job: _Job, pictures: list[Picture], reporter: Reporter, seconds: float, made: int) -> None:
     results = [job.results[picture.stem] for picture in pictures]
-    lines = [f"{result['subject']}: {score_text(result)}" for result in results]
-    lines += [_diversity_text(Diversity(**result["diversity"])) for result in results if "diversity" in result]
-    strip = beside(job.paths(pictures[0])[0].with_suffix(""), "-strip.png")
+    lines = []
+    for result in results:
+        lines += [f"{one['subject']}: {score_text(one)}" for one in result.get("variants", [result])]
+        if "diversity" in result:
+            lines.append(_diversity_text(Diversity(**result["diversity"])))
+    strip = beside(job.paths(pictures[0])[0].with_suffix(""), ENDINGS[0])
     done = f"{made} inverted in {seconds:.1f} s" if made else "nothing to do, all there"
-    lines += [f"{job.call.output}: {len(pictures)} pictures: {done}", f"look at {strip}"]
+    lines += [f"{job.call.output}: {_count_text(job.call, len(pictures))}: {done}", f"look at {strip}"]
     scores = [result["psnr_db"] for result in results if result["psnr_db"] is not None]
     one = results[0] if len(results) == 1 else {"yaw_deg": None, "pitch_deg": None}
     reporter.summary(

@@ -13,7 +13,7 @@ from dnerf_core.camera import Camera
 from dnerf_core.interruption import checkpoint
 from dnerf_core.inversion.latents import LatentSpace
 from dnerf_core.inversion.objectives import Objective
-from dnerf_core.inversion.pose import sphere_cam2world
+from dnerf_core.inversion.pose import sphere_angles_deg, sphere_cam2world
 from dnerf_core.inversion.settings import Stage
 from dnerf_core.inversion.view import degrees_of, intrinsics_of, see
 from dnerf_core.model import Model
@@ -72,6 +72,14 @@ class Viewpoint:
 
     model: Model
     camera: Camera | None = None
+
+    @property
+    def known_angles_rad(self) -> tuple[float, float] | None:
+        """Yaw and pitch of the fixed camera, to be reported; None without one."""
+        if self.camera is None:
+            return None
+        yaw_deg, pitch_deg = sphere_angles_deg(self.camera.cam2world, self.model.config.cameras)
+        return math.radians(yaw_deg), math.radians(pitch_deg)
 
     def tensors(self, angles_rad: Tensor) -> tuple[Tensor, Tensor]:
         """cam2world [B, 4, 4] and intrinsics [1, 3, 3] of angles [B, 2]."""

@@ -31,7 +31,8 @@ def best_starts(
         yaw_deg, pitch_deg: ranges that are looked over, `SEARCH_YAW_STEP_DEG` apart; both ends are looked at.
     """
     model = viewpoint.model
-    directions = [(0.0, 0.0)] if viewpoint.camera is not None else _directions(yaw_deg, pitch_deg)
+    known = viewpoint.known_angles_rad
+    directions = _directions(yaw_deg, pitch_deg) if known is None else [known]
     angles = torch.tensor(directions, dtype=torch.float32, device=model.device)
     side_px = min(SEARCH_SIDE_PX, model.config.rays.neural_resolution)
     found = []

@@ -99,9 +99,10 @@ def _weight(name: str, default: float, text: str) -> Any:
 def command(as_json: bool, **values: Any) -> None:
     """Change a subject's shape by repainting its mask.
 
-    The subject is a subject file, such as invert writes, or a seed. Paint over its mask (photo-mask.png of invert, or a mask that render
-    writes) and give it back: the latent moves until the labels agree, while colours outside what was edited stay. The output
-    folder gets a subject file and pictures of before and after. Ctrl-C keeps the best so far.
+    A longer hood, a lower roof, larger wheels. The subject is a subject file, such as invert writes, or a seed. Paint over its mask
+    (photo-mask.png of invert, or a mask that render writes) and give it back: the latent moves until the labels agree, while
+    colours outside what was edited stay. The output folder gets a subject file and pictures of before and after. Ctrl-C keeps
+    the best so far.
     """
     from headless.editing_run import edit
 

@@ -29,7 +29,7 @@ class InvertCall:
     variants: int
     fit: Literal["pad", "crop"]
     crop: str | None
-    yaw: tuple[float, float]
+    yaw: tuple[float, float] | None
     pitch: tuple[float, float] | None
     camera: Path | None
     space: Space
@@ -73,10 +73,9 @@ class InvertCall:
 @click.option(
     "--yaw",
     type=options.RangeType(360.0),
-    default=f"{DEFAULT_YAW_DEG[0]:g}:{DEFAULT_YAW_DEG[1]:g}",
-    show_default=True,
     metavar="A:B",
-    help="Where the camera may stand, degrees; -180:180 for all around.",
+    help="Where the camera is looked for, degrees; -180:180 for all around.  "
+    f"[default: {DEFAULT_YAW_DEG[0]:g}:{DEFAULT_YAW_DEG[1]:g}]",
 )
 @click.option(
     "--pitch", type=options.RangeType(85.0), metavar="A:B", help="Elevations to begin from, degrees.  [default: the model's own]"
@@ -157,11 +156,13 @@ def settings_of(call: InvertCall) -> InversionSettings:
         raise UsageError(f"{option}: expected photos, found --from mask, which says nothing of colours; leave it out")
     if call.kind == "image" and call.variants > 1:
         raise UsageError("--variants: expected --from mask, found photos, which have one subject each; leave it out")
+    if call.camera is not None and (call.yaw is not None or call.pitch is not None):
+        raise UsageError("--camera: expected it alone, found --yaw or --pitch beside it; give one of them")
     settings = InversionSettings(
         space=call.space,
         candidates=max(call.candidates, call.variants),
         starts=max(call.starts, call.variants),
-        yaw_deg=call.yaw,
+        yaw_deg=DEFAULT_YAW_DEG if call.yaw is None else call.yaw,
         pitch_deg=call.pitch,
         steps=call.steps,
         prior=call.prior,

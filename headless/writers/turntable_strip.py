@@ -28,10 +28,11 @@ class StripView:
 
 @dataclass(frozen=True, eq=False)
 class PhotoPair:
-    """The photo uint8 [S, S, 3], and how its camera sees the subject that was found for it, uint8 [S, S, 3]."""
+    """The photo uint8 [S, S, 3], and how its camera sees the subject that was found for it, uint8 [S, S, 3]; `kind` says what it is."""
 
     photo: npt.NDArray[np.uint8]
     rendered: npt.NDArray[np.uint8]
+    kind: str = "photo"
 
 
 def turntable_strip(
@@ -52,10 +53,10 @@ def turntable_strip(
         assert len(masks) == len(views)
         rows.append(("labels", [labels.colorize(mask) for mask in masks]))
     if pair is not None and labels is not None:
-        columns = ["photo, re-render", *columns]
+        columns = [f"{pair.kind}, re-render", *columns]
         rows = [(name, [first, *row]) for first, (name, row) in zip((pair.photo, pair.rendered), rows, strict=True)]
     elif pair is not None:
-        columns = ["photo", "re-render", *columns]
+        columns = [pair.kind, "re-render", *columns]
         rows = [("image", [pair.photo, pair.rendered, *images])]
     tile_px = min(MAX_TILE_PX, max(images[0].shape[:2]))
     return np.array(drawn_grid(title, columns, rows, labels, tile_px), np.uint8)
