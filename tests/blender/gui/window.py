@@ -239,7 +239,7 @@ class Window:
         left, _, right, bottom = self.box()
         x = left + int(0.4 * (right - left))
         self._below, self._anchor = below, self.find(f"dnerf.{below}", keys="ctrl+alt+shift+c")
-        y = self._anchor[1] + 16
+        y = self._anchor[1] + 22  # below the button, wherever in it the anchor is
         self.headers.clear()
         missed = 0
         while missed < 4 and y < bottom - 6:
