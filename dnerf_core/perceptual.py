@@ -46,8 +46,8 @@ class PerceptualLoss:
     Args:
         weights: by torchvision's names, see `dnerf_core.checkpoints.vgg16.read_vgg16`.
         device: where it computes.
-        dtype: of the convolutions; the rest is float32, or float64 if they are. float32, since in bfloat16 the gradient points
-            elsewhere (docs/performance.md): where two images are nearly the same, their features differ by less than it resolves.
+        dtype: of the convolutions; the rest is float32, or float64 if they are. Not bfloat16 unless asked for: its gradient's
+            direction is off, and it is hardly twice as fast (docs/performance.md).
     """
 
     def __init__(self, weights: Mapping[str, np.ndarray], device: torch.device, dtype: torch.dtype = torch.float32) -> None:

@@ -35,7 +35,7 @@ COMMANDS: dict[str, str] = {
     "invert": "Find the subject of a photo or a mask, and where it was taken from.",
     "edit": "Change a subject's shape by repainting its mask.",
     "import": "Turn a published EG3D checkpoint into a model file.",
-    "info": "Print what is inside a model file.",
+    "info": "Print what is inside a model file or a subject file.",
     "bench": "Measure the fast path against the literal method on this machine.",
     "worker": "Do what another program asks, such as the Blender extension.",
     "doctor": "Tell what this machine can do.",

@@ -186,7 +186,7 @@ class Listing:
         rows = []
         for seed in self.plan.seeds[: contact_sheet.MAX_SUBJECTS]:
             views = plan_subject(self.plan, self.cameras, seed)[: contact_sheet.MAX_VIEWS]
-            rows.append((subject_key(self.plan, seed).title, [read(view) for view in views]))
+            rows.append((subject_key(self.plan, seed).short_title, [read(view) for view in views]))
         title = f"{self.plan.model_name}, {len(self.plan.seeds)} subjects x {self.plan.views} views"
         buffer = io.BytesIO()
         contact_sheet.contact_sheet(title, rows, labels).save(buffer, format="PNG")

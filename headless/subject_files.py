@@ -86,6 +86,14 @@ class SubjectKey(NamedTuple):
         return f"seed {self.seed}" if self.file is None else self.file.name
 
     @property
+    def short_title(self) -> str:
+        """The same where there is little room: of a file the beginning of its name."""
+        if self.file is None:
+            return self.title
+        stem = self.file.path.stem
+        return stem if len(stem) <= 11 else f"{stem[:9]}.."
+
+    @property
     def identity(self) -> tuple[Any, ...]:
         """What tells it from other subjects of the model, plain JSON values: of a file its content, whatever number and name it has."""
         return (self.seed, self.truncation) if self.file is None else (self.file.sha256,)

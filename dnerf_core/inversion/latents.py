@@ -75,7 +75,7 @@ class LatentSpace(Protocol):
         ...
 
     def prior(self, codes: Tensor) -> Tensor:
-        """How unusual each of B codes is, [B]: about 1 for latents that the mapping network makes."""
+        """How unusual each of B codes is, [B]: about 1 for latents that the mapping network makes, in z about 0."""
         ...
 
 

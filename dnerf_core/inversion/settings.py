@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -15,8 +16,7 @@ SPACES: tuple[Space, ...] = ("z", "w", "w+")
 SEARCH_SIDE_PX = 16
 SEARCH_YAW_STEP_DEG = 20.0
 DEFAULT_YAW_DEG = (-60.0, 60.0)
-PERCEPTUAL_SIDE_PX = 64
-"""Coarser pictures are not shown to the perceptual loss: they would have too few pixels for its deeper layers."""
+MAX_SEED = 2**32 - 1
 
 
 @dataclass(frozen=True)
@@ -83,6 +83,14 @@ class InversionSettings:
         for name, low in (("candidates", 1), ("starts", 1), ("tuning_steps", 0), ("seed", 0)):
             if getattr(self, name) < low:
                 raise UsageError(f"{name}: expected at least {low}, found {getattr(self, name)}; choose another")
+        if self.seed > MAX_SEED:
+            raise UsageError(f"seed: expected at most {MAX_SEED}, found {self.seed}; choose another")
+        for name in ("prior", "perceptual"):
+            if not 0 <= getattr(self, name) < math.inf:
+                raise UsageError(f"{name}: expected a weight of at least 0, found {getattr(self, name)}; choose another")
+        for name, span, limit in (("yaw_deg", self.yaw_deg, 360), ("pitch_deg", self.pitch_deg or (0.0, 0.0), 90)):
+            if not all(abs(angle) <= limit for angle in span):
+                raise UsageError(f"{name}: expected two angles from -{limit} to {limit}, found {span}; choose another range")
         if self.space not in SPACES:
             raise UsageError(f"space: expected one of {', '.join(SPACES)}, found {self.space!r}; choose one of these")
         if self.starts > self.candidates:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from dataclasses import dataclass
 
@@ -21,7 +22,7 @@ class SeenView:
     """Views of B subjects from a camera each, at side R.
 
     Attributes:
-        ws: [B, num_ws, w_dim].
+        ws: [B, num_ws, w_dim], or [1, num_ws, w_dim]: one subject from all cameras.
         planes: the subjects' planes.
         cam2world, intrinsics: [B, 4, 4] and [B, 3, 3].
         features: [B, C, R, R], about [-1, 1]; the first three channels are the raw image.
@@ -57,7 +58,8 @@ class SeenView:
         visible = self.visible
         if not branch.config.density_prior:  # a density of its own needs samples of its own
             where = self.cam2world, self.intrinsics, self.side_px
-            visible = density_pass(self.model.generator, self.planes.planes, *where, branch.config)
+            planes = self.planes.planes.expand(len(self.cam2world), -1, -1, -1, -1)
+            visible = density_pass(self.model.generator, planes, *where, branch.config)
         return branch.maps(branch.project(self.planes), visible)
 
     def scores(self, image: Tensor | None = None) -> Tensor:
@@ -86,18 +88,18 @@ def see(model: Model, ws: Tensor, cam2world: Tensor, intrinsics: Tensor, side_px
     generator, batch = model.generator, len(cam2world)
     planes = generator.planes(ws)
     intrinsics = intrinsics.expand(batch, -1, -1)
-    stacked = planes.planes.expand(batch, -1, -1, -1, -1)
     bundle, hit = generator.limit_rays(*camera_rays(cam2world, intrinsics, side_px))
+    if len(ws) == 1:  # its planes need no copy a camera
+        bundle = dataclasses.replace(bundle, subject=None)
     met = hit.nonzero()[:, 0]
-    field, settings, decoder = generator.field(stacked), generator.config.rays, generator.decoder
-    unfollowed = generator.field(stacked.detach())
+    field, settings, decoder = generator.field(planes.planes), generator.config.rays, generator.decoder
 
     def both(points: Tensor, subject: Tensor | None) -> tuple[Tensor, Tensor]:
         read = field.features(points, subject)
         return decoder.raw_density(read), decoder.colors(read)
 
     rays = bundle.select(met)
-    seen = render_visible(unfollowed.raw_density, both, rays, settings.samples_coarse, settings.samples_fine)
+    seen = render_visible(field.raw_density, both, rays, settings.samples_coarse, settings.samples_fine)
     count = batch * side_px**2
     color = seen.values.new_zeros(count, seen.values.shape[1]).index_copy(0, met, seen.values)
     if settings.white_back:

@@ -2,7 +2,7 @@
 
 The densities of all samples are read without gradients first. Only samples of some weight, and their neighbours, are read again with
 gradients: a ray has a handful of them, whatever its number of samples. To its raw density a sample contributes at most about its
-weight, so what is left out is of the order of `epsilon`.
+weight, so what is left out is a few times `epsilon`.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def render_visible(
     samples_fine: int,
     epsilon: float = EPSILON,
 ) -> VisibleRendering:
-    """Composite a field along rays at bin midpoints; equal to `volume.composite` to about `epsilon` a ray.
+    """Composite a field along rays at bin midpoints; equal to `volume.composite` to a few `epsilon` a ray.
 
     Args:
         density: raw densities, called without gradients at every sample.

@@ -45,8 +45,7 @@ def _weight(name: str, default: float, text: str) -> Any:
 
 @click.command(
     "edit",
-    epilog="\b\nExample:\n  dnerf-headless invert photo.jpg --output found\n  (paint over found/photo-mask.png, save as longer.png)\n"
-    "  dnerf-headless edit found/photo.safetensors --mask longer.png --output edited",
+    epilog="\b\nExample:\n  dnerf-headless edit found/photo.safetensors --mask longer.png --output edited",
 )
 @click.argument("subject", metavar="FILE|SEED")
 @click.option(
@@ -98,7 +97,7 @@ def _weight(name: str, default: float, text: str) -> Any:
 @options.output_option("dnerf-edited")
 @options.output_style_options
 def command(as_json: bool, **values: Any) -> None:
-    """Change a subject's shape by its mask: a longer hood, a lower roof, larger wheels.
+    """Change a subject's shape by repainting its mask.
 
     The subject is a subject file, such as invert writes, or a seed. Paint over its mask (photo-mask.png of invert, or a mask that render
     writes) and give it back: the latent moves until the labels agree, while colours outside what was edited stay. The output

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from dnerf_core.camera import Camera, WorldUp
 
 
-@click.command("info", epilog="\b\nExamples:\n  dnerf-headless info demo-cars\n  dnerf-headless info recovered.safetensors")
+@click.command("info", epilog="\b\nExample:\n  dnerf-headless info demo-cars")
 @click.argument("model_name", type=options.ModelType(), metavar="NAME|FILE")
 @options.output_style_options
 def command(model_name: str, as_json: bool) -> None:

@@ -47,9 +47,7 @@ class InvertCall:
 
 @click.command(
     "invert",
-    epilog="\b\nExamples:\n  dnerf-headless invert photo.jpg --output found\n"
-    "  dnerf-headless render --subject found/photo.safetensors --views 8 --yaw -180:180\n"
-    "  dnerf-headless invert mask.png --from mask --variants 4",
+    epilog="\b\nExample:\n  dnerf-headless invert photo.jpg --output found",
 )
 @click.argument("pictures", nargs=-1, required=True, type=options.FilledPath(exists=True, dir_okay=False), metavar="PICTURE...")
 @options.model_option
@@ -134,7 +132,7 @@ class InvertCall:
 @options.output_option("dnerf-inverted")
 @options.output_style_options
 def command(as_json: bool, **values: Any) -> None:
-    """Find the subject of a photo, and where it was taken from.
+    """Find the subject of a photo or a mask, and where it was taken from.
 
     Latent and camera descend together, coarse to fine, from the best of several starts. Of photo.png the output folder gets a subject
     file that other commands take with --subject, a strip of views all around with their labels, the loss curve and the camera;

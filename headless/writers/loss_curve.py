@@ -119,7 +119,7 @@ def _limits(losses: npt.NDArray[np.float64]) -> tuple[float, float]:
     """The axis' ends: a little beyond the losses, and at least a tenth of the lowest apart; (0.1, 1) without losses."""
     if losses.size == 0:
         return 0.1, 1.0
-    low, high = float(losses.min()), float(losses.max())
+    low, high = (float(loss) for loss in np.clip([losses.min(), losses.max()], 1e-300, 1e300))  # room for room
     room = max((high / low) ** 0.04, 1.05)
     return low / room, high * room
 

@@ -13,6 +13,7 @@ from dnerf_core.metrics import psnr_db
 from dnerf_core.model import Model
 from dnerf_core.semantic.config import BranchTrainingConfig, SemanticConfig
 from dnerf_core.semantic.training import train_branch
+from dnerf_core.subject_file import open_subject, record_of
 from tests.core.semantic_cases import camera_tensors, tiny_generator, tiny_views, tiny_ws
 
 pytestmark = [
@@ -79,3 +80,20 @@ def test_a_few_training_steps_are_the_cpus() -> None:
     got = train_branch(generator.to(DEVICE), ws.to(DEVICE), views, SemanticConfig(), training)
     assert got.losses == pytest.approx(expected.losses, rel=5e-3)
     assert all(tensor.device.type == DEVICE and tensor.isfinite().all() for tensor in got.branch.state_dict().values())
+
+
+def test_a_subject_file_is_the_same_subject_on_a_device() -> None:
+    """Made on the CPU with a tuned tensor and opened on the device, and the other way round."""
+    on_cpu, on_gpu = Model.load("demo-cars"), Model.load("demo-cars", DEVICE)
+    assert on_cpu.generator_sha256 == on_gpu.generator_sha256
+    name = "backbone.synthesis.b8.conv0.weight"
+    [camera] = arc_cameras(on_cpu.config.cameras, (25, 25), count=1)
+    for maker, opener in ((on_cpu, on_gpu), (on_gpu, on_cpu)):
+        record = record_of(maker, maker.subject(7).ws, camera, {}, {name: maker.generator.state_dict()[name].roll(1, 0)})
+        assert {record.ws.device.type, record.tuned[name].device.type} == {"cpu"}
+        expected, got = (open_subject(model, record) for model in (maker, opener))
+        shared = opener.generator.state_dict()
+        for key, tensor in got.model.generator.state_dict().items():
+            assert tensor.device.type == opener.device.type
+            assert (tensor.data_ptr() == shared[key].data_ptr()) == (key != name)
+        assert psnr_db(expected.render(camera).rgb, got.render(camera).rgb) >= 42

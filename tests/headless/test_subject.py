@@ -176,6 +176,8 @@ def test_sampled_files_are_trained_on_and_scored(given: Given, tmp_path: Path, c
     assert cli.run(["evaluate", str(folder), "--model", str(output)]) == 1
     assert "expected the subject file that the command was called with, sha256" in error_line(capsys)
     file.unlink()
+    with pytest.raises(CheckpointError, match="expected a subject file, cannot read it"):
+        read_annotations([folder])
     assert cli.run(["train", str(folder), "-o", str(tmp_path / "again.safetensors")]) == 1
     assert error_line(capsys).startswith(f"error: {file}: expected a subject file, cannot read it: No such file")
 
@@ -301,3 +303,14 @@ def test_info_tells_what_a_subject_file_holds(given: Given, capsys: pytest.Captu
     assert cli.run(["info", str(given.tuned)]) == 0
     lines = capsys.readouterr().out
     assert "tuned weights  1 tensors, " in lines and "camera         none" in lines
+
+
+def test_titles() -> None:
+    for name, short in (
+        ("seven.safetensors", "seven"),
+        ("eleven_long.safetensors", "eleven_long"),
+        ("twelve_chars.sub", "twelve_ch.."),
+    ):
+        key = SubjectKey(0, 1.0, SubjectFile(Path("/x") / name, "0" * 64))
+        assert (key.title, key.short_title) == (name, short)
+    assert SubjectKey(3, 1.0).title == SubjectKey(3, 1.0).short_title == "seed 3"
