@@ -41,9 +41,14 @@ def drop_picture() -> None:
         del _colors[_PICTURE]
 
 
+def has_picture() -> bool:
+    """Whether there is one."""
+    return _PICTURE in _colors
+
+
 def picture_icon() -> int:
-    """The icon of the picture, for `template_icon`; 0: there is none."""
-    return int(_colors[_PICTURE].icon_id) if _PICTURE in _colors else 0
+    """The icon of the picture, for `template_icon`."""
+    return int(_colors[_PICTURE].icon_id)
 
 
 def register() -> None:

@@ -3,7 +3,7 @@
 import bpy
 
 from .. import session
-from ..icons import color_icon, picture_icon
+from ..icons import color_icon, has_picture, picture_icon
 from ..model_facts import known_facts
 from ..subjects import subject_stem
 from .base import SidePanel, SubPanel, draw_text
@@ -31,7 +31,7 @@ def draw_status(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
             row.operator("dnerf.stop_early", text="", icon="CHECKMARK")
         row.operator("dnerf.cancel", text="", icon="CANCEL")
         column.label(text=_step_text(job, holder.worker_state), translate=False)
-        if picture_icon():
+        if has_picture():
             layout.template_icon(icon_value=picture_icon(), scale=PICTURE_SCALE)
         return
     draw_text(layout, context, holder.status or "Ready", _ICONS[holder.level], least_lines=2)

@@ -118,7 +118,7 @@ def vertices(item: bpy.types.Object) -> np.ndarray:
 def icon_is_gone() -> bool:
     from blender_addon import icons
 
-    return icons.picture_icon() == 0
+    return not icons.has_picture()
 
 
 def until_parts(session: ModuleType) -> None:
@@ -126,10 +126,10 @@ def until_parts(session: ModuleType) -> None:
     from blender_addon import icons
 
     current, end = session.current(), time.monotonic() + 120
-    while not icons.picture_icon() and time.monotonic() < end:
+    while not icons.has_picture() and time.monotonic() < end:
         current.poll()
         time.sleep(0.005)
-    assert icons.picture_icon() and current.job is not None, current.status
+    assert icons.has_picture() and current.job is not None, current.status
 
 
 def test_stop_keeps_the_best_and_cancel_drops_it(session: ModuleType, settings: bpy.types.PropertyGroup, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from tests.blender.gui.test_window import finish
+from tests.blender.gui.test_window import close_second_window, finish
 from tests.blender.gui.window import Root, Window
 
 pytestmark = [pytest.mark.gui, pytest.mark.timeout(600)]
@@ -48,18 +48,28 @@ def test_painting_applying_and_undoing(window: Window, root: Root) -> None:
     window.press("dnerf.load_model")
     finish(window)
     window.learn_headers("live_preview")
-    window.screenshot("00-headers")
     assert "DNERF_PT_edit" in window.headers
     for call in ("place_cameras()", "render_views()", "fuse_cloud()"):
         do(window, call)
     views, cloud = digest(window, "s0003_v00"), window.value("cloud()")
-    window.ask("current().say('Ready')")
-    window.settle()
-    time.sleep(1.0)
-    window.screenshot("09-before")
     with window.panel("DNERF_PT_edit") as top:
         window.press("dnerf.edit_mask", top=top)
         assert "paint on its mask" in finish(window)
+        painted = paint_and_apply(window)
+        close_second_window(window)
+    assert window.value("s.subject_file") == "/job/subjects/s0003-edit-001.safetensors"
+    assert digest(window, "s0003-edit-001_v00") not in (None, views)
+    assert digest(window, "s0003_v00") is None
+    edited = window.value("[s.edit_scores, digest('s0003-edit-001_v00'), cloud()]")
+    assert edited[2] != cloud
+    json.loads(edited[0])
+    undo_and_redo(window, views, cloud, painted, edited)
+    step_back_and_forward(window, views, cloud, edited)
+    assert [path.name for path in (root.job / "subjects").iterdir()] == ["s0003-edit-001.safetensors"]
+
+
+def paint_and_apply(window: Window) -> str | None:
+    """In the Image Editor that Edit Mask has opened; returns what the painted mask is."""
     window.until("len(bpy.context.window_manager.windows) == 2")
     time.sleep(1.5)
     window.press("edit_label(label_id=2)", region="paint_region()")
@@ -71,20 +81,12 @@ def test_painting_applying_and_undoing(window: Window, root: Root) -> None:
     painted = digest(window, "s0003 edit mask")
     window.screenshot("10-edit-painted")
     window.press("apply_edit(repair=False)", region="paint_region()", columns=(0.25,))
-    window.until("module('icons').picture_icon()", 60)
+    window.until("module('icons').has_picture()", 60)
     time.sleep(0.5)
     window.screenshot("11-edit-running")
     assert "of what was painted" in finish(window, 300)
     window.screenshot("12-edit-result")
-    assert window.value("s.subject_file") == "/job/subjects/s0003-edit-001.safetensors"
-    assert digest(window, "s0003-edit-001_v00") not in (None, views)
-    assert digest(window, "s0003_v00") is None
-    edited = window.value("[s.edit_scores, digest('s0003-edit-001_v00'), cloud()]")
-    assert edited[2] != cloud
-    json.loads(edited[0])
-    undo_and_redo(window, views, cloud, painted, edited)
-    step_back_and_forward(window, views, cloud, edited)
-    assert [path.name for path in (root.job / "subjects").iterdir()] == ["s0003-edit-001.safetensors"]
+    return painted
 
 
 def raise_the_roof(window: Window) -> None:
@@ -123,7 +125,7 @@ def step_back_and_forward(window: Window, views: str | None, cloud: list[str], e
 
 def test_a_photo_is_inverted_and_stopped(window: Window, root: Root) -> None:
     window.ask("operator(\"invert_photo(filepath='/job/views/images/s0003_v00.png', steps=100000)\")")
-    window.until("module('icons').picture_icon()", 90)
+    window.until("module('icons').has_picture()", 90)
     time.sleep(0.5)
     window.screenshot("14-invert-running")
     window.press("dnerf.stop_early", columns=(0.86, 0.84, 0.82, 0.88))
