@@ -114,7 +114,7 @@ def _views_as_told(scene: bpy.types.Scene, facts: ModelFacts) -> None:
 
     def done(_: CollectedViews) -> None:
         keep_shown(bpy.data.scenes[name], shown)
-        session.current().finish(f"{shown.stem}: views are as they were before, or after, the edit")
+        session.current().finish(f"{shown.stem}: its views are shown again")
 
     render_poses(scene, facts, shown, done, TITLE)
 

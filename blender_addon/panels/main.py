@@ -92,7 +92,7 @@ class DNERF_PT_subject(SubPanel, bpy.types.Panel):
         column.operator("dnerf.random_seed", icon="FILE_REFRESH")
         column.prop(settings, "truncation", slider=True)
         row = layout.row(align=True)
-        row.prop(settings, "subject_file")
+        row.prop(settings, "subject_file", text="File")
         if settings.subject_file:
             row.operator("dnerf.use_seed", text="", icon="X")
             layout.label(text=subject_stem(context.scene), icon="MESH_MONKEY", translate=False)

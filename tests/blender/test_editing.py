@@ -72,7 +72,7 @@ def test_an_edit_changes_all_that_shows_the_subject_and_steps_go_back(
     assert "paint on its mask" in finished(session, bpy.ops.dnerf.edit_mask())
     repaint("s0003 edit mask")
     line = finished(session, bpy.ops.dnerf.apply_edit(), 300)
-    assert line.startswith("s0003-edit-001.safetensors: ") and "of what was painted" in line
+    assert line.startswith("s0003-edit-001.safetensors: ") and "of the painted pixels taken" in line
     assert settings.subject_file == str(tmp_path / "subjects" / "s0003-edit-001.safetensors")
     scores = json.loads(settings.edit_scores)
     assert 0 <= scores["scores"]["edited_taken"] <= 1 and len(scores["other_views"]) == 3
