@@ -76,10 +76,11 @@ def paint_and_apply(window: Window) -> str | None:
     window.press("edit_label(label_id=2)", region="paint_region()")
     window.until("panel().painted_label_id == 2")
     window.ask("t = bpy.context.scene.tool_settings")
-    window.ask("(getattr(t.image_paint, 'unified_paint_settings', None) or t.unified_paint_settings).size = 14")
+    window.ask("(getattr(t.image_paint, 'unified_paint_settings', None) or t.unified_paint_settings).size = 30")
     untouched = digest(window, "s0003 edit mask")
     raise_the_roof(window)
     window.until(f"digest('s0003 edit mask') != {untouched!r}", 10)
+    time.sleep(1.0)  # or the stroke is still going on
     painted = digest(window, "s0003 edit mask")
     window.screenshot("10-edit-painted")
     window.press("apply_edit(repair=False)", region="paint_region()", columns=(0.25,))
@@ -87,15 +88,16 @@ def paint_and_apply(window: Window) -> str | None:
     time.sleep(0.5)
     window.screenshot("11-edit-running")
     assert "of the painted pixels taken" in finish(window, 300)
+    assert digest(window, "s0003 edit mask") == painted
     window.screenshot("12-edit-result")
     return painted
 
 
 def raise_the_roof(window: Window) -> None:
-    """A stroke of the roof's label above the car, by the mouse."""
+    """A stroke of the roof's label along its upper edge, by the mouse."""
     left, top, right, bottom = window.box("paint_region('WINDOW')")
     middle_x, side = (left + right) // 2, min(right - left, bottom - top)
-    y = (top + bottom) // 2 - int(0.2 * side)
+    y = (top + bottom) // 2 - int(0.15 * side)
     window.drag([(middle_x - 50 + 4 * step, y + (step % 3)) for step in range(26)])
 
 
