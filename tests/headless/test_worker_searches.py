@@ -78,7 +78,7 @@ def test_a_photo_becomes_the_subject_that_the_engine_finds(
     found, record = heard.done(), read_subject_file(output)
     settings = InversionSettings(yaw_deg=(-40.0, 40.0), steps=12, seed=5)
     with Image.open(photo) as image:
-        rgb = np.asarray(image)
+        rgb = np.array(image)
     expected = invert_picture(model, rgb, settings)
     np.testing.assert_allclose(record.ws, expected.subject.ws[0], atol=1e-3)
     assert record.camera is not None
