@@ -15,6 +15,7 @@ from dnerf_core.errors import UsageError
 from dnerf_core.labels import LabelSet
 
 from . import session
+from .subjects import subject_token
 
 EMBEDDED_MODELS = ("demo-cars",)
 
@@ -135,5 +136,4 @@ def keep_facts(scene: bpy.types.Scene, result: dict[str, Any]) -> None:
 
 def subject_params(scene: bpy.types.Scene) -> dict[str, Any]:
     """The params that every request about the scene's subject shares."""
-    settings = scene.dnerf
-    return {"model": chosen_model(scene), "seed": settings.seed, "truncation": round(settings.truncation, 6)}
+    return {"model": chosen_model(scene), **json.loads(subject_token(scene))}

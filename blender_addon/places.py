@@ -41,6 +41,18 @@ def output_folder(text: str, what: str) -> Path:
     return folder
 
 
+def subjects_folder(text: str) -> Path:
+    """The folder for subject files, made where it is missing; of an unsaved .blend file it is the extension's own for this user.
+
+    Raises:
+        UsageError: as `absolute_path`, where there is no such folder of the extension.
+        OutputError: it cannot be made or written to.
+    """
+    if text.startswith("//") and not bpy.data.is_saved and __package__.startswith("bl_ext."):
+        return Path(bpy.utils.extension_path_user(__package__, path="subjects", create=True))
+    return output_folder(text, "subject: new files")
+
+
 def file_stem(text: str) -> str:
     """`text` as the stem of a file's name on any system."""
     return "".join(char if char.isalnum() or char in "-_ ." else "_" for char in text).strip(" .") or "view"

@@ -1,4 +1,4 @@
-"""Live preview: while it is on, the worker's picture of the subject lies over the viewport and follows view, seed and truncation.
+"""Live preview: while it is on, the worker's picture of the subject lies over the viewport and follows view and subject.
 
 One preview is under way at a time: the next is asked for when the first picture of the last has come, from where the viewport is then.
 """
@@ -21,6 +21,7 @@ from .bridge.protocol import Code, WorkerFault
 from .drawing import draw_picture, picture_texture
 from .model_facts import ModelFacts, chosen_model, keep_facts, known_facts, subject_params
 from .scene.subject import root_transform, subject_root
+from .subjects import subject_token
 from .viewport_camera import ViewportSquare, viewport_square
 
 _INTERVAL_S = 0.015
@@ -128,9 +129,9 @@ def _tick() -> float | None:
     if _state.looking is not None and not _state.waiting:
         square, region = _state.looking
         settings = scene.dnerf
-        shown = [settings.seed, settings.truncation, settings.preview_mask, settings.preview_size_px]
-        key = json.dumps([square.camera.to_json(), region, *shown])
+        shown = [settings.preview_mask, settings.preview_size_px]
         try:
+            key = json.dumps([square.camera.to_json(), region, subject_token(scene), *shown])
             if key != _state.asked:
                 _ask(scene, key, square, region)
         except session.EXPECTED as error:

@@ -70,6 +70,54 @@ class SceneProperties(bpy.types.PropertyGroup):
         max=2.0,
         default=1.0,
     )
+    subject_file: bpy.props.StringProperty(
+        name="Subject file",
+        description="A subject that no seed gives, as Invert Photo, Apply Edit and the invert and edit commands write it; empty: the seed",
+        subtype="FILE_PATH",
+        options=PATH_OPTIONS,
+        update=_redraw,
+    )
+    subjects_folder: bpy.props.StringProperty(
+        name="New files",
+        description="Folder for new subject files; beside an unsaved .blend file the extension's own is taken",
+        default="//dnerf/subjects",
+        subtype="DIR_PATH",
+        options=PATH_OPTIONS,
+    )
+    subject_steps: bpy.props.StringProperty(options={"HIDDEN"})
+
+    # edit
+    edit_view: bpy.props.StringProperty(options={"HIDDEN"})
+    edit_scores: bpy.props.StringProperty(options={"HIDDEN"})
+    edit_steps: bpy.props.IntProperty(
+        name="Steps", description="How long the edit is worked on; 0: the engine's own number", min=0, max=10000, default=0
+    )
+    edit_keep_inside: bpy.props.FloatProperty(
+        name="Keep texture",
+        description="How much the edited parts keep their colours away from what was painted; 0: only their shape counts",
+        min=0,
+        max=10,
+        default=0.5,
+    )
+    edit_margin_px: bpy.props.IntProperty(
+        name="Margin", description="How far round the edited parts everything may change, pixels", min=0, max=64, default=4
+    )
+    edit_label_weight: bpy.props.FloatProperty(
+        name="Labels", description="How much the painted labels count", min=0.01, max=1000, default=1
+    )
+    edit_rgb_weight: bpy.props.FloatProperty(
+        name="Colours", description="How much all that is not edited keeps its colours", min=0, max=1000, default=10
+    )
+    edit_perceptual_weight: bpy.props.FloatProperty(
+        name="Likeness",
+        description="How much all that is not edited looks the same to a VGG16 network, whose file is named below; 0: not used",
+        min=0,
+        max=1000,
+        default=0,
+    )
+    edit_perceptual_file: bpy.props.StringProperty(
+        name="VGG16 file", description="torchvision's vgg16-397923af.pth", subtype="FILE_PATH", options=PATH_OPTIONS
+    )
 
     # cameras
     camera_path: bpy.props.EnumProperty(
@@ -87,6 +135,7 @@ class SceneProperties(bpy.types.PropertyGroup):
     pitch_last_deg: bpy.props.FloatProperty(name="to", description="Last elevation, degrees", min=-90, max=90, default=15)
 
     # views
+    shown_views: bpy.props.StringProperty(options={"HIDDEN"})
     view_source: bpy.props.EnumProperty(
         name="From",
         items=[

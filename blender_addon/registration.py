@@ -8,15 +8,31 @@ from pathlib import Path
 import bpy
 
 from . import ADDON_VERSION, environment_making, icons, keys, picture_overlay, preview, session
-from .operators import annotate, cameras, cloud, cloud_parts, environment, jobs, model, paint, subject, video, views
+from .operators import (
+    anew,
+    annotate,
+    cameras,
+    cloud,
+    cloud_parts,
+    edit,
+    environment,
+    invert,
+    jobs,
+    model,
+    paint,
+    subject,
+    video,
+    views,
+)
 from .panels import annotate as annotate_panel
+from .panels import edit as edit_panel
 from .panels import main, results
 from .preferences import CLASSES as PREFERENCES
 from .properties import CLASSES as PROPERTIES
 from .properties import SceneProperties
 
-_OPERATORS = (jobs, model, subject, cameras, views, video, cloud, cloud_parts, annotate, paint, environment)
-_PANELS = (main, results, annotate_panel)
+_OPERATORS = (jobs, model, subject, cameras, views, video, cloud, cloud_parts, annotate, paint, environment, invert, edit)
+_PANELS = (main, results, edit_panel, annotate_panel)
 CLASSES = (
     *PROPERTIES,
     *PREFERENCES,
@@ -34,11 +50,13 @@ def register() -> None:
     session.register()
     preview.register()
     picture_overlay.register()
+    anew.register()
     keys.register()
 
 
 def unregister() -> None:
     keys.unregister()
+    anew.unregister()
     picture_overlay.unregister()
     preview.unregister()
     session.unregister()

@@ -39,6 +39,9 @@ class Job:
         text: what the worker says of the step.
         number: of the request that runs; None between two of them.
         cancelled: the user wants it to end.
+        keeps_best: it can be ended with the best so far.
+        stopping: the user wants that.
+        at_end: called when it has ended, however it did.
     """
 
     title: str
@@ -47,6 +50,9 @@ class Job:
     text: str = ""
     number: int | None = None
     cancelled: bool = False
+    keeps_best: bool = False
+    stopping: bool = False
+    at_end: Callable[[], None] | None = None
 
     @property
     def share(self) -> float:
@@ -97,13 +103,21 @@ class Session:
         self._keep_time()
 
     def continue_job(
-        self, method: str, params: dict[str, Any], on_done: Done, *, title: str = "", on_part: Done | None = None
+        self,
+        method: str,
+        params: dict[str, Any],
+        on_done: Done,
+        *,
+        title: str = "",
+        on_part: Done | None = None,
+        keeps_best: bool = False,
     ) -> None:
         """The next request of the job whose `on_done` is running."""
         assert self.job is not None and self.client is not None
         if title:
             self.job.title = title
         self.job.done = self.job.total = 0
+        self.job.keeps_best, self.job.stopping, self.job.text = keeps_best, False, ""
         self._send(self.client, method, params, on_done, on_part)
 
     def ask(
@@ -164,6 +178,14 @@ class Session:
             self.client.cancel(self.job.number)
         redraw()
 
+    def stop_early(self) -> None:
+        """Let the search that runs end with the best so far."""
+        if self.job is None or self.client is None or not self.job.keeps_best or self.job.number is None:
+            return
+        self.job.stopping = True
+        self.client.finish(self.job.number)
+        redraw()
+
     def poll(self) -> int:
         """Hear the worker; runs the callbacks. Returns the number of messages."""
         if self.client is None:
@@ -197,13 +219,18 @@ class Session:
 
     def finish(self, line: str) -> None:
         """The job went well; `line` says what came of it."""
-        self.job = None
+        self._end_job()
         self.say(line)
 
     def fail(self, line: str, level: Level = "ERROR") -> None:
         """The job ended otherwise; `line` says why, and what to do."""
-        self.job = None
+        self._end_job()
         self.say(line, level)
+
+    def _end_job(self) -> None:
+        job, self.job = self.job, None
+        if job is not None and job.at_end is not None:
+            job.at_end()
 
     def _send(self, client: WorkerClient, method: str, params: dict[str, Any], on_done: Done, on_part: Done | None) -> None:
         job = self.job

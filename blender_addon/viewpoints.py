@@ -14,6 +14,7 @@ from .model_facts import ModelFacts
 from .places import file_stem
 from .scene.cameras import ScenePose, SquareView, read_camera, square_view
 from .scene.errors import SceneError
+from .subjects import subject_stem
 
 
 def path_cameras(scene: bpy.types.Scene, facts: ModelFacts) -> list[Camera]:
@@ -60,7 +61,7 @@ def chosen_poses(scene: bpy.types.Scene, facts: ModelFacts, source: str, selecte
         if scene.camera is None:
             raise SceneError(f"scene {scene.name!r}: expected an active camera, found none; set one in the scene's properties")
         poses = [read_camera(scene.camera, scene, world_up=facts.cameras.world_up)]
-    return _named(poses, scene.dnerf.seed)
+    return named_poses(poses, subject_stem(scene))
 
 
 def selected_camera_names(context: bpy.types.Context) -> list[str]:
@@ -78,11 +79,12 @@ def camera_params(poses: Sequence[ScenePose], squares: Sequence[SquareView]) -> 
     return [{**square.camera.to_json(), "name": pose.name} for pose, square in zip(poses, squares, strict=True)]
 
 
-def _named(poses: Sequence[ScenePose], seed: int) -> list[ScenePose]:
+def named_poses(poses: Sequence[ScenePose], subject: str) -> list[ScenePose]:
+    """The poses under names that begin with the subject's and are good for files, each once."""
     taken: set[str] = set()
     named = []
     for pose in poses:
-        stem = name = f"s{seed:04d}_{file_stem(pose.name)}"
+        stem = name = f"{subject}_{file_stem(pose.name)}"
         number = 1
         while name.casefold() in taken:
             number += 1

@@ -1,5 +1,6 @@
 """A point cloud of the subject: views fused by the worker, imported as one object with its labels."""
 
+import json
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -14,8 +15,12 @@ from ..model_facts import ModelFacts, subject_params, with_facts
 from ..places import absolute_path
 from ..scene.cloud_files import Cloud
 from ..scene.clouds import add_cloud
+from ..subjects import subject_stem, subject_token
 from ..viewpoints import camera_params, chosen_poses, selected_camera_names, squares_of
 from .base import JobOperator, results_arrived
+
+REQUEST_PROPERTY = "dnerf_request"
+"""On a cloud with the model's labels: of which subject it is, and how it was asked for, as JSON; by it the cloud is fused anew."""
 
 
 class DNERF_OT_fuse_cloud(JobOperator, bpy.types.Operator):
@@ -46,23 +51,26 @@ def fuse_cloud(scene: bpy.types.Scene, facts: ModelFacts, selected: Sequence[str
     else:
         poses = chosen_poses(scene, facts, "SELECTED", selected)
         cameras = camera_params(poses, squares_of(poses))
-    params: dict[str, Any] = {**subject_params(scene), "cameras": cameras}
+    params: dict[str, Any] = {"cameras": cameras}
     if settings.cloud_points:
         params["points"] = settings.cloud_points
+    request = json.dumps({"subject": subject_token(scene), "params": params})
     if painted is not None:
-        params["annotations"] = painted
-    name, seed, began = scene.name, settings.seed, time.monotonic()
+        params = {**params, "annotations": painted}
+    name, stem, began = scene.name, subject_stem(scene), time.monotonic()
 
     def done(result: dict[str, Any]) -> None:
         found = bpy.data.scenes[name]
         cloud = cloud_from_result(result)
-        item = add_cloud(found, cloud, f"cloud s{seed:04d}", world_up=facts.cameras.world_up)
-        _make_active(found, item)
+        item = add_cloud(found, cloud, f"cloud {stem}", world_up=facts.cameras.world_up)
+        if painted is None:
+            item[REQUEST_PROPERTY] = request
+        make_active(found, item)
         _show_colors()
         results_arrived("Fuse and Import")
         session.current().finish(f"{len(cloud):,} points in {time.monotonic() - began:.1f} s: {item.name}")
 
-    session.current().continue_job("pointcloud", params, done, title="Fusing the point cloud")
+    session.current().continue_job("pointcloud", {**subject_params(scene), **params}, done, title="Fusing the point cloud")
 
 
 def cloud_from_result(result: dict[str, Any]) -> Cloud:
@@ -73,7 +81,8 @@ def cloud_from_result(result: dict[str, Any]) -> Cloud:
     return Cloud(**arrays, label_set=labels)
 
 
-def _make_active(scene: bpy.types.Scene, item: bpy.types.Object) -> None:
+def make_active(scene: bpy.types.Scene, item: bpy.types.Object) -> None:
+    """Select it alone, in every view layer."""
     for layer in scene.view_layers:
         for other in layer.objects:
             other.select_set(False, view_layer=layer)

@@ -7,7 +7,7 @@ from .base import LineOperator
 
 
 class DNERF_OT_cancel(bpy.types.Operator):
-    """Stop what is being done (ESC)"""
+    """Stop what is being done, and drop it (ESC)"""
 
     bl_idname = "dnerf.cancel"
     bl_label = "Cancel"
@@ -18,6 +18,22 @@ class DNERF_OT_cancel(bpy.types.Operator):
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         session.current().cancel()
+        return {"FINISHED"}
+
+
+class DNERF_OT_stop_early(bpy.types.Operator):
+    """End the search now, and keep the best so far"""
+
+    bl_idname = "dnerf.stop_early"
+    bl_label = "Stop, Keep the Best"
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        job = session.current().job
+        return job is not None and job.keeps_best and not job.stopping
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        session.current().stop_early()
         return {"FINISHED"}
 
 
@@ -37,4 +53,4 @@ def _started(result: dict) -> None:
     session.current().finish(f"worker ready: datasetnerf {result['version']} on {result['device_name']}")
 
 
-CLASSES = (DNERF_OT_cancel, DNERF_OT_restart_worker)
+CLASSES = (DNERF_OT_cancel, DNERF_OT_stop_early, DNERF_OT_restart_worker)

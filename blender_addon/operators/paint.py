@@ -3,9 +3,11 @@
 from contextlib import AbstractContextManager
 
 import bpy
+import numpy as np
+from numpy.typing import NDArray
 
 from dnerf_core.errors import UsageError
-from dnerf_core.labels import IGNORE_ID
+from dnerf_core.labels import IGNORE_ID, LabelSet
 
 from .. import picture_overlay, session
 from ..annotation_list import (
@@ -59,7 +61,14 @@ def open_view(context: bpy.types.Context) -> None:
     scene = context.scene
     name, labels = chosen_view(scene).name, annotation_labels(scene)
     picture = read_picture(picture_path(scene, name))
-    image = open_mask(mask_image_name(name), read_mask(mask_path(scene, name), labels), labels)
+    open_for_painting(
+        context, open_mask(mask_image_name(name), read_mask(mask_path(scene, name), labels), labels), picture, labels
+    )
+
+
+def open_for_painting(context: bpy.types.Context, image: bpy.types.Image, picture: NDArray[np.uint8], labels: LabelSet) -> None:
+    """Show a mask's image in the Image Editor, in paint mode, its picture [H, W, 3] laid over it."""
+    scene = context.scene
     picture_overlay.show_over(image.name, picture)
     area = image_editor_area(context)
     space = area.spaces.active
@@ -68,17 +77,17 @@ def open_view(context: bpy.types.Context) -> None:
     space.show_region_ui = True
     if scene.dnerf.painted_label_id >= labels.num_classes:
         scene.dnerf.painted_label_id = IGNORE_ID
-    _with_brush(context, area, scene.dnerf.painted_label_id)
-    bpy.app.timers.register(lambda: _when_drawn(area), first_interval=_DRAWN_AFTER_S)
+    _with_brush(context, area, labels, scene.dnerf.painted_label_id)
+    bpy.app.timers.register(lambda: _when_drawn(area, labels), first_interval=_DRAWN_AFTER_S)
 
 
-def _when_drawn(area: bpy.types.Area) -> None:
+def _when_drawn(area: bpy.types.Area, labels: LabelSet) -> None:
     """What an editor takes only after it has been drawn in paint mode: its side panel's tab, and a brush beside the tool's own."""
     region = next(region for region in area.regions if region.type == "UI")
     region.active_panel_category = "DatasetNeRF"
     with _editor(bpy.context, area):
         bpy.ops.image.view_all(fit_view=True)
-    _with_brush(bpy.context, area, bpy.context.scene.dnerf.painted_label_id)
+    _with_brush(bpy.context, area, labels, bpy.context.scene.dnerf.painted_label_id)
 
 
 def _editor(context: bpy.types.Context, area: bpy.types.Area) -> AbstractContextManager[None]:
@@ -88,9 +97,9 @@ def _editor(context: bpy.types.Context, area: bpy.types.Area) -> AbstractContext
     return context.temp_override(window=window, area=area, region=region)
 
 
-def _with_brush(context: bpy.types.Context, area: bpy.types.Area, label_id: int) -> None:
+def _with_brush(context: bpy.types.Context, area: bpy.types.Area, labels: LabelSet, label_id: int) -> None:
     """Set up the brush of a label. From Blender 4.4 on there is one only when its asset has been activated in the editor."""
-    scene, labels = context.scene, annotation_labels(context.scene)
+    scene = context.scene
     with _editor(context, area):
         if scene.tool_settings.image_paint.brush is None and bpy.app.version >= (4, 4, 0):
             bpy.ops.brush.asset_activate(

@@ -40,4 +40,16 @@ class DNERF_OT_random_seed(bpy.types.Operator):
         return {"FINISHED"}
 
 
-CLASSES = (DNERF_OT_step_seed, DNERF_OT_random_seed)
+class DNERF_OT_use_seed(bpy.types.Operator):
+    """Go back from the subject file to the seed"""
+
+    bl_idname = "dnerf.use_seed"
+    bl_label = "Use the Seed"
+    bl_options = {"UNDO"}
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        context.scene.dnerf.subject_file = ""
+        return {"FINISHED"}
+
+
+CLASSES = (DNERF_OT_step_seed, DNERF_OT_random_seed, DNERF_OT_use_seed)

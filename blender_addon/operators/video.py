@@ -1,5 +1,7 @@
 """Label videos: every frame of the scene's range through its active camera, with its motion and the markers that bind cameras."""
 
+import json
+import re
 import time
 from pathlib import Path
 from typing import Any
@@ -7,12 +9,15 @@ from typing import Any
 import bpy
 
 from .. import session
-from ..model_facts import ModelFacts, subject_params, with_facts
+from ..model_facts import ModelFacts, chosen_model, with_facts
 from ..places import file_stem, output_folder
 from ..scene.cameras import read_frames
 from ..scene.errors import SceneError
+from ..subjects import subject_stem, subject_token
 from ..viewpoints import camera_params, squares_of
 from .base import JobOperator, results_arrived
+
+_LONGEST_NAME = 100
 
 
 class DNERF_OT_render_video(JobOperator, bpy.types.Operator):
@@ -33,17 +38,16 @@ def render_video(scene: bpy.types.Scene, facts: ModelFacts, folder: Path) -> Non
     poses = read_frames(scene, scene.frame_start, scene.frame_end, scene.frame_step, world_up=facts.cameras.world_up)
     squares = squares_of(poses)
     first = squares[0]
-    subject = subject_params(scene)
     params = {
-        "model": subject["model"],
-        "subjects": [{"seed": subject["seed"], "truncation": subject["truncation"]}],
+        "model": chosen_model(scene),
+        "subjects": [json.loads(subject_token(scene))],
         "cameras": camera_params(poses, squares),
         "size_px": first.side_px,
         "crop_px": [first.left_px, first.top_px, first.width_px, first.height_px],
         "sequence": True,
         "fps": frames_a_second(scene),
         "output": str(folder),
-        "name": f"{file_stem(scene.name).replace(' ', '_')}_s{subject['seed']:04d}",
+        "name": clip_name(f"{scene.name}_{subject_stem(scene)}"),
         "previews": ["image", "overlay"],
         "replace": True,
     }
@@ -58,6 +62,12 @@ def render_video(scene: bpy.types.Scene, facts: ModelFacts, folder: Path) -> Non
         session.current().finish(f"{len(poses)} frames in {time.monotonic() - began:.1f} s, saved in {folder}")
 
     session.current().continue_job("video", params, done, title="Rendering the label video")
+
+
+def clip_name(text: str) -> str:
+    """`text` as the worker takes a clip's name: letters, digits, dots, hyphens and underscores of ASCII, a letter or digit first."""
+    plain = re.sub(r"[^A-Za-z0-9._-]", "_", file_stem(text)).lstrip("._-")
+    return plain[:_LONGEST_NAME] or "clip"
 
 
 def frames_a_second(scene: bpy.types.Scene) -> int:

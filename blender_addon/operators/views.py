@@ -1,7 +1,8 @@
 """Labelled views: rendered by the worker, shown as Blender images, saved with cameras and labels."""
 
+import json
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +11,13 @@ import bpy
 from dnerf_core.labels import LabelSet
 
 from .. import session
-from ..model_facts import ModelFacts, subject_params, with_facts
+from ..model_facts import ModelFacts, chosen_model, with_facts
 from ..places import output_folder
 from ..scene import views as scene_views
 from ..scene.cameras import ScenePose, SquareView
 from ..scene.errors import SceneError
+from ..shown_views import ShownViews, add_shown
+from ..subjects import subject_stem, subject_token
 from ..viewpoints import camera_params, chosen_poses, selected_camera_names, squares_of
 from .base import JobOperator, LineOperator, results_arrived
 
@@ -31,30 +34,6 @@ class DNERF_OT_render_views(JobOperator, bpy.types.Operator):
         source = scene.dnerf.view_source
         folder = output_folder(scene.dnerf.views_folder, "views: save to")
         with_facts(scene, "Rendering views", lambda found, facts: render_views(found, facts, source, selected, folder))
-
-
-def render_views(scene: bpy.types.Scene, facts: ModelFacts, source: str, selected: Sequence[str], folder: Path) -> None:
-    """The step of the job after the model is known: ask for the views."""
-    settings = scene.dnerf
-    poses = chosen_poses(scene, facts, source, selected)
-    squares = squares_of(poses)
-    channels = ["rgb", *(["mask"] if facts.labels is not None else []), *(["depth"] if settings.want_depth else [])]
-    params = {
-        **subject_params(scene),
-        "cameras": camera_params(poses, squares),
-        "sizes_px": [square.side_px for square in squares],
-        "channels": channels,
-    }
-    collected = CollectedViews(poses, squares, facts.labels, settings.want_overlay)
-    began = time.monotonic()
-
-    def done(result: dict[str, Any]) -> None:
-        saved = scene_views.save_views(folder, collected.in_order(), facts.labels)
-        results_arrived("Render Views")
-        views = "1 view" if len(poses) == 1 else f"{len(poses)} views"
-        session.current().finish(f"{views} in {time.monotonic() - began:.1f} s, {len(saved)} files in {folder}")
-
-    session.current().continue_job("render", params, done, title="Rendering views", on_part=collected.take)
 
 
 class CollectedViews:
@@ -88,6 +67,40 @@ class CollectedViews:
                 scene_views.overlay_image(f"{view.name} overlay", view.rgb, view.mask, self._labels)
         if view.depth_planar is not None:
             scene_views.depth_image(f"{view.name} depth", view.depth_planar)
+
+
+def render_views(scene: bpy.types.Scene, facts: ModelFacts, source: str, selected: Sequence[str], folder: Path) -> None:
+    """The step of the job after the model is known: ask for the views."""
+    settings = scene.dnerf
+    poses = chosen_poses(scene, facts, source, selected)
+    shown = ShownViews(subject_token(scene), subject_stem(scene), tuple(poses), settings.want_overlay, settings.want_depth)
+    name, began = scene.name, time.monotonic()
+
+    def done(collected: CollectedViews) -> None:
+        saved = scene_views.save_views(folder, collected.in_order(), facts.labels)
+        add_shown(bpy.data.scenes[name], shown)
+        results_arrived("Render Views")
+        views = "1 view" if len(poses) == 1 else f"{len(poses)} views"
+        session.current().finish(f"{views} in {time.monotonic() - began:.1f} s, {len(saved)} files in {folder}")
+
+    render_poses(scene, facts, shown, done, "Rendering views")
+
+
+def render_poses(
+    scene: bpy.types.Scene, facts: ModelFacts, shown: ShownViews, then: Callable[[CollectedViews], None], title: str
+) -> None:
+    """A step of the job that runs: views become images as they come in, then `then` is called with all of them."""
+    squares = squares_of(shown.poses)
+    channels = ["rgb", *(["mask"] if facts.labels is not None else []), *(["depth"] if shown.depth else [])]
+    params = {
+        "model": chosen_model(scene),
+        **json.loads(shown.subject),
+        "cameras": camera_params(shown.poses, squares),
+        "sizes_px": [square.side_px for square in squares],
+        "channels": channels,
+    }
+    collected = CollectedViews(shown.poses, squares, facts.labels, shown.overlay)
+    session.current().continue_job("render", params, lambda _: then(collected), title=title, on_part=collected.take)
 
 
 class DNERF_OT_show_image(LineOperator, bpy.types.Operator):

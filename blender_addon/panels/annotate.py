@@ -3,11 +3,11 @@
 import bpy
 
 from dnerf_core.errors import DNeRFError
-from dnerf_core.labels import IGNORE_COLOR, IGNORE_ID
 
 from ..annotation_list import annotation_labels, views_to_do
-from ..icons import color_icon
+from ..edit_view import is_edited_image
 from .base import SubPanel, draw_text
+from .edit import draw_palette
 from .main import draw_status
 
 
@@ -62,6 +62,10 @@ class DNERF_PT_paint(bpy.types.Panel):
     bl_region_type = "UI"
     bl_category = "DatasetNeRF"
 
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        return not is_edited_image(context.scene, context.space_data.image)
+
     def draw(self, context: bpy.types.Context) -> None:
         layout, settings = self.layout, context.scene.dnerf
         draw_status(layout, context)
@@ -73,11 +77,7 @@ class DNERF_PT_paint(bpy.types.Panel):
         except DNeRFError as error:  # a panel has nobody to raise it to
             draw_text(layout, context, str(error), "ERROR")
             return
-        column = layout.column(align=True)
-        colors = [(label.id, label.name, label.color) for label in labels.labels] + [(IGNORE_ID, "ignore", IGNORE_COLOR)]
-        for label_id, name, color in colors:
-            chosen = settings.painted_label_id == label_id
-            column.operator("dnerf.paint_label", text=name, icon_value=color_icon(color), depress=chosen).label_id = label_id
+        draw_palette(layout, labels, "dnerf.paint_label", settings.painted_label_id)
         layout.prop(settings, "picture_share", slider=True)
         draw_views(layout, context, rows=8)
 

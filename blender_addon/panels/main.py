@@ -3,10 +3,12 @@
 import bpy
 
 from .. import session
-from ..icons import color_icon
+from ..icons import color_icon, has_picture, picture_icon
 from ..model_facts import known_facts
+from ..subjects import subject_stem
 from .base import SidePanel, SubPanel, draw_text
 
+PICTURE_SCALE = 7.0
 _ICONS = {"INFO": "INFO", "ERROR": "ERROR", "CANCELLED": "CANCEL"}
 
 
@@ -25,8 +27,12 @@ def draw_status(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
         column = layout.column(align=True)
         row = column.row(align=True)
         row.progress(factor=job.share, text=job.title)
+        if job.keeps_best:
+            row.operator("dnerf.stop_early", text="", icon="CHECKMARK")
         row.operator("dnerf.cancel", text="", icon="CANCEL")
         column.label(text=_step_text(job, holder.worker_state), translate=False)
+        if has_picture():
+            layout.template_icon(icon_value=picture_icon(), scale=PICTURE_SCALE)
         return
     draw_text(layout, context, holder.status or "Ready", _ICONS[holder.level], least_lines=2)
     if holder.worker_state == "lost":
@@ -36,6 +42,8 @@ def draw_status(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
 def _step_text(job: session.Job, worker_state: str) -> str:
     if job.cancelled:
         return "cancelling"
+    if job.stopping:
+        return "ending with the best so far"
     if worker_state == "starting":
         return "the engine is starting"
     return f"{job.done} of {job.total} {job.text}" if job.total else job.text or "working"
@@ -75,12 +83,20 @@ class DNERF_PT_subject(SubPanel, bpy.types.Panel):
 
     def draw(self, context: bpy.types.Context) -> None:
         layout, settings = self.layout, context.scene.dnerf
-        row = layout.row(align=True)
+        column = layout.column()
+        column.enabled = not settings.subject_file
+        row = column.row(align=True)
         row.operator("dnerf.step_seed", text="", icon="TRIA_LEFT").step = -1
         row.prop(settings, "seed")
         row.operator("dnerf.step_seed", text="", icon="TRIA_RIGHT").step = 1
-        layout.operator("dnerf.random_seed", icon="FILE_REFRESH")
-        layout.prop(settings, "truncation", slider=True)
+        column.operator("dnerf.random_seed", icon="FILE_REFRESH")
+        column.prop(settings, "truncation", slider=True)
+        row = layout.row(align=True)
+        row.prop(settings, "subject_file", text="File")
+        if settings.subject_file:
+            row.operator("dnerf.use_seed", text="", icon="X")
+            layout.label(text=subject_stem(context.scene), icon="MESH_MONKEY", translate=False)
+        layout.operator("dnerf.invert_photo", icon="IMAGE_DATA")
         layout.prop(settings, "live_preview", toggle=True, icon="HIDE_OFF" if settings.live_preview else "HIDE_ON")
         if settings.live_preview:
             row = layout.row(align=True)

@@ -50,6 +50,7 @@ def edit(job: Job, held: HeldModels) -> dict[str, Any]:
     scores = {name: finite(value) for name, value in dataclasses.asdict(found.scores).items()}
     made = {
         "kind": "edit",
+        "source": key.title,
         **_origin(key),
         "settings": dataclasses.asdict(settings),
         "scores": scores,

@@ -50,7 +50,7 @@ def watch_of(job: Job) -> Watch:
     from dnerf_core.subject import to_uint8
 
     def watch(told: Progress) -> bool:
-        job.progress(told.step, told.steps, f"{told.stage}, loss {told.loss:.4g}")
+        job.progress(told.step, told.steps, f"steps, {told.stage}, loss {told.loss:.4g}")
         if told.step % PICTURE_STEPS == 1 or told.step == told.steps:
             job.part(
                 stage=told.stage,

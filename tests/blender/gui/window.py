@@ -238,7 +238,8 @@ class Window:
         """Find the headers of the closed panels, which lie under the button of the property `below`, by opening and closing each."""
         left, _, right, bottom = self.box()
         x = left + int(0.4 * (right - left))
-        self._below, self._anchor = below, self.find(f"dnerf.{below}", keys="ctrl+alt+shift+c")
+        x_found, y_found = self.find(f"dnerf.{below}", keys="ctrl+alt+shift+c")
+        self._below, self._anchor = below, (x_found, y_found + 5)  # off the edge, which may shift by a pixel
         y = self._anchor[1] + 16
         self.headers.clear()
         missed = 0

@@ -1,0 +1,63 @@
+"""The view whose mask is repainted: of which subject it is, from where it is seen, and the image that is painted on."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+import bpy
+
+from dnerf_core.camera import Camera
+from dnerf_core.errors import UsageError
+
+from .scene.errors import SceneError
+
+
+@dataclass(frozen=True, eq=False)
+class EditView:
+    """The view.
+
+    Attributes:
+        subject: its `subjects.subject_token`.
+        camera: in the model's world.
+        image: name of the mask's image.
+    """
+
+    subject: str
+    camera: Camera
+    image: str
+
+
+def keep_edit_view(scene: bpy.types.Scene, view: EditView) -> None:
+    """Note it in the scene."""
+    scene.dnerf.edit_view = json.dumps({"subject": view.subject, "camera": view.camera.to_json(), "image": view.image})
+
+
+def edit_view(scene: bpy.types.Scene) -> EditView:
+    """The noted one.
+
+    Raises:
+        UsageError: there is none.
+    """
+    text = scene.dnerf.edit_view
+    if not text:
+        raise UsageError("edit: expected a painted mask, found none; press Edit Mask and paint")
+    fields = json.loads(text)
+    return EditView(fields["subject"], Camera.from_json(fields["camera"], "the edited view"), fields["image"])
+
+
+def edit_mask_image(view: EditView) -> bpy.types.Image:
+    """The image of its mask.
+
+    Raises:
+        SceneError: it is gone.
+    """
+    image = bpy.data.images.get(view.image)
+    if image is None:
+        raise SceneError(f"{view.image}: expected an image of that name, found none; press Edit Mask again")
+    return image
+
+
+def is_edited_image(scene: bpy.types.Scene, image: bpy.types.Image | None) -> bool:
+    """Whether an image is the noted view's mask."""
+    return image is not None and bool(scene.dnerf.edit_view) and json.loads(scene.dnerf.edit_view)["image"] == image.name

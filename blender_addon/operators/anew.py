@@ -1,0 +1,139 @@
+"""What shows a subject is rendered anew when the subject is edited, when one steps back, and when the edit is undone."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import bpy
+
+from .. import session
+from ..model_facts import ModelFacts, chosen_model, with_facts
+from ..scene.clouds import add_cloud, hidden_parts, hide_part, is_cloud, shows_parts
+from ..shown_views import are_stale, forget, keep_shown, known_shown, rename_images
+from ..subjects import subject_stem, subject_token
+from .cloud import REQUEST_PROPERTY, cloud_from_result, make_active
+from .views import CollectedViews, render_poses
+
+_LOOK_S = 0.1
+TITLE = "Rendering views and cloud anew"
+
+
+def render_anew(scene: bpy.types.Scene, facts: ModelFacts, before: str, then: Callable[[], None]) -> None:
+    """Steps of the job that runs: views and clouds of the subject `before` become those of the scene's subject.
+
+    Clouds in edit mode, and those with painted labels, which belong to the subject that was painted, stay.
+    """
+    name, subject, stem = scene.name, subject_token(scene), subject_stem(scene)
+    shown = known_shown(scene)
+    clouds = [item.name for item in scene.objects if _follows(item, before)]
+
+    def next_cloud() -> None:
+        if clouds:
+            _fuse_anew(name, facts, clouds.pop(0), subject, stem, next_cloud)
+        else:
+            then()
+
+    if shown is None or shown.subject != before:
+        next_cloud()
+        return
+    wanted = shown.of(subject, stem)
+    rename_images(shown.poses, wanted.poses)
+
+    def views_done(_: CollectedViews) -> None:
+        keep_shown(bpy.data.scenes[name], wanted)
+        next_cloud()
+
+    render_poses(scene, facts, wanted, views_done, TITLE)
+
+
+def _follows(item: bpy.types.Object, subject: str) -> bool:
+    request = item.get(REQUEST_PROPERTY)
+    return is_cloud(item) and item.mode == "OBJECT" and bool(request) and json.loads(request)["subject"] == subject
+
+
+def _fuse_anew(scene_name: str, facts: ModelFacts, item_name: str, subject: str, stem: str, then: Callable[[], None]) -> None:
+    request = json.loads(bpy.data.objects[item_name][REQUEST_PROPERTY])["params"]
+    params = {"model": chosen_model(bpy.data.scenes[scene_name]), **json.loads(subject), **request}
+
+    def done(result: dict[str, Any]) -> None:
+        scene, old = bpy.data.scenes[scene_name], bpy.data.objects.get(item_name)
+        cloud = cloud_from_result(result)
+        if old is not None:
+            fresh = add_cloud(
+                scene, cloud, f"cloud {stem}", world_up=facts.cameras.world_up, root=old.parent, part_colors=shows_parts(old)
+            )
+            fresh[REQUEST_PROPERTY] = json.dumps({"subject": subject, "params": request})
+            _take_place(scene, old, fresh)
+        then()
+
+    session.current().continue_job("pointcloud", params, done, title=TITLE)
+
+
+def _take_place(scene: bpy.types.Scene, old: bpy.types.Object, fresh: bpy.types.Object) -> None:
+    """The fresh cloud stands, and is shown, as the old one was, which goes."""
+    fresh.matrix_basis = old.matrix_basis.copy()
+    fresh.hide_render, fresh.hide_viewport = old.hide_render, old.hide_viewport
+    for part_id in hidden_parts(old):
+        hide_part(fresh, part_id)
+    was_active = any(layer.objects.active == old for layer in scene.view_layers)
+    mesh = old.data
+    bpy.data.objects.remove(old)
+    if not mesh.users:
+        bpy.data.meshes.remove(mesh)
+    if was_active:
+        make_active(scene, fresh)
+
+
+@bpy.app.handlers.persistent
+def _after_undo(*_: object) -> None:
+    """The scene is as it was, and so are meshes; but Blender may keep an image's pixels."""
+    if any(are_stale(scene) for scene in bpy.data.scenes) and not bpy.app.timers.is_registered(_follow_undo):
+        bpy.app.timers.register(_follow_undo, first_interval=0.0)
+
+
+def _follow_undo() -> float | None:
+    """Render the views of the subject that the scene says they are of, when nothing else is done."""
+    holder = session.current()
+    if holder.job is not None:
+        return _LOOK_S
+    scene = next((scene for scene in bpy.data.scenes if are_stale(scene)), None)
+    if scene is None:
+        return None
+    try:
+        with_facts(scene, TITLE, _views_as_told)
+    except session.EXPECTED as error:
+        holder.say(str(error), "ERROR")
+    return None
+
+
+def _views_as_told(scene: bpy.types.Scene, facts: ModelFacts) -> None:
+    shown, name = known_shown(scene), scene.name
+    assert shown is not None  # or they were not stale
+
+    def done(_: CollectedViews) -> None:
+        keep_shown(bpy.data.scenes[name], shown)
+        session.current().finish(f"{shown.stem}: its views are shown again")
+
+    render_poses(scene, facts, shown, done, TITLE)
+
+
+@bpy.app.handlers.persistent
+def _before_load(*_: object) -> None:
+    forget()
+
+
+def register() -> None:
+    bpy.app.handlers.load_pre.append(_before_load)
+    bpy.app.handlers.undo_post.append(_after_undo)
+    bpy.app.handlers.redo_post.append(_after_undo)
+
+
+def unregister() -> None:
+    bpy.app.handlers.redo_post.remove(_after_undo)
+    bpy.app.handlers.undo_post.remove(_after_undo)
+    bpy.app.handlers.load_pre.remove(_before_load)
+    if bpy.app.timers.is_registered(_follow_undo):
+        bpy.app.timers.unregister(_follow_undo)
+    forget()

@@ -1,0 +1,129 @@
+"""A subject out of a photo, or out of a mask: found by the worker, with its camera."""
+
+from pathlib import Path
+from typing import Any
+
+import bpy
+
+from dnerf_core.camera import Camera
+from dnerf_core.errors import UsageError
+
+from .. import icons, session
+from ..model_facts import ModelFacts, chosen_model, with_facts
+from ..places import file_stem, subjects_folder
+from ..scene.rigs import place_cameras
+from ..scene.views import image_from_array
+from ..subjects import choose_subject, new_subject_path
+from .base import JobOperator, results_arrived
+
+COLLECTION_NAME = "DatasetNeRF recovered camera"
+CAMERA_NAME = "Recovered camera"
+PICTURE_NAME = "DatasetNeRF search"
+"""The image that shows what the search sees."""
+
+
+class DNERF_OT_invert_photo(JobOperator, bpy.types.Operator):
+    """Find the subject of a photo, and the camera that it was taken with"""
+
+    bl_idname = "dnerf.invert_photo"
+    bl_label = "Invert Photo"
+
+    filepath: bpy.props.StringProperty(subtype="FILE_PATH")
+    filter_image: bpy.props.BoolProperty(default=True, options={"HIDDEN"})
+    filter_folder: bpy.props.BoolProperty(default=True, options={"HIDDEN"})
+    kind: bpy.props.EnumProperty(
+        name="From",
+        items=[
+            ("image", "Photo", "A photo: shape and colours are found"),
+            ("mask", "Mask", "A painted mask in the labels' colours: the shape is found, colours are open"),
+        ],
+    )
+    fit: bpy.props.EnumProperty(
+        name="Fit",
+        items=[
+            ("pad", "Pad", "All of the picture, between bars where it is not square"),
+            ("crop", "Crop", "The square at its centre"),
+        ],
+    )
+    yaw_first_deg: bpy.props.FloatProperty(
+        name="Yaw", description="First turn at which the camera is looked for, degrees", min=-180, max=180, default=-60
+    )
+    yaw_last_deg: bpy.props.FloatProperty(name="to", description="Last turn, degrees", min=-180, max=180, default=60)
+    steps: bpy.props.IntProperty(
+        name="Steps", description="How long the search is; 0: the engine's own number", min=0, max=100_000, default=0
+    )
+    tuning_steps: bpy.props.IntProperty(
+        name="Tuning steps",
+        description="Afterwards the generator's weights are tuned to the photo for so many steps; the file becomes as large as the model",
+        min=0,
+        max=100_000,
+        default=0,
+    )
+    search_seed: bpy.props.IntProperty(name="Search seed", description="Another one starts from elsewhere", min=0, default=0)
+
+    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
+        context.window_manager.fileselect_add(self)
+        return {"RUNNING_MODAL"}
+
+    def act(self, context: bpy.types.Context) -> None:
+        photo = Path(bpy.path.abspath(self.filepath))
+        if not self.filepath or not photo.is_file():
+            raise UsageError(f"photo: expected a file, found none{f' at {photo}' if self.filepath else ''}; choose a picture")
+        output = new_subject_path(subjects_folder(context.scene.dnerf.subjects_folder), file_stem(photo.stem))
+        params = {
+            "photo": str(photo),
+            "from": self.kind,
+            "fit": self.fit,
+            "yaw": [self.yaw_first_deg, self.yaw_last_deg],
+            "seed": self.search_seed,
+            "output": str(output),
+            **({"steps": self.steps} if self.steps else {}),
+            **({"tuning_steps": self.tuning_steps} if self.tuning_steps else {}),
+        }
+        with_facts(context.scene, "Finding the subject", lambda scene, facts: invert(scene, facts, params))
+
+
+def invert(scene: bpy.types.Scene, facts: ModelFacts, params: dict[str, Any]) -> None:
+    """The step of the job after the model is known: search."""
+    name = scene.name
+    job = session.current().job
+    assert job is not None
+    job.at_end = icons.drop_picture
+
+    def done(result: dict[str, Any]) -> None:
+        found = bpy.data.scenes[name]
+        camera = Camera.from_json(result["camera"], "the recovered camera")
+        place_cameras(found, [camera], [CAMERA_NAME], COLLECTION_NAME, facts.image_size_px, world_up=facts.cameras.world_up)
+        found.dnerf.edit_scores = ""
+        choose_subject(found, Path(result["subject_file"]))
+        results_arrived("Invert Photo")
+        session.current().finish(found_line(result))
+
+    session.current().continue_job(
+        "invert",
+        {"model": chosen_model(scene), **params},
+        done,
+        title="Finding the subject",
+        on_part=show_picture,
+        keeps_best=True,
+    )
+
+
+def found_line(result: dict[str, Any]) -> str:
+    """What came of a search."""
+    likeness = f"{result['psnr_db']:.1f} dB" if result["psnr_db"] is not None else ""
+    likeness = f"mIoU {result['miou']:.3f}" if result["miou"] is not None else likeness or "no score"
+    early = "" if result["finished"] else ", stopped early"
+    notes = "".join(f"; {note}" for note in result["warnings"])
+    where = f"yaw {result['yaw_deg']:.1f}, pitch {result['pitch_deg']:.1f}"
+    return f"{Path(result['subject_file']).name}: {likeness}, {where}, in {result['seconds']:.1f} s{early}{notes}"
+
+
+def show_picture(part: dict[str, Any]) -> None:
+    """A search has come this far: its picture, as an image and in the panel."""
+    rgb = session.current().array(part["rgb"])
+    image_from_array(PICTURE_NAME, rgb)
+    icons.keep_picture(rgb)
+
+
+CLASSES = (DNERF_OT_invert_photo,)
