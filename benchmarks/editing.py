@@ -22,7 +22,9 @@ from numpy.typing import NDArray
 
 from dnerf_core.camera import Camera
 from dnerf_core.demo.car_parameters import CarParameters, normalized_latent
-from dnerf_core.editing import Edit, EditSettings, change_seen, edit_subject
+from dnerf_core.editing.edit import Edit, edit_subject
+from dnerf_core.editing.scores import change_seen
+from dnerf_core.editing.settings import EditSettings
 from dnerf_core.inversion.latents import w_statistics
 from dnerf_core.inversion.pose import camera_at
 from dnerf_core.model import Model

@@ -15,7 +15,9 @@ from numpy.typing import NDArray
 
 from dnerf_core.camera import Camera, cameras_to_json
 from dnerf_core.checkpoints.model_file import file_sha256
-from dnerf_core.editing import TURNS_DEG, Edit, EditSettings, change_seen, edit_stages, edit_subject, turned_cameras
+from dnerf_core.editing.edit import Edit, edit_subject
+from dnerf_core.editing.scores import TURNS_DEG, change_seen, turned_cameras
+from dnerf_core.editing.settings import EditSettings, edit_stages
 from dnerf_core.errors import UsageError
 from dnerf_core.inversion.pose import camera_at, sphere_angles_deg
 from dnerf_core.perceptual import PerceptualLoss
@@ -24,6 +26,7 @@ from dnerf_core.subject_file import read_subject_file, read_subject_header, reco
 from headless import models
 from headless.commands.edit import EditCall
 from headless.given_cameras import read_one_camera
+from headless.likeness import poor_edit
 from headless.made_subjects import check_inputs_stay, made_before, prepare_outputs
 from headless.options import MAX_SEED
 from headless.photos import read_label_mask
@@ -82,6 +85,8 @@ def edit(call: EditCall, reporter: Reporter) -> None:
         if not told["finished"]:
             reporter.warning(f"{call.mask}: ended early, {job.path} holds the best so far")
             raise KeyboardInterrupt
+        if (poor := poor_edit(facts.config.name, told["edited_taken"])) is not None:
+            reporter.warning(f"{call.mask}: {poor}")
     reporter.summary(_lines(job, told), command="edit", **told)
 
 

@@ -24,6 +24,7 @@ from headless import models
 from headless.commands.invert import InvertCall, fit_of, settings_of
 from headless.given_cameras import read_one_camera
 from headless.inversion_pictures import Picture, read_pictures
+from headless.likeness import poor_likeness, score_text
 from headless.made_subjects import check_inputs_stay, made_before, prepare_outputs
 from headless.search_watch import SearchWatch
 from headless.stopping import ending_early
@@ -39,12 +40,6 @@ if TYPE_CHECKING:
     from dnerf_core.inversion.settings import InversionSettings
     from dnerf_core.model import Model
     from headless.reporting import Reporter
-
-POOR_PSNR_DB = 20.0
-"""A photo that is met less well than this is told to be none of what the model makes: docs/inversion.md has what was measured."""
-POOR_MIOU = 0.5
-"""The same of a mask."""
-
 
 ENDINGS = ("-strip.png", "-view.png", "-mask.png", "-cameras.json", "-loss.png", "-loss.csv")
 """Of the files beside a subject file."""
@@ -244,16 +239,8 @@ class _Job:
     def _warn(self, picture: Picture, best: dict[str, Any]) -> None:
         if not best["finished"]:
             self.reporter.warning(f"{picture.path}: ended early, {best['subject']} holds the best so far: {score_text(best)}")
-        elif best["psnr_db"] is not None and best["psnr_db"] < POOR_PSNR_DB:
-            self.reporter.warning(
-                f"{picture.path}: the best likeness is poor, {score_text(best)}, expected {POOR_PSNR_DB:g} dB or more; it may be nothing "
-                f"that {self.model.config.name} makes, or be taken from beyond --yaw, or need --crop to stand as the model's subjects do"
-            )
-        elif best["miou"] is not None and best["miou"] < POOR_MIOU:
-            self.reporter.warning(
-                f"{picture.path}: the best likeness is poor, {score_text(best)}, expected {POOR_MIOU:g} or more; it may be nothing that "
-                f"{self.model.config.name} makes, or be seen from beyond --yaw, or need --crop to stand as the model's subjects do"
-            )
+        elif (poor := poor_likeness(self.model.config.name, best)) is not None:
+            self.reporter.warning(f"{picture.path}: {poor}")
 
 
 def _result(told: list[dict[str, Any]], spread: dict[str, float] | None) -> dict[str, Any]:
@@ -263,15 +250,6 @@ def _result(told: list[dict[str, Any]], spread: dict[str, float] | None) -> dict
     names = ("picture", "subject", "finished")
     first = {name: told[0][name] for name in names}
     return first | {"variants": told, "diversity": spread} | {name: v for name, v in told[0].items() if name not in names}
-
-
-def score_text(scores: dict[str, Any]) -> str:
-    """A result in a few words."""
-    if scores["miou"] is not None:
-        score = f"mIoU {scores['miou']:.3f}"
-    else:
-        score = "the very same picture" if scores["psnr_db"] is None else f"PSNR {scores['psnr_db']:.1f} dB"
-    return f"{score}, yaw {scores['yaw_deg']:.1f}, pitch {scores['pitch_deg']:.1f} degrees"
 
 
 def _count_text(call: InvertCall, count: int) -> str:

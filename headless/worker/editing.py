@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from dnerf_core.errors import UsageError, brief
 from dnerf_core.interruption import interruptible
+from headless.likeness import poor_edit
 from headless.masks import read_mask
 from headless.subject_files import SubjectKey
 from headless.worker.held import HeldModel, HeldModels
@@ -24,7 +25,9 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from dnerf_core.camera import Camera
-    from dnerf_core.editing import Edit, EditSettings, OtherView
+    from dnerf_core.editing.edit import Edit
+    from dnerf_core.editing.scores import OtherView
+    from dnerf_core.editing.settings import EditSettings
     from dnerf_core.perceptual import PerceptualLoss
     from dnerf_core.subject import Subject
 
@@ -57,12 +60,14 @@ def edit(job: Job, held: HeldModels) -> dict[str, Any]:
         "finished": found.finished,
     }
     write_found(job, output, holder.model, found.subject.ws, camera, made, tuned_of(key))
+    poor = poor_edit(holder.model.config.name, found.scores.edited_taken) if found.finished else None
     return {
         "subject_file": str(output),
         "scores": scores,
         "other_views": [dataclasses.asdict(view) for view in others],
         "finished": found.finished,
         "seconds": round(time.monotonic() - started, 3),
+        "warnings": [] if poor is None else [poor],
     }
 
 
@@ -72,7 +77,7 @@ def chosen_settings(params: Params) -> EditSettings:
     Raises:
         UsageError: one that is out of range.
     """
-    from dnerf_core.editing import EditSettings
+    from dnerf_core.editing.settings import EditSettings
 
     usual = EditSettings()
 
@@ -142,7 +147,7 @@ def tuned_of(key: SubjectKey) -> dict[str, Tensor]:
 
 def other_views(before: Subject, after: Subject, camera: Camera) -> list[OtherView]:
     """What has changed, seen from three directions beside the painted view."""
-    from dnerf_core.editing import TURNS_DEG, change_seen, turned_cameras
+    from dnerf_core.editing.scores import TURNS_DEG, change_seen, turned_cameras
 
     cameras = turned_cameras(camera, before.model.config.cameras)
     return [
@@ -164,7 +169,7 @@ def _edited(
     settings: EditSettings,
     perceptual: PerceptualLoss | None,
 ) -> Edit:
-    from dnerf_core.editing import edit_subject
+    from dnerf_core.editing.edit import edit_subject
 
     statistics = holder.w_statistics(settings.statistics_seed)
     return edit_subject(subject, camera, mask, settings, perceptual=perceptual, statistics=statistics, watch=watch_of(job))

@@ -11,6 +11,7 @@ from dnerf_core.interruption import interruptible
 from dnerf_core.inversion.settings import SPACES, InversionSettings
 from dnerf_core.metrics import confusion_matrix, segmentation_scores
 from headless import options
+from headless.likeness import poor_likeness
 from headless.photos import Photo, background_color, read_label_mask, read_photo
 from headless.worker.held import HeldModel, HeldModels
 from headless.worker.jobs import Job
@@ -46,7 +47,6 @@ def invert(job: Job, held: HeldModels) -> dict[str, Any]:
         else:
             found, miou = _of_mask(job, holder, photo_path, fit, settings)
             scores = {"miou": miou}
-    seen_from = {"yaw_deg": found.yaw_deg, "pitch_deg": found.pitch_deg}
     made = {
         "kind": kind,
         "source": photo_path.name,
@@ -55,15 +55,20 @@ def invert(job: Job, held: HeldModels) -> dict[str, Any]:
         "finished": found.finished,
     }
     write_found(job, output, holder.model, found.subject.ws, found.camera, made, found.tuned)
+    told = {
+        "yaw_deg": found.yaw_deg,
+        "pitch_deg": found.pitch_deg,
+        "psnr_db": scores.get("psnr_db"),
+        "miou": scores.get("miou"),
+    }
+    poor = poor_likeness(holder.model.config.name, told) if found.finished else None
     return {
         "subject_file": str(output),
         "camera": found.camera.to_json(),
-        **seen_from,
-        "psnr_db": scores.get("psnr_db"),
-        "miou": scores.get("miou"),
+        **told,
         "finished": found.finished,
         "seconds": round(time.monotonic() - started, 3),
-        "warnings": notes,
+        "warnings": notes if poor is None else [*notes, poor],
     }
 
 

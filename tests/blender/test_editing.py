@@ -242,7 +242,10 @@ def test_wrong_edits_are_one_line(session: ModuleType, settings: bpy.types.Prope
 
 
 def test_the_panels_numbers_are_the_engines(session: ModuleType, settings: bpy.types.PropertyGroup, tmp_path: Path) -> None:
-    code = "import json, dataclasses; from dnerf_core.editing import EditSettings; print(json.dumps(dataclasses.asdict(EditSettings())))"
+    code = (
+        "import json, dataclasses; from dnerf_core.editing.settings import EditSettings; "
+        "print(json.dumps(dataclasses.asdict(EditSettings())))"
+    )
     usual = json.loads(run_and_read(tmp_path, "-c", code))
     from blender_addon.operators.edit import edit_settings
 

@@ -15,19 +15,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from dnerf_core.camera import Camera
-from dnerf_core.editing import (
-    TURNS_DEG,
-    Edit,
-    EditObjective,
-    EditSettings,
-    change_seen,
-    edit_scores,
-    edit_stages,
-    edit_subject,
-    edited_labels,
-    region_of,
-    turned_cameras,
-)
+from dnerf_core.editing.edit import Edit, EditObjective, edit_subject
+from dnerf_core.editing.region import edited_labels, region_of
+from dnerf_core.editing.scores import TURNS_DEG, change_seen, edit_scores, turned_cameras
+from dnerf_core.editing.settings import EditSettings, edit_stages
 from dnerf_core.embedded import model_path
 from dnerf_core.errors import UsageError
 from dnerf_core.generator.config import CameraConfig

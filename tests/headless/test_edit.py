@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from dnerf_core.camera import cameras_from_json
-from dnerf_core.editing import EditSettings
+from dnerf_core.editing.settings import EditSettings
 from dnerf_core.model import Model
 from dnerf_core.subject_file import read_subject_file, read_subject_header, record_of, write_subject_file
 from headless import editing_run, models

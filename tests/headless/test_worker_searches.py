@@ -12,12 +12,15 @@ import pytest
 from PIL import Image
 
 from dnerf_core.camera import Camera, arc_cameras
-from dnerf_core.editing import EditSettings, edit_subject, turned_cameras
+from dnerf_core.editing.edit import edit_subject
+from dnerf_core.editing.scores import turned_cameras
+from dnerf_core.editing.settings import EditSettings
 from dnerf_core.inversion.invert import invert_picture
 from dnerf_core.inversion.settings import InversionSettings
 from dnerf_core.metrics import confusion_matrix, segmentation_scores
 from dnerf_core.model import Model
 from dnerf_core.subject_file import open_subject, read_subject_file, record_of, write_subject_file
+from headless.likeness import POOR_TAKEN
 from headless.worker.protocol import Code
 from headless.writers.views import write_mask
 from tests.headless.tiny_engine import LABELS, SIZE_PX, TINY
@@ -207,6 +210,19 @@ def test_an_edit_is_the_engines_and_its_scores_are_of_the_file(
     again = talk.call("edit", **request | {"output": str(tmp_path / "again.safetensors")}, mask=array, steps=20).done()
     assert again["scores"].keys() == found["scores"].keys()
     assert not (talk.folder / array).exists()
+
+
+def test_what_the_model_does_not_make_gets_a_warning(talk: Talk, trained_model: Path, model: Model, tmp_path: Path) -> None:
+    noise = np.random.default_rng(3).integers(0, 256, (SIZE_PX, SIZE_PX, 3), np.uint8)
+    Image.fromarray(noise).save(tmp_path / "noise.png")
+    request = {"model": str(trained_model), "steps": 12}
+    found = talk.call("invert", **request, photo=str(tmp_path / "noise.png"), output=str(tmp_path / "a.safetensors")).done()
+    (warning,) = found["warnings"]
+    assert warning.startswith(f"the best likeness is poor, PSNR {found['psnr_db']:.1f} dB, yaw ")
+    for steps, taken in ((2, False), (60, True)):
+        edited = edit_request(trained_model, tmp_path / f"{steps}.safetensors")
+        told = talk.call("edit", **edited, mask=talk.client.put_array(repainted(model)), steps=steps).done()
+        assert (told["scores"]["edited_taken"] >= POOR_TAKEN) == taken and bool(told["warnings"]) != taken
 
 
 @pytest.mark.parametrize(
