@@ -21,6 +21,9 @@ from headless.writers.views import PICTURE_ERRORS
 WHITE: Color = (255, 255, 255)
 BLACK: Color = (0, 0, 0)
 
+BLANK_DEVIATION = 4.0
+"""Of 255: a photo none of whose channels varies by more shows nothing, and its likeness, however good, means nothing."""
+
 _FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF")
 _NAMED = "PNG, JPEG, WebP, TIFF, BMP or GIF"
 
@@ -86,6 +89,8 @@ def read_photo(path: Path, size_px: int, fit: Fit, background: Color) -> Photo:
     method = Image.Resampling.LANCZOS if square.side_px >= size_px else Image.Resampling.BICUBIC
     rgb = np.array(squared(image, square, size_px, background, method), np.uint8)
     notes = [f"the reader says: {' '.join(remark.split())}" for remark in remarks]
+    if float(rgb.reshape(-1, 3).std(axis=0).max()) < BLANK_DEVIATION:
+        notes.insert(0, "expected a picture of something, found hardly more than one colour, which an empty view matches as well")
     if square.side_px < size_px:
         notes.insert(0, f"expected {size_px} px a side or more, found {square.side_px}: enlarged, which adds no detail")
     return Photo(rgb, image.width, image.height, square, f"{path}: {'; '.join(notes)}" if notes else None)

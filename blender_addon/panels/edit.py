@@ -118,6 +118,7 @@ def score_lines(result: dict[str, Any]) -> list[str]:
             f"From {view['yaw_deg']:+.0f} degrees: {view['labels_changed']:.1%} of labels changed, colours by {view['color_change']:.1f}"
             for view in result["other_views"]
         ),
+        *result["warnings"],
     ]
 
 

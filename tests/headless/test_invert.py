@@ -381,7 +381,9 @@ def test_what_the_model_does_not_make_gets_a_warning(kind: str, invert: Callable
     warnings = [line for line in told.err if "the best likeness is poor, PSNR " in line]
     assert len(warnings) == 1 and warnings[0].startswith(f"warning: {path}: ")
     enlarged = [line for line in told.err if "expected 128 px a side or more, found 1: enlarged, which adds no detail" in line]
-    assert len(enlarged) == (kind == "pixel") and len(told.err) == 1 + len(enlarged)
+    blank = [line for line in told.err if "expected a picture of something, found hardly more than one colour" in line]
+    assert len(enlarged) == (kind == "pixel") and len(blank) == (kind != "noise")
+    assert len(told.err) == 1 + (kind != "noise")  # both in one line
 
 
 def test_a_model_without_labels_takes_photos_only(given: Path, tiny_model: Path, tmp_path: Path) -> None:

@@ -429,3 +429,17 @@ def test_a_mask_that_cannot_be_used_is_named(
     with pytest.raises(kind) as caught:
         read_label_mask(path, 8, "pad", LABELS)
     assert str(caught.value).startswith(f"{path}: {message}") and "\n" not in str(caught.value)
+
+
+def test_a_photo_of_one_colour_is_told(tmp_path: Path) -> None:
+    """Which an empty view matches: its likeness would look good."""
+    picture = np.full((64, 64, 3), 250, np.uint8)
+    for spread, told in ((0, True), (3, True), (40, False)):
+        picture[:32] = 250 - spread
+        path = tmp_path / f"{spread}.png"
+        Image.fromarray(picture).save(path)
+        note = read_photo(path, 64, "pad", BLACK).note
+        assert (note is not None) == told
+        assert not told or note == (
+            f"{path}: expected a picture of something, found hardly more than one colour, which an empty view matches as well"
+        )
