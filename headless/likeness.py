@@ -43,5 +43,5 @@ def poor_edit(model_name: str, edited_taken: float) -> str | None:
         return None
     return (
         f"{edited_taken:.0%} of the repainted pixels took their label, expected {POOR_TAKEN:.0%} or more; {model_name} may make nothing "
-        "of that shape: ask for a smaller change, or for a weaker hold on the colours (edited weight up, prior and rgb weight down)"
+        "of that shape: ask for a smaller change, or let colours hold less"
     )

@@ -164,10 +164,7 @@ def edited_line(result: dict[str, Any]) -> str:
     early = "" if result["finished"] else ", stopped early"
     outside = "" if scores["psnr_outside_db"] is None else f", {scores['psnr_outside_db']:.1f} dB outside the edited parts"
     name = Path(result["subject_file"]).name
-    notes = "".join(f"; {note}" for note in result["warnings"])
-    return (
-        f"{name}: {scores['edited_taken']:.0%} of the painted pixels taken{outside}, in {result['seconds']:.1f} s{early}{notes}"
-    )
+    return f"{name}: {scores['edited_taken']:.0%} of the painted pixels taken{outside}, in {result['seconds']:.1f} s{early}"
 
 
 def _follow(scene: bpy.types.Scene, facts: ModelFacts, before: str, what: str, line: str) -> None:

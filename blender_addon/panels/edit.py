@@ -111,6 +111,7 @@ def score_lines(result: dict[str, Any]) -> list[str]:
         return "none" if scores[name] is None else f"{scores[name]:.1f} dB"
 
     return [
+        *result["warnings"],
         f"Painted pixels that took their label: {share('edited_taken')}",
         f"Labels as asked: {share('agreement_inside')} in the edited parts, {share('agreement_outside')} elsewhere",
         f"Picture kept: {decibels('psnr_outside_db')} elsewhere, {decibels('psnr_kept_db')} on the object away from the paint",
@@ -118,7 +119,6 @@ def score_lines(result: dict[str, Any]) -> list[str]:
             f"From {view['yaw_deg']:+.0f} degrees: {view['labels_changed']:.1%} of labels changed, colours by {view['color_change']:.1f}"
             for view in result["other_views"]
         ),
-        *result["warnings"],
     ]
 
 

@@ -252,3 +252,13 @@ def test_the_panels_numbers_are_the_engines(session: ModuleType, settings: bpy.t
     settings.edit_steps = 0
     params = edit_settings(bpy.context.scene)
     assert params == {name: usual[name] for name in params} and len(params) == 5
+
+
+def test_a_warning_stands_before_the_scores() -> None:
+    from blender_addon.panels.edit import score_lines
+
+    names = ("edited_taken", "agreement_inside", "agreement_outside", "psnr_outside_db", "psnr_kept_db")
+    result: dict[str, object] = {"scores": dict.fromkeys(names), "other_views": [], "warnings": []}
+    plain = score_lines(result)
+    assert plain[0] == "Painted pixels that took their label: none"
+    assert score_lines(result | {"warnings": ["3% of it"]}) == ["3% of it", *plain]

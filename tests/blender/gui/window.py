@@ -262,7 +262,8 @@ class Window:
         for shift in sorted(range(-105, 106, 21), key=abs):
             if text in self.probe(x, y + shift, keys):
                 return shift
-        raise AssertionError(f"no button {text!r} near {self._anchor}")
+        self.screenshot("not-found")
+        raise AssertionError(f"no button {text!r} near {self._anchor}; see not-found.png")
 
     @contextmanager
     def panel(self, name: str) -> Iterator[int]:
