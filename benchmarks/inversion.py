@@ -17,15 +17,14 @@ import time
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from dnerf_core.camera import Camera
-from dnerf_core.demo.truth import true_mask, true_view
+from dnerf_core.demo.truth import true_mask, true_rgb, true_view
 from dnerf_core.inversion.invert import Inversion, invert_mask, invert_picture
 from dnerf_core.inversion.latents import w_statistics
 from dnerf_core.inversion.pose import camera_at
 from dnerf_core.inversion.settings import SPACES, InversionSettings
-from dnerf_core.metrics import confusion_matrix, pooled_scores, segmentation_scores
+from dnerf_core.metrics import confusion_matrix, pooled_scores
 from dnerf_core.model import Model
 from headless.options import parse_seeds
 
@@ -50,9 +49,6 @@ def row_of(model: Model, seed: int, found: Inversion, seconds: float) -> dict[st
     size_px, classes = model.config.image_size, 5
     camera = camera_deg(model, yaw_deg, pitch_deg)
     truth, _ = true_view(model, seed, camera, size_px)
-    rgb = (truth.rgb[0] * 255).round().clamp(0, 255).to(torch.uint8).numpy()
-    own = found.subject.channels(found.camera, size_px, ("mask",)).mask
-    assert own is not None
     others = []
     for turn in TURNS_DEG:
         seen = found.subject.channels(camera_deg(model, found.yaw_deg + turn, found.pitch_deg), size_px, ("mask",)).mask
@@ -66,8 +62,8 @@ def row_of(model: Model, seed: int, found: Inversion, seconds: float) -> dict[st
         "pitch_deg": pitch_deg,
         "yaw_error_deg": found.yaw_deg - yaw_deg,
         "pitch_error_deg": found.pitch_deg - pitch_deg,
-        "psnr_db": found.psnr_db(rgb),
-        "miou": segmentation_scores(confusion_matrix(truth.mask[0].numpy(), own, classes)).miou,
+        "psnr_db": found.psnr_db(true_rgb(truth)),
+        "miou": found.miou(truth.mask[0].numpy()),
         "miou_other_views": pooled_scores(others).miou,
         "seconds": seconds,
     }
@@ -82,8 +78,7 @@ def inverted(model: Model, seed: int, kind: str, settings: InversionSettings) ->
     if kind == "mask":
         found = invert_mask(model, truth.mask[0].numpy(), settings, statistics=statistics)[0]
     else:
-        rgb = (truth.rgb[0] * 255).round().clamp(0, 255).to(torch.uint8).numpy()
-        found = invert_picture(model, rgb, settings, statistics=statistics)
+        found = invert_picture(model, true_rgb(truth), settings, statistics=statistics)
     return found, time.perf_counter() - started
 
 
@@ -107,9 +102,18 @@ def main() -> None:
     parser.add_argument("--from", dest="kind", choices=["image", "mask"], default="image")
     parser.add_argument("--space", choices=SPACES, default="w+")
     parser.add_argument("--tuning-steps", type=int, default=0)
+    parser.add_argument("--search-seed", type=int, default=0)
+    parser.add_argument("--candidates", type=int, default=24)
+    parser.add_argument("--starts", type=int, default=4)
     parser.add_argument("--rows", type=Path, help="keep the rows in this file, and go on from it")
     arguments = parser.parse_args()
-    settings = InversionSettings(space=arguments.space, tuning_steps=arguments.tuning_steps)
+    settings = InversionSettings(
+        space=arguments.space,
+        candidates=arguments.candidates,
+        starts=arguments.starts,
+        tuning_steps=arguments.tuning_steps,
+        seed=arguments.search_seed,
+    )
     model = Model.load("demo-cars")
     kept = [] if arguments.rows is None or not arguments.rows.exists() else arguments.rows.read_text().splitlines()
     rows = [json.loads(line) for line in kept]

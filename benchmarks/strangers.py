@@ -16,12 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from dnerf_core.demo.truth import true_view
+from dnerf_core.demo.truth import true_rgb, true_view
 from dnerf_core.inversion.invert import invert_mask, invert_picture
 from dnerf_core.inversion.latents import w_statistics
 from dnerf_core.inversion.pose import camera_at
 from dnerf_core.inversion.settings import InversionSettings
-from dnerf_core.metrics import confusion_matrix, segmentation_scores
 from dnerf_core.model import Model
 
 SEED, YAW_DEG, PITCH_DEG = 20_000, 35.0, 18.0
@@ -34,7 +33,7 @@ def car(model: Model, yaw_deg: float = YAW_DEG) -> tuple[Array, Array]:
     """The truth's picture of a car, and its labels."""
     camera = camera_at(math.radians(yaw_deg), math.radians(PITCH_DEG), model.config.cameras)
     truth, _ = true_view(model, SEED, camera, model.config.image_size)
-    return (truth.rgb[0] * 255).round().clamp(0, 255).byte().numpy(), truth.mask[0].byte().numpy()
+    return true_rgb(truth), truth.mask[0].byte().numpy()
 
 
 def photos(model: Model) -> dict[str, Array]:
@@ -94,10 +93,7 @@ def main() -> None:
             print(f"| {name} | {invert_picture(model, rgb, settings, statistics=statistics).psnr_db(rgb):.1f} |", flush=True)
         return
     for name, mask in masks(model).items():
-        found = invert_mask(model, mask, settings, statistics=statistics)[0]
-        seen = found.subject.channels(found.camera, len(mask), ("mask",)).mask
-        assert seen is not None
-        print(f"| {name} | {segmentation_scores(confusion_matrix(mask, seen, 5)).miou:.3f} |", flush=True)
+        print(f"| {name} | {invert_mask(model, mask, settings, statistics=statistics)[0].miou(mask):.3f} |", flush=True)
 
 
 if __name__ == "__main__":

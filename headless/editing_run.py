@@ -28,7 +28,7 @@ from headless.commands.edit import EditCall
 from headless.given_cameras import read_one_camera
 from headless.likeness import poor_edit
 from headless.made_subjects import check_inputs_stay, made_before, prepare_outputs
-from headless.options import MAX_SEED
+from headless.options import MAX_SEED, check_perceptual
 from headless.photos import read_label_mask
 from headless.search_watch import SearchWatch
 from headless.stopping import ending_early
@@ -214,9 +214,7 @@ def settings_of(call: EditCall) -> EditSettings:
     Raises:
         UsageError: options that do not go together.
     """
-    if (call.perceptual > 0) != (call.vgg is not None):
-        given, missing = ("--perceptual", "--vgg") if call.vgg is None else ("--vgg", "--perceptual")
-        raise UsageError(f"{given}: expected {missing} beside it, found none; give both, or neither")
+    check_perceptual(call.perceptual, call.vgg)
     settings = EditSettings(
         label_weight=call.label_weight,
         rgb_weight=call.rgb_weight,

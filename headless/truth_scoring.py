@@ -6,10 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import torch
-
 from dnerf_core.camera import Camera, arc_cameras
-from dnerf_core.demo.truth import TRUTH_PITCH_DEG, TRUTH_YAW_DEG, ScoredView, random_view, scored_labels, true_view
+from dnerf_core.demo.truth import TRUTH_PITCH_DEG, TRUTH_YAW_DEG, ScoredView, random_view, scored_labels, true_rgb, true_view
 from dnerf_core.generator.config import CameraConfig, GeneratorConfig
 from dnerf_core.model import Model
 from headless.scoring import rounded, worst_and_typical
@@ -87,7 +85,7 @@ def truth_grid(title: str, model: Model, scored: Sequence[ScoredView]) -> bytes:
         item = scored[index]
         rendered = model.subject(item.seed).render(item.camera)
         truth, _ = true_view(model, item.seed, item.camera, model.config.image_size)
-        pictures = [(truth.rgb[0] * 255).round().clamp(0, 255).to(torch.uint8).numpy(), rendered.rgb]
+        pictures = [true_rgb(truth), rendered.rgb]
         if labels is not None and rendered.mask is not None:
             pictures += [labels.colorize(truth.mask[0].numpy()), labels.colorize(rendered.mask)]
         kind = "silhouette IoU" if labels is None else "mIoU"

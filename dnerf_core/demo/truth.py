@@ -120,13 +120,18 @@ def true_mask(model: Model, seed: int, camera: Camera, size_px: int) -> NDArray[
     return mask
 
 
+def true_rgb(truth: TruthView) -> NDArray[np.uint8]:
+    """The exact picture as a file has it, uint8 [H, W, 3]."""
+    rgb: NDArray[np.uint8] = (truth.rgb[0] * 255).round().clamp(0, 255).to(torch.uint8).numpy()
+    return rgb
+
+
 def compare(view: LabeledView, truth: TruthView, length: float) -> TruthScores:
     """Scores of one rendered view against its truth."""
     depth = truth.depth_planar[0].numpy()
-    rgb = (truth.rgb[0] * 255).round().clamp(0, 255).to(torch.uint8).numpy()
     return TruthScores(
         silhouette_iou(np.isfinite(depth), np.isfinite(view.depth_planar)),
-        psnr_db(rgb, view.rgb),
+        psnr_db(true_rgb(truth), view.rgb),
         depth_error(depth, view.depth_planar, length),
     )
 

@@ -21,7 +21,7 @@ from dnerf_core.inversion.search import best_starts
 from dnerf_core.inversion.settings import MASK_STAGES, PICTURE_STAGES, InversionSettings, Stage, stages
 from dnerf_core.inversion.tuning import tune
 from dnerf_core.labels import IGNORE_ID
-from dnerf_core.metrics import psnr_db
+from dnerf_core.metrics import confusion_matrix, psnr_db, segmentation_scores
 from dnerf_core.model import Model
 from dnerf_core.perceptual import PerceptualLoss
 from dnerf_core.semantic.training import class_weights
@@ -65,6 +65,13 @@ class Inversion:
         view = self.subject.channels(self.camera, rgb.shape[0], ("rgb",))
         assert view.rgb is not None
         return psnr_db(rgb, view.rgb)
+
+    def miou(self, mask: NDArray[np.uint8]) -> float:
+        """Of the labels seen from its camera, with a mask uint8 [S, S]; the model has a semantic branch."""
+        branch, seen = self.subject.model.branch, self.subject.channels(self.camera, mask.shape[0], ("mask",)).mask
+        assert branch is not None
+        assert seen is not None
+        return segmentation_scores(confusion_matrix(mask, seen, branch.config.num_classes)).miou
 
 
 def invert_picture(

@@ -148,9 +148,7 @@ def settings_of(call: InvertCall) -> InversionSettings:
     Raises:
         UsageError: options that do not go together.
     """
-    if (call.perceptual > 0) != (call.vgg is not None):
-        given, missing = ("--perceptual", "--vgg") if call.vgg is None else ("--vgg", "--perceptual")
-        raise UsageError(f"{given}: expected {missing} beside it, found none; give both, or neither")
+    options.check_perceptual(call.perceptual, call.vgg)
     if call.kind == "mask" and (call.perceptual > 0 or call.tuning):
         option = "--tuning" if call.tuning else "--perceptual"
         raise UsageError(f"{option}: expected photos, found --from mask, which says nothing of colours; leave it out")

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 from dnerf_core.errors import UsageError
 from dnerf_core.interruption import interruptible
 from dnerf_core.inversion.settings import SPACES, InversionSettings
-from dnerf_core.metrics import confusion_matrix, segmentation_scores
 from headless import options
 from headless.likeness import poor_likeness
 from headless.photos import Photo, background_color, read_label_mask, read_photo
@@ -123,10 +122,6 @@ def _of_mask(job: Job, holder: HeldModel, path: Path, fit: Fit, settings: Invers
     """The inversion of a mask, and its labels' mIoU with the mask."""
     from dnerf_core.inversion.invert import invert_mask
 
-    size_px = holder.model.config.image_size
-    labels = known_labels(holder)
-    mask = read_label_mask(path, size_px, fit, labels)
+    mask = read_label_mask(path, holder.model.config.image_size, fit, known_labels(holder))
     (found,) = invert_mask(holder.model, mask, settings, statistics=holder.w_statistics(settings.seed), watch=watch_of(job))
-    seen = found.subject.channels(found.camera, size_px, ("mask",)).mask
-    assert seen is not None  # the model has labels
-    return found, segmentation_scores(confusion_matrix(mask, seen, labels.num_classes)).miou
+    return found, found.miou(mask)

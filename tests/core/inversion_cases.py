@@ -17,7 +17,7 @@ from dnerf_core.generator.eg3d import Generator
 from dnerf_core.inversion.pose import camera_at, sphere_cam2world
 from dnerf_core.inversion.view import SeenView, intrinsics_of, see
 from dnerf_core.model import Model
-from dnerf_core.semantic.branch import SemanticBranch
+from dnerf_core.semantic.branch import SemanticBranch, SemanticMaps
 from dnerf_core.semantic.config import SemanticConfig
 from dnerf_core.subject import Subject
 from tests.core.semantic_cases import TINY, camera_tensors
@@ -112,3 +112,22 @@ def check_untouched(model: Model, before: dict[str, Tensor]) -> None:
     for module in (model.generator, model.branch):
         for parameter in [] if module is None else module.parameters():
             assert not parameter.requires_grad and parameter.grad is None
+
+
+@dataclasses.dataclass
+class MadeUpView:
+    """Stands for a `SeenView`: a coarse and a full-size picture and their class scores."""
+
+    raw_image: Tensor
+    full_image: Tensor
+    raw_scores: Tensor
+    full_scores: Tensor
+
+    def image(self) -> Tensor:
+        return self.full_image
+
+    def maps(self) -> SemanticMaps:
+        return SemanticMaps(self.raw_scores, self.raw_scores)
+
+    def scores(self, image: Tensor | None = None) -> Tensor:
+        return self.full_scores

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 import re
 import time
@@ -28,10 +27,9 @@ from dnerf_core.inversion.objectives import MaskObjective
 from dnerf_core.inversion.pose import camera_at, sphere_angles_deg
 from dnerf_core.labels import IGNORE_ID
 from dnerf_core.model import Model
-from dnerf_core.semantic.branch import SemanticMaps
 from dnerf_core.semantic.config import RefinerConfig, SemanticConfig
 from dnerf_core.subject import LabeledView, Subject
-from tests.core.inversion_cases import check_untouched, front, tiny_model, weights_of
+from tests.core.inversion_cases import MadeUpView, check_untouched, front, tiny_model, weights_of
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -218,24 +216,12 @@ def test_stages_use_every_step(steps: int) -> None:
     assert [stage.side_px for stage in edit_stages(EditSettings(steps=steps), 32)] == [32, 32]
 
 
-@dataclasses.dataclass
-class MadeUpView:
-    """Stands for a `SeenView` of side 2, 4 px at full size."""
+class OnceSuperResolved(MadeUpView):
+    """Whose classes at full size are asked for of the picture that was made already."""
 
-    raw_image: Tensor
-    full_image: Tensor
-    raw_scores: Tensor
-    full_scores: Tensor
-
-    def image(self) -> Tensor:
-        return self.full_image
-
-    def maps(self) -> SemanticMaps:
-        return SemanticMaps(self.raw_scores, self.raw_scores)
-
-    def scores(self, image: Tensor) -> Tensor:
+    def scores(self, image: Tensor | None = None) -> Tensor:
         assert image is self.full_image  # super-resolved once
-        return self.full_scores
+        return super().scores(image)
 
 
 def test_the_loss_by_hand() -> None:
@@ -247,7 +233,7 @@ def test_the_loss_by_hand() -> None:
     raw, full = torch.zeros(1, 3, 2, 2), torch.zeros(1, 3, 4, 4)
     raw[..., 0, 0], raw[..., 1, 0], raw[..., 0, 1] = 9.0, 0.2, 0.4
     full[..., 0, 0], full[..., 0, 1], full[..., 3, 3] = 9.0, 0.2, 0.4
-    seen: Any = MadeUpView(raw, full, torch.zeros(1, 2, 2, 2), torch.zeros(1, 2, 4, 4))
+    seen: Any = OnceSuperResolved(raw, full, torch.zeros(1, 2, 2, 2), torch.zeros(1, 2, 4, 4))
     settings = EditSettings(label_weight=2.0, rgb_weight=3.0, perceptual_weight=5.0)
     goal: Any = "goal"
 
@@ -268,7 +254,9 @@ def test_the_loss_by_hand() -> None:
 
 def test_no_colour_is_kept_where_all_may_change() -> None:
     kept, before = torch.zeros(1, 1, 4, 4), {4: torch.zeros(1, 3, 4, 4)}
-    seen: Any = MadeUpView(torch.ones(1, 3, 2, 2), torch.ones(1, 3, 4, 4), torch.zeros(1, 2, 2, 2), torch.zeros(1, 2, 4, 4))
+    seen: Any = OnceSuperResolved(
+        torch.ones(1, 3, 2, 2), torch.ones(1, 3, 4, 4), torch.zeros(1, 2, 2, 2), torch.zeros(1, 2, 4, 4)
+    )
     labels = MaskObjective(torch.zeros(4, 4, dtype=torch.int64), torch.ones(2))
     loss = EditObjective(EditSettings(), labels, kept, before, None, None).loss(seen, full=True)
     assert loss.item() == pytest.approx(math.log(2), rel=1e-6)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 import pytest
 import torch
@@ -12,26 +11,7 @@ from torch import Tensor
 
 from dnerf_core.inversion.objectives import MaskObjective, PictureObjective
 from dnerf_core.labels import IGNORE_ID
-from dnerf_core.semantic.branch import SemanticMaps
-
-
-@dataclass
-class MadeUpView:
-    """Stands for a `SeenView`: a coarse and a full-size picture and their class scores."""
-
-    raw_image: Tensor
-    full_image: Tensor
-    raw_scores: Tensor
-    full_scores: Tensor
-
-    def image(self) -> Tensor:
-        return self.full_image
-
-    def maps(self) -> SemanticMaps:
-        return SemanticMaps(self.raw_scores, self.raw_scores)
-
-    def scores(self, image: Tensor | None = None) -> Tensor:
-        return self.full_scores
+from tests.core.inversion_cases import MadeUpView
 
 
 def made_up(coarse: int = 2, full: int = 4, classes: int = 3, views: int = 2) -> MadeUpView:
