@@ -1,80 +1,103 @@
-"""From an EG3D release (.pkl) to a model file: G_ema's weights and settings, each checked against what the generator demands."""
+"""From a checkpoint with EG3D's generator to a model file: weights and settings, each checked against what the generator demands."""
 
 from __future__ import annotations
 
+import dataclasses
 import os
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from dnerf_core.checkpoints.expected_shapes import FILTER_TAPS, check_shapes, is_filter
+from dnerf_core.checkpoints.camera_choice import OWN_CAMERAS, CameraChoice, chosen_cameras, preset_of
+from dnerf_core.checkpoints.checkpoint_file import check_own, read_checkpoint, refusal
+from dnerf_core.checkpoints.expected_shapes import FILTER_TAPS, UNUSED_KEYS, check_shapes, expected_shapes, is_filter
+from dnerf_core.checkpoints.given_config import read_given_config
+from dnerf_core.checkpoints.inert_records import TensorRecord
 from dnerf_core.checkpoints.model_file import ModelHeader, file_sha256, read_header, save_arrays
-from dnerf_core.checkpoints.pickle_machine import shown
-from dnerf_core.checkpoints.pickle_reader import ModuleRecord, TensorRecord, read_release_pickle
-from dnerf_core.checkpoints.release_config import ReleaseSettings, release_config
+from dnerf_core.checkpoints.networks import UNMODIFIED, Network, find_network, left_out
+from dnerf_core.checkpoints.pickle_machine import MalformedPickleError
+from dnerf_core.checkpoints.release_config import ReleaseSettings, named_config, release_config, settings_of_options
+from dnerf_core.checkpoints.shape_facts import shape_facts, with_shapes
 from dnerf_core.errors import CheckpointError, UsageError
-from dnerf_core.generator.config import GeneratorConfig
+from dnerf_core.generator.config import PRESETS, GeneratorConfig
 
 SOURCE_LICENCE = (
     "Weights converted from an EG3D release. NVIDIA published EG3D's weights under the NVIDIA Source Code License for "
     "non-commercial use; the terms that came with the release govern these weights too."
 )
 
-MAX_MODULES = 5_000
-"""A release's G_ema has about 150 modules."""
+DROPPED_KEYS = UNUSED_KEYS | {"dataset_label_std"}
+"""Buffers that lie in a generator and that no layer reads; the second is written by the published training loop."""
 
-_REMEDY = "nothing was written; import an unmodified release of EG3D"
+
+@dataclass(frozen=True)
+class ImportOptions:
+    """What a user adds to what a checkpoint says.
+
+    Attributes:
+        config: settings of weights that travel without them: a release's name, or a JSON file (see `given_config`).
+        network: the place of the generator to take where a file holds several.
+        neural_resolution: in the place of the file's own.
+        cameras: where the generator is looked at from.
+    """
+
+    config: str | None = None
+    network: str | None = None
+    neural_resolution: int | None = None
+    cameras: CameraChoice = OWN_CAMERAS
 
 
 @dataclass(frozen=True, eq=False)
 class Release:
-    """G_ema of a release, without the constant filters. `remarks`: a line each for what the file left open or was set aside."""
+    """A checkpoint's generator, without the constant filters. `remarks`: a line each for what the file left open or was set aside."""
 
     config: GeneratorConfig
     arrays: dict[str, np.ndarray]
     remarks: tuple[str, ...]
 
 
-def read_release(path: str | Path) -> Release:
-    """G_ema of a release as a config and float32 arrays by published key name, nothing of the file executed.
+def read_release(path: str | Path, options: ImportOptions | None = None) -> Release:
+    """The generator of a checkpoint as a config and float32 arrays by published key name, nothing of the file executed.
 
     Raises:
-        CheckpointError: no release; a network other than EG3D's generator; a missing, surplus, misshapen or non-finite tensor; a
-            setting that this generator does not implement.
+        UsageError: options that do not fit the file.
+        CheckpointError: no checkpoint; a network other than EG3D's generator; a missing, misshapen or non-finite tensor; a
+            setting that this generator does not implement, or none where the file holds weights alone.
     """
-    path = Path(path)
-    tree = read_release_pickle(path)
-    root = tree.get("G_ema") if type(tree) is dict else None
-    if type(root) is not ModuleRecord:
-        raise CheckpointError(f"{path}: expected a dictionary with the network 'G_ema', found none; {_REMEDY}")
-    if root.class_name != "TriPlaneGenerator":
-        raise CheckpointError(f"{path}: G_ema: expected a TriPlaneGenerator, found {shown(root.class_name)}; {_REMEDY}")
-    modules = dict(_walk(root, f"{path}: G_ema"))
-    records = _tensors(modules, f"{path}: G_ema")
-    config, remarks = release_config(ReleaseSettings(path, modules, frozenset(records)))
-    check_shapes({key: record.shape for key, record in records.items()}, config, f"{path}: G_ema", _REMEDY, needs_filters=True)
+    path, options = Path(path), options or ImportOptions()
+    network = find_network(read_checkpoint(path), path, options.network)
+    where = f"{path}: {network.place}"
+    config, remarks = _configured(network, path, options)
+    demanded = expected_shapes(config)
+    own = {key: record for key, record in network.tensors.items() if key in demanded}
+    surplus = [key for key in network.tensors if key not in demanded and key not in DROPPED_KEYS]
+    shapes = {key: record.shape for key, record in own.items()}
+    check_shapes(shapes, config, where, UNMODIFIED, needs_filters=network.modules is not None)
     arrays = {}
-    for key, record in records.items():
-        array = record.to_array()
-        _check_values(key, array, path)
-        if not is_filter(key):
-            arrays[key] = array
-    return Release(config, arrays, remarks)
+    try:
+        if network.root is not None:
+            check_own(network.root, network.place)
+        for key, record in own.items():
+            array = record.to_array()
+            _check_values(key, array, where)
+            if not is_filter(key):
+                arrays[key] = array
+    except MalformedPickleError as error:
+        raise refusal(path, error) from error
+    return Release(config, arrays, (*remarks, *_stored_otherwise(own), *left_out(network, surplus)))
 
 
-def import_release(source: str | Path, output: str | Path) -> ModelHeader:
-    """Converts a release into a model file and returns the new file's header. The output appears whole or not at all.
+def import_release(source: str | Path, output: str | Path, options: ImportOptions | None = None) -> ModelHeader:
+    """Converts a checkpoint into a model file and returns the new file's header. The output appears whole or not at all.
 
     Args:
-        source: the release's .pkl.
+        source: the checkpoint: a release or a snapshot (.pkl), or what torch.save wrote of its generator (.pth, .pt).
         output: the .safetensors to write; a file of that name is replaced.
 
     Raises:
-        UsageError: output and source are the same file, or the output's folder does not exist.
+        UsageError: output and source are the same file, the output's folder does not exist, or as `read_release`.
         CheckpointError: as `read_release`.
         OutputError: the output cannot be written.
     """
@@ -84,7 +107,7 @@ def import_release(source: str | Path, output: str | Path) -> ModelHeader:
         raise UsageError(f"{output}: expected an output other than the input, found the same file; give another output name")
     if not output.parent.is_dir():
         raise UsageError(f"{output}: expected an existing folder to write to, found none at {output.parent}; make it first")
-    release = read_release(source)
+    release = read_release(source, options)
     origin = {
         "file": source.name,
         "sha256": file_sha256(source),
@@ -95,53 +118,44 @@ def import_release(source: str | Path, output: str | Path) -> ModelHeader:
     return read_header(output)
 
 
-def _walk(root: ModuleRecord, where: str) -> Iterator[tuple[str, ModuleRecord]]:
-    """Every module with its dotted name, the root as ''. Bounded: a file may nest a module in itself."""
-    waiting, count = [("", root, 0)], 0
-    while waiting:
-        name, module, depth = waiting.pop()
-        count += 1
-        if count > MAX_MODULES or depth > 16:
-            raise CheckpointError(f"{where}: expected some 150 modules, found far more; {_REMEDY}")
-        yield name, module
-        for key, child in _attribute(module, "_modules", f"{where}.{name}").items():
-            if child is None:
-                continue
-            if type(child) is not ModuleRecord:
-                raise CheckpointError(f"{where}.{name}: module {key!r}: expected a module, found {shown(child)}; {_REMEDY}")
-            waiting.append((f"{name}.{key}" if name else key, child, depth + 1))
+def _configured(network: Network, path: Path, options: ImportOptions) -> tuple[GeneratorConfig, tuple[str, ...]]:
+    """The configuration that travels with a network, or the one that is given for it, with the remarks of either."""
+    keys = frozenset(network.tensors)
+    where = f"{path}: {network.place}"
+    if options.config is not None and (network.modules is not None or network.options is not None):
+        raise UsageError(
+            f"--config {options.config}: expected none, since {path} carries its generator's own settings; leave it out"
+        )
+    if network.modules is not None:
+        settings = ReleaseSettings(path, network.place, network.modules, keys, options.neural_resolution, options.cameras)
+        return release_config(settings)
+    facts = shape_facts({key: record.shape for key, record in network.tensors.items()}, where)
+    given = read_given_config(options.config) if options.config is not None else network.options
+    if given is None:
+        raise CheckpointError(
+            f"{where}: expected settings beside the weights, found none; name those it was trained with by --config, "
+            f"a release ({', '.join(PRESETS)}) or a JSON file, such as the training's training_options.json"
+        )
+    if isinstance(given, GeneratorConfig):
+        made, remarks = with_shapes(given, facts)
+        if options.neural_resolution is not None:
+            made = dataclasses.replace(made, rays=dataclasses.replace(made.rays, neural_resolution=options.neural_resolution))
+        cameras, told = chosen_cameras(made.cameras, options.cameras, release=preset_of(made.cameras), is_assumed=False)
+        return named_config(dataclasses.replace(made, name=path.stem, cameras=cameras)), (*remarks, *told)
+    settings, changed = settings_of_options(path, network.place, given, facts, keys, options.neural_resolution, options.cameras)
+    config, remarks = release_config(settings)
+    return config, (*changed, *remarks)
 
 
-def _attribute(module: ModuleRecord, attribute: str, where: str) -> dict[str, Any]:
-    found = module.state.get(attribute)
-    if type(found) is not dict or not all(type(key) is str and re.fullmatch(r"\w{1,80}", key, re.ASCII) for key in found):
-        raise CheckpointError(f"{where}: expected {attribute!r} to be a dictionary of names, found another value; {_REMEDY}")
-    return found
+def _stored_otherwise(records: Mapping[str, TensorRecord]) -> tuple[str, ...]:
+    kinds = sorted({record.dtype for record in records.values()} - {"float32"})
+    return (f"weights stored as {' and '.join(kinds)} become float32",) if kinds else ()
 
 
-def _tensors(modules: Mapping[str, ModuleRecord], where: str) -> dict[str, TensorRecord]:
-    """The state dict: parameters and persistent buffers by full name."""
-    records: dict[str, TensorRecord] = {}
-    for name, module in modules.items():
-        passing = module.state.get("_non_persistent_buffers_set")
-        skipped = passing if type(passing) is set else set()
-        owned = _attribute(module, "_parameters", f"{where}.{name}") | {
-            key: value for key, value in _attribute(module, "_buffers", f"{where}.{name}").items() if key not in skipped
-        }
-        for key, record in owned.items():
-            full = f"{name}.{key}" if name else key
-            if record is None:
-                continue
-            if type(record) is not TensorRecord:
-                raise CheckpointError(f"{where}: {full}: expected a float32 tensor, found {shown(record)}; {_REMEDY}")
-            records[full] = record
-    return records
-
-
-def _check_values(key: str, array: np.ndarray, path: Path) -> None:
+def _check_values(key: str, array: np.ndarray, where: str) -> None:
     if not np.isfinite(array).all():
-        raise CheckpointError(f"{path}: G_ema: {key}: expected finite values, found infinite ones or NaN; {_REMEDY}")
+        raise CheckpointError(f"{where}: {key}: expected finite values, found infinite ones or NaN; {UNMODIFIED}")
     if is_filter(key):
         expected = np.outer(FILTER_TAPS, FILTER_TAPS) / 64
         if array.shape != (4, 4) or np.abs(array - expected).max() > 1e-6:
-            raise CheckpointError(f"{path}: G_ema: {key}: expected outer([1, 3, 3, 1]) / 64, found another filter; {_REMEDY}")
+            raise CheckpointError(f"{where}: {key}: expected outer([1, 3, 3, 1]) / 64, found another filter; {UNMODIFIED}")

@@ -10,6 +10,7 @@ from __future__ import annotations
 import pickletools
 import struct
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 MAX_OPCODES = 2_000_000
@@ -18,12 +19,29 @@ MAX_OPCODES = 2_000_000
 MAX_TEXT_BYTES = 64 * 2**20
 """All strings of a release, its source text included, take less than 1 MiB."""
 
-MAX_INTEGER_BYTES = 16
+LONG_TEXT_BYTES = 64 * 2**10
+"""Longer strings stay undecoded in the file: source text, which nobody reads, and what protocol 2 makes of a storage's bytes."""
+
+MAX_INTEGER_BYTES = 32
+"""A training state may hold 128-bit numbers of a random generator."""
+
 MAX_NAME_BYTES = 512
+_SCALARS = (str, int, float, bool, type(None))
 
 
 class MalformedPickleError(Exception):
-    """The bytes are not what a release holds; the message is one line without the file's name."""
+    """The bytes are not what a checkpoint holds; the message is one line without the file's name."""
+
+
+class DamagedPickleError(MalformedPickleError):
+    """The bytes are cut short or changed: another copy of the file may be whole."""
+
+
+@dataclass(frozen=True, eq=False)
+class LongText:
+    """A string of more than LONG_TEXT_BYTES, as the UTF-8 bytes that lie in the file; not checked to be UTF-8."""
+
+    raw: memoryview
 
 
 class Builder(Protocol):
@@ -56,6 +74,22 @@ def shown(text: object) -> str:
     return quoted if len(quoted) <= 80 else quoted[:80] + "..."
 
 
+def _is_key(value: Any) -> bool:
+    # Only scalars and flat tuples of them are hashed: the hash of nested tuples recurses in C, as deep as the file says.
+    return type(value) in _SCALARS or (type(value) is tuple and all(type(part) in _SCALARS for part in value))
+
+
+def checked_set(items: Any) -> set[Any]:
+    """A set of scalars.
+
+    Raises:
+        MalformedPickleError: `items` is no list of them.
+    """
+    if type(items) not in (list, tuple) or not all(type(item) in _SCALARS for item in items):
+        raise MalformedPickleError("is damaged or hostile: a set holds something other than text and numbers")
+    return set(items)
+
+
 class PickleMachine:
     """Reads one pickle out of `data`, beginning at `start`. After `run`, `position` is the byte after its STOP opcode."""
 
@@ -76,7 +110,7 @@ class PickleMachine:
             opcode = self._take(1)[0]
             if opcode == ord("."):
                 if len(self.stack) != 1 or self.marks:
-                    raise MalformedPickleError(f"is damaged: it stops with {len(self.stack)} values, expected 1")
+                    raise DamagedPickleError(f"is damaged: it stops with {len(self.stack)} values, expected 1")
                 return self.stack.pop()
             handler = _HANDLERS.get(opcode)
             if handler is None:
@@ -89,7 +123,7 @@ class PickleMachine:
     def _take(self, count: int) -> memoryview:
         left = len(self.data) - self.position
         if count > left:
-            raise MalformedPickleError(f"is truncated or damaged: {count} bytes claimed at byte {self.position}, {left} are left")
+            raise DamagedPickleError(f"is truncated or damaged: {count} bytes claimed at byte {self.position}, {left} are left")
         piece = self.data[self.position : self.position + count]
         self.position += count
         return piece
@@ -102,12 +136,18 @@ class PickleMachine:
         piece = bytes(self.data[self.position : self.position + MAX_NAME_BYTES])
         end = piece.find(b"\n")
         if end < 0:
-            raise MalformedPickleError(f"is truncated or damaged: no end to the name at byte {self.position}")
+            raise DamagedPickleError(f"is truncated or damaged: no end to the name at byte {self.position}")
         self.position += end + 1
         return self._decoded(piece[:end])
 
-    def _text(self, width: int) -> str:
-        count = self._unsigned(width)
+    def _text(self, width: int) -> str | LongText:
+        count, left = self._unsigned(width), len(self.data) - self.position
+        if count > left:
+            raise DamagedPickleError(
+                f"is truncated or damaged: {count} bytes of text claimed at byte {self.position}, {left} are left"
+            )
+        if count > LONG_TEXT_BYTES:
+            return LongText(self._take(count))
         self.text_bytes += count
         if self.text_bytes > MAX_TEXT_BYTES:
             raise MalformedPickleError(f"holds or claims more than {MAX_TEXT_BYTES} bytes of text, a release has less than 1 MiB")
@@ -117,13 +157,13 @@ class PickleMachine:
         try:
             return raw.decode("utf-8")
         except UnicodeDecodeError as error:
-            raise MalformedPickleError(f"is damaged: the text before byte {self.position} is not UTF-8") from error
+            raise DamagedPickleError(f"is damaged: the text before byte {self.position} is not UTF-8") from error
 
     # Stack
 
     def _pop(self) -> Any:
         if len(self.stack) <= (self.marks[-1] if self.marks else 0):
-            raise MalformedPickleError(f"is damaged: at byte {self.position} a value is missing")
+            raise DamagedPickleError(f"is damaged: at byte {self.position} a value is missing")
         return self.stack.pop()
 
     def _pop_many(self, count: int) -> tuple[Any, ...]:
@@ -131,7 +171,7 @@ class PickleMachine:
 
     def _pop_mark(self) -> list[Any]:
         if not self.marks:
-            raise MalformedPickleError(f"is damaged: at byte {self.position} a mark is missing")
+            raise DamagedPickleError(f"is damaged: at byte {self.position} a mark is missing")
         height = self.marks.pop()
         items = self.stack[height:]
         del self.stack[height:]
@@ -140,18 +180,19 @@ class PickleMachine:
     def _top(self, kind: type) -> Any:
         value = self._pop()
         if type(value) is not kind:
-            raise MalformedPickleError(f"is damaged: {type(value).__name__} at byte {self.position}, expected a {kind.__name__}")
+            raise DamagedPickleError(f"is damaged: {type(value).__name__} at byte {self.position}, expected a {kind.__name__}")
         self.stack.append(value)
         return value
 
     def _set_items(self, items: list[Any]) -> None:
         target = self._top(dict)
         if len(items) % 2:
-            raise MalformedPickleError(f"is damaged: at byte {self.position} a key has no value")
+            raise DamagedPickleError(f"is damaged: at byte {self.position} a key has no value")
         for key, value in zip(items[::2], items[1::2], strict=True):
-            # Only these are hashed: the hash of nested tuples recurses in C, as deep as the file says.
-            if type(key) not in (str, int):
-                raise MalformedPickleError(f"is damaged: at byte {self.position} a {type(key).__name__} is a dictionary's key")
+            if not _is_key(key):
+                raise MalformedPickleError(
+                    f"is damaged or hostile: at byte {self.position} a {type(key).__name__} is a dictionary's key"
+                )
             target[key] = value
 
     # Opcodes
@@ -159,28 +200,24 @@ class PickleMachine:
     def _proto(self) -> None:
         version = self._unsigned(1)
         if self.position != self.start + 2 or not 2 <= version <= 5:
-            raise MalformedPickleError(
-                f"is damaged: protocol {version} at byte {self.position - 2}, expected 2 to 5 at the start"
-            )
+            raise DamagedPickleError(f"is damaged: protocol {version} at byte {self.position - 2}, expected 2 to 5 at the start")
 
     def _frame(self) -> None:
         count, left = self._unsigned(8), len(self.data) - self.position
         if count > left:
-            raise MalformedPickleError(
+            raise DamagedPickleError(
                 f"is truncated or damaged: a frame of {count} bytes at byte {self.position}, {left} are left"
             )
 
     def _integer(self) -> None:
         count = self._unsigned(1)
         if count > MAX_INTEGER_BYTES:
-            raise MalformedPickleError(f"is damaged: at byte {self.position} an integer of {count} bytes")
+            raise DamagedPickleError(f"is damaged: at byte {self.position} an integer of {count} bytes")
         self.stack.append(int.from_bytes(self._take(count), "little", signed=True))
 
     def _add_items(self) -> None:
         items = self._pop_mark()
-        if any(type(item) is not str for item in items):
-            raise MalformedPickleError(f"is damaged: at byte {self.position} a set holds something other than text")
-        self._top(set).update(items)
+        self._top(set).update(checked_set(items))
 
     def _memo_put(self, index: int) -> None:
         value = self._pop()
@@ -189,13 +226,13 @@ class PickleMachine:
 
     def _memo_get(self, index: int) -> None:
         if index not in self.memo:
-            raise MalformedPickleError(f"is damaged: at byte {self.position} it reads the memo {index}, which was never set")
+            raise DamagedPickleError(f"is damaged: at byte {self.position} it reads the memo {index}, which was never set")
         self.stack.append(self.memo[index])
 
     def _stack_global(self) -> None:
         module, name = self._pop_many(2)
         if type(module) is not str or type(name) is not str:
-            raise MalformedPickleError(f"is damaged: at byte {self.position} a global is not named by text")
+            raise DamagedPickleError(f"is damaged: at byte {self.position} a global is not named by text")
         self.stack.append(self.builder.find_global(module, name))
 
     def _set_item(self) -> None:
@@ -271,6 +308,7 @@ _BY_NAME: dict[str, Callable[[PickleMachine], None]] = {
     "SHORT_BINSTRING": _push(lambda m: m._text(1)),
     "BINSTRING": _push(lambda m: m._text(4)),
     # A view, not a copy: the weights stay in the mapped file until they are wanted.
+    "BYTEARRAY8": _push(lambda m: m._take(m._unsigned(8))),
     "SHORT_BINBYTES": _push(lambda m: m._take(m._unsigned(1))),
     "BINBYTES": _push(lambda m: m._take(m._unsigned(4))),
     "BINBYTES8": _push(lambda m: m._take(m._unsigned(8))),

@@ -12,12 +12,15 @@ from typing import Any, NoReturn, get_args
 
 import numpy as np
 
+from dnerf_core.checkpoints.camera_choice import OWN_CAMERAS, CameraChoice, chosen_cameras, release_of_orbit
 from dnerf_core.checkpoints.config_ranges import MAX_NEURAL_RESOLUTION, MAX_SAMPLES, min_coarse_samples
+from dnerf_core.checkpoints.inert_records import ModuleRecord, TensorRecord
 from dnerf_core.checkpoints.pickle_machine import shown
-from dnerf_core.checkpoints.pickle_reader import ModuleRecord, TensorRecord
+from dnerf_core.checkpoints.shape_facts import ShapeFacts
 from dnerf_core.errors import CheckpointError
 from dnerf_core.generator.config import (
     PRESETS,
+    RELEASED_PLANE_AXES,
     VARIANTS,
     BackboneConfig,
     CameraConfig,
@@ -31,7 +34,7 @@ from dnerf_core.generator.config import (
     TriplaneConfig,
 )
 
-_REMEDY = "nothing was written; import an unmodified release of EG3D"
+_REMEDY = "nothing was written; import an unmodified generator of EG3D"
 _SUPERRESOLUTION_PREFIX = "SuperresolutionHybrid"
 
 _USED_OPTIONS = {
@@ -46,11 +49,17 @@ _TRAINING_OPTIONS = {"gpc_reg_prob", "density_reg", "density_reg_p_dist", "reg_t
 
 @dataclass(frozen=True, eq=False)
 class ReleaseSettings:
-    """G_ema's modules by dotted name (the root as ''), the keys of its tensors, and the file's path for messages."""
+    """A network's modules by dotted name (the root as ''), the keys of its tensors, and the file's path and its place for messages.
+
+    `neural_resolution` and `cameras` take the place of what the file says of them.
+    """
 
     path: Path
+    place: str
     modules: Mapping[str, ModuleRecord]
     tensor_keys: frozenset[str]
+    neural_resolution: int | None = None
+    cameras: CameraChoice = OWN_CAMERAS
 
     def attribute(self, module: str, name: str, default: Any = None) -> Any:
         """A module's plain attribute, or its construction argument of that name, or `default`."""
@@ -61,7 +70,7 @@ class ReleaseSettings:
 
     def refuse(self, name: str, expected: str, found: object) -> NoReturn:
         """Raises the CheckpointError for a setting."""
-        raise CheckpointError(f"{self.path}: G_ema: {name}: expected {expected}, found {shown(found)}; {_REMEDY}")
+        raise CheckpointError(f"{self.path}: {self.place}: {name}: expected {expected}, found {shown(found)}; {_REMEDY}")
 
     def number(self, name: str, value: Any, low: float = -math.inf, high: float = math.inf) -> float:
         """`value` as a float within [low, high]."""
@@ -87,6 +96,45 @@ class ReleaseSettings:
             self.refuse(name, f"{expected!r}, the only one implemented", value)
 
 
+def settings_of_options(
+    path: Path,
+    place: str,
+    options: Mapping[str, Any],
+    facts: ShapeFacts,
+    tensor_keys: frozenset[str],
+    neural_resolution: int | None,
+    cameras: CameraChoice,
+) -> tuple[ReleaseSettings, tuple[str, ...]]:
+    """Settings out of construction arguments that travel with a state dict, and a remark for what its shapes say otherwise.
+
+    Shapes decide what they can; modules that only carry attributes stand for those of a snapshot.
+    """
+    rendering = options.get("rendering_kwargs")
+    rendering = dict(rendering) if type(rendering) is dict else {}
+    module = f"training.superresolution.{_SUPERRESOLUTION_PREFIX}{facts.kind}"
+    told = rendering.get("superresolution_module")
+    by_shape = {
+        **{"z_dim": facts.z_dim, "w_dim": facts.w_dim, "c_dim": facts.c_dim, "img_resolution": facts.image_size},
+        **{"channel_base": facts.channel_base, "channel_max": facts.channel_max},
+    }
+    changed = [
+        f"{name} {value} in place of {shown(options[name])}"
+        for name, value in by_shape.items()
+        if options.get(name, value) != value
+    ]
+    if type(told) is str and told.rpartition(".")[2] != module.rpartition(".")[2]:
+        changed.append(f"super-resolution {facts.kind} in place of {shown(told)}")
+    rendering["superresolution_module"] = module
+    root = ModuleRecord("TriPlaneGenerator", {**options, **by_shape, "rendering_kwargs": rendering})
+    backbone = ModuleRecord("Generator", {"img_resolution": facts.backbone_resolution, "img_channels": 3 * facts.plane_channels})
+    backbone.state["conv_clamp"] = options.get("conv_clamp")
+    decoder = ModuleRecord("OSGDecoder", {"hidden_dim": facts.hidden_dim})
+    settings = ReleaseSettings(
+        path, place, {"": root, "backbone": backbone, "decoder": decoder}, tensor_keys, neural_resolution, cameras
+    )
+    return settings, (f"the weights' shapes decide: {', '.join(changed)}",) if changed else ()
+
+
 def release_config(settings: ReleaseSettings) -> tuple[GeneratorConfig, tuple[str, ...]]:
     """The generator's config, and a remark for everything that the file left open or that was set aside.
 
@@ -104,6 +152,8 @@ def release_config(settings: ReleaseSettings) -> tuple[GeneratorConfig, tuple[st
     remarks = [f"rendering option {shown(name)} is unknown and was set aside" for name in unknown]
     if "c_scale" not in options:
         remarks.append("no c_scale: the conditioning counts as multiplied by 0")
+    if options.get("superresolution_noise_mode") == "random":
+        remarks.append("noise mode 'random' is kept by its name; views are made without noise, so that they repeat")
     backbone = _backbone(settings)
     config = GeneratorConfig(
         name=settings.path.stem,
@@ -116,12 +166,12 @@ def release_config(settings: ReleaseSettings) -> tuple[GeneratorConfig, tuple[st
             hidden_dim=settings.count("decoder.hidden_dim", settings.attribute("decoder", "hidden_dim", 64), 1, 4096),
             decoder_lr_mul=settings.number("rendering_kwargs.decoder_lr_mul", options.get("decoder_lr_mul", 1.0), 1e-6, 1e3),
         ),
-        rays=_rays(settings, options),
+        rays=_rays(settings, options, remarks),
         superresolution=_superresolution(settings, options),
         cameras=_cameras(settings, options, remarks),
     )
     _check_gains(settings, config)
-    return _named(config), tuple(remarks)
+    return named_config(config), tuple(remarks)
 
 
 def _check_fixed(settings: ReleaseSettings, options: Mapping[str, Any]) -> None:
@@ -194,15 +244,25 @@ def _mapping(settings: ReleaseSettings, options: Mapping[str, Any]) -> MappingCo
     return MappingConfig(
         z_dim=settings.count("z_dim", settings.attribute("", "z_dim"), 1, 65536),
         w_dim=settings.count("w_dim", settings.attribute("", "w_dim"), 1, 65536),
-        c_dim=settings.count("c_dim", settings.attribute("", "c_dim"), 25, 25),
+        c_dim=_conditioning(settings),
         layers=settings.count("number of layers backbone.mapping.fc*", layers, 1, 64),
         c_scale=settings.number("rendering_kwargs.c_scale", options.get("c_scale", 0.0)),
         c_zero=settings.flag("rendering_kwargs.c_gen_conditioning_zero", options.get("c_gen_conditioning_zero", False)),
     )
 
 
+def _conditioning(settings: ReleaseSettings) -> int:
+    """25 numbers of a camera, or 0 where the generator was trained without."""
+    width = settings.attribute("", "c_dim")
+    if type(width) is not int or width not in (0, 25):
+        settings.refuse("c_dim", "0 or 25", width)
+    return int(width)
+
+
 def _plane_axes(settings: ReleaseSettings) -> tuple[PlaneAxes, ...]:
     """Each plane's basis is a 3 x 3 matrix of rows (width axis, height axis, normal), each row a world axis."""
+    if "_modules" not in settings.modules[""].state:  # settings of a state dict, in which no axes stand
+        return RELEASED_PLANE_AXES
     record = settings.attribute("renderer", "plane_axes")
     if type(record) is not TensorRecord or len(record.shape) != 3 or record.shape[1:] != (3, 3) or not 1 <= record.shape[0] <= 8:
         settings.refuse("renderer.plane_axes", "a tensor of 3 x 3 matrices, one a plane", record)
@@ -218,7 +278,26 @@ def _plane_axes(settings: ReleaseSettings) -> tuple[PlaneAxes, ...]:
     return tuple(axes)
 
 
-def _rays(settings: ReleaseSettings, options: Mapping[str, Any]) -> RayConfig:
+def _neural_resolution(settings: ReleaseSettings, remarks: list[str]) -> int:
+    """The asked one, the file's own, that in the file's name as releases spell it (ffhq512-128), or that of the image size's releases."""
+    own = settings.attribute("", "neural_rendering_resolution")
+    if settings.neural_resolution is not None:
+        if own is not None and own != settings.neural_resolution:
+            remarks.append(f"neural resolution {settings.neural_resolution}, as asked, in place of the file's {shown(own)}")
+        return settings.neural_resolution
+    if own is not None:
+        return settings.count("neural_rendering_resolution", own, 1, MAX_NEURAL_RESOLUTION)
+    size = _image_size(settings)
+    named = re.search(rf"(?<!\d){size}-(\d{{1,4}})(?!\d)", settings.path.name)
+    if named and 1 <= int(named[1]) <= MAX_NEURAL_RESOLUTION:
+        remarks.append(f"neural resolution {named[1]}, after the file's name; --neural-resolution names another")
+        return int(named[1])
+    usual = next((known.rays.neural_resolution for known in PRESETS.values() if known.image_size == size), 64)
+    remarks.append(f"no neural resolution in the file: {usual}, as the releases of {size} px; --neural-resolution names another")
+    return usual
+
+
+def _rays(settings: ReleaseSettings, options: Mapping[str, Any], remarks: list[str]) -> RayConfig:
     limits: list[RayLimit] = []
     for name in ("ray_start", "ray_end"):
         value = options.get(name)
@@ -232,9 +311,7 @@ def _rays(settings: ReleaseSettings, options: Mapping[str, Any]) -> RayConfig:
     )
     coarse = options.get("depth_resolution")
     return RayConfig(
-        neural_resolution=settings.count(
-            "neural_rendering_resolution", settings.attribute("", "neural_rendering_resolution"), 1, MAX_NEURAL_RESOLUTION
-        ),
+        neural_resolution=_neural_resolution(settings, remarks),
         samples_coarse=settings.count("rendering_kwargs.depth_resolution", coarse, min_coarse_samples(fine), MAX_SAMPLES),
         samples_fine=fine,
         ray_start=start,
@@ -256,8 +333,8 @@ def _superresolution(settings: ReleaseSettings, options: Mapping[str, Any]) -> S
     if _image_size(settings) != size:
         settings.refuse("img_resolution", f"{size}, which {name} makes", _image_size(settings))
     noise_mode = options.get("superresolution_noise_mode", "none")
-    if noise_mode not in ("none", "const"):
-        settings.refuse("rendering_kwargs.superresolution_noise_mode", "'none' or 'const'", noise_mode)
+    if noise_mode not in ("none", "const", "random"):
+        settings.refuse("rendering_kwargs.superresolution_noise_mode", "'none', 'const' or 'random'", noise_mode)
     half_blocks = settings.count("sr_num_fp16_res", settings.attribute("", "sr_num_fp16_res", 0), 0, 64)
     antialias = options.get("sr_antialias", settings.attribute("superresolution", "sr_antialias", True))
     return SuperResolutionConfig(
@@ -269,27 +346,27 @@ def _superresolution(settings: ReleaseSettings, options: Mapping[str, Any]) -> S
 
 
 def _cameras(settings: ReleaseSettings, options: Mapping[str, Any], remarks: list[str]) -> CameraConfig:
-    """The published release's cameras that orbit at this radius and pivot: focal length and world up stand in no checkpoint."""
-    by_name = PRESETS.get(settings.path.stem)
-    if "avg_camera_radius" not in options and "avg_camera_pivot" not in options and by_name is not None:
-        remarks.append(f"no camera in the file: that of {by_name.name}, after which it is named")
-        return by_name.cameras
-    radius = settings.number("rendering_kwargs.avg_camera_radius", options.get("avg_camera_radius"), 1e-3, 1e6)
-    pivot = options.get("avg_camera_pivot")
-    if not isinstance(pivot, list | tuple) or len(pivot) != 3:
-        settings.refuse("rendering_kwargs.avg_camera_pivot", "three numbers", pivot)
-    x, y, z = (settings.number("rendering_kwargs.avg_camera_pivot", value) for value in pivot)
-    for known in PRESETS.values():
-        if math.isclose(known.cameras.radius, radius) and np.allclose(known.cameras.pivot, (x, y, z), atol=1e-9):
-            return known.cameras
-    assumed = CameraConfig(radius=radius, pivot=(x, y, z))
-    remarks.append(
-        f"no published release orbits at radius {radius:g} round {(x, y, z)}: focal length {assumed.focal} and world up "
-        f"{assumed.world_up!r} are assumed"
-    )
-    return assumed
+    """Where it is looked at from: focal length, world up and the trained radius stand in no checkpoint, but for a release are known."""
+    name = PRESETS[settings.path.stem].name if settings.path.stem in PRESETS else None
+    if "avg_camera_radius" not in options and "avg_camera_pivot" not in options and (name or settings.cameras.tells_radius):
+        base = CameraConfig() if name is None else PRESETS[name].cameras
+        if name is not None:
+            remarks.append(f"no camera in the file: that of {name}, after which it is named")
+        made, told = chosen_cameras(base, settings.cameras, release=name, is_assumed=name is None)
+    else:
+        radius = settings.number("rendering_kwargs.avg_camera_radius", options.get("avg_camera_radius"), 1e-3, 1e6)
+        pivot = options.get("avg_camera_pivot")
+        if not isinstance(pivot, list | tuple) or len(pivot) != 3:
+            settings.refuse("rendering_kwargs.avg_camera_pivot", "three numbers", pivot)
+        x, y, z = (settings.number("rendering_kwargs.avg_camera_pivot", value) for value in pivot)
+        name = release_of_orbit(radius, (x, y, z))
+        base = CameraConfig(radius=radius, pivot=(x, y, z)) if name is None else PRESETS[name].cameras
+        made, told = chosen_cameras(base, settings.cameras, release=name, is_assumed=name is None)
+    remarks.extend(told)
+    return made
 
 
-def _named(config: GeneratorConfig) -> GeneratorConfig:
+def named_config(config: GeneratorConfig) -> GeneratorConfig:
+    """`config` under the name of the release that it equals, the file's own where it is one of them, else the first."""
     same = [name for name, known in PRESETS.items() if dataclasses.replace(known, name=config.name) == config]
     return config if config.name in same or not same else dataclasses.replace(config, name=same[0])

@@ -204,15 +204,24 @@ def _raw_header(path: Path, kind: FileKind) -> tuple[bytes, int, int]:
             length = int.from_bytes(head, "little")
             if size < 10 or length > min(size - 8, MAX_HEADER_BYTES):
                 # only then: a header of 1152 bytes, 0x480, begins like a pickle
-                if head[:1] == b"\x80" and head[1:2] in (b"\x02", b"\x03", b"\x04", b"\x05"):
+                if other := _checkpoint(head):
                     remedy = "convert it with 'dnerf-headless import'" if kind == MODEL else kind.make
-                    raise CheckpointError(f"{path}: expected {kind.name}, found a pickle; {remedy}")
+                    raise CheckpointError(f"{path}: expected {kind.name}, found {other}; {remedy}")
                 raise CheckpointError(
                     f"{path}: expected {kind.name} (.safetensors), found {length} header bytes claimed in {size}; {kind.damaged}"
                 )
             return file.read(length), 8 + length, size - 8 - length
     except OSError as error:
         raise CheckpointError(f"{path}: expected {kind.name}, cannot read it: {error.strerror}; check the path") from error
+
+
+def _checkpoint(head: bytes) -> str | None:
+    """What a file is that begins as checkpoints do which can be imported."""
+    if head[:1] == b"\x80" and head[1:2] in (b"\x02", b"\x03", b"\x04", b"\x05"):
+        return "a pickle"
+    if head[:4] == b"PK\x03\x04":
+        return "a zip file, as torch.save writes"
+    return "a file packed by gzip" if head[:2] == b"\x1f\x8b" else None
 
 
 def _table(entries: dict[str, Any], data_size: int, path: Path, kind: FileKind) -> dict[str, TensorInfo]:

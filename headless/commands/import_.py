@@ -1,20 +1,63 @@
-"""`dnerf-headless import`: a published checkpoint becomes a model file; nothing of the checkpoint is executed."""
+"""`dnerf-headless import`: a checkpoint with EG3D's generator becomes a model file; nothing of the checkpoint is executed."""
 
 from __future__ import annotations
 
+import math
 import time
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from dnerf_core.errors import OutputError
+from dnerf_core.errors import OutputError, brief
 from headless import options
 from headless.reporting import Reporter
 from headless.writers.files import check_model_place, output_error
 
+if TYPE_CHECKING:
+    from dnerf_core.checkpoints.eg3d_release import ImportOptions
+
+MAX_NEURAL_RESOLUTION = 2048
+
+
+class _PointType(click.ParamType[tuple[float, float, float]]):
+    """`X,Y,Z` as three finite numbers."""
+
+    name = "point"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[float, float, float]:
+        if isinstance(value, tuple):
+            return value
+        try:
+            x, y, z = (float(part) for part in str(value).split(","))
+        except ValueError:
+            x = y = z = math.nan
+        if not all(math.isfinite(number) for number in (x, y, z)):
+            self.fail(f"expected three numbers such as 0,0,0.2, found {brief(value)}", param, ctx)
+        return x, y, z
+
+
+@dataclass(frozen=True)
+class ImportCall:
+    """`dnerf-headless import` as it was called."""
+
+    release: Path
+    output: Path | None
+    config: str | None
+    network: str | None
+    neural_resolution: int | None
+    cameras_from: Path | None
+    video_cameras: bool
+    camera_radius: float | None
+    camera_pivot: tuple[float, float, float] | None
+    focal: float | None
+    up: Literal["y", "z"] | None
+    as_json: bool
+
 
 @click.command("import", epilog="\b\nExample:\n  dnerf-headless import ffhqrebalanced512-128.pkl -o ffhq.safetensors")
-@click.argument("release", type=options.FilledPath(exists=True, dir_okay=False), metavar="X.pkl")
+@click.argument("release", type=options.FilledPath(exists=True, dir_okay=False), metavar="CHECKPOINT")
 @click.option(
     "--output",
     "-o",
@@ -22,14 +65,48 @@ from headless.writers.files import check_model_place, output_error
     metavar="X.safetensors",
     help="The model file to write.  [default: the same name in the current folder]",
 )
+@click.option(
+    "--config",
+    metavar="NAME|FILE.json",
+    help="Settings of weights that come without them: a release's name such as ffhq512-128, or a JSON file (training_options.json).",
+)
+@click.option("--network", metavar="NAME", help="Which generator to take where a file holds several.  [default: the averaged one]")
+@click.option(
+    "--neural-resolution",
+    type=click.IntRange(1, MAX_NEURAL_RESOLUTION),
+    metavar="PIXELS",
+    help="Side of the volume rendering.  [default: the checkpoint's]",
+)
+@click.option(
+    "--cameras-from",
+    type=options.FilledPath(exists=True, dir_okay=False),
+    metavar="dataset.json",
+    help="Take radius, focal length, pivot and the spread of yaw and pitch from a data set's camera labels.",
+)
+@click.option("--video-cameras", is_flag=True, help="The cameras of the published video script: of cars a closer view than the trained one.")
+@click.option("--camera-radius", type=options.FiniteFloat(1e-3, 1e6), metavar="R", help="Distance of the cameras from the world origin.")
+@click.option("--camera-pivot", type=_PointType(), metavar="X,Y,Z", help="The point that the cameras look at.")
+@click.option("--focal", type=options.FiniteFloat(1e-3, 1e3), metavar="F", help="Focal length, as a share of the image's width.")
+@click.option("--up", type=click.Choice(["y", "z"]), help="The axis that points up in the generator's world.")
 @options.output_style_options
-def command(release: Path, output: Path | None, as_json: bool) -> None:
-    """Turn a published EG3D checkpoint into a model file.
+def command(**arguments: Any) -> None:
+    """Turn a checkpoint with EG3D's generator into a model file.
 
-    The pickle is read without executing anything of it. The licence of the weights stays the one they were published under.
+    CHECKPOINT is a release or a training's snapshot (.pkl), or what torch.save wrote of the generator (.pth, .pt); .safetensors and gzip
+    are read too. Nothing of it is executed. The licence of the weights stays the one they were published under.
     """
-    reporter = Reporter(as_json)
-    target = Path(release.name).with_suffix(".safetensors") if output is None else output
+    import_checkpoint(ImportCall(**arguments))
+
+
+def import_checkpoint(call: ImportCall) -> None:
+    """Write the model file.
+
+    Raises:
+        DNeRFError: the checkpoint cannot be used, an option does not fit it, or the output cannot be written.
+    """
+    reporter = Reporter(call.as_json)
+    release = call.release
+    target = default_target(release) if call.output is None else call.output
     try:
         taken = target.exists()
     except OSError as error:
@@ -42,7 +119,7 @@ def command(release: Path, output: Path | None, as_json: bool) -> None:
     from dnerf_core.checkpoints.eg3d_release import import_release
     from headless import models
 
-    import_release(release, target)
+    import_release(release, target, _import_options(call))
     facts = models.describe_model(str(target))
     seconds = time.monotonic() - started
     for remark in facts.source.get("remarks", []):
@@ -60,3 +137,25 @@ def command(release: Path, output: Path | None, as_json: bool) -> None:
         sha256=facts.sha256,
         seconds=round(seconds, 3),
     )
+
+
+def default_target(release: Path) -> Path:
+    """The checkpoint's name with another ending, in the current folder; a `.gz` goes too."""
+    name = Path(release.name)
+    name = Path(name.stem) if name.suffix.lower() == ".gz" and name.stem else name
+    return name.with_suffix(".safetensors")
+
+
+def _import_options(call: ImportCall) -> ImportOptions:
+    from dnerf_core.checkpoints.camera_choice import CameraChoice
+    from dnerf_core.checkpoints.eg3d_release import ImportOptions
+
+    cameras = CameraChoice(
+        is_video=call.video_cameras,
+        dataset=call.cameras_from,
+        radius=call.camera_radius,
+        pivot=call.camera_pivot,
+        focal=call.focal,
+        world_up=call.up,
+    )
+    return ImportOptions(config=call.config, network=call.network, neural_resolution=call.neural_resolution, cameras=cameras)

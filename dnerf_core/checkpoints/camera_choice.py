@@ -1,0 +1,105 @@
+"""Where an imported generator is looked at from: the release's own cameras, a data set's, or numbers that the user gives."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from dnerf_core.camera_frames import WorldUp
+from dnerf_core.checkpoints.config_ranges import check_ranges
+from dnerf_core.dataset_cameras import cameras_of_dataset, read_dataset_cameras, told_cameras
+from dnerf_core.errors import CheckpointError, UsageError
+from dnerf_core.generator.config import ORBITS, PRESETS, VIDEO_CAMERAS, CameraConfig, GeneratorConfig
+
+Point = tuple[float, float, float]
+
+
+@dataclass(frozen=True)
+class CameraChoice:
+    """What is given in the place of what a checkpoint says of cameras; a later field overrides an earlier one.
+
+    Attributes:
+        is_video: the published video script's cameras in the place of those the release was trained with.
+        dataset: a `dataset.json`: its median radius and focal length, its pivot, and its spread of yaw and pitch.
+        radius, pivot, focal, world_up: as `CameraConfig` has them.
+    """
+
+    is_video: bool = False
+    dataset: Path | None = None
+    radius: float | None = None
+    pivot: Point | None = None
+    focal: float | None = None
+    world_up: WorldUp | None = None
+
+    @property
+    def tells_radius(self) -> bool:
+        """Whether a checkpoint without cameras gets a radius all the same."""
+        return self.radius is not None or self.dataset is not None
+
+
+OWN_CAMERAS = CameraChoice()
+"""Nothing is given."""
+
+
+def release_of_orbit(radius: float, pivot: Point) -> str | None:
+    """The release whose own file holds this orbit; None: no release's does."""
+    for name, (known_radius, known_pivot) in ORBITS.items():
+        if math.isclose(known_radius, radius) and np.allclose(known_pivot, pivot, atol=1e-9):
+            return name
+    return None
+
+
+def chosen_cameras(
+    base: CameraConfig, choice: CameraChoice, *, release: str | None, is_assumed: bool
+) -> tuple[CameraConfig, tuple[str, ...]]:
+    """`base` with what was chosen, and a remark for what rests on a data set or on nothing.
+
+    Args:
+        base: what the checkpoint says.
+        release: the release whose cameras `base` holds; None: no release's.
+        is_assumed: whether `base` has a focal length and a world up that stand nowhere.
+
+    Raises:
+        UsageError: the video script's cameras of what is no release; a data set without cameras; a pivot beyond the radius.
+    """
+    remarks = []
+    if choice.is_video:
+        if release is None:
+            raise UsageError(
+                f"--video-cameras: expected a generator with a release's cameras ({', '.join(VIDEO_CAMERAS)}), found another's; "
+                "give --camera-radius and --focal"
+            )
+        base = VIDEO_CAMERAS[release]
+    made = base
+    if choice.dataset is not None:
+        found = read_dataset_cameras(choice.dataset)
+        made = cameras_of_dataset(found, base, choice.world_up)
+        remarks.append(told_cameras(found, made))
+    for name in ("radius", "pivot", "focal", "world_up"):
+        value = getattr(choice, name)
+        if value is not None:
+            made = dataclasses.replace(made, **{name: value})
+    if is_assumed and choice.dataset is None:
+        assumed = [
+            *([] if choice.focal is not None else [f"focal length {made.focal}"]),
+            *([] if choice.world_up is not None else [f"world up {made.world_up!r}"]),
+        ]
+        if assumed:
+            remarks.append(
+                f"no published release orbits at radius {base.radius:g} round {base.pivot}: {' and '.join(assumed)} "
+                f"{'are' if len(assumed) > 1 else 'is'} assumed; --cameras-from, --focal and --up tell them"
+            )
+    try:
+        check_ranges(GeneratorConfig(cameras=made), "cameras", "give other --camera-radius, --camera-pivot or --focal")
+    except CheckpointError as error:
+        raise UsageError(str(error)) from error
+    return made, tuple(remarks)
+
+
+def preset_of(cameras: CameraConfig) -> str | None:
+    """The first release with these cameras."""
+    return next((name for name, known in PRESETS.items() if known.cameras == cameras), None)

@@ -1,0 +1,109 @@
+"""What a file is that holds no generator of EG3D: named by its classes, or by the names of its tensors."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator
+from typing import Any
+
+from dnerf_core.checkpoints.inert_records import ForeignRecord, ModuleRecord, TensorRecord
+
+PANOHEAD = "PanoHead's generator (heads from all around)"
+GNARF = "GNARF's generator (bodies that move)"
+NEXT3D = "Next3D's generator (faces that move)"
+STYLEGAN2 = "StyleGAN2's generator (plain images)"
+STYLEGAN3 = "StyleGAN3's generator (plain images)"
+DISCRIMINATOR = "a discriminator alone"
+TENSORFLOW = "a StyleGAN of the TensorFlow code"
+DIFFUSION = "a part of a diffusion model (diffusers)"
+
+_BY_TENSORS: tuple[tuple[str, tuple[str, ...]], ...] = (
+    (PANOHEAD, (r"(^|\.)(bcg_synthesis|t_mapping)\.",)),
+    (GNARF, (r"(^|\.)renderer\.(smpl|surface_field)",)),
+    (NEXT3D, (r"(^|\.)texture_backbone\.",)),
+)
+"""Relatives that have EG3D's tensors and more: each of the patterns fits some name."""
+
+_STRANGERS: tuple[tuple[str, tuple[str, ...]], ...] = (
+    (STYLEGAN3, (r"(^|\.)synthesis\.input\.(affine|freqs|transform)",)),
+    (STYLEGAN2, (r"(^|\.)synthesis\.b4\.const$", r"(^|\.)mapping\.fc0\.")),
+    (f"{STYLEGAN2}, of another code", (r"(^|\.)style\.1\.weight$", r"(^|\.)convs\.0\.conv\.weight$")),
+    (DISCRIMINATOR, (r"(^|\.)b4\.(fc|out)\.weight$",)),
+    (f"{DISCRIMINATOR}, of StyleGAN2", (r"(^|\.)final_linear\.1\.weight$",)),
+    (DIFFUSION, (r"(^|\.)(down_blocks|up_blocks|mid_block|diffusion_model|transformer_blocks|double_blocks)\.",)),
+    (DIFFUSION, (r"(^|[._])lora_(A|B|up|down|unet|te)",)),
+    ("a text encoder", (r"(^|\.)text_model\.",)),
+    ("VGG's weights", (r"^features\.0\.weight$", r"^classifier\.")),
+    ("a ResNet's weights", (r"(^|\.)layer1\.0\.conv1\.weight$",)),
+)
+"""Others, the first that fits."""
+
+
+def relative_by_names(names: Collection[str]) -> str | None:
+    """Which relative of EG3D a state dict is of that has EG3D's tensors too; None: EG3D's own."""
+    return _first(_BY_TENSORS, names)
+
+
+def relative_by_settings(root: ModuleRecord) -> str | None:
+    """Which relative of EG3D a TriPlaneGenerator is; None: EG3D's own."""
+    modules = _dictionary(root.state.get("_modules"))
+    options = _dictionary(root.state.get("rendering_kwargs"))
+    renderer = modules.get("renderer")
+    held = renderer.state if type(renderer) is ModuleRecord else {}
+    if "triplane_depth" in options or "bcg_synthesis" in modules:
+        return PANOHEAD
+    if {"projector", "warping_mask"} & set(options) or any(str(name).startswith(("smpl", "surface_field")) for name in held):
+        return GNARF
+    if "texture_backbone" in modules:
+        return NEXT3D
+    return None
+
+
+def stranger(tree: Any) -> str | None:
+    """What a checkpoint without a generator of EG3D holds, as a message names it; None: nothing that is known."""
+    found = [name for value in _near(tree) if (name := _named(value)) is not None]
+    return next((name for name in found if not name.startswith(DISCRIMINATOR)), found[0] if found else None)
+
+
+def stranger_class(root: ModuleRecord) -> str | None:
+    """What a network of another class than TriPlaneGenerator is."""
+    modules = _dictionary(root.state.get("_modules"))
+    if root.class_name.endswith("Discriminator"):
+        return DISCRIMINATOR
+    synthesis = modules.get("synthesis")
+    inner = _dictionary(synthesis.state.get("_modules")) if type(synthesis) is ModuleRecord else {}
+    if "mapping" in modules and synthesis is not None:
+        return STYLEGAN3 if "input" in inner else STYLEGAN2
+    return None
+
+
+def _named(value: Any) -> str | None:
+    if type(value) is ForeignRecord:
+        if value.name.startswith("dnnlib.tflib."):
+            return TENSORFLOW
+        return DISCRIMINATOR if value.name.endswith("Discriminator") else None
+    if type(value) is ModuleRecord:
+        return stranger_class(value)
+    if type(value) is dict and any(type(part) is TensorRecord for part in value.values()):
+        names = [name for name in value if type(name) is str]
+        return relative_by_names(names) or _first(_STRANGERS, names)
+    return None
+
+
+def _near(tree: Any, depth: int = 3) -> Iterator[Any]:
+    """A value and what it holds, down to `depth` containers."""
+    yield tree
+    if depth and type(tree) in (dict, list, tuple):
+        for part in tree.values() if type(tree) is dict else tree:
+            yield from _near(part, depth - 1)
+
+
+def _first(table: tuple[tuple[str, tuple[str, ...]], ...], names: Collection[str]) -> str | None:
+    for family, patterns in table:
+        if all(any(re.search(pattern, name) for name in names) for pattern in patterns):
+            return family
+    return None
+
+
+def _dictionary(value: Any) -> dict[Any, Any]:
+    return value if type(value) is dict else {}

@@ -1,0 +1,131 @@
+"""What the shapes of a generator's tensors say of its configuration, and what they cannot say."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from dnerf_core.checkpoints.expected_shapes import Shape
+from dnerf_core.errors import CheckpointError
+from dnerf_core.generator.config import VARIANTS, GeneratorConfig, SuperResolutionKind
+
+
+@dataclass(frozen=True)
+class ShapeFacts:
+    """The part of a `GeneratorConfig` that shapes decide, by the names there.
+
+    Rays, box, background, conditioning scale, neural resolution and cameras stand in no tensor.
+    """
+
+    z_dim: int
+    w_dim: int
+    c_dim: int
+    layers: int
+    backbone_resolution: int
+    channel_base: int
+    channel_max: int
+    plane_channels: int
+    hidden_dim: int
+    kind: SuperResolutionKind
+    image_size: int
+
+
+def shape_facts(shapes: Mapping[str, Shape], where: str) -> ShapeFacts:
+    """Reads the facts off a state's shapes.
+
+    Args:
+        shapes: key to shape, by published key name.
+        where: how a message begins.
+
+    Raises:
+        CheckpointError: a tensor that they are read off is missing or of another rank, or the widths are no EG3D generator's.
+    """
+
+    def axis(key: str, index: int, rank: int) -> int:
+        shape = shapes.get(key)
+        if shape is None:
+            raise CheckpointError(
+                f"{where}: expected the tensors of EG3D's generator, missing {key!r}; import the whole generator"
+            )
+        if len(shape) != rank or not all(shape):
+            raise CheckpointError(
+                f"{where}: {key}: expected {rank} axes, found shape {list(shape)}; import an unmodified generator"
+            )
+        return shape[index]
+
+    w_dim = axis("backbone.mapping.w_avg", 0, 1)
+    layers = sum(bool(re.fullmatch(r"backbone\.mapping\.fc\d+\.weight", key)) for key in shapes)
+    c_dim = axis("backbone.mapping.embed.weight", 1, 2) if "backbone.mapping.embed.weight" in shapes else 0
+    sizes = sorted(
+        int(found[1]) for key in shapes if (found := re.fullmatch(r"backbone\.synthesis\.b(\d{1,5})\.torgb\.weight", key))
+    )
+    if not sizes or sizes != [4 << index for index in range(len(sizes))]:
+        raise CheckpointError(
+            f"{where}: expected blocks backbone.synthesis.b4, b8, .., found {sizes[:9]}; import the whole generator"
+        )
+    widths = {size: axis(f"backbone.synthesis.b{size}.conv1.weight", 0, 4) for size in sizes}
+    channel_max = max(widths.values())
+    channel_base = max(size * width for size, width in widths.items())
+    for size, width in widths.items():
+        if width != min(channel_base // size, channel_max):
+            raise CheckpointError(
+                f"{where}: backbone.synthesis.b{size}.conv1.weight: expected {min(channel_base // size, channel_max)} channels beside "
+                f"the other blocks', found {width}; import a generator whose widths are min(channel_base / size, channel_max)"
+            )
+    image_size = axis("superresolution.block1.conv1.noise_const", 0, 2)
+    channels = tuple(axis(f"superresolution.block{block}.conv1.weight", 0, 4) for block in (0, 1))
+    kinds = [kind for kind, variant in VARIANTS.items() if (variant.output_size, variant.channels) == (image_size, channels)]
+    if not kinds:
+        known = ", ".join(
+            f"{kind} ({v.output_size} px, {v.channels[0]} and {v.channels[1]} channels)" for kind, v in VARIANTS.items()
+        )
+        raise CheckpointError(
+            f"{where}: super-resolution: expected one of {known}, found {image_size} px, {channels[0]} and {channels[1]} channels; "
+            "import a generator with one of these"
+        )
+    return ShapeFacts(
+        z_dim=max(1, axis("backbone.mapping.fc0.weight", 1, 2) - (w_dim if c_dim else 0)),
+        w_dim=w_dim,
+        c_dim=c_dim,
+        layers=layers,
+        backbone_resolution=sizes[-1],
+        channel_base=channel_base,
+        channel_max=channel_max,
+        plane_channels=max(1, axis(f"backbone.synthesis.b{sizes[-1]}.torgb.weight", 0, 4) // 3),
+        hidden_dim=axis("decoder.net.0.weight", 0, 2),
+        kind=kinds[0],
+        image_size=image_size,
+    )
+
+
+def with_shapes(config: GeneratorConfig, facts: ShapeFacts) -> tuple[GeneratorConfig, tuple[str, ...]]:
+    """`config` with what shapes decide in the place of what it says, and a remark for each thing that changed."""
+    mapping = dataclasses.replace(config.mapping, z_dim=facts.z_dim, w_dim=facts.w_dim, c_dim=facts.c_dim, layers=facts.layers)
+    backbone = dataclasses.replace(
+        config.backbone,
+        resolution=facts.backbone_resolution,
+        channel_base=facts.channel_base,
+        channel_max=facts.channel_max,
+        plane_channels=facts.plane_channels,
+    )
+    made = dataclasses.replace(
+        config,
+        image_size=facts.image_size,
+        mapping=mapping,
+        backbone=backbone,
+        triplane=dataclasses.replace(config.triplane, hidden_dim=facts.hidden_dim),
+        superresolution=dataclasses.replace(config.superresolution, kind=facts.kind, channels=None),
+    )
+    pairs = (
+        ("image size", config.image_size, made.image_size),
+        ("super-resolution", config.superresolution.kind, facts.kind),
+        ("conditioning", config.mapping.c_dim, facts.c_dim),
+        ("mapping layers", config.mapping.layers, facts.layers),
+        ("backbone resolution", config.backbone.resolution, facts.backbone_resolution),
+        ("channel_base", config.backbone.channel_base, facts.channel_base),
+        ("channel_max", config.backbone.channel_max, facts.channel_max),
+    )
+    changed = [f"{name} {after} in place of {before}" for name, before, after in pairs if before != after]
+    return made, (f"the weights' shapes decide: {', '.join(changed)}",) if changed else ()
