@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from dnerf_core.errors import CheckpointError, brief
-from dnerf_core.generator.config import GeneratorConfig, RayConfig
+from dnerf_core.generator.config import CameraConfig, GeneratorConfig, RayConfig
 from dnerf_core.labels import MAX_PART_ID
 from dnerf_core.semantic.config import SemanticConfig
 
@@ -49,18 +49,15 @@ def check_ranges(config: GeneratorConfig, where: str, remedy: str) -> None:
         raise refuse("backbone.resolution", "a power of two", config.backbone.resolution)
     if len(config.triplane.plane_axes) != 3:
         raise refuse("triplane.plane_axes", "3 planes", len(config.triplane.plane_axes))
-    cameras = config.cameras
     for name, size in (
         ("triplane.box_warp", config.triplane.box_warp),
-        ("cameras.radius", cameras.radius),
-        ("cameras.focal", cameras.focal),
+        ("cameras.radius", config.cameras.radius),
+        ("cameras.focal", config.cameras.focal),
     ):
         if size <= 0:
             raise refuse(name, "a number above 0", size)
-    if abs(cameras.pitch_deg) > 90:
-        raise refuse("cameras.pitch_deg", "-90 to 90", cameras.pitch_deg)
-    if math.hypot(*cameras.pivot) >= cameras.radius:
-        raise refuse("cameras.pivot", f"a point nearer to the origin than radius {cameras.radius:g}", list(cameras.pivot))
+    for name, expected, found in _camera_faults(config.cameras):
+        raise refuse(f"cameras.{name}", expected, found)
     if not 0 <= 2 * config.rays.auto_inset < config.triplane.box_warp:
         raise refuse("rays.auto_inset", f"0 to less than half of box_warp {config.triplane.box_warp}", config.rays.auto_inset)
     if not _are_limits(config.rays):
@@ -123,6 +120,18 @@ def _whole_numbers(config: GeneratorConfig) -> Iterator[tuple[str, int, int, int
     yield "rays.neural_resolution", rays.neural_resolution, 1, MAX_NEURAL_RESOLUTION
     yield "rays.samples_fine", rays.samples_fine, 0, MAX_SAMPLES
     yield "rays.samples_coarse", rays.samples_coarse, min_coarse_samples(rays.samples_fine), MAX_SAMPLES
+
+
+def _camera_faults(cameras: CameraConfig) -> Iterator[tuple[str, str, object]]:
+    """(name, what was expected, what was found) of directions and places out of range."""
+    if abs(cameras.pitch_deg) > 90:
+        yield "pitch_deg", "-90 to 90", cameras.pitch_deg
+    if math.hypot(*cameras.pivot) >= cameras.radius:
+        yield "pivot", f"a point nearer to the origin than radius {cameras.radius:g}", list(cameras.pivot)
+    if (yaws := cameras.yaw_range_deg) is not None and not (-360 <= yaws[0] <= yaws[1] <= min(360, yaws[0] + 360)):
+        yield "yaw_range_deg", "two rising angles from -360 to 360, up to 360 apart", list(yaws)
+    if (pitches := cameras.pitch_range_deg) is not None and not -90 <= pitches[0] <= pitches[1] <= 90:
+        yield "pitch_range_deg", "two rising angles from -90 to 90", list(pitches)
 
 
 def _are_limits(rays: RayConfig) -> bool:

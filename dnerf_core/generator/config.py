@@ -20,6 +20,9 @@ PlaneAxes = Literal["xy", "xz", "yz", "zx"]
 SuperResolutionKind = Literal["8XDC", "8X", "4X", "2X"]
 RayLimit = float | Literal["auto"]
 
+OPTIONAL = types.MappingProxyType({"optional": True})
+"""Metadata of a field that files written before it lack: its JSON has no such name where it is None, so that hashes stay."""
+
 RELEASED_PLANE_AXES: tuple[PlaneAxes, ...] = ("xy", "xz", "zx")
 """Planes as the published checkpoints were trained: the third repeats the second, transposed."""
 
@@ -160,6 +163,8 @@ class CameraConfig:
         focal: normalised focal length (times the image width gives pixels).
         world_up: the axis that points up in the generator's world.
         pitch_deg: elevation of the default views above the horizon, degrees.
+        yaw_range_deg, pitch_range_deg: the directions it was trained to be seen from, (low, high) as `camera_arcs` has the angles;
+            None: not told.
     """
 
     radius: float = 2.7
@@ -167,6 +172,8 @@ class CameraConfig:
     focal: float = 4.2647
     world_up: Literal["y", "z"] = "y"
     pitch_deg: float = 0.0
+    yaw_range_deg: tuple[float, float] | None = field(default=None, metadata=OPTIONAL)
+    pitch_range_deg: tuple[float, float] | None = field(default=None, metadata=OPTIONAL)
 
 
 @dataclass(frozen=True)
@@ -185,6 +192,15 @@ class GeneratorConfig:
 
 _FFHQ = GeneratorConfig(name="ffhq512-128")
 _CATS = CameraConfig(pivot=(0.0, 0.0, -0.06))
+_CARS = CameraConfig(
+    radius=1.3,
+    pivot=(0.0, 0.0, 0.0),
+    focal=1.0254,
+    world_up="z",
+    pitch_deg=20.0,  # the horizon is the edge of what it was trained on
+    yaw_range_deg=(-180.0, 180.0),
+    pitch_range_deg=(0.0, 90.0),
+)
 
 PRESETS: dict[str, GeneratorConfig] = {
     "ffhq512-128": _FFHQ,
@@ -197,10 +213,22 @@ PRESETS: dict[str, GeneratorConfig] = {
         triplane=TriplaneConfig(box_warp=1.6),
         rays=RayConfig(64, 64, 64, 0.1, 2.6, white_back=True),
         superresolution=SuperResolutionConfig(kind="2X"),
-        cameras=CameraConfig(radius=1.7, pivot=(0.0, 0.0, 0.0), focal=1.7074, world_up="z"),
+        cameras=_CARS,
     ),
 }
-"""Every published release, by the name of its file."""
+"""Every published release, by the name of its file, with the cameras it was trained with."""
+
+_VIDEO_CARS = CameraConfig(radius=1.7, pivot=(0.0, 0.0, 0.0), focal=1.7074, world_up="z")
+
+VIDEO_CAMERAS: dict[str, CameraConfig] = {
+    name: _VIDEO_CARS if name == "shapenetcars128-64" else config.cameras for name, config in PRESETS.items()
+}
+"""The cameras of the published video script, by release: of the cars a closer view than the trained one."""
+
+ORBITS: dict[str, tuple[float, tuple[float, float, float]]] = {
+    name: (cameras.radius, cameras.pivot) for name, cameras in VIDEO_CAMERAS.items()
+}
+"""What a release's own file says of cameras, `avg_camera_radius` and `avg_camera_pivot`, by release: the video script's orbit."""
 
 
 def preset(name: str) -> GeneratorConfig:
@@ -215,8 +243,17 @@ def preset(name: str) -> GeneratorConfig:
 
 
 def config_to_json(config: Any) -> dict[str, Any]:
-    """A frozen config dataclass as plain JSON values (tuples become lists)."""
-    return dataclasses.asdict(config)
+    """A frozen config dataclass as JSON values; an `OPTIONAL` field that is None is left out."""
+    told = {}
+    for entry in dataclasses.fields(config):
+        value = getattr(config, entry.name)
+        if value is not None or not _is_optional(entry):
+            told[entry.name] = config_to_json(value) if dataclasses.is_dataclass(value) else value
+    return told
+
+
+def _is_optional(entry: dataclasses.Field[Any]) -> bool:
+    return bool(entry.metadata.get("optional"))
 
 
 def config_from_json(cls: type[T], data: Any, where: str = "config") -> T:
@@ -228,15 +265,16 @@ def config_from_json(cls: type[T], data: Any, where: str = "config") -> T:
         where: how to name the place in an error.
 
     Raises:
-        CheckpointError: a surplus or missing name, or a value of another type.
+        CheckpointError: a surplus name, a missing one of a field that is not `OPTIONAL`, or a value of another type.
     """
     if not isinstance(data, dict):
         raise CheckpointError(
             f"{where}: expected a JSON object, found {type(data).__name__}; the file is damaged or not a model file"
         )
     hints = typing.get_type_hints(cls)
-    names = {f.name for f in dataclasses.fields(cls)}  # type: ignore[arg-type]
-    surplus, missing = set(data) - names, names - set(data)
+    fields = dataclasses.fields(cls)  # type: ignore[arg-type]
+    names, needed = {f.name for f in fields}, {f.name for f in fields if not _is_optional(f)}
+    surplus, missing = set(data) - names, needed - set(data)
     if surplus or missing:
         raise CheckpointError(
             f"{where}: expected the names {sorted(names)}, missing {brief(sorted(missing))}, surplus {brief(sorted(surplus))}; "

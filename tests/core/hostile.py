@@ -15,8 +15,9 @@ import numpy as np
 
 from dnerf_core.checkpoints.expected_shapes import FILTER_TAPS, expected_shapes, is_filter
 from dnerf_core.generator.config import (
+    ORBITS,
+    PRESETS,
     BackboneConfig,
-    CameraConfig,
     GeneratorConfig,
     MappingConfig,
     RayConfig,
@@ -34,7 +35,7 @@ NARROW = GeneratorConfig(
     triplane=TriplaneConfig(box_warp=1.6),
     rays=RayConfig(16, 4, 4, 0.1, 2.6, white_back=True),
     superresolution=SuperResolutionConfig(kind="2X"),
-    cameras=CameraConfig(radius=1.7, pivot=(0.0, 0.0, 0.0), focal=1.7074, world_up="z"),
+    cameras=PRESETS["shapenetcars128-64"].cameras,
 )
 """A whole generator of little weight: about 2 MB."""
 
@@ -250,6 +251,8 @@ def weights(config: GeneratorConfig, scale: float = 0.1) -> dict[str, np.ndarray
 
 def rendering_options(config: GeneratorConfig) -> dict[str, Any]:
     """`rendering_kwargs` as a release holds them."""
+    own = config.cameras.radius, config.cameras.pivot
+    radius, pivot = next((ORBITS[name] for name, known in PRESETS.items() if known.cameras == config.cameras), own)
     return {
         "disparity_space_sampling": False,
         "clamp_mode": "softplus",
@@ -268,8 +271,8 @@ def rendering_options(config: GeneratorConfig) -> dict[str, Any]:
         "ray_end": config.rays.ray_end,
         "box_warp": config.triplane.box_warp,
         "white_back": config.rays.white_back,
-        "avg_camera_radius": config.cameras.radius,
-        "avg_camera_pivot": list(config.cameras.pivot),
+        "avg_camera_radius": radius,
+        "avg_camera_pivot": list(pivot),
     }
 
 

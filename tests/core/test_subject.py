@@ -12,8 +12,8 @@ import pytest
 import torch
 
 from dnerf_core import subject as subject_module
-from dnerf_core.camera import Camera, look_at, sphere_camera
-from dnerf_core.checkpoints.model_file import ModelHeader
+from dnerf_core.camera import Camera, arc_cameras, look_at, sphere_camera
+from dnerf_core.checkpoints.model_file import ModelHeader, save_model
 from dnerf_core.embedded import model_path
 from dnerf_core.generator.config import GeneratorConfig, RayConfig
 from dnerf_core.model import Model
@@ -21,6 +21,7 @@ from dnerf_core.reference import LiteralSubject
 from dnerf_core.semantic.branch import SemanticBranch, label_mask, uncertainty
 from dnerf_core.semantic.config import RefinerConfig, SemanticConfig
 from dnerf_core.subject import ALL_CHANNELS, Channel, LabeledView, PartialView, Subject, longest_ray, resized, to_uint8
+from tests.core.hostile import NARROW, weights
 from tests.core.semantic_cases import TINY, camera_tensors, tiny_camera, tiny_generator, tiny_ws
 
 CAMERA = tiny_camera(0.4)
@@ -247,3 +248,24 @@ def test_pictures_by_hand() -> None:
 def test_grid_nodes_are_few(demo: Subject) -> None:
     """What a subject's grid costs is bounded: 66^3 values."""
     assert demo.grid.values.numel() == (subject_module.GRID_NODES + 2) ** 3 < 300_000
+
+
+@pytest.mark.parametrize("scale", [0.1, 1.0])
+def test_the_cars_trained_cameras_see_from_within_the_box(tmp_path: Path, scale: float) -> None:
+    """They stand 1.3 from the middle of a box whose corners are 1.39 away: over an edge of it a camera is inside."""
+    config = dataclasses.replace(NARROW, rays=dataclasses.replace(NARROW.rays, samples_coarse=32, samples_fine=32))
+    path = tmp_path / "narrow.safetensors"
+    save_model(path, config, {key: torch.from_numpy(array) for key, array in weights(config, scale).items()})
+    subject, own = Model.load(path).subject(1), config.cameras
+    inside = 0
+    for yaw, pitch in ((0, 0), (45, 0), (45, 35), (-135, 35), (100, 20), (-180, 60), (30, 90)):
+        camera = arc_cameras(own, (yaw, yaw), (pitch, pitch), count=1)[0]
+        inside += np.abs(camera.position).max() < config.triplane.box_warp / 2
+        fast, exact = (subject.channels(camera, channels=("rgb", "depth"), exact=exact) for exact in (False, True))
+        assert fast.rgb is not None and exact.rgb is not None
+        assert fast.depth_planar is not None and exact.depth_planar is not None
+        assert not np.isnan(fast.depth_planar).any() and not np.isnan(exact.depth_planar).any()
+        assert np.array_equal(np.isfinite(fast.depth_planar), np.isfinite(exact.depth_planar))
+        assert exact.rgb.std() > 2
+        assert psnr(fast.rgb, exact.rgb) > 50  # 67 and more found
+    assert inside == 2

@@ -19,6 +19,7 @@ import torch
 from dnerf_core import subject_file
 from dnerf_core.checkpoints.generator_hash import generator_sha256, loaded_generator_sha256
 from dnerf_core.checkpoints.model_file import read_header, save_model
+from dnerf_core.embedded import model_path
 from dnerf_core.errors import CheckpointError, OutputError
 from dnerf_core.generator.config import config_to_json
 from dnerf_core.labels import LabelSet
@@ -183,6 +184,11 @@ def test_a_generators_hash_is_the_same_in_a_file_and_in_memory_and_tells_every_c
     half = tmp_path / "half.safetensors"
     save_model(half, TINY, tiny_generator().state_dict(), stored="float16")
     assert generator_sha256(half) == Model.load(half).generator_sha256 != model.generator_sha256
+
+
+def test_the_embedded_generators_hash_is_the_one_that_folders_and_subject_files_already_name() -> None:
+    """It stands in every annotated folder and subject file made so far: a config that gains fields must not change it."""
+    assert generator_sha256(model_path("demo-cars")) == "f47af9867a9860c1a315a60200b3e8f907e4303c37323106cba45fb3bd82cb16"
 
 
 def test_a_header_is_read_without_torch(tmp_path: Path, good: bytes) -> None:
