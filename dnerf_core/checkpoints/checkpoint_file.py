@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -43,8 +44,16 @@ _TEXTS = (
 )
 
 
-def read_checkpoint(path: Path) -> Any:
-    """The content of a checkpoint: dictionaries, lists, tuples, scalars, and the records of `inert_records`.
+@dataclass(frozen=True, eq=False)
+class Checkpoint:
+    """The content of a file: dictionaries, lists, tuples, scalars and the records of `inert_records`; `form` as a message names it."""
+
+    tree: Any
+    form: str
+
+
+def read_checkpoint(path: Path) -> Checkpoint:
+    """The content of a checkpoint.
 
     The file stays mapped for as long as a tensor of it is kept.
 
@@ -55,16 +64,16 @@ def read_checkpoint(path: Path) -> Any:
     if data[:2] == GZIP_MAGIC:
         data = unpack_gzip(path, data)
     if is_safetensors(data):
-        return read_safetensors(path, data)
+        return Checkpoint(read_safetensors(path, data), "a .safetensors file")
     found = _other_format(data)
     if found:
         raise CheckpointError(f"{path}: expected {EXPECTED}, found {found}")
     try:
-        tree = _read(data)
-        _check_depth(tree)
+        opened = _read(data)
+        _check_depth(opened.tree)
     except MalformedPickleError as error:
         raise refusal(path, error) from error
-    return tree
+    return opened
 
 
 def refusal(path: Path, error: MalformedPickleError) -> CheckpointError:
@@ -72,20 +81,20 @@ def refusal(path: Path, error: MalformedPickleError) -> CheckpointError:
     return CheckpointError(f"{path}: {error}; {_DAMAGED if isinstance(error, DamagedPickleError) else _OTHER}")
 
 
-def _read(data: memoryview) -> Any:
+def _read(data: memoryview) -> Checkpoint:
     if data[:4] == ZIP_MAGIC:
-        return read_zip(data)
+        return Checkpoint(read_zip(data), "a file of torch.save")
     if is_legacy(data):
-        return read_legacy(data)
+        return Checkpoint(read_legacy(data), "a file of torch.save")
     machine = PickleMachine(data, InertBuilder())
     tree = machine.run()
     if machine.position != len(data):
         raise DamagedPickleError(f"has {len(data) - machine.position} bytes after its end")
-    return tree
+    return Checkpoint(tree, "a pickle")
 
 
 def _other_format(data: memoryview) -> str | None:
-    head = bytes(data[:512])
+    head = bytes(data[:512]).removeprefix(b"\xef\xbb\xbf")
     if head[0] == 0x80 or head[:4] == ZIP_MAGIC:
         return None
     for magic, place, what in _PACKED:

@@ -11,10 +11,11 @@ from pathlib import Path
 import numpy as np
 
 from dnerf_core.checkpoints.camera_choice import OWN_CAMERAS, CameraChoice, chosen_cameras, preset_of
-from dnerf_core.checkpoints.checkpoint_file import check_own, read_checkpoint, refusal
+from dnerf_core.checkpoints.checkpoint_file import read_checkpoint, refusal
 from dnerf_core.checkpoints.expected_shapes import FILTER_TAPS, UNUSED_KEYS, check_shapes, expected_shapes, is_filter
 from dnerf_core.checkpoints.given_config import read_given_config
 from dnerf_core.checkpoints.inert_records import TensorRecord
+from dnerf_core.checkpoints.mapped_file import file_stem
 from dnerf_core.checkpoints.model_file import ModelHeader, file_sha256, read_header, save_arrays
 from dnerf_core.checkpoints.networks import UNMODIFIED, Network, find_network, left_out
 from dnerf_core.checkpoints.pickle_machine import MalformedPickleError
@@ -27,6 +28,8 @@ SOURCE_LICENCE = (
     "Weights converted from an EG3D release. NVIDIA published EG3D's weights under the NVIDIA Source Code License for "
     "non-commercial use; the terms that came with the release govern these weights too."
 )
+
+_CORRECT_CONFIG = "nothing was written; correct it there, or name the release with these settings"
 
 DROPPED_KEYS = UNUSED_KEYS | {"dataset_label_std"}
 """Buffers that lie in a generator and that no layer reads; the second is written by the published training loop."""
@@ -67,7 +70,16 @@ def read_release(path: str | Path, options: ImportOptions | None = None) -> Rele
             setting that this generator does not implement, or none where the file holds weights alone.
     """
     path, options = Path(path), options or ImportOptions()
-    network = find_network(read_checkpoint(path), path, options.network)
+    checkpoint = read_checkpoint(path)
+    try:
+        network = find_network(checkpoint, path, options.network)
+        return _checked(network, path, options)
+    except MalformedPickleError as error:
+        raise refusal(path, error) from error
+
+
+def _checked(network: Network, path: Path, options: ImportOptions) -> Release:
+    """The network's configuration, with every tensor that it demands."""
     where = f"{path}: {network.place}"
     config, remarks = _configured(network, path, options)
     demanded = expected_shapes(config)
@@ -76,16 +88,11 @@ def read_release(path: str | Path, options: ImportOptions | None = None) -> Rele
     shapes = {key: record.shape for key, record in own.items()}
     check_shapes(shapes, config, where, UNMODIFIED, needs_filters=network.modules is not None)
     arrays = {}
-    try:
-        if network.root is not None:
-            check_own(network.root, network.place)
-        for key, record in own.items():
-            array = record.to_array()
-            _check_values(key, array, where)
-            if not is_filter(key):
-                arrays[key] = array
-    except MalformedPickleError as error:
-        raise refusal(path, error) from error
+    for key, record in own.items():
+        array = record.to_array()
+        _check_values(key, array, where)
+        if not is_filter(key):
+            arrays[key] = array
     return Release(config, arrays, (*remarks, *_stored_otherwise(own), *left_out(network, surplus)))
 
 
@@ -126,8 +133,8 @@ def _configured(network: Network, path: Path, options: ImportOptions) -> tuple[G
         raise UsageError(
             f"--config {options.config}: expected none, since {path} carries its generator's own settings; leave it out"
         )
+    settings = ReleaseSettings(path, where, network.modules or {}, keys, options.neural_resolution, options.cameras)
     if network.modules is not None:
-        settings = ReleaseSettings(path, network.place, network.modules, keys, options.neural_resolution, options.cameras)
         return release_config(settings)
     facts = shape_facts({key: record.shape for key, record in network.tensors.items()}, where)
     given = read_given_config(options.config) if options.config is not None else network.options
@@ -141,8 +148,10 @@ def _configured(network: Network, path: Path, options: ImportOptions) -> tuple[G
         if options.neural_resolution is not None:
             made = dataclasses.replace(made, rays=dataclasses.replace(made.rays, neural_resolution=options.neural_resolution))
         cameras, told = chosen_cameras(made.cameras, options.cameras, release=preset_of(made.cameras), is_assumed=False)
-        return named_config(dataclasses.replace(made, name=path.stem, cameras=cameras)), (*remarks, *told)
-    settings, changed = settings_of_options(path, network.place, given, facts, keys, options.neural_resolution, options.cameras)
+        return named_config(dataclasses.replace(made, name=file_stem(path), cameras=cameras)), (*remarks, *told)
+    if options.config is not None:
+        settings = dataclasses.replace(settings, where=f"--config {options.config}", remedy=_CORRECT_CONFIG)
+    settings, changed = settings_of_options(settings, given, facts)
     config, remarks = release_config(settings)
     return config, (*changed, *remarks)
 

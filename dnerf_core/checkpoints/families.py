@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import deque
 from collections.abc import Collection, Iterator
 from typing import Any
 
@@ -32,7 +33,7 @@ _STRANGERS: tuple[tuple[str, tuple[str, ...]], ...] = (
     (f"{DISCRIMINATOR}, of StyleGAN2", (r"(^|\.)final_linear\.1\.weight$",)),
     (DIFFUSION, (r"(^|\.)(down_blocks|up_blocks|mid_block|diffusion_model|transformer_blocks|double_blocks)\.",)),
     (DIFFUSION, (r"(^|[._])lora_(A|B|up|down|unet|te)",)),
-    ("a text encoder", (r"(^|\.)text_model\.",)),
+    ("a text encoder", (r"(^|\.)(text_model|embeddings\.token_embedding)\.",)),
     ("VGG's weights", (r"^features\.0\.weight$", r"^classifier\.")),
     ("a ResNet's weights", (r"(^|\.)layer1\.0\.conv1\.weight$",)),
 )
@@ -90,12 +91,16 @@ def _named(value: Any) -> str | None:
     return None
 
 
-def _near(tree: Any, depth: int = 3) -> Iterator[Any]:
-    """A value and what it holds, down to `depth` containers."""
-    yield tree
-    if depth and type(tree) in (dict, list, tuple):
-        for part in tree.values() if type(tree) is dict else tree:
-            yield from _near(part, depth - 1)
+def _near(tree: Any) -> Iterator[Any]:
+    """A value and what it holds, down to three containers, each once."""
+    seen: set[int] = set()
+    waiting = deque([(tree, 3)])
+    while waiting:
+        value, depth = waiting.popleft()
+        yield value
+        if depth and type(value) in (dict, list, tuple) and id(value) not in seen:
+            seen.add(id(value))
+            waiting.extend((part, depth - 1) for part in (value.values() if type(value) is dict else value))
 
 
 def _first(table: tuple[tuple[str, tuple[str, ...]], ...], names: Collection[str]) -> str | None:

@@ -257,7 +257,7 @@ class InertBuilder:
             raise MalformedPickleError(f"holds more than {MAX_STORAGES} tensors, a release has less than a thousand")
 
     def _storage(self, args: tuple[Any, ...]) -> StorageRecord:
-        held = args[0] if len(args) == 1 else None
+        held: Any = args[0] if len(args) == 1 else None
         if type(held) not in (memoryview, LongText):
             raise MalformedPickleError("holds a storage that is not one byte string")
         self._count += 1

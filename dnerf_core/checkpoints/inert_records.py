@@ -80,7 +80,7 @@ class TensorRecord:
         if element.name == "bfloat16":
             wide: np.ndarray = np.empty(self.shape, "<u4")
             wide[...] = view
-            wide <<= 16
+            wide <<= np.uint32(16)  # not an int, which numpy 1 would widen to
             return wide.view("<f4")
         with np.errstate(over="ignore"):  # a float64 beyond float32 becomes infinite, which the reader of weights refuses
             return view.astype(np.float32, order="C", copy=True)

@@ -8,6 +8,7 @@ import stat
 import tempfile
 import zlib
 from pathlib import Path
+from typing import IO, cast
 
 from dnerf_core.errors import CheckpointError
 
@@ -26,6 +27,11 @@ class _Mapped(mmap.mmap):
 
     def seekable(self) -> bool:
         return True
+
+
+def file_stem(path: Path) -> str:
+    """A file's name without its ending, and without a `.gz` before that."""
+    return Path(path.stem).stem if path.suffix.lower() == ".gz" else path.stem
 
 
 def map_file(path: Path, expected: str, remedy: str) -> memoryview:
@@ -52,6 +58,11 @@ def map_file(path: Path, expected: str, remedy: str) -> memoryview:
         raise CheckpointError(f"{path}: expected {expected}, cannot read it: {reason}; check the path") from error
 
 
+def as_file(data: memoryview) -> IO[bytes]:
+    """What reads and seeks in the mapped file that a view is of."""
+    return cast("IO[bytes]", data.obj)
+
+
 def unpack_gzip(path: Path, data: memoryview) -> memoryview:
     """The content of a gzip file, in a temporary file without a name that goes when the view does.
 
@@ -62,7 +73,7 @@ def unpack_gzip(path: Path, data: memoryview) -> memoryview:
     size = 0
     with tempfile.TemporaryFile() as file:
         try:
-            with gzip.GzipFile(fileobj=data.obj, mode="rb") as packed:  # type: ignore[arg-type]  # a mapped file, which reads
+            with gzip.GzipFile(fileobj=as_file(data), mode="rb") as packed:
                 while chunk := packed.read(_CHUNK_BYTES):
                     size += len(chunk)
                     if size > most:

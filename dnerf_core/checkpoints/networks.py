@@ -5,11 +5,14 @@ The published code pickles modules; others save state dicts, with the constructi
 
 from __future__ import annotations
 
+import dataclasses
 import re
+from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from dnerf_core.checkpoints.checkpoint_file import Checkpoint, check_own
 from dnerf_core.checkpoints.families import relative_by_names, relative_by_settings, stranger, stranger_class
 from dnerf_core.checkpoints.inert_records import ArrayRecord, ForeignRecord, ModuleRecord, TensorRecord
 from dnerf_core.checkpoints.pickle_machine import shown
@@ -20,7 +23,10 @@ MAX_MODULES = 5_000
 
 UNMODIFIED = "nothing was written; import an unmodified generator of EG3D"
 _ONLY_EG3D = "nothing was written; of generators, EG3D's are imported"
-_FIRST_KEY = "backbone.synthesis.b4.const"
+_INSIDE = re.compile(r"((?:[^.\s]{1,80}\.){0,8}?)backbone\.synthesis\.b\d{1,5}\.")
+"""A generator's tensor, after the prefix that a larger network gives it."""
+
+_NEAR = 3
 _CLASS = "TriPlaneGenerator"
 
 _KNOWN_BESIDE = {"G", "D", "G_ema", "training_set_kwargs", "augment_pipe"}
@@ -40,7 +46,6 @@ class Network:
         modules: every module by dotted name, the root as ''; None for a state dict.
         options: construction arguments that travel with a state dict; None: none do.
         beside: what the checkpoint holds beyond it, a phrase each; a training's own G, D and settings are not named.
-        root: the module itself, None for a state dict.
     """
 
     place: str
@@ -48,7 +53,6 @@ class Network:
     modules: Mapping[str, ModuleRecord] | None
     options: dict[str, Any] | None
     beside: tuple[str, ...]
-    root: ModuleRecord | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,24 +68,27 @@ class _Candidate:
     def place(self) -> str:
         """As messages and `--network` name it."""
         names = [*self.keys, *([self.prefix.rstrip(".")] if self.prefix else [])]
-        return "/".join(names) or "the file's network"
+        return "/".join(names) or "its network"
 
 
-def find_network(tree: Any, path: object, wanted: str | None = None) -> Network:
+def find_network(checkpoint: Checkpoint, path: object, wanted: str | None = None) -> Network:
     """The generator of a checkpoint: the averaged one (its place names "ema") where there are several.
 
     Args:
-        tree: as `checkpoint_file.read_checkpoint` gives it.
         path: the file, for messages.
         wanted: the place of the one to take, as the message that refuses several prints them.
 
     Raises:
         CheckpointError: there is none, or another family's; the message says what was found.
+        MalformedPickleError: it holds an object of unknown meaning.
         UsageError: `wanted` is not there, or there are several and none is the averaged one.
     """
-    found = _distinct(_candidates(tree, (), (), 3))
+    tree = checkpoint.tree
+    found = _distinct(_candidates(tree))
     if not found:
-        raise CheckpointError(_nothing(tree, path))
+        if type(tree) is dict:
+            check_own(tree.get("G_ema"), "G_ema")
+        raise CheckpointError(_nothing(checkpoint, path))
     if wanted is not None:
         chosen = [candidate for candidate in found if candidate.place == wanted]
         if not chosen:
@@ -91,7 +98,7 @@ def find_network(tree: Any, path: object, wanted: str | None = None) -> Network:
         chosen = averaged or found
     if len(chosen) > 1:
         raise UsageError(f"{path}: expected one generator, found {_places(chosen)}; choose one by --network")
-    return _opened(chosen[0], tree, path)
+    return _opened(chosen[0], path)
 
 
 def _distinct(candidates: Iterator[_Candidate]) -> list[_Candidate]:
@@ -106,21 +113,35 @@ def _places(candidates: list[_Candidate]) -> str:
     return ", ".join(shown(candidate.place) for candidate in candidates[:8])
 
 
-def _candidates(value: Any, keys: tuple[str, ...], holders: tuple[dict[Any, Any], ...], depth: int) -> Iterator[_Candidate]:
-    if type(value) is ModuleRecord:
-        if value.class_name == _CLASS or keys[-1:] == ("G_ema",) or _looks_like_one(value):
-            yield _Candidate(keys, value, None, holders)
-        elif value.class_name == "argparse.Namespace" and depth:
-            yield from _candidates(value.state, keys, holders, depth - 1)
-    elif type(value) is dict:
-        names = [name for name in value if type(name) is str and name.endswith(_FIRST_KEY)]
-        for name in names:
-            if type(value[name]) is TensorRecord:
-                yield _Candidate(keys, value, name.removesuffix(_FIRST_KEY), holders)
-        if not names and depth:
-            for key, part in value.items():
-                if type(key) is str:
-                    yield from _candidates(part, (*keys, key), (*holders, value), depth - 1)
+def _candidates(tree: Any) -> Iterator[_Candidate]:
+    """Every generator down to `_NEAR` dictionaries deep. Each dictionary is walked once: shared and cyclic ones cost no more."""
+    seen: set[int] = set()
+    waiting: deque[_Candidate] = deque([_Candidate((), tree, None, ())])
+    while waiting:
+        place = waiting.popleft()
+        value = place.value
+        if type(value) is ModuleRecord and value.class_name != "argparse.Namespace":
+            if value.class_name == _CLASS or place.keys[-1:] == ("G_ema",) or _looks_like_one(value):
+                yield place
+            continue
+        held = value.state if type(value) is ModuleRecord else value
+        if type(held) is not dict:
+            continue
+        prefixes = _prefixes(held)
+        yield from (dataclasses.replace(place, value=held, prefix=prefix) for prefix in prefixes)
+        if not prefixes and len(place.keys) < _NEAR and id(held) not in seen:
+            seen.add(id(held))
+            waiting.extend(
+                _Candidate((*place.keys, key), part, None, (*place.holders, held))
+                for key, part in held.items()
+                if type(key) is str
+            )
+
+
+def _prefixes(state: dict[Any, Any]) -> list[str]:
+    """What a generator's published names begin with in a state dict; none: it is no generator's."""
+    found = (_INSIDE.match(name) for name, value in state.items() if type(name) is str and type(value) is TensorRecord)
+    return sorted({match[1] for match in found if match})
 
 
 def _looks_like_one(module: ModuleRecord) -> bool:
@@ -128,20 +149,21 @@ def _looks_like_one(module: ModuleRecord) -> bool:
     return type(inner) is dict and {"backbone", "decoder", "superresolution"} <= set(inner)
 
 
-def _nothing(tree: Any, path: object) -> str:
+def _nothing(checkpoint: Checkpoint, path: object) -> str:
+    tree, form = checkpoint.tree, checkpoint.form
     what = stranger(tree)
     if what is not None:
-        return f"{path}: expected EG3D's generator, found {what}; {_ONLY_EG3D}"
+        return f"{path}: expected EG3D's generator, found {form} with {what}; {_ONLY_EG3D}"
     held = ""
     if type(tree) is dict and tree:
-        held = f"; it holds {_listed([f'{shown(key)} ({_kind(value)})' for key, value in tree.items()])}"
+        held = f"; {form} that holds {_listed([f'{_short(key)} ({_kind(value)})' for key, value in tree.items()])}"
     return (
         f"{path}: expected a dictionary with the network 'G_ema', a generator, or a state dict of one, found none{held}; "
         "nothing was written; import what EG3D's training wrote, or a state dict of its generator"
     )
 
 
-def _opened(candidate: _Candidate, tree: Any, path: object) -> Network:
+def _opened(candidate: _Candidate, path: object) -> Network:
     where = f"{path}: {candidate.place}"
     if candidate.prefix is None:
         root = candidate.value
@@ -151,18 +173,19 @@ def _opened(candidate: _Candidate, tree: Any, path: object) -> Network:
             what = stranger_class(root)
             found = shown(root.class_name) if what is None else f"{shown(root.class_name)}, {what}"
             raise CheckpointError(f"{where}: expected a {_CLASS}, found {found}; {_ONLY_EG3D}")
+        check_own(root, candidate.place)
         modules = dict(walk_modules(root, where))
         tensors = state_of(modules, where)
         _check_relative(tensors, where)
-        return Network(candidate.place, tensors, modules, None, _beside(candidate, tree, set()), root)
+        return Network(candidate.place, tensors, modules, None, _beside(candidate, set()))
     prefix = candidate.prefix
     held = {name: value for name, value in candidate.value.items() if type(name) is str and type(value) is TensorRecord}
     tensors = {name.removeprefix(prefix): tensor for name, tensor in held.items() if name.startswith(prefix)}
     _check_relative(tensors, where)
     options, used = _options(candidate)
     others = [name for name in candidate.value if not (name in held and name.startswith(prefix))]
-    beside = [f"{len(others)} values such as {shown(others[0])} ({_kind(candidate.value[others[0]])})"] if others else []
-    return Network(candidate.place, tensors, None, options, (*_beside(candidate, tree, used), *beside), None)
+    beside = [f"{len(others)} more such as {_short(others[0])} ({_kind(candidate.value[others[0]])})"] if others else []
+    return Network(candidate.place, tensors, None, options, (*_beside(candidate, used), *beside))
 
 
 def _check_relative(tensors: Mapping[str, TensorRecord], where: str) -> None:
@@ -192,16 +215,21 @@ def _are_arguments(name: str, value: dict[Any, Any]) -> bool:
     return type(value.get("rendering_kwargs")) is dict or ("init" in name and "z_dim" in value)
 
 
-def _beside(candidate: _Candidate, tree: Any, used: set[str]) -> tuple[str, ...]:
+def _beside(candidate: _Candidate, used: set[str]) -> tuple[str, ...]:
     """What lies in the dictionaries round a network, but for what every training writes."""
     told = []
     for holder, key in zip(candidate.holders, candidate.keys, strict=True):
         told += [
-            f"{shown(name)} ({_kind(value)})"
+            f"{_short(name)} ({_kind(value)})"
             for name, value in holder.items()
             if name != key and name not in used and name not in _KNOWN_BESIDE
         ]
     return tuple(told)
+
+
+def _short(name: Any) -> str:
+    """A name out of the file, for a message that lists several."""
+    return shown(name)[:60]
 
 
 def _kind(value: Any) -> str:
@@ -212,10 +240,10 @@ def _kind(value: Any) -> str:
     if type(value) is ModuleRecord:
         return f"a {value.class_name[:40]}" if value.class_name.isprintable() else "an object"
     if type(value) is ForeignRecord:
-        return f"a {value.name[:80]}"
+        return f"a {value.name[:40]}"
     if type(value) in (dict, list, tuple, set):
         return f"{len(value)} values"
-    return shown(value)
+    return shown(value)[:40]
 
 
 def _listed(phrases: list[str]) -> str:
@@ -228,7 +256,7 @@ def left_out(network: Network, surplus: list[str]) -> tuple[str, ...]:
     if network.beside:
         remarks.append(f"left out, beside {network.place}: {_listed(list(network.beside))}")
     if surplus:
-        named = _listed([shown(name) for name in sorted(surplus)])
+        named = _listed([_short(name) for name in sorted(surplus)])
         remarks.append(f"left out of {network.place}: {named}, which EG3D's generator does not have")
     return tuple(remarks)
 

@@ -15,6 +15,7 @@ import numpy as np
 from dnerf_core.checkpoints.camera_choice import OWN_CAMERAS, CameraChoice, chosen_cameras, release_of_orbit
 from dnerf_core.checkpoints.config_ranges import MAX_NEURAL_RESOLUTION, MAX_SAMPLES, min_coarse_samples
 from dnerf_core.checkpoints.inert_records import ModuleRecord, TensorRecord
+from dnerf_core.checkpoints.mapped_file import file_stem
 from dnerf_core.checkpoints.pickle_machine import shown
 from dnerf_core.checkpoints.shape_facts import ShapeFacts
 from dnerf_core.errors import CheckpointError
@@ -49,17 +50,18 @@ _TRAINING_OPTIONS = {"gpc_reg_prob", "density_reg", "density_reg_p_dist", "reg_t
 
 @dataclass(frozen=True, eq=False)
 class ReleaseSettings:
-    """A network's modules by dotted name (the root as ''), the keys of its tensors, and the file's path and its place for messages.
+    """A network's modules by dotted name (the root as ''), the keys of its tensors, the file's path, and how messages begin and end.
 
     `neural_resolution` and `cameras` take the place of what the file says of them.
     """
 
     path: Path
-    place: str
+    where: str
     modules: Mapping[str, ModuleRecord]
     tensor_keys: frozenset[str]
     neural_resolution: int | None = None
     cameras: CameraChoice = OWN_CAMERAS
+    remedy: str = _REMEDY
 
     def attribute(self, module: str, name: str, default: Any = None) -> Any:
         """A module's plain attribute, or its construction argument of that name, or `default`."""
@@ -70,7 +72,7 @@ class ReleaseSettings:
 
     def refuse(self, name: str, expected: str, found: object) -> NoReturn:
         """Raises the CheckpointError for a setting."""
-        raise CheckpointError(f"{self.path}: {self.place}: {name}: expected {expected}, found {shown(found)}; {_REMEDY}")
+        raise CheckpointError(f"{self.where}: {name}: expected {expected}, found {shown(found)}; {self.remedy}")
 
     def number(self, name: str, value: Any, low: float = -math.inf, high: float = math.inf) -> float:
         """`value` as a float within [low, high]."""
@@ -97,15 +99,9 @@ class ReleaseSettings:
 
 
 def settings_of_options(
-    path: Path,
-    place: str,
-    options: Mapping[str, Any],
-    facts: ShapeFacts,
-    tensor_keys: frozenset[str],
-    neural_resolution: int | None,
-    cameras: CameraChoice,
+    bare: ReleaseSettings, options: Mapping[str, Any], facts: ShapeFacts
 ) -> tuple[ReleaseSettings, tuple[str, ...]]:
-    """Settings out of construction arguments that travel with a state dict, and a remark for what its shapes say otherwise.
+    """`bare`, which has no modules, with the settings of a state dict's construction arguments; a remark for what its shapes say otherwise.
 
     Shapes decide what they can; modules that only carry attributes stand for those of a snapshot.
     """
@@ -129,9 +125,7 @@ def settings_of_options(
     backbone = ModuleRecord("Generator", {"img_resolution": facts.backbone_resolution, "img_channels": 3 * facts.plane_channels})
     backbone.state["conv_clamp"] = options.get("conv_clamp")
     decoder = ModuleRecord("OSGDecoder", {"hidden_dim": facts.hidden_dim})
-    settings = ReleaseSettings(
-        path, place, {"": root, "backbone": backbone, "decoder": decoder}, tensor_keys, neural_resolution, cameras
-    )
+    settings = dataclasses.replace(bare, modules={"": root, "backbone": backbone, "decoder": decoder})
     return settings, (f"the weights' shapes decide: {', '.join(changed)}",) if changed else ()
 
 
@@ -156,7 +150,7 @@ def release_config(settings: ReleaseSettings) -> tuple[GeneratorConfig, tuple[st
         remarks.append("noise mode 'random' is kept by its name; views are made without noise, so that they repeat")
     backbone = _backbone(settings)
     config = GeneratorConfig(
-        name=settings.path.stem,
+        name=file_stem(settings.path),
         image_size=_image_size(settings),
         mapping=_mapping(settings, options),
         backbone=backbone,
@@ -347,7 +341,8 @@ def _superresolution(settings: ReleaseSettings, options: Mapping[str, Any]) -> S
 
 def _cameras(settings: ReleaseSettings, options: Mapping[str, Any], remarks: list[str]) -> CameraConfig:
     """Where it is looked at from: focal length, world up and the trained radius stand in no checkpoint, but for a release are known."""
-    name = PRESETS[settings.path.stem].name if settings.path.stem in PRESETS else None
+    stem = file_stem(settings.path)
+    name = stem if stem in PRESETS else None
     if "avg_camera_radius" not in options and "avg_camera_pivot" not in options and (name or settings.cameras.tells_radius):
         base = CameraConfig() if name is None else PRESETS[name].cameras
         if name is not None:

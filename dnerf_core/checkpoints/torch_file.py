@@ -10,6 +10,7 @@ import zipfile
 from typing import Any
 
 from dnerf_core.checkpoints.inert_builder import InertBuilder
+from dnerf_core.checkpoints.mapped_file import as_file
 from dnerf_core.checkpoints.nested_storage import read_legacy_pickles, take_storage
 from dnerf_core.checkpoints.pickle_machine import DamagedPickleError, MalformedPickleError, PickleMachine, shown
 
@@ -43,13 +44,13 @@ def read_legacy(data: memoryview) -> Any:
 def read_zip(data: memoryview) -> Any:
     """The content of a zip that torch.save wrote; each tensor is read, and its check sum compared, when it is wanted.
 
-    `data` is a mapped file: its `obj` reads and seeks.
+    `data` is of a mapped file (see `mapped_file`).
 
     Raises:
         MalformedPickleError: another archive, a compressed one, a name that no checkpoint needs, or entries of other sizes.
     """
     try:
-        archive = zipfile.ZipFile(data.obj)  # type: ignore[arg-type]
+        archive = zipfile.ZipFile(as_file(data))
         names = set(archive.namelist())
         root = next((name[: -len("/data.pkl")] for name in archive.namelist() if re.fullmatch(r"[^/]+/data\.pkl", name)), None)
         if root is None:
@@ -79,7 +80,11 @@ def read_zip(data: memoryview) -> Any:
             return read(f"data/{key}", element.bytes * count, element.bytes * count)
 
         builder = InertBuilder(storage)
-        tree = PickleMachine(read("data.pkl", MAX_PICKLE_BYTES), builder).run()
+        pickled = read("data.pkl", MAX_PICKLE_BYTES)
+        try:
+            tree = PickleMachine(pickled, builder).run()
+        except DamagedPickleError as error:
+            raise DamagedPickleError(f"is a zip file whose data.pkl {error}") from error
         for key, (element, count) in builder.storages.items():
             if count and (
                 f"{root}/data/{key}" not in names or archive.getinfo(f"{root}/data/{key}").file_size != element.bytes * count

@@ -141,14 +141,14 @@ class SuperResolutionConfig:
     Attributes:
         kind: the last part of the published module's name, without "SuperresolutionHybrid".
         conv_clamp: activation limit of its convolutions (256 in releases that train it in half precision).
-        noise_mode: "none" in every release.
+        noise_mode: "none" in every release. "random" tells how it was trained; here it samples as "none", so that views repeat.
         antialias: antialiased resize of the input to the size that `kind` takes.
         channels: widths of the two blocks; None takes the published ones of `kind`.
     """
 
     kind: SuperResolutionKind = "8XDC"
     conv_clamp: float | None = 256.0
-    noise_mode: Literal["none", "const"] = "none"
+    noise_mode: Literal["none", "const", "random"] = "none"
     antialias: bool = True
     channels: tuple[int, int] | None = None
 

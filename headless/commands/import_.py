@@ -70,7 +70,9 @@ class ImportCall:
     metavar="NAME|FILE.json",
     help="Settings of weights that come without them: a release's name such as ffhq512-128, or a JSON file (training_options.json).",
 )
-@click.option("--network", metavar="NAME", help="Which generator to take where a file holds several.  [default: the averaged one]")
+@click.option(
+    "--network", metavar="NAME", help="Which generator to take where a file holds several.  [default: the averaged one]"
+)
 @click.option(
     "--neural-resolution",
     type=click.IntRange(1, MAX_NEURAL_RESOLUTION),
@@ -83,8 +85,12 @@ class ImportCall:
     metavar="dataset.json",
     help="Take radius, focal length, pivot and the spread of yaw and pitch from a data set's camera labels.",
 )
-@click.option("--video-cameras", is_flag=True, help="The cameras of the published video script: of cars a closer view than the trained one.")
-@click.option("--camera-radius", type=options.FiniteFloat(1e-3, 1e6), metavar="R", help="Distance of the cameras from the world origin.")
+@click.option(
+    "--video-cameras", is_flag=True, help="The cameras of the published video script: of cars a closer view than the trained one."
+)
+@click.option(
+    "--camera-radius", type=options.FiniteFloat(1e-3, 1e6), metavar="R", help="Distance of the cameras from the world origin."
+)
 @click.option("--camera-pivot", type=_PointType(), metavar="X,Y,Z", help="The point that the cameras look at.")
 @click.option("--focal", type=options.FiniteFloat(1e-3, 1e3), metavar="F", help="Focal length, as a share of the image's width.")
 @click.option("--up", type=click.Choice(["y", "z"]), help="The axis that points up in the generator's world.")
@@ -140,10 +146,10 @@ def import_checkpoint(call: ImportCall) -> None:
 
 
 def default_target(release: Path) -> Path:
-    """The checkpoint's name with another ending, in the current folder; a `.gz` goes too."""
-    name = Path(release.name)
-    name = Path(name.stem) if name.suffix.lower() == ".gz" and name.stem else name
-    return name.with_suffix(".safetensors")
+    """The checkpoint's name with another ending, in the current folder."""
+    from dnerf_core.checkpoints.mapped_file import file_stem
+
+    return Path(f"{file_stem(release)}.safetensors")
 
 
 def _import_options(call: ImportCall) -> ImportOptions:

@@ -15,11 +15,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dnerf_core.checkpoints import pickle_machine, pickle_reader
+from dnerf_core.checkpoints import inert_builder, pickle_machine
+from dnerf_core.checkpoints.checkpoint_file import read_checkpoint
 from dnerf_core.checkpoints.eg3d_release import import_release
+from dnerf_core.checkpoints.inert_records import ForeignRecord, ModuleRecord, TensorRecord
 from dnerf_core.checkpoints.nested_storage import read_nested_storage
 from dnerf_core.checkpoints.pickle_machine import MalformedPickleError, shown
-from dnerf_core.checkpoints.pickle_reader import ForeignRecord, ModuleRecord, TensorRecord, read_release_pickle
 from dnerf_core.errors import CheckpointError
 from tests.core import hostile as h
 
@@ -42,7 +43,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def read(folder: Path, data: bytes) -> object:
     path = folder / "release.pkl"
     path.write_bytes(data)
-    return read_release_pickle(path)
+    return read_checkpoint(path).tree
 
 
 def assert_refused(folder: Path, data: bytes, expected: str) -> str:
@@ -105,7 +106,7 @@ def test_nested_file_reads_as_torch_reads_and_writes_it() -> None:
 
 
 def test_source_text_is_dropped(parity_dir: Path) -> None:
-    waiting: list[object] = [read_release_pickle(parity_dir / "shapenet-narrow-trap.pkl")]
+    waiting: list[object] = [read_checkpoint(parity_dir / "shapenet-narrow-trap.pkl").tree]
     modules = 0
     while waiting:
         value = waiting.pop()
@@ -123,9 +124,9 @@ def test_needs_neither_torch_nor_the_unpickler(tmp_path: Path) -> None:
         "import sys, pickle\n"
         "class Refused:\n    def __init__(self, *a, **k): raise SystemExit('unpickled')\n"
         "pickle.Unpickler = pickle._Unpickler = pickle.load = pickle.loads = Refused\n"
-        "from dnerf_core.checkpoints.pickle_reader import read_release_pickle\n"
+        "from dnerf_core.checkpoints.checkpoint_file import read_checkpoint\n"
         "from pathlib import Path\n"
-        "read_release_pickle(Path(sys.argv[1]))\n"
+        "read_checkpoint(Path(sys.argv[1]))\n"
         "assert 'torch' not in sys.modules\n"
     )
     path = tmp_path / "release.pkl"
@@ -354,7 +355,10 @@ def test_allowed_names_do_only_what_a_release_does(folder: Path, good_network: b
     [
         ({"description": h.system_call("touch canary")}, "'os.system'"),
         ({"description": h.evaluation("open('canary', 'w')")}, "'builtins.eval'"),
-        ({"kind": b"ctorch\nLongStorage\n"}, "'torch.LongStorage'"),
+        ({"kind": b"ctorch\nComplexFloatStorage\n"}, "'torch.ComplexFloatStorage'"),
+        ({"kind": b"ctorch\nDoubleStorage\n"}, "describes 6 float64 values in 24 bytes"),
+        ({"kind": b"ctorch\nHalfStorage\n"}, "describes 6 float16 values in 24 bytes"),
+        ({"kind": b"ctorch\nUntypedStorage\n"}, "'torch.UntypedStorage'"),
         ({"description": h.call(b"ctorch\nFloatStorage\n")}, "calls something"),
         ({"description": b"ctorch\nFloatStorage\n)\x81"}, "makes an object"),
         ({"description": b"ctorch\nFloatStorage\n)}\x92"}, "makes an object"),
@@ -473,7 +477,7 @@ def test_too_many_opcodes_and_storages_are_refused(folder: Path, good_network: b
     assert_refused(folder, h.pickled(h.Raw(b"N" * 2000)), "more than 1000 opcodes")
     monkeypatch.undo()
     monkeypatch.chdir(folder)
-    monkeypatch.setattr(pickle_reader, "MAX_STORAGES", 10)
+    monkeypatch.setattr(inert_builder, "MAX_STORAGES", 10)
     assert_refused(folder, h.release(good_network), "more than 10 tensors")
 
 
@@ -503,7 +507,7 @@ def test_random_damage_never_escapes_as_another_error(folder: Path) -> None:
             damaged[position] = random.integers(256)
         path.write_bytes(damaged)
         try:
-            read_release_pickle(path)
+            read_checkpoint(path)
         except CheckpointError as error:
             refused += 1
             assert str(error).isprintable()
@@ -554,12 +558,12 @@ def test_other_files_are_named(folder: Path) -> None:
 
 def test_missing_files_folders_and_pipes_are_named(folder: Path) -> None:
     with pytest.raises(CheckpointError, match=r"nowhere\.pkl: .*No such file"):
-        read_release_pickle(folder / "nowhere.pkl")
+        read_checkpoint(folder / "nowhere.pkl")
     with pytest.raises(CheckpointError, match="no regular file"):
-        read_release_pickle(folder)
+        read_checkpoint(folder)
     os.mkfifo(folder / "pipe.pkl")
     with pytest.raises(CheckpointError, match="no regular file"):
-        read_release_pickle(folder / "pipe.pkl")
+        read_checkpoint(folder / "pipe.pkl")
 
 
 def test_shown_is_one_short_line() -> None:
