@@ -90,7 +90,7 @@ class PointCloudCall:
 @options.output_option("dnerf-clouds")
 @options.output_style_options
 def command(as_json: bool, **values: object) -> None:
-    """Write point clouds with labelled parts, fused from views all around, or as far round as the model was trained.
+    """Write point clouds with labelled parts, fused from views all around.
 
     Depth and labels of each view are back-projected, flying pixels cut, and what views share fused: labels by vote, with a
     confidence. The same call again makes the clouds that are missing. An --output that ends in .blend becomes one Blender file.
