@@ -30,6 +30,7 @@ class ModelCameras:
         focal: normalised focal length.
         world_up: the axis that points up.
         pitch_deg: elevation.
+        yaw_range_deg, pitch_range_deg: the directions it was trained to be seen from, degrees; None: not told.
     """
 
     radius: float
@@ -37,6 +38,8 @@ class ModelCameras:
     focal: float
     world_up: WorldUp
     pitch_deg: float
+    yaw_range_deg: tuple[float, float] | None = None
+    pitch_range_deg: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True)
@@ -100,12 +103,18 @@ def facts_from_result(result: dict[str, Any]) -> ModelFacts:
             focal=float(cameras["focal"]),
             world_up=cameras["world_up"],
             pitch_deg=float(cameras["pitch_deg"]),
+            yaw_range_deg=_range(cameras.get("yaw_range_deg")),
+            pitch_range_deg=_range(cameras.get("pitch_range_deg")),
         ),
         labels=None if labels is None else LabelSet.from_json(labels, "the model's labels"),
         licence=str(result["licence"] or ""),
         source=str(result["source"] or ""),
         sha256=str(result["sha256"]),
     )
+
+
+def _range(value: list[float] | None) -> tuple[float, float] | None:
+    return None if value is None else (float(value[0]), float(value[1]))
 
 
 def with_facts(scene: bpy.types.Scene, title: str, then: Callable[[bpy.types.Scene, ModelFacts], None]) -> None:

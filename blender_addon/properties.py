@@ -4,6 +4,7 @@ import bpy
 
 from . import preview, session
 from .model_facts import EMBEDDED_MODELS
+from .own_yaw import own_yaw_property, own_yaw_switch_property
 
 PATH_OPTIONS = {"PATH_SUPPORTS_BLEND_RELATIVE"} if bpy.app.version >= (4, 5, 0) else set()
 """`//` paths; before 4.5 every path could be one, and the option was not known."""
@@ -128,6 +129,8 @@ class SceneProperties(bpy.types.PropertyGroup):
         ],
     )
     camera_count: bpy.props.IntProperty(name="Cameras", description="How many cameras", min=1, max=10000, default=3)
+    own_yaw: own_yaw_property("-30 to 30 degrees")
+    own_yaw_switch: own_yaw_switch_property()
     yaw_first_deg: bpy.props.FloatProperty(name="Yaw", description="First turn, degrees", min=-360, max=360, default=-30)
     yaw_last_deg: bpy.props.FloatProperty(name="to", description="Last turn, degrees", min=-360, max=360, default=30)
     own_pitch: bpy.props.BoolProperty(name="Model's own pitch", description="Elevation as the model was trained", default=True)
@@ -173,7 +176,7 @@ class SceneProperties(bpy.types.PropertyGroup):
     cloud_source: bpy.props.EnumProperty(
         name="From",
         items=[
-            ("AROUND", "All around", "Views from all around the subject"),
+            ("AROUND", "All around", "Views from all around the subject, or as far round as the model was trained"),
             ("SELECTED", "Selected cameras", "What the selected cameras see"),
         ],
     )

@@ -24,8 +24,9 @@ def path_cameras(scene: bpy.types.Scene, facts: ModelFacts) -> list[Camera]:
     if settings.camera_path == "ORBIT":
         pitch = None if settings.own_pitch else settings.pitch_first_deg
         return orbit_cameras(facts.cameras, count=count, pitch_deg=pitch)
+    yaws = None if settings.own_yaw else (settings.yaw_first_deg, settings.yaw_last_deg)
     pitches = None if settings.own_pitch else (settings.pitch_first_deg, settings.pitch_last_deg)
-    return arc_cameras(facts.cameras, (settings.yaw_first_deg, settings.yaw_last_deg), pitches, count=count)
+    return arc_cameras(facts.cameras, yaws, pitches, count=count)
 
 
 def path_names(count: int) -> list[str]:

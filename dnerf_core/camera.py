@@ -37,8 +37,10 @@ from .camera_frames import (
 )
 from .camera_pinhole import Camera, Rays, pixel_centers_uv
 from .errors import UsageError, brief, json_fault
+from .own_views import ALL_AROUND_YAW_DEG, view_ranges
 
 __all__ = [
+    "ALL_AROUND_YAW_DEG",
     "CAMERAS_FORMAT_VERSION",
     "CONVENTION",
     "ENGINE_TO_BLENDER",
@@ -64,6 +66,7 @@ __all__ = [
     "orbit_cameras",
     "pixel_centers_uv",
     "sphere_camera",
+    "view_ranges",
 ]
 
 
@@ -76,6 +79,7 @@ class CameraRig(Protocol):
         focal: normalised focal length.
         world_up: the world axis that points up.
         pitch_deg: elevation, degrees.
+        yaw_range_deg, pitch_range_deg: the directions it was trained to be seen from, degrees; None: not told.
     """
 
     @property
@@ -88,6 +92,10 @@ class CameraRig(Protocol):
     def world_up(self) -> WorldUp: ...
     @property
     def pitch_deg(self) -> float: ...
+    @property
+    def yaw_range_deg(self) -> AngleRange | None: ...
+    @property
+    def pitch_range_deg(self) -> AngleRange | None: ...
 
 
 CAMERAS_FORMAT_VERSION = 1
@@ -137,7 +145,7 @@ def eg3d_sphere_camera(
 
 def arc_cameras(
     camera_config: CameraRig,
-    yaw_deg: AngleRange = (-30.0, 30.0),
+    yaw_deg: AngleRange | None = None,
     pitch_deg: AngleRange | None = None,
     *,
     count: int,
@@ -148,7 +156,7 @@ def arc_cameras(
 
     Args:
         camera_config: the generator's cameras.
-        yaw_deg, pitch_deg: ranges of true angles as in `sphere_camera`, degrees; None: the config's own pitch.
+        yaw_deg, pitch_deg: ranges of true angles as in `sphere_camera`, degrees; None: the config's own, see `view_ranges`.
         count: number of views.
         mode: "even" (ends included; a full turn does not repeat its start; one view is the middle), "random" (uniform in both
             angles) or "gaussian" (about the middle of both).
@@ -157,8 +165,8 @@ def arc_cameras(
     Raises:
         UsageError: as `camera_arcs.arc_angles` and `camera_arcs.sphere_pose`.
     """
-    pitches = (camera_config.pitch_deg, camera_config.pitch_deg) if pitch_deg is None else pitch_deg
-    return _at_angles(camera_config, arc_angles(yaw_deg, pitches, count=count, mode=mode, rng=rng))
+    yaws, pitches = view_ranges(camera_config, yaw_deg, pitch_deg, drawn=mode != "even")
+    return _at_angles(camera_config, arc_angles(yaws, pitches, count=count, mode=mode, rng=rng))
 
 
 def orbit_cameras(camera_config: CameraRig, *, count: int, pitch_deg: float | None = None) -> list[Camera]:

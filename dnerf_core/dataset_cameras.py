@@ -80,9 +80,9 @@ def read_dataset_cameras(path: str | Path) -> DatasetCameras:
 def _labels(path: Path) -> Any:
     """What the file has under "labels"."""
     kind = "a data set's dataset.json"
-    if path.is_dir():
-        raise UsageError(f"{path}: expected {kind}, found a folder; name the file in it")
     try:
+        if path.is_dir():
+            raise UsageError(f"{path}: expected {kind}, found a folder; name the file in it")
         size = path.stat().st_size
         if not path.is_file() or size > MAX_BYTES:
             found = f"{size / 2**30:.1f} GiB" if path.is_file() else "no plain file"

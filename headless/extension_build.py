@@ -20,7 +20,16 @@ from dnerf_core.errors import OutputError, UsageError
 from headless.writers import files
 
 EXTENSION_ID = "datasetnerf"
-CARRIED = ("__init__.py", "camera.py", "camera_arcs.py", "camera_frames.py", "camera_pinhole.py", "errors.py", "labels.py")
+CARRIED = (
+    "__init__.py",
+    "camera.py",
+    "camera_arcs.py",
+    "camera_frames.py",
+    "camera_pinhole.py",
+    "errors.py",
+    "labels.py",
+    "own_views.py",
+)
 """Modules of dnerf_core that Blender's own Python can load: they need numpy and the standard library only."""
 
 MANIFEST = """\

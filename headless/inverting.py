@@ -55,6 +55,7 @@ def invert(call: InvertCall, reporter: Reporter) -> None:
     started = time.monotonic()
     settings, fit = settings_of(call), fit_of(call)
     facts = models.describe_model(call.model_name)
+    settings = settings.within(facts.config.cameras)
     if call.kind == "mask" and not facts.has_semantics:
         raise UsageError(f"--from mask: expected a model with a semantic branch, found none in {facts.config.name}; train one")
     camera = None if call.camera is None else read_one_camera(call.camera, facts.config.cameras.world_up, "picture")

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import click
 
 from dnerf_core.errors import UsageError, brief
+from dnerf_core.own_views import FRONT_YAW_DEG, yaw_text
 from headless.workers import MOST_WORKERS
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -242,12 +243,17 @@ def subject_file_option(function: F) -> F:
 
 def camera_options(function: F) -> F:
     """`--views`, `--yaw`, `--pitch` and `--random-views`: where each subject is seen from; see `chosen_views`."""
-    return camera_options_from(yaw="-30:30", views="3, or 1 where yaw and pitch are single values")(function)
+    return camera_options_from(FRONT_YAW_DEG, views="3, or 1 where yaw and pitch are single values")(function)
 
 
-def camera_options_from(*, yaw: str, views: str) -> Callable[[F], F]:
+def yaw_option(untold_yaw_deg: tuple[float, float] = FRONT_YAW_DEG) -> Callable[[F], F]:
+    """`--yaw`: a range of turns, None where it is not given; `untold_yaw_deg` stands in where the model tells none."""
+    text = f"Turn in degrees, one value or a range.  [default: {yaw_text(untold_yaw_deg)}]"
+    return click.option("--yaw", type=RangeType(360.0), metavar="A:B", help=text)
+
+
+def camera_options_from(untold_yaw_deg: tuple[float, float], *, views: str) -> Callable[[F], F]:
     """`camera_options` with another default turn, and what the help says of the default number of views."""
-    yaw_text = "Turn in degrees, one value or a range."
     pitch_text = "Elevation in degrees, one value or a range.  [default: the model's own]"
     views_text = f"Views of each subject.  [default: {views}]"
     random_text = "Draw yaw and pitch uniformly, by seed and view; render and sample: --view-distribution uniform."
@@ -256,7 +262,7 @@ def camera_options_from(*, yaw: str, views: str) -> Callable[[F], F]:
         for option in (
             click.option("--random-views", is_flag=True, help=random_text),
             click.option("--pitch", type=RangeType(90.0), metavar="A:B", help=pitch_text),
-            click.option("--yaw", type=RangeType(360.0), default=yaw, show_default=True, metavar="A:B", help=yaw_text),
+            yaw_option(untold_yaw_deg),
             click.option("--views", type=click.IntRange(1, MAX_VIEWS), metavar="N", help=views_text),
         ):
             function = option(function)
@@ -398,13 +404,16 @@ def check_total(subjects: int, views: int) -> None:
         )
 
 
-def chosen_views(views: int | None, yaw_deg: tuple[float, float], pitch_deg: tuple[float, float] | None, default: int = 3) -> int:
+def chosen_views(views: int | None, yaw_deg: tuple[float, float], pitch_deg: tuple[float, float], default: int = 3) -> int:
     """The number of views meant by `--views`, which a single direction reduces to one; `default` where it is not given.
+
+    Args:
+        yaw_deg, pitch_deg: where the views are, as `own_views.view_ranges` has it.
 
     Raises:
         UsageError: several views asked for of one direction, which would all be the same picture.
     """
-    single = yaw_deg[0] == yaw_deg[1] and (pitch_deg is None or pitch_deg[0] == pitch_deg[1])
+    single = yaw_deg[0] == yaw_deg[1] and pitch_deg[0] == pitch_deg[1]
     if views is None:
         return 1 if single else default
     if single and views > 1:

@@ -7,7 +7,7 @@ from typing import Any
 
 import bpy
 
-from dnerf_core.camera import arc_cameras
+from dnerf_core.camera import ALL_AROUND_YAW_DEG, arc_cameras, view_ranges
 from dnerf_core.labels import LabelSet
 
 from .. import session
@@ -41,12 +41,13 @@ def fuse_cloud(scene: bpy.types.Scene, facts: ModelFacts, selected: Sequence[str
     """The step of the job after the model is known: ask for the cloud.
 
     Args:
-        selected: the cameras to fuse the views of; None: views from all around.
+        selected: the cameras to fuse the views of; None: views from all around, see `view_ranges`.
         painted: the annotation folder whose painted masks give the labels; None: the model's labels.
     """
     settings = scene.dnerf
     if selected is None:
-        around = arc_cameras(facts.cameras, (-180.0, 180.0), count=settings.cloud_views)
+        ranges = view_ranges(facts.cameras, untold_yaw_deg=ALL_AROUND_YAW_DEG)
+        around = arc_cameras(facts.cameras, *ranges, count=settings.cloud_views)
         cameras = [{**camera.to_json(), "name": f"v{index:02d}"} for index, camera in enumerate(around)]
     else:
         poses = chosen_poses(scene, facts, "SELECTED", selected)

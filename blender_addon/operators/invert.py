@@ -10,6 +10,7 @@ from dnerf_core.errors import UsageError
 
 from .. import icons, session
 from ..model_facts import ModelFacts, chosen_model, with_facts
+from ..own_yaw import own_yaw_property, own_yaw_switch_property
 from ..places import file_stem, subjects_folder
 from ..scene.rigs import place_cameras
 from ..scene.views import image_from_array
@@ -45,6 +46,8 @@ class DNERF_OT_invert_photo(JobOperator, bpy.types.Operator):
             ("crop", "Crop", "The square at its centre"),
         ],
     )
+    own_yaw: own_yaw_property("-60 to 60 degrees")
+    own_yaw_switch: own_yaw_switch_property()
     yaw_first_deg: bpy.props.FloatProperty(
         name="Yaw", description="First turn at which the camera is looked for, degrees", min=-180, max=180, default=-60
     )
@@ -74,9 +77,9 @@ class DNERF_OT_invert_photo(JobOperator, bpy.types.Operator):
             "photo": str(photo),
             "from": self.kind,
             "fit": self.fit,
-            "yaw": [self.yaw_first_deg, self.yaw_last_deg],
             "seed": self.search_seed,
             "output": str(output),
+            **({} if self.own_yaw else {"yaw": [self.yaw_first_deg, self.yaw_last_deg]}),
             **({"steps": self.steps} if self.steps else {}),
             **({"tuning_steps": self.tuning_steps} if self.tuning_steps else {}),
         }

@@ -112,9 +112,11 @@ class DNERF_PT_cameras(SubPanel, bpy.types.Panel):
         layout.row().prop(settings, "camera_path", expand=True)
         layout.prop(settings, "camera_count")
         if settings.camera_path == "ARC":
-            row = layout.row(align=True)
-            row.prop(settings, "yaw_first_deg")
-            row.prop(settings, "yaw_last_deg")
+            layout.prop(settings, "own_yaw")
+            if not settings.own_yaw:
+                row = layout.row(align=True)
+                row.prop(settings, "yaw_first_deg")
+                row.prop(settings, "yaw_last_deg")
         layout.prop(settings, "own_pitch")
         if not settings.own_pitch:
             row = layout.row(align=True)

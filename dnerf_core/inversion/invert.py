@@ -23,6 +23,7 @@ from dnerf_core.inversion.tuning import tune
 from dnerf_core.labels import IGNORE_ID
 from dnerf_core.metrics import confusion_matrix, psnr_db, segmentation_scores
 from dnerf_core.model import Model
+from dnerf_core.own_views import view_ranges
 from dnerf_core.perceptual import PerceptualLoss
 from dnerf_core.semantic.training import class_weights
 from dnerf_core.subject import Subject
@@ -212,11 +213,11 @@ class _Run:
         return space_of(self.model, self.statistics, stage.space, home), moved
 
     def _starts(self, space: LatentSpace, first: Stage) -> list[Guess]:
-        settings = self.settings
-        own = self.model.config.cameras.pitch_deg
+        cameras = self.model.config.cameras
+        settings = self.settings.within(cameras)
         mean = first.space != "z"  # no z is the mean
         candidates = random_candidates(self.model, self.statistics, settings.candidates, settings.seed, mean=mean)
-        where = settings.yaw_deg, settings.pitch_deg or (own, own)
+        where = view_ranges(cameras, settings.yaw_deg, settings.pitch_deg)
         return best_starts(self.viewpoint, space, self.objective, candidates, *where, first.guesses)
 
     def _finished(self, space: LatentSpace, guess: Guess, curve: Sequence[StageLosses], finished: bool) -> Inversion:

@@ -12,9 +12,9 @@ from torch import Tensor
 
 from dnerf_core.camera import Camera, sphere_camera
 from dnerf_core.generator.config import CameraConfig
+from dnerf_core.inversion.settings import STEEPEST_PITCH_DEG
 
-STEEPEST_RAD = math.radians(85.0)
-"""Elevations stay below it: at the pole, yaw and roll are one."""
+STEEPEST_RAD = math.radians(STEEPEST_PITCH_DEG)
 
 
 def sphere_cam2world(angles_rad: Tensor, cameras: CameraConfig) -> Tensor:

@@ -8,14 +8,16 @@ from dataclasses import dataclass
 from typing import Literal
 
 from dnerf_core.errors import UsageError
-from dnerf_core.generator.config import GeneratorConfig
+from dnerf_core.generator.config import CameraConfig, GeneratorConfig
+from dnerf_core.own_views import SEARCH_YAW_DEG, view_ranges
 
 Space = Literal["z", "w", "w+"]
 SPACES: tuple[Space, ...] = ("z", "w", "w+")
 
 SEARCH_SIDE_PX = 16
 SEARCH_YAW_STEP_DEG = 20.0
-DEFAULT_YAW_DEG = (-60.0, 60.0)
+STEEPEST_PITCH_DEG = 85.0
+"""Elevations stay below it: at the pole, yaw and roll are one."""
 MAX_SEED = 2**32 - 1
 
 
@@ -55,7 +57,7 @@ class InversionSettings:
         space: "z", "w" or "w+"; the latter is found in w first.
         candidates: latents compared before the descent, the mean among them where the space has it.
         starts: how many of them are descended from.
-        yaw_deg, pitch_deg: where the camera is looked for first; a pitch of None: the generator's own. The descent may leave it.
+        yaw_deg, pitch_deg: where the camera is looked for first; None: the generator's own, see `within`. The descent may leave it.
         steps: of all stages together; None: the usual ones.
         prior: weight of how unusual the latent is.
         perceptual: weight of the perceptual loss; 0: none, and no network is needed.
@@ -66,13 +68,25 @@ class InversionSettings:
     space: Space = "w+"
     candidates: int = 24
     starts: int = 4
-    yaw_deg: tuple[float, float] = DEFAULT_YAW_DEG
+    yaw_deg: tuple[float, float] | None = None
     pitch_deg: tuple[float, float] | None = None
     steps: int | None = None
     prior: float = 3e-4
     perceptual: float = 0.0
     tuning_steps: int = 0
     seed: int = 0
+
+    def within(self, own: CameraConfig) -> InversionSettings:
+        """The same with the directions that a generator tells of itself where none are chosen.
+
+        One that tells none is looked for within `SEARCH_YAW_DEG`, and its pitch stays None, its usual one.
+        """
+        yaw_deg, _ = view_ranges(own, self.yaw_deg, untold_yaw_deg=SEARCH_YAW_DEG)
+        pitch_deg = self.pitch_deg
+        if pitch_deg is None and own.pitch_range_deg is not None:
+            low, high = (min(max(angle, -STEEPEST_PITCH_DEG), STEEPEST_PITCH_DEG) for angle in own.pitch_range_deg)
+            pitch_deg = low, high
+        return dataclasses.replace(self, yaw_deg=yaw_deg, pitch_deg=pitch_deg)
 
     def check(self) -> None:
         """Refuse settings that say nothing useful.
@@ -88,7 +102,7 @@ class InversionSettings:
         for name in ("prior", "perceptual"):
             if not 0 <= getattr(self, name) < math.inf:
                 raise UsageError(f"{name}: expected a weight of at least 0, found {getattr(self, name)}; choose another")
-        for name, span, limit in (("yaw_deg", self.yaw_deg, 360), ("pitch_deg", self.pitch_deg or (0.0, 0.0), 90)):
+        for name, span, limit in (("yaw_deg", self.yaw_deg or (0.0, 0.0), 360), ("pitch_deg", self.pitch_deg or (0.0, 0.0), 90)):
             if not all(abs(angle) <= limit for angle in span):
                 raise UsageError(f"{name}: expected two angles from -{limit} to {limit}, found {span}; choose another range")
         if self.space not in SPACES:

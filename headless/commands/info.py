@@ -14,6 +14,7 @@ from headless.reporting import Reporter
 
 if TYPE_CHECKING:
     from dnerf_core.camera import Camera, WorldUp
+    from dnerf_core.generator.config import CameraConfig
 
 
 @click.command("info", epilog="\b\nExample:\n  dnerf-headless info demo-cars")
@@ -75,6 +76,7 @@ def info_lines(facts: ModelFacts) -> list[str]:
             "cameras",
             f"radius {cameras.radius:g}, focal {cameras.focal:g}, {cameras.world_up} up, pitch {cameras.pitch_deg:g} degrees",
         ),
+        *([("trained views", told)] if (told := trained_views(cameras)) else []),
         ("semantic branch", _short(facts.semantic_config) if facts.has_semantics else "none: views come without masks"),
     ]
     if facts.labels is not None:
@@ -82,6 +84,13 @@ def info_lines(facts: ModelFacts) -> list[str]:
     rows += [(f"source {key}", _short(value)) for key, value in facts.source.items() if value not in ("", None)]
     rows += [(f"training {key}", _short(value)) for key, value in facts.training.items() if value not in ("", None)]
     return _aligned(rows)
+
+
+def trained_views(cameras: CameraConfig) -> str:
+    """The directions that a generator tells of itself, for people; "" where it tells none."""
+    spans = (("yaw", cameras.yaw_range_deg), ("pitch", cameras.pitch_range_deg))
+    told = [f"{name} {span[0]:g} to {span[1]:g}" for name, span in spans if span is not None]
+    return f"{', '.join(told)} degrees" if told else ""
 
 
 def subject_json(path: Path) -> dict[str, Any]:

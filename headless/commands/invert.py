@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 
 from dnerf_core.errors import UsageError
-from dnerf_core.inversion.settings import DEFAULT_YAW_DEG, SPACES, InversionSettings, Space
+from dnerf_core.inversion.settings import SPACES, STEEPEST_PITCH_DEG, InversionSettings, Space
+from dnerf_core.own_views import SEARCH_YAW_DEG, yaw_text
 from headless import options
 from headless.reporting import Reporter
 
@@ -74,11 +75,13 @@ class InvertCall:
     "--yaw",
     type=options.RangeType(360.0),
     metavar="A:B",
-    help="Where the camera is looked for, degrees; -180:180 for all around.  "
-    f"[default: {DEFAULT_YAW_DEG[0]:g}:{DEFAULT_YAW_DEG[1]:g}]",
+    help=f"Where the camera is looked for, degrees; -180:180 for all around.  [default: {yaw_text(SEARCH_YAW_DEG)}]",
 )
 @click.option(
-    "--pitch", type=options.RangeType(85.0), metavar="A:B", help="Elevations to begin from, degrees.  [default: the model's own]"
+    "--pitch",
+    type=options.RangeType(STEEPEST_PITCH_DEG),
+    metavar="A:B",
+    help="Elevations to begin from, degrees.  [default: the model's own]",
 )
 @click.option(
     "--camera",
@@ -143,7 +146,7 @@ def command(as_json: bool, **values: Any) -> None:
 
 
 def settings_of(call: InvertCall) -> InversionSettings:
-    """The engine's settings of a call.
+    """The engine's settings of a call, with None for directions that are not given; see `InversionSettings.within`.
 
     Raises:
         UsageError: options that do not go together.
@@ -160,7 +163,7 @@ def settings_of(call: InvertCall) -> InversionSettings:
         space=call.space,
         candidates=max(call.candidates, call.variants),
         starts=max(call.starts, call.variants),
-        yaw_deg=DEFAULT_YAW_DEG if call.yaw is None else call.yaw,
+        yaw_deg=call.yaw,
         pitch_deg=call.pitch,
         steps=call.steps,
         prior=call.prior,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from dnerf_core.own_views import ALL_AROUND_YAW_DEG, view_ranges
 from headless import blend_options, options
 from headless.reporting import Reporter
 
@@ -31,7 +32,7 @@ class PointCloudCall:
     seeds: tuple[int, ...] | None
     subjects: int | None
     views: int | None
-    yaw: tuple[float, float]
+    yaw: tuple[float, float] | None
     pitch: tuple[float, float] | None
     random_views: bool
     truncation: float
@@ -62,7 +63,7 @@ class PointCloudCall:
 )
 @options.subject_options()
 @options.subject_file_option
-@options.camera_options_from(yaw="-180:180", views=f"{DEFAULT_VIEWS}, or 1 where yaw and pitch are single values")
+@options.camera_options_from(ALL_AROUND_YAW_DEG, views=f"{DEFAULT_VIEWS}, or 1 where yaw and pitch are single values")
 @options.truncation_option
 @options.resolution_option
 @options.formats_option(FORMATS, "ply", f"What to write, of {','.join(FORMATS)}.")
@@ -176,14 +177,16 @@ def open_source(call: PointCloudCall) -> tuple[CloudSource, dict[str, Any]]:
         return folder, folder.to_json()
     seeds = options.chosen_seeds(call.seeds, call.subjects, files=call.subject_files, truncation=call.truncation)
     facts = models.describe_model(call.model_name)
-    own_pitch = facts.config.cameras.pitch_deg
+    yaw_deg, pitch_deg = view_ranges(
+        facts.config.cameras, call.yaw, call.pitch, drawn=call.random_views, untold_yaw_deg=ALL_AROUND_YAW_DEG
+    )
     view_plan = ViewPlan(
         model_name=facts.config.name,
         model_sha256=facts.sha256,
         seeds=seeds,
-        views=options.chosen_views(call.views, call.yaw, call.pitch, DEFAULT_VIEWS),
-        yaw_deg=call.yaw,
-        pitch_deg=call.pitch or (own_pitch, own_pitch),
+        views=options.chosen_views(call.views, yaw_deg, pitch_deg, DEFAULT_VIEWS),
+        yaw_deg=yaw_deg,
+        pitch_deg=pitch_deg,
         spacing="uniform" if call.random_views else "even",
         truncation=call.truncation,
         resolution_px=call.resolution or facts.config.image_size,

@@ -37,7 +37,7 @@ class RenderCall:
     seeds: tuple[int, ...] | None
     subjects: int | None
     views: int | None
-    yaw: tuple[float, float]
+    yaw: tuple[float, float] | None
     pitch: tuple[float, float] | None
     random_views: bool
     view_distribution: Spacing | None
@@ -247,22 +247,24 @@ def write_blend(call: RenderCall, facts: ModelFacts, reporter: Reporter) -> list
 
 
 def make_plan(call: RenderCall, seeds: tuple[int, ...], facts: ModelFacts) -> ViewPlan:
-    """The plan of a call for a model; the model's own pitch and size stand in for options not given.
+    """The plan of a call for a model; the model's own directions and size stand in for options not given.
 
     Raises:
         UsageError: options that contradict each other, or channels that the model does not have.
         CheckpointError: a subject file that cannot be used with the model.
     """
+    from dnerf_core.own_views import view_ranges
     from headless.given_cameras import checked_side, read_given_cameras
     from headless.plan import ViewPlan
     from headless.subject_files import read_subject_files
 
-    own_pitch = facts.config.cameras.pitch_deg
     channels = chosen_channels(call, facts)
     check_consistent(call, facts, channels)
     given = None if call.cameras is None else read_given_cameras(call.cameras, facts.config.cameras.world_up)
     side_px = None if given is None or call.cameras is None or call.resolution is not None else checked_side(given, call.cameras)
-    views = options.chosen_views(call.views, call.yaw, call.pitch) if given is None else len(given.cameras)
+    spacing = dataset_options.chosen_spacing(call.view_distribution, call.random_views)
+    yaw_deg, pitch_deg = view_ranges(facts.config.cameras, call.yaw, call.pitch, drawn=spacing != "even")
+    views = options.chosen_views(call.views, yaw_deg, pitch_deg) if given is None else len(given.cameras)
     if call.blend is not None:
         blend_options.check_blend_views(channels, len(seeds) * views, call.splits, call.shard)
         blend_options.check_blend_place(call.blend, "--blend")
@@ -271,9 +273,9 @@ def make_plan(call: RenderCall, seeds: tuple[int, ...], facts: ModelFacts) -> Vi
         model_sha256=facts.sha256,
         seeds=seeds,
         views=views,
-        yaw_deg=call.yaw,
-        pitch_deg=(own_pitch, own_pitch) if call.pitch is None else call.pitch,
-        spacing=dataset_options.chosen_spacing(call.view_distribution, call.random_views),
+        yaw_deg=yaw_deg,
+        pitch_deg=pitch_deg,
+        spacing=spacing,
         truncation=call.truncation,
         resolution_px=call.resolution or side_px or facts.config.image_size,
         channels=channels,

@@ -34,7 +34,7 @@ class SampleCall:
     seeds: tuple[int, ...] | None
     subjects: int | None
     views: int | None
-    yaw: tuple[float, float]
+    yaw: tuple[float, float] | None
     pitch: tuple[float, float] | None
     random_views: bool
     truncation: float
@@ -189,12 +189,13 @@ def read_labels(text: str) -> LabelSet:
 
 
 def make_plan(call: SampleCall, seeds: tuple[int, ...], facts: ModelFacts) -> ViewPlan:
-    """The plan of a call for a model: views at the model's own size, with masks, without depth.
+    """The plan of a call for a model: views at the model's own size, with masks, without depth; see `own_views` for where from.
 
     Raises:
         CheckpointError: a subject file that cannot be used with the model.
         UsageError: one with tuned weights, which a training on the model's own would not see.
     """
+    from dnerf_core.own_views import view_ranges
     from headless.plan import ViewPlan
     from headless.subject_files import read_subject_files
 
@@ -205,15 +206,16 @@ def make_plan(call: SampleCall, seeds: tuple[int, ...], facts: ModelFacts) -> Vi
                 f"--subject {file.path}: expected a subject of the generator as it is, found tuned weights, which train does not take; "
                 "make it without tuning"
             )
-    own_pitch = facts.config.cameras.pitch_deg
+    spacing = dataset_options.chosen_spacing(call.view_distribution, call.random_views)
+    yaw_deg, pitch_deg = view_ranges(facts.config.cameras, call.yaw, call.pitch, drawn=spacing != "even")
     return ViewPlan(
         model_name=facts.config.name,
         model_sha256=facts.sha256,
         seeds=seeds,
-        views=options.chosen_views(call.views, call.yaw, call.pitch),
-        yaw_deg=call.yaw,
-        pitch_deg=(own_pitch, own_pitch) if call.pitch is None else call.pitch,
-        spacing=dataset_options.chosen_spacing(call.view_distribution, call.random_views),
+        views=options.chosen_views(call.views, yaw_deg, pitch_deg),
+        yaw_deg=yaw_deg,
+        pitch_deg=pitch_deg,
+        spacing=spacing,
         truncation=call.truncation,
         resolution_px=facts.config.image_size,
         channels=("rgb", "mask"),

@@ -59,7 +59,7 @@ class VideoCall:
 )
 @click.option("--frames", type=click.IntRange(2, MAX_FRAMES), metavar="N", help=f"Frames of a clip.  [default: {DEFAULT_FRAMES}]")
 @click.option("--fps", type=click.IntRange(1, 240), default=24, show_default=True, metavar="N", help="Frames a second.")
-@click.option("--yaw", type=options.RangeType(360.0), metavar="A:B", help="Turn in degrees, of an arc.  [default: -30:30]")
+@options.yaw_option()
 @click.option("--pitch", type=options.RangeType(90.0), metavar="A:B", help="Elevation in degrees.  [default: the model's own]")
 @options.truncation_option
 @options.resolution_option
@@ -156,7 +156,7 @@ def read_path(call: VideoCall) -> list[Camera] | None:
 
 
 def make_plan(call: VideoCall, facts: ModelFacts, from_file: list[Camera] | None) -> ClipPlan:
-    """The plan of a call for a model; the model's own pitch and size stand in for options not given.
+    """The plan of a call for a model; the model's own directions and size stand in for options not given.
 
     Raises:
         UsageError: `--between` with a single subject or with subject files.
@@ -164,6 +164,7 @@ def make_plan(call: VideoCall, facts: ModelFacts, from_file: list[Camera] | None
     """
     from dnerf_core.checkpoints.model_file import file_sha256
     from dnerf_core.errors import UsageError
+    from dnerf_core.own_views import view_ranges
     from headless.clips import ClipPlan
     from headless.subject_files import read_subject_files
 
@@ -172,7 +173,7 @@ def make_plan(call: VideoCall, facts: ModelFacts, from_file: list[Camera] | None
         raise UsageError("--between: expected seeds, found --subject; leave one of them out")
     if call.between and len(seeds) < 2:
         raise UsageError(f"--between: expected two subjects or more, found {len(seeds)}; give --seeds such as 3,7")
-    own_pitch = facts.config.cameras.pitch_deg
+    yaw_deg, pitch_deg = view_ranges(facts.config.cameras, call.yaw, call.pitch)
     return ClipPlan(
         model_name=facts.config.name,
         model_sha256=facts.sha256,
@@ -182,8 +183,8 @@ def make_plan(call: VideoCall, facts: ModelFacts, from_file: list[Camera] | None
         path_sha256=None if from_file is None else file_sha256(Path(call.path)),
         frames=len(from_file) if from_file is not None else call.frames or DEFAULT_FRAMES,
         fps=call.fps,
-        yaw_deg=call.yaw or (-30.0, 30.0),
-        pitch_deg=call.pitch or (own_pitch, own_pitch),
+        yaw_deg=yaw_deg,
+        pitch_deg=pitch_deg,
         truncation=call.truncation,
         resolution_px=call.resolution or facts.config.image_size,
         masks=facts.has_semantics,

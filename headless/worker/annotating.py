@@ -33,7 +33,7 @@ def sample(job: Job, held: HeldModels) -> dict[str, Any]:
         seeds=seeds,
         subjects=None,
         views=params.whole("views", 1, options.MAX_VIEWS, None),
-        yaw=params.range("yaw", 360.0, (-30.0, 30.0)),
+        yaw=params.range("yaw", 360.0, None),
         pitch=params.range("pitch", 90.0, None),
         random_views=params.flag("random_views"),
         truncation=params.truncation(),

@@ -35,6 +35,7 @@ def invert(job: Job, held: HeldModels) -> dict[str, Any]:
     fit, settings, output = params.fit(), chosen_settings(params), chosen_output(params)
     params.close()
     holder = held.get(name)
+    settings = settings.within(holder.model.config.cameras)
     scores: dict[str, float | None]
     notes: list[str] = []
     with interruptible(job.check):
@@ -72,7 +73,7 @@ def invert(job: Job, held: HeldModels) -> dict[str, Any]:
 
 
 def chosen_settings(params: Params) -> InversionSettings:
-    """The settings among the params.
+    """The settings among the params, with None for directions that are not given.
 
     Raises:
         UsageError: one that is out of range.
@@ -80,7 +81,7 @@ def chosen_settings(params: Params) -> InversionSettings:
     usual = InversionSettings()
     settings = InversionSettings(
         space=params.choice("space", SPACES, usual.space),  # type: ignore[arg-type]
-        yaw_deg=params.range("yaw", 180.0, usual.yaw_deg),
+        yaw_deg=params.range("yaw", 180.0, None),
         steps=params.whole("steps", 1, MAX_STEPS, None),
         tuning_steps=params.whole("tuning_steps", 0, MAX_STEPS, usual.tuning_steps),
         seed=params.whole("seed", 0, options.MAX_SEED, usual.seed),

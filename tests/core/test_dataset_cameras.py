@@ -289,10 +289,13 @@ def test_cameras_of_another_convention_are_refused_by_what_they_look_at(tmp_path
         cameras_of_dataset(read_dataset_cameras(tmp_path / "dataset.json"), FACES, "x")  # type: ignore[arg-type]
 
 
-def test_other_files_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_other_files_are_named(tmp_path: Path) -> None:
     path = tmp_path / "dataset.json"
     assert "found no such file; correct the path" in refused(path)
     assert "found a folder; name the file in it" in refused(tmp_path)
+    long = Path("x" * 300)
+    with pytest.raises(UsageError, match="it cannot be read: File name too long; correct it"):
+        read_dataset_cameras(long)
     for data, expected in (
         (b"\x89PNG\r\n\x1a\n\xff", "found bytes that are no text"),
         (b"labels", "expected JSON, found Expecting value at line 1"),

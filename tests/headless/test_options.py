@@ -75,12 +75,12 @@ def test_subjects_means_the_first_seeds_and_excludes_seeds() -> None:
 
 
 def test_a_single_direction_means_a_single_view() -> None:
-    assert chosen_views(None, (-30, 30), None) == 3
-    assert chosen_views(None, (15, 15), None) == 1
+    assert chosen_views(None, (-30, 30), (12, 12)) == 3
+    assert chosen_views(None, (15, 15), (12, 12)) == 1
     assert chosen_views(None, (15, 15), (0, 20)) == 3
     assert chosen_views(5, (15, 15), (0, 20)) == 5
     with pytest.raises(UsageError, match=r"--views 2: expected 1 for the single direction of --yaw 15"):
-        chosen_views(2, (15, 15), None)
+        chosen_views(2, (15, 15), (12, 12))
 
 
 @pytest.mark.parametrize(
