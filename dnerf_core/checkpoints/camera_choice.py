@@ -94,7 +94,7 @@ def chosen_cameras(
                 f"{'are' if len(assumed) > 1 else 'is'} assumed; --cameras-from, --focal and --up tell them"
             )
     try:
-        check_ranges(GeneratorConfig(cameras=made), "cameras", "give other --camera-radius, --camera-pivot or --focal")
+        check_ranges(GeneratorConfig(cameras=made), "generator", "give other --camera-radius, --camera-pivot or --focal")
     except CheckpointError as error:
         raise UsageError(str(error)) from error
     return made, tuple(remarks)

@@ -20,7 +20,7 @@ from dnerf_core.generator.config import (
     SuperResolutionConfig,
     TriplaneConfig,
 )
-from dnerf_core.generator.eg3d import Generator
+from dnerf_core.generator.eg3d import Generator, Rendering
 
 
 def config_of(spec: dict[str, Any], variants: dict[str, Any]) -> GeneratorConfig:
@@ -63,6 +63,20 @@ def check(found: torch.Tensor, expected: np.ndarray, what: str, most: float = 1e
     assert error.max() < all_of, f"{what}: all values within {all_of}, found {error.max():.2e}"
 
 
+def check_planes(found: torch.Tensor, expected: np.ndarray) -> None:
+    """To 2e-6 of their largest: rounding grows with it, and planes of a full-size generator reach 13."""
+    expected = expected.reshape(found.shape)
+    bound = 2e-6 * float(np.abs(expected).max())
+    check(found, expected, "planes", bound, bound)
+
+
+def check_depth(rendering: Rendering, expected: np.ndarray) -> None:
+    """Where a ray has opacity: elsewhere depth is the quotient of two rounding errors, in the published code too."""
+    seen = rendering.opacity.numpy() >= 0.01
+    assert seen.mean() > 0.5
+    check(rendering.distance[torch.from_numpy(seen)], expected.reshape(seen.shape)[seen], "depth", 1e-4, 1e-4)
+
+
 def cameras(data: dict[str, np.ndarray]) -> tuple[torch.Tensor, torch.Tensor]:
     cam = torch.from_numpy(data["cam"]).float().reshape(-1, 25)
     return cam[:, :16].reshape(-1, 4, 4), cam[:, 16:].reshape(-1, 3, 3)
@@ -78,12 +92,12 @@ def test_release_shapes(parity_dir: Path, name: str) -> None:
         check(ws[0, [0, -1]], data["ws"], "ws", 5e-6, 5e-6)
         planes = generator.planes(ws).planes
         flat = planes.reshape(planes.shape[0], 96, 256, 256)
-        check(flat[0, ::7, ::16, ::16], data["planes"].reshape(flat[0, ::7, ::16, ::16].shape), "planes", 1e-5, 1e-5)
+        check_planes(flat[0, ::7, ::16, ::16], data["planes"])
         assert abs(float(planes.abs().mean()) - float(data["planes_absmean"])) < 1e-5
         rendering = generator.render(planes, *cameras(data))
         image = generator.superresolve(rendering.features, ws)
     check(rendering.image_raw, data["image_raw"].reshape(rendering.image_raw.shape), "image_raw")
-    check(rendering.distance, data["depth"].reshape(rendering.distance.shape), "depth")
+    check_depth(rendering, data["depth"])
     check(image[0, :, ::4, ::4], data["image"].reshape(image[0, :, ::4, ::4].shape), "image")
     assert abs(float(image.mean()) - float(data["image_mean"])) < 1e-4
     assert abs(float(image.std()) - float(data["image_std"])) < 1e-4
@@ -98,10 +112,10 @@ def test_batch_skew_auto(parity_dir: Path) -> None:
         check(generator.mapping(z, cond)[:, [0, 13]], data["ws_psi1"], "ws_psi1", 5e-6, 5e-6)
         ws = torch.from_numpy(np.random.RandomState(2).randn(2, 14, 512).astype(np.float32) * 0.5)
         plain = generator.planes(ws, noise_mode="none").planes.reshape(2, 96, 256, 256)
-        check(plain[:, ::7, ::16, ::16], data["planes_wplus_nonoise"], "planes", 1e-5, 1e-5)
+        check_planes(plain[:, ::7, ::16, ::16], data["planes_wplus_nonoise"])
         planes = generator.planes(ws).planes
         rendering = generator.render(planes, *cameras(data))
         image = generator.superresolve(rendering.features, ws)
     check(rendering.image_raw, data["image_raw"].reshape(rendering.image_raw.shape), "image_raw")
-    check(rendering.distance, data["depth"].reshape(rendering.distance.shape), "depth")
+    check_depth(rendering, data["depth"])
     check(image[:, :, ::4, ::4], data["image"].reshape(image[:, :, ::4, ::4].shape), "image")

@@ -25,6 +25,8 @@ from dnerf_core.generator.config import (
 )
 from dnerf_core.labels import SHAPENET_CAR_LABELS, LabelSet
 from headless import cli, machine, models
+from tests.core import checkpoint_writer
+from tests.core.checkpoint_spec import init_kwargs, spec
 from tests.headless.fake_engine import FakeModel
 
 REPOSITORY = Path(__file__).parents[2]
@@ -132,6 +134,44 @@ def test_import_makes_a_model_file_once(parity_dir: Path, tmp_path: Path, capsys
     expected = f"error: {target}: expected a new file, it is there already; remove it, or choose another --output\n"
     assert capsys.readouterr().err == expected
     assert target.stat().st_mtime_ns == before
+
+
+def test_import_takes_settings_and_cameras(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    checkpoint_writer.write(spec(), "faces.pth.gz", "bare-zip-gzip")
+    (tmp_path / "options.json").write_text(
+        json.dumps({"G_kwargs": init_kwargs(), "loss_kwargs": {"neural_rendering_resolution_initial": 16}})
+    )
+    assert cli.run(["import", "faces.pth.gz"]) == 1
+    assert "name those it was trained with by --config" in capsys.readouterr().err
+    arguments = ["--config", "options.json", "--neural-resolution", "24", "--camera-radius", "1.5", "--camera-pivot", "0,0,0.1"]
+    assert cli.run(["import", "faces.pth.gz", *arguments, "--focal", "2", "--up", "y"]) == 0
+    captured = capsys.readouterr()
+    assert "neural resolution 24, as asked, in place of the file's 16" in captured.err
+    config = models.describe_model("faces.safetensors").config
+    cameras = config.cameras
+    assert (cameras.radius, cameras.pivot, cameras.focal, cameras.world_up) == (1.5, (0.0, 0.0, 0.1), 2.0, "y")
+    assert (config.name, config.rays.neural_resolution) == ("faces", 24)
+    assert (
+        cli.run(
+            ["import", "faces.pth.gz", "--config", "options.json", "--video-cameras", "-o", "video.safetensors", "--network", "x"]
+        )
+        == 2
+    )
+    assert "--network x: expected one of 'its network'" in capsys.readouterr().err
+    assert cli.run(["import", "faces.pth.gz", "--config", "options.json", "--video-cameras", "-o", "video.safetensors"]) == 0
+    assert models.describe_model("video.safetensors").config.cameras.radius == 1.7
+    (tmp_path / "dataset.json").write_text(json.dumps({"labels": None}))
+    assert (
+        cli.run(["import", "faces.pth.gz", "--config", "options.json", "--cameras-from", "dataset.json", "-o", "d.safetensors"])
+        == 2
+    )
+    assert "labels: expected cameras, found null" in capsys.readouterr().err
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        *("dataset.json", "faces.pth.gz", "faces.safetensors", "options.json", "video.safetensors")
+    ]
 
 
 @pytest.mark.parametrize("content", [b"hello\n", b"", pickle.dumps({"G_ema": print}), pickle.dumps({"G": 1})[:-3]])
