@@ -124,6 +124,17 @@ def test_weights_alone_import_by_a_given_configuration(tmp_path: Path, form: str
         read_release(path)
 
 
+def test_a_safetensors_of_weights_alone_imports(tmp_path: Path) -> None:
+    from safetensors.torch import save_file
+
+    state = checkpoint_writer.network(spec(), label_std=False).state_dict()
+    for name, kind, remarks in (("a", "float", ()), ("b", "bfloat16", ("weights stored as bfloat16 become float32",))):
+        save_file({key: getattr(value, kind)().contiguous() for key, value in state.items()}, tmp_path / f"{name}.safetensors")
+        release = read_release(tmp_path / f"{name}.safetensors", CARS)
+        assert_weights(release.arrays)
+        assert release.remarks == (NARROWER, *remarks)
+
+
 @pytest.mark.parametrize(
     ("stored", "remarks"),
     [
