@@ -21,16 +21,19 @@ class SuperResolution(nn.Module):
         self.block0 = SynthesisBlock(in_channels, first, w_dim, half, 3, up=self.variant.up_first, conv_clamp=clamp)
         self.block1 = SynthesisBlock(first, second, w_dim, full, 3, up=True, conv_clamp=clamp)
 
-    def forward(self, features: Tensor, ws: Tensor) -> Tensor:
-        """Image [B, 3, S, S], about [-1, 1], of features [B, C, R, R] in [-1, 1], whose first 3 channels are the raw image.
+    def forward(self, features: Tensor, ws: Tensor, image: Tensor | None = None) -> Tensor:
+        """Image [B, 3, S, S], about [-1, 1], of features [B, C, R, R] in [-1, 1].
 
         ws is [B, num_ws, w_dim]. S is the variant's output size, but for "4X", which takes an input above 128 as it is (S = 2R then).
-        """
-        return self.refine(input_of(self, features), ws)
 
-    def refine(self, features: Tensor, ws: Tensor) -> Tensor:
+        Args:
+            image: the raw image [B, 3, R, R] that the blocks add to; None: the first 3 channels of the features.
+        """
+        return self.refine(input_of(self, features), ws, None if image is None else input_of(self, image))
+
+    def refine(self, features: Tensor, ws: Tensor, image: Tensor | None = None) -> Tensor:
         """The two blocks alone, on features [B, C, R, R] of any size (a crop, in training): [B, 3, kR, kR] with k the variant's gain."""
-        image = features[:, :3]
+        image = features[:, :3] if image is None else image
         last = ws[:, -1:].expand(-1, 3, -1)
         x, image = self.block0(features, image, last, self.config.noise_mode)
         _, image = self.block1(x, image, last, self.config.noise_mode)
@@ -38,7 +41,7 @@ class SuperResolution(nn.Module):
 
 
 def input_of(module: SuperResolution, features: Tensor) -> Tensor:
-    """Features [B, C, R, R] at the size that a super-resolution takes."""
+    """Features (or a raw image) [B, C, R, R] at the size that a super-resolution takes."""
     size = module.variant.input_size
     if features.shape[-1] < size or (features.shape[-1] > size and module.variant.shrinks_input):
         features = F.interpolate(

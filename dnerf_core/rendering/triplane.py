@@ -20,7 +20,7 @@ def plane_table(planes: Tensor) -> Tensor:
     return planes.permute(0, 1, 3, 4, 2).reshape(-1, planes.shape[2])
 
 
-def _axis_taps(coordinate: Tensor, length: int) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
+def axis_taps(coordinate: Tensor, length: int) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
     """The two texels (index in range, weight, 0 if it lies outside) that coordinates [N] in [-1, 1] read of an axis of `length` texels."""
     position = (coordinate + 1) * (length / 2) - 0.5
     low = position.detach().floor()
@@ -47,7 +47,7 @@ def bilinear_taps(points: Tensor, plane_axes: Sequence[str], side: float, size: 
     normalised = points * (2 / side)
     # each coordinate is worked out once, however many planes share it
     taps = {
-        (axis, length): _axis_taps(normalised[:, AXIS[axis]], length)
+        (axis, length): axis_taps(normalised[:, AXIS[axis]], length)
         for axes in plane_axes
         for axis, length in zip(axes, (width, height), strict=True)
     }
