@@ -45,6 +45,23 @@ class TrigridConfig:
     crop_margin: float = 0.1
 
 
+def _elevation_deg(eg3d_pitch_rad: float) -> float:
+    """True elevation of EG3D's published pitch, which is positive below the horizon; see `camera_arcs`."""
+    return math.degrees(math.asin(-2.0 * eg3d_pitch_rad / math.pi))
+
+
+PANOHEAD_CAMERAS = CameraConfig(
+    radius=2.7,
+    pivot=(0.0, 0.0, 0.0),
+    focal=4.2647,
+    world_up="y",
+    pitch_deg=_elevation_deg(-0.05),
+    yaw_range_deg=(-180.0, 180.0),
+    pitch_range_deg=(_elevation_deg(-0.05 + 0.5), _elevation_deg(-0.05 - 0.5)),
+)
+"""Where the published generator was trained to be seen from: all around, at published pitch -0.05 +- 0.5."""
+
+
 @dataclass(frozen=True)
 class PanoHeadConfig:
     """Everything that decides what function a PanoHead generator's weights are.
@@ -65,7 +82,7 @@ class PanoHeadConfig:
     triplane: TrigridConfig = field(default_factory=TrigridConfig)
     rays: RayConfig = field(default_factory=RayConfig)
     superresolution: SuperResolutionConfig = field(default_factory=SuperResolutionConfig)
-    cameras: CameraConfig = field(default_factory=lambda: PANOHEAD_CAMERAS)
+    cameras: CameraConfig = PANOHEAD_CAMERAS
     use_torgb_raw: bool = True
     use_background: bool = True
     background_clamp: float | None = None
@@ -86,22 +103,6 @@ class PanoHeadConfig:
             conv_clamp=self.background_clamp,
         )
 
-
-def _elevation_deg(eg3d_pitch_rad: float) -> float:
-    """True elevation of EG3D's published pitch, which is positive below the horizon; see `camera_arcs`."""
-    return math.degrees(math.asin(-2.0 * eg3d_pitch_rad / math.pi))
-
-
-PANOHEAD_CAMERAS = CameraConfig(
-    radius=2.7,
-    pivot=(0.0, 0.0, 0.0),
-    focal=4.2647,
-    world_up="y",
-    pitch_deg=_elevation_deg(-0.05),
-    yaw_range_deg=(-180.0, 180.0),
-    pitch_range_deg=(_elevation_deg(-0.05 + 0.5), _elevation_deg(-0.05 - 0.5)),
-)
-"""Where the published generator was trained to be seen from: all around, at published pitch -0.05 +- 0.5."""
 
 PANOHEAD = PanoHeadConfig()
 """The published generator, after its second stage."""

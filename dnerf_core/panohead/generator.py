@@ -94,7 +94,9 @@ class PanoHead(nn.Module):
         """ws [B, num_ws, w_dim] of latents z [B, z_dim]; see `stylegan2.Mapping`."""
         return self.backbone.mapping(z, conditioning, psi, cutoff)
 
-    def planes(self, ws: Tensor, noise_mode: str = "const", until: int | None = None, ws_background: Tensor | None = None) -> Grids:
+    def planes(
+        self, ws: Tensor, noise_mode: str = "const", until: int | None = None, ws_background: Tensor | None = None
+    ) -> Grids:
         """The tri-grid and the background of ws [B, num_ws, w_dim].
 
         Args:
