@@ -7,6 +7,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -19,15 +20,10 @@ from dnerf_core.checkpoints.mapped_file import file_stem
 from dnerf_core.checkpoints.model_file import ModelHeader, file_sha256, read_header, save_arrays
 from dnerf_core.checkpoints.networks import UNMODIFIED, Network, find_network, left_out
 from dnerf_core.checkpoints.pickle_machine import MalformedPickleError
-from dnerf_core.checkpoints.release_config import ReleaseSettings, named_config, release_config, settings_of_options
-from dnerf_core.checkpoints.shape_facts import shape_facts, with_shapes
+from dnerf_core.checkpoints.readers import readers
+from dnerf_core.checkpoints.release_reader import Configured
+from dnerf_core.checkpoints.release_settings import ReleaseSettings
 from dnerf_core.errors import CheckpointError, UsageError
-from dnerf_core.generator.config import PRESETS, GeneratorConfig
-
-SOURCE_LICENCE = (
-    "Weights converted from an EG3D release. NVIDIA published EG3D's weights under the NVIDIA Source Code License for "
-    "non-commercial use; the terms that came with the release govern these weights too."
-)
 
 _CORRECT_CONFIG = "nothing was written; correct it there, or name the release with these settings"
 
@@ -54,11 +50,19 @@ class ImportOptions:
 
 @dataclass(frozen=True, eq=False)
 class Release:
-    """A checkpoint's generator, without the constant filters. `remarks`: a line each for what the file left open or was set aside."""
+    """A checkpoint's generator, without the constant filters.
 
-    config: GeneratorConfig
+    Attributes:
+        config: of its family's class.
+        arrays: float32, by published key name.
+        remarks: a line each for what the file left open or was set aside.
+        licence: where its family's weights come from.
+    """
+
+    config: Any
     arrays: dict[str, np.ndarray]
     remarks: tuple[str, ...]
+    licence: str
 
 
 def read_release(path: str | Path, options: ImportOptions | None = None) -> Release:
@@ -72,7 +76,7 @@ def read_release(path: str | Path, options: ImportOptions | None = None) -> Rele
     path, options = Path(path), options or ImportOptions()
     checkpoint = read_checkpoint(path)
     try:
-        network = find_network(checkpoint, path, options.network)
+        network = find_network(checkpoint, path, readers(), options.network)
         return _checked(network, path, options)
     except MalformedPickleError as error:
         raise refusal(path, error) from error
@@ -93,7 +97,7 @@ def _checked(network: Network, path: Path, options: ImportOptions) -> Release:
         _check_values(key, array, where)
         if not is_filter(key):
             arrays[key] = array
-    return Release(config, arrays, (*remarks, *_stored_otherwise(own), *left_out(network, surplus)))
+    return Release(config, arrays, (*remarks, *_stored_otherwise(own), *left_out(network, surplus)), network.reader.licence)
 
 
 def import_release(source: str | Path, output: str | Path, options: ImportOptions | None = None) -> ModelHeader:
@@ -118,14 +122,14 @@ def import_release(source: str | Path, output: str | Path, options: ImportOption
     origin = {
         "file": source.name,
         "sha256": file_sha256(source),
-        "licence": SOURCE_LICENCE,
+        "licence": release.licence,
         "remarks": list(release.remarks),
     }
     save_arrays(output, release.config, release.arrays, source=origin)
     return read_header(output)
 
 
-def _configured(network: Network, path: Path, options: ImportOptions) -> tuple[GeneratorConfig, tuple[str, ...]]:
+def _configured(network: Network, path: Path, options: ImportOptions) -> Configured:
     """The configuration that travels with a network, or the one that is given for it, with the remarks of either."""
     keys = frozenset(network.tensors)
     where = f"{path}: {network.place}"
@@ -133,27 +137,40 @@ def _configured(network: Network, path: Path, options: ImportOptions) -> tuple[G
         raise UsageError(
             f"--config {options.config}: expected none, since {path} carries its generator's own settings; leave it out"
         )
-    settings = ReleaseSettings(path, where, network.modules or {}, keys, options.neural_resolution, options.cameras)
+    reader = network.reader
+    settings = ReleaseSettings(
+        path,
+        where,
+        network.modules or {},
+        keys,
+        options.neural_resolution,
+        options.cameras,
+        f"nothing was written; import an unmodified generator of {reader.name}",
+    )
     if network.modules is not None:
-        return release_config(settings)
-    facts = shape_facts({key: record.shape for key, record in network.tensors.items()}, where)
-    given = read_given_config(options.config) if options.config is not None else network.options
+        return reader.of_modules(settings)
+    facts = reader.facts({key: record.shape for key, record in network.tensors.items()}, where)
+    presets = {name: config for known in readers() for name, config in known.presets.items()}
+    given = read_given_config(options.config, presets) if options.config is not None else network.options
     if given is None:
         raise CheckpointError(
             f"{where}: expected settings beside the weights, found none; name those it was trained with by --config, "
-            f"a release ({', '.join(PRESETS)}) or a JSON file, such as the training's training_options.json"
+            f"a release ({', '.join(reader.presets)}) or a JSON file, such as the training's training_options.json"
         )
-    if isinstance(given, GeneratorConfig):
-        made, remarks = with_shapes(given, facts)
-        if options.neural_resolution is not None:
-            made = dataclasses.replace(made, rays=dataclasses.replace(made.rays, neural_resolution=options.neural_resolution))
-        cameras, told = chosen_cameras(made.cameras, options.cameras, release=preset_of(made.cameras), is_assumed=False)
-        return named_config(dataclasses.replace(made, name=file_stem(path), cameras=cameras)), (*remarks, *told)
-    if options.config is not None:
-        settings = dataclasses.replace(settings, where=f"--config {options.config}", remedy=_CORRECT_CONFIG)
-    settings, changed = settings_of_options(settings, given, facts)
-    config, remarks = release_config(settings)
-    return config, (*changed, *remarks)
+    if isinstance(given, Mapping):
+        if options.config is not None:
+            settings = dataclasses.replace(settings, where=f"--config {options.config}", remedy=_CORRECT_CONFIG)
+        return reader.of_options(settings, given, facts)
+    if type(given) is not type(next(iter(reader.presets.values()))):
+        raise UsageError(
+            f"--config {options.config}: expected settings of {reader.name}'s generator, which {path} holds, found another family's; "
+            f"name one of {', '.join(reader.presets)}"
+        )
+    made, remarks = reader.with_shapes(given, facts)
+    if options.neural_resolution is not None:
+        made = dataclasses.replace(made, rays=dataclasses.replace(made.rays, neural_resolution=options.neural_resolution))
+    cameras, told = chosen_cameras(made.cameras, options.cameras, release=preset_of(made.cameras), is_assumed=False)
+    return reader.renamed(dataclasses.replace(made, name=file_stem(path), cameras=cameras)), (*remarks, *told)
 
 
 def _stored_otherwise(records: Mapping[str, TensorRecord]) -> tuple[str, ...]:

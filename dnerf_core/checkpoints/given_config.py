@@ -6,32 +6,36 @@ generator (with `rendering_kwargs` among them), or the `training_options.json` t
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from dnerf_core.checkpoints.config_ranges import check_ranges
 from dnerf_core.checkpoints.safetensors_layout import parsed_json
 from dnerf_core.errors import CheckpointError, UsageError, brief
-from dnerf_core.generator.config import PRESETS, GeneratorConfig, config_from_json
+from dnerf_core.generator.config import GeneratorConfig, config_from_json
 
 MAX_CONFIG_BYTES = 16 * 2**20
 _REMEDY = "pass the settings that EG3D's training wrote (training_options.json), or a release's name"
 
 
-def read_given_config(name_or_path: str) -> GeneratorConfig | dict[str, Any]:
-    """A preset or our own configuration as such; EG3D's construction arguments as a dictionary with `rendering_kwargs`.
+def read_given_config(name_or_path: str, presets: Mapping[str, Any]) -> Any:
+    """A preset or our own configuration as such; construction arguments as a dictionary with `rendering_kwargs`.
+
+    Args:
+        presets: configurations by name, of every family.
 
     Raises:
         UsageError: no preset of that name, and no such file.
         CheckpointError: the file holds no settings.
     """
-    if name_or_path in PRESETS:
-        return PRESETS[name_or_path]
+    if name_or_path in presets:
+        return presets[name_or_path]
     path = Path(name_or_path)
     try:
         if not path.is_file():
             raise UsageError(
-                f"--config {name_or_path}: expected a release ({', '.join(PRESETS)}) or a JSON file, found neither; check the name"
+                f"--config {name_or_path}: expected a release ({', '.join(presets)}) or a JSON file, found neither; check the name"
             )
         size = path.stat().st_size
         if size > MAX_CONFIG_BYTES:

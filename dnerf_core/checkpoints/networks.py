@@ -1,4 +1,4 @@
-"""Finds EG3D's generator in a checkpoint, whatever form it has there: a module, or a state dict under any prefix.
+"""Finds a generator in a checkpoint, whatever form it has there: a module, or a state dict under any prefix.
 
 The published code pickles modules; others save state dicts, with the construction arguments beside them or without.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 import re
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,13 +16,14 @@ from dnerf_core.checkpoints.checkpoint_file import Checkpoint, check_own
 from dnerf_core.checkpoints.families import relative_by_names, relative_by_settings, stranger, stranger_class
 from dnerf_core.checkpoints.inert_records import ArrayRecord, ForeignRecord, ModuleRecord, TensorRecord
 from dnerf_core.checkpoints.pickle_machine import shown
+from dnerf_core.checkpoints.release_reader import ReleaseReader
 from dnerf_core.errors import CheckpointError, UsageError
 
 MAX_MODULES = 5_000
 """A release's G_ema has about 150 modules."""
 
 UNMODIFIED = "nothing was written; import an unmodified generator of EG3D"
-_ONLY_EG3D = "nothing was written; of generators, EG3D's are imported"
+_ONLY_THESE = "nothing was written; of generators, EG3D's and PanoHead's are imported"
 _INSIDE = re.compile(r"((?:[^.\s]{1,80}\.){0,8}?)backbone\.synthesis\.b\d{1,5}\.")
 """A generator's tensor, after the prefix that a larger network gives it."""
 
@@ -46,6 +47,7 @@ class Network:
         modules: every module by dotted name, the root as ''; None for a state dict.
         options: construction arguments that travel with a state dict; None: none do.
         beside: what the checkpoint holds beyond it, a phrase each; a training's own G, D and settings are not named.
+        reader: of its family.
     """
 
     place: str
@@ -53,6 +55,7 @@ class Network:
     modules: Mapping[str, ModuleRecord] | None
     options: dict[str, Any] | None
     beside: tuple[str, ...]
+    reader: ReleaseReader
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,11 +74,12 @@ class _Candidate:
         return "/".join(names) or "its network"
 
 
-def find_network(checkpoint: Checkpoint, path: object, wanted: str | None = None) -> Network:
+def find_network(checkpoint: Checkpoint, path: object, readers: Sequence[ReleaseReader], wanted: str | None = None) -> Network:
     """The generator of a checkpoint: the averaged one (its place names "ema") where there are several.
 
     Args:
         path: the file, for messages.
+        readers: of the families that are imported, in the order in which they are asked.
         wanted: the place of the one to take, as the message that refuses several prints them.
 
     Raises:
@@ -98,7 +102,7 @@ def find_network(checkpoint: Checkpoint, path: object, wanted: str | None = None
         chosen = averaged or found
     if len(chosen) > 1:
         raise UsageError(f"{path}: expected one generator, found {_places(chosen)}; choose one by --network")
-    return _opened(chosen[0], path)
+    return _opened(chosen[0], path, readers)
 
 
 def _distinct(candidates: Iterator[_Candidate]) -> list[_Candidate]:
@@ -153,7 +157,7 @@ def _nothing(checkpoint: Checkpoint, path: object) -> str:
     tree, form = checkpoint.tree, checkpoint.form
     what = stranger(tree)
     if what is not None:
-        return f"{path}: expected EG3D's generator, found {form} with {what}; {_ONLY_EG3D}"
+        return f"{path}: expected EG3D's generator, found {form} with {what}; {_ONLY_THESE}"
     held = ""
     if type(tree) is dict and tree:
         held = f"; {form} that holds {_listed([f'{_short(key)} ({_kind(value)})' for key, value in tree.items()])}"
@@ -163,34 +167,36 @@ def _nothing(checkpoint: Checkpoint, path: object) -> str:
     )
 
 
-def _opened(candidate: _Candidate, path: object) -> Network:
+def _opened(candidate: _Candidate, path: object, readers: Sequence[ReleaseReader]) -> Network:
     where = f"{path}: {candidate.place}"
     if candidate.prefix is None:
         root = candidate.value
         if (relative := relative_by_settings(root)) is not None:
-            raise CheckpointError(f"{where}: expected EG3D's generator, found {relative}; {_ONLY_EG3D}")
+            raise CheckpointError(f"{where}: expected EG3D's generator, found {relative}; {_ONLY_THESE}")
+        reader = next(known for known in readers if known.claims_module(root))
         if root.class_name != _CLASS:
             what = stranger_class(root)
             found = shown(root.class_name) if what is None else f"{shown(root.class_name)}, {what}"
-            raise CheckpointError(f"{where}: expected a {_CLASS}, found {found}; {_ONLY_EG3D}")
+            raise CheckpointError(f"{where}: expected a {_CLASS}, found {found}; {_ONLY_THESE}")
         check_own(root, candidate.place)
         modules = dict(walk_modules(root, where))
         tensors = state_of(modules, where)
         _check_relative(tensors, where)
-        return Network(candidate.place, tensors, modules, None, _beside(candidate, set()))
+        return Network(candidate.place, tensors, modules, None, _beside(candidate, set()), reader)
     prefix = candidate.prefix
     held = {name: value for name, value in candidate.value.items() if type(name) is str and type(value) is TensorRecord}
     tensors = {name.removeprefix(prefix): tensor for name, tensor in held.items() if name.startswith(prefix)}
     _check_relative(tensors, where)
+    reader = next(known for known in readers if known.claims_state(tensors))
     options, used = _options(candidate)
     others = [name for name in candidate.value if not (name in held and name.startswith(prefix))]
     beside = [f"{len(others)} more such as {_short(others[0])} ({_kind(candidate.value[others[0]])})"] if others else []
-    return Network(candidate.place, tensors, None, options, (*_beside(candidate, used), *beside))
+    return Network(candidate.place, tensors, None, options, (*_beside(candidate, used), *beside), reader)
 
 
 def _check_relative(tensors: Mapping[str, TensorRecord], where: str) -> None:
     if (relative := relative_by_names(tensors)) is not None:
-        raise CheckpointError(f"{where}: expected EG3D's generator, found {relative}; {_ONLY_EG3D}")
+        raise CheckpointError(f"{where}: expected EG3D's generator, found {relative}; {_ONLY_THESE}")
 
 
 def _options(candidate: _Candidate) -> tuple[dict[str, Any] | None, set[str]]:
@@ -257,7 +263,7 @@ def left_out(network: Network, surplus: list[str]) -> tuple[str, ...]:
         remarks.append(f"left out, beside {network.place}: {_listed(list(network.beside))}")
     if surplus:
         named = _listed([_short(name) for name in sorted(surplus)])
-        remarks.append(f"left out of {network.place}: {named}, which EG3D's generator does not have")
+        remarks.append(f"left out of {network.place}: {named}, which {network.reader.name}'s generator does not have")
     return tuple(remarks)
 
 

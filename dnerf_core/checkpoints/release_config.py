@@ -10,6 +10,7 @@ from dnerf_core.checkpoints.camera_choice import chosen_cameras, release_of_orbi
 from dnerf_core.checkpoints.inert_records import ModuleRecord
 from dnerf_core.checkpoints.mapped_file import file_stem
 from dnerf_core.checkpoints.pickle_machine import shown
+from dnerf_core.checkpoints.release_reader import ReleaseReader
 from dnerf_core.checkpoints.release_settings import (
     SUPERRESOLUTION_PREFIX,
     TRAINING_OPTIONS,
@@ -24,7 +25,7 @@ from dnerf_core.checkpoints.release_settings import (
     ray_config,
     superresolution_config,
 )
-from dnerf_core.checkpoints.shape_facts import ShapeFacts
+from dnerf_core.checkpoints.shape_facts import ShapeFacts, shape_facts, with_shapes
 from dnerf_core.generator.config import (
     PRESETS,
     RELEASED_PLANE_AXES,
@@ -39,11 +40,14 @@ _USUAL_RESOLUTIONS = {known.image_size: known.rays.neural_resolution for known i
 
 
 def settings_of_options(
-    bare: ReleaseSettings, options: Mapping[str, Any], facts: ShapeFacts
+    bare: ReleaseSettings, options: Mapping[str, Any], facts: ShapeFacts, image_channels: int
 ) -> tuple[ReleaseSettings, tuple[str, ...]]:
     """`bare`, which has no modules, with the settings of a state dict's construction arguments; a remark for what its shapes say otherwise.
 
     Shapes decide what they can; modules that only carry attributes stand for those of a snapshot.
+
+    Args:
+        image_channels: what the backbone paints.
     """
     rendering = options.get("rendering_kwargs")
     rendering = dict(rendering) if type(rendering) is dict else {}
@@ -62,7 +66,7 @@ def settings_of_options(
         changed.append(f"super-resolution {facts.kind} in place of {shown(told)}")
     rendering["superresolution_module"] = module
     root = ModuleRecord("TriPlaneGenerator", {**options, **by_shape, "rendering_kwargs": rendering})
-    backbone = ModuleRecord("Generator", {"img_resolution": facts.backbone_resolution, "img_channels": 3 * facts.plane_channels})
+    backbone = ModuleRecord("Generator", {"img_resolution": facts.backbone_resolution, "img_channels": image_channels})
     backbone.state["conv_clamp"] = options.get("conv_clamp")
     decoder = ModuleRecord("OSGDecoder", {"hidden_dim": facts.hidden_dim})
     settings = dataclasses.replace(bare, modules={"": root, "backbone": backbone, "decoder": decoder})
@@ -96,6 +100,21 @@ def release_config(settings: ReleaseSettings) -> tuple[GeneratorConfig, tuple[st
     )
     check_gains(settings, config.triplane.decoder_lr_mul)
     return named_config(config), tuple(remarks)
+
+
+def _of_options(bare: ReleaseSettings, options: Mapping[str, Any], facts: ShapeFacts) -> tuple[GeneratorConfig, tuple[str, ...]]:
+    settings, changed = settings_of_options(bare, options, facts, 3 * _plane_channels(facts))
+    config, remarks = release_config(settings)
+    return config, (*changed, *remarks)
+
+
+def _with_shapes(config: GeneratorConfig, facts: ShapeFacts) -> tuple[GeneratorConfig, tuple[str, ...]]:
+    made, remarks = with_shapes(config, facts, _plane_channels(facts))
+    return made, remarks
+
+
+def _plane_channels(facts: ShapeFacts) -> int:
+    return max(1, facts.image_channels // 3)
 
 
 def _plane_axes(settings: ReleaseSettings) -> tuple[PlaneAxes, ...]:
@@ -140,3 +159,22 @@ def named_config(config: GeneratorConfig) -> GeneratorConfig:
     """`config` under the name of the release that it equals, the file's own where it is one of them, else the first."""
     same = [name for name, known in PRESETS.items() if dataclasses.replace(known, name=config.name) == config]
     return config if config.name in same or not same else dataclasses.replace(config, name=same[0])
+
+
+EG3D_RELEASES = ReleaseReader(
+    name="EG3D",
+    licence=(
+        "Weights converted from an EG3D release. NVIDIA published EG3D's weights under the NVIDIA Source Code License for "
+        "non-commercial use; the terms that came with the release govern these weights too."
+    ),
+    presets=PRESETS,
+    # what no other family claims is taken for EG3D's, and told where it is not
+    claims_module=lambda root: True,
+    claims_state=lambda names: True,
+    of_modules=release_config,
+    facts=shape_facts,
+    of_options=_of_options,
+    with_shapes=_with_shapes,
+    renamed=named_config,
+)
+"""How EG3D's releases are told and read; asked last."""

@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from dnerf_core.checkpoints.camera_choice import OWN_CAMERAS, CameraChoice
+from dnerf_core.checkpoints.camera_choice import CameraChoice
 from dnerf_core.checkpoints.config_ranges import MAX_NEURAL_RESOLUTION, MAX_SAMPLES, min_coarse_samples
 from dnerf_core.checkpoints.inert_records import ModuleRecord, TensorRecord
 from dnerf_core.checkpoints.pickle_machine import shown
@@ -26,7 +26,6 @@ from dnerf_core.generator.config import (
     SuperResolutionKind,
 )
 
-_REMEDY = "nothing was written; import an unmodified generator of EG3D"
 SUPERRESOLUTION_PREFIX = "SuperresolutionHybrid"
 
 USED_OPTIONS = {
@@ -50,9 +49,9 @@ class ReleaseSettings:
     where: str
     modules: Mapping[str, ModuleRecord]
     tensor_keys: frozenset[str]
-    neural_resolution: int | None = None
-    cameras: CameraChoice = OWN_CAMERAS
-    remedy: str = _REMEDY
+    neural_resolution: int | None
+    cameras: CameraChoice
+    remedy: str
 
     def attribute(self, module: str, name: str, default: Any = None) -> Any:
         """A module's plain attribute, or its construction argument of that name, or `default`."""

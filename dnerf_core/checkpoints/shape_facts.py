@@ -6,17 +6,22 @@ import dataclasses
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from dnerf_core.checkpoints.expected_shapes import Shape
 from dnerf_core.errors import CheckpointError
-from dnerf_core.generator.config import VARIANTS, GeneratorConfig, SuperResolutionKind
+from dnerf_core.generator.config import VARIANTS, SuperResolutionKind
 
 
 @dataclass(frozen=True)
 class ShapeFacts:
-    """The part of a `GeneratorConfig` that shapes decide, by the names there.
+    """The part of a configuration that shapes decide, by the names in `GeneratorConfig`.
 
     Rays, box, background, conditioning scale, neural resolution and cameras stand in no tensor.
+
+    Attributes:
+        image_channels: what the backbone paints, all planes together.
+        decoder_inputs: channels that the decoder reads.
     """
 
     z_dim: int
@@ -26,7 +31,8 @@ class ShapeFacts:
     backbone_resolution: int
     channel_base: int
     channel_max: int
-    plane_channels: int
+    image_channels: int
+    decoder_inputs: int
     hidden_dim: int
     kind: SuperResolutionKind
     image_size: int
@@ -93,22 +99,28 @@ def shape_facts(shapes: Mapping[str, Shape], where: str) -> ShapeFacts:
         backbone_resolution=sizes[-1],
         channel_base=channel_base,
         channel_max=channel_max,
-        plane_channels=max(1, axis(f"backbone.synthesis.b{sizes[-1]}.torgb.weight", 0, 4) // 3),
+        image_channels=axis(f"backbone.synthesis.b{sizes[-1]}.torgb.weight", 0, 4),
+        decoder_inputs=axis("decoder.net.0.weight", 1, 2),
         hidden_dim=axis("decoder.net.0.weight", 0, 2),
         kind=kinds[0],
         image_size=image_size,
     )
 
 
-def with_shapes(config: GeneratorConfig, facts: ShapeFacts) -> tuple[GeneratorConfig, tuple[str, ...]]:
-    """`config` with what shapes decide in the place of what it says, and a remark for each thing that changed."""
+def with_shapes(config: Any, facts: ShapeFacts, plane_channels: int) -> tuple[Any, tuple[str, ...]]:
+    """`config` with what shapes decide in the place of what it says, and a remark for each thing that changed.
+
+    Args:
+        config: a `GeneratorConfig`, or another family's that has these fields.
+        plane_channels: features a plane.
+    """
     mapping = dataclasses.replace(config.mapping, z_dim=facts.z_dim, w_dim=facts.w_dim, c_dim=facts.c_dim, layers=facts.layers)
     backbone = dataclasses.replace(
         config.backbone,
         resolution=facts.backbone_resolution,
         channel_base=facts.channel_base,
         channel_max=facts.channel_max,
-        plane_channels=facts.plane_channels,
+        plane_channels=plane_channels,
     )
     made = dataclasses.replace(
         config,

@@ -180,7 +180,7 @@ PLAIN = {
 
 @dataclass
 class Module:
-    """A module of a release: persistent unless its class is one of PLAIN."""
+    """A module of a release: persistent unless its class is one of PLAIN and nothing else is said."""
 
     class_name: str
     attributes: dict[str, Any] = field(default_factory=dict)
@@ -188,6 +188,7 @@ class Module:
     buffers: dict[str, Any] = field(default_factory=dict)
     modules: dict[str, Any] = field(default_factory=dict)
     version: int = 6
+    is_persistent: bool = False
 
     def at(self, path: str) -> Module:
         """The module of a dotted name below this one."""
@@ -216,7 +217,7 @@ class Module:
             "_modules": ordered(self.modules),
             **self.attributes,
         }
-        if self.class_name in PLAIN:
+        if self.class_name in PLAIN and not self.is_persistent:
             yield name(PLAIN[self.class_name], self.class_name) + b")\x81"
             yield from _pieces(state)
             yield b"b"
