@@ -87,10 +87,10 @@ class PreparedSuperResolution:
         w, mode = ws[:, -1], module.config.noise_mode
         self.blocks = [_PreparedBlock(block, w, mode, dtype) for block in (module.block0, module.block1)]
 
-    def __call__(self, features: Tensor) -> Tensor:
-        """Images [B, 3, S, S], as the module, of features [B, C, R, R] of B views of the subject."""
+    def __call__(self, features: Tensor, image: Tensor | None = None) -> Tensor:
+        """Images [B, 3, S, S], as the module, of features [B, C, R, R] and raw images [B, 3, R, R] of B views of the subject."""
         features = input_of(self.module, features)
-        image = features[:, :3]
+        image = features[:, :3] if image is None else input_of(self.module, image)
         x = features.to(self.dtype, memory_format=torch.channels_last)
         for block in self.blocks:
             x, image = block(x, image)

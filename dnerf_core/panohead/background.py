@@ -5,8 +5,6 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor
 
-from dnerf_core.generator.stylegan2 import Synthesis
-
 
 def background_ws(ws: Tensor, count: int) -> Tensor:
     """The first `count` of ws [B, num_ws, w_dim], its last repeated where it has fewer."""
@@ -14,12 +12,6 @@ def background_ws(ws: Tensor, count: int) -> Tensor:
     if lacking > 0:
         ws = F.pad(ws.transpose(1, 2), (0, lacking), mode="replicate").transpose(1, 2)
     return ws[:, :count]
-
-
-def paint_background(synthesis: Synthesis, ws: Tensor, resolution: int) -> Tensor:
-    """Background features [B, C, R, R] of ws [B, num_ws, w_dim], resized bilinearly and antialiased to `resolution` R pixels."""
-    picture, _, _ = synthesis(background_ws(ws, synthesis.config.num_ws))
-    return resize_background(picture, resolution)
 
 
 def resize_background(picture: Tensor, resolution: int) -> Tensor:

@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass, field
 from typing import Literal
 
+from dnerf_core.backbone.specs import LatentSpec, SourceSpec
 from dnerf_core.generator.config import (
     VARIANTS,
     BackboneConfig,
@@ -20,6 +21,10 @@ Activation = Literal["none", "lrelu", "sigmoid"]
 
 PUBLISHED_GRID_AXES: tuple[GridAxes, ...] = ("xyz", "xzy", "yzx")
 """Planes as PanoHead was trained: the third is yz, where EG3D's releases have zx."""
+
+
+MAX_DEPTH = 64
+"""Slices a plane; the published generator has 3."""
 
 
 @dataclass(frozen=True)
@@ -86,6 +91,33 @@ class PanoHeadConfig:
     use_torgb_raw: bool = True
     use_background: bool = True
     background_clamp: float | None = None
+
+    # what any family's configuration says of itself, see `BackboneConfig`
+
+    @property
+    def box_side(self) -> float:
+        """Side of the grids' cube, world units."""
+        return self.triplane.box_warp
+
+    @property
+    def feature_channels(self) -> int:
+        """Channels of rendered features: those of a slice."""
+        return self.backbone.plane_channels
+
+    @property
+    def latent(self) -> LatentSpec:
+        """What makes a subject."""
+        return LatentSpec(self.mapping.z_dim, self.backbone.num_ws, self.mapping.w_dim)
+
+    @property
+    def source(self) -> SourceSpec:
+        """What a semantic branch reads: every block, a picture a slice."""
+        backbone, scales = self.backbone, self.backbone.block_resolutions
+        widths = tuple(backbone.channels(scale) for scale in scales)
+        pictures = len(self.triplane.plane_axes) * self.triplane.depth
+        return SourceSpec(scales, widths, pictures, backbone.plane_channels, backbone.resolution)
+
+    # its own
 
     @property
     def image_channels(self) -> int:

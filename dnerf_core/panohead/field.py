@@ -13,10 +13,9 @@ CROPPED = -1000.0
 """Raw density of what pictures do not show."""
 
 
-def is_cropped(x: Tensor, z: Tensor, config: TrigridConfig) -> Tensor:
-    """Whether points at world coordinates x and z [N] lie nearer to the box's faces along x or z than `crop_margin`, or outside."""
-    limit = config.box_warp / 2 - config.crop_margin
-    return (x.abs() > limit) | (z.abs() > limit)
+def crop_limit(config: TrigridConfig) -> float:
+    """Distance from the middle along x and z beyond which pictures show nothing, world units."""
+    return config.box_warp / 2 - config.crop_margin
 
 
 class TrigridField:
@@ -39,9 +38,18 @@ class TrigridField:
 
     def raw_density(self, points: Tensor, subject: Tensor | None) -> Tensor:
         """Raw density [N] as pictures show it."""
-        raw = self.shape_density(points, subject)
-        return torch.where(is_cropped(points[:, 0], points[:, 2], self.config), torch.full_like(raw, CROPPED), raw)
+        return self._cropped(self.shape_density(points, subject), points)
 
     def colors(self, points: Tensor, subject: Tensor | None) -> Tensor:
         """Colour features [N, C]."""
         return self.decoder.colors(self.features(points, subject))
+
+    def density_and_colors(self, points: Tensor, subject: Tensor | None) -> tuple[Tensor, Tensor]:
+        """Both, of one read."""
+        read = self.features(points, subject)
+        return self._cropped(self.decoder.raw_density(read), points), self.decoder.colors(read)
+
+    def _cropped(self, raw: Tensor, points: Tensor) -> Tensor:
+        limit = crop_limit(self.config)
+        cropped = (points[:, 0].abs() > limit) | (points[:, 2].abs() > limit)
+        return torch.where(cropped, torch.full_like(raw, CROPPED), raw)

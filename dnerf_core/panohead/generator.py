@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from dnerf_core.backbone.protocols import RawPicture, RayLimits, Superresolve, TapFinder
+from dnerf_core.backbone.weights import PublishedWeights
 from dnerf_core.generator.config import MappingConfig
+from dnerf_core.generator.prepared import PreparedSuperResolution
 from dnerf_core.generator.stylegan2 import (
     LRELU_GAIN,
     LRELU_SLOPE,
@@ -19,27 +23,55 @@ from dnerf_core.generator.stylegan2 import (
     normalize_second_moment,
 )
 from dnerf_core.generator.superresolution import SuperResolution
-from dnerf_core.panohead.background import background_ws
-from dnerf_core.panohead.config import PanoHeadConfig
+from dnerf_core.panohead.background import background_ws, resize_background
+from dnerf_core.panohead.config import PanoHeadConfig, TrigridConfig
 from dnerf_core.panohead.decoder import GridDecoder
 from dnerf_core.panohead.field import TrigridField
+from dnerf_core.panohead.packed_field import PackedGridField
+from dnerf_core.panohead.trigrid import picture_taps
+from dnerf_core.rendering.rays import ViewRays
+
+if TYPE_CHECKING:
+    from dnerf_core.semantic.config import FeatureKind
 
 
 @dataclass(frozen=True)
 class Grids:
-    """What the syntheses leave of a batch of subjects.
+    """What the syntheses leave of a batch of subjects; a semantic branch reads it as it is (`SemanticSource`).
 
     Attributes:
         planes: [B, P, C, D, R, R], the tri-grid.
         features: every block's hidden channels [B, c(r), r, r], 4 x 4 first.
         images: every block's tri-grid so far [B, P C D, r, r], 4 x 4 first; the last equals `planes`.
         background: [B, C, S, S], features of what lies behind; None where the generator paints none.
+        last_w: [B, w_dim], which the raw image is modulated by.
+        config: where the grids stand.
     """
 
     planes: Tensor
     features: list[Tensor]
     images: list[Tensor]
     background: Tensor | None
+    last_w: Tensor
+    config: TrigridConfig
+
+    def __len__(self) -> int:
+        return self.planes.shape[0]
+
+    def maps(self, kind: FeatureKind) -> list[Tensor]:
+        """See `SemanticSource`; a picture is a slice, and its channels lie together."""
+        if kind == "features":
+            return self.features
+        planes, channels, depth = self.planes.shape[1:4]
+        apart = (image.unflatten(1, (planes, channels, depth)) for image in self.images)
+        return [image.transpose(2, 3).flatten(1, 3) for image in apart]
+
+    @property
+    def finder(self) -> TapFinder:
+        """See `SemanticSource`."""
+        axes, side = self.config.plane_axes, self.config.box_warp
+        depth, resolution = self.config.depth, self.planes.shape[-1]
+        return lambda points, subject: picture_taps(points, axes, side, depth, resolution)
 
 
 class TranslationMapping(nn.Module):
@@ -71,11 +103,13 @@ class TranslationMapping(nn.Module):
         return shift
 
 
-class PanoHead(nn.Module):
+class PanoHead(PublishedWeights):
     """G(z, camera) -> image, raw image, mask and depth; state names are the published ones.
 
     Frozen in production; differentiable to z, w, the grids and the camera.
     """
+
+    config: PanoHeadConfig
 
     def __init__(self, config: PanoHeadConfig) -> None:
         super().__init__()
@@ -94,9 +128,7 @@ class PanoHead(nn.Module):
         """ws [B, num_ws, w_dim] of latents z [B, z_dim]; see `stylegan2.Mapping`."""
         return self.backbone.mapping(z, conditioning, psi, cutoff)
 
-    def planes(
-        self, ws: Tensor, noise_mode: str = "const", until: int | None = None, ws_background: Tensor | None = None
-    ) -> Grids:
+    def grids(self, ws: Tensor, noise_mode: str = "const", until: int | None = None, ws_background: Tensor | None = None) -> Grids:
         """The tri-grid and the background of ws [B, num_ws, w_dim].
 
         Args:
@@ -105,22 +137,54 @@ class PanoHead(nn.Module):
             ws_background: [B, n, w_dim] that the background is painted from; None: `ws`.
         """
         image, features, images = self.backbone.synthesis(ws, noise_mode, until)
-        depth = self.config.triplane.depth
-        grids = image.reshape(image.shape[0], -1, self.config.backbone.plane_channels, depth, *image.shape[-2:])
+        field = self.config.triplane
+        grids = image.reshape(image.shape[0], -1, self.config.backbone.plane_channels, field.depth, *image.shape[-2:])
         background = None
         if self.config.use_background:
             behind = background_ws(ws if ws_background is None else ws_background, self.config.background.num_ws)
             background, _, _ = self.bcg_synthesis(behind, noise_mode)
-        return Grids(grids, features, images, background)
+        return Grids(grids, features, images, background, ws[:, -1], field)
 
-    def field(self, grids: Tensor) -> TrigridField:
-        """The radiance field of grids [B, P, C, D, R, R]."""
-        return TrigridField(grids, self.decoder, self.config.triplane)
+    # what any family does, see `Backbone`
 
-    def raw_image(self, features: Tensor, ws: Tensor) -> Tensor:
-        """The raw image [B, 3, R, R] of composed features [B, C, R, R]."""
-        return self.torgb(features, ws[:, -1]) if self.config.use_torgb_raw else features[:, :3]
+    def make(self, ws: Tensor, pose: Tensor | None = None) -> Grids:
+        """The tri-grid and the background of ws [B, num_ws, w_dim]; subjects have no pose."""
+        assert pose is None
+        return self.grids(ws)
 
-    def superresolve(self, features: Tensor, ws: Tensor) -> Tensor:
-        """Final image [B, 3, S, S], about [-1, 1], of composed features [B, C, R, R]."""
-        return self.superresolution(features, ws, self.raw_image(features, ws))
+    def field(self, made: Grids) -> TrigridField:
+        """The radiance field of B subjects."""
+        return TrigridField(made.planes, self.decoder, self.config.triplane)
+
+    def pack(self, made: Grids) -> PackedGridField:
+        """The radiance field of the only subject, for inference."""
+        return PackedGridField.pack(made.planes, self.decoder, self.config.triplane)
+
+    def source(self, made: Grids) -> Grids:
+        """The grids themselves."""
+        return made
+
+    def limits(self, view: ViewRays, made: Grids) -> RayLimits:
+        """The config's, or where rays meet the box."""
+        return config_limits(view, self.config.rays, self.config.box_side)
+
+    def compose(self, color: Tensor, opacity: Tensor, made: Grids, side: int) -> RawPicture:
+        """The background behind, and the raw image; from [0, 1] to [-1, 1] where the activation is a sigmoid."""
+        features = color.reshape(-1, side, side, color.shape[-1]).permute(0, 3, 1, 2)
+        if self.config.triplane.activation == "sigmoid":
+            features = features * 2 - 1
+        if made.background is not None:
+            light = (1 - opacity).reshape(-1, 1, side, side)
+            features = torch.addcmul(features, light, resize_background(made.background, side))
+        image = self.torgb(features, made.last_w) if self.config.use_torgb_raw else features[:, :3]
+        return RawPicture(features, image)
+
+    def superresolve(self, picture: RawPicture, ws: Tensor) -> Tensor:
+        """Final image [B, 3, S, S], about [-1, 1]."""
+        image: Tensor = self.superresolution(picture.features, ws, picture.image)
+        return image
+
+    def prepare_superresolution(self, ws: Tensor, dtype: torch.dtype) -> Superresolve:
+        """The super-resolution of one subject."""
+        prepared = PreparedSuperResolution(self.superresolution, ws, dtype)
+        return lambda picture: prepared(picture.features, picture.image)

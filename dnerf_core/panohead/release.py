@@ -33,6 +33,7 @@ from dnerf_core.checkpoints.release_settings import (
 from dnerf_core.checkpoints.shape_facts import ShapeFacts, shape_facts, with_shapes
 from dnerf_core.generator.config import CameraConfig
 from dnerf_core.panohead.config import (
+    MAX_DEPTH,
     PANOHEAD,
     PANOHEAD_CAMERAS,
     PUBLISHED_GRID_AXES,
@@ -41,9 +42,6 @@ from dnerf_core.panohead.config import (
     PanoHeadConfig,
     TrigridConfig,
 )
-
-MAX_DEPTH = 64
-"""Slices a plane; the published generator has 3."""
 
 _OWN_OPTIONS = {"triplane_size", "triplane_depth", "decoder_activation", "use_torgb_raw", "use_background"}
 _OWN_TRAINING_OPTIONS = {"trans_reg", "density_noise"}

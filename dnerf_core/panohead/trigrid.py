@@ -25,7 +25,7 @@ def grid_table(grids: Tensor) -> Tensor:
 
 
 def trilinear_taps(points: Tensor, plane_axes: Sequence[str], side: float, size: GridSize) -> tuple[Tensor, Tensor]:
-    """Rows (within one subject's grids) and weights of the eight texels a plane that each point reads.
+    """Rows (within one subject's grids, as `grid_table` has them) and weights of the eight texels a plane that each point reads.
 
     Args:
         points: [N, 3], world frame of the box.
@@ -36,6 +36,24 @@ def trilinear_taps(points: Tensor, plane_axes: Sequence[str], side: float, size:
         rows int64 [N, 8P] and weights [N, 8P]; a texel outside has weight 0. Weights carry gradients to the points.
     """
     depth, height, width = size
+    return _taps(points, plane_axes, side, size, (depth * height * width, height * width, width, 1))
+
+
+def picture_taps(points: Tensor, plane_axes: Sequence[str], side: float, depth: int, resolution: int) -> tuple[Tensor, Tensor]:
+    """As `trilinear_taps`, of a table whose slices alternate texel by texel.
+
+    Row (i*R + j)*P*D + p*D + d is texel (row i, column j) of slice d of plane p: a slice is a picture, see `backbone.protocols.TapFinder`.
+    """
+    pictures = len(plane_axes) * depth
+    return _taps(points, plane_axes, side, (depth, resolution, resolution), (depth, 1, resolution * pictures, pictures))
+
+
+def _taps(
+    points: Tensor, plane_axes: Sequence[str], side: float, size: GridSize, steps: tuple[int, int, int, int]
+) -> tuple[Tensor, Tensor]:
+    """Taps of a table in which the next plane, slice, row and column of a texel lie `steps` rows on."""
+    depth, height, width = size
+    next_plane, next_slice, next_row, next_column = steps
     normalised = points * (2 / side)
     # each coordinate is worked out once for every length it is read at, however many planes share it
     taps = {
@@ -47,10 +65,10 @@ def trilinear_taps(points: Tensor, plane_axes: Sequence[str], side: float, size:
     for plane, axes in enumerate(plane_axes):
         for d, weight_d in taps[axes[2], depth]:
             for i, weight_i in taps[axes[1], height]:
-                start = ((d + plane * depth) * height + i) * width
+                start = d * next_slice + i * next_row + plane * next_plane
                 weight = weight_d * weight_i
                 for j, weight_j in taps[axes[0], width]:
-                    rows.append(start + j)
+                    rows.append(start + j * next_column)
                     weights.append(weight * weight_j)
     return torch.stack(rows, dim=1), torch.stack(weights, dim=1)
 

@@ -1,0 +1,17 @@
+"""PanoHead (An et al., CVPR 2023), as the registry of families has it. No torch."""
+
+from __future__ import annotations
+
+from dnerf_core.backbone.family import Family
+from dnerf_core.panohead.config import PanoHeadConfig
+from dnerf_core.panohead.ranges import check_panohead_ranges
+from dnerf_core.panohead.shapes import panohead_shapes
+
+PANOHEAD_FAMILY = Family(
+    name="panohead",
+    config_class=PanoHeadConfig,
+    expected_shapes=panohead_shapes,
+    check_ranges=check_panohead_ranges,
+    builder="dnerf_core.panohead.generator:PanoHead",
+    unseen_by_views=("backbone.mapping.", "t_mapping."),
+)

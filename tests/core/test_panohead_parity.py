@@ -1,0 +1,112 @@
+"""PanoHead's generator against numbers printed by the published one, for formula weights (float32, midpoint samples)."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from dnerf_core.camera import sphere_camera
+from dnerf_core.formula_weights import load_formula_weights
+from dnerf_core.generator.config import BackboneConfig, RayConfig
+from dnerf_core.panohead.background import mask_of
+from dnerf_core.panohead.config import PANOHEAD_CAMERAS, PanoHeadConfig, TrigridConfig
+from dnerf_core.panohead.generator import Grids, PanoHead
+from dnerf_core.rendering.view import Rendering, render_view
+from tests.core.test_parity import cameras, check, check_depth, check_planes
+
+SEPARATE_WS = 5
+
+
+def parity_config(parity_dir: Path) -> PanoHeadConfig:
+    """Our configuration of the parity file's settings."""
+    spec = json.loads((parity_dir / "panohead-narrow.json").read_text())["config"]
+    rk = spec["rk"]
+    return PanoHeadConfig(
+        image_size=spec["img"],
+        backbone=BackboneConfig(rk["triplane_size"], spec["cb"], spec["cm"]),
+        triplane=TrigridConfig(rk["box_warp"], depth=rk["triplane_depth"], activation=rk["decoder_activation"]),
+        rays=RayConfig(
+            spec["nrr"], rk["depth_resolution"], rk["depth_resolution_importance"], rk["ray_start"], rk["ray_end"]
+        ),
+        use_torgb_raw=rk["use_torgb_raw"],
+        use_background=rk["use_background"],
+    )
+
+
+@pytest.fixture(scope="module")
+def generator(parity_dir: Path) -> PanoHead:
+    made = PanoHead(parity_config(parity_dir)).eval().requires_grad_(False)
+    keys = json.loads((parity_dir / "panohead-narrow.json").read_text())["keys"]
+    published = {key: tuple(shape) for key, shape in keys.items() if not key.endswith("resample_filter")}
+    assert {key: tuple(value.shape) for key, value in made.state_dict().items()} == published
+    load_formula_weights(made)
+    return made
+
+
+@pytest.fixture(scope="module")
+def data(parity_dir: Path) -> dict[str, np.ndarray]:
+    return dict(np.load(parity_dir / "panohead-narrow.npz"))
+
+
+@pytest.fixture(scope="module")
+def ws(generator: PanoHead, data: dict[str, np.ndarray]) -> torch.Tensor:
+    z, cond = torch.from_numpy(data["z"]), torch.from_numpy(data["cond"])
+    return generator.mapping(z, cond, float(data["psi"]), int(data["cutoff"]))
+
+
+@pytest.fixture(scope="module")
+def made(generator: PanoHead, ws: torch.Tensor) -> Grids:
+    return generator.make(ws)
+
+
+@pytest.fixture(scope="module")
+def rendering(generator: PanoHead, made: Grids, data: dict[str, np.ndarray]) -> Rendering:
+    return render_view(generator, made, *cameras(data))
+
+
+def test_it_is_conditioned_on_our_front_camera(data: dict[str, np.ndarray]) -> None:
+    rig = PANOHEAD_CAMERAS
+    front = sphere_camera(0.0, 0.0, radius=rig.radius, pivot=rig.pivot, focal=rig.focal)
+    np.testing.assert_allclose(front.conditioning(), data["cond"][0], atol=1e-6)
+
+
+def test_latents(ws: torch.Tensor, data: dict[str, np.ndarray]) -> None:
+    check(ws[0, [0, -1]], data["ws"], "ws", 5e-6, 5e-6)
+
+
+def test_grids(made: Grids, data: dict[str, np.ndarray]) -> None:
+    flat = made.images[-1]
+    depth = made.planes.shape[3]
+    assert torch.equal(made.planes.flatten(1, 3), flat)
+    check_planes(flat[0, :: 7 * depth, ::16, ::16], data["planes"])
+    assert abs(float(flat.abs().mean()) - float(data["planes_absmean"])) < 1e-5
+
+
+def test_views(generator: PanoHead, ws: torch.Tensor, rendering: Rendering, data: dict[str, np.ndarray]) -> None:
+    check(rendering.raw.image, data["image_raw"], "image_raw")
+    check(mask_of(rendering.opacity[:, None]), data["mask"], "mask")
+    check_depth(rendering, data["depth"])
+    image = generator.superresolve(rendering.raw, ws)
+    check(image[0, :, ::8, ::8], data["image"], "image")
+    assert abs(float(image.mean()) - float(data["image_mean"])) < 1e-4
+    assert abs(float(image.std()) - float(data["image_std"])) < 1e-4
+
+
+def test_the_shift_that_scripts_leave_out(generator: PanoHead, data: dict[str, np.ndarray]) -> None:
+    shift = generator.t_mapping(torch.from_numpy(data["z"]), torch.from_numpy(data["cond"]))
+    check(shift, data["delta"], "delta", 1e-5, 1e-5)
+
+
+def test_a_background_of_its_own_ws(generator: PanoHead, ws: torch.Tensor, made: Grids) -> None:
+    """Few ws are made up by the last of them; the head stays."""
+    assert made.background is not None
+    other = generator.grids(ws, ws_background=ws.flip(2)[:, :SEPARATE_WS])
+    whole = generator.grids(ws, ws_background=torch.cat([ws.flip(2)[:, :SEPARATE_WS], ws.flip(2)[:, 4:5].expand(-1, 7, -1)], dim=1))
+    assert other.background is not None and whole.background is not None
+    assert torch.equal(other.planes, made.planes)
+    assert torch.equal(other.background, whole.background)
+    assert not torch.allclose(other.background, made.background)
