@@ -25,6 +25,9 @@ class Family:
         builder: "module:name" of what makes a `Backbone` of a configuration; under torch's "meta" device it allocates nothing.
         unseen_by_views: what the names of those tensors begin with that no view of given ws reads; tuning leaves them alone.
         kernels: which kernels read its fields, see `kernels.choice`.
+        literal: "module:name" of its literal method, as its paper writes it: (generator, branch or None, what it made of a subject) -> an
+            object whose `view` is `generator.reference.LiteralSubject`'s. The judge of the fast path and the benchmarks' baseline; None: it
+            has none.
     """
 
     name: str
@@ -34,6 +37,7 @@ class Family:
     builder: str
     unseen_by_views: tuple[str, ...] = ("backbone.mapping.",)
     kernels: tuple[str, ...] = ("torch",)
+    literal: str | None = None
 
     def build(self, config: Any) -> Backbone[Any]:
         """A generator of that configuration, with first weights."""

@@ -84,6 +84,14 @@ class BackboneConfig(Protocol):
         """Property: channels of rendered features, `RawPicture.features`."""
 
     @property
+    def planes_text(self) -> str:
+        """Property: what subjects are made of, for people, such as "256 px, 32 channels, axes xy xz zx"."""
+
+    @property
+    def superresolution_text(self) -> str:
+        """Property: its super-resolution, for people, in a word."""
+
+    @property
     def latent(self) -> LatentSpec:
         """Property: what makes a subject."""
 

@@ -12,8 +12,8 @@ from typing import Any, NoReturn, get_args
 
 import numpy as np
 
+from dnerf_core.backbone.ranges import MAX_NEURAL_RESOLUTION, MAX_SAMPLES, min_coarse_samples
 from dnerf_core.checkpoints.camera_choice import OWN_CAMERAS, CameraChoice, chosen_cameras, release_of_orbit
-from dnerf_core.checkpoints.config_ranges import MAX_NEURAL_RESOLUTION, MAX_SAMPLES, min_coarse_samples
 from dnerf_core.checkpoints.inert_records import ModuleRecord, TensorRecord
 from dnerf_core.checkpoints.mapped_file import file_stem
 from dnerf_core.checkpoints.pickle_machine import shown
