@@ -125,14 +125,14 @@ def score(model: Model, branch: SemanticBranch, views: list[TestView], passes: D
     guide_kind = branch.config.refiner.guide
     for seed in dict.fromkeys(view.subject for view in views):
         subject = model.subject(seed)
-        projected = branch.project(subject.planes)
+        projected = branch.project(subject.made)
         for view in (v for v in views if v.subject == seed):
             guide = None
             if guide_kind != "none":
-                rendering = model.generator.render(subject.planes.planes, *camera_tensors(view.camera), epsilon=GUIDE_EPSILON)
+                rendering = model.generator.render(subject.made.planes, *camera_tensors(view.camera), epsilon=GUIDE_EPSILON)
                 guide = rendering.features
                 guide = model.generator.superresolve(guide, subject.ws) if guide_kind == "rgb" else guide
-            visible = passes.of(view, subject.planes, branch.config)
+            visible = passes.of(view, subject.made, branch.config)
             scores = branch.refine(branch.maps(projected, visible), guide)
             confusions.append(confusion_matrix(view.mask, label_mask(scores)[0].numpy(), len(PART_NAMES)))
     return pooled_scores(confusions)

@@ -23,9 +23,10 @@ import torch
 from blender_addon.bridge.client import WorkerClient
 from blender_addon.bridge.interpreter import worker_command, worker_environment
 from blender_addon.bridge.protocol import WorkerFault
+from dnerf_core.backbone.config_json import config_to_json
 from dnerf_core.camera import Camera, arc_cameras
 from dnerf_core.checkpoints.model_file import save_model
-from dnerf_core.generator.config import CameraConfig, config_to_json
+from dnerf_core.generator.config import CameraConfig
 from headless.bench.models import full_size_model
 
 

@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dnerf_core.backbone.ranges import MAX_SIZE
 from dnerf_core.camera_frames import ENGINE_TO_BLENDER, Float64Array, WorldUp, checked_world_up
-from dnerf_core.checkpoints.config_ranges import MAX_SIZE
 from dnerf_core.errors import UsageError, brief, json_fault
 from dnerf_core.generator.config import CameraConfig
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from dnerf_core.generator.config import GeneratorConfig
-from dnerf_core.generator.packed_field import PackedField
+from dnerf_core.backbone.protocols import SubjectField
+from dnerf_core.generator.config import RayConfig
 from dnerf_core.interruption import checkpoint
 from dnerf_core.rendering.compositing import composite_distance, interval_weights, sample_weights
 from dnerf_core.rendering.density_grid import DensityGrid
@@ -30,12 +30,12 @@ class GuidedView:
     """A view at neural resolution R.
 
     Attributes:
-        features: [1, C, R, R] (channels last), about [-1, 1]; None if colours were not asked for.
+        color: [R * R, C], weighted sums of colour features, before the family's epilogue; None if colours were not asked for.
         distance: [R, R] along the unit ray, world units; +inf where nothing is met. opacity: [R, R] in [0, 1].
         semantic_map: [1, C + 32, R, R] (channels last), raw class scores and semantic features; None if not asked for.
     """
 
-    features: Tensor | None
+    color: Tensor | None
     distance: Tensor
     opacity: Tensor
     semantic_map: Tensor | None
@@ -52,12 +52,13 @@ class _Canvas:
 
 
 def guided_view(
-    field: PackedField,
+    field: SubjectField,
     semantics: PackedSemantics | None,
     grid: DensityGrid,
     rays: RayBundle,
     pixel: Tensor,
-    config: GeneratorConfig,
+    side: int,
+    settings: RayConfig,
     *,
     colors: bool = True,
     reader: type[SampleReader] = TorchSamples,
@@ -68,39 +69,35 @@ def guided_view(
         semantics: None: no semantics are rendered.
         rays: M rays, of the pixels that can see anything.
         pixel: int64 [M], which pixel of the view (row-major) each is.
+        side: R, of the view.
+        settings: samples a ray.
         colors: whether colour features are rendered.
         reader: what reads the samples.
     """
-    side = config.rays.neural_resolution
-    channels = field.planes.table.shape[1] if colors else 0
+    channels = field.color_channels if colors else 0
     canvas = _Canvas(side * side, rays.start, channels, semantics)
     origins, directions = rays.origins.t().contiguous(), rays.directions.t().contiguous()
-    for plan in plan_samples(grid, rays, config.rays.samples_coarse, config.rays.samples_fine):
+    for plan in plan_samples(grid, rays, settings.samples_coarse, settings.samples_fine):
         checkpoint()
         place = None if plan.read is None else plan.read.flatten().nonzero()[:, 0]
         samples = Samples(origins[:, plan.ray], directions[:, plan.ray], plan.distances, place)
-        lacking = _fill(canvas, plan, pixel[plan.ray], field, semantics, samples, reader)
+        lacking = _fill(canvas, plan, pixel[plan.ray], field, semantics, rays, samples, reader)
         if len(lacking):
             plan = plan.whole(lacking)  # noqa: PLW2901
             samples = Samples(origins[:, plan.ray], directions[:, plan.ray], plan.distances, None)
-            _fill(canvas, plan, pixel[plan.ray], field, semantics, samples, reader)
-    features = None
-    if canvas.color is not None:
-        color = canvas.color
-        if config.rays.white_back:
-            color += (1 - canvas.opacity)[:, None]
-        features = color.mul_(2).sub_(1).view(1, side, side, -1).permute(0, 3, 1, 2)
+            _fill(canvas, plan, pixel[plan.ray], field, semantics, rays, samples, reader)
     square = (side, side)
     semantic = None if canvas.semantic is None else canvas.semantic.view(1, side, side, -1).permute(0, 3, 1, 2)
-    return GuidedView(features, canvas.distance.view(square), canvas.opacity.view(square), semantic)
+    return GuidedView(canvas.color, canvas.distance.view(square), canvas.opacity.view(square), semantic)
 
 
 def _fill(
     canvas: _Canvas,
     plan: SamplePlan,
     pixel: Tensor,
-    field: PackedField,
+    field: SubjectField,
     semantics: PackedSemantics | None,
+    rays: RayBundle,
     samples: Samples,
     reader: type[SampleReader],
 ) -> Tensor:
@@ -110,12 +107,11 @@ def _fill(
         int64 [L], the plan's rows whose unread samples hold more than `UNREAD_WEIGHT`: what is theirs is missing in the pixel's colour.
     """
     distances, place = samples.distances, samples.place
-    rays = len(distances)
     read = reader(field, semantics, samples)
     raw = read.raw_density()
     if place is not None:
         raw = plan.estimate.flatten().index_copy(0, place, raw)
-    weights = interval_weights(distances, raw.view_as(distances))
+    weights = interval_weights(distances, rays.select(plan.ray).counted(distances, raw.view_as(distances)))
     opacity = weights.sum(dim=1)
     canvas.opacity[pixel] = opacity
     canvas.distance[pixel] = composite_distance(weights, distances)
@@ -134,7 +130,7 @@ def _fill(
         weight, at = own[keep], samples.ray_of(keep)
         sums = read.hidden_sums(keep, weight, at)
         # what was left out is made up for, so that a ray keeps its opacity; a ray that has nothing left shows background
-        kept = segment_total(weight, at, rays)
+        kept = segment_total(weight, at, len(distances))
         met = kept > 0
         sums *= torch.where(met, opacity / kept, torch.zeros_like(kept))[:, None]
         canvas.semantic[pixel] = semantics.branch.map_of_sums(sums, torch.where(met, opacity, torch.zeros_like(opacity)))

@@ -2,53 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from pathlib import Path
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
-from dnerf_core.camera import Camera, sphere_camera
+from dnerf_core.backbone.config_json import config_from_json
+from dnerf_core.backbone.registry import family_of
 from dnerf_core.checkpoints.config_ranges import check_branch_ranges
-from dnerf_core.checkpoints.generator_hash import loaded_generator_sha256
 from dnerf_core.checkpoints.model_file import ModelHeader, load_model_file
 from dnerf_core.checkpoints.safetensors_layout import DAMAGED
 from dnerf_core.embedded import model_path
-from dnerf_core.errors import CheckpointError, UsageError
-from dnerf_core.generator.config import GeneratorConfig, config_from_json
-from dnerf_core.generator.eg3d import Generator
-from dnerf_core.kernels.choice import KernelChoice, check_kernels, sample_reader
-from dnerf_core.labels import LabelSet
-from dnerf_core.made_once import MadeOnce, Making
-from dnerf_core.precision import convolution_dtype, reproducible_convolutions
+from dnerf_core.errors import CheckpointError
+from dnerf_core.kernels.choice import KernelChoice, check_family_kernels, check_kernels
+from dnerf_core.loaded_model import LoadedModel
 from dnerf_core.semantic.branch import SemanticBranch
 from dnerf_core.semantic.config import SemanticConfig
-from dnerf_core.semantic.refiner import PreparedRefiner
 from dnerf_core.subject import Subject
 
 
-class Model(Making):
+class Model(LoadedModel):
     """A frozen generator, its semantic branch if there is one, and what the classes mean, on one device."""
-
-    def __init__(
-        self,
-        generator: Generator,
-        branch: SemanticBranch | None,
-        header: ModelHeader,
-        sha256: str,
-        device: torch.device,
-        *,
-        exact: bool = False,
-        kernels: KernelChoice = "torch",
-    ) -> None:
-        super().__init__()
-        self.generator, self.branch = generator, branch
-        self.header, self.sha256, self.device = header, sha256, device
-        self.exact, self.kernels, self.convolution_dtype = exact, kernels, convolution_dtype(device)
-        self.sample_reader = sample_reader(kernels)
 
     @staticmethod
     def load(
@@ -66,8 +40,10 @@ class Model(Making):
         place = torch.device(device)
         check_kernels(kernels, place)
         loaded = load_model_file(model_path(name_or_path))
+        family = family_of(loaded.header.generator_config)
+        check_family_kernels(kernels, family)
         with torch.device("meta"):  # no first weights are drawn, so loading is quick and leaves global random state alone
-            generator = Generator(loaded.header.generator_config)
+            generator = family.build(loaded.header.generator_config)
         generator.load_published(loaded.generator_state)
         generator.to(place).eval().requires_grad_(False)
         branch = None
@@ -75,84 +51,16 @@ class Model(Making):
             branch = _load_branch(loaded.header, loaded.semantic_state).to(place).eval().requires_grad_(False)
         return Model(generator, branch, loaded.header, loaded.sha256, place, exact=exact, kernels=kernels)
 
-    @property
-    def config(self) -> GeneratorConfig:
-        """The generator's configuration."""
-        return self.header.generator_config
-
-    @property
-    def labels(self) -> LabelSet | None:
-        """What the classes mean; None without a semantic branch."""
-        return self.header.labels
-
-    @property
-    def has_semantics(self) -> bool:
-        """Whether views come with masks."""
-        return self.branch is not None
-
-    @contextmanager
-    def inference(self) -> Iterator[None]:
-        """What views are computed in: no gradients, and the same numbers on every run."""
-        with torch.no_grad(), reproducible_convolutions(self.device):
-            yield
-
-    def with_generator_tensors(self, tensors: Mapping[str, Tensor]) -> Model:
-        """The model with some of its generator's tensors replaced; the others and the branch are this model's own, not copies.
-
-        Args:
-            tensors: by the names of the generator's state, float32 on any device.
-
-        Raises:
-            CheckpointError: a name that the generator does not have, or another shape.
-        """
-        placed = {name: tensor.detach().to(self.device) for name, tensor in tensors.items()}
-        with torch.device("meta"):
-            generator = Generator(self.generator.config)
-        generator.load_published(self.generator.state_dict() | placed)
-        generator.eval().requires_grad_(False)
-        return Model(generator, self.branch, self.header, self.sha256, self.device, exact=self.exact, kernels=self.kernels)
-
-    @MadeOnce
-    def generator_sha256(self) -> str:
-        """See `generator_hash`: the same for every model with this generator, whatever its branch."""
-        return loaded_generator_sha256(self.generator)
-
-    @MadeOnce
-    def prepared_refiner(self) -> PreparedRefiner:
-        """The semantic super-resolution, prepared for inference."""
-        assert self.branch is not None
-        with torch.no_grad():
-            return PreparedRefiner(self.branch.refiner, self.convolution_dtype)
-
-    def latent(self, seed: int) -> NDArray[np.float32]:
-        """z [z_dim] of a seed: numpy's RandomState(seed).randn, as the field's published sampling scripts number their subjects.
-
-        Raises:
-            UsageError: the seed is not in 0 .. 2^32 - 1.
-        """
-        if not 0 <= seed < 2**32:
-            raise UsageError(f"seed {seed}: expected a whole number from 0 to 4294967295; choose another")
-        return np.random.RandomState(seed).randn(self.config.mapping.z_dim).astype(np.float32)
-
-    def front_camera(self) -> Camera:
-        """The camera the generator is conditioned on when it makes a subject: in front, at the horizon."""
-        cameras = self.config.cameras
-        return sphere_camera(0.0, 0.0, radius=cameras.radius, pivot=cameras.pivot, focal=cameras.focal, world_up=cameras.world_up)
-
-    def ws(self, z: Tensor, truncation: float = 1.0, cutoff: int | None = None) -> Tensor:
-        """ws [B, num_ws, w_dim] of latents z [B, z_dim], conditioned on the front camera; differentiable in z."""
-        conditioning = torch.from_numpy(self.front_camera().conditioning()).to(z)
-        return self.generator.mapping(z, conditioning.expand(z.shape[0], -1), truncation, cutoff)
-
-    def subject(self, seed: int, truncation: float = 1.0) -> Subject:
+    def subject(self, seed: int, truncation: float = 1.0, pose: Tensor | None = None) -> Subject:
         """The subject of a seed.
 
         Args:
             truncation: psi, 1 keeps the latent, 0 gives the mean subject.
+            pose: [1, *pose_shape] on the model's device, see `LatentSpec`; None: the family's usual pose, or it has none.
         """
         with torch.no_grad():
             z = torch.from_numpy(self.latent(seed))[None].to(self.device)
-            return Subject(self, self.ws(z, truncation))
+            return Subject(self, self.ws(z, truncation), pose)
 
     def between(self, first_seed: int, second_seed: int, share: float, truncation: float = 1.0) -> Subject:
         """A subject on the straight line in w from that of one seed (share 0) to that of another (share 1)."""

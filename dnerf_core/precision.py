@@ -8,6 +8,8 @@ from threading import Lock
 from typing import Any
 
 import torch
+import torch.nn.functional as F
+from torch import Tensor
 
 _AMPERE = 8
 """Major compute capability from which NVIDIA's matrix units take bfloat16."""
@@ -24,6 +26,20 @@ def convolution_dtype(device: torch.device) -> torch.dtype:
     if device.type == "cpu" and torch.backends.mkldnn.is_available() and torch.cpu._is_amx_tile_supported():
         return torch.bfloat16
     return torch.float32
+
+
+def conv_leaky_relu(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    """leaky_relu(conv2d(x, weight, bias), 0.2), same size.
+
+    On a CPU in bfloat16 the activation alone costs a third of the convolution, so both go to oneDNN as one call where this torch
+    offers it: the operator that torch.compile itself emits. It rounds once where the two calls round twice.
+    """
+    padding = weight.shape[-1] // 2
+    if x.dtype == torch.bfloat16 and x.device.type == "cpu" and hasattr(torch.ops.mkldnn, "_convolution_pointwise"):
+        pairs = ([padding, padding], [1, 1], [1, 1])
+        out: Tensor = torch.ops.mkldnn._convolution_pointwise(x, weight, bias, *pairs, 1, "leaky_relu", [0.2], "")
+        return out
+    return F.leaky_relu_(F.conv2d(x, weight, bias, padding=padding), 0.2)
 
 
 @contextmanager

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from torch import Tensor
 
-from dnerf_core.generator.packed_field import PackedField
+from dnerf_core.backbone.protocols import SubjectField
 from dnerf_core.rendering.guided import points_along
 from dnerf_core.rendering.segments import segment_sum
 from dnerf_core.semantic.packed import PackedSemantics
@@ -47,7 +47,8 @@ class Samples:
 class SampleReader(Protocol):
     """What reads K samples of a field, and of its semantics if there are any."""
 
-    def __init__(self, field: PackedField, semantics: PackedSemantics | None, samples: Samples) -> None: ...
+    def __init__(self, field: Any, semantics: PackedSemantics | None, samples: Samples) -> None:
+        """field: a `SubjectField`, of a family that names these kernels."""
 
     def raw_density(self) -> Tensor:
         """Raw density [K] of every sample; asked for first."""
@@ -69,18 +70,18 @@ class SampleReader(Protocol):
 class TorchSamples:
     """Plain torch; the taps of all samples and their hidden activations stay in memory from the first step to the last."""
 
-    def __init__(self, field: PackedField, semantics: PackedSemantics | None, samples: Samples) -> None:
+    def __init__(self, field: SubjectField, semantics: PackedSemantics | None, samples: Samples) -> None:
         self.field, self.semantics, self.rays = field, semantics, samples.distances.shape[0]
-        self.taps = field.planes.taps(samples.points())
+        self.taps = field.taps(samples.points())
         self.hidden = field.hidden(self.taps)
 
     def raw_density(self) -> Tensor:
         """Raw density [K] of every sample."""
-        return self.field.decoder.raw_density(self.hidden)
+        return self.field.raw_density(self.hidden, self.taps)
 
     def color_sums(self, keep: Tensor, weights: Tensor, ray: Tensor) -> Tensor:
         """Weighted sums [M, C] of colour features."""
-        return segment_sum(self.field.decoder.colors(self.hidden[keep]), weights, ray, self.rays)
+        return segment_sum(self.field.colors(self.hidden[keep]), weights, ray, self.rays)
 
     def hidden_sums(self, keep: Tensor, weights: Tensor, ray: Tensor) -> Tensor:
         """Weighted sums [M, 64] of the semantics' hidden activations."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import numpy as np
 import torch
@@ -13,25 +13,22 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
+from dnerf_core.backbone.protocols import Made, RawPicture, SubjectField, Superresolve
 from dnerf_core.camera import Camera
 from dnerf_core.generator.config import RayConfig
-from dnerf_core.generator.eg3d import Planes
-from dnerf_core.generator.packed_field import PackedField
-from dnerf_core.generator.prepared import PreparedSuperResolution
 from dnerf_core.guided_view import guided_view
 from dnerf_core.interruption import checkpoint
+from dnerf_core.loaded_model import LoadedModel
 from dnerf_core.made_once import MadeOnce, Making
 from dnerf_core.rendering.density_grid import DensityGrid
 from dnerf_core.rendering.depth import planar_depth
-from dnerf_core.rendering.rays import pixel_centres, pixel_rays
+from dnerf_core.rendering.rays import ViewRays
+from dnerf_core.rendering.view import ray_bundle, render_view
 from dnerf_core.rendering.volume import RayBundle, RaySamples
 from dnerf_core.semantic.branch import SemanticBranch, SemanticMaps, label_mask, uncertainty
 from dnerf_core.semantic.packed import PackedSemantics
 from dnerf_core.semantic.triplane import ProjectedPlanes
 from dnerf_core.semantic.visibility import VisibleSamples, density_pass, join_visible, visible_samples
-
-if TYPE_CHECKING:
-    from dnerf_core.model import Model
 
 Channel = Literal["rgb", "mask", "depth", "uncertainty"]
 ALL_CHANNELS: tuple[Channel, ...] = ("rgb", "mask", "depth")
@@ -74,9 +71,9 @@ class PartialView:
 
 @dataclass(frozen=True)
 class _Raw:
-    """A view at neural resolution: features [1, C, R, R] or None, distance and opacity [1, R, R], semantic maps or None."""
+    """A view at neural resolution: picture or None, distance and opacity [1, R, R], semantic maps or None."""
 
-    features: Tensor | None
+    picture: RawPicture | None
     distance: Tensor
     opacity: Tensor
     maps: SemanticMaps | None
@@ -88,29 +85,30 @@ class Subject(Making):
     Views may be rendered from several threads.
     """
 
-    def __init__(self, model: Model, ws: Tensor) -> None:
-        """ws [1, num_ws, w_dim] on the model's device."""
+    def __init__(self, model: LoadedModel, ws: Tensor, pose: Tensor | None = None) -> None:
+        """ws [1, num_ws, w_dim] and pose [1, *pose_shape] (None: the family's usual one, or it has none), on the model's device."""
         super().__init__()
-        self.model, self.ws = model, ws
+        self.model, self.ws, self.pose = model, ws, pose
 
     @MadeOnce
-    def planes(self) -> Planes:
-        """The subject's planes and block features."""
+    def made(self) -> Made:
+        """What all else is derived from: the generator's own."""
         with self.model.inference():
-            return self.model.generator.planes(self.ws)
+            made: Made = self.model.generator.make(self.ws, self.pose)
+            return made
 
     @MadeOnce
     def projected(self) -> ProjectedPlanes:
         """The subject's semantic tri-plane, after the decoder's first layer."""
         assert self.model.branch is not None
         with self.model.inference():
-            return self.model.branch.project(self.planes)
+            return self.model.branch.project(self.model.generator.source(self.made))
 
     @MadeOnce
-    def field(self) -> PackedField:
+    def field(self) -> SubjectField:
         """The radiance field, packed for inference."""
         with self.model.inference():
-            return PackedField.pack(self.planes.planes, self.model.generator.decoder, self.model.config)
+            return self.model.generator.pack(self.made)
 
     @MadeOnce
     def grid(self) -> DensityGrid:
@@ -118,20 +116,20 @@ class Subject(Making):
         with self.model.inference():
             rays = self.model.config.rays
             inset = rays.auto_inset if rays.ray_start == "auto" else None
-            return self.field.density_grid(GRID_NODES, longest_ray(rays, self.model.config.triplane.box_warp), inset)
+            return self.field.density_grid(GRID_NODES, longest_ray(rays, self.model.config.box_side), inset)
 
     @MadeOnce
     def semantics(self) -> PackedSemantics:
         """The semantic tri-plane, packed for inference."""
         assert self.model.branch is not None
         with self.model.inference():
-            return PackedSemantics.pack(self.model.branch, self.projected)
+            return PackedSemantics.pack(self.model.branch, self.projected, self.field)
 
     @MadeOnce
-    def superresolution(self) -> PreparedSuperResolution:
+    def superresolution(self) -> Superresolve:
         """The super-resolution with this subject's styles folded in."""
         with self.model.inference():
-            return PreparedSuperResolution(self.model.generator.superresolution, self.ws, self.model.convolution_dtype)
+            return self.model.generator.prepare_superresolution(self.ws, self.model.convolution_dtype)
 
     def prepare(self) -> None:
         """Make what views read now, instead of with the first view; for a model that is not exact."""
@@ -173,22 +171,19 @@ class Subject(Making):
             raw = see(cam2world, intrinsics, branch, colors)
             checkpoint()
             image = None
-            if raw.features is not None and ("rgb" in channels or guide_kind == "rgb"):
-                image = self.model.generator.superresolve(raw.features, self.ws) if exact else self.superresolution(raw.features)
+            if raw.picture is not None and ("rgb" in channels or guide_kind == "rgb"):
+                image = self.model.generator.superresolve(raw.picture, self.ws) if exact else self.superresolution(raw.picture)
             mask = depth = rgb = doubt = None
             if branch is not None and raw.maps is not None:
-                guide = {"none": None, "rendered": raw.features, "rgb": image}[guide_kind]
+                features = None if raw.picture is None else raw.picture.features
+                guide = {"none": None, "rendered": features, "rgb": image}[guide_kind]
                 checkpoint()
                 refine = branch.refiner if exact else self.model.prepared_refiner
                 scores = resized(refine(raw.maps.scores, raw.maps.features, guide), size)
                 mask = label_mask(scores)[0].cpu().numpy() if "mask" in channels else None
                 doubt = uncertainty(scores)[0].cpu().numpy() if "uncertainty" in channels else None
             if "depth" in channels:
-                depth = (
-                    planar_depth(raw.distance, raw.opacity, intrinsics, size, self.model.config.triplane.box_warp)[0]
-                    .cpu()
-                    .numpy()
-                )
+                depth = planar_depth(raw.distance, raw.opacity, intrinsics, size, self.model.config.box_side)[0].cpu().numpy()
             if "rgb" in channels:
                 assert image is not None
                 rgb = to_uint8(image, size)[0]
@@ -205,8 +200,8 @@ class Subject(Making):
         side = side_px or max(1, self.model.config.rays.neural_resolution // 2)
         with self.model.inference():
             raw = self._see(*self._camera_tensors(camera), self.model.branch, True, side)
-            assert raw.features is not None
-            rgb = to_uint8(raw.features[:, :3], side)[0]
+            assert raw.picture is not None
+            rgb = to_uint8(raw.picture.image, side)[0]
             mask = None if raw.maps is None else label_mask(raw.maps.scores)[0].cpu().numpy()
         return PartialView(rgb, mask, None)
 
@@ -220,29 +215,25 @@ class Subject(Making):
         self, cam2world: Tensor, intrinsics: Tensor, branch: SemanticBranch | None, colors: bool, side: int | None = None
     ) -> _Raw:
         """The fast path. A branch with a density of its own needs every sample, and gets a density pass as in the exact one."""
-        config = self.model.config
-        if side is None:
-            side = config.rays.neural_resolution
-        else:
-            config = dataclasses.replace(config, rays=dataclasses.replace(config.rays, neural_resolution=side))
-        uv = pixel_centres(side, cam2world)
+        backbone, settings = self.model.generator, self.model.config.rays
+        side = side or settings.neural_resolution
         footprint = self.grid.footprint(cam2world[0], intrinsics[0], side)
-        pixel = torch.arange(len(uv), device=uv.device) if footprint is None else footprint.nonzero()[:, 0]
-        rays, hit = self.model.generator.limit_rays(*pixel_rays(cam2world, intrinsics, uv[pixel][None]))
+        pixel = torch.arange(side * side, device=cam2world.device) if footprint is None else footprint.nonzero()[:, 0]
+        rays, hit = ray_bundle(backbone, self.made, ViewRays.of(cam2world, intrinsics, side, pixel))
         if not bool(hit.all()):
             met = hit.nonzero()[:, 0]  # an index once: a CUDA device has to be waited for to count each use of a mask
             pixel, rays = pixel[met], rays.select(met)
         guided = branch is not None and branch.config.density_prior
         semantics, reader = self.semantics if guided else None, self.model.sample_reader
-        view = guided_view(self.field, semantics, self.grid, rays, pixel, config, colors=colors, reader=reader)
+        view = guided_view(self.field, semantics, self.grid, rays, pixel, side, settings, colors=colors, reader=reader)
         maps = None
         if view.semantic_map is not None and branch is not None:
             maps = branch.split_map(view.semantic_map)
         elif branch is not None:
-            planes = self.planes.planes
-            visible = density_pass(self.model.generator, planes, cam2world, intrinsics, side, branch.config)
+            visible = density_pass(backbone, self.made, cam2world, intrinsics, side, branch.config)
             maps = branch.maps(self.projected, visible)
-        return _Raw(view.features, view.distance[None], view.opacity[None], maps)
+        picture = None if view.color is None else backbone.compose(view.color, view.opacity.flatten(), self.made, side)
+        return _Raw(picture, view.distance[None], view.opacity[None], maps)
 
     def _see_exactly(self, cam2world: Tensor, intrinsics: Tensor, branch: SemanticBranch | None, colors: bool) -> _Raw:
         pieces: list[VisibleSamples] = []
@@ -253,11 +244,11 @@ class Subject(Making):
             if every is not None:
                 pieces.append(visible_samples(rays, samples, ray, 1, resolution, every))
 
-        rendering = self.model.generator.render(self.planes.planes, cam2world, intrinsics, observe=keep_visible, colors=colors)
+        rendering = render_view(self.model.generator, self.made, cam2world, intrinsics, observe=keep_visible, colors=colors)
         maps = None
         if branch is not None and every is not None:
             maps = branch.maps(self.projected, join_visible(pieces))
-        return _Raw(rendering.features if colors else None, rendering.distance, rendering.opacity, maps)
+        return _Raw(rendering.picture, rendering.distance, rendering.opacity, maps)
 
 
 def longest_ray(rays: RayConfig, box_side: float) -> float:

@@ -15,18 +15,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dnerf_core.backbone.specs import BackboneConfig, Shape
 from dnerf_core.camera import Camera, WorldUp
-from dnerf_core.checkpoints.expected_shapes import Shape, expected_shapes, is_filter
+from dnerf_core.checkpoints.expected_shapes import expected_shapes, is_filter
 from dnerf_core.checkpoints.generator_hash import generator_sha256
 from dnerf_core.checkpoints.model_file import read_header, write_tensors
 from dnerf_core.checkpoints.safetensors_layout import SUBJECT, TensorInfo, checked_fields, parsed_json, read_layout, stored_values
 from dnerf_core.errors import CheckpointError, UsageError, brief
-from dnerf_core.generator.config import GeneratorConfig
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from dnerf_core.model import Model
+    from dnerf_core.loaded_model import LoadedModel
     from dnerf_core.subject import Subject
 
 FORMAT_VERSION = 1
@@ -37,6 +37,7 @@ MOST_TEXT = 2**20
 """Bytes of the header's text."""
 
 _WS = "subject.ws"
+_POSE = "subject.pose"
 _TUNED = "generator."
 _FIELDS = {"format_version", "generator_name", "generator_sha256", "world_up", "camera", "made"}
 
@@ -53,6 +54,7 @@ class SubjectRecord:
         generator_name: its name, for people.
         made: plain JSON: how it was made, such as "kind" (image, mask or edit), source file name, settings, scores.
         world_up: the world axis that points up for the generator.
+        pose: float32 [*pose_shape] on the CPU, see `LatentSpec`; None: the family's usual one, or it has none.
     """
 
     ws: Tensor
@@ -62,6 +64,7 @@ class SubjectRecord:
     generator_name: str
     made: dict[str, Any]
     world_up: WorldUp
+    pose: Tensor | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,7 +91,12 @@ class SubjectHeader:
     @property
     def tuned(self) -> list[str]:
         """Names of the generator's tensors that are replaced."""
-        return sorted(name.removeprefix(_TUNED) for name in self.tensors if name != _WS)
+        return sorted(name.removeprefix(_TUNED) for name in self.tensors if name.startswith(_TUNED))
+
+    @property
+    def is_posed(self) -> bool:
+        """Whether it has a pose of its own."""
+        return _POSE in self.tensors
 
 
 def read_subject_header(path: str | Path) -> SubjectHeader:
@@ -125,6 +133,7 @@ def read_subject_values(header: SubjectHeader) -> tuple[NDArray[np.float32], dic
     """
     values = dict(_values(header))
     ws = values.pop(_WS)
+    values.pop(_POSE, None)
     return ws, {name.removeprefix(_TUNED): array for name, array in sorted(values.items())}
 
 
@@ -137,10 +146,11 @@ def read_subject_file(path: str | Path) -> SubjectRecord:
     import torch
 
     header = read_subject_header(path)
-    ws, arrays = read_subject_values(header)
-    tuned = {name: torch.from_numpy(array) for name, array in arrays.items()}
+    values = {name: torch.from_numpy(array) for name, array in sorted(_values(header))}
+    ws, pose = values.pop(_WS), values.pop(_POSE, None)
+    tuned = {name.removeprefix(_TUNED): tensor for name, tensor in values.items()}
     return SubjectRecord(
-        torch.from_numpy(ws), header.camera, tuned, header.generator_sha256, header.generator_name, header.made, header.world_up
+        ws, header.camera, tuned, header.generator_sha256, header.generator_name, header.made, header.world_up, pose
     )
 
 
@@ -153,6 +163,8 @@ def write_subject_file(path: str | Path, record: SubjectRecord) -> None:
     """
     path = Path(path)
     arrays = {_WS: _array(record.ws)} | {_TUNED + name: _array(tensor) for name, tensor in record.tuned.items()}
+    if record.pose is not None:
+        arrays[_POSE] = _array(record.pose)
     _checked_shapes({name: array.shape for name, array in arrays.items()}, f"{path}", "not written")
     for name, array in arrays.items():
         if not np.isfinite(array).all():
@@ -179,11 +191,12 @@ def write_subject_file(path: str | Path, record: SubjectRecord) -> None:
 
 
 def record_of(
-    model: Model,
+    model: LoadedModel,
     ws: Tensor,
     camera: Camera | None,
     made: Mapping[str, Any],
     tuned: Mapping[str, Tensor] | None = None,
+    pose: Tensor | None = None,
 ) -> SubjectRecord:
     """The record of latents of a model.
 
@@ -191,20 +204,28 @@ def record_of(
         model: as it was loaded, not one with tuned tensors.
         ws: [num_ws, w_dim] or [1, num_ws, w_dim], on any device.
         camera, made, tuned: see `SubjectRecord`; tensors on any device.
+        pose: [1, *pose_shape], as `Subject` has it; None: it has none.
 
     Raises:
-        CheckpointError: another shape of `ws`, or `tuned` that the generator does not have.
+        CheckpointError: another shape of `ws` or `pose`, or `tuned` that the generator does not have.
     """
     flat = ws.detach().float().cpu().reshape(ws.shape[-2:]) if ws.ndim == 3 and len(ws) == 1 else ws.detach().float().cpu()
     kept = {name: tensor.detach().float().cpu() for name, tensor in (tuned or {}).items()}
     record = SubjectRecord(
-        flat, camera, kept, model.generator_sha256, model.config.name, dict(made), model.config.cameras.world_up
+        flat,
+        camera,
+        kept,
+        model.generator_sha256,
+        model.config.name,
+        dict(made),
+        model.config.cameras.world_up,
+        None if pose is None else pose.detach().float().cpu()[0],
     )
     _check_fit(_shapes(record), model.config, "subject", "pass what this model makes")
     return record
 
 
-def open_subject(model: Model, record: SubjectRecord, where: str = "subject") -> Subject:
+def open_subject(model: LoadedModel, record: SubjectRecord, where: str = "subject") -> Subject:
     """The subject of a record, on the model's device. What was tuned stands in a generator of its own; all else is the model's.
 
     Args:
@@ -219,7 +240,8 @@ def open_subject(model: Model, record: SubjectRecord, where: str = "subject") ->
         raise _other_generator(where, record, model.config.name, model.header.path, model.generator_sha256)
     _check_fit(_shapes(record), model.config, where, SUBJECT.damaged)
     tuned = model.with_generator_tensors(record.tuned) if record.tuned else model
-    return Subject(tuned, record.ws[None].to(model.device))
+    pose = None if record.pose is None else record.pose[None].to(model.device)
+    return Subject(tuned, record.ws[None].to(model.device), pose)
 
 
 def check_subject_file(path: str | Path, model_path: Path) -> SubjectHeader:
@@ -259,13 +281,18 @@ def _other_generator(
 
 
 def _shapes(record: SubjectRecord) -> dict[str, Shape]:
-    return {_WS: tuple(record.ws.shape)} | {_TUNED + name: tuple(tensor.shape) for name, tensor in record.tuned.items()}
+    own = {_WS: record.ws} if record.pose is None else {_WS: record.ws, _POSE: record.pose}
+    tensors = own | {_TUNED + name: tensor for name, tensor in record.tuned.items()}
+    return {name: tuple(tensor.shape) for name, tensor in tensors.items()}
 
 
-def _check_fit(shapes: Mapping[str, Shape], config: GeneratorConfig, where: str, remedy: str) -> None:
+def _check_fit(shapes: Mapping[str, Shape], config: BackboneConfig, where: str, remedy: str) -> None:
     """Refuse tensors, by their full names, of other shapes than the generator's."""
     own = {_TUNED + name: shape for name, shape in expected_shapes(config).items() if not is_filter(name)}
-    own[_WS] = (config.backbone.num_ws, config.mapping.w_dim)
+    latent = config.latent
+    own[_WS] = (latent.num_ws, latent.w_dim)
+    if latent.pose_shape is not None:
+        own[_POSE] = latent.pose_shape
     for name, shape in shapes.items():
         if own.get(name) != shape:
             expected = list(own[name]) if name in own else "no such tensor"
@@ -297,7 +324,7 @@ def _checked_shapes(shapes: Mapping[str, tuple[int, ...]], where: str, remedy: s
         raise CheckpointError(
             f"{where}: {_WS}: expected [num_ws, w_dim] of at most [{MOST_WS}, {MOST_W_DIM}], found {found}; {remedy}"
         )
-    surplus = [name for name in shapes if name != _WS and not name.startswith(_TUNED)]
+    surplus = [name for name in shapes if name not in (_WS, _POSE) and not name.startswith(_TUNED)]
     if surplus:
         raise CheckpointError(f"{where}: expected the tensors {_WS} and {_TUNED}*, found {surplus[0][:80]!a}; {remedy}")
     total = sum(int(np.prod(shape, dtype=np.float64)) for shape in shapes.values())

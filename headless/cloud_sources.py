@@ -8,9 +8,9 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from dnerf_core.backbone.specs import BackboneConfig
 from dnerf_core.camera import Camera, WorldUp
 from dnerf_core.errors import DNeRFError
-from dnerf_core.generator.config import GeneratorConfig
 from dnerf_core.labels import LabelSet
 from dnerf_core.made_once import Once
 from dnerf_core.pointcloud.cloud import PointCloud
@@ -70,7 +70,7 @@ class ModelSource:
     """Subjects of a model, rendered as they are asked for; the model is loaded with the first."""
 
     plan: ViewPlan
-    config: GeneratorConfig
+    config: BackboneConfig
     labels: LabelSet | None
     model: Once[Model]
 

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from dnerf_core.backbone.specs import BackboneConfig
 from dnerf_core.embedded import EMBEDDED_MODELS, model_path
 from dnerf_core.errors import CheckpointError, UsageError
-from dnerf_core.generator.config import GeneratorConfig
 from dnerf_core.labels import LabelSet
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ class ModelFacts:
 
     path: Path
     sha256: str
-    config: GeneratorConfig
+    config: BackboneConfig
     semantic_config: dict[str, Any] | None
     labels: LabelSet | None
     source: dict[str, Any]

@@ -45,7 +45,7 @@ class Prefiller:
         painted: views of this subject, at least one; their masks' size is that of all views.
         """
         self.subject, self.labels = subject, labels
-        self.tolerance = TOLERANCE_SHARE * subject.model.config.triplane.box_warp
+        self.tolerance = TOLERANCE_SHARE * subject.model.config.box_side
         self.painted = [PaintedView(view.camera, self.depth(view.camera, view.mask.shape[0]), view.mask) for view in painted]
 
     def depth(self, camera: Camera, size_px: int) -> NDArray[np.float32]:
@@ -91,5 +91,5 @@ def truth_is_known(model: Model, labels: LabelSet, truncation: float) -> bool:
     from dnerf_core.demo.config import DEMO_NAME
     from dnerf_core.demo.world import Z_DIM
 
-    cars = model.config.name == DEMO_NAME and model.config.mapping.z_dim == Z_DIM
+    cars = model.config.name == DEMO_NAME and model.config.latent.z_dim == Z_DIM
     return cars and truncation == 1.0 and labels.names == SHAPENET_CAR_LABELS.names

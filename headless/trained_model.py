@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from dnerf_core import __version__
+from dnerf_core.backbone.config_json import config_to_json
 from dnerf_core.checkpoints.model_file import read_header, save_model
 from dnerf_core.errors import CheckpointError, OutputError
-from dnerf_core.generator.config import config_to_json
 from dnerf_core.model import Model
 from headless import options
 from headless.scoring import segmentation_json

@@ -90,7 +90,7 @@ class TrainingPlan:
         return SemanticConfig(
             num_classes=self.labels.num_classes,
             feature_kind=call.feature_kind,
-            scales=(self.facts.config.backbone.resolution,) if call.scales == "last" else None,
+            scales=(self.facts.config.source.scales[-1],) if call.scales == "last" else None,
             density_prior=call.density_prior,
             refiner=RefinerConfig(guide=call.guide),
         )
@@ -117,7 +117,7 @@ class TrainingPlan:
 
     def identity(self) -> dict[str, Any]:
         """All that decides the result, by the words in which a message names it."""
-        from dnerf_core.generator.config import config_to_json
+        from dnerf_core.backbone.config_json import config_to_json
 
         training = config_to_json(self.training)
         del training["checkpoint_every"]

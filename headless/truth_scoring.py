@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from dnerf_core.backbone.specs import BackboneConfig
 from dnerf_core.camera import Camera, arc_cameras
 from dnerf_core.demo.truth import TRUTH_PITCH_DEG, TRUTH_YAW_DEG, ScoredView, random_view, scored_labels, true_rgb, true_view
-from dnerf_core.generator.config import CameraConfig, GeneratorConfig
+from dnerf_core.generator.config import CameraConfig
 from dnerf_core.model import Model
 from headless.scoring import rounded, worst_and_typical
 from headless.writers.picture_grid import picture_grid
@@ -28,7 +29,7 @@ class TruthViews:
 
     @staticmethod
     def chosen(
-        config: GeneratorConfig,
+        config: BackboneConfig,
         *,
         video: bool,
         count: int | None,

@@ -10,18 +10,19 @@ import hashlib
 import json
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from dnerf_core.backbone.config_json import config_to_json
+from dnerf_core.backbone.specs import BackboneConfig
 from dnerf_core.checkpoints.expected_shapes import is_filter
 from dnerf_core.checkpoints.model_file import read_header
 from dnerf_core.checkpoints.safetensors_layout import DAMAGED, stored_values
-from dnerf_core.generator.config import GeneratorConfig, config_to_json
 
 if TYPE_CHECKING:
-    from dnerf_core.generator.eg3d import Generator
+    from dnerf_core.backbone.protocols import Backbone
 
 _PREFIX = "generator."
 
@@ -38,14 +39,14 @@ def generator_sha256(path: Path) -> str:
         return _digest(header.generator_config, stored_values(file, path, own, header.data_start, DAMAGED))
 
 
-def loaded_generator_sha256(generator: Generator) -> str:
+def loaded_generator_sha256(generator: Backbone[Any]) -> str:
     """The same hash of a generator in memory, on any device."""
     state = sorted(generator.state_dict().items())
     arrays = ((_PREFIX + name, tensor.cpu().numpy()) for name, tensor in state if not is_filter(name))
     return _digest(generator.config, arrays)
 
 
-def _digest(config: GeneratorConfig, arrays: Iterable[tuple[str, NDArray[np.float32]]]) -> str:
+def _digest(config: BackboneConfig, arrays: Iterable[tuple[str, NDArray[np.float32]]]) -> str:
     digest = hashlib.sha256(json.dumps(config_to_json(config), sort_keys=True).encode())
     for name, array in arrays:
         digest.update(name.encode())

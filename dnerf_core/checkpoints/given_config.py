@@ -10,10 +10,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from dnerf_core.backbone.config_json import config_from_json
 from dnerf_core.checkpoints.config_ranges import check_ranges
 from dnerf_core.checkpoints.safetensors_layout import parsed_json
 from dnerf_core.errors import CheckpointError, UsageError, brief
-from dnerf_core.generator.config import GeneratorConfig, config_from_json
+from dnerf_core.generator.config import GeneratorConfig
 
 MAX_CONFIG_BYTES = 16 * 2**20
 _REMEDY = "pass the settings that EG3D's training wrote (training_options.json), or a release's name"

@@ -21,11 +21,13 @@ import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import save_file
 
+from dnerf_core.backbone.config_json import config_from_json, config_to_json
+from dnerf_core.backbone.registry import UNNAMED, family_named, family_of
+from dnerf_core.backbone.specs import BackboneConfig
 from dnerf_core.checkpoints.config_ranges import check_ranges
 from dnerf_core.checkpoints.expected_shapes import check_shapes, is_filter
 from dnerf_core.checkpoints.safetensors_layout import DAMAGED, MODEL, TensorInfo, checked_fields, read_layout, stored_values
 from dnerf_core.errors import AnnotationError, CheckpointError, OutputError
-from dnerf_core.generator.config import GeneratorConfig, config_from_json, config_to_json
 from dnerf_core.labels import LabelSet
 
 if TYPE_CHECKING:
@@ -37,6 +39,7 @@ METADATA_KEY = MODEL.key
 StoredFloat = Literal["float32", "float16"]
 
 _FIELDS = {"format_version", "generator", "semantic", "labels", "source", "training"}
+_OPTIONAL_FIELDS = frozenset({"family"})
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,7 +47,7 @@ class ModelHeader:
     """What a model file says about itself.
 
     Attributes:
-        generator_config: what function the generator's weights are.
+        generator_config: what function the generator's weights are; its class says of which family.
         semantic_config: the semantic branch's configuration as JSON values, None without a branch.
         labels: what the branch's classes mean.
         source: where the weights come from: "file", "sha256", "licence", and what an import has to remark.
@@ -55,7 +58,7 @@ class ModelHeader:
 
     path: Path
     format_version: int
-    generator_config: GeneratorConfig
+    generator_config: BackboneConfig
     semantic_config: dict[str, Any] | None
     labels: LabelSet | None
     source: dict[str, Any] | None
@@ -97,11 +100,12 @@ def read_header(path: str | Path) -> ModelHeader:
     """
     path = Path(path)
     layout = read_layout(path, MODEL)
-    fields = checked_fields(layout, path, MODEL, FORMAT_VERSION, _FIELDS)
+    fields = checked_fields(layout, path, MODEL, FORMAT_VERSION, _FIELDS, _OPTIONAL_FIELDS)
     for name in ("semantic", "labels", "source", "training"):
         if not isinstance(fields[name], dict | None):
             raise CheckpointError(f"{path}: header field {name!r}: expected an object or null; {DAMAGED}")
-    config = config_from_json(GeneratorConfig, fields["generator"], f"{path}: generator")
+    family = family_named(fields.get("family", UNNAMED), f"{path}: family")
+    config: BackboneConfig = config_from_json(family.config_class, fields["generator"], f"{path}: generator")
     check_ranges(config, f"{path}: generator", DAMAGED)
     _check_tensors(layout.tensors, config, fields["semantic"] is not None, path)
     try:
@@ -141,7 +145,7 @@ def load_model_file(path: str | Path) -> ModelFile:
     return ModelFile(header, states["generator."], states["semantic."] if header.has_semantics else None, sha256)
 
 
-def _check_tensors(tensors: Mapping[str, TensorInfo], config: GeneratorConfig, is_semantic: bool, path: Path) -> None:
+def _check_tensors(tensors: Mapping[str, TensorInfo], config: BackboneConfig, is_semantic: bool, path: Path) -> None:
     shapes = {name.removeprefix("generator."): info.shape for name, info in tensors.items() if name.startswith("generator.")}
     check_shapes(shapes, config, f"{path}: generator", DAMAGED)
     has_weights = len(shapes) < len(tensors)
@@ -155,7 +159,7 @@ def _check_tensors(tensors: Mapping[str, TensorInfo], config: GeneratorConfig, i
 
 def save_model(
     path: str | Path,
-    generator_config: GeneratorConfig,
+    generator_config: BackboneConfig,
     generator_state: Mapping[str, Tensor],
     *,
     semantic_config: dict[str, Any] | None = None,
@@ -189,7 +193,7 @@ def save_model(
 
 def save_arrays(
     path: str | Path,
-    generator_config: GeneratorConfig,
+    generator_config: BackboneConfig,
     generator_arrays: Mapping[str, np.ndarray],
     *,
     semantic_config: dict[str, Any] | None = None,
@@ -214,8 +218,10 @@ def save_arrays(
     for name, tensor in tensors.items():
         if not np.isfinite(tensor).all():
             raise CheckpointError(f"{path}: {name}: expected finite values as {stored}, found others; not written")
+    family = family_of(generator_config).name
     header = {
         "format_version": FORMAT_VERSION,
+        **({} if family == UNNAMED else {"family": family}),
         "generator": config_to_json(generator_config),
         "semantic": semantic_config,
         "labels": None if labels is None else labels.to_json(),

@@ -15,7 +15,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from dnerf_core.checkpoints.expected_shapes import Shape
+from dnerf_core.backbone.specs import Shape
 from dnerf_core.errors import CheckpointError
 
 MAX_HEADER_BYTES = 16 * 2**20
@@ -159,8 +159,10 @@ def parsed_json(raw: bytes, where: str, damaged: str = DAMAGED) -> dict[str, Any
     return value
 
 
-def checked_fields(layout: Layout, path: Path, kind: FileKind, version: int, names: set[str]) -> dict[str, Any]:
-    """The metadata's text as an object of these fields, one of which is the format version.
+def checked_fields(
+    layout: Layout, path: Path, kind: FileKind, version: int, names: set[str], optional: frozenset[str] = frozenset()
+) -> dict[str, Any]:
+    """The metadata's text as an object of these fields, one of which is the format version; `optional` ones may be there, too.
 
     Raises:
         CheckpointError: another version, a missing field or a surplus one.
@@ -170,7 +172,7 @@ def checked_fields(layout: Layout, path: Path, kind: FileKind, version: int, nam
     if type(found) is not int or found != version:
         shown = found if type(found) is int else type(found).__name__
         raise CheckpointError(f"{path}: expected format version {version}, found {shown}; use the datasetnerf that wrote it")
-    missing, surplus = sorted(names - set(fields)), sorted(ascii(name[:80]) for name in set(fields) - names)
+    missing, surplus = sorted(names - set(fields)), sorted(ascii(name[:80]) for name in set(fields) - names - optional)
     if missing or surplus:
         raise CheckpointError(f"{path}: header: missing fields {missing}, surplus {surplus[:3]}; {kind.damaged}")
     return fields

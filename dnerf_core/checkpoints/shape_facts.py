@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from dnerf_core.checkpoints.expected_shapes import Shape
+from dnerf_core.backbone.specs import Shape
 from dnerf_core.errors import CheckpointError
 from dnerf_core.generator.config import VARIANTS, SuperResolutionKind
 

@@ -19,6 +19,7 @@ from dnerf_core.demo.world import Cars
 from dnerf_core.generator.eg3d import Generator, TriplaneField
 from dnerf_core.rendering.compositing import composite_distance, interval_weights, sample_weights
 from dnerf_core.rendering.rays import pixel_rays
+from dnerf_core.rendering.view import bundle_rays
 from dnerf_core.rendering.volume import sample_rays
 
 TRUNCATION = 0.05
@@ -176,8 +177,9 @@ def patch_losses(
     count, number = patch.origins.shape[:2]
     side = int(number**0.5)
     field = ScaledDensityField(planes, generator.decoder, generator.config.triplane)
-    bundle, hit = generator.limit_rays(patch.origins, patch.directions)
-    rays = bundle.select(hit)
+    limits = generator.limit_rays(patch.origins.reshape(-1, 3), patch.directions.reshape(-1, 3))
+    hit = limits.hit
+    rays = bundle_rays(patch.origins, patch.directions, limits, len(planes)).select(hit)
     with torch.no_grad():
         found = sample_rays(field.raw_density, rays, settings.samples_coarse, settings.samples_fine // 2, rng).distances
         raw = field.raw_density(rays.points(found).reshape(-1, 3), _repeat(rays.subject, found.shape[1])).reshape(found.shape)

@@ -18,6 +18,7 @@ from dnerf_core.demo.trace import render_truth
 from dnerf_core.demo.world import Z_DIM, Cars
 from dnerf_core.generator.eg3d import Generator
 from dnerf_core.guided_view import VALUE_EPSILON
+from dnerf_core.rendering.view import render_view
 
 
 @dataclass(frozen=True)
@@ -53,9 +54,9 @@ def keep_views(generator: Generator, recipe: RefineRecipe, progress: Callable[[i
         z = torch.randn(1, Z_DIM, generator=rng)
         cam2world = random_cameras(1, config.cameras.radius, rng, recipe.elevation_deg)
         w = generator.mapping(z)
-        rendering = generator.render(generator.planes(w).planes, cam2world, intrinsics, epsilon=VALUE_EPSILON)
+        rendered = render_view(generator, generator.planes(w), cam2world, intrinsics, epsilon=VALUE_EPSILON).raw
         view = render_truth(Cars.from_latent(z), cam2world, intrinsics, config.image_size)
-        features.append(rendering.features.half())
+        features.append(rendered.features.half())
         ws.append(w)
         truth.append((view.rgb * 255).round().to(torch.uint8).permute(0, 3, 1, 2))
         if progress is not None:

@@ -77,9 +77,9 @@ def require_truth(model: Model) -> None:
         raise UsageError(
             f"exact truth: expected a model made from {DEMO_NAME!r}, found {model.config.name!r}; score it against an annotated folder"
         )
-    if model.config.mapping.z_dim != Z_DIM:
+    if model.config.latent.z_dim != Z_DIM:
         raise CheckpointError(
-            f"{model.header.path}: expected latents of {Z_DIM} numbers, as the demo's, found {model.config.mapping.z_dim}; "
+            f"{model.header.path}: expected latents of {Z_DIM} numbers, as the demo's, found {model.config.latent.z_dim}; "
             "score it against an annotated folder"
         )
 

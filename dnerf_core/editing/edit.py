@@ -27,7 +27,7 @@ from dnerf_core.inversion.descent import Guess, Viewpoint, Watch, descend, progr
 from dnerf_core.inversion.latents import WPlusSpace, WStatistics, w_statistics
 from dnerf_core.inversion.objectives import MaskObjective
 from dnerf_core.inversion.settings import Stage
-from dnerf_core.inversion.view import SeenView, see
+from dnerf_core.inversion.view import SeenView
 from dnerf_core.labels import IGNORE_ID
 from dnerf_core.perceptual import Features, PerceptualLoss
 from dnerf_core.subject import LabeledView, Subject
@@ -128,7 +128,7 @@ def edit_subject(
     before = subject.render(camera)
     assert before.mask is not None
     region = region_of(before.mask, edited_mask, settings.margin_px)
-    viewpoint = Viewpoint(model, camera)
+    viewpoint = Viewpoint(model, camera, subject.pose)
     plan = edit_stages(settings, model.config.rays.neural_resolution)
     objective = _objective(
         subject, viewpoint, edited_mask, region, settings, perceptual if settings.perceptual_weight else None, plan
@@ -149,7 +149,7 @@ def edit_subject(
         found, curve = descend(viewpoint, space, objective, [guess], stage, settings.prior, report)
         guess, done, losses = found[0], done + stage.steps, losses + curve
     with torch.no_grad():
-        edited = Subject(model, space.ws(guess.code[None]).clone())
+        edited = Subject(model, space.ws(guess.code[None]).clone(), subject.pose)
     after = edited.render(camera)
     return Edit(edited, before, after, region, edit_scores(before, after, edited_mask, region), tuple(losses), go_on)
 
@@ -173,10 +173,10 @@ def _objective(
 ) -> EditObjective:
     model = subject.model
     assert model.branch is not None
-    place = viewpoint.tensors(torch.zeros(1, 2, device=model.device))
+    angles = torch.zeros(1, 2, device=model.device)
     before = {}
     for stage in plan:
-        seen = see(model, subject.ws, *place, stage.side_px)
+        seen = viewpoint.see(subject.ws, angles, stage.side_px)
         image = seen.image() if stage.full else seen.raw_image
         before[image.shape[-1]] = image
     shares = np.where(region.near, 0.0, np.where(region.inside, settings.keep_inside, 1.0)).astype(np.float32)

@@ -2,58 +2,55 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from dnerf_core.errors import CheckpointError
+from dnerf_core.backbone.protocols import RawPicture, RayLimits, Superresolve, TapFinder
+from dnerf_core.backbone.weights import PublishedWeights
 from dnerf_core.generator.config import GeneratorConfig, TriplaneConfig
+from dnerf_core.generator.packed_field import FoldedDecoder, PackedField
+from dnerf_core.generator.prepared import PreparedSuperResolution
 from dnerf_core.generator.stylegan2 import Backbone, FullyConnected
 from dnerf_core.generator.superresolution import SuperResolution
-from dnerf_core.rendering.rays import box_limits, camera_rays
-from dnerf_core.rendering.triplane import plane_table, sample_planes
-from dnerf_core.rendering.volume import RayBundle, RaySamples, composite, sample_rays
+from dnerf_core.rendering.rays import ViewRays, box_limits
+from dnerf_core.rendering.triplane import plane_table, sample_planes, table_taps
 
-RAYS_PER_CHUNK = 4096
-"""Rays rendered at once without gradients: bounds memory to about 0.5 GB at 96 samples."""
+if TYPE_CHECKING:
+    from dnerf_core.semantic.config import FeatureKind
 
 
 @dataclass(frozen=True)
 class Planes:
-    """What the backbone leaves of a batch of subjects.
+    """What the backbone leaves of a batch of subjects; a semantic branch reads it as it is (`SemanticSource`).
 
     Attributes:
         planes: [B, 3, C, R, R], the tri-plane.
         features: every block's hidden channels [B, c(r), r, r], 4 x 4 first.
         images: every block's plane output so far [B, 3 C, r, r], 4 x 4 first; the last equals `planes`.
+        config: where the planes stand.
     """
 
     planes: Tensor
     features: list[Tensor]
     images: list[Tensor]
+    config: TriplaneConfig
 
+    def __len__(self) -> int:
+        return self.planes.shape[0]
 
-@dataclass(frozen=True)
-class Rendering:
-    """A volume rendering at neural resolution R.
-
-    Attributes:
-        features: [B, C, R, R], about [-1, 1]; the first three channels are the raw image.
-        distance: [B, R, R] along the unit ray, world units; +inf where a ray misses the box.
-        opacity: [B, R, R] in [0, 1].
-    """
-
-    features: Tensor
-    distance: Tensor
-    opacity: Tensor
+    def maps(self, kind: FeatureKind) -> list[Tensor]:
+        """See `SemanticSource`."""
+        return self.features if kind == "features" else self.images
 
     @property
-    def image_raw(self) -> Tensor:
-        """The raw image [B, 3, R, R]."""
-        return self.features[:, :3]
+    def finder(self) -> TapFinder:
+        """See `SemanticSource`."""
+        axes, side, resolution = self.config.plane_axes, self.config.box_warp, self.planes.shape[-1]
+        return lambda points, subject: table_taps(points, axes, side, resolution)
 
 
 class Decoder(nn.Module):
@@ -107,12 +104,19 @@ class TriplaneField:
         """Colour features [N, C]."""
         return self.decoder.colors(self.features(points, subject))
 
+    def density_and_colors(self, points: Tensor, subject: Tensor | None) -> tuple[Tensor, Tensor]:
+        """Both, of one read."""
+        read = self.features(points, subject)
+        return self.decoder.raw_density(read), self.decoder.colors(read)
 
-class Generator(nn.Module):
+
+class Generator(PublishedWeights):
     """G(z, camera) -> image, raw image and depth; state names are the published ones.
 
     Frozen in production; differentiable to z, w, the planes and the camera.
     """
+
+    config: GeneratorConfig
 
     def __init__(self, config: GeneratorConfig) -> None:
         super().__init__()
@@ -122,24 +126,6 @@ class Generator(nn.Module):
         self.backbone = Backbone(config.mapping, config.backbone, num_planes * channels)
         self.decoder = Decoder(channels, config.triplane)
         self.superresolution = SuperResolution(config.superresolution, channels, config.mapping.w_dim)
-
-    def load_published(self, state: dict[str, Tensor]) -> None:
-        """Load a flat published state; the FIR filters in it are constants and are passed over.
-
-        Raises:
-            CheckpointError: a missing or surplus tensor, or one of another shape.
-        """
-        wanted = {name: tensor for name, tensor in state.items() if not name.endswith("resample_filter")}
-        own = self.state_dict()
-        for name in sorted(own.keys() | wanted.keys()):
-            expected = tuple(own[name].shape) if name in own else None
-            found = tuple(wanted[name].shape) if name in wanted else None
-            if expected != found:
-                raise CheckpointError(
-                    f"tensor {name}: expected shape {expected}, found {found}; the weights are not of {self.config.name}"
-                )
-        # the tensors take the place of the module's own, which may have been made on "meta" and never filled
-        self.load_state_dict(wanted, assign=True)
 
     def mapping(self, z: Tensor, conditioning: Tensor | None = None, psi: float = 1.0, cutoff: int | None = None) -> Tensor:
         """ws [B, num_ws, w_dim] of latents z [B, z_dim]; see `stylegan2.Mapping`."""
@@ -154,111 +140,57 @@ class Generator(nn.Module):
         """
         image, features, images = self.backbone.synthesis(ws, noise_mode, until)
         channels = self.config.backbone.plane_channels
-        return Planes(image.reshape(image.shape[0], -1, channels, *image.shape[-2:]), features, images)
+        planes = image.reshape(image.shape[0], -1, channels, *image.shape[-2:])
+        return Planes(planes, features, images, self.config.triplane)
 
-    def field(self, planes: Tensor) -> TriplaneField:
-        """The radiance field of planes [B, 3, C, R, R]."""
-        return TriplaneField(planes, self.decoder, self.config.triplane)
+    # what any family does, see `Backbone`
 
-    def ray_bundle(self, cam2world: Tensor, intrinsics: Tensor, resolution: int) -> tuple[RayBundle, Tensor]:
-        """Rays of B views with their sampling limits, M = B * resolution^2, and which of them are worth sampling (bool [M])."""
-        origins, directions = camera_rays(cam2world, intrinsics, resolution)
-        return self.limit_rays(origins, directions)
+    def make(self, ws: Tensor, pose: Tensor | None = None) -> Planes:
+        """The tri-plane of ws [B, num_ws, w_dim]; subjects have no pose."""
+        assert pose is None
+        return self.planes(ws)
 
-    def limit_rays(self, origins: Tensor, directions: Tensor) -> tuple[RayBundle, Tensor]:
-        """Flatten rays [B, N, 3] into a bundle of B * N with their limits; ray (b, n) reads subject b.
+    def field(self, made: Planes) -> TriplaneField:
+        """The radiance field of B subjects."""
+        return TriplaneField(made.planes, self.decoder, self.config.triplane)
 
-        Returns:
-            The bundle, and bool [B * N]: False where "auto" limits find that the ray misses the box.
-        """
-        batch, count = origins.shape[:2]
-        flat_origins, flat_directions = origins.reshape(-1, 3), directions.reshape(-1, 3)
+    def pack(self, made: Planes) -> PackedField:
+        """The radiance field of the only subject, for inference."""
+        folded = FoldedDecoder.fold(self.decoder.net[0], self.decoder.net[2], len(self.config.triplane.plane_axes))
+        return PackedField.pack(made.planes, folded, self.config.triplane)
+
+    def source(self, made: Planes) -> Planes:
+        """The planes themselves."""
+        return made
+
+    def limits(self, view: ViewRays, made: Planes) -> RayLimits:
+        """The config's, or where rays meet the box."""
+        return self.limit_rays(view.origins.reshape(-1, 3), view.directions.reshape(-1, 3))
+
+    def limit_rays(self, origins: Tensor, directions: Tensor) -> RayLimits:
+        """The limits of any rays [M, 3]; `hit` is False where "auto" limits find that a ray misses the box."""
         rays = self.config.rays
         if rays.ray_start == "auto" or rays.ray_end == "auto":
-            side = self.config.triplane.box_warp - 2 * rays.auto_inset
-            start, end, hit = box_limits(flat_origins, flat_directions, side)
+            return RayLimits(*box_limits(origins, directions, self.config.triplane.box_warp - 2 * rays.auto_inset))
+        start = origins.new_full((len(origins),), rays.ray_start)
+        end = origins.new_full((len(origins),), rays.ray_end)
+        return RayLimits(start, end, torch.ones_like(start, dtype=torch.bool))
+
+    def compose(self, color: Tensor, opacity: Tensor, made: Planes, side: int) -> RawPicture:
+        """White behind, if the config says so, and from [0, 1] to [-1, 1]; the first three channels are the raw image."""
+        if torch.is_grad_enabled():
+            color = (color + (1 - opacity)[:, None] if self.config.rays.white_back else color) * 2 - 1
         else:
-            start = flat_origins.new_full((batch * count,), rays.ray_start)
-            end = flat_origins.new_full((batch * count,), rays.ray_end)
-            hit = torch.ones_like(start, dtype=torch.bool)
-        subject = torch.arange(batch, device=origins.device).repeat_interleave(count) if batch > 1 else None
-        return RayBundle(flat_origins, flat_directions, start, end, subject), hit
+            color = (color.add_((1 - opacity)[:, None]) if self.config.rays.white_back else color).mul_(2).sub_(1)
+        features = color.reshape(-1, side, side, color.shape[-1]).permute(0, 3, 1, 2)
+        return RawPicture(features, features[:, :3])
 
-    def render(
-        self,
-        planes: Tensor,
-        cam2world: Tensor,
-        intrinsics: Tensor,
-        resolution: int | None = None,
-        *,
-        generator: torch.Generator | None = None,
-        epsilon: float | None = None,
-        colors: bool = True,
-        observe: Callable[[RayBundle, RaySamples, Tensor], None] | None = None,
-    ) -> Rendering:
-        """Volume-render planes [B, 3, C, H, W] from one camera each.
+    def superresolve(self, picture: RawPicture, ws: Tensor) -> Tensor:
+        """Final image [B, 3, S, S], about [-1, 1]."""
+        image: Tensor = self.superresolution(picture.features, ws)
+        return image
 
-        Args:
-            cam2world, intrinsics: [B, 4, 4] and [B, 3, 3] (OpenCV axes; normalised).
-            resolution: side in pixels; None: the config's neural resolution.
-            generator: random stratified sampling (training); None: midpoints.
-            epsilon: see `volume.composite`; None is exact.
-            colors: False leaves the colours out; features are those of empty rays then.
-            observe: called with each piece of rays, their samples, and which rays of the picture they are (int64, increasing), so
-                that another branch can share the density pass.
-        """
-        resolution = resolution or self.config.rays.neural_resolution
-        batch = planes.shape[0]
-        rays, hit = self.ray_bundle(cam2world, intrinsics, resolution)
-        field = self.field(planes)
-        # without gradients the rays go through in pieces, so that memory does not grow with the picture
-        chunk = len(rays) if torch.is_grad_enabled() and planes.requires_grad else RAYS_PER_CHUNK
-        index = hit.nonzero()[:, 0]
-        settings, pieces = self.config.rays, []
-        for part in index.split(chunk):
-            bundle = rays.select(part)
-            samples = sample_rays(field.raw_density, bundle, settings.samples_coarse, settings.samples_fine, generator)
-            seen = composite(field.colors, bundle, samples, epsilon) if colors else planes.new_zeros(len(bundle), planes.shape[2])
-            pieces.append((seen, samples))
-            if observe is not None:
-                observe(bundle, samples, part)
-        count = len(rays)
-        color = planes.new_zeros(count, planes.shape[2])
-        opacity, distance = planes.new_zeros(count), planes.new_full((count,), torch.inf)
-        low = planes.new_full((count,), torch.inf)
-        high = planes.new_full((count,), -torch.inf)
-        if pieces:
-            color = color.index_copy(0, index, torch.cat([p[0] for p in pieces]))
-            opacity = opacity.index_copy(0, index, torch.cat([p[1].opacity for p in pieces]))
-            distance = distance.index_copy(0, index, torch.cat([p[1].distance for p in pieces]))
-            low = low.index_copy(0, index, torch.cat([p[1].distances[:, 0] for p in pieces]))
-            high = high.index_copy(0, index, torch.cat([p[1].distances[:, -1] for p in pieces]))
-        if self.config.rays.white_back:
-            color = color + (1 - opacity)[:, None]
-        # clamped within each image, so that a view never depends on the batch it was rendered in
-        distance = distance.reshape(batch, -1)
-        clamped = torch.minimum(
-            torch.maximum(distance, low.reshape(batch, -1).amin(1, keepdim=True)), high.reshape(batch, -1).amax(1, keepdim=True)
-        )
-        distance = torch.where(hit.reshape(batch, -1), clamped, distance)
-        square = (batch, resolution, resolution)
-        features = (color * 2 - 1).reshape(*square, -1).permute(0, 3, 1, 2)
-        return Rendering(features, distance.reshape(square), opacity.reshape(square))
-
-    def superresolve(self, features: Tensor, ws: Tensor) -> Tensor:
-        """Final image [B, 3, S, S], about [-1, 1], of rendered features [B, C, R, R]."""
-        return self.superresolution(features, ws)
-
-    def forward(
-        self,
-        z: Tensor,
-        conditioning: Tensor | None,
-        cam2world: Tensor,
-        intrinsics: Tensor,
-        psi: float = 1.0,
-        cutoff: int | None = None,
-    ) -> tuple[Tensor, Rendering]:
-        """Image [B, 3, S, S] and the rendering it was refined from."""
-        ws = self.mapping(z, conditioning, psi, cutoff)
-        rendering = self.render(self.planes(ws).planes, cam2world, intrinsics)
-        return self.superresolve(rendering.features, ws), rendering
+    def prepare_superresolution(self, ws: Tensor, dtype: torch.dtype) -> Superresolve:
+        """The super-resolution of one subject."""
+        prepared = PreparedSuperResolution(self.superresolution, ws, dtype)
+        return lambda picture: prepared(picture.features)

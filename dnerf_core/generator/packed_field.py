@@ -6,28 +6,14 @@ from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
-from dnerf_core.generator.config import GeneratorConfig
-from dnerf_core.generator.eg3d import Decoder
+from dnerf_core.generator.config import TriplaneConfig
 from dnerf_core.generator.stylegan2 import FullyConnected
 from dnerf_core.rendering.density_grid import DensityGrid
 from dnerf_core.rendering.packed_planes import PackedPlanes, Taps
+from dnerf_core.rendering.softplus import EXP_LIMIT, softplus_
 from dnerf_core.rendering.triplane import AXIS
-
-EXP_LIMIT = 80.0
-"""exp() of more than this is not far from overflow in float32."""
-
-
-def softplus_(x: Tensor, *, bounded: bool = False) -> Tensor:
-    """softplus in place of x: log(1 + exp(x)), which is twice as fast on a CPU as the library's and equal to 1e-7 absolute.
-
-    Args:
-        bounded: no value exceeds `EXP_LIMIT`, which is looked for otherwise.
-    """
-    if x.is_cuda or x.numel() == 0 or not (bounded or float(x.amax()) < EXP_LIMIT):
-        return F.softplus(x)
-    return x.exp_().add_(1).log_()
 
 
 @dataclass(frozen=True)
@@ -47,9 +33,8 @@ class FoldedDecoder:
     color_bias: Tensor
 
     @classmethod
-    def fold(cls, decoder: Decoder, num_planes: int) -> FoldedDecoder:
-        """From a decoder whose mean runs over `num_planes` planes."""
-        first, last = decoder.net[0], decoder.net[2]
+    def fold(cls, first: nn.Module, last: nn.Module, num_planes: int) -> FoldedDecoder:
+        """From the layers of a decoder whose mean runs over `num_planes` planes."""
         assert isinstance(first, FullyConnected)
         assert isinstance(last, FullyConnected)
         weight, bias = last.weight * last.weight_gain, last.bias * last.bias_gain
@@ -77,21 +62,46 @@ class FoldedDecoder:
 
 @dataclass(frozen=True)
 class PackedField:
-    """The field: taps of a point, its hidden activations, and what follows from them."""
+    """The field: taps of a point, its hidden activations, and what follows from them.
+
+    Attributes:
+        plane_axes: of the planes before those that read the same coordinates were merged.
+    """
 
     planes: PackedPlanes
     decoder: FoldedDecoder
+    plane_axes: tuple[str, ...]
 
     @classmethod
-    def pack(cls, planes: Tensor, decoder: Decoder, config: GeneratorConfig) -> PackedField:
+    def pack(cls, planes: Tensor, decoder: FoldedDecoder, config: TriplaneConfig) -> PackedField:
         """From one subject's planes [1, P, C, R, R]."""
-        field = config.triplane
-        packed = PackedPlanes.pack(planes[0].permute(0, 2, 3, 1), field.plane_axes, field.box_warp)
-        return cls(packed, FoldedDecoder.fold(decoder, len(field.plane_axes)))
+        packed = PackedPlanes.pack(planes[0].permute(0, 2, 3, 1), config.plane_axes, config.box_warp)
+        return cls(packed, decoder, config.plane_axes)
+
+    @property
+    def color_channels(self) -> int:
+        """Those of a plane."""
+        return self.planes.table.shape[1]
+
+    def taps(self, points: Tensor) -> Taps:
+        """Taps of points [3, N], world frame."""
+        return self.planes.taps(points)
+
+    def table(self, pictures: Tensor) -> PackedPlanes:
+        """Pictures [P, R, R, C] of the side of the planes, to be read with their taps."""
+        return PackedPlanes.pack(pictures, self.plane_axes, self.planes.side)
 
     def hidden(self, taps: Taps) -> Tensor:
         """Hidden activations [N, 64] of points' taps."""
         return self.decoder.hidden(self.planes.read(taps))
+
+    def raw_density(self, hidden: Tensor, taps: Taps) -> Tensor:
+        """Raw density [N] of hidden activations."""
+        return self.decoder.raw_density(hidden)
+
+    def colors(self, hidden: Tensor) -> Tensor:
+        """Colour features [N, C] of hidden activations."""
+        return self.decoder.colors(hidden)
 
     def density_grid(self, nodes: int, longest_ray: float, inset: float | None) -> DensityGrid:
         """The subject's density grid with `nodes` nodes an axis.

@@ -22,6 +22,7 @@ from dnerf_core.generator.stylegan2 import (
     upsample_image,
 )
 from dnerf_core.generator.superresolution import SuperResolution, input_of
+from dnerf_core.precision import conv_leaky_relu
 
 
 class PreparedLayer:
@@ -107,20 +108,6 @@ class _PreparedBlock:
     def __call__(self, x: Tensor, image: Tensor) -> tuple[Tensor, Tensor]:
         x = self.conv1(self.conv0(x))
         return x, self.torgb(x) + (upsample_image(image) if self.up else image)
-
-
-def conv_leaky_relu(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-    """leaky_relu(conv2d(x, weight, bias), 0.2), same size.
-
-    On a CPU in bfloat16 the activation alone costs a third of the convolution, so both go to oneDNN as one call where this torch
-    offers it: the operator that torch.compile itself emits. It rounds once where the two calls round twice.
-    """
-    padding = weight.shape[-1] // 2
-    if x.dtype == torch.bfloat16 and x.device.type == "cpu" and hasattr(torch.ops.mkldnn, "_convolution_pointwise"):
-        pairs = ([padding, padding], [1, 1], [1, 1])
-        out: Tensor = torch.ops.mkldnn._convolution_pointwise(x, weight, bias, *pairs, 1, "leaky_relu", [LRELU_SLOPE], "")
-        return out
-    return F.leaky_relu_(F.conv2d(x, weight, bias, padding=padding), LRELU_SLOPE)
 
 
 def clamp_magnitude_(x: Tensor, limit: float) -> Tensor:

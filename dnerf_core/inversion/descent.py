@@ -15,8 +15,8 @@ from dnerf_core.inversion.latents import LatentSpace
 from dnerf_core.inversion.objectives import Objective
 from dnerf_core.inversion.pose import sphere_angles_deg, sphere_cam2world
 from dnerf_core.inversion.settings import Stage
-from dnerf_core.inversion.view import degrees_of, intrinsics_of, see
-from dnerf_core.model import Model
+from dnerf_core.inversion.view import SeenView, degrees_of, intrinsics_of, see
+from dnerf_core.loaded_model import LoadedModel
 
 BETAS = (0.9, 0.95)
 WARM_UP_STEPS = 5
@@ -70,8 +70,10 @@ Watch = Callable[[Progress], bool]
 class Viewpoint:
     """Where pictures are taken from: on the model's sphere by two angles, or one fixed camera, which the angles do not move."""
 
-    model: Model
+    model: LoadedModel
     camera: Camera | None = None
+    pose: Tensor | None = None
+    """[1, *pose_shape], of every subject; None: the family's usual one, or it has none."""
 
     @property
     def known_angles_rad(self) -> tuple[float, float] | None:
@@ -91,6 +93,11 @@ class Viewpoint:
         )
         cam2world, intrinsics = fixed
         return cam2world.expand(len(angles_rad), -1, -1), intrinsics[None]
+
+    def see(self, ws: Tensor, angles_rad: Tensor, side_px: int) -> SeenView:
+        """See latents ws [B or 1, num_ws, w_dim] from the cameras of angles [B, 2]."""
+        pose = None if self.pose is None else self.pose.expand(len(ws), *self.pose.shape[1:])
+        return see(self.model, ws, *self.tensors(angles_rad), side_px, pose)
 
 
 def descend(
@@ -121,7 +128,7 @@ def descend(
         share = min(1.0, (step + 1) / WARM_UP_STEPS) * _cosine(step / stage.steps)
         for group, rate in zip(optimizer.param_groups, (stage.latent_rate, stage.camera_rate), strict=True):
             group["lr"] = rate * share
-        seen = see(viewpoint.model, space.ws(codes), *viewpoint.tensors(angles), stage.side_px)
+        seen = viewpoint.see(space.ws(codes), angles, stage.side_px)
         loss = objective.loss(seen, full=stage.full)
         values = loss.tolist()
         for index, value in enumerate(values):

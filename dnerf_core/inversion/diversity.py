@@ -51,7 +51,7 @@ def diversity(subjects: Sequence[Subject]) -> Diversity:
                 labels.append(float((first.mask != second.mask)[shown].mean()))
     with torch.no_grad():
         rng = torch.Generator().manual_seed(0)
-        z = torch.randn(RANDOM_SUBJECTS, model.config.mapping.z_dim, generator=rng).to(model.device)
+        z = torch.randn(RANDOM_SUBJECTS, model.config.latent.z_dim, generator=rng).to(model.device)
         usual = _distance(list(model.ws(z)))
     return Diversity(_distance([subject.ws[0] for subject in subjects]) / usual, _mean(color), _mean(labels))
 

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from dnerf_core.inversion.settings import Space
-from dnerf_core.model import Model
+from dnerf_core.loaded_model import LoadedModel
 
 STATISTICS_SAMPLES = 10_000
 _LEAST_RELATIVE_STD = 1e-3
@@ -40,10 +40,10 @@ class WStatistics:
 
 
 @torch.no_grad()
-def w_statistics(model: Model, seed: int, samples: int = STATISTICS_SAMPLES) -> WStatistics:
+def w_statistics(model: LoadedModel, seed: int, samples: int = STATISTICS_SAMPLES) -> WStatistics:
     """Statistics of w over random latents."""
     rng = torch.Generator().manual_seed(seed)
-    z = torch.randn(samples, model.config.mapping.z_dim, generator=rng).to(model.device)
+    z = torch.randn(samples, model.config.latent.z_dim, generator=rng).to(model.device)
     w = torch.cat([model.ws(part)[:, 0] for part in z.split(1024)]).double()
     mean = w.mean(dim=0)
     covariance = (w - mean).T @ (w - mean) / len(w)
@@ -55,10 +55,10 @@ def w_statistics(model: Model, seed: int, samples: int = STATISTICS_SAMPLES) -> 
 
 
 @torch.no_grad()
-def random_candidates(model: Model, statistics: WStatistics, count: int, seed: int, *, mean: bool) -> list[Candidate]:
+def random_candidates(model: LoadedModel, statistics: WStatistics, count: int, seed: int, *, mean: bool) -> list[Candidate]:
     """`count` latents to start from, the first of them the mean where `mean` is asked for."""
     rng = torch.Generator().manual_seed(seed + 1)
-    z = torch.randn(count, model.config.mapping.z_dim, generator=rng).to(model.device)
+    z = torch.randn(count, model.config.latent.z_dim, generator=rng).to(model.device)
     drawn = [Candidate(one, w) for one, w in zip(z, model.ws(z)[:, 0], strict=True)]
     return [Candidate(None, statistics.mean), *drawn[: count - 1]] if mean else drawn
 
@@ -83,7 +83,7 @@ class LatentSpace(Protocol):
 class ZSpace:
     """The mapping network's input; codes [B, z_dim]. The mapping takes the direction only, so no code is more usual than another."""
 
-    model: Model
+    model: LoadedModel
 
     def code(self, candidate: Candidate) -> Tensor:
         """z itself."""
@@ -165,9 +165,9 @@ class WPlusSpace:
         return away.square().mean(dim=(1, 2)) + LAYER_SPREAD_WEIGHT * spread.square().mean(dim=(1, 2))
 
 
-def space_of(model: Model, statistics: WStatistics, name: Space, home: Tensor | None = None) -> LatentSpace:
+def space_of(model: LoadedModel, statistics: WStatistics, name: Space, home: Tensor | None = None) -> LatentSpace:
     """The space of a name; z has no home."""
-    num_ws = model.config.backbone.num_ws
+    num_ws = model.config.latent.num_ws
     if name == "z":
         return ZSpace(model)
     return WSpace(statistics, num_ws, home) if name == "w" else WPlusSpace(statistics, num_ws, home)

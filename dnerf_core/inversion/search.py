@@ -12,7 +12,6 @@ from dnerf_core.inversion.descent import Guess, Viewpoint
 from dnerf_core.inversion.latents import Candidate, LatentSpace
 from dnerf_core.inversion.objectives import Objective
 from dnerf_core.inversion.settings import SEARCH_SIDE_PX, SEARCH_YAW_STEP_DEG
-from dnerf_core.inversion.view import see
 
 
 @torch.no_grad()
@@ -39,7 +38,7 @@ def best_starts(
     for candidate in candidates:
         checkpoint()
         code = space.code(candidate)
-        losses = objective.loss(see(model, space.ws(code[None]), *viewpoint.tensors(angles), side_px), full=False)
+        losses = objective.loss(viewpoint.see(space.ws(code[None]), angles, side_px), full=False)
         best = int(losses.argmin())
         found.append(Guess(float(losses[best]), code, angles[best]))
     return sorted(found, key=lambda guess: guess.loss)[:count]

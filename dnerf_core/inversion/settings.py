@@ -7,8 +7,9 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
+from dnerf_core.backbone.specs import BackboneConfig
 from dnerf_core.errors import UsageError
-from dnerf_core.generator.config import CameraConfig, GeneratorConfig
+from dnerf_core.generator.config import CameraConfig
 from dnerf_core.own_views import SEARCH_YAW_DEG, view_ranges
 
 Space = Literal["z", "w", "w+"]
@@ -133,7 +134,7 @@ MASK_STAGES = (
 """The same for a mask, which has less to say."""
 
 
-def stages(usual: tuple[Stage, ...], settings: InversionSettings, config: GeneratorConfig, *, kept: int = 1) -> tuple[Stage, ...]:
+def stages(usual: tuple[Stage, ...], settings: InversionSettings, config: BackboneConfig, *, kept: int = 1) -> tuple[Stage, ...]:
     """The stages of an inversion.
 
     Args:
@@ -160,7 +161,7 @@ def stages(usual: tuple[Stage, ...], settings: InversionSettings, config: Genera
     return tuple(found)
 
 
-def inversion_steps(settings: InversionSettings, config: GeneratorConfig, *, mask: bool, variants: int = 1) -> int:
+def inversion_steps(settings: InversionSettings, config: BackboneConfig, *, mask: bool, variants: int = 1) -> int:
     """Steps that an inversion reports, pivotal tuning included."""
     usual = MASK_STAGES if mask else PICTURE_STAGES
     return sum(stage.steps for stage in stages(usual, settings, config, kept=variants)) + settings.tuning_steps

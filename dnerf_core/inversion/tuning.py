@@ -11,21 +11,19 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from dnerf_core.backbone.registry import family_of
 from dnerf_core.camera import Camera
 from dnerf_core.interruption import checkpoint
 from dnerf_core.inversion.descent import Viewpoint
 from dnerf_core.inversion.objectives import PictureObjective
-from dnerf_core.inversion.view import see
-from dnerf_core.model import Model
+from dnerf_core.loaded_model import LoadedModel
 
 RATE = 1e-3
 """Adam's learning rate; it falls along a cosine."""
-FROZEN = ("backbone.mapping.",)
-"""What no view of a fixed w reads."""
 
 
 def tune(
-    model: Model,
+    model: LoadedModel,
     ws: Tensor,
     camera: Camera,
     objective: PictureObjective,
@@ -41,21 +39,21 @@ def tune(
     Returns:
         The tuned tensors at the lowest loss, by their names in the generator's state, and the losses.
     """
-    own = dict(model.generator.named_parameters())
-    tuned = model.with_generator_tensors({name: p.detach().clone() for name, p in own.items() if not name.startswith(FROZEN)})
-    moved = {name: p for name, p in tuned.generator.named_parameters() if not name.startswith(FROZEN)}
+    own, frozen = dict(model.generator.named_parameters()), family_of(model.config).unseen_by_views
+    tuned = model.with_generator_tensors({name: p.detach().clone() for name, p in own.items() if not name.startswith(frozen)})
+    moved = {name: p for name, p in tuned.generator.named_parameters() if not name.startswith(frozen)}
     for parameter in moved.values():
         parameter.requires_grad_(True)
     optimizer = torch.optim.Adam(moved.values(), lr=RATE, betas=(0.9, 0.99))
     viewpoint = Viewpoint(tuned, camera)
-    place = viewpoint.tensors(ws.new_zeros(1, 2))
+    angles = ws.new_zeros(1, 2)
     side_px = model.config.rays.neural_resolution
     lowest, kept, losses = math.inf, {name: p.detach().clone() for name, p in moved.items()}, list[float]()
     for step in range(steps):
         checkpoint()
         for group in optimizer.param_groups:
             group["lr"] = RATE * 0.5 * (1 + math.cos(math.pi * step / steps))
-        seen = see(tuned, ws, *place, side_px)
+        seen = viewpoint.see(ws, angles, side_px)
         loss = objective.loss(seen, full=True)[0]
         losses.append(float(loss.detach()))
         if losses[-1] < lowest:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from dnerf_core.generator.eg3d import Planes
-from dnerf_core.model import Model
-from dnerf_core.rendering.rays import camera_rays
+from dnerf_core.backbone.protocols import Made, RawPicture
+from dnerf_core.loaded_model import LoadedModel
+from dnerf_core.rendering.rays import ViewRays
+from dnerf_core.rendering.view import ray_bundle
 from dnerf_core.rendering.visible import render_visible
 from dnerf_core.semantic.branch import SemanticMaps
 from dnerf_core.semantic.visibility import VisibleSamples, density_pass
@@ -23,33 +23,33 @@ class SeenView:
 
     Attributes:
         ws: [B, num_ws, w_dim], or [1, num_ws, w_dim]: one subject from all cameras.
-        planes: the subjects' planes.
+        made: what the generator makes of them.
         cam2world, intrinsics: [B, 4, 4] and [B, 3, 3].
-        features: [B, C, R, R], about [-1, 1]; the first three channels are the raw image.
+        picture: what is seen, before the super-resolution.
         visible: the samples that the semantic branch reads, by the radiance field's weights.
     """
 
-    model: Model
+    model: LoadedModel
     ws: Tensor
-    planes: Planes
+    made: Made
     cam2world: Tensor
     intrinsics: Tensor
-    features: Tensor
+    picture: RawPicture
     visible: VisibleSamples
 
     @property
     def side_px(self) -> int:
         """R."""
-        return self.features.shape[-1]
+        return self.picture.image.shape[-1]
 
     @property
     def raw_image(self) -> Tensor:
         """[B, 3, R, R], about [-1, 1]."""
-        return self.features[:, :3]
+        return self.picture.image
 
     def image(self) -> Tensor:
         """The super-resolved image [B, 3, S, S], about [-1, 1]."""
-        return self.model.generator.superresolve(self.features, self.ws)
+        return self.model.generator.superresolve(self.picture, self.ws)
 
     def maps(self) -> SemanticMaps:
         """Raw class scores and features at side R."""
@@ -58,9 +58,8 @@ class SeenView:
         visible = self.visible
         if not branch.config.density_prior:  # a density of its own needs samples of its own
             where = self.cam2world, self.intrinsics, self.side_px
-            planes = self.planes.planes.expand(len(self.cam2world), -1, -1, -1, -1)
-            visible = density_pass(self.model.generator, planes, *where, branch.config)
-        return branch.maps(branch.project(self.planes), visible)
+            visible = density_pass(self.model.generator, self.made, *where, branch.config)
+        return branch.maps(branch.project(self.model.generator.source(self.made)), visible)
 
     def scores(self, image: Tensor | None = None) -> Tensor:
         """Class scores [B, K, S, S] at full size; R has to be the neural resolution.
@@ -72,44 +71,38 @@ class SeenView:
         assert branch is not None
         guide = None
         if branch.config.refiner.guide == "rendered":
-            guide = self.features
+            guide = self.picture.features
         elif branch.config.refiner.guide == "rgb":
             guide = self.image() if image is None else image
         return branch.refine(self.maps(), guide)
 
 
-def see(model: Model, ws: Tensor, cam2world: Tensor, intrinsics: Tensor, side_px: int) -> SeenView:
+def see(
+    model: LoadedModel, ws: Tensor, cam2world: Tensor, intrinsics: Tensor, side_px: int, pose: Tensor | None = None
+) -> SeenView:
     """See latents from cameras.
 
     Args:
         ws: [B, num_ws, w_dim], or [1, num_ws, w_dim]: one subject from all cameras.
         cam2world, intrinsics: [B, 4, 4] (OpenCV axes) and [1, 3, 3] or [B, 3, 3] (normalised).
+        pose: [B or 1, *pose_shape], the subjects'; None: the family's usual one, or it has none.
     """
     generator, batch = model.generator, len(cam2world)
-    planes = generator.planes(ws)
+    made: Made = generator.make(ws, pose)
     intrinsics = intrinsics.expand(batch, -1, -1)
-    bundle, hit = generator.limit_rays(*camera_rays(cam2world, intrinsics, side_px))
-    if len(ws) == 1:  # its planes need no copy a camera
-        bundle = dataclasses.replace(bundle, subject=None)
+    bundle, hit = ray_bundle(generator, made, ViewRays.of(cam2world, intrinsics, side_px))
     met = hit.nonzero()[:, 0]
-    field, settings, decoder = generator.field(planes.planes), generator.config.rays, generator.decoder
-
-    def both(points: Tensor, subject: Tensor | None) -> tuple[Tensor, Tensor]:
-        read = field.features(points, subject)
-        return decoder.raw_density(read), decoder.colors(read)
-
-    rays = bundle.select(met)
-    seen = render_visible(field.raw_density, both, rays, settings.samples_coarse, settings.samples_fine)
+    field, settings, rays = generator.field(made), generator.config.rays, bundle.select(met)
+    seen = render_visible(field.raw_density, field.density_and_colors, rays, settings.samples_coarse, settings.samples_fine)
     count = batch * side_px**2
     color = seen.values.new_zeros(count, seen.values.shape[1]).index_copy(0, met, seen.values)
-    if settings.white_back:
-        color = color + (1 - seen.opacity.new_zeros(count).index_copy(0, met, seen.opacity))[:, None]
-    features = (color * 2 - 1).reshape(batch, side_px, side_px, -1).permute(0, 3, 1, 2)
+    opacity = seen.opacity.new_zeros(count).index_copy(0, met, seen.opacity)
+    picture = generator.compose(color, opacity, made, side_px)
     visible = VisibleSamples(batch, side_px, met[seen.ray], seen.points, seen.weight)
-    return SeenView(model, ws, planes, cam2world, intrinsics, features, visible)
+    return SeenView(model, ws, made, cam2world, intrinsics, picture, visible)
 
 
-def intrinsics_of(model: Model) -> Tensor:
+def intrinsics_of(model: LoadedModel) -> Tensor:
     """The generator's own normalised intrinsics [1, 3, 3], on its device."""
     focal = model.config.cameras.focal
     return torch.tensor([[[focal, 0.0, 0.5], [0.0, focal, 0.5], [0.0, 0.0, 1.0]]], device=model.device)

@@ -7,6 +7,7 @@ from typing import Literal, get_args
 
 import torch
 
+from dnerf_core.backbone.family import Family
 from dnerf_core.errors import UsageError
 from dnerf_core.samples import SampleReader, TorchSamples
 
@@ -39,6 +40,17 @@ def check_kernels(kernels: str, device: torch.device) -> None:
         raise UsageError(
             f'kernels "triton": expected a CUDA device, found {device}; load the model on one, or use kernels "torch"'
         )
+
+
+def check_family_kernels(kernels: KernelChoice, family: Family) -> None:
+    """See that `kernels` read the fields of a family.
+
+    Raises:
+        UsageError: they do not.
+    """
+    if kernels not in family.kernels:
+        known = " or ".join(f'"{name}"' for name in family.kernels)
+        raise UsageError(f'kernels "{kernels}": expected {known} for a generator of the family {family.name}; name one of them')
 
 
 def sample_reader(kernels: KernelChoice) -> type[SampleReader]:

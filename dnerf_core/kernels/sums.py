@@ -14,6 +14,7 @@ from torch import Tensor
 
 from dnerf_core.generator.packed_field import PackedField
 from dnerf_core.kernels.reads import Rays, Table, axes_of, block_of, load_matrix, load_vector, product, read_samples, softplus
+from dnerf_core.rendering.packed_planes import PackedPlanes
 from dnerf_core.rendering.segments import run_starts
 from dnerf_core.samples import Samples
 from dnerf_core.semantic.packed import PackedSemantics
@@ -143,7 +144,8 @@ def color_sums(field: PackedField, samples: Samples, keep: Tensor, weights: Tens
 
 def hidden_sums(semantics: PackedSemantics, samples: Samples, keep: Tensor, weights: Tensor, ray: Tensor) -> Tensor:
     """Weighted sums [M, 64] of the hidden activations of kept samples, as `TorchSamples.hidden_sums`."""
-    planes, count = semantics.planes, len(samples.distances)
+    planes, count = semantics.table, len(samples.distances)
+    assert isinstance(planes, PackedPlanes)
     channels = planes.table.shape[1]
     sums = weights.new_empty(count, channels)
     if count == 0:

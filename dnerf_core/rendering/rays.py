@@ -6,8 +6,38 @@ image size; the centre of pixel (row i, column j) of an R x R image is at ((j + 
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class ViewRays:
+    """Rays of B square views, through the centres of the same N pixels in each.
+
+    Attributes:
+        origins, directions: [B, N, 3], world frame; directions of unit length.
+        cam2world, intrinsics: [B, 4, 4] and [B, 3, 3].
+        side: R, pixels.
+        pixel: int64 [N], row-major, increasing; None: all R * R.
+    """
+
+    origins: Tensor
+    directions: Tensor
+    cam2world: Tensor
+    intrinsics: Tensor
+    side: int
+    pixel: Tensor | None = None
+
+    @classmethod
+    def of(cls, cam2world: Tensor, intrinsics: Tensor, side: int, pixel: Tensor | None = None) -> ViewRays:
+        """Of cameras; differentiable in both."""
+        uv = pixel_centres(side, cam2world)
+        if pixel is not None:
+            uv = uv[pixel]
+        origins, directions = pixel_rays(cam2world, intrinsics, uv.expand(cam2world.shape[0], -1, -1))
+        return cls(origins, directions, cam2world, intrinsics, side, pixel)
 
 
 def camera_rays(cam2world: Tensor, intrinsics: Tensor, resolution: int) -> tuple[Tensor, Tensor]:

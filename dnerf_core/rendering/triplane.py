@@ -78,3 +78,15 @@ def sample_planes(
     if subject is not None:
         rows = rows + subject[:, None] * (len(plane_axes) * size[0] * size[1])
     return F.embedding_bag(rows, table, per_sample_weights=weights.to(table.dtype), mode="sum")
+
+
+def table_taps(points: Tensor, plane_axes: Sequence[str], side: float, resolution: int) -> tuple[Tensor, Tensor]:
+    """Rows and weights, each [N, 4P], that points [N, 3] (world frame of the box) read of a table whose planes alternate texel by texel.
+
+    Row (i*R + j)*P + p is texel (row i, column j) of plane p, as `backbone.protocols.TapFinder` has it.
+    """
+    rows, weights = bilinear_taps(points, plane_axes, side, (resolution, resolution))
+    num_planes, texels = len(plane_axes), resolution * resolution
+    plane = torch.arange(num_planes, device=rows.device).repeat_interleave(4)
+    # a texel outside the plane has row 0 and weight 0, whatever its plane
+    return (rows - plane * texels).clamp_min(0) * num_planes + plane, weights

@@ -17,16 +17,27 @@ from dnerf_core.rendering.sampling import importance_distances, midpoints, strat
 
 PointFunction = Callable[[Tensor, Tensor | None], Tensor]
 
+VOID = 1000.0
+"""What is taken off a raw density where nothing counts: no light is stopped there, nor half way to a neighbour that is not void."""
+
 
 @dataclass(frozen=True)
 class RayBundle:
-    """M rays: origins and unit directions [M, 3] (world frame), limits [M] along the ray, subject index [M] (None: one subject)."""
+    """M rays, each with the stretch that is sampled.
+
+    Attributes:
+        origins, directions: [M, 3], world frame; directions of unit length.
+        start, end: [M], along the ray.
+        subject: int64 [M], which subject each shows; None: the only one.
+        void_outside: whether nothing counts before `start` and past `end`.
+    """
 
     origins: Tensor
     directions: Tensor
     start: Tensor
     end: Tensor
     subject: Tensor | None = None
+    void_outside: bool = False
 
     def __len__(self) -> int:
         return self.origins.shape[0]
@@ -34,11 +45,18 @@ class RayBundle:
     def select(self, keep: Tensor | slice) -> RayBundle:
         """The rays that `keep` (index, mask or slice) names."""
         subject = None if self.subject is None else self.subject[keep]
-        return RayBundle(self.origins[keep], self.directions[keep], self.start[keep], self.end[keep], subject)
+        return RayBundle(self.origins[keep], self.directions[keep], self.start[keep], self.end[keep], subject, self.void_outside)
 
     def points(self, distances: Tensor) -> Tensor:
         """World points [M, S, 3] at distances [M, S]."""
         return self.origins[:, None] + distances[..., None] * self.directions[:, None]
+
+    def counted(self, distances: Tensor, raw_density: Tensor) -> Tensor:
+        """Raw densities [M, S] at distances [M, S], with what lies outside the limits voided where it does not count."""
+        if not self.void_outside:
+            return raw_density
+        outside = (distances < self.start[:, None]) | (distances > self.end[:, None])
+        return torch.where(outside, raw_density - VOID, raw_density)
 
 
 @dataclass(frozen=True)
@@ -93,11 +111,11 @@ def sample_densities(
         jitter = torch.rand(count, samples_coarse, generator=generator, device=like.device, dtype=like.dtype)
         u = torch.rand(count, samples_fine, generator=generator, device=like.device, dtype=like.dtype)
     distances = stratified_distances(rays.start, rays.end, samples_coarse, jitter)
-    raw = _at_samples(density, rays, distances)
+    raw = rays.counted(distances, _at_samples(density, rays, distances))
     if samples_fine:
         coarse_weights = interval_weights(distances.detach(), raw.detach())
         fine = importance_distances(distances.detach(), coarse_weights, u)
-        raw_fine = _at_samples(density, rays, fine)
+        raw_fine = rays.counted(fine, _at_samples(density, rays, fine))
         distances, order = torch.cat([distances, fine], dim=1).sort(dim=1, stable=True)
         raw = torch.cat([raw, raw_fine], dim=1).gather(1, order)
     return distances, raw

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from dnerf_core.generator.config import GeneratorConfig
-from dnerf_core.generator.eg3d import Generator, Planes
+from dnerf_core.backbone.protocols import Backbone, Made, SemanticSource
+from dnerf_core.backbone.specs import BackboneConfig
 from dnerf_core.rendering.segments import segment_sum, segment_total
 from dnerf_core.semantic.config import SemanticConfig
 from dnerf_core.semantic.layers import random_parameter
 from dnerf_core.semantic.refiner import Refiner
-from dnerf_core.semantic.triplane import ProjectedPlanes, SemanticTriplane, read_table, table_taps
+from dnerf_core.semantic.triplane import ProjectedPlanes, SemanticTriplane, read_table
 from dnerf_core.semantic.visibility import VisibleSamples, density_pass, own_weights
 
 BACKGROUND_SCORE = 4.0
@@ -36,19 +37,19 @@ class SemanticMaps:
 
 
 class SemanticBranch(nn.Module):
-    """Everything that is trained; reads a frozen generator's planes and samples.
+    """Everything that is trained; reads what a frozen generator of any family offers (`SemanticSource`), and its samples.
 
     The decoder is linear, softplus, linear. Its last layer commutes with compositing, so hidden activations h are composited and the
     layer runs once a ray: map = V sum_i w_i h_i + (sum_i w_i) b + (1 - sum_i w_i) background, `background` a learned vector.
     """
 
-    def __init__(self, config: SemanticConfig, generator: GeneratorConfig, seed: int = 0) -> None:
+    def __init__(self, config: SemanticConfig, generator: BackboneConfig, seed: int = 0) -> None:
         """A fresh branch for generators of that config; its first weights come from `seed`."""
         super().__init__()
         self.config, self.generator_config = config, generator
         rng = torch.Generator().manual_seed(seed)
         hidden, out = config.hidden_dim, config.num_classes + config.feature_dim
-        self.triplane = SemanticTriplane(config, generator, rng)
+        self.triplane = SemanticTriplane(config, generator.source, rng)
         self.hidden_bias = nn.Parameter(torch.zeros(hidden))
         self.out_weight = random_parameter(rng, out, hidden)
         self.out_bias = nn.Parameter(torch.zeros(out))
@@ -61,14 +62,9 @@ class SemanticBranch(nn.Module):
         self.out_gain = 1 / math.sqrt(hidden)
         self.refiner = Refiner(config, generator, rng)
 
-    def project(self, planes: Planes) -> ProjectedPlanes:
+    def project(self, source: SemanticSource) -> ProjectedPlanes:
         """The semantic tri-plane of B subjects, once a subject; every view of it reads this."""
-        return self.triplane.project(self.triplane.inputs(planes))
-
-    def taps(self, points: Tensor) -> tuple[Tensor, Tensor]:
-        """Table rows int64 [K, 12] and weights [K, 12] that points [K, 3] (world frame) read of one subject."""
-        field = self.generator_config.triplane
-        return table_taps(points, field.plane_axes, field.box_warp, self.triplane.resolution)
+        return ProjectedPlanes(self.triplane.project(self.triplane.inputs(source)), self.triplane.resolution, source.finder)
 
     def hidden(self, read: Tensor) -> Tensor:
         """Hidden activations [K, 64] of what points read of the projected planes [K, 64]."""
@@ -119,8 +115,8 @@ class SemanticBranch(nn.Module):
 
     def render(
         self,
-        generator: Generator,
-        planes: Planes,
+        backbone: Backbone[Any],
+        made: Made,
         cam2world: Tensor,
         intrinsics: Tensor,
         resolution: int | None = None,
@@ -130,12 +126,12 @@ class SemanticBranch(nn.Module):
 
         A caller that renders the RGB image too shares one density pass: `visible_samples`, `maps`, `refine`.
         """
-        side = resolution or generator.config.rays.neural_resolution
-        visible = density_pass(generator, planes.planes, cam2world, intrinsics, side, self.config)
-        return self.refine(self.maps(self.project(planes), visible), guide)
+        side = resolution or backbone.config.rays.neural_resolution
+        visible = density_pass(backbone, made, cam2world, intrinsics, side, self.config)
+        return self.refine(self.maps(self.project(backbone.source(made)), visible), guide)
 
     def _hidden_at(self, projected: ProjectedPlanes, points: Tensor, subject: Tensor | None) -> Tensor:
-        rows, weights = self.taps(points)
+        rows, weights = projected.finder(points, subject)
         table = projected.table
         if subject is not None:
             rows = rows + subject[:, None] * table.shape[1]

@@ -1,6 +1,6 @@
 """What a semantic branch is made of and how it is trained, as data. Nothing here imports torch.
 
-JSON in and out by `generator.config.config_to_json` and `config_from_json`.
+JSON in and out by `backbone.config_json.config_to_json` and `config_from_json`.
 """
 
 from __future__ import annotations

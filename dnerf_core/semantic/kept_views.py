@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,9 +17,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
+from dnerf_core.backbone.protocols import Backbone, Made, TapFinder
 from dnerf_core.errors import AnnotationError
-from dnerf_core.generator.eg3d import Generator, Planes
 from dnerf_core.labels import IGNORE_ID
+from dnerf_core.rendering.rays import ViewRays
+from dnerf_core.rendering.view import ray_bundle, render_view
 from dnerf_core.rendering.volume import RayBundle
 from dnerf_core.semantic.branch import SemanticBranch, SemanticMaps
 from dnerf_core.semantic.kept_samples import KeptSamples
@@ -53,19 +56,22 @@ class AnnotatedView:
 
 @dataclass(frozen=True, eq=False)
 class KeptView:
-    """One labelled view, ready: its subject, mask uint8 [S, S], rays, samples, their taps piece by piece (or None) and guide [1, G, ..]."""
+    """One labelled view, ready: its subject, mask uint8 [S, S], rays, samples, where they read, their taps piece by piece (or None) and
+    guide [1, G, ..].
+    """
 
     subject: int
     mask: Tensor
     rays: RayBundle
     samples: KeptSamples
+    finder: TapFinder
     taps: list[KeptTaps] | None
     guide: Tensor | None
 
     def maps(self, branch: SemanticBranch, table: Tensor) -> SemanticMaps:
-        """Raw semantic maps [1, .., R, R] of the view; table [R*R*3, 64] is its subject's."""
+        """Raw semantic maps [1, .., R, R] of the view; table [R*R*P, 64] is its subject's."""
         pieces = self.samples.samples(self.rays).split(SAMPLES_PER_PIECE)
-        taps = build_taps(branch, pieces) if self.taps is None else self.taps
+        taps = build_taps(self.finder, pieces, len(table)) if self.taps is None else self.taps
 
         def sums_of(table: Tensor, taps: KeptTaps, piece: VisibleSamples) -> tuple[Tensor, Tensor]:
             return branch.ray_sums(branch.hidden(taps.read(table)), piece)
@@ -90,7 +96,7 @@ class KeptViews:
         tensors = [x for inputs in self.inputs.values() for x in inputs]
         held = 0
         for view in self.views:
-            tensors += [view.mask, *(x for x in (*vars(view.rays).values(), view.guide) if x is not None)]
+            tensors += [view.mask, *(x for x in (*vars(view.rays).values(), view.guide) if isinstance(x, Tensor))]
             held += view.samples.num_bytes + sum(taps.num_bytes for taps in view.taps or [])
         return held + sum(x.numel() * x.element_size() for x in tensors)
 
@@ -130,11 +136,12 @@ def check_views(views: Sequence[AnnotatedView], num_subjects: int, num_classes: 
 @torch.no_grad()
 def keep_views(
     branch: SemanticBranch,
-    generator: Generator,
+    generator: Backbone[Any],
     ws: Tensor,
     views: Sequence[AnnotatedView],
     statistics_subjects: int,
     progress: Callable[[int, int], None] | None = None,
+    poses: Tensor | None = None,
 ) -> KeptViews:
     """Run the frozen generator once over all labelled views, and set the branch's input statistics on the way.
 
@@ -142,52 +149,57 @@ def keep_views(
         ws: [N, num_ws, w_dim], the subjects'.
         statistics_subjects: how many of the subjects the statistics are measured on.
         progress: called with (views done, views).
+        poses: [N, *pose_shape], the subjects'; None: as the family makes them.
     Raises:
         AnnotationError: see `check_views`.
     """
     check_views(views, ws.shape[0], branch.config.num_classes, generator.config.image_size)
     used = sorted({view.subject for view in views})
-    branch.triplane.measure(branch.triplane.inputs(generator.planes(ws[s : s + 1])) for s in used[: max(1, statistics_subjects)])
+
+    def made_of(subject: int) -> Made:
+        one = slice(subject, subject + 1)
+        made: Made = generator.make(ws[one], None if poses is None else poses[one])
+        return made
+
+    branch.triplane.measure(branch.triplane.inputs(generator.source(made_of(s))) for s in used[: max(1, statistics_subjects)])
     kept: dict[int, KeptView] = {}
     budget = TAPS_BUDGET_BYTES
     inputs: dict[int, list[Tensor]] = {}
     for subject in used:
         w = ws[subject : subject + 1]
-        planes = generator.planes(w)
-        normalized = branch.triplane.normalize(branch.triplane.inputs(planes))
+        made = made_of(subject)
+        normalized = branch.triplane.normalize(branch.triplane.inputs(generator.source(made)))
         inputs[subject] = [x.half().contiguous() for x in normalized]
         for index, view in enumerate(views):
             if view.subject == subject:
-                kept[index] = _keep_view(branch, generator, w, planes, view, budget)
+                kept[index] = _keep_view(branch, generator, w, made, view, budget)
                 budget -= sum(taps.num_bytes for taps in kept[index].taps or [])
                 if progress is not None:
                     progress(len(kept), len(views))
     return KeptViews([kept[index] for index in range(len(views))], inputs)
 
 
-def build_taps(branch: SemanticBranch, pieces: Sequence[VisibleSamples]) -> list[KeptTaps]:
-    """The taps of each piece of one view's samples."""
-    table_rows = branch.triplane.resolution**2 * branch.triplane.num_planes
-    return [KeptTaps.build(*branch.taps(piece.points), table_rows) for piece in pieces]
+def build_taps(finder: TapFinder, pieces: Sequence[VisibleSamples], table_rows: int) -> list[KeptTaps]:
+    """The taps of each piece of one view's samples, into its subject's table of so many rows."""
+    return [KeptTaps.build(*finder(piece.points, None), table_rows) for piece in pieces]
 
 
 def _keep_view(
-    branch: SemanticBranch, generator: Generator, w: Tensor, planes: Planes, view: AnnotatedView, budget_bytes: int
+    branch: SemanticBranch, generator: Backbone[Any], w: Tensor, made: Made, view: AnnotatedView, budget_bytes: int
 ) -> KeptView:
     cam2world = torch.from_numpy(np.array(view.cam2world)).to(w)[None]
     intrinsics = torch.from_numpy(np.array(view.intrinsics)).to(w)[None]
     resolution = generator.config.rays.neural_resolution
-    visible = density_pass(generator, planes.planes, cam2world, intrinsics, resolution, branch.config)
-    rays, _ = generator.ray_bundle(cam2world, intrinsics, resolution)
+    visible = density_pass(generator, made, cam2world, intrinsics, resolution, branch.config)
+    rays, _ = ray_bundle(generator, made, ViewRays.of(cam2world, intrinsics, resolution))
     samples = KeptSamples.of(visible, rays)
-    taps: list[KeptTaps] | None = build_taps(branch, samples.samples(rays).split(SAMPLES_PER_PIECE))
+    finder, table_rows = generator.source(made).finder, branch.triplane.resolution**2 * branch.triplane.num_planes
+    taps: list[KeptTaps] | None = build_taps(finder, samples.samples(rays).split(SAMPLES_PER_PIECE), table_rows)
     if sum(piece.num_bytes for piece in taps or []) > budget_bytes:
         taps = None
     guide = None
     if branch.config.refiner.guide != "none":
-        guide = generator.render(planes.planes, cam2world, intrinsics, epsilon=GUIDE_EPSILON).features
-        if branch.config.refiner.guide == "rgb":
-            guide = generator.superresolve(guide, w)
-        guide = guide.half()
+        raw = render_view(generator, made, cam2world, intrinsics, epsilon=GUIDE_EPSILON).raw
+        guide = (generator.superresolve(raw, w) if branch.config.refiner.guide == "rgb" else raw.features).half()
     mask = torch.from_numpy(view.mask.copy()).to(w.device)
-    return KeptView(view.subject, mask, rays, samples, taps, guide)
+    return KeptView(view.subject, mask, rays, samples, finder, taps, guide)

@@ -9,8 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from dnerf_core.generator.config import GeneratorConfig
-from dnerf_core.generator.prepared import conv_leaky_relu
+from dnerf_core.backbone.specs import BackboneConfig
+from dnerf_core.precision import conv_leaky_relu
 from dnerf_core.semantic.config import SemanticConfig
 from dnerf_core.semantic.layers import EqualizedConv, activate
 
@@ -30,7 +30,7 @@ def upsampling_sizes(raw: int, full: int) -> list[int]:
 class Refiner(nn.Module):
     """Bilinear enlargement of the raw scores, plus what a few convolutions add to it (nothing before training)."""
 
-    def __init__(self, config: SemanticConfig, generator: GeneratorConfig, rng: torch.Generator) -> None:
+    def __init__(self, config: SemanticConfig, generator: BackboneConfig, rng: torch.Generator) -> None:
         super().__init__()
         self.guide, self.kind = config.refiner.guide, config.refiner.kind
         self.full_size = generator.image_size
@@ -39,7 +39,7 @@ class Refiner(nn.Module):
         self.sizes = upsampling_sizes(generator.rays.neural_resolution, generator.image_size)
         first, later = config.refiner.widths
         wide = config.num_classes + config.feature_dim
-        wide += generator.backbone.plane_channels if self.guide == "rendered" else 0
+        wide += generator.feature_channels if self.guide == "rendered" else 0
         self.raw0 = EqualizedConv(rng, wide, first)
         self.raw1 = EqualizedConv(rng, first, later)
         extra = 3 if self.guide == "rgb" else 0

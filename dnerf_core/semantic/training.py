@@ -15,9 +15,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from dnerf_core.backbone.config_json import config_to_json
+from dnerf_core.backbone.protocols import Backbone
 from dnerf_core.errors import UsageError
-from dnerf_core.generator.config import config_to_json
-from dnerf_core.generator.eg3d import Generator
 from dnerf_core.labels import IGNORE_ID
 from dnerf_core.semantic.branch import SemanticBranch
 from dnerf_core.semantic.config import BranchTrainingConfig, ClassBalance, SemanticConfig
@@ -49,12 +49,13 @@ class TrainedBranch:
 
 
 def train_branch(
-    generator: Generator,
+    generator: Backbone[Any],
     ws: Tensor,
     views: Sequence[AnnotatedView],
     semantic: SemanticConfig,
     training: BranchTrainingConfig,
     *,
+    poses: Tensor | None = None,
     progress: Callable[[TrainingProgress], None] | None = None,
     preparing: Callable[[int, int], None] | None = None,
     checkpoint: Callable[[TrainingState], None] | None = None,
@@ -67,6 +68,7 @@ def train_branch(
     Args:
         ws: [N, num_ws, w_dim], the subjects', on the generator's device.
         views: labelled views of them.
+        poses: [N, *pose_shape], the subjects'; None: as the family makes them.
         progress: called after every step.
         preparing: called with (views done, views) while the views are prepared.
         checkpoint: called with a state (tensors on the CPU, safe to save) every `checkpoint_every` steps and at the end.
@@ -75,7 +77,7 @@ def train_branch(
         AnnotationError: views that cannot be trained on, see `check_views`.
         UsageError: `resume` comes from another training.
     """
-    fingerprint = _fingerprint(generator, ws, views, semantic, training)
+    fingerprint = _fingerprint(generator, ws, poses, views, semantic, training)
     if resume is not None and resume.get("fingerprint") != fingerprint:
         raise UsageError(
             f"training state: expected one of this training ({fingerprint[:12]}), found {str(resume.get('fingerprint'))[:12]}; "
@@ -83,7 +85,7 @@ def train_branch(
         )
     branch = SemanticBranch(semantic, generator.config, training.seed)
     branch.to(ws.device)
-    kept = keep_views(branch, generator, ws, views, training.statistics_subjects, preparing)
+    kept = keep_views(branch, generator, ws, views, training.statistics_subjects, preparing, poses)
     optimizer = torch.optim.Adam(branch.parameters(), lr=training.learning_rate, betas=(0.9, 0.99))
     losses: list[float] = []
     if resume is not None:
@@ -150,7 +152,7 @@ def _tables(branch: SemanticBranch, kept: KeptViews, views: Sequence[KeptView]) 
     """The projected planes of the views' subjects."""
     subjects = sorted({view.subject for view in views})
     inputs = [torch.cat(scales).float() for scales in zip(*(kept.inputs[s] for s in subjects), strict=True)]
-    return dict(zip(subjects, branch.triplane.project(inputs, normalized=True).table.unbind(0), strict=True))
+    return dict(zip(subjects, branch.triplane.project(inputs, normalized=True).unbind(0), strict=True))
 
 
 def _view_loss(branch: SemanticBranch, view: KeptView, table: Tensor, weights: Tensor) -> Tensor:
@@ -198,8 +200,9 @@ def _to_cpu(value: Any) -> Any:
 
 
 def _fingerprint(
-    generator: Generator,
+    generator: Backbone[Any],
     ws: Tensor,
+    poses: Tensor | None,
     views: Sequence[AnnotatedView],
     semantic: SemanticConfig,
     training: BranchTrainingConfig,
@@ -208,7 +211,7 @@ def _fingerprint(
     settings = config_to_json(training)
     del settings["checkpoint_every"]
     digest = hashlib.sha256(json.dumps([config_to_json(generator.config), config_to_json(semantic), settings]).encode())
-    for tensor in (ws, *generator.state_dict().values()):
+    for tensor in (ws, *([] if poses is None else [poses]), *generator.state_dict().values()):
         digest.update(tensor.detach().float().cpu().contiguous().numpy().tobytes())
     for view in views:
         digest.update(np.int64(view.subject).tobytes())

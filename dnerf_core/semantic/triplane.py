@@ -21,10 +21,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from dnerf_core.backbone.protocols import SemanticSource, TapFinder
+from dnerf_core.backbone.specs import SourceSpec
 from dnerf_core.errors import UsageError
-from dnerf_core.generator.config import GeneratorConfig
-from dnerf_core.generator.eg3d import Planes
-from dnerf_core.rendering.triplane import bilinear_taps
 from dnerf_core.semantic.config import SemanticConfig
 from dnerf_core.semantic.layers import random_parameter
 
@@ -40,10 +39,12 @@ class ProjectedPlanes:
         table: [B, R*R*P, 64]; row (i*R + j)*P + p is texel (row i, column j) of plane p. Channels lie together, so that a point's
             read is a few whole rows.
         resolution: R.
+        finder: where points read of one subject's rows.
     """
 
     table: Tensor
     resolution: int
+    finder: TapFinder
 
 
 def upsampling_matrix(size: int, resolution: int, like: Tensor) -> Tensor:
@@ -77,15 +78,6 @@ def upsample_sum(scales: Sequence[Tensor], resolution: int) -> Tensor:
     return total
 
 
-def table_taps(points: Tensor, plane_axes: Sequence[str], side: float, resolution: int) -> tuple[Tensor, Tensor]:
-    """Rows of `ProjectedPlanes.table` (of one subject) and weights, each [N, 4P], that points [N, 3] (world frame) read."""
-    rows, weights = bilinear_taps(points, plane_axes, side, (resolution, resolution))
-    num_planes, texels = len(plane_axes), resolution * resolution
-    plane = torch.arange(num_planes, device=rows.device).repeat_interleave(4)
-    # a texel outside the plane has row 0 and weight 0, whatever its plane
-    return (rows - plane * texels).clamp_min(0) * num_planes + plane, weights
-
-
 class SemanticTriplane(nn.Module):
     """Projection of every block's output to 64 hidden channels a plane.
 
@@ -93,12 +85,12 @@ class SemanticTriplane(nn.Module):
     `mean_<r>` and `std_<r>`, one number a channel, measured once before training.
     """
 
-    def __init__(self, config: SemanticConfig, generator: GeneratorConfig, rng: torch.Generator) -> None:
+    def __init__(self, config: SemanticConfig, source: SourceSpec, rng: torch.Generator) -> None:
         """Raises:
         UsageError: a scale that the generator has no block of.
         """
         super().__init__()
-        blocks = generator.backbone.block_resolutions
+        blocks = source.scales
         self.scales = blocks if config.scales is None else tuple(sorted(set(config.scales)))
         if not self.scales or not set(self.scales) <= set(blocks):
             raise UsageError(
@@ -106,13 +98,11 @@ class SemanticTriplane(nn.Module):
             )
         self.block_index = {resolution: index for index, resolution in enumerate(blocks)}
         self.kind, self.hidden_dim = config.feature_kind, config.hidden_dim
-        self.num_planes = len(generator.triplane.plane_axes)
-        self.plane_channels = generator.backbone.plane_channels
-        self.resolution = generator.backbone.resolution
+        self.num_planes, self.plane_channels, self.resolution = source.num_planes, source.plane_channels, source.resolution
         self.weight = nn.ParameterDict()
         total = 0
         for scale in self.scales:
-            wide = generator.backbone.channels(scale) if self.kind == "features" else self.num_planes * self.plane_channels
+            wide = source.channels(scale) if self.kind == "features" else self.num_planes * self.plane_channels
             if self.kind == "features":
                 self.weight[str(scale)] = random_parameter(rng, self.num_planes * self.hidden_dim, wide)
             else:
@@ -124,10 +114,10 @@ class SemanticTriplane(nn.Module):
         # inputs have unit variance and a point sums all channels of all planes
         self.gain = 1 / math.sqrt(total * self.num_planes)
 
-    def inputs(self, planes: Planes) -> list[Tensor]:
-        """The blocks' outputs that this branch reads, [B, s, s, c] a scale (channels last; views where they can be)."""
-        source = planes.features if self.kind == "features" else planes.images
-        return [source[self.block_index[scale]].permute(0, 2, 3, 1) for scale in self.scales]
+    def inputs(self, source: SemanticSource) -> list[Tensor]:
+        """The pictures that this branch reads, [B, s, s, c] a scale (channels last; views where they can be)."""
+        maps = source.maps(self.kind)
+        return [maps[self.block_index[scale]].permute(0, 2, 3, 1) for scale in self.scales]
 
     def statistics(self, scale: int) -> tuple[Tensor, Tensor]:
         """Mean and standard deviation [c] of a scale's channels."""
@@ -162,8 +152,8 @@ class SemanticTriplane(nn.Module):
             out.append((x - mean) / std)
         return out
 
-    def project(self, inputs: Sequence[Tensor], *, normalized: bool = False) -> ProjectedPlanes:
-        """Projected planes of B subjects, differentiable in the weights and the inputs.
+    def project(self, inputs: Sequence[Tensor], *, normalized: bool = False) -> Tensor:
+        """The table of `ProjectedPlanes` of B subjects, differentiable in the weights and the inputs.
 
         Args:
             inputs: [B, s, s, c] a scale, from `inputs`.
@@ -171,7 +161,7 @@ class SemanticTriplane(nn.Module):
         """
         projected = [self._project_scale(scale, x, normalized) for scale, x in zip(self.scales, inputs, strict=True)]
         planes = upsample_sum(projected, self.resolution)
-        return ProjectedPlanes(planes.reshape(planes.shape[0], -1, self.hidden_dim), self.resolution)
+        return planes.reshape(planes.shape[0], -1, self.hidden_dim)
 
     def _project_scale(self, scale: int, x: Tensor, normalized: bool) -> Tensor:
         """[B, s, s, c] -> [B, s, s, P*64], plane by plane."""

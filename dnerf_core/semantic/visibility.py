@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import repeat
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from dnerf_core.generator.eg3d import RAYS_PER_CHUNK, Generator
+from dnerf_core.backbone.protocols import Backbone, Made
 from dnerf_core.rendering.compositing import interval_weights, sample_weights
+from dnerf_core.rendering.rays import ViewRays
+from dnerf_core.rendering.view import RAYS_PER_CHUNK, ray_bundle
 from dnerf_core.rendering.volume import RayBundle, RaySamples, sample_rays
 from dnerf_core.semantic.config import SemanticConfig
 
@@ -90,20 +93,20 @@ def join_visible(pieces: list[VisibleSamples]) -> VisibleSamples:
 
 
 def density_pass(
-    generator: Generator, planes: Tensor, cam2world: Tensor, intrinsics: Tensor, resolution: int, config: SemanticConfig
+    backbone: Backbone[Any], made: Made, cam2world: Tensor, intrinsics: Tensor, resolution: int, config: SemanticConfig
 ) -> VisibleSamples:
-    """The samples that a branch reads of planes [B, 3, C, H, W], one camera each, at bin midpoints.
+    """The samples that a branch reads of B subjects, or of one, from B cameras, at bin midpoints.
 
     Args:
         cam2world, intrinsics: [B, 4, 4] and [B, 3, 3] (OpenCV axes; normalised).
     """
-    rays, hit = generator.ray_bundle(cam2world, intrinsics, resolution)
-    field, settings = generator.field(planes), generator.config.rays
+    rays, hit = ray_bundle(backbone, made, ViewRays.of(cam2world, intrinsics, resolution))
+    field, settings = backbone.field(made), backbone.config.rays
     pieces = []
     for part in hit.nonzero()[:, 0].split(RAYS_PER_CHUNK):
         bundle = rays.select(part)
         samples = sample_rays(field.raw_density, bundle, settings.samples_coarse, settings.samples_fine)
-        pieces.append(visible_samples(bundle, samples, part, planes.shape[0], resolution, config))
+        pieces.append(visible_samples(bundle, samples, part, cam2world.shape[0], resolution, config))
     return join_visible(pieces)
 
 

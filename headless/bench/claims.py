@@ -133,7 +133,7 @@ def measure(claim: Claim, model: Model, rounds: int, progress: Callable[[], None
         rounds,
         statistics.median(baseline),
         statistics.median(fast),
-        difference(pairs, model.config.triplane.box_warp),
+        difference(pairs, model.config.box_side),
         _highest(peaks),
         _highest(baseline_peaks),
     )

@@ -8,10 +8,10 @@ from typing import Any
 
 import torch
 
+from dnerf_core.backbone.registry import family_of
 from dnerf_core.checkpoints.model_file import ModelHeader
 from dnerf_core.formula_weights import load_formula_weights
 from dnerf_core.generator.config import preset
-from dnerf_core.generator.eg3d import Generator
 from dnerf_core.labels import LabelSet
 from dnerf_core.model import Model
 from dnerf_core.semantic.branch import SemanticBranch
@@ -31,7 +31,8 @@ def full_size_model(
     config = preset("ffhq512-128")
     config = replace(config, rays=replace(config.rays, **rays))
     parts = PARTS if num_parts == len(PARTS) else tuple(f"part{number}" for number in range(num_parts))
-    generator = Generator(config)
+    generator = family_of(config).build(config)
+    assert isinstance(generator, torch.nn.Module)
     load_formula_weights(generator)
     branch = SemanticBranch(SemanticConfig(num_classes=1 + len(parts), feature_kind=feature_kind), config, seed=0)
     rng = torch.Generator().manual_seed(1)
@@ -39,9 +40,9 @@ def full_size_model(
         for layer in branch.refiner.layers:  # a fresh refiner adds nothing, which would hide what is wrong with it
             layer.bias.copy_(0.1 * torch.randn(layer.bias.shape, generator=rng))
         branch.refiner.out.weight.copy_(0.1 * torch.randn(branch.refiner.out.weight.shape, generator=rng))
-    for module in (generator, branch):
-        module.to(device).eval().requires_grad_(False)
+    generator.to(device).eval().requires_grad_(False)
+    branch.to(device).eval().requires_grad_(False)
     header = ModelHeader(Path("formula weights"), 1, config, None, LabelSet.from_names(parts), None, None, {}, 0)
     model = Model(generator, branch, header, "0" * 64, device)
-    branch.triplane.measure([branch.triplane.inputs(model.subject(0).planes)])
+    branch.triplane.measure([branch.triplane.inputs(generator.source(model.subject(0).made))])
     return model

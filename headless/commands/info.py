@@ -40,7 +40,7 @@ def command(model_name: str, as_json: bool) -> None:
 
 def info_json(facts: ModelFacts) -> dict[str, Any]:
     """All that the file says, as JSON values."""
-    from dnerf_core.generator.config import config_to_json
+    from dnerf_core.backbone.config_json import config_to_json
 
     return {
         "path": str(facts.path),
@@ -57,7 +57,7 @@ def info_json(facts: ModelFacts) -> dict[str, Any]:
 def info_lines(facts: ModelFacts) -> list[str]:
     """All that the file says, for people."""
     config = facts.config
-    rays, field, cameras = config.rays, config.triplane, config.cameras
+    rays, cameras = config.rays, config.cameras
     limits = "the box" if rays.ray_start == "auto" else f"{rays.ray_start} to {rays.ray_end}"
     background = ", white background" if rays.white_back else ""
     rows = [
@@ -65,13 +65,10 @@ def info_lines(facts: ModelFacts) -> list[str]:
         ("sha256", facts.sha256),
         ("generator", f"{config.name}, {config.image_size} x {config.image_size} px"),
         ("parameters", ", ".join(f"{part} {count:,}" for part, count in facts.parameters.items())),
-        ("neural resolution", f"{rays.neural_resolution} px, super-resolution {config.superresolution.kind}"),
+        ("neural resolution", f"{rays.neural_resolution} px, super-resolution {config.superresolution_text}"),
         ("samples a ray", f"{rays.samples_coarse} coarse + {rays.samples_fine} fine, {limits}{background}"),
-        (
-            "planes",
-            f"{config.backbone.resolution} px, {config.backbone.plane_channels} channels, axes {' '.join(field.plane_axes)}",
-        ),
-        ("box", f"side {field.box_warp:g}, centred on the world origin"),
+        ("planes", config.planes_text),
+        ("box", f"side {config.box_side:g}, centred on the world origin"),
         (
             "cameras",
             f"radius {cameras.radius:g}, focal {cameras.focal:g}, {cameras.world_up} up, pitch {cameras.pitch_deg:g} degrees",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
-from dnerf_core.generator.config import config_to_json
+from dnerf_core.backbone.config_json import config_to_json
 from headless import models, workers
 from headless.worker.held import HeldModels
 from headless.worker.jobs import Job
@@ -31,7 +31,7 @@ def model(job: Job, held: HeldModels) -> dict[str, Any]:
         "sha256": facts.sha256,
         "image_size": facts.config.image_size,
         "neural_resolution": facts.config.rays.neural_resolution,
-        "box_warp": facts.config.triplane.box_warp,
+        "box_warp": facts.config.box_side,
         "cameras": config_to_json(facts.config.cameras),
         "labels": facts.labels.to_json() if facts.has_semantics and facts.labels is not None else None,
         "licence": facts.source.get("licence"),

@@ -11,8 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from dnerf_core.backbone.config_json import config_to_json
 from dnerf_core.checkpoints.model_file import save_model
-from dnerf_core.generator.config import config_to_json
 from dnerf_core.generator.packed_field import FoldedDecoder, PackedField
 from dnerf_core.kernels import density, sums
 from dnerf_core.kernels.fused import TritonSamples

@@ -16,7 +16,7 @@ from dnerf_core.generator.config import (
     TriplaneConfig,
 )
 from dnerf_core.generator.eg3d import Generator, Planes
-from dnerf_core.reference import literal_triplane, literal_values
+from dnerf_core.generator.reference import literal_triplane, literal_values
 from dnerf_core.semantic.branch import SemanticBranch
 from dnerf_core.semantic.config import SemanticConfig
 from dnerf_core.semantic.kept_views import AnnotatedView
@@ -72,7 +72,7 @@ def octant_mask(generator: Generator, w: torch.Tensor, camera: Camera, config: S
     """Labels from geometry: 0 where little is hit, else 1..4 by the signs of x and y of the mean visible point."""
     planes = generator.planes(w)
     side = generator.config.rays.neural_resolution
-    visible = density_pass(generator, planes.planes, *camera_tensors(camera), side, config)
+    visible = density_pass(generator, planes, *camera_tensors(camera), side, config)
     sums = torch.zeros(side * side, 3).index_add(0, visible.ray, visible.points * visible.weight[:, None])
     opacity = torch.zeros(side * side).index_add(0, visible.ray, visible.weight)
     label = 1 + (sums[:, 0] > 0).int() + 2 * (sums[:, 1] > 0).int()

@@ -76,7 +76,7 @@ def test_rays_read_in_whole_are_what_the_field_says_there(subject: Subject) -> N
     view, generator = view_with(subject, subject.field, solid), subject.model.generator
     rays, hit = generator.ray_bundle(*camera_tensors(tiny_camera(0.4)), 32)
     pixel = hit.nonzero()[:, 0]
-    bundle, field = rays.select(pixel), generator.field(subject.planes.planes)
+    bundle, field = rays.select(pixel), generator.field(subject.made)
     distances = sample_rays(lambda points, _: solid.estimate(points.t().contiguous())[0], bundle, 16, 16).distances
     raw = field.raw_density(bundle.points(distances).reshape(-1, 3), None).view_as(distances)
     expected = RaySamples(distances, interval_weights(distances, raw))

@@ -85,7 +85,7 @@ def test_gradients_equal_those_of_the_samples_themselves(case: Case, config: Sem
         view = views[index]
         planes = generator.planes(ws[view.subject : view.subject + 1])
         pose, lens = (torch.tensor(x, dtype=torch.float32)[None] for x in (view.cam2world, view.intrinsics))
-        visible = density_pass(generator, planes.planes, pose, lens, generator.config.rays.neural_resolution, config)
+        visible = density_pass(generator, planes, pose, lens, generator.config.rays.neural_resolution, config)
         guide = kept.views[index].guide
         scores.append(branch.refine(branch.maps(branch.project(planes), visible), None if guide is None else guide.float()))
     masks = torch.stack([torch.from_numpy(views[index].mask) for index in (0, 1, 3)]).long()

@@ -10,10 +10,10 @@ import pytest
 import torch
 
 from dnerf_core import model as model_module
+from dnerf_core.backbone.config_json import config_to_json
 from dnerf_core.camera import Camera, sphere_camera
 from dnerf_core.checkpoints.model_file import save_model
 from dnerf_core.errors import CheckpointError, UsageError
-from dnerf_core.generator.config import config_to_json
 from dnerf_core.labels import LabelSet
 from dnerf_core.model import Model
 from dnerf_core.semantic.branch import SemanticBranch, label_mask
@@ -66,7 +66,7 @@ def test_a_view_has_everything(model_file: Path) -> None:
 def test_masks_equal_the_branchs_own_rendering(model_file: Path, branch: SemanticBranch) -> None:
     model, camera = Model.load(model_file), tiny_camera(-0.3)
     subject = model.subject(1)
-    scores = branch.render(model.generator, subject.planes, *camera_tensors(camera))
+    scores = branch.render(model.generator, subject.made, *camera_tensors(camera))
     assert np.array_equal(subject.render(camera).mask, label_mask(scores)[0].numpy())
 
 

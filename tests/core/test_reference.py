@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from dnerf_core.generator.config import RayConfig
 from dnerf_core.generator.eg3d import Generator, Planes
-from dnerf_core.reference import (
+from dnerf_core.generator.reference import (
     LiteralSubject,
     importance,
     literal_first_layer,
@@ -301,7 +301,7 @@ def test_parts_of_a_view_can_be_asked_for_and_pieces_change_nothing(monkeypatch:
     whole = subject.view(*camera)
     assert subject.view(*camera, colors=False).features is None and subject.view(*camera, semantics=False).semantic_map is None
     assert LiteralSubject(generator, None, planes).view(*camera).semantic_map is None
-    monkeypatch.setattr("dnerf_core.reference.RAYS_PER_PIECE", 4)
+    monkeypatch.setattr("dnerf_core.generator.reference.RAYS_PER_PIECE", 4)
     pieces = subject.view(*camera)
     for one, other in zip(dataclasses.astuple(whole), dataclasses.astuple(pieces), strict=True):
         torch.testing.assert_close(one, other, rtol=0, atol=1e-5)

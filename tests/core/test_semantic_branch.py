@@ -11,9 +11,10 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from dnerf_core.backbone.config_json import config_from_json, config_to_json
 from dnerf_core.camera import look_at
 from dnerf_core.errors import CheckpointError
-from dnerf_core.generator.config import BackboneConfig, GeneratorConfig, RayConfig, config_from_json, config_to_json
+from dnerf_core.generator.config import BackboneConfig, GeneratorConfig, RayConfig
 from dnerf_core.rendering.compositing import interval_weights, sample_weights
 from dnerf_core.rendering.volume import RayBundle, RaySamples, sample_rays
 from dnerf_core.semantic.branch import SemanticBranch, SemanticMaps, label_mask, uncertainty
@@ -42,7 +43,7 @@ def test_maps_equal_the_literal_ones(prior: bool) -> None:
     branch = random_branch(SemanticConfig(num_classes=3, density_prior=prior, weight_epsilon=0.0, density_samples=12))
     branch.triplane.measure([branch.triplane.inputs(planes)])
     cameras = camera_tensors(tiny_camera(0.0), tiny_camera(0.5))
-    visible = density_pass(generator, planes.planes, *cameras, 16, branch.config)
+    visible = density_pass(generator, planes, *cameras, 16, branch.config)
     maps = branch.maps(branch.project(planes), visible)
     assert maps.scores.shape == (2, 3, 16, 16) and maps.features.shape == (2, 32, 16, 16)
     own = torch.cat([maps.scores, maps.features], dim=1).permute(0, 2, 3, 1).reshape(2 * 256, -1)
@@ -51,7 +52,7 @@ def test_maps_equal_the_literal_ones(prior: bool) -> None:
     for subject in (0, 1):
         part = (hit & (torch.arange(512) // 256 == subject)).nonzero()[:, 0]
         bundle = rays.select(part)
-        samples = sample_rays(generator.field(planes.planes).raw_density, bundle, 16, 16)
+        samples = sample_rays(generator.field(planes).raw_density, bundle, 16, 16)
         distances, weights = samples.distances, sample_weights(samples.weights)
         if not prior:
             distances = distances[:, torch.linspace(0, 31, 12).round().long()]
@@ -88,7 +89,7 @@ def test_empty_view_is_background() -> None:
     _, intrinsics = camera_tensors(tiny_camera())
     for prior in (True, False):
         branch = random_branch(SemanticConfig(density_prior=prior))
-        visible = density_pass(generator, planes.planes, pose, intrinsics, 32, branch.config)
+        visible = density_pass(generator, planes, pose, intrinsics, 32, branch.config)
         maps = branch.maps(branch.project(planes), visible)
         assert torch.equal(maps.scores, branch.background[:5, None, None].expand(1, 5, 32, 32))
     fresh = SemanticBranch(SemanticConfig(), TINY)
@@ -116,8 +117,8 @@ def test_epsilon_changes_little() -> None:
     exact, quick = (SemanticConfig(weight_epsilon=e) for e in (0.0, 5e-3))
     branch = random_branch(exact)
     projected = branch.project(planes)
-    all_samples = density_pass(generator, planes.planes, *camera, 32, exact)
-    some = density_pass(generator, planes.planes, *camera, 32, quick)
+    all_samples = density_pass(generator, planes, *camera, 32, exact)
+    some = density_pass(generator, planes, *camera, 32, quick)
     assert len(some.ray) < 0.7 * len(all_samples.ray)
     values = torch.cat(branch.decode(projected, all_samples.points), dim=1)
     largest = torch.cat([values, branch.background[None]]).abs().max()

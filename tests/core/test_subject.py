@@ -17,7 +17,7 @@ from dnerf_core.checkpoints.model_file import ModelHeader, save_model
 from dnerf_core.embedded import model_path
 from dnerf_core.generator.config import GeneratorConfig, RayConfig
 from dnerf_core.model import Model
-from dnerf_core.reference import LiteralSubject
+from dnerf_core.generator.reference import LiteralSubject
 from dnerf_core.semantic.branch import SemanticBranch, label_mask, uncertainty
 from dnerf_core.semantic.config import RefinerConfig, SemanticConfig
 from dnerf_core.subject import ALL_CHANNELS, Channel, LabeledView, PartialView, Subject, longest_ray, resized, to_uint8
@@ -130,7 +130,7 @@ def test_exact_views_are_the_literal_methods(variant: str) -> None:
     subject = VARIANTS[variant]().subject(2)
     model, camera = subject.model, camera_tensors(CAMERA)
     assert model.branch is not None
-    literal = LiteralSubject(model.generator, model.branch, subject.planes).view(camera[0][0], camera[1][0])
+    literal = LiteralSubject(model.generator, model.branch, subject.made).view(camera[0][0], camera[1][0])
     exact = subject._see_exactly(*camera, model.branch, True)
     assert literal.features is not None and literal.semantic_map is not None
     assert exact.features is not None and exact.maps is not None

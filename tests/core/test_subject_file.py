@@ -17,11 +17,11 @@ import pytest
 import torch
 
 from dnerf_core import subject_file
+from dnerf_core.backbone.config_json import config_to_json
 from dnerf_core.checkpoints.generator_hash import generator_sha256, loaded_generator_sha256
 from dnerf_core.checkpoints.model_file import read_header, save_model
 from dnerf_core.embedded import model_path
 from dnerf_core.errors import CheckpointError, OutputError
-from dnerf_core.generator.config import config_to_json
 from dnerf_core.labels import LabelSet
 from dnerf_core.model import Model
 from dnerf_core.semantic.branch import SemanticBranch

@@ -12,7 +12,7 @@ from typing import Any
 import click
 import pytest
 
-from dnerf_core.generator.config import config_to_json
+from dnerf_core.backbone.config_json import config_to_json
 from dnerf_core.inversion.settings import InversionSettings
 from headless import cli, models
 from headless.commands import invert, pointcloud, render, sample, video

@@ -18,7 +18,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from dnerf_core.backbone.protocols import RawPicture
+from dnerf_core.generator.config import GeneratorConfig
 from dnerf_core.generator.eg3d import Generator, Planes
+from dnerf_core.rendering.rays import ViewRays
+from dnerf_core.rendering.view import ray_bundle
 
 if TYPE_CHECKING:
     from dnerf_core.semantic.branch import SemanticBranch
@@ -42,6 +46,12 @@ class LiteralView:
     opacity: Tensor
     semantic_map: Tensor | None
 
+    @property
+    def picture(self) -> RawPicture:
+        """What the super-resolution takes, of a view with features."""
+        assert self.features is not None
+        return RawPicture(self.features, self.features[:, :3])
+
 
 class LiteralSubject:
     """One subject's planes, ready to be seen by the literal method."""
@@ -49,7 +59,7 @@ class LiteralSubject:
     def __init__(self, generator: Generator, branch: SemanticBranch | None, planes: Planes) -> None:
         """planes: of one subject."""
         self.generator, self.branch = generator, branch
-        self.planes = planes.planes[0]
+        self.made, self.planes = planes, planes.planes[0]
         self.semantic_planes = None if branch is None else [plane[0] for plane in literal_triplane(branch, planes)]
 
     @torch.no_grad()
@@ -61,7 +71,7 @@ class LiteralSubject:
             colors: composite the RGB features. They are decoded at every sample either way, as the published decoder does.
         """
         side = self.generator.config.rays.neural_resolution
-        rays, hit = self.generator.ray_bundle(cam2world[None], intrinsics[None], side)
+        rays, hit = ray_bundle(self.generator, self.made, ViewRays.of(cam2world[None], intrinsics[None], side))
         count = len(rays)
         like, white = self.planes, self.generator.config.rays.white_back
         features = like.new_full((count, like.shape[1]), 1.0 if white else 0.0)
@@ -175,9 +185,8 @@ def importance(distances: Tensor, weights: Tensor, count: int) -> Tensor:
 
 def literal_triplane(branch: SemanticBranch, planes: Planes) -> list[Tensor]:
     """The concatenated semantic tri-plane: for each plane [B, C_total, R, R]."""
-    side = branch.generator_config.backbone.resolution
-    channels = branch.generator_config.backbone.plane_channels
-    num_planes = len(branch.generator_config.triplane.plane_axes)
+    config = _eg3d_config(branch)
+    side, channels, num_planes = config.backbone.resolution, config.backbone.plane_channels, len(config.triplane.plane_axes)
     state = branch.state_dict()
     stacks: list[list[Tensor]] = [[] for _ in range(num_planes)]
     source = planes.features if branch.config.feature_kind == "features" else planes.images
@@ -199,7 +208,7 @@ def literal_triplane(branch: SemanticBranch, planes: Planes) -> list[Tensor]:
 def literal_first_layer(branch: SemanticBranch) -> list[Tensor]:
     """The semantic decoder's first weight for each plane: [64, C_total]."""
     state, hidden = branch.state_dict(), branch.config.hidden_dim
-    num_planes = len(branch.generator_config.triplane.plane_axes)
+    num_planes = len(_eg3d_config(branch).triplane.plane_axes)
     names = [f"triplane.weight.{scale}" for scale in sorted(int(name.split(".")[-1]) for name in state if ".weight." in name)]
     total = torch.cat([state[name] for name in names], dim=1)
     per_plane = [total] * num_planes if branch.config.feature_kind == "planes" else list(total.split(hidden, dim=0))
@@ -213,7 +222,7 @@ def literal_values(branch: SemanticBranch, semantic_planes: list[Tensor], points
     Args:
         semantic_planes: one subject's, [C_total, R, R] a plane.
     """
-    field, state = branch.generator_config.triplane, branch.state_dict()
+    field, state = _eg3d_config(branch).triplane, branch.state_dict()
     hidden = state["hidden_bias"]
     for stack, weight, axes in zip(semantic_planes, literal_first_layer(branch), field.plane_axes, strict=True):
         hidden = hidden + read_plane(stack, points * 2 / field.box_warp, axes).t() @ weight.t()
@@ -223,3 +232,8 @@ def literal_values(branch: SemanticBranch, semantic_planes: list[Tensor], points
     if not branch.config.density_prior:
         density = hidden @ state["density_weight"] / hidden.shape[1] ** 0.5 + state["density_bias"]
     return values, density
+
+
+def _eg3d_config(branch: SemanticBranch) -> GeneratorConfig:
+    assert isinstance(branch.generator_config, GeneratorConfig)
+    return branch.generator_config

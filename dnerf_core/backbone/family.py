@@ -1,0 +1,51 @@
+"""A family of generators as the registry has it. Nothing here imports torch: what needs it is named, and imported when it is called."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from dnerf_core.backbone.protocols import Backbone
+    from dnerf_core.backbone.specs import Shape
+
+
+@dataclass(frozen=True)
+class Family:
+    """A family.
+
+    Attributes:
+        name: as a model file's header has it.
+        config_class: its configuration, see `BackboneConfig`.
+        expected_shapes: every tensor that a configuration demands, by published name, with its shape.
+        check_ranges: (config, where, remedy) refuses a configuration that could not be built or rendered by a `CheckpointError`, before
+            anything is allocated by it; `backbone.ranges` has the parts that all families share.
+        builder: "module:name" of what makes a `Backbone` of a configuration; under torch's "meta" device it allocates nothing.
+        unseen_by_views: what the names of those tensors begin with that no view of given ws reads; tuning leaves them alone.
+        kernels: which kernels read its fields, see `kernels.choice`.
+        literal: "module:name" of its literal method, as its paper writes it: (generator, branch or None, what it made of a subject) -> an
+            object whose `view` is `generator.reference.LiteralSubject`'s. The judge of the fast path and the benchmarks' baseline; None: it
+            has none.
+    """
+
+    name: str
+    config_class: type[Any]
+    expected_shapes: Callable[[Any], dict[str, Shape]]
+    check_ranges: Callable[[Any, str, str], None]
+    builder: str
+    unseen_by_views: tuple[str, ...] = ("backbone.mapping.",)
+    kernels: tuple[str, ...] = ("torch",)
+    literal: str | None = None
+
+    def build(self, config: Any) -> Backbone[Any]:
+        """A generator of that configuration, with first weights."""
+        built: Backbone[Any] = named(self.builder)(config)
+        return built
+
+
+def named(place: str) -> Any:
+    """What "module:name" names."""
+    module, _, name = place.partition(":")
+    return getattr(importlib.import_module(module), name)

@@ -1,0 +1,32 @@
+"""What every family's module does with the published weights."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from dnerf_core.backbone.specs import BackboneConfig
+from dnerf_core.errors import CheckpointError
+
+
+class PublishedWeights(nn.Module):
+    """A generator whose state has the published names."""
+
+    config: BackboneConfig
+
+    def load_published(self, state: dict[str, Tensor]) -> None:
+        """Load a flat published state; the FIR filters in it are constants and are passed over.
+
+        Raises:
+            CheckpointError: a missing or surplus tensor, or one of another shape.
+        """
+        wanted = {name: tensor for name, tensor in state.items() if not name.endswith("resample_filter")}
+        own = self.state_dict()
+        for name in sorted(own.keys() | wanted.keys()):
+            expected = tuple(own[name].shape) if name in own else None
+            found = tuple(wanted[name].shape) if name in wanted else None
+            if expected != found:
+                raise CheckpointError(
+                    f"tensor {name}: expected shape {expected}, found {found}; the weights are not of {self.config.name}"
+                )
+        # the tensors take the place of the module's own, which may have been made on "meta" and never filled
+        self.load_state_dict(wanted, assign=True)

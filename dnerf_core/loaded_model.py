@@ -1,0 +1,120 @@
+"""A generator and its semantic branch on a device, and what views of any subject share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from dnerf_core.backbone.registry import family_of
+from dnerf_core.backbone.specs import BackboneConfig
+from dnerf_core.camera import Camera, sphere_camera
+from dnerf_core.checkpoints.generator_hash import loaded_generator_sha256
+from dnerf_core.checkpoints.model_file import ModelHeader
+from dnerf_core.errors import UsageError
+from dnerf_core.kernels.choice import KernelChoice, sample_reader
+from dnerf_core.labels import LabelSet
+from dnerf_core.made_once import MadeOnce, Making
+from dnerf_core.precision import convolution_dtype, reproducible_convolutions
+from dnerf_core.semantic.branch import SemanticBranch
+from dnerf_core.semantic.refiner import PreparedRefiner
+
+if TYPE_CHECKING:
+    from typing import Self
+
+    from dnerf_core.backbone.protocols import Backbone
+
+
+class LoadedModel(Making):
+    """A frozen generator, its semantic branch if there is one, and what the classes mean, on one device."""
+
+    def __init__(
+        self,
+        generator: Backbone[Any],
+        branch: SemanticBranch | None,
+        header: ModelHeader,
+        sha256: str,
+        device: torch.device,
+        *,
+        exact: bool = False,
+        kernels: KernelChoice = "torch",
+    ) -> None:
+        super().__init__()
+        self.generator, self.branch = generator, branch
+        self.header, self.sha256, self.device = header, sha256, device
+        self.exact, self.kernels, self.convolution_dtype = exact, kernels, convolution_dtype(device)
+        self.sample_reader = sample_reader(kernels)
+
+    @property
+    def config(self) -> BackboneConfig:
+        """The generator's configuration."""
+        return self.header.generator_config
+
+    @property
+    def labels(self) -> LabelSet | None:
+        """What the classes mean; None without a semantic branch."""
+        return self.header.labels
+
+    @property
+    def has_semantics(self) -> bool:
+        """Whether views come with masks."""
+        return self.branch is not None
+
+    @contextmanager
+    def inference(self) -> Iterator[None]:
+        """What views are computed in: no gradients, and the same numbers on every run."""
+        with torch.no_grad(), reproducible_convolutions(self.device):
+            yield
+
+    def with_generator_tensors(self, tensors: Mapping[str, Tensor]) -> Self:
+        """The model with some of its generator's tensors replaced; the others and the branch are this model's own, not copies.
+
+        Args:
+            tensors: by the names of the generator's state, float32 on any device.
+
+        Raises:
+            CheckpointError: a name that the generator does not have, or another shape.
+        """
+        placed = {name: tensor.detach().to(self.device) for name, tensor in tensors.items()}
+        with torch.device("meta"):
+            generator = family_of(self.generator.config).build(self.generator.config)
+        generator.load_published({**self.generator.state_dict(), **placed})
+        generator.eval().requires_grad_(False)
+        return type(self)(generator, self.branch, self.header, self.sha256, self.device, exact=self.exact, kernels=self.kernels)
+
+    @MadeOnce
+    def generator_sha256(self) -> str:
+        """See `generator_hash`: the same for every model with this generator, whatever its branch."""
+        return loaded_generator_sha256(self.generator)
+
+    @MadeOnce
+    def prepared_refiner(self) -> PreparedRefiner:
+        """The semantic super-resolution, prepared for inference."""
+        assert self.branch is not None
+        with torch.no_grad():
+            return PreparedRefiner(self.branch.refiner, self.convolution_dtype)
+
+    def latent(self, seed: int) -> NDArray[np.float32]:
+        """z [z_dim] of a seed: numpy's RandomState(seed).randn, as the field's published sampling scripts number their subjects.
+
+        Raises:
+            UsageError: the seed is not in 0 .. 2^32 - 1.
+        """
+        if not 0 <= seed < 2**32:
+            raise UsageError(f"seed {seed}: expected a whole number from 0 to 4294967295; choose another")
+        return np.random.RandomState(seed).randn(self.config.latent.z_dim).astype(np.float32)
+
+    def front_camera(self) -> Camera:
+        """The camera the generator is conditioned on when it makes a subject: in front, at the horizon."""
+        cameras = self.config.cameras
+        return sphere_camera(0.0, 0.0, radius=cameras.radius, pivot=cameras.pivot, focal=cameras.focal, world_up=cameras.world_up)
+
+    def ws(self, z: Tensor, truncation: float = 1.0, cutoff: int | None = None) -> Tensor:
+        """ws [B, num_ws, w_dim] of latents z [B, z_dim], conditioned on the front camera; differentiable in z."""
+        conditioning = torch.from_numpy(self.front_camera().conditioning()).to(z)
+        return self.generator.mapping(z, conditioning.expand(z.shape[0], -1), truncation, cutoff)
