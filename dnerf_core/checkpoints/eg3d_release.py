@@ -18,7 +18,7 @@ from dnerf_core.checkpoints.given_config import read_given_config
 from dnerf_core.checkpoints.inert_records import TensorRecord
 from dnerf_core.checkpoints.mapped_file import file_stem
 from dnerf_core.checkpoints.model_file import ModelHeader, file_sha256, read_header, save_arrays
-from dnerf_core.checkpoints.networks import UNMODIFIED, Network, find_network, left_out
+from dnerf_core.checkpoints.networks import Network, find_network, left_out, unmodified
 from dnerf_core.checkpoints.pickle_machine import MalformedPickleError
 from dnerf_core.checkpoints.readers import readers
 from dnerf_core.checkpoints.release_reader import Configured
@@ -86,15 +86,15 @@ def _checked(network: Network, path: Path, options: ImportOptions) -> Release:
     """The network's configuration, with every tensor that it demands."""
     where = f"{path}: {network.place}"
     config, remarks = _configured(network, path, options)
-    demanded = expected_shapes(config)
+    demanded, remedy = expected_shapes(config), unmodified(network.reader.name)
     own = {key: record for key, record in network.tensors.items() if key in demanded}
     surplus = [key for key in network.tensors if key not in demanded and key not in DROPPED_KEYS]
     shapes = {key: record.shape for key, record in own.items()}
-    check_shapes(shapes, config, where, UNMODIFIED, needs_filters=network.modules is not None)
+    check_shapes(shapes, config, where, remedy, needs_filters=network.modules is not None)
     arrays = {}
     for key, record in own.items():
         array = record.to_array()
-        _check_values(key, array, where)
+        _check_values(key, array, where, remedy)
         if not is_filter(key):
             arrays[key] = array
     return Release(config, arrays, (*remarks, *_stored_otherwise(own), *left_out(network, surplus)), network.reader.licence)
@@ -145,7 +145,7 @@ def _configured(network: Network, path: Path, options: ImportOptions) -> Configu
         keys,
         options.neural_resolution,
         options.cameras,
-        f"nothing was written; import an unmodified generator of {reader.name}",
+        unmodified(reader.name),
     )
     if network.modules is not None:
         return reader.of_modules(settings)
@@ -178,10 +178,10 @@ def _stored_otherwise(records: Mapping[str, TensorRecord]) -> tuple[str, ...]:
     return (f"weights stored as {' and '.join(kinds)} become float32",) if kinds else ()
 
 
-def _check_values(key: str, array: np.ndarray, where: str) -> None:
+def _check_values(key: str, array: np.ndarray, where: str, remedy: str) -> None:
     if not np.isfinite(array).all():
-        raise CheckpointError(f"{where}: {key}: expected finite values, found infinite ones or NaN; {UNMODIFIED}")
+        raise CheckpointError(f"{where}: {key}: expected finite values, found infinite ones or NaN; {remedy}")
     if is_filter(key):
         expected = np.outer(FILTER_TAPS, FILTER_TAPS) / 64
         if array.shape != (4, 4) or np.abs(array - expected).max() > 1e-6:
-            raise CheckpointError(f"{where}: {key}: expected outer([1, 3, 3, 1]) / 64, found another filter; {UNMODIFIED}")
+            raise CheckpointError(f"{where}: {key}: expected outer([1, 3, 3, 1]) / 64, found another filter; {remedy}")

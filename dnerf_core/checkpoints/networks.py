@@ -22,7 +22,6 @@ from dnerf_core.errors import CheckpointError, UsageError
 MAX_MODULES = 5_000
 """A release's G_ema has about 150 modules."""
 
-UNMODIFIED = "nothing was written; import an unmodified generator of EG3D"
 _ONLY_THESE = "nothing was written; of generators, EG3D's and PanoHead's are imported"
 _INSIDE = re.compile(r"((?:[^.\s]{1,80}\.){0,8}?)backbone\.synthesis\.b\d{1,5}\.")
 """A generator's tensor, after the prefix that a larger network gives it."""
@@ -35,6 +34,11 @@ _KNOWN_BESIDE = {"G", "D", "G_ema", "training_set_kwargs", "augment_pipe"}
 
 _SETTINGS_BESIDE = ("rendering_kwargs", "neural_rendering_resolution", "img_resolution")
 """Settings that are met beside the construction arguments."""
+
+
+def unmodified(family: str = "EG3D") -> str:
+    """How a message ends that refuses what no training of that family writes."""
+    return f"nothing was written; import an unmodified generator of {family}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -278,13 +282,13 @@ def walk_modules(root: ModuleRecord, where: str) -> Iterator[tuple[str, ModuleRe
         name, module, depth = waiting.pop()
         count += 1
         if count > MAX_MODULES or depth > 16:
-            raise CheckpointError(f"{where}: expected some 150 modules, found far more; {UNMODIFIED}")
+            raise CheckpointError(f"{where}: expected some 150 modules, found far more; {unmodified()}")
         yield name, module
         for key, child in _attribute(module, "_modules", f"{where}.{name}").items():
             if child is None:
                 continue
             if type(child) is not ModuleRecord:
-                raise CheckpointError(f"{where}.{name}: module {key!r}: expected a module, found {shown(child)}; {UNMODIFIED}")
+                raise CheckpointError(f"{where}.{name}: module {key!r}: expected a module, found {shown(child)}; {unmodified()}")
             waiting.append((f"{name}.{key}" if name else key, child, depth + 1))
 
 
@@ -306,7 +310,7 @@ def state_of(modules: Mapping[str, ModuleRecord], where: str) -> dict[str, Tenso
             if record is None:
                 continue
             if type(record) is not TensorRecord:
-                raise CheckpointError(f"{where}: {full}: expected a float32 tensor, found {shown(record)}; {UNMODIFIED}")
+                raise CheckpointError(f"{where}: {full}: expected a float32 tensor, found {shown(record)}; {unmodified()}")
             records[full] = record
     return records
 
@@ -314,5 +318,5 @@ def state_of(modules: Mapping[str, ModuleRecord], where: str) -> dict[str, Tenso
 def _attribute(module: ModuleRecord, attribute: str, where: str) -> dict[str, Any]:
     found = module.state.get(attribute)
     if type(found) is not dict or not all(type(key) is str and re.fullmatch(r"\w{1,80}", key, re.ASCII) for key in found):
-        raise CheckpointError(f"{where}: expected {attribute!r} to be a dictionary of names, found another value; {UNMODIFIED}")
+        raise CheckpointError(f"{where}: expected {attribute!r} to be a dictionary of names, found another value; {unmodified()}")
     return found

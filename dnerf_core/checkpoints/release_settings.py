@@ -11,8 +11,8 @@ from typing import Any, NoReturn
 
 import numpy as np
 
+from dnerf_core.backbone.ranges import MAX_NEURAL_RESOLUTION, MAX_SAMPLES, min_coarse_samples
 from dnerf_core.checkpoints.camera_choice import CameraChoice
-from dnerf_core.checkpoints.config_ranges import MAX_NEURAL_RESOLUTION, MAX_SAMPLES, min_coarse_samples
 from dnerf_core.checkpoints.inert_records import ModuleRecord, TensorRecord
 from dnerf_core.checkpoints.pickle_machine import shown
 from dnerf_core.errors import CheckpointError

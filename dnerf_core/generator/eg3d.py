@@ -16,7 +16,8 @@ from dnerf_core.generator.packed_field import FoldedDecoder, PackedField
 from dnerf_core.generator.prepared import PreparedSuperResolution
 from dnerf_core.generator.stylegan2 import Backbone, FullyConnected
 from dnerf_core.generator.superresolution import SuperResolution
-from dnerf_core.rendering.rays import ViewRays, box_limits
+from dnerf_core.rendering.limits import configured_limits
+from dnerf_core.rendering.rays import ViewRays
 from dnerf_core.rendering.triplane import plane_table, sample_planes, table_taps
 
 if TYPE_CHECKING:
@@ -169,12 +170,7 @@ class Generator(PublishedWeights):
 
     def limit_rays(self, origins: Tensor, directions: Tensor) -> RayLimits:
         """The limits of any rays [M, 3]; `hit` is False where "auto" limits find that a ray misses the box."""
-        rays = self.config.rays
-        if rays.ray_start == "auto" or rays.ray_end == "auto":
-            return RayLimits(*box_limits(origins, directions, self.config.triplane.box_warp - 2 * rays.auto_inset))
-        start = origins.new_full((len(origins),), rays.ray_start)
-        end = origins.new_full((len(origins),), rays.ray_end)
-        return RayLimits(start, end, torch.ones_like(start, dtype=torch.bool))
+        return configured_limits(origins, directions, self.config.rays, self.config.box_side)
 
     def compose(self, color: Tensor, opacity: Tensor, made: Planes, side: int) -> RawPicture:
         """White behind, if the config says so, and from [0, 1] to [-1, 1]; the first three channels are the raw image."""

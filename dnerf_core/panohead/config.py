@@ -105,6 +105,18 @@ class PanoHeadConfig:
         return self.backbone.plane_channels
 
     @property
+    def planes_text(self) -> str:
+        """The grids, for people."""
+        field, size = self.triplane, self.backbone.resolution
+        behind = "painted background" if self.use_background else "no background"
+        return f"{size} px, {self.backbone.plane_channels} channels, {field.depth} slices, axes {' '.join(field.plane_axes)}, {behind}"
+
+    @property
+    def superresolution_text(self) -> str:
+        """The variant's name."""
+        return self.superresolution.kind
+
+    @property
     def latent(self) -> LatentSpec:
         """What makes a subject."""
         return LatentSpec(self.mapping.z_dim, self.backbone.num_ws, self.mapping.w_dim)

@@ -29,6 +29,7 @@ from dnerf_core.panohead.decoder import GridDecoder
 from dnerf_core.panohead.field import TrigridField
 from dnerf_core.panohead.packed_field import PackedGridField
 from dnerf_core.panohead.trigrid import picture_taps
+from dnerf_core.rendering.limits import configured_limits
 from dnerf_core.rendering.rays import ViewRays
 
 if TYPE_CHECKING:
@@ -128,7 +129,9 @@ class PanoHead(PublishedWeights):
         """ws [B, num_ws, w_dim] of latents z [B, z_dim]; see `stylegan2.Mapping`."""
         return self.backbone.mapping(z, conditioning, psi, cutoff)
 
-    def grids(self, ws: Tensor, noise_mode: str = "const", until: int | None = None, ws_background: Tensor | None = None) -> Grids:
+    def grids(
+        self, ws: Tensor, noise_mode: str = "const", until: int | None = None, ws_background: Tensor | None = None
+    ) -> Grids:
         """The tri-grid and the background of ws [B, num_ws, w_dim].
 
         Args:
@@ -166,7 +169,8 @@ class PanoHead(PublishedWeights):
 
     def limits(self, view: ViewRays, made: Grids) -> RayLimits:
         """The config's, or where rays meet the box."""
-        return config_limits(view, self.config.rays, self.config.box_side)
+        origins, directions = view.origins.reshape(-1, 3), view.directions.reshape(-1, 3)
+        return configured_limits(origins, directions, self.config.rays, self.config.box_side)
 
     def compose(self, color: Tensor, opacity: Tensor, made: Grids, side: int) -> RawPicture:
         """The background behind, and the raw image; from [0, 1] to [-1, 1] where the activation is a sigmoid."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
@@ -30,7 +30,7 @@ class FoldedGridDecoder(FoldedDecoder):
     @classmethod
     def of(cls, decoder: GridDecoder, num_planes: int) -> FoldedGridDecoder:
         """From a decoder whose mean runs over `num_planes` planes."""
-        return replace(cls.fold(decoder.net[0], decoder.net[2], num_planes), activation=decoder.activation)
+        return cls(**vars(FoldedDecoder.fold(decoder.net[0], decoder.net[2], num_planes)), activation=decoder.activation)
 
     def colors(self, hidden: Tensor) -> Tensor:
         """Colour features [N, C] of hidden activations; their range is the activation's."""
@@ -109,4 +109,4 @@ class PackedGridField:
         parts = [self.decoder.raw_density(self.hidden(self.taps(part))) for part in points.split(NODES_AT_ONCE, dim=1)]
         low, high = int(near[0]), int(near[-1]) + 1
         raw[low:high, :, low:high] = torch.cat(parts).view(z.shape)
-        return replace(CroppedGrid.build(raw, side, longest_ray, inset), limit=self.limit)
+        return CroppedGrid(**vars(DensityGrid.build(raw, side, longest_ray, inset)), limit=self.limit)

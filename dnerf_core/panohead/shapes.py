@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 
-from dnerf_core.checkpoints.expected_shapes import Shape, expected_shapes
+from dnerf_core.backbone.specs import Shape
 from dnerf_core.generator.config import BackboneConfig, GeneratorConfig, TriplaneConfig
+from dnerf_core.generator.shapes import expected_shapes
 from dnerf_core.panohead.config import PanoHeadConfig
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from dnerf_core.checkpoints.expected_shapes import FILTER_TAPS, is_filter
 from dnerf_core.generator.config import BackboneConfig, GeneratorConfig, MappingConfig, RayConfig, SuperResolutionConfig
-from dnerf_core.panohead.config import PanoHeadConfig, TrigridConfig
+from dnerf_core.panohead.config import PanoHeadConfig
 from dnerf_core.panohead.shapes import panohead_shapes
 from tests.core import hostile as h
 
@@ -18,7 +18,6 @@ NARROW = PanoHeadConfig(
     image_size=128,
     mapping=MappingConfig(z_dim=8, w_dim=8),
     backbone=BackboneConfig(resolution=32, channel_base=256, channel_max=8, plane_channels=4),
-    triplane=TrigridConfig(hidden_dim=8),
     rays=RayConfig(16, 8, 8, 2.25, 3.3),
     superresolution=SuperResolutionConfig(kind="2X"),
 )

@@ -43,20 +43,6 @@ def stylegan(third: bool) -> h.Module:
     return root
 
 
-def panohead() -> h.Module:
-    """A TriPlaneGenerator with PanoHead's options and modules; decoder, renderer and marcher are persistent there."""
-    root = h.network(h.NARROW)
-    root.attributes["rendering_kwargs"] |= {
-        "triplane_size": 256,
-        "triplane_depth": 3,
-        "use_background": True,
-        "decoder_activation": "none",
-    }
-    root.add("bcg_synthesis.b4.const", np.zeros((2, 4, 4)))
-    root.add("t_mapping.fc0.weight", np.zeros((3, 515)))
-    return root
-
-
 def gnarf() -> h.Module:
     """A TriPlaneGenerator whose renderer holds a body."""
     root = h.network(h.NARROW)
@@ -74,9 +60,7 @@ DISCRIMINATOR = h.Module("DualDiscriminator", {"c_dim": 25})
 @pytest.mark.parametrize(
     ("tree", "expected"),
     [
-        ({"G_ema": panohead()}, "G_ema: expected EG3D's generator, found PanoHead's generator"),
-        ({"G": panohead(), "D": DISCRIMINATOR, "G_ema": panohead()}, "found PanoHead's generator"),
-        ({"G_ema": gnarf()}, "found GNARF's generator"),
+        ({"G_ema": gnarf()}, "G_ema: expected EG3D's generator, found GNARF's generator"),
         ({"G": gnarf(), "G_ema": gnarf()}, "found GNARF's generator"),
         (gnarf(), "found GNARF's generator"),
         ({"G_ema": stylegan(False)}, "expected a TriPlaneGenerator, found 'Generator', StyleGAN2's generator"),
@@ -96,7 +80,6 @@ def test_pickles_of_other_families_are_named(tmp_path: Path, tree: Any, expected
 OWN = ("backbone.synthesis.b4.const", "backbone.synthesis.b4.torgb.weight", "backbone.mapping.w_avg", "decoder.net.0.weight")
 
 STATES: list[tuple[tuple[str, ...], str]] = [
-    ((*OWN, "bcg_synthesis.b4.const", "t_mapping.fc0.weight", "torgb.weight"), "PanoHead's generator"),
     ((*OWN, "renderer.smpl_clip.faces_t"), "GNARF's generator"),
     ((*OWN, "texture_backbone.synthesis.b4.const"), "Next3D's generator"),
     (("mapping.fc0.weight", "synthesis.b4.const", "synthesis.b4.conv1.weight"), "StyleGAN2's generator"),

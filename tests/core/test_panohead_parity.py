@@ -29,9 +29,7 @@ def parity_config(parity_dir: Path) -> PanoHeadConfig:
         image_size=spec["img"],
         backbone=BackboneConfig(rk["triplane_size"], spec["cb"], spec["cm"]),
         triplane=TrigridConfig(rk["box_warp"], depth=rk["triplane_depth"], activation=rk["decoder_activation"]),
-        rays=RayConfig(
-            spec["nrr"], rk["depth_resolution"], rk["depth_resolution_importance"], rk["ray_start"], rk["ray_end"]
-        ),
+        rays=RayConfig(spec["nrr"], rk["depth_resolution"], rk["depth_resolution_importance"], rk["ray_start"], rk["ray_end"]),
         use_torgb_raw=rk["use_torgb_raw"],
         use_background=rk["use_background"],
     )
@@ -105,7 +103,9 @@ def test_a_background_of_its_own_ws(generator: PanoHead, ws: torch.Tensor, made:
     """Few ws are made up by the last of them; the head stays."""
     assert made.background is not None
     other = generator.grids(ws, ws_background=ws.flip(2)[:, :SEPARATE_WS])
-    whole = generator.grids(ws, ws_background=torch.cat([ws.flip(2)[:, :SEPARATE_WS], ws.flip(2)[:, 4:5].expand(-1, 7, -1)], dim=1))
+    whole = generator.grids(
+        ws, ws_background=torch.cat([ws.flip(2)[:, :SEPARATE_WS], ws.flip(2)[:, 4:5].expand(-1, 7, -1)], dim=1)
+    )
     assert other.background is not None and whole.background is not None
     assert torch.equal(other.planes, made.planes)
     assert torch.equal(other.background, whole.background)

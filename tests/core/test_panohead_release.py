@@ -102,7 +102,8 @@ def test_missing_switches_follow_the_tensors(tmp_path: Path) -> None:
     ("name", "value", "expected"),
     [
         ("triplane_depth", 0, "triplane_depth: expected an integer from 1 to 64, found 0"),
-        ("triplane_depth", 2, "backbone.img_channels"),
+        ("triplane_depth", 2, "expected shape [128, 6, 3, 3], found [128, 4, 3, 3]"),
+        ("triplane_depth", 5, "backbone.img_channels: expected a multiple of 15, found 36"),
         ("triplane_size", 64, "triplane_size: expected 32"),
         ("decoder_activation", "relu", "decoder_activation: expected one of none, lrelu, sigmoid, found 'relu'"),
         ("use_background", 1, "use_background: expected True or False"),
