@@ -12,7 +12,7 @@ changes no number and keeps the memory bounded.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 import torch.nn.functional as F
@@ -36,25 +36,34 @@ class LiteralView:
     """One view by the literal method.
 
     Attributes:
-        features: [1, 32, R, R], rendered features, about [-1, 1]; None where only semantics were asked for.
+        raw: rendered features and raw image, [1, .., R, R], about [-1, 1]; None where only semantics were asked for.
         distance, opacity: [R, R]; distance along the unit ray, +inf where nothing is met.
         semantic_map: [1, C + 32, R, R], raw class scores and semantic features; None without a branch.
     """
 
-    features: Tensor | None
+    raw: RawPicture | None
     distance: Tensor
     opacity: Tensor
     semantic_map: Tensor | None
 
     @property
+    def features(self) -> Tensor | None:
+        """[1, C, R, R], or None."""
+        return None if self.raw is None else self.raw.features
+
+    @property
     def picture(self) -> RawPicture:
         """What the super-resolution takes, of a view with features."""
-        assert self.features is not None
-        return RawPicture(self.features, self.features[:, :3])
+        assert self.raw is not None
+        return self.raw
 
 
 class LiteralSubject:
-    """One subject's planes, ready to be seen by the literal method."""
+    """One subject's planes, ready to be seen by the literal method; another family's overrides what is not EG3D's."""
+
+    generator: Any
+    made: Any
+    semantic_planes: list[Tensor] | None
 
     def __init__(self, generator: Generator, branch: SemanticBranch | None, planes: Planes) -> None:
         """planes: of one subject."""
@@ -73,8 +82,8 @@ class LiteralSubject:
         side = self.generator.config.rays.neural_resolution
         rays, hit = ray_bundle(self.generator, self.made, ViewRays.of(cam2world[None], intrinsics[None], side))
         count = len(rays)
-        like, white = self.planes, self.generator.config.rays.white_back
-        features = like.new_full((count, like.shape[1]), 1.0 if white else 0.0)
+        like = self.planes
+        features = like.new_zeros(count, like.shape[1])
         distance, opacity = like.new_full((count,), torch.inf), like.new_zeros(count)
         lowest, highest = torch.inf, -torch.inf
         semantic_map = None
@@ -92,14 +101,20 @@ class LiteralSubject:
             lowest, highest = min(lowest, float(distances.min())), max(highest, float(distances.max()))
             if colors:
                 features[index] = (own[..., None] * color).sum(dim=1)
-                if white:
-                    features[index] += (1 - weights.sum(dim=1))[:, None]
             if semantic_map is not None:
                 semantic_map[index] = self._semantics(points, distances, own)
         distance[hit] = distance[hit].clamp(lowest, highest)
-        square = features.t().reshape(1, -1, side, side) * 2 - 1
+        square = features.t().reshape(1, -1, side, side)
         seen = None if semantic_map is None else semantic_map.t().reshape(1, -1, side, side)
-        return LiteralView(square if colors else None, distance.reshape(side, side), opacity.reshape(side, side), seen)
+        opacity = opacity.reshape(side, side)
+        return LiteralView(self._composed(square, opacity) if colors else None, distance.reshape(side, side), opacity, seen)
+
+    def _composed(self, features: Tensor, opacity: Tensor) -> RawPicture:
+        """White behind, if the config says so, and from [0, 1] to [-1, 1]; features [1, C, R, R], opacity [R, R]."""
+        if self.generator.config.rays.white_back:
+            features = features + (1 - opacity)
+        features = features * 2 - 1
+        return RawPicture(features, features[:, :3])
 
     def _samples(self, origins: Tensor, directions: Tensor, start: Tensor, end: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Points [M, S, 3], distances [M, S], raw densities [M, S] and colours [M, S, C] of both passes, in order."""
@@ -131,17 +146,22 @@ class LiteralSubject:
     def _semantics(self, points: Tensor, distances: Tensor, own: Tensor) -> Tensor:
         """[M, C + 32]: every sample decoded to its end, then composited over the learned background."""
         assert self.branch is not None
-        assert self.semantic_planes is not None
         config = self.branch.config
         if not config.density_prior:  # a density of its own, at evenly picked samples
             count = distances.shape[1]
             pick = torch.linspace(0, count - 1, min(config.density_samples, count)).round().long()
             points, distances = points[:, pick], distances[:, pick]
-        values, density = literal_values(self.branch, self.semantic_planes, points.reshape(-1, 3))
+        values, density = self._semantics_at(points.reshape(-1, 3))
         if not config.density_prior:
             own = own_weights(march(distances, density.reshape(distances.shape)))
         seen = (own[..., None] * values.reshape(*own.shape, -1)).sum(dim=1)
         return seen + (1 - own.sum(dim=1))[:, None] * self.branch.state_dict()["background"]
+
+    def _semantics_at(self, points: Tensor) -> tuple[Tensor, Tensor]:
+        """See `literal_values`."""
+        assert self.branch is not None
+        assert self.semantic_planes is not None
+        return literal_values(self.branch, self.semantic_planes, points)
 
 
 def read_plane(plane: Tensor, points: Tensor, axes: str) -> Tensor:
@@ -206,9 +226,9 @@ def literal_triplane(branch: SemanticBranch, planes: Planes) -> list[Tensor]:
 
 
 def literal_first_layer(branch: SemanticBranch) -> list[Tensor]:
-    """The semantic decoder's first weight for each plane: [64, C_total]."""
+    """The semantic decoder's first weight for each plane, or slice of a plane: [64, C_total]."""
     state, hidden = branch.state_dict(), branch.config.hidden_dim
-    num_planes = len(_eg3d_config(branch).triplane.plane_axes)
+    num_planes = branch.generator_config.source.num_planes
     names = [f"triplane.weight.{scale}" for scale in sorted(int(name.split(".")[-1]) for name in state if ".weight." in name)]
     total = torch.cat([state[name] for name in names], dim=1)
     per_plane = [total] * num_planes if branch.config.feature_kind == "planes" else list(total.split(hidden, dim=0))
@@ -226,9 +246,15 @@ def literal_values(branch: SemanticBranch, semantic_planes: list[Tensor], points
     hidden = state["hidden_bias"]
     for stack, weight, axes in zip(semantic_planes, literal_first_layer(branch), field.plane_axes, strict=True):
         hidden = hidden + read_plane(stack, points * 2 / field.box_warp, axes).t() @ weight.t()
+    return literal_outputs(branch, hidden)
+
+
+def literal_outputs(branch: SemanticBranch, hidden: Tensor) -> tuple[Tensor, Tensor]:
+    """What `literal_values` gives, of the decoder's first layer [K, 64] before its softplus."""
+    state = branch.state_dict()
     hidden = torch.log1p(torch.exp(-hidden.abs())) + hidden.clamp_min(0)
     values = hidden @ state["out_weight"].t() / hidden.shape[1] ** 0.5 + state["out_bias"]
-    density = hidden.new_zeros(len(points))
+    density = hidden.new_zeros(len(hidden))
     if not branch.config.density_prior:
         density = hidden @ state["density_weight"] / hidden.shape[1] ** 0.5 + state["density_bias"]
     return values, density

@@ -14,4 +14,5 @@ PANOHEAD_FAMILY = Family(
     check_ranges=check_panohead_ranges,
     builder="dnerf_core.panohead.generator:PanoHead",
     unseen_by_views=("backbone.mapping.", "t_mapping."),
+    literal="dnerf_core.panohead.reference:LiteralHead",
 )
