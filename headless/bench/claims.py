@@ -30,7 +30,7 @@ class Claim:
 
     Attributes:
         name: of the claim.
-        model: "full-size" or "demo".
+        model: "full-size", "panohead" (both with weights from a formula) or "demo"; see `headless.bench.models`.
         channels: what a view consists of.
         baseline: the literal method, or `exact`, what `--exact` renders: the same numbers from projected planes.
         views: views of a subject.
@@ -56,6 +56,9 @@ CLAIMS = (
     Claim("labelled-view", "full-size"),
     Claim("labels-only", "full-size", ("mask", "depth")),
     Claim("rgb-view", "full-size", ("rgb", "depth")),
+    Claim("panohead-view", "panohead"),
+    Claim("panohead-labels", "panohead", ("mask", "depth")),
+    Claim("panohead-rgb", "panohead", ("rgb", "depth")),
     Claim("demo-view", "demo", seeds=tuple(range(4)), compared=2),
     Claim("demo-first-view", "demo", baseline="exact", views=1, size_px=128, seeds=tuple(range(4))),
     Claim("demo-further-view", "demo", baseline="exact", further=True, size_px=128, seeds=tuple(range(4))),

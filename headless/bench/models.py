@@ -14,21 +14,38 @@ from dnerf_core.formula_weights import load_formula_weights
 from dnerf_core.generator.config import preset
 from dnerf_core.labels import LabelSet
 from dnerf_core.model import Model
+from dnerf_core.panohead.config import PANOHEAD
 from dnerf_core.semantic.branch import SemanticBranch
 from dnerf_core.semantic.config import FeatureKind, SemanticConfig
 
 PARTS = ("skin", "eyes", "brows", "nose", "mouth", "hair", "neck")
 
 
+FULL_SIZE = {"full-size": preset("ffhq512-128"), "panohead": PANOHEAD}
+"""Releases whose weights come from a formula, by the name of the model in a claim."""
+
+
+def bench_model(name: str, device: str | torch.device) -> Model:
+    """A claim's model, by `Claim.model`."""
+    place = torch.device(device)
+    return Model.load("demo-cars", place) if name == "demo" else full_size_model(place, release=name)
+
+
 def full_size_model(
-    device: torch.device, feature_kind: FeatureKind = "planes", num_parts: int = len(PARTS), **rays: Any
+    device: torch.device,
+    feature_kind: FeatureKind = "planes",
+    num_parts: int = len(PARTS),
+    release: str = "full-size",
+    **rays: Any,
 ) -> Model:
-    """`ffhq512-128` with formula weights and a branch of random ones; `rays` replaces fields of its `RayConfig`.
+    """A release, `ffhq512-128` unless another is named, with formula weights and a branch of random ones.
+
+    `rays` replaces fields of its `RayConfig`.
 
     Its field is fog from one end of the rays to the other, so that nothing can be skipped: the hardest case. `planes` is the
     feature kind whose literal form is the cheaper one (3 x 224 channels for 3 x 2,944), so ratios against it are the smaller ones.
     """
-    config = preset("ffhq512-128")
+    config: Any = FULL_SIZE[release]
     config = replace(config, rays=replace(config.rays, **rays))
     parts = PARTS if num_parts == len(PARTS) else tuple(f"part{number}" for number in range(num_parts))
     generator = family_of(config).build(config)

@@ -41,12 +41,10 @@ def bench(device: str, rounds: int, names: tuple[str, ...], reporter: Reporter) 
     Raises:
         UsageError: a claim that is not there.
     """
-    import torch
-
     from dnerf_core.errors import UsageError
     from headless.bench.claims import CLAIMS, measure
-    from headless.bench.models import full_size_model
-    from headless.models import load_model, pick_device
+    from headless.bench.models import bench_model
+    from headless.models import pick_device
 
     place = pick_device(device)
     known = [claim.name for claim in CLAIMS]
@@ -68,8 +66,7 @@ def bench(device: str, rounds: int, names: tuple[str, ...], reporter: Reporter) 
         for claim in chosen:
             if claim.model not in models:
                 models.clear()  # one at a time in memory
-                on_demo = claim.model == "demo"
-                models[claim.model] = load_model("demo-cars", device) if on_demo else full_size_model(torch.device(place))
+                models[claim.model] = bench_model(claim.model, place)
             measured = measure(claim, models[claim.model], rounds, advance)
             results.append(measured)
             reporter.event("claim", **_fields(measured))

@@ -223,6 +223,6 @@ def test_configurations_go_through_json() -> None:
     ],
 )
 def test_ranges(config: PanoHeadConfig, expected: str) -> None:
-    with pytest.raises(CheckpointError, match="^file.*remedy$") as caught:
+    with pytest.raises(CheckpointError, match=r"^file.*remedy$") as caught:
         check_panohead_ranges(config, "file", "remedy")
     assert expected in str(caught.value)
