@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from dnerf_core.backbone.registry import FAMILIES, UNNAMED
 from dnerf_core.checkpoints.checkpoint_file import Checkpoint, check_own
 from dnerf_core.checkpoints.families import relative_by_names, relative_by_settings, stranger, stranger_class
 from dnerf_core.checkpoints.inert_records import ArrayRecord, ForeignRecord, ModuleRecord, TensorRecord
@@ -22,7 +23,6 @@ MAX_MODULES = 5_000
 """A release's G_ema has about 150 modules."""
 
 UNMODIFIED = "nothing was written; import an unmodified generator of EG3D"
-_ONLY_EG3D = "nothing was written; of generators, EG3D's are imported"
 _INSIDE = re.compile(r"((?:[^.\s]{1,80}\.){0,8}?)backbone\.synthesis\.b\d{1,5}\.")
 """A generator's tensor, after the prefix that a larger network gives it."""
 
@@ -46,6 +46,7 @@ class Network:
         modules: every module by dotted name, the root as ''; None for a state dict.
         options: construction arguments that travel with a state dict; None: none do.
         beside: what the checkpoint holds beyond it, a phrase each; a training's own G, D and settings are not named.
+        family: which family of generators it is of.
     """
 
     place: str
@@ -53,6 +54,7 @@ class Network:
     modules: Mapping[str, ModuleRecord] | None
     options: dict[str, Any] | None
     beside: tuple[str, ...]
+    family: str = UNNAMED
 
 
 @dataclass(frozen=True, eq=False)
@@ -153,7 +155,7 @@ def _nothing(checkpoint: Checkpoint, path: object) -> str:
     tree, form = checkpoint.tree, checkpoint.form
     what = stranger(tree)
     if what is not None:
-        return f"{path}: expected EG3D's generator, found {form} with {what}; {_ONLY_EG3D}"
+        return f"{path}: expected EG3D's generator, found {form} with {what}; {_imported()}"
     held = ""
     if type(tree) is dict and tree:
         held = f"; {form} that holds {_listed([f'{_short(key)} ({_kind(value)})' for key, value in tree.items()])}"
@@ -167,30 +169,39 @@ def _opened(candidate: _Candidate, path: object) -> Network:
     where = f"{path}: {candidate.place}"
     if candidate.prefix is None:
         root = candidate.value
-        if (relative := relative_by_settings(root)) is not None:
-            raise CheckpointError(f"{where}: expected EG3D's generator, found {relative}; {_ONLY_EG3D}")
+        family = _family(relative_by_settings(root), where)
         if root.class_name != _CLASS:
             what = stranger_class(root)
             found = shown(root.class_name) if what is None else f"{shown(root.class_name)}, {what}"
-            raise CheckpointError(f"{where}: expected a {_CLASS}, found {found}; {_ONLY_EG3D}")
+            raise CheckpointError(f"{where}: expected a {_CLASS}, found {found}; {_imported()}")
         check_own(root, candidate.place)
         modules = dict(walk_modules(root, where))
         tensors = state_of(modules, where)
-        _check_relative(tensors, where)
-        return Network(candidate.place, tensors, modules, None, _beside(candidate, set()))
+        if family == UNNAMED:
+            family = _family(relative_by_names(tensors), where)
+        return Network(candidate.place, tensors, modules, None, _beside(candidate, set()), family)
     prefix = candidate.prefix
     held = {name: value for name, value in candidate.value.items() if type(name) is str and type(value) is TensorRecord}
     tensors = {name.removeprefix(prefix): tensor for name, tensor in held.items() if name.startswith(prefix)}
-    _check_relative(tensors, where)
+    family = _family(relative_by_names(tensors), where)
     options, used = _options(candidate)
     others = [name for name in candidate.value if not (name in held and name.startswith(prefix))]
     beside = [f"{len(others)} more such as {_short(others[0])} ({_kind(candidate.value[others[0]])})"] if others else []
-    return Network(candidate.place, tensors, None, options, (*_beside(candidate, used), *beside))
+    return Network(candidate.place, tensors, None, options, (*_beside(candidate, used), *beside), family)
 
 
-def _check_relative(tensors: Mapping[str, TensorRecord], where: str) -> None:
-    if (relative := relative_by_names(tensors)) is not None:
-        raise CheckpointError(f"{where}: expected EG3D's generator, found {relative}; {_ONLY_EG3D}")
+def _family(relative: str | None, where: str) -> str:
+    """The family of what is EG3D's own (None) or one of its relatives, by the name that `families` gives it."""
+    for family in FAMILIES.values():
+        if family.relative == relative:
+            return family.name
+    raise CheckpointError(f"{where}: expected EG3D's generator, found {relative}; {_imported()}")
+
+
+def _imported() -> str:
+    """The end of a message about another generator."""
+    titles = [f"{family.title}'s" for family in FAMILIES.values()]
+    return f"nothing was written; of generators, {' and '.join(titles)} are imported"
 
 
 def _options(candidate: _Candidate) -> tuple[dict[str, Any] | None, set[str]]:

@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dnerf_core.checkpoints.eg3d_release import import_release, read_release
 from dnerf_core.checkpoints.expected_shapes import UNUSED_KEYS, expected_shapes, is_filter
 from dnerf_core.checkpoints.model_file import file_sha256, load_model_file, read_header
+from dnerf_core.checkpoints.release import import_release, read_release
 from dnerf_core.errors import CheckpointError, DNeRFError, OutputError, UsageError
 from dnerf_core.generator.config import (
     PRESETS,

@@ -129,10 +129,7 @@ def test_the_demo_is_rendered_as_in_full_and_so_are_its_gradients(demo: Model, w
     cam2world.requires_grad_()
     ws = model.subject(1).ws.clone().requires_grad_()
     seen = see(model, ws, cam2world, intrinsics, 32)
-    planes, pose = (
-        dataclasses.replace(seen.made, planes=seen.made.planes.detach().requires_grad_()),
-        cam2world.detach().clone().requires_grad_(),
-    )
+    texels, pose = seen.made.planes.detach().requires_grad_(), cam2world.detach().clone().requires_grad_()
     full = render_view(model.generator, dataclasses.replace(seen.made, planes=texels), pose, intrinsics, 32)
     assert 0.1 < float(full.opacity.detach().mean()) < 0.9
     assert float((seen.picture.features - full.raw.features).detach().abs().max()) / 2 <= 2 * EPSILON
@@ -141,15 +138,15 @@ def test_the_demo_is_rendered_as_in_full_and_so_are_its_gradients(demo: Model, w
     assert float((weights - full.opacity.flatten()).detach().abs().max()) <= 3 * EPSILON
     assert len(seen.visible.ray) < 3 * 32 * 32
     toward = torch.randn(full.raw.features.shape, generator=torch.Generator().manual_seed(1))
-    ours = torch.autograd.grad((seen.picture.features * toward).sum(), [seen.planes.planes, cam2world])
-    theirs = torch.autograd.grad((full.raw.features * toward).sum(), [planes, pose])
+    ours = torch.autograd.grad((seen.picture.features * toward).sum(), [seen.made.planes, cam2world])
+    theirs = torch.autograd.grad((full.raw.features * toward).sum(), [texels, pose])
     for found, expected in zip(ours, theirs, strict=True):
         assert float(torch.cosine_similarity(found.flatten(), expected.flatten(), dim=0)) > 0.98
         assert float(found.norm() / expected.norm()) == pytest.approx(1, abs=0.05)
 
 
 def check_same(found: SeenView, expected: SeenView, view: int) -> None:
-    torch.testing.assert_close(found.features[view], expected.features[0], rtol=0, atol=1e-4)
+    torch.testing.assert_close(found.picture.features[view], expected.picture.features[0], rtol=0, atol=1e-4)
     torch.testing.assert_close(found.maps().scores[view], expected.maps().scores[0], rtol=0, atol=1e-3)
     torch.testing.assert_close(found.image()[view], expected.image()[0], rtol=0, atol=1e-4)
     torch.testing.assert_close(found.scores()[view], expected.scores()[0], rtol=0, atol=1e-3)
@@ -165,7 +162,7 @@ def test_several_subjects_and_several_cameras_are_seen_as_each_alone() -> None:
     for view in (0, 1):
         check_same(each, seen_of(model, ws[view : view + 1], cameras[view], 32), view)
         check_same(both, seen_of(model, ws[:1], cameras[view], 32), view)
-    assert not torch.allclose(each.features[1], both.features[1], atol=0.1)
+    assert not torch.allclose(each.picture.features[1], both.picture.features[1], atol=0.1)
 
 
 @pytest.mark.parametrize("white", [True, False])

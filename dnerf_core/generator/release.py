@@ -1,24 +1,20 @@
-"""From a checkpoint with EG3D's generator to a model file: weights and settings, each checked against what the generator demands."""
+"""EG3D's generator out of a checkpoint: weights and settings, each checked against what the generator demands."""
 
 from __future__ import annotations
 
 import dataclasses
-import os
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from dnerf_core.checkpoints.camera_choice import OWN_CAMERAS, CameraChoice, chosen_cameras, preset_of
-from dnerf_core.checkpoints.checkpoint_file import read_checkpoint, refusal
+from dnerf_core.checkpoints.camera_choice import chosen_cameras, preset_of
 from dnerf_core.checkpoints.expected_shapes import FILTER_TAPS, UNUSED_KEYS, check_shapes, expected_shapes, is_filter
 from dnerf_core.checkpoints.given_config import read_given_config
 from dnerf_core.checkpoints.inert_records import TensorRecord
 from dnerf_core.checkpoints.mapped_file import file_stem
-from dnerf_core.checkpoints.model_file import ModelHeader, file_sha256, read_header, save_arrays
-from dnerf_core.checkpoints.networks import UNMODIFIED, Network, find_network, left_out
-from dnerf_core.checkpoints.pickle_machine import MalformedPickleError
+from dnerf_core.checkpoints.networks import UNMODIFIED, Network, left_out
+from dnerf_core.checkpoints.release import ImportOptions, Release
 from dnerf_core.checkpoints.release_config import ReleaseSettings, named_config, release_config, settings_of_options
 from dnerf_core.checkpoints.shape_facts import shape_facts, with_shapes
 from dnerf_core.errors import CheckpointError, UsageError
@@ -35,51 +31,8 @@ DROPPED_KEYS = UNUSED_KEYS | {"dataset_label_std"}
 """Buffers that lie in a generator and that no layer reads; the second is written by the published training loop."""
 
 
-@dataclass(frozen=True)
-class ImportOptions:
-    """What a user adds to what a checkpoint says.
-
-    Attributes:
-        config: settings of weights that travel without them: a release's name, or a JSON file (see `given_config`).
-        network: the place of the generator to take where a file holds several.
-        neural_resolution: in the place of the file's own.
-        cameras: where the generator is looked at from.
-    """
-
-    config: str | None = None
-    network: str | None = None
-    neural_resolution: int | None = None
-    cameras: CameraChoice = OWN_CAMERAS
-
-
-@dataclass(frozen=True, eq=False)
-class Release:
-    """A checkpoint's generator, without the constant filters. `remarks`: a line each for what the file left open or was set aside."""
-
-    config: GeneratorConfig
-    arrays: dict[str, np.ndarray]
-    remarks: tuple[str, ...]
-
-
-def read_release(path: str | Path, options: ImportOptions | None = None) -> Release:
-    """The generator of a checkpoint as a config and float32 arrays by published key name, nothing of the file executed.
-
-    Raises:
-        UsageError: options that do not fit the file.
-        CheckpointError: no checkpoint; a network other than EG3D's generator; a missing, misshapen or non-finite tensor; a
-            setting that this generator does not implement, or none where the file holds weights alone.
-    """
-    path, options = Path(path), options or ImportOptions()
-    checkpoint = read_checkpoint(path)
-    try:
-        network = find_network(checkpoint, path, options.network)
-        return _checked(network, path, options)
-    except MalformedPickleError as error:
-        raise refusal(path, error) from error
-
-
-def _checked(network: Network, path: Path, options: ImportOptions) -> Release:
-    """The network's configuration, with every tensor that it demands."""
+def read_eg3d(network: Network, path: Path, options: ImportOptions) -> Release:
+    """The network's configuration, with every tensor that it demands; see `checkpoints.release.read_release`."""
     where = f"{path}: {network.place}"
     config, remarks = _configured(network, path, options)
     demanded = expected_shapes(config)
@@ -93,36 +46,7 @@ def _checked(network: Network, path: Path, options: ImportOptions) -> Release:
         _check_values(key, array, where)
         if not is_filter(key):
             arrays[key] = array
-    return Release(config, arrays, (*remarks, *_stored_otherwise(own), *left_out(network, surplus)))
-
-
-def import_release(source: str | Path, output: str | Path, options: ImportOptions | None = None) -> ModelHeader:
-    """Converts a checkpoint into a model file and returns the new file's header. The output appears whole or not at all.
-
-    Args:
-        source: the checkpoint: a release or a snapshot (.pkl), or what torch.save wrote of its generator (.pth, .pt).
-        output: the .safetensors to write; a file of that name is replaced.
-
-    Raises:
-        UsageError: output and source are the same file, the output's folder does not exist, or as `read_release`.
-        CheckpointError: as `read_release`.
-        OutputError: the output cannot be written.
-    """
-    source, output = Path(source), Path(output)
-    # Before anything long: a slip in the call should not cost a full read.
-    if output.exists() and source.exists() and os.path.samefile(source, output):
-        raise UsageError(f"{output}: expected an output other than the input, found the same file; give another output name")
-    if not output.parent.is_dir():
-        raise UsageError(f"{output}: expected an existing folder to write to, found none at {output.parent}; make it first")
-    release = read_release(source, options)
-    origin = {
-        "file": source.name,
-        "sha256": file_sha256(source),
-        "licence": SOURCE_LICENCE,
-        "remarks": list(release.remarks),
-    }
-    save_arrays(output, release.config, release.arrays, source=origin)
-    return read_header(output)
+    return Release(config, arrays, (*remarks, *_stored_otherwise(own), *left_out(network, surplus)), SOURCE_LICENCE)
 
 
 def _configured(network: Network, path: Path, options: ImportOptions) -> tuple[GeneratorConfig, tuple[str, ...]]:
