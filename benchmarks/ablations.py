@@ -20,12 +20,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from dnerf_core.backbone.protocols import Made
 from dnerf_core.camera import Camera
 from dnerf_core.demo.truth import TRUTH_PITCH_DEG, TRUTH_YAW_DEG, camera_tensors, random_view, true_mask
 from dnerf_core.demo.world import PART_NAMES
-from dnerf_core.generator.eg3d import Planes
 from dnerf_core.metrics import SegmentationScores, confusion_matrix, pooled_scores
 from dnerf_core.model import Model
+from dnerf_core.rendering.view import render_view
 from dnerf_core.semantic.branch import SemanticBranch, label_mask
 from dnerf_core.semantic.config import BranchTrainingConfig, RefinerConfig, SemanticConfig
 from dnerf_core.semantic.kept_views import GUIDE_EPSILON, AnnotatedView
@@ -105,14 +106,14 @@ class DensityPasses:
         self.model = model
         self.found: dict[int, VisibleSamples] = {}
 
-    def of(self, view: TestView, planes: Planes, config: SemanticConfig) -> VisibleSamples:
+    def of(self, view: TestView, made: Made, config: SemanticConfig) -> VisibleSamples:
         """What a branch of `config` reads in a view."""
         key = id(view)
         if config.density_prior and key in self.found:
             return self.found[key]
         pose, intrinsics = camera_tensors(view.camera)
         resolution = self.model.config.rays.neural_resolution
-        visible = density_pass(self.model.generator, planes.planes, pose, intrinsics, resolution, config)
+        visible = density_pass(self.model.generator, made, pose, intrinsics, resolution, config)
         if config.density_prior:
             self.found[key] = visible
         return visible
@@ -125,13 +126,12 @@ def score(model: Model, branch: SemanticBranch, views: list[TestView], passes: D
     guide_kind = branch.config.refiner.guide
     for seed in dict.fromkeys(view.subject for view in views):
         subject = model.subject(seed)
-        projected = branch.project(subject.made)
+        projected = branch.project(model.generator.source(subject.made))
         for view in (v for v in views if v.subject == seed):
             guide = None
             if guide_kind != "none":
-                rendering = model.generator.render(subject.made.planes, *camera_tensors(view.camera), epsilon=GUIDE_EPSILON)
-                guide = rendering.features
-                guide = model.generator.superresolve(guide, subject.ws) if guide_kind == "rgb" else guide
+                raw = render_view(model.generator, subject.made, *camera_tensors(view.camera), epsilon=GUIDE_EPSILON).raw
+                guide = model.generator.superresolve(raw, subject.ws) if guide_kind == "rgb" else raw.features
             visible = passes.of(view, subject.made, branch.config)
             scores = branch.refine(branch.maps(projected, visible), guide)
             confusions.append(confusion_matrix(view.mask, label_mask(scores)[0].numpy(), len(PART_NAMES)))

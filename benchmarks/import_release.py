@@ -46,7 +46,7 @@ def write_form(path: Path, form: str) -> None:
 def import_alone(source: Path, output: Path) -> None:
     """The measured process: prints seconds and peak MiB."""
     started = time.perf_counter()
-    from dnerf_core.checkpoints.eg3d_release import ImportOptions, import_release
+    from dnerf_core.checkpoints.release import ImportOptions, import_release
 
     import_release(source, output, ImportOptions(config="ffhq512-128") if "bare" in source.name else None)
     seconds = time.perf_counter() - started

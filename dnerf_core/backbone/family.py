@@ -18,11 +18,14 @@ class Family:
 
     Attributes:
         name: as a model file's header has it.
+        title: as messages have it.
         config_class: its configuration, see `BackboneConfig`.
         expected_shapes: every tensor that a configuration demands, by published name, with its shape.
         check_ranges: (config, where, remedy) refuses a configuration that could not be built or rendered by a `CheckpointError`, before
             anything is allocated by it; `backbone.ranges` has the parts that all families share.
         builder: "module:name" of what makes a `Backbone` of a configuration; under torch's "meta" device it allocates nothing.
+        read_release: "module:name" of what reads its releases: (network, path, options) -> `checkpoints.release.Release`.
+        relative: as `checkpoints.families` names its networks among EG3D's relatives; None: EG3D's own.
         unseen_by_views: what the names of those tensors begin with that no view of given ws reads; tuning leaves them alone.
         kernels: which kernels read its fields, see `kernels.choice`.
         literal: "module:name" of its literal method, as its paper writes it: (generator, branch or None, what it made of a subject) -> an
@@ -31,10 +34,13 @@ class Family:
     """
 
     name: str
+    title: str
     config_class: type[Any]
     expected_shapes: Callable[[Any], dict[str, Shape]]
     check_ranges: Callable[[Any, str, str], None]
     builder: str
+    read_release: str
+    relative: str | None = None
     unseen_by_views: tuple[str, ...] = ("backbone.mapping.",)
     kernels: tuple[str, ...] = ("torch",)
     literal: str | None = None

@@ -1,4 +1,4 @@
-"""What a file is that holds no generator that is imported: named by its classes, or by the names of its tensors."""
+"""What a file is that holds no generator of EG3D: named by its classes, or by the names of its tensors."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 
 from dnerf_core.checkpoints.inert_records import ForeignRecord, ModuleRecord, TensorRecord
 
+PANOHEAD = "PanoHead's generator (heads from all around)"
 GNARF = "GNARF's generator (bodies that move)"
 NEXT3D = "Next3D's generator (faces that move)"
 STYLEGAN2 = "StyleGAN2's generator (plain images)"
@@ -18,6 +19,7 @@ TENSORFLOW = "a StyleGAN of the TensorFlow code"
 DIFFUSION = "a part of a diffusion model (diffusers)"
 
 _BY_TENSORS: tuple[tuple[str, tuple[str, ...]], ...] = (
+    (PANOHEAD, (r"(^|\.)(bcg_synthesis|t_mapping)\.",)),
     (GNARF, (r"(^|\.)renderer\.(smpl|surface_field)",)),
     (NEXT3D, (r"(^|\.)texture_backbone\.",)),
 )
@@ -39,16 +41,18 @@ _STRANGERS: tuple[tuple[str, tuple[str, ...]], ...] = (
 
 
 def relative_by_names(names: Collection[str]) -> str | None:
-    """Which relative of EG3D a state dict is of that has EG3D's tensors too; None: none that is known."""
+    """Which relative of EG3D a state dict is of that has EG3D's tensors too; None: EG3D's own."""
     return _first(_BY_TENSORS, names)
 
 
 def relative_by_settings(root: ModuleRecord) -> str | None:
-    """Which relative of EG3D a TriPlaneGenerator is; None: none that is known."""
+    """Which relative of EG3D a TriPlaneGenerator is; None: EG3D's own."""
     modules = _dictionary(root.state.get("_modules"))
     options = _dictionary(root.state.get("rendering_kwargs"))
     renderer = modules.get("renderer")
     held = renderer.state if type(renderer) is ModuleRecord else {}
+    if "triplane_depth" in options or "bcg_synthesis" in modules:
+        return PANOHEAD
     if {"projector", "warping_mask"} & set(options) or any(str(name).startswith(("smpl", "surface_field")) for name in held):
         return GNARF
     if "texture_backbone" in modules:

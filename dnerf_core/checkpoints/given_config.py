@@ -14,7 +14,6 @@ from dnerf_core.backbone.config_json import config_from_json
 from dnerf_core.checkpoints.config_ranges import check_ranges
 from dnerf_core.checkpoints.safetensors_layout import parsed_json
 from dnerf_core.errors import CheckpointError, UsageError, brief
-from dnerf_core.generator.config import GeneratorConfig
 
 MAX_CONFIG_BYTES = 16 * 2**20
 _REMEDY = "pass the settings that EG3D's training wrote (training_options.json), or a release's name"
@@ -24,7 +23,7 @@ def read_given_config(name_or_path: str, presets: Mapping[str, Any]) -> Any:
     """A preset or our own configuration as such; construction arguments as a dictionary with `rendering_kwargs`.
 
     Args:
-        presets: configurations by name, of every family.
+        presets: configurations by name, all of the one family that is wanted.
 
     Raises:
         UsageError: no preset of that name, and no such file.
@@ -44,10 +43,11 @@ def read_given_config(name_or_path: str, presets: Mapping[str, Any]) -> Any:
         raw = path.read_bytes()
     except OSError as error:
         raise CheckpointError(f"--config {path}: cannot be read: {error.strerror or error}; check the path") from error
-    return _interpreted(parsed_json(raw, f"--config {path}", _REMEDY), f"--config {path}")
+    config_class = type(next(iter(presets.values())))
+    return _interpreted(parsed_json(raw, f"--config {path}", _REMEDY), config_class, f"--config {path}")
 
 
-def _interpreted(data: dict[str, Any], where: str) -> GeneratorConfig | dict[str, Any]:
+def _interpreted(data: dict[str, Any], config_class: type[Any], where: str) -> Any:
     if isinstance(data.get("G_kwargs"), dict):
         return _of_training(data, where)
     if isinstance(data.get("init_kwargs"), dict) and "rendering_kwargs" not in data:
@@ -57,7 +57,7 @@ def _interpreted(data: dict[str, Any], where: str) -> GeneratorConfig | dict[str
     if isinstance(data.get("generator"), dict):
         data = data["generator"]
     if "rays" in data and "triplane" in data:
-        config = config_from_json(GeneratorConfig, data, where)
+        config = config_from_json(config_class, data, where)
         check_ranges(config, where, _REMEDY)
         return config
     raise CheckpointError(f"{where}: expected settings of a generator, found the names {brief(sorted(data))}; {_REMEDY}")

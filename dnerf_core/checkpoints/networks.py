@@ -1,4 +1,4 @@
-"""Finds a generator in a checkpoint, whatever form it has there: a module, or a state dict under any prefix.
+"""Finds EG3D's generator in a checkpoint, whatever form it has there: a module, or a state dict under any prefix.
 
 The published code pickles modules; others save state dicts, with the construction arguments beside them or without.
 """
@@ -8,21 +8,21 @@ from __future__ import annotations
 import dataclasses
 import re
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from dnerf_core.backbone.registry import FAMILIES, UNNAMED
 from dnerf_core.checkpoints.checkpoint_file import Checkpoint, check_own
 from dnerf_core.checkpoints.families import relative_by_names, relative_by_settings, stranger, stranger_class
 from dnerf_core.checkpoints.inert_records import ArrayRecord, ForeignRecord, ModuleRecord, TensorRecord
 from dnerf_core.checkpoints.pickle_machine import shown
-from dnerf_core.checkpoints.release_reader import ReleaseReader
 from dnerf_core.errors import CheckpointError, UsageError
 
 MAX_MODULES = 5_000
 """A release's G_ema has about 150 modules."""
 
-_ONLY_THESE = "nothing was written; of generators, EG3D's and PanoHead's are imported"
+UNMODIFIED = "nothing was written; import an unmodified generator of EG3D"
 _INSIDE = re.compile(r"((?:[^.\s]{1,80}\.){0,8}?)backbone\.synthesis\.b\d{1,5}\.")
 """A generator's tensor, after the prefix that a larger network gives it."""
 
@@ -36,11 +36,6 @@ _SETTINGS_BESIDE = ("rendering_kwargs", "neural_rendering_resolution", "img_reso
 """Settings that are met beside the construction arguments."""
 
 
-def unmodified(family: str = "EG3D") -> str:
-    """How a message ends that refuses what no training of that family writes."""
-    return f"nothing was written; import an unmodified generator of {family}"
-
-
 @dataclass(frozen=True, eq=False)
 class Network:
     """A generator as a checkpoint holds it.
@@ -51,7 +46,7 @@ class Network:
         modules: every module by dotted name, the root as ''; None for a state dict.
         options: construction arguments that travel with a state dict; None: none do.
         beside: what the checkpoint holds beyond it, a phrase each; a training's own G, D and settings are not named.
-        reader: of its family.
+        family: which family of generators it is of.
     """
 
     place: str
@@ -59,7 +54,7 @@ class Network:
     modules: Mapping[str, ModuleRecord] | None
     options: dict[str, Any] | None
     beside: tuple[str, ...]
-    reader: ReleaseReader
+    family: str = UNNAMED
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,12 +73,11 @@ class _Candidate:
         return "/".join(names) or "its network"
 
 
-def find_network(checkpoint: Checkpoint, path: object, readers: Sequence[ReleaseReader], wanted: str | None = None) -> Network:
+def find_network(checkpoint: Checkpoint, path: object, wanted: str | None = None) -> Network:
     """The generator of a checkpoint: the averaged one (its place names "ema") where there are several.
 
     Args:
         path: the file, for messages.
-        readers: of the families that are imported, in the order in which they are asked.
         wanted: the place of the one to take, as the message that refuses several prints them.
 
     Raises:
@@ -106,7 +100,7 @@ def find_network(checkpoint: Checkpoint, path: object, readers: Sequence[Release
         chosen = averaged or found
     if len(chosen) > 1:
         raise UsageError(f"{path}: expected one generator, found {_places(chosen)}; choose one by --network")
-    return _opened(chosen[0], path, readers)
+    return _opened(chosen[0], path)
 
 
 def _distinct(candidates: Iterator[_Candidate]) -> list[_Candidate]:
@@ -161,7 +155,7 @@ def _nothing(checkpoint: Checkpoint, path: object) -> str:
     tree, form = checkpoint.tree, checkpoint.form
     what = stranger(tree)
     if what is not None:
-        return f"{path}: expected EG3D's generator, found {form} with {what}; {_ONLY_THESE}"
+        return f"{path}: expected EG3D's generator, found {form} with {what}; {_imported()}"
     held = ""
     if type(tree) is dict and tree:
         held = f"; {form} that holds {_listed([f'{_short(key)} ({_kind(value)})' for key, value in tree.items()])}"
@@ -171,36 +165,43 @@ def _nothing(checkpoint: Checkpoint, path: object) -> str:
     )
 
 
-def _opened(candidate: _Candidate, path: object, readers: Sequence[ReleaseReader]) -> Network:
+def _opened(candidate: _Candidate, path: object) -> Network:
     where = f"{path}: {candidate.place}"
     if candidate.prefix is None:
         root = candidate.value
-        if (relative := relative_by_settings(root)) is not None:
-            raise CheckpointError(f"{where}: expected EG3D's generator, found {relative}; {_ONLY_THESE}")
-        reader = next(known for known in readers if known.claims_module(root))
+        family = _family(relative_by_settings(root), where)
         if root.class_name != _CLASS:
             what = stranger_class(root)
             found = shown(root.class_name) if what is None else f"{shown(root.class_name)}, {what}"
-            raise CheckpointError(f"{where}: expected a {_CLASS}, found {found}; {_ONLY_THESE}")
+            raise CheckpointError(f"{where}: expected a {_CLASS}, found {found}; {_imported()}")
         check_own(root, candidate.place)
         modules = dict(walk_modules(root, where))
         tensors = state_of(modules, where)
-        _check_relative(tensors, where)
-        return Network(candidate.place, tensors, modules, None, _beside(candidate, set()), reader)
+        if family == UNNAMED:
+            family = _family(relative_by_names(tensors), where)
+        return Network(candidate.place, tensors, modules, None, _beside(candidate, set()), family)
     prefix = candidate.prefix
     held = {name: value for name, value in candidate.value.items() if type(name) is str and type(value) is TensorRecord}
     tensors = {name.removeprefix(prefix): tensor for name, tensor in held.items() if name.startswith(prefix)}
-    _check_relative(tensors, where)
-    reader = next(known for known in readers if known.claims_state(tensors))
+    family = _family(relative_by_names(tensors), where)
     options, used = _options(candidate)
     others = [name for name in candidate.value if not (name in held and name.startswith(prefix))]
     beside = [f"{len(others)} more such as {_short(others[0])} ({_kind(candidate.value[others[0]])})"] if others else []
-    return Network(candidate.place, tensors, None, options, (*_beside(candidate, used), *beside), reader)
+    return Network(candidate.place, tensors, None, options, (*_beside(candidate, used), *beside), family)
 
 
-def _check_relative(tensors: Mapping[str, TensorRecord], where: str) -> None:
-    if (relative := relative_by_names(tensors)) is not None:
-        raise CheckpointError(f"{where}: expected EG3D's generator, found {relative}; {_ONLY_THESE}")
+def _family(relative: str | None, where: str) -> str:
+    """The family of what is EG3D's own (None) or one of its relatives, by the name that `families` gives it."""
+    for family in FAMILIES.values():
+        if family.relative == relative:
+            return family.name
+    raise CheckpointError(f"{where}: expected EG3D's generator, found {relative}; {_imported()}")
+
+
+def _imported() -> str:
+    """The end of a message about another generator."""
+    titles = [f"{family.title}'s" for family in FAMILIES.values()]
+    return f"nothing was written; of generators, {' and '.join(titles)} are imported"
 
 
 def _options(candidate: _Candidate) -> tuple[dict[str, Any] | None, set[str]]:
@@ -267,7 +268,7 @@ def left_out(network: Network, surplus: list[str]) -> tuple[str, ...]:
         remarks.append(f"left out, beside {network.place}: {_listed(list(network.beside))}")
     if surplus:
         named = _listed([_short(name) for name in sorted(surplus)])
-        remarks.append(f"left out of {network.place}: {named}, which {network.reader.name}'s generator does not have")
+        remarks.append(f"left out of {network.place}: {named}, which {FAMILIES[network.family].title}'s generator does not have")
     return tuple(remarks)
 
 
@@ -282,13 +283,13 @@ def walk_modules(root: ModuleRecord, where: str) -> Iterator[tuple[str, ModuleRe
         name, module, depth = waiting.pop()
         count += 1
         if count > MAX_MODULES or depth > 16:
-            raise CheckpointError(f"{where}: expected some 150 modules, found far more; {unmodified()}")
+            raise CheckpointError(f"{where}: expected some 150 modules, found far more; {UNMODIFIED}")
         yield name, module
         for key, child in _attribute(module, "_modules", f"{where}.{name}").items():
             if child is None:
                 continue
             if type(child) is not ModuleRecord:
-                raise CheckpointError(f"{where}.{name}: module {key!r}: expected a module, found {shown(child)}; {unmodified()}")
+                raise CheckpointError(f"{where}.{name}: module {key!r}: expected a module, found {shown(child)}; {UNMODIFIED}")
             waiting.append((f"{name}.{key}" if name else key, child, depth + 1))
 
 
@@ -310,7 +311,7 @@ def state_of(modules: Mapping[str, ModuleRecord], where: str) -> dict[str, Tenso
             if record is None:
                 continue
             if type(record) is not TensorRecord:
-                raise CheckpointError(f"{where}: {full}: expected a float32 tensor, found {shown(record)}; {unmodified()}")
+                raise CheckpointError(f"{where}: {full}: expected a float32 tensor, found {shown(record)}; {UNMODIFIED}")
             records[full] = record
     return records
 
@@ -318,5 +319,5 @@ def state_of(modules: Mapping[str, ModuleRecord], where: str) -> dict[str, Tenso
 def _attribute(module: ModuleRecord, attribute: str, where: str) -> dict[str, Any]:
     found = module.state.get(attribute)
     if type(found) is not dict or not all(type(key) is str and re.fullmatch(r"\w{1,80}", key, re.ASCII) for key in found):
-        raise CheckpointError(f"{where}: expected {attribute!r} to be a dictionary of names, found another value; {unmodified()}")
+        raise CheckpointError(f"{where}: expected {attribute!r} to be a dictionary of names, found another value; {UNMODIFIED}")
     return found

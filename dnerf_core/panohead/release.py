@@ -1,4 +1,4 @@
-"""PanoHead's releases: how its generator is told from EG3D's, and its settings as a `PanoHeadConfig`. No torch.
+"""PanoHead's releases: settings, as the modules of one carry them, turned into a `PanoHeadConfig`. No torch.
 
 Its snapshots are EG3D's with more in them; decoder, renderer and marcher carry their source there, of which nothing is kept.
 """
@@ -6,15 +6,12 @@ Its snapshots are EG3D's with more in them; decoder, renderer and marcher carry 
 from __future__ import annotations
 
 import dataclasses
-import re
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from typing import Any, get_args
 
 from dnerf_core.checkpoints.camera_choice import chosen_cameras
-from dnerf_core.checkpoints.inert_records import ModuleRecord
 from dnerf_core.checkpoints.mapped_file import file_stem
 from dnerf_core.checkpoints.pickle_machine import shown
-from dnerf_core.checkpoints.release_config import settings_of_options
 from dnerf_core.checkpoints.release_reader import Configured, ReleaseReader
 from dnerf_core.checkpoints.release_settings import (
     TRAINING_OPTIONS,
@@ -30,8 +27,9 @@ from dnerf_core.checkpoints.release_settings import (
     ray_config,
     superresolution_config,
 )
-from dnerf_core.checkpoints.shape_facts import ShapeFacts, shape_facts, with_shapes
+from dnerf_core.checkpoints.shape_facts import ShapeFacts, with_shapes
 from dnerf_core.generator.config import CameraConfig
+from dnerf_core.generator.release import settings_of_options
 from dnerf_core.panohead.config import (
     MAX_DEPTH,
     PANOHEAD,
@@ -47,17 +45,6 @@ _OWN_OPTIONS = {"triplane_size", "triplane_depth", "decoder_activation", "use_to
 _OWN_TRAINING_OPTIONS = {"trans_reg", "density_noise"}
 _FFHQ_PIVOT = (0.0, 0.0, 0.2)
 """What EG3D's settings for faces, which PanoHead's training starts from, have for a pivot; PanoHead's cameras look at the origin."""
-
-
-def _claims_module(root: ModuleRecord) -> bool:
-    options, modules = root.state.get("rendering_kwargs"), root.state.get("_modules")
-    return (type(options) is dict and "triplane_depth" in options) or (
-        type(modules) is dict and bool({"bcg_synthesis", "t_mapping"} & {name for name in modules if type(name) is str})
-    )
-
-
-def _claims_state(names: Collection[str]) -> bool:
-    return any(re.match(r"(bcg_synthesis|t_mapping)\.", name) for name in names)
 
 
 def panohead_config(settings: ReleaseSettings) -> tuple[PanoHeadConfig, tuple[str, ...]]:
@@ -181,18 +168,17 @@ def _named(config: PanoHeadConfig) -> PanoHeadConfig:
 
 
 PANOHEAD_RELEASES = ReleaseReader(
-    name="PanoHead",
+    title="PanoHead",
     licence=(
         "Weights converted from a PanoHead release. PanoHead's code is EG3D's under the NVIDIA Source Code License for non-commercial "
         "use, its additions are under CC BY-NC-SA 4.0; the terms that came with the release govern these weights too."
     ),
     presets={PANOHEAD.name: PANOHEAD},
-    claims_module=_claims_module,
-    claims_state=_claims_state,
     of_modules=panohead_config,
-    facts=shape_facts,
     of_options=_of_options,
     with_shapes=_with_shapes,
     renamed=_named,
 )
-"""How PanoHead's releases are told and read."""
+"""How PanoHead's releases are read."""
+
+read_panohead = PANOHEAD_RELEASES.read

@@ -10,6 +10,7 @@ node holds goes on outwards for ever: past one of the box's faces the plane that
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -129,3 +130,20 @@ class DensityGrid:
         size = 2 * reach + 1
         seen = F.max_pool2d(F.max_pool2d(marks.view(1, 1, wide, wide), (size, 1), 1), (1, size), 1)
         return seen.flatten() > 0
+
+
+def grid_at_nodes(
+    density: Callable[[Tensor], Tensor], nodes: int, side: float, longest_ray: float, inset: float | None, like: Tensor
+) -> DensityGrid:
+    """The grid of any field, read at every node.
+
+    Args:
+        density: points [3, N] (world frame) -> raw density [N]; called with a layer of nodes at a time.
+        nodes: G.
+        side, longest_ray, inset: see `DensityGrid.build`.
+        like: of the points' dtype and device.
+    """
+    centres = (torch.arange(-1, nodes + 1, dtype=like.dtype, device=like.device) + 0.5) * (side / nodes) - side / 2
+    down, across = torch.meshgrid(centres, centres, indexing="ij")
+    layers = [density(torch.stack([across, down, deep.expand_as(down)]).flatten(1)).view_as(down) for deep in centres]
+    return DensityGrid.build(torch.stack(layers), side, longest_ray, inset)

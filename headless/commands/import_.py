@@ -16,7 +16,7 @@ from headless.reporting import Reporter
 from headless.writers.files import check_model_place, output_error
 
 if TYPE_CHECKING:
-    from dnerf_core.checkpoints.eg3d_release import ImportOptions
+    from dnerf_core.checkpoints.release import ImportOptions
 
 MAX_NEURAL_RESOLUTION = 2048
 
@@ -122,7 +122,7 @@ def import_checkpoint(call: ImportCall) -> None:
     reporter.start(f"import: {release} becomes {target}", command="import", release=str(release), output=str(target))
     started = time.monotonic()
     check_model_place(target)
-    from dnerf_core.checkpoints.eg3d_release import import_release
+    from dnerf_core.checkpoints.release import import_release
     from headless import models
 
     import_release(release, target, _import_options(call))
@@ -154,7 +154,7 @@ def default_target(release: Path) -> Path:
 
 def _import_options(call: ImportCall) -> ImportOptions:
     from dnerf_core.checkpoints.camera_choice import CameraChoice
-    from dnerf_core.checkpoints.eg3d_release import ImportOptions
+    from dnerf_core.checkpoints.release import ImportOptions
 
     cameras = CameraChoice(
         is_video=call.video_cameras,

@@ -54,7 +54,7 @@ def make_case(rays: int, samples: int, read: int | None, axes: tuple[str, ...] =
         normal(hidden, channels) * 0.2,
         normal(channels),
     )
-    field = PackedField(PackedPlanes.pack(normal(len(axes), resolution, resolution, channels), axes, SIDE), decoder)
+    field = PackedField(PackedPlanes.pack(normal(len(axes), resolution, resolution, channels), axes, SIDE), decoder, axes)
     branch = SemanticBranch(SemanticConfig(num_classes=5, hidden_dim=40), tiny_generator().config).requires_grad_(False)
     branch.hidden_bias.copy_(normal(40))
     semantics = PackedSemantics(branch, PackedPlanes.pack(normal(len(axes), resolution, resolution, 40), axes, SIDE))
@@ -120,7 +120,7 @@ def test_a_ray_sums_its_own_samples_by_hand() -> None:
     )
     samples = Samples(samples.origins, samples.directions, samples.distances, torch.tensor([0, 2, 4]))
     keep, weights = torch.arange(3), torch.tensor([0.5, 0.25, 0.125])
-    found = TritonSamples(PackedField(zero, plain), semantics, samples).color_sums(keep, weights, samples.ray_of(keep))
+    found = TritonSamples(PackedField(zero, plain, zero.axes), semantics, samples).color_sums(keep, weights, samples.ray_of(keep))
     middle = 0.5 * 1.002 - 0.001
     assert torch.allclose(found, torch.tensor([[0.75 * middle], [0.125 * middle]]).expand(2, 20))
 

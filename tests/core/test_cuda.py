@@ -11,6 +11,7 @@ import torch
 from dnerf_core.camera import arc_cameras
 from dnerf_core.metrics import psnr_db
 from dnerf_core.model import Model
+from dnerf_core.rendering.view import render_view
 from dnerf_core.semantic.config import BranchTrainingConfig, SemanticConfig
 from dnerf_core.semantic.training import train_branch
 from dnerf_core.subject_file import open_subject, record_of
@@ -43,10 +44,10 @@ def test_the_generator_in_float32_is_the_cpus() -> None:
         cam2world, intrinsics = (tensor.to(model.device) for tensor in camera_tensors(camera))
         with torch.no_grad():
             ws = model.ws(torch.from_numpy(model.latent(3))[None].to(model.device))
-            planes = model.generator.planes(ws).planes
-            rendering = model.generator.render(planes, cam2world, intrinsics)
-            image = model.generator.superresolve(rendering.features, ws)
-        found.append([tensor.cpu() for tensor in (ws, planes, rendering.features, rendering.opacity, image)])
+            made = model.generator.make(ws)
+            rendering = render_view(model.generator, made, cam2world, intrinsics)
+            image = model.generator.superresolve(rendering.raw, ws)
+        found.append([tensor.cpu() for tensor in (ws, made.planes, rendering.raw.features, rendering.opacity, image)])
     for name, most, expected, got in zip(("ws", "planes", "features", "opacity", "image"), TOLERANCES, *found, strict=True):
         error = (expected - got).abs().flatten()
         assert error.isfinite().all(), name

@@ -14,11 +14,11 @@ from torch import Tensor
 from dnerf_core.camera import look_at
 from dnerf_core.generator.config import PlaneAxes, TriplaneConfig
 from dnerf_core.generator.eg3d import TriplaneField
-from dnerf_core.generator.packed_field import PackedField
+from dnerf_core.generator.packed_field import FoldedDecoder, PackedField
 from dnerf_core.rendering.compositing import interval_weights
 from dnerf_core.rendering.density_grid import EMPTY_OPACITY, DensityGrid
 from dnerf_core.rendering.rays import box_limits, camera_rays
-from tests.core.semantic_cases import TINY, camera_tensors, tiny_camera, tiny_generator
+from tests.core.semantic_cases import camera_tensors, tiny_camera, tiny_generator
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -97,7 +97,8 @@ def packed_and_plain(axes: tuple[PlaneAxes, ...], resolution: int) -> tuple[Pack
     config = TriplaneConfig(box_warp=SIDE, plane_axes=axes)
     planes = torch.randn(1, len(axes), 32, resolution, resolution, generator=torch.Generator().manual_seed(4)) * 2
     decoder = tiny_generator().decoder
-    return PackedField.pack(planes, decoder, dataclasses.replace(TINY, triplane=config)), TriplaneField(planes, decoder, config)
+    folded = FoldedDecoder.fold(decoder.net[0], decoder.net[2], len(axes))
+    return PackedField.pack(planes, folded, config), TriplaneField(planes, decoder, config)
 
 
 @pytest.mark.parametrize("axes", [("xy", "xz", "zx"), ("xy", "xz", "yz"), ("xz", "yz", "zx"), ("yz", "zy", "yz")])

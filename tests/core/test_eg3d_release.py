@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dnerf_core.checkpoints.eg3d_release import import_release, read_release
 from dnerf_core.checkpoints.expected_shapes import UNUSED_KEYS, expected_shapes, is_filter
 from dnerf_core.checkpoints.model_file import file_sha256, load_model_file, read_header
+from dnerf_core.checkpoints.release import import_release, read_release
 from dnerf_core.errors import CheckpointError, DNeRFError, OutputError, UsageError
 from dnerf_core.generator.config import (
     PRESETS,
@@ -118,7 +118,7 @@ def test_every_setting_is_read_back(tmp_path: Path, kind: Any, size: int) -> Non
 
 
 def test_a_preset_is_recognised_by_its_settings(tmp_path: Path) -> None:
-    from dnerf_core.checkpoints.release_config import named_config
+    from dnerf_core.generator.release import named_config
 
     for name, known in PRESETS.items():
         assert named_config(known).name == name

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dnerf_core.checkpoints.eg3d_release import import_release
+from dnerf_core.checkpoints.release import import_release
 from dnerf_core.errors import CheckpointError
 from tests.core import hostile as h
 

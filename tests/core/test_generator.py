@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from dnerf_core.backbone.config_json import config_from_json, config_to_json
 from dnerf_core.errors import CheckpointError
 from dnerf_core.formula_weights import load_formula_weights
 from dnerf_core.generator.config import (
@@ -23,13 +24,12 @@ from dnerf_core.generator.config import (
     RayConfig,
     SuperResolutionConfig,
     TriplaneConfig,
-    config_from_json,
-    config_to_json,
     preset,
 )
 from dnerf_core.generator.eg3d import Generator
 from dnerf_core.generator.stylegan2 import FIR_TAPS, Mapping, modulated_conv, normalize_second_moment, upsample_image
 from dnerf_core.generator.superresolution import VARIANTS, SuperResolution
+from dnerf_core.rendering.view import render_view
 
 TINY = GeneratorConfig(
     name="tiny",
@@ -189,12 +189,14 @@ def test_a_view_does_not_depend_on_its_batch() -> None:
     cam2world, intrinsics = front_cameras(3)
     cam2world[1, 0, 3], cam2world[2, 1, 3] = 0.2, -0.3
     with torch.no_grad():
-        planes = generator.planes(ws).planes
-        together = generator.render(planes, cam2world, intrinsics)
+        planes = generator.planes(ws)
+        together = render_view(generator, planes, cam2world, intrinsics)
         for i in range(3):
             one = slice(i, i + 1)
-            alone = generator.render(planes[one], cam2world[one], intrinsics[one])
-            torch.testing.assert_close(together.features[one], alone.features, atol=1e-5, rtol=0)
+            alone = render_view(
+                generator, dataclasses.replace(planes, planes=planes.planes[one]), cam2world[one], intrinsics[one]
+            )
+            torch.testing.assert_close(together.raw.features[one], alone.raw.features, atol=1e-5, rtol=0)
             torch.testing.assert_close(together.distance[one], alone.distance, atol=1e-5, rtol=0)
 
 
@@ -204,30 +206,30 @@ def test_rays_that_miss_the_box_are_empty_background(white_back: bool) -> None:
     cam2world, intrinsics = front_cameras(2)
     cam2world[1, 0, 3] = 50.0  # the second camera looks past the box
     with torch.no_grad():
-        rendering = generator.render(generator.planes(torch.randn(2, 6, 16)).planes, cam2world, intrinsics)
+        rendering = render_view(generator, generator.planes(torch.randn(2, 6, 16)), cam2world, intrinsics)
     assert bool((rendering.opacity[1] == 0).all()) and bool(rendering.distance[1].isinf().all())
-    assert bool((rendering.features[1] == (1.0 if white_back else -1.0)).all())
-    assert bool(rendering.distance[0].isfinite().any()) and bool(rendering.features.isfinite().all())
+    assert bool((rendering.raw.features[1] == (1.0 if white_back else -1.0)).all())
+    assert bool(rendering.distance[0].isfinite().any()) and bool(rendering.raw.features.isfinite().all())
 
 
 def test_auto_limits_can_stay_inside_the_box() -> None:
-    origins, directions = torch.tensor([[[0.0, 0.0, 2.0], [0.49, 0.0, 2.0]]]), torch.tensor([0.0, 0.0, -1.0]).expand(1, 2, 3)
+    origins, directions = torch.tensor([[0.0, 0.0, 2.0], [0.49, 0.0, 2.0]]), torch.tensor([0.0, 0.0, -1.0]).expand(2, 3)
     full, inset = (
         tiny(rays=RayConfig(8, 8, 8, "auto", "auto", auto_inset=x)).limit_rays(origins, directions) for x in (0.0, 0.02)
     )
-    assert full[1].tolist() == [True, True] and inset[1].tolist() == [True, False]
-    assert full[0].start[0].item() == pytest.approx(1.5) and inset[0].start[0].item() == pytest.approx(1.52)
-    assert inset[0].end[0].item() == pytest.approx(2.48)
+    assert full.hit.tolist() == [True, True] and inset.hit.tolist() == [True, False]
+    assert full.start[0].item() == pytest.approx(1.5) and inset.start[0].item() == pytest.approx(1.52)
+    assert inset.end[0].item() == pytest.approx(2.48)
 
 
 def test_memory_chunks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     generator = tiny()
-    planes = generator.planes(torch.randn(1, 6, 16)).planes.detach()
     with torch.no_grad():
-        whole = generator.render(planes, *front_cameras(1))
-        monkeypatch.setattr("dnerf_core.generator.eg3d.RAYS_PER_CHUNK", 7)
-        pieces = generator.render(planes, *front_cameras(1))
-    torch.testing.assert_close(whole.features, pieces.features, atol=1e-5, rtol=0)
+        planes = generator.planes(torch.randn(1, 6, 16))
+        whole = render_view(generator, planes, *front_cameras(1))
+        monkeypatch.setattr("dnerf_core.rendering.view.RAYS_PER_CHUNK", 7)
+        pieces = render_view(generator, planes, *front_cameras(1))
+    torch.testing.assert_close(whole.raw.features, pieces.raw.features, atol=1e-5, rtol=0)
 
 
 def test_gradients_reach_z_w_and_the_camera_and_are_right() -> None:
@@ -243,7 +245,7 @@ def test_gradients_reach_z_w_and_the_camera_and_are_right() -> None:
         moved[0, :3, 3] = moved[0, :3, 3] + shift
         # one pass: importance sampling places its samples without gradients, which differences would see
         ws = generator.mapping(z, conditioning)
-        image = generator.superresolve(generator.render(generator.planes(ws).planes, moved, intrinsics).features, ws)
+        image = generator.superresolve(render_view(generator, generator.planes(ws), moved, intrinsics).raw, ws)
         return image.square().mean()
 
     generator.config = dataclasses.replace(TINY, rays=RayConfig(8, 12, 0, 2.25, 3.3))

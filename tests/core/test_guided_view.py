@@ -12,6 +12,9 @@ from dnerf_core.generator.packed_field import PackedField
 from dnerf_core.guided_view import UNREAD_WEIGHT, VALUE_EPSILON, GuidedView, guided_view
 from dnerf_core.rendering.compositing import interval_weights
 from dnerf_core.rendering.density_grid import DensityGrid
+from dnerf_core.rendering.packed_planes import PackedPlanes
+from dnerf_core.rendering.rays import ViewRays
+from dnerf_core.rendering.view import ray_bundle
 from dnerf_core.rendering.volume import RaySamples, composite, sample_rays
 from dnerf_core.semantic.packed import PackedSemantics
 from dnerf_core.subject import Subject, longest_ray
@@ -32,15 +35,15 @@ def one_colored(field: PackedField) -> PackedField:
 
 def view_with(subject: Subject, field: PackedField, grid: DensityGrid, semantics: PackedSemantics | None = None) -> GuidedView:
     model, side = subject.model, subject.model.config.rays.neural_resolution
-    rays, hit = model.generator.ray_bundle(*camera_tensors(tiny_camera(0.4)), side)
+    rays, hit = ray_bundle(model.generator, subject.made, ViewRays.of(*camera_tensors(tiny_camera(0.4)), side))
     pixel = hit.nonzero()[:, 0]
-    return guided_view(field, semantics, grid, rays.select(pixel), pixel, model.config)
+    return guided_view(field, semantics, grid, rays.select(pixel), pixel, side, model.config.rays)
 
 
 def color_of(view: GuidedView) -> Tensor:
     """[R, R], lowest of the channels."""
-    assert view.features is not None
-    return (view.features[0].amin(dim=0) + 1) / 2
+    assert view.color is not None
+    return view.color.amin(dim=1).view_as(view.opacity)
 
 
 @pytest.fixture(scope="module")
@@ -74,15 +77,15 @@ def test_rays_read_in_whole_are_what_the_field_says_there(subject: Subject) -> N
     """Where a solid grid sends all rays to be read again: opacity and colours from every sample at the plan's own distances."""
     solid = DensityGrid.build(torch.full((18, 18, 18), 2000.0), 1.6, longest_ray(subject.model.config.rays, 1.6), 0.0)
     view, generator = view_with(subject, subject.field, solid), subject.model.generator
-    rays, hit = generator.ray_bundle(*camera_tensors(tiny_camera(0.4)), 32)
+    rays, hit = ray_bundle(generator, subject.made, ViewRays.of(*camera_tensors(tiny_camera(0.4)), 32))
     pixel = hit.nonzero()[:, 0]
     bundle, field = rays.select(pixel), generator.field(subject.made)
     distances = sample_rays(lambda points, _: solid.estimate(points.t().contiguous())[0], bundle, 16, 16).distances
     raw = field.raw_density(bundle.points(distances).reshape(-1, 3), None).view_as(distances)
     expected = RaySamples(distances, interval_weights(distances, raw))
     torch.testing.assert_close(view.opacity.flatten()[pixel], expected.opacity, rtol=0, atol=1e-3)
-    assert view.features is not None
-    colors = (view.features[0].flatten(1).t()[pixel] + 1) / 2
+    assert view.color is not None
+    colors = view.color[pixel]
     # colours are not read under a weight of 1e-4, 32 times at most
     torch.testing.assert_close(colors, composite(field.colors, bundle, expected), rtol=0, atol=UNREAD_WEIGHT)
     assert expected.opacity.std() > 0.3
@@ -91,7 +94,8 @@ def test_rays_read_in_whole_are_what_the_field_says_there(subject: Subject) -> N
 @torch.no_grad()
 def test_semantics_make_up_for_the_samples_that_are_left_out(subject: Subject) -> None:
     """With the same scores everywhere a ray has its opacity's share of them, and the background the rest; or it is background."""
-    branch, planes = subject.semantics.branch, subject.semantics.planes
+    branch, planes = subject.semantics.branch, subject.semantics.table
+    assert isinstance(planes, PackedPlanes)
     same = PackedSemantics(branch, dataclasses.replace(planes, table=torch.ones_like(planes.table)))
     view = view_with(subject, subject.field, subject.grid, same)
     assert view.semantic_map is not None

@@ -17,10 +17,10 @@ import pytest
 
 from dnerf_core.checkpoints import inert_builder, pickle_machine
 from dnerf_core.checkpoints.checkpoint_file import read_checkpoint
-from dnerf_core.checkpoints.eg3d_release import import_release
 from dnerf_core.checkpoints.inert_records import ForeignRecord, ModuleRecord, TensorRecord
 from dnerf_core.checkpoints.nested_storage import read_nested_storage
 from dnerf_core.checkpoints.pickle_machine import MalformedPickleError, shown
+from dnerf_core.checkpoints.release import import_release
 from dnerf_core.errors import CheckpointError
 from tests.core import hostile as h
 

@@ -8,8 +8,9 @@ import pytest
 import torch
 from torch import Tensor
 
+from dnerf_core.backbone.registry import family_of
 from dnerf_core.inversion.objectives import PictureObjective
-from dnerf_core.inversion.tuning import FROZEN, tune
+from dnerf_core.inversion.tuning import tune
 from dnerf_core.inversion.view import SeenView
 from tests.core.inversion_cases import check_untouched, front, seen_of, tiny_model, weights_of
 
@@ -49,5 +50,5 @@ def test_the_weights_of_the_lowest_loss_are_kept() -> None:
     kept, losses = tune(model, ws, camera, risen, 4, report)
     assert losses == sorted(losses)
     assert all(torch.equal(before[f"generator.{name}"], tensor) for name, tensor in kept.items())
-    assert kept.keys() == tuned.keys() and not any(name.startswith(FROZEN) for name in kept)
+    assert kept.keys() == tuned.keys() and not any(name.startswith(family_of(model.config).unseen_by_views) for name in kept)
     check_untouched(model, before)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dnerf_core.checkpoints.eg3d_release import ImportOptions, Release, read_release
+from dnerf_core.checkpoints.release import ImportOptions, Release, read_release
 from dnerf_core.errors import CheckpointError, UsageError
 from dnerf_core.generator.config import BackboneConfig
 from dnerf_core.panohead.config import PANOHEAD, PanoHeadConfig
@@ -186,5 +186,5 @@ def test_a_bare_state_needs_settings_of_its_own_family(tmp_path: Path) -> None:
     path = saved(tmp_path / "mine.pth", tensors())
     with pytest.raises(CheckpointError, match=r"a release \(panohead\)"):
         read_release(path)
-    with pytest.raises(UsageError, match="expected settings of PanoHead's generator"):
+    with pytest.raises(UsageError, match=r"expected a release \(panohead\) or a JSON file"):
         read_release(path, ImportOptions(config="ffhq512-128"))

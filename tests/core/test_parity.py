@@ -20,7 +20,8 @@ from dnerf_core.generator.config import (
     SuperResolutionConfig,
     TriplaneConfig,
 )
-from dnerf_core.generator.eg3d import Generator, Rendering
+from dnerf_core.generator.eg3d import Generator
+from dnerf_core.rendering.view import Rendering, render_view
 
 
 def config_of(spec: dict[str, Any], variants: dict[str, Any]) -> GeneratorConfig:
@@ -90,13 +91,14 @@ def test_release_shapes(parity_dir: Path, name: str) -> None:
         cutoff = int(data["cutoff"]) if data["cutoff"] is not None else None
         ws = generator.mapping(z, cond.reshape(z.shape[0], 25), float(data["psi"]), cutoff)
         check(ws[0, [0, -1]], data["ws"], "ws", 5e-6, 5e-6)
-        planes = generator.planes(ws).planes
+        made = generator.planes(ws)
+        planes = made.planes
         flat = planes.reshape(planes.shape[0], 96, 256, 256)
         check_planes(flat[0, ::7, ::16, ::16], data["planes"])
         assert abs(float(planes.abs().mean()) - float(data["planes_absmean"])) < 1e-5
-        rendering = generator.render(planes, *cameras(data))
-        image = generator.superresolve(rendering.features, ws)
-    check(rendering.image_raw, data["image_raw"].reshape(rendering.image_raw.shape), "image_raw")
+        rendering = render_view(generator, made, *cameras(data))
+        image = generator.superresolve(rendering.raw, ws)
+    check(rendering.raw.image, data["image_raw"].reshape(rendering.raw.image.shape), "image_raw")
     check_depth(rendering, data["depth"])
     check(image[0, :, ::4, ::4], data["image"].reshape(image[0, :, ::4, ::4].shape), "image")
     assert abs(float(image.mean()) - float(data["image_mean"])) < 1e-4
@@ -113,9 +115,8 @@ def test_batch_skew_auto(parity_dir: Path) -> None:
         ws = torch.from_numpy(np.random.RandomState(2).randn(2, 14, 512).astype(np.float32) * 0.5)
         plain = generator.planes(ws, noise_mode="none").planes.reshape(2, 96, 256, 256)
         check_planes(plain[:, ::7, ::16, ::16], data["planes_wplus_nonoise"])
-        planes = generator.planes(ws).planes
-        rendering = generator.render(planes, *cameras(data))
-        image = generator.superresolve(rendering.features, ws)
-    check(rendering.image_raw, data["image_raw"].reshape(rendering.image_raw.shape), "image_raw")
+        rendering = render_view(generator, generator.planes(ws), *cameras(data))
+        image = generator.superresolve(rendering.raw, ws)
+    check(rendering.raw.image, data["image_raw"].reshape(rendering.raw.image.shape), "image_raw")
     check_depth(rendering, data["depth"])
     check(image[:, :, ::4, ::4], data["image"].reshape(image[:, :, ::4, ::4].shape), "image")

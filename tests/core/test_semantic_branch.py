@@ -16,6 +16,8 @@ from dnerf_core.camera import look_at
 from dnerf_core.errors import CheckpointError
 from dnerf_core.generator.config import BackboneConfig, GeneratorConfig, RayConfig
 from dnerf_core.rendering.compositing import interval_weights, sample_weights
+from dnerf_core.rendering.rays import ViewRays
+from dnerf_core.rendering.view import ray_bundle
 from dnerf_core.rendering.volume import RayBundle, RaySamples, sample_rays
 from dnerf_core.semantic.branch import SemanticBranch, SemanticMaps, label_mask, uncertainty
 from dnerf_core.semantic.config import RefinerConfig, SemanticConfig
@@ -48,7 +50,7 @@ def test_maps_equal_the_literal_ones(prior: bool) -> None:
     assert maps.scores.shape == (2, 3, 16, 16) and maps.features.shape == (2, 32, 16, 16)
     own = torch.cat([maps.scores, maps.features], dim=1).permute(0, 2, 3, 1).reshape(2 * 256, -1)
 
-    rays, hit = generator.ray_bundle(*cameras, 16)
+    rays, hit = ray_bundle(generator, planes, ViewRays.of(*cameras, 16))
     for subject in (0, 1):
         part = (hit & (torch.arange(512) // 256 == subject)).nonzero()[:, 0]
         bundle = rays.select(part)

@@ -22,7 +22,9 @@ def two_subjects(dtype: torch.dtype = torch.float32) -> Planes:
     generator = tiny_generator()
     with torch.no_grad():
         planes = generator.planes(tiny_ws(generator, 2))
-    return Planes(planes.planes.to(dtype), [x.to(dtype) for x in planes.features], [x.to(dtype) for x in planes.images])
+    return Planes(
+        planes.planes.to(dtype), [x.to(dtype) for x in planes.features], [x.to(dtype) for x in planes.images], planes.config
+    )
 
 
 def measured_branch(config: SemanticConfig, planes: Planes) -> SemanticBranch:
@@ -85,7 +87,7 @@ def test_far_points_read_nothing() -> None:
     """Zeros outside also for channels of large mean: the mean is taken off the texels, not off the sum."""
     planes = two_subjects()
     branch = measured_branch(SemanticConfig(), planes)
-    rows, weights = branch.taps(torch.tensor([[5.0, 5.0, 5.0]]))
+    rows, weights = planes.finder(torch.tensor([[5.0, 5.0, 5.0]]), None)
     with torch.no_grad():
         assert read_table(branch.project(planes).table[0], rows, weights).abs().max() == 0
 
@@ -96,8 +98,8 @@ def test_normalized_inputs_project_to_the_same_planes() -> None:
         branch = measured_branch(SemanticConfig(feature_kind=kind), planes)
         with torch.no_grad():
             inputs = branch.triplane.inputs(planes)
-            folded = branch.triplane.project(inputs).table
-            plain = branch.triplane.project(branch.triplane.normalize(inputs), normalized=True).table
+            folded = branch.triplane.project(inputs)
+            plain = branch.triplane.project(branch.triplane.normalize(inputs), normalized=True)
         torch.testing.assert_close(folded, plain, rtol=0, atol=2e-5)
 
 

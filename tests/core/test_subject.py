@@ -16,8 +16,8 @@ from dnerf_core.camera import Camera, arc_cameras, look_at, sphere_camera
 from dnerf_core.checkpoints.model_file import ModelHeader, save_model
 from dnerf_core.embedded import model_path
 from dnerf_core.generator.config import GeneratorConfig, RayConfig
-from dnerf_core.model import Model
 from dnerf_core.generator.reference import LiteralSubject
+from dnerf_core.model import Model
 from dnerf_core.semantic.branch import SemanticBranch, label_mask, uncertainty
 from dnerf_core.semantic.config import RefinerConfig, SemanticConfig
 from dnerf_core.subject import ALL_CHANNELS, Channel, LabeledView, PartialView, Subject, longest_ray, resized, to_uint8
@@ -133,10 +133,10 @@ def test_exact_views_are_the_literal_methods(variant: str) -> None:
     literal = LiteralSubject(model.generator, model.branch, subject.made).view(camera[0][0], camera[1][0])
     exact = subject._see_exactly(*camera, model.branch, True)
     assert literal.features is not None and literal.semantic_map is not None
-    assert exact.features is not None and exact.maps is not None
+    assert exact.picture is not None and exact.maps is not None
     # the random field rises by thousands a unit, so a sample that float32 moves by an ulp moves the picture
     for found, expected in (
-        (exact.features, literal.features),
+        (exact.picture.features, literal.features),
         (exact.opacity[0], literal.opacity),
         (torch.cat([exact.maps.scores, exact.maps.features], dim=1), literal.semantic_map),
     ):
@@ -145,7 +145,7 @@ def test_exact_views_are_the_literal_methods(variant: str) -> None:
     seen = literal.opacity > 0.01
     assert seen.float().mean() > 0.1
     torch.testing.assert_close(exact.distance[0][seen], literal.distance[seen], rtol=0, atol=1e-3)
-    image = model.generator.superresolve(literal.features, subject.ws)
+    image = model.generator.superresolve(literal.picture, subject.ws)
     maps = model.branch.split_map(literal.semantic_map)
     guide = {"none": None, "rendered": literal.features, "rgb": image}[model.branch.config.refiner.guide]
     scores = model.branch.refine(maps, guide)

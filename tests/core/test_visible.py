@@ -13,6 +13,8 @@ from dnerf_core.camera import Camera, look_at
 from dnerf_core.embedded import model_path
 from dnerf_core.inversion.view import SeenView, see
 from dnerf_core.model import Model
+from dnerf_core.rendering.rays import ViewRays
+from dnerf_core.rendering.view import ray_bundle, render_view
 from dnerf_core.rendering.visible import EPSILON, render_visible
 from dnerf_core.rendering.volume import RayBundle, composite, sample_rays
 from tests.core.inversion_cases import front, seen_of, tiny_model
@@ -127,24 +129,24 @@ def test_the_demo_is_rendered_as_in_full_and_so_are_its_gradients(demo: Model, w
     cam2world.requires_grad_()
     ws = model.subject(1).ws.clone().requires_grad_()
     seen = see(model, ws, cam2world, intrinsics, 32)
-    planes, pose = seen.planes.planes.detach().requires_grad_(), cam2world.detach().clone().requires_grad_()
-    full = model.generator.render(planes, pose, intrinsics, 32)
+    texels, pose = seen.made.planes.detach().requires_grad_(), cam2world.detach().clone().requires_grad_()
+    full = render_view(model.generator, dataclasses.replace(seen.made, planes=texels), pose, intrinsics, 32)
     assert 0.1 < float(full.opacity.detach().mean()) < 0.9
-    assert float((seen.features - full.features).detach().abs().max()) / 2 <= 2 * EPSILON
+    assert float((seen.picture.features - full.raw.features).detach().abs().max()) / 2 <= 2 * EPSILON
     # every interval counts in the opacity, read again or not
     weights = torch.zeros(32 * 32).index_add(0, seen.visible.ray, seen.visible.weight)
     assert float((weights - full.opacity.flatten()).detach().abs().max()) <= 3 * EPSILON
     assert len(seen.visible.ray) < 3 * 32 * 32
-    toward = torch.randn(full.features.shape, generator=torch.Generator().manual_seed(1))
-    ours = torch.autograd.grad((seen.features * toward).sum(), [seen.planes.planes, cam2world])
-    theirs = torch.autograd.grad((full.features * toward).sum(), [planes, pose])
+    toward = torch.randn(full.raw.features.shape, generator=torch.Generator().manual_seed(1))
+    ours = torch.autograd.grad((seen.picture.features * toward).sum(), [seen.made.planes, cam2world])
+    theirs = torch.autograd.grad((full.raw.features * toward).sum(), [texels, pose])
     for found, expected in zip(ours, theirs, strict=True):
         assert float(torch.cosine_similarity(found.flatten(), expected.flatten(), dim=0)) > 0.98
         assert float(found.norm() / expected.norm()) == pytest.approx(1, abs=0.05)
 
 
 def check_same(found: SeenView, expected: SeenView, view: int) -> None:
-    torch.testing.assert_close(found.features[view], expected.features[0], rtol=0, atol=1e-4)
+    torch.testing.assert_close(found.picture.features[view], expected.picture.features[0], rtol=0, atol=1e-4)
     torch.testing.assert_close(found.maps().scores[view], expected.maps().scores[0], rtol=0, atol=1e-3)
     torch.testing.assert_close(found.image()[view], expected.image()[0], rtol=0, atol=1e-4)
     torch.testing.assert_close(found.scores()[view], expected.scores()[0], rtol=0, atol=1e-3)
@@ -160,7 +162,7 @@ def test_several_subjects_and_several_cameras_are_seen_as_each_alone() -> None:
     for view in (0, 1):
         check_same(each, seen_of(model, ws[view : view + 1], cameras[view], 32), view)
         check_same(both, seen_of(model, ws[:1], cameras[view], 32), view)
-    assert not torch.allclose(each.features[1], both.features[1], atol=0.1)
+    assert not torch.allclose(each.picture.features[1], both.picture.features[1], atol=0.1)
 
 
 @pytest.mark.parametrize("white", [True, False])
@@ -171,9 +173,9 @@ def test_nothing_in_sight(white: bool) -> None:
     away = Camera(look_at((0.0, 0.0, 3.0), (0.0, 0.0, 9.0)), front(model).intrinsics)
     ws = model.subject(1).ws.clone().requires_grad_()
     seen = seen_of(model, ws, away, 32)
-    assert torch.equal(seen.features, torch.full_like(seen.features, 1.0 if white else -1.0))
+    assert torch.equal(seen.picture.features, torch.full_like(seen.picture.features, 1.0 if white else -1.0))
     assert torch.equal(seen.maps().scores, model.branch.background[:5, None, None].expand(1, 5, 32, 32))
-    (seen.features.sum() + seen.maps().scores.sum()).backward()
+    (seen.picture.features.sum() + seen.maps().scores.sum()).backward()
     assert ws.grad is not None and not ws.grad.any()
 
 
@@ -186,13 +188,13 @@ def test_rays_that_miss_the_box_show_the_background(white: bool) -> None:
     ws = model.subject(1).ws
     seen = seen_of(model, ws, aside, 16)
     tensors = camera_tensors(aside)
-    _, hit = model.generator.ray_bundle(*tensors, 16)
+    _, hit = ray_bundle(model.generator, seen.made, ViewRays.of(*tensors, 16))
     assert 0.1 < float(hit.float().mean()) < 0.9
-    missed = seen.features[0].flatten(1)[:, ~hit]
+    missed = seen.picture.features[0].flatten(1)[:, ~hit]
     assert torch.equal(missed, torch.full_like(missed, 1.0 if white else -1.0))
     assert bool(hit[seen.visible.ray].all())
-    full = model.generator.render(model.generator.planes(ws).planes, *tensors, 16)
-    assert float((seen.features - full.features).abs().max()) / 2 <= 8 * EPSILON  # a rough cloud: 5 found
+    full = render_view(model.generator, model.generator.planes(ws), *tensors, 16)
+    assert float((seen.picture.features - full.raw.features).abs().max()) / 2 <= 8 * EPSILON  # a rough cloud: 5 found
 
 
 @torch.no_grad()
@@ -201,6 +203,6 @@ def test_fixed_limits_and_one_pass() -> None:
         model = tiny_model(**rays)
         ws, camera = model.subject(1).ws, front(model)
         seen = seen_of(model, ws, camera, 24)
-        full = model.generator.render(model.generator.planes(ws).planes, *camera_tensors(camera), 24)
+        full = render_view(model.generator, model.generator.planes(ws), *camera_tensors(camera), 24)
         assert float(full.opacity.mean()) > 0.1
-        assert float((seen.features - full.features).abs().max()) / 2 <= 8 * EPSILON
+        assert float((seen.picture.features - full.raw.features).abs().max()) / 2 <= 8 * EPSILON

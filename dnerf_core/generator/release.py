@@ -1,4 +1,4 @@
-"""An EG3D release's settings, as its modules carry them, turned into a GeneratorConfig. What this generator cannot do is refused."""
+"""EG3D's releases: settings, as the modules of one carry them, turned into a GeneratorConfig. What this generator cannot do is refused."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from dnerf_core.checkpoints.release_settings import (
     ray_config,
     superresolution_config,
 )
-from dnerf_core.checkpoints.shape_facts import ShapeFacts, shape_facts, with_shapes
+from dnerf_core.checkpoints.shape_facts import ShapeFacts, with_shapes
 from dnerf_core.generator.config import (
     PRESETS,
     RELEASED_PLANE_AXES,
@@ -162,19 +162,17 @@ def named_config(config: GeneratorConfig) -> GeneratorConfig:
 
 
 EG3D_RELEASES = ReleaseReader(
-    name="EG3D",
+    title="EG3D",
     licence=(
         "Weights converted from an EG3D release. NVIDIA published EG3D's weights under the NVIDIA Source Code License for "
         "non-commercial use; the terms that came with the release govern these weights too."
     ),
     presets=PRESETS,
-    # what no other family claims is taken for EG3D's, and told where it is not
-    claims_module=lambda root: True,
-    claims_state=lambda names: True,
     of_modules=release_config,
-    facts=shape_facts,
     of_options=_of_options,
     with_shapes=_with_shapes,
     renamed=named_config,
 )
-"""How EG3D's releases are told and read; asked last."""
+"""How EG3D's releases are read."""
+
+read_eg3d = EG3D_RELEASES.read
