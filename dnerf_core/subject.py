@@ -90,6 +90,10 @@ class Subject(Making):
         super().__init__()
         self.model, self.ws, self.pose = model, ws, pose
 
+    def posed(self, pose: Tensor | None) -> Subject:
+        """The same latents in another pose."""
+        return Subject(self.model, self.ws, pose)
+
     @MadeOnce
     def made(self) -> Made:
         """What all else is derived from: the generator's own."""

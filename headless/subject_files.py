@@ -74,11 +74,13 @@ class SubjectKey(NamedTuple):
         seed: its seed; of a subject file its number in the call.
         truncation: the factor psi; 1 of a subject file.
         file: the subject file; None: the seed's subject.
+        pose: the numbers of the pose it is shown in, see `LoadedModel.pose`; None: its own.
     """
 
     seed: int
     truncation: float
     file: SubjectFile | None = None
+    pose: tuple[float, ...] | None = None
 
     @property
     def title(self) -> str:
@@ -96,15 +98,18 @@ class SubjectKey(NamedTuple):
     @property
     def identity(self) -> tuple[Any, ...]:
         """What tells it from other subjects of the model, plain JSON values: of a file its content, whatever number and name it has."""
-        return (self.seed, self.truncation) if self.file is None else (self.file.sha256,)
+        own = (self.seed, self.truncation) if self.file is None else (self.file.sha256,)
+        return own if self.pose is None else (*own, *self.pose)
 
     def open(self, model: Model) -> Subject:
         """Make the subject.
 
         Raises:
             CheckpointError: its file cannot be used.
+            UsageError: the model's subjects take no such pose.
         """
-        return model.subject(self.seed, truncation=self.truncation) if self.file is None else self.file.open(model)
+        subject = model.subject(self.seed, truncation=self.truncation) if self.file is None else self.file.open(model)
+        return subject if self.pose is None else subject.posed(model.pose(self.pose))
 
 
 class HasSubjects(Protocol):
