@@ -21,7 +21,7 @@ import click
 
 from dnerf_core import __version__
 from dnerf_core.errors import DNeRFError
-from headless.reporting import printable
+from headless.work.reporting import printable
 
 PROGRAM = "dnerf-headless"
 

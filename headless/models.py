@@ -15,8 +15,8 @@ from dnerf_core.generator.config import GeneratorConfig
 from dnerf_core.labels import LabelSet
 
 if TYPE_CHECKING:
+    from dnerf_core.files.annotated_folder import Annotations
     from dnerf_core.model import Model
-    from headless.annotations import Annotations
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,9 @@ from pathlib import Path
 import click
 
 from dnerf_core.errors import DNeRFError
-from headless import options
-from headless.machine import Finding, look_round
-from headless.reporting import Reporter
+from headless.commands import options
+from headless.commands.machine import Finding, look_round
+from headless.work.reporting import Reporter
 
 _MARKS = {"ok": " ", "note": "-", "bad": "!"}
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import click
 
-from headless import options
-from headless.reporting import Reporter
+from headless.commands import options
+from headless.work.reporting import Reporter
 
 LABEL_WEIGHT, RGB_WEIGHT, KEEP_INSIDE, EDITED_WEIGHT, PRIOR, MARGIN_PX, STEPS = 1.0, 10.0, 0.5, 10.0, 3e-3, 4, 80
 """The engine's own (`dnerf_core.editing.EditSettings`), told here so that --help needs no torch; a test compares them."""
@@ -104,6 +104,6 @@ def command(as_json: bool, **values: Any) -> None:
     colours outside what was edited stay. The output folder gets a subject file and pictures of before and after. Ctrl-C keeps
     the best so far.
     """
-    from headless.editing_run import edit
+    from headless.runs.edit import edit
 
     edit(EditCall(**values), Reporter(as_json))

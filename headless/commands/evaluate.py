@@ -9,9 +9,9 @@ import click
 from click.core import ParameterSource
 
 from dnerf_core.errors import AnnotationError, UsageError
-from headless import options
-from headless.evaluate_call import EvaluateCall, check_call, finish, told_of, warn_of_known_seeds
-from headless.reporting import Reporter
+from headless.commands import options
+from headless.runs.evaluate import EvaluateCall, check_call, finish, told_of, warn_of_known_seeds
+from headless.work.reporting import Reporter
 
 _CONSISTENCY_TAKES = {"folders", "consistency", "textures", "row", "as_json"}
 
@@ -108,18 +108,18 @@ def evaluate(call: EvaluateCall, reporter: Reporter) -> None:
     Raises:
         DNeRFError: a wrong call, a model or an annotated folder that cannot be used, or a grid that cannot be written.
     """
-    from headless.writers.files import check_writable
+    from dnerf_core.files.whole import check_writable
 
     check_call(call)
     for output in (call.grid, call.textures):
         if output is not None:
             check_writable(output)
     if call.consistency:
-        from headless.consistency_run import score_folders
+        from headless.runs.consistency import score_folders
 
         score_folders(call.folders, call.textures, call.row, reporter)
     elif call.truth:
-        from headless.truth_run import score_truth
+        from headless.runs.truth import score_truth
 
         score_truth(call, reporter)
     else:
@@ -129,9 +129,10 @@ def evaluate(call: EvaluateCall, reporter: Reporter) -> None:
 def _against_folders(call: EvaluateCall, reporter: Reporter) -> None:
     """Score the model's masks against painted ones."""
     from dnerf_core.checkpoints.generator_hash import generator_sha256
-    from headless import models, scoring
-    from headless.annotations import read_annotations
-    from headless.writers.files import write_bytes_whole
+    from dnerf_core.files.annotated_folder import read_annotations
+    from dnerf_core.files.whole import write_bytes_whole
+    from headless import models
+    from headless.scores import scoring
 
     started = time.monotonic()
     annotations = read_annotations(call.folders, skip_unpainted=call.skip_unpainted)

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 
 from dnerf_core.errors import OutputError, brief
-from headless import options
-from headless.reporting import Reporter
-from headless.writers.files import check_model_place, output_error
+from dnerf_core.files.whole import check_model_place, output_error
+from headless.commands import options
+from headless.work.reporting import Reporter
 
 if TYPE_CHECKING:
     from dnerf_core.checkpoints.eg3d_release import ImportOptions

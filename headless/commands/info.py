@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from headless import options
+from headless.commands import options
 from headless.models import ModelFacts
-from headless.reporting import Reporter
+from headless.work.reporting import Reporter
 
 if TYPE_CHECKING:
     from dnerf_core.camera import Camera, WorldUp

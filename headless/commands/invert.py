@@ -11,11 +11,11 @@ import click
 from dnerf_core.errors import UsageError
 from dnerf_core.inversion.settings import SPACES, STEEPEST_PITCH_DEG, InversionSettings, Space
 from dnerf_core.own_views import SEARCH_YAW_DEG, yaw_text
-from headless import options
-from headless.reporting import Reporter
+from headless.commands import options
+from headless.work.reporting import Reporter
 
 if TYPE_CHECKING:
-    from headless.squares import Fit
+    from dnerf_core.files.squares import Fit
 
 USUAL = InversionSettings()
 
@@ -140,7 +140,7 @@ def command(as_json: bool, **values: Any) -> None:
     file that other commands take with --subject, a strip of views all around with their labels, the loss curve and the camera;
     meanwhile photo-progress.png shows how far it is. Ctrl-C keeps the best so far; the same call again does what is missing.
     """
-    from headless.inverting import invert
+    from headless.runs.invert import invert
 
     invert(InvertCall(**values), Reporter(as_json))
 
@@ -181,7 +181,7 @@ def fit_of(call: InvertCall) -> Fit:
     Raises:
         UsageError: `--crop` is no square.
     """
-    from headless.squares import parse_square
+    from dnerf_core.files.squares import parse_square
 
     if call.crop is None:
         return call.fit

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from dnerf_core.own_views import ALL_AROUND_YAW_DEG, view_ranges
-from headless import blend_options, options
-from headless.reporting import Reporter
+from headless.commands import blend_options, options
+from headless.work.reporting import Reporter
 
 if TYPE_CHECKING:
-    from headless.cloud_plan import CloudPlan
-    from headless.cloud_sources import CloudSource
-    from headless.writers.pointcloud import CloudColor, CloudFormat
+    from dnerf_core.files.clouds import CloudColor, CloudFormat
+    from headless.clouds.plan import CloudPlan
+    from headless.clouds.sources import CloudSource
 
 FORMATS = ("ply", "npz", "glb", "shapenetpart")
 DEFAULT_VIEWS = 8
@@ -108,16 +108,16 @@ def pointcloud(call: PointCloudCall, reporter: Reporter) -> None:
         DNeRFError: a wrong call, a model or folder that cannot be used, or results that cannot be written.
     """
     from headless import models
-    from headless.cloud_job import RECORD_FORMAT, CloudJob
-    from headless.workers import default_workers
-    from headless.writers.folder import LABELS_NAME
-    from headless.writers.result_folder import ResultFolder
+    from headless.clouds.job import RECORD_FORMAT, CloudJob
+    from headless.datasets.folder import LABELS_NAME
+    from headless.work.result_folder import ResultFolder
+    from headless.work.workers import default_workers
 
     started = time.monotonic()
     source, described = open_source(call)
     plan = make_plan(call, source, described)
     if call.output.suffix.lower() == ".blend":
-        from headless.blend_job import blend_of_clouds
+        from headless.blend.job import blend_of_clouds
 
         blend_options.check_blend_place(call.output, "--output")
         with models.one_thread_a_view():
@@ -158,10 +158,10 @@ def open_source(call: PointCloudCall) -> tuple[CloudSource, dict[str, Any]]:
     """
     from dnerf_core.errors import UsageError
     from dnerf_core.made_once import Once
+    from dnerf_core.subject_key import read_subject_files
     from headless import models
-    from headless.cloud_sources import FolderSource, ModelSource
-    from headless.plan import ViewPlan
-    from headless.subject_files import read_subject_files
+    from headless.clouds.sources import FolderSource, ModelSource
+    from headless.datasets.plan import ViewPlan
 
     if call.from_folder is not None:
         refused = (
@@ -207,7 +207,7 @@ def make_plan(call: PointCloudCall, source: CloudSource, described: dict[str, An
         UsageError: both `--voxel` and `--points`, a format or colours that need labels where there are none, or a bad category.
     """
     from dnerf_core.errors import UsageError
-    from headless.cloud_plan import CloudPlan
+    from headless.clouds.plan import CloudPlan
 
     if call.voxel is not None and call.points is not None:
         raise UsageError("--voxel and --points: expected one of them, found both; a count decides the spacing")

@@ -13,20 +13,20 @@ import click
 
 from dnerf_core.embedded import EMBEDDED_MODELS
 from dnerf_core.errors import UsageError
-from headless import blend_options, dataset_options, options
-from headless.reporting import Reporter
+from headless.commands import blend_options, dataset_options, options
+from headless.work.reporting import Reporter
 
 if TYPE_CHECKING:
-    from headless.channels import Channel
-    from headless.dataset_options import Spacing
-    from headless.formats import Format
+    from dnerf_core.files.pictures import DepthFormat
+    from headless.commands.dataset_options import Spacing
+    from headless.datasets.channels import Channel
+    from headless.datasets.formats import Format
+    from headless.datasets.kinds.card import Origin
+    from headless.datasets.plan import ViewPlan
+    from headless.datasets.splits import Splits
+    from headless.datasets.view_job import MakeViews, ViewJob
+    from headless.datasets.view_writer import ViewWriter
     from headless.models import ModelFacts
-    from headless.plan import ViewPlan
-    from headless.splits import Splits
-    from headless.view_job import MakeViews, ViewJob
-    from headless.view_writer import ViewWriter
-    from headless.writers.card import Origin
-    from headless.writers.views import DepthFormat
 
 
 @dataclass(frozen=True)
@@ -120,15 +120,15 @@ def render(call: RenderCall, reporter: Reporter) -> None:
         DNeRFError: a wrong call, a model that cannot be used, or results that cannot be written.
     """
     from headless import models
-    from headless.listing import Listing
-    from headless.plan import WHOLE, Shard
-    from headless.ray_cluster import require_ray
-    from headless.set_statistics import STATISTICS_NAME
-    from headless.view_job import ViewJob
-    from headless.view_writer import ViewWriter
-    from headless.workers import default_workers
-    from headless.writers.card import CARD_NAME
-    from headless.writers.folder import DatasetFolder
+    from headless.cluster.cluster import require_ray
+    from headless.datasets.folder import DatasetFolder
+    from headless.datasets.kinds.card import CARD_NAME
+    from headless.datasets.listing import Listing
+    from headless.datasets.plan import WHOLE, Shard
+    from headless.datasets.set_statistics import STATISTICS_NAME
+    from headless.datasets.view_job import ViewJob
+    from headless.datasets.view_writer import ViewWriter
+    from headless.work.workers import default_workers
 
     started = time.monotonic()
     if call.engine == "ray":
@@ -182,8 +182,8 @@ def tell_end(
         told: what the start told, and the summary repeats.
         told_blend: see `write_blend`.
     """
-    from headless.plan import WHOLE
-    from headless.writers.folder import SHEET_NAME
+    from headless.datasets.folder import SHEET_NAME
+    from headless.datasets.plan import WHOLE
 
     plan, total = job.plan, len(job.seeds) * job.plan.views
     size = f"{plan.resolution_px} x {plan.resolution_px} px"
@@ -240,7 +240,7 @@ def write_blend(call: RenderCall, facts: ModelFacts, reporter: Reporter) -> list
     """
     if call.blend is None:
         return []
-    from headless.blend_job import blend_of_folder
+    from headless.blend.job import blend_of_folder
 
     blend_of_folder(call.blend, call.output, facts.config.cameras.world_up, reporter)
     return [f"{call.blend}: cameras, pictures and clouds"]
@@ -254,9 +254,9 @@ def make_plan(call: RenderCall, seeds: tuple[int, ...], facts: ModelFacts) -> Vi
         CheckpointError: a subject file that cannot be used with the model.
     """
     from dnerf_core.own_views import view_ranges
-    from headless.given_cameras import checked_side, read_given_cameras
-    from headless.plan import ViewPlan
-    from headless.subject_files import read_subject_files
+    from dnerf_core.subject_key import read_subject_files
+    from headless.datasets.given_cameras import checked_side, read_given_cameras
+    from headless.datasets.plan import ViewPlan
 
     channels = chosen_channels(call, facts)
     check_consistent(call, facts, channels)
@@ -307,7 +307,7 @@ def check_consistent(call: RenderCall, facts: ModelFacts, channels: tuple[Channe
 
 def make_origin(call: RenderCall, facts: ModelFacts) -> Origin:
     """What the data card says of the model: nothing that depends on where its file lies."""
-    from headless.writers.card import Origin
+    from headless.datasets.kinds.card import Origin
 
     embedded = call.model_name in EMBEDDED_MODELS
     licence = str(facts.source.get("licence") or "not told by the model file").rstrip(".")
@@ -320,7 +320,7 @@ def chosen_channels(call: RenderCall, facts: ModelFacts) -> tuple[Channel, ...]:
     Raises:
         UsageError: one that needs a semantic branch is asked for, and the model has none.
     """
-    from headless.channels import DEFAULT_CHANNELS, LABEL_CHANNELS
+    from headless.datasets.channels import DEFAULT_CHANNELS, LABEL_CHANNELS
 
     asked = DEFAULT_CHANNELS if call.channels is None else call.channels
     if facts.has_semantics:
@@ -342,12 +342,12 @@ def opened_engine(call: RenderCall, writer: ViewWriter, workers: int, reporter: 
         DNeRFError: the device, the model's file or the cluster cannot be used.
     """
     from headless import models
-    from headless.view_job import by_threads
-    from headless.view_source import ViewSource
+    from headless.datasets.view_job import by_threads
+    from headless.datasets.view_source import ViewSource
 
     source = ViewSource(call.model_name, call.device, writer.plan)
     if call.engine == "ray":
-        from headless.ray_engine import ray_engine
+        from headless.cluster.engine import ray_engine
 
         with ray_engine(writer, source, call.workers, reporter) as make_views:
             yield make_views

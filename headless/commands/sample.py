@@ -11,17 +11,17 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from dnerf_core.errors import AnnotationError, UsageError
-from headless import dataset_options, options
-from headless.reporting import Reporter
+from headless.commands import dataset_options, options
+from headless.work.reporting import Reporter
 
 if TYPE_CHECKING:
     from dnerf_core.camera import Camera
     from dnerf_core.labels import LabelSet
     from dnerf_core.model import Model
-    from headless.dataset_options import Spacing
+    from headless.commands.dataset_options import Spacing
+    from headless.datasets.plan import ViewPlan
+    from headless.datasets.view_writer import RenderView
     from headless.models import ModelFacts
-    from headless.plan import ViewPlan
-    from headless.view_writer import RenderView
 
 DEFAULT_SEEDS = tuple(range(30))
 
@@ -86,11 +86,11 @@ def sample(call: SampleCall, reporter: Reporter, load: Callable[[str], Model] | 
         DNeRFError: a wrong call, a model that cannot be used, or results that cannot be written.
     """
     from headless import models
-    from headless.listing import Listing
-    from headless.view_job import ViewJob, by_threads
-    from headless.view_writer import ViewWriter
-    from headless.workers import default_workers
-    from headless.writers.folder import SHEET_NAME, DatasetFolder
+    from headless.datasets.folder import SHEET_NAME, DatasetFolder
+    from headless.datasets.listing import Listing
+    from headless.datasets.view_job import ViewJob, by_threads
+    from headless.datasets.view_writer import ViewWriter
+    from headless.work.workers import default_workers
 
     started = time.monotonic()
     seeds = options.chosen_seeds(call.seeds, call.subjects, DEFAULT_SEEDS, files=call.subject_files, truncation=call.truncation)
@@ -196,8 +196,8 @@ def make_plan(call: SampleCall, seeds: tuple[int, ...], facts: ModelFacts) -> Vi
         UsageError: one with tuned weights, which a training on the model's own would not see.
     """
     from dnerf_core.own_views import view_ranges
-    from headless.plan import ViewPlan
-    from headless.subject_files import read_subject_files
+    from dnerf_core.subject_key import read_subject_files
+    from headless.datasets.plan import ViewPlan
 
     subject_files = read_subject_files(call.subject_files, facts.path)
     for file in subject_files:
@@ -227,8 +227,8 @@ def make_plan(call: SampleCall, seeds: tuple[int, ...], facts: ModelFacts) -> Vi
 def sample_record(call: SampleCall, plan: ViewPlan, facts: ModelFacts, labels: LabelSet) -> dict[str, Any]:
     """What `dataset.json` keeps: the plan, where model and subject files are, which generator it is, and what there is to paint."""
     from dnerf_core.checkpoints.generator_hash import generator_sha256
+    from dnerf_core.subject_key import paths_json
     from headless import models
-    from headless.subject_files import paths_json
 
     return plan.to_json() | {
         "model": models.recorded_name(call.model_name),
@@ -244,7 +244,7 @@ def subject_maker(model: Model, plan: ViewPlan, *, truth: bool) -> Any:
     import numpy as np
 
     from dnerf_core.subject import PartialView
-    from headless.subject_files import subject_key
+    from dnerf_core.subject_key import subject_key
 
     if truth:
         from dnerf_core.demo.truth import require_truth, true_mask

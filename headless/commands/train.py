@@ -8,9 +8,9 @@ from typing import Any
 import click
 
 from dnerf_core.semantic.config import BranchTrainingConfig, SemanticConfig
-from headless import options
-from headless.reporting import Reporter
-from headless.training_plan import TrainCall, TrainingPlan, plan_training
+from headless.annotating.training_plan import TrainCall, TrainingPlan, plan_training
+from headless.commands import options
+from headless.work.reporting import Reporter
 
 _DEFAULT_BRANCH, _DEFAULT_TRAINING = SemanticConfig(), BranchTrainingConfig()
 
@@ -106,8 +106,8 @@ def train(call: TrainCall, reporter: Reporter) -> None:
     if plan.annotations.skipped:
         reporter.warning(f"{plan.annotations.skipped} masks with nothing painted are left out")
     # These bring torch, which a call that is refused need not wait for.
-    from headless.trained_model import finished_record
-    from headless.training_run import run_training
+    from headless.annotating.trained_model import finished_record
+    from headless.annotating.training_run import run_training
 
     finished = finished_record(plan)
     if finished is not None:
@@ -121,7 +121,7 @@ def train(call: TrainCall, reporter: Reporter) -> None:
 
 def _lines(plan: TrainingPlan, record: dict[str, Any]) -> list[str]:
     """The summary for people."""
-    from headless.scoring import score_table
+    from headless.scores.scoring import score_table
 
     output, scores = plan.call.output, record["held_out"]
     lines = [

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from headless import options
-from headless.reporting import Reporter
+from headless.commands import options
+from headless.work.reporting import Reporter
 
 if TYPE_CHECKING:
     from dnerf_core.camera import Camera
-    from headless.clips import ClipPlan
+    from headless.clips.plan import ClipPlan
     from headless.models import ModelFacts
 
 DEFAULT_SEEDS = (0,)
@@ -84,11 +84,11 @@ def video(call: VideoCall, reporter: Reporter) -> None:
         DNeRFError: a wrong call, a model that cannot be used, or results that cannot be written.
     """
     from headless import models
-    from headless.clips import mixed_subject, path_cameras, plan_clips
-    from headless.video_job import RECORD_FORMAT, VideoJob
-    from headless.workers import default_workers
-    from headless.writers.folder import LABELS_NAME
-    from headless.writers.result_folder import ResultFolder
+    from headless.clips.job import RECORD_FORMAT, VideoJob
+    from headless.clips.plan import mixed_subject, path_cameras, plan_clips
+    from headless.datasets.folder import LABELS_NAME
+    from headless.work.result_folder import ResultFolder
+    from headless.work.workers import default_workers
 
     started = time.monotonic()
     facts = models.describe_model(call.model_name)
@@ -165,8 +165,8 @@ def make_plan(call: VideoCall, facts: ModelFacts, from_file: list[Camera] | None
     from dnerf_core.checkpoints.model_file import file_sha256
     from dnerf_core.errors import UsageError
     from dnerf_core.own_views import view_ranges
-    from headless.clips import ClipPlan
-    from headless.subject_files import read_subject_files
+    from dnerf_core.subject_key import read_subject_files
+    from headless.clips.plan import ClipPlan
 
     seeds = options.chosen_seeds(call.seeds, call.subjects, DEFAULT_SEEDS, files=call.subject_files, truncation=call.truncation)
     if call.between and call.subject_files:

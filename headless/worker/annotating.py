@@ -6,20 +6,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dnerf_core.errors import UsageError
+from dnerf_core.files.annotated_folder import is_painted, read_folder
+from dnerf_core.prefilling import Prefiller, choose_views, right_pixels, truth_is_known
 from dnerf_core.semantic.config import BranchTrainingConfig, SemanticConfig
-from headless import models, options
-from headless.annotations import is_painted, read_folder
+from headless import models
+from headless.annotating.training_plan import TrainCall
+from headless.commands import options
 from headless.commands.sample import SampleCall
 from headless.commands.sample import sample as run_sample
 from headless.commands.train import train as run_train
-from headless.prefilling import Prefiller, choose_views, right_pixels, truth_is_known
-from headless.training_plan import TrainCall
 from headless.worker.held import HeldModels
 from headless.worker.jobs import Job, JobReporter
 from headless.worker.params import Params
 
 if TYPE_CHECKING:
-    from headless.annotations import Annotations
+    from dnerf_core.files.annotated_folder import Annotations
 
 MAX_STEPS = 1_000_000
 

@@ -10,16 +10,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dnerf_core.errors import UsageError
-from headless import models, options, workers
-from headless.clips import Clip, ClipPlan, Crop, Frame, Mix
-from headless.subject_files import SubjectFile, SubjectKey, read_subject_file, subject_key
-from headless.video_job import PREVIEWS, RECORD_FORMAT, VideoJob
+from dnerf_core.files.whole import remove_files
+from dnerf_core.subject_key import SubjectFile, SubjectKey, read_subject_file, subject_key
+from headless import models
+from headless.clips.job import PREVIEWS, RECORD_FORMAT, VideoJob
+from headless.clips.plan import Clip, ClipPlan, Crop, Frame, Mix
+from headless.commands import options
+from headless.datasets.folder import LABELS_NAME
+from headless.work import workers
+from headless.work.result_folder import ResultFolder
 from headless.worker.held import HeldModels
 from headless.worker.jobs import Job, JobReporter
 from headless.worker.params import Params
-from headless.writers.files import remove_files
-from headless.writers.folder import LABELS_NAME
-from headless.writers.result_folder import ResultFolder
 
 if TYPE_CHECKING:
     from dnerf_core.camera import Camera

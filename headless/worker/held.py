@@ -12,8 +12,8 @@ from dnerf_core.checkpoints.model_file import file_sha256
 from dnerf_core.embedded import model_path
 from dnerf_core.errors import UsageError
 from dnerf_core.subject_file import read_subject_header
+from dnerf_core.subject_key import SubjectFile, SubjectKey
 from headless import models
-from headless.subject_files import SubjectFile, SubjectKey
 
 if TYPE_CHECKING:
     from dnerf_core.inversion.latents import WStatistics

@@ -9,9 +9,9 @@ from typing import Any, TypeVar
 
 from dnerf_core.camera import Camera
 from dnerf_core.errors import UsageError, brief
-from headless import options
-from headless.squares import Fit, Square
-from headless.subject_files import SubjectKey
+from dnerf_core.files.squares import Fit, Square
+from dnerf_core.subject_key import SubjectKey
+from headless.commands import options
 
 T = TypeVar("T")
 _NOT_GIVEN = object()

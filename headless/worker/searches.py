@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dnerf_core.errors import UsageError
+from dnerf_core.files.whole import check_writable
 from dnerf_core.subject_file import record_of, write_subject_file
 from headless.worker.jobs import Job
 from headless.worker.params import Params
-from headless.writers.files import check_writable
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -6,11 +6,12 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from dnerf_core.generator.config import config_to_json
-from headless import models, workers
+from headless import models
+from headless.work import workers
+from headless.work.workers import run_tasks
 from headless.worker.held import HeldModels
 from headless.worker.jobs import Job
 from headless.worker.params import Params
-from headless.workers import run_tasks
 
 if TYPE_CHECKING:
     from dnerf_core.camera import Camera
@@ -67,7 +68,7 @@ def render(job: Job, held: HeldModels) -> dict[str, Any]:
 def chosen_sizes(params: Params, count: int) -> list[int | None]:
     """The side of each of `count` views: `sizes_px`, or `size_px` for all; None: the model's own."""
     from dnerf_core.errors import UsageError
-    from headless import options
+    from headless.commands import options
 
     sizes = params.wholes("sizes_px", options.MIN_RESOLUTION, options.MAX_RESOLUTION, default=None)
     size = params.size_px(None)

@@ -13,8 +13,9 @@ from dnerf_core.camera import Camera
 from dnerf_core.generator.config import CameraConfig, GeneratorConfig
 from dnerf_core.labels import SHAPENET_CAR_LABELS, LabelSet
 from dnerf_core.subject import PartialView
-from headless import models, workers
+from headless import models
 from headless.models import ModelFacts
+from headless.work import workers
 
 SIZE_PX = 24
 PITCH_DEG = 12.0

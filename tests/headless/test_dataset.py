@@ -14,14 +14,14 @@ import pytest
 from PIL import Image
 
 from dnerf_core.camera import cameras_from_json
+from dnerf_core.files.pictures import read_depth, read_gray16, read_image
 from dnerf_core.labels import SHAPENET_CAR_LABELS
 from dnerf_core.rendering.normals import normals_from_depth
 from headless import cli, models
-from headless.channels import CHANNELS, parse_channels
-from headless.formats import FORMATS
-from headless.splits import parse_splits, split_of
-from headless.view_facts import ViewFacts
-from headless.writers.views import read_depth, read_gray16, read_image
+from headless.datasets.channels import CHANNELS, parse_channels
+from headless.datasets.formats import FORMATS
+from headless.datasets.splits import parse_splits, split_of
+from headless.datasets.view_facts import ViewFacts
 from tests.headless.fake_engine import SIZE_PX, FakeModel, fake_facts
 from tests.headless.test_render import contents, error_line, refusing_disk, render
 

@@ -24,7 +24,8 @@ from dnerf_core.generator.config import (
     TriplaneConfig,
 )
 from dnerf_core.labels import SHAPENET_CAR_LABELS, LabelSet
-from headless import cli, machine, models
+from headless import cli, models
+from headless.commands import machine
 from tests.core import checkpoint_writer
 from tests.core.checkpoint_spec import init_kwargs, spec
 from tests.headless.fake_engine import FakeModel

@@ -16,7 +16,7 @@ from dnerf_core.generator.config import config_to_json
 from dnerf_core.inversion.settings import InversionSettings
 from headless import cli, models
 from headless.commands import invert, pointcloud, render, sample, video
-from headless.options import DEFAULT_SEEDS
+from headless.commands.options import DEFAULT_SEEDS
 from headless.worker.inverting import chosen_settings
 from headless.worker.params import Params
 from tests.headless.tiny_engine import TINY, save_tiny

@@ -19,13 +19,14 @@ from PIL import Image
 
 from dnerf_core.camera import arc_cameras, cameras_from_json
 from dnerf_core.errors import CheckpointError, OutputError
+from dnerf_core.files import whole as files
+from dnerf_core.files.pictures import DepthFormat, read_depth, read_image, write_depth
 from dnerf_core.generator.config import CameraConfig
 from dnerf_core.labels import SHAPENET_CAR_LABELS, LabelSet
-from headless import cli, models, view_writer
-from headless.plan import view_generator
-from headless.reporting import Reporter
-from headless.writers import files
-from headless.writers.views import DepthFormat, read_depth, read_image, write_depth
+from headless import cli, models
+from headless.datasets import view_writer
+from headless.datasets.plan import view_generator
+from headless.work.reporting import Reporter
 from tests.headless.fake_engine import PITCH_DEG, SIZE_PX, FakeModel, fake_facts
 
 TOP_FILES = {"images", "masks", "depth", "cameras.json", "labels.json", "metadata.jsonl", "statistics.json", "README.md"} | {

@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from headless.reporting import told_rate
+from headless.work.reporting import told_rate
 
 SCRIPT = """
 import time

@@ -14,7 +14,7 @@ from dnerf_core.demo.truth import true_view
 from dnerf_core.labels import SHAPENET_CAR_LABELS, LabelSet
 from dnerf_core.model import Model
 from headless import cli, models
-from headless.view_writer import ViewWriter
+from headless.datasets.view_writer import ViewWriter
 from tests.headless.test_render import contents, error_line, snapshot
 from tests.headless.tiny_engine import LABELS, SIZE_PX, TINY, read_ids, sample_folder
 
@@ -167,8 +167,8 @@ def test_truth_of_another_model_is_refused(tiny_model: Path, tmp_path: Path, cap
 
 
 def test_thirty_subjects_and_three_views_by_default(tiny_model: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    from headless.commands.options import chosen_seeds
     from headless.commands.sample import SampleCall, make_plan
-    from headless.options import chosen_seeds
 
     call = SampleCall(str(tiny_model), None, None, None, (-30, 30), None, False, 1.0, "a", False, "cpu", None, tmp_path)
     plan = make_plan(call, chosen_seeds(None, None, tuple(range(30))), models.describe_model(str(tiny_model)))

@@ -18,14 +18,16 @@ from PIL import Image
 from dnerf_core.checkpoints.generator_hash import generator_sha256
 from dnerf_core.checkpoints.model_file import load_model_file, read_header
 from dnerf_core.errors import OutputError, UsageError
+from dnerf_core.files.annotated_folder import read_annotations
+from dnerf_core.files.masks import read_mask
+from dnerf_core.files.pictures import write_mask
 from dnerf_core.model import Model
-from headless import cli, models, scoring, trained_model, training_plan, training_run, training_state
-from headless.annotations import read_annotations
-from headless.masks import read_mask
-from headless.subject_files import SubjectKey
-from headless.training_plan import held_out_subjects
-from headless.training_state import KeptState, read_state, state_path, write_state
-from headless.writers.views import write_mask
+from dnerf_core.subject_key import SubjectKey
+from headless import cli, models
+from headless.annotating import trained_model, training_plan, training_run, training_state
+from headless.annotating.training_plan import held_out_subjects
+from headless.annotating.training_state import KeptState, read_state, state_path, write_state
+from headless.scores import scoring
 from tests.headless.test_render import error_line
 from tests.headless.tiny_engine import LABELS, SIZE_PX, STEPS, save_tiny
 
