@@ -29,8 +29,8 @@ from dnerf_core.files.pictures import write_image
 from dnerf_core.inversion.latents import w_statistics
 from dnerf_core.inversion.pose import camera_at
 from dnerf_core.model import Model
+from dnerf_core.seeds import parse_seeds
 from dnerf_core.subject import Subject
-from headless.commands.options import parse_seeds
 
 HOOD, ROOF, WHEELS, OTHER = 1, 2, 3, 4
 EDITS = {

@@ -23,7 +23,6 @@ from dnerf_core.pointcloud.voxels import VoxelSums
 if TYPE_CHECKING:
     from dnerf_core.model import Model
     from dnerf_core.subject import Subject
-    from headless.datasets.view_writer import RenderView
 
 VOTING_VIEWS = 8
 """Of a subject. On the demo 8 gain nine tenths of the agreement that 32 gain, in a fifth of the time (benchmarks/voting_views.py)."""
@@ -60,17 +59,6 @@ class LabelChanges:
 NO_CHANGES = LabelChanges()
 
 
-@dataclass(frozen=True, eq=False)
-class RelabelledView:
-    """As `dnerf_core.subject.PartialView`, with a mask that the votes decided, and how far it is not the view's own."""
-
-    rgb: NDArray[np.uint8] | None
-    mask: NDArray[np.uint8]
-    depth_planar: NDArray[np.float32]
-    uncertainty: NDArray[np.float32] | None
-    changes: LabelChanges
-
-
 def some_of(cameras: Sequence[Camera]) -> list[Camera]:
     """The voting ones of given cameras: evenly spaced in their order, ends included; all of them where there are no more."""
     count = min(VOTING_VIEWS, len(cameras))
@@ -101,16 +89,3 @@ class Relabelling:
         assert view.depth_planar is not None
         sample_px = sample_side_px(size_px, self._model.config.rays.neural_resolution)
         return DepthView.without_picture(camera, view.depth_planar, view.mask, sample_px)
-
-
-def consistent_view(render: RenderView, relabelling: Relabelling) -> RenderView:
-    """What sees a subject as `render` does, mask and depth among its channels, but with masks re-labelled by the votes."""
-
-    def see(camera: Camera, size_px: int) -> RelabelledView:
-        view = render(camera, size_px)
-        assert view.mask is not None
-        assert view.depth_planar is not None
-        mask = relabelling.mask(camera, view.mask, view.depth_planar)
-        return RelabelledView(view.rgb, mask, view.depth_planar, view.uncertainty, LabelChanges.between(view.mask, mask))
-
-    return see

@@ -16,12 +16,11 @@ from numpy.typing import NDArray
 from dnerf_core.camera import Camera, cameras_from_json
 from dnerf_core.errors import AnnotationError, UsageError, brief, json_fault
 from dnerf_core.files.masks import is_painted, read_mask
+from dnerf_core.files.names import RECORD_FORMAT, RECORD_NAME, RECORD_VERSION, view_name
 from dnerf_core.labels import IGNORE_ID, LabelSet
+from dnerf_core.limits import MAX_RESOLUTION, MAX_TRUNCATION, MAX_VIEWS, MAX_VIEWS_A_CALL, MIN_RESOLUTION
+from dnerf_core.seeds import parse_seeds
 from dnerf_core.subject_key import SubjectFile, SubjectKey, recorded_files
-from headless.commands import options
-from headless.datasets.folder import RECORD_FORMAT
-from headless.datasets.plan import view_name
-from headless.work.result_folder import RECORD_NAME, RECORD_VERSION
 
 _PICTURES = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp"}
 _MAX_CAMERA_DISTANCE = 1e6
@@ -245,13 +244,13 @@ def _read_plan(folder: Path) -> _Plan:
             raise AnnotationError(f"{path}: plan: expected a value of {key!r}, found none or another kind; restore the file")
     assert isinstance(plan, dict)
     try:
-        seeds = options.parse_seeds(plan["seeds"])
+        seeds = parse_seeds(plan["seeds"])
     except ValueError as error:
         raise AnnotationError(f"{path}: plan: seeds: {error}; restore the file") from error
     ranges = {
-        "views": (1, min(options.MAX_VIEWS, options.MAX_VIEWS_A_CALL // len(seeds))),
-        "truncation": (0, options.MAX_TRUNCATION),
-        "resolution_px": (options.MIN_RESOLUTION, options.MAX_RESOLUTION),
+        "views": (1, min(MAX_VIEWS, MAX_VIEWS_A_CALL // len(seeds))),
+        "truncation": (0, MAX_TRUNCATION),
+        "resolution_px": (MIN_RESOLUTION, MAX_RESOLUTION),
     }
     for key, (low, high) in ranges.items():
         if isinstance(plan[key], bool) or not low <= plan[key] <= high:

@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 from dnerf_core.camera import Camera, cameras_from_json
 from dnerf_core.errors import AnnotationError, UsageError
 from dnerf_core.files.masks import read_mask
+from dnerf_core.files.names import CAMERAS_NAME, LABELS_NAME
 from dnerf_core.files.pictures import read_depth, read_image
 from dnerf_core.labels import LabelSet
 from dnerf_core.pointcloud.views import DepthView, check_depth
-from headless.datasets.folder import CAMERAS_NAME, LABELS_NAME
 
 OBJECT_NAME = "object"
 """What the object of a folder is called whose cameras do not say which subject they show."""

@@ -15,8 +15,8 @@ from dnerf_core.errors import CheckpointError, OutputError
 from dnerf_core.files.whole import check_model_place, check_writable, make_folder, output_error, remove_files
 from dnerf_core.generator.config import config_to_json
 from dnerf_core.model import Model
+from dnerf_core.seeds import format_seeds
 from headless.annotating.training_state import state_path
-from headless.commands import options
 from headless.pictures.picture_grid import drawn_by
 from headless.scores.scoring import segmentation_json
 
@@ -101,8 +101,8 @@ def training_record(
         "label_count": plan.labels.num_classes - 1,
         "subjects": len({image.subject for image in plan.trained_images}),
         "views": len(plan.trained_images),
-        "seeds": options.format_seeds(_seeds(plan.trained_images)),
-        "seeds_held_out": options.format_seeds(_seeds(plan.scored_images)),
+        "seeds": format_seeds(_seeds(plan.trained_images)),
+        "seeds_held_out": format_seeds(_seeds(plan.scored_images)),
         **({"subject_files": files} if (files := _file_names(plan.annotations.images)) else {}),
         "steps": len(trained.losses),
         "learning_rate": call.learning_rate,

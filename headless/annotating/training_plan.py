@@ -10,14 +10,15 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from dnerf_core import model_facts
 from dnerf_core.errors import AnnotationError, CheckpointError, UsageError
 from dnerf_core.semantic.config import BranchTrainingConfig, FeatureKind, GuideKind, RefinerConfig, SemanticConfig
 
 if TYPE_CHECKING:
     from dnerf_core.files.annotated_folder import AnnotatedImage, Annotations
     from dnerf_core.labels import LabelSet
+    from dnerf_core.model_facts import ModelFacts
     from dnerf_core.subject_key import SubjectKey
-    from headless.models import ModelFacts
 
 _CHECKPOINT_EVERY = 25
 
@@ -211,6 +212,6 @@ def _matching_model(call: TrainCall, annotations: Annotations) -> ModelFacts:
             f"{path}: expected the model that {annotations.folders[0]} was sampled from, found no file; "
             "say where it is with --model"
         )
-    facts = models.describe_model(name)
+    facts = model_facts.describe_model(name)
     models.check_generator(annotations, facts.path)
     return facts

@@ -14,13 +14,13 @@ import numpy as np
 
 from dnerf_core.camera import cameras_to_json
 from dnerf_core.errors import CheckpointError
+from dnerf_core.files.names import LABELS_NAME, labels_json
 from dnerf_core.files.pictures import write_image, write_mask
 from dnerf_core.files.whole import leftovers, make_folder, remove_files, write_bytes_whole
 from dnerf_core.labels import LabelSet
 from dnerf_core.made_once import Once
 from headless.clips.plan import Clip, ClipPlan, Crop, Frame, Mix, frame_name
 from headless.clips.video_files import FrameSink, label_video, preview_video
-from headless.datasets.folder import LABELS_NAME, labels_json
 from headless.work.reporting import Reporter
 from headless.work.result_folder import ResultFolder
 from headless.work.workers import run_tasks

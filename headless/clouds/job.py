@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dnerf_core.files.clouds import Category, CloudFormat, CloudStyle, shapenetpart_lists, write_cloud
+from dnerf_core.files.names import LABELS_NAME, labels_json
 from dnerf_core.files.whole import leftovers, make_folder, remove_files, write_bytes_whole
 from dnerf_core.pointcloud.cloud import PointCloud
 from dnerf_core.pointcloud.views import DepthView
 from headless.clouds.plan import CloudPlan
 from headless.clouds.sources import CloudSource, MakeView, fused
-from headless.datasets.folder import LABELS_NAME, labels_json
 from headless.work.reporting import Reporter
 from headless.work.result_folder import ResultFolder
 from headless.work.workers import run_tasks

@@ -14,10 +14,10 @@ from pathlib import Path
 
 from dnerf_core import __version__
 from dnerf_core.errors import DNeRFError, OutputError, UsageError
+from dnerf_core.files.names import RECORD_NAME
 from headless import models
 from headless.datasets.view_source import ViewSource
 from headless.datasets.view_writer import MadeView, ViewWriter
-from headless.work.result_folder import RECORD_NAME
 from headless.work.workers import run_tasks
 
 

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 
 import click
 
-from dnerf_core.errors import UsageError, brief
+from dnerf_core.errors import brief
 from headless.commands import options
-from headless.datasets.channels import CHANNELS, DEFAULT_CHANNELS, Channel, parse_channels
-from headless.datasets.formats import FORMATS, NEEDED, Format
+from headless.datasets.channels import CHANNELS, DEFAULT_CHANNELS, parse_channels
+from headless.datasets.formats import FORMATS
+from headless.datasets.spacing import DISTRIBUTIONS
 from headless.datasets.splits import parse_splits
 
 F = TypeVar("F", bound=Callable[..., Any])
-
-Spacing = Literal["even", "uniform", "gaussian"]
-DISTRIBUTIONS: tuple[Spacing, ...] = ("even", "uniform", "gaussian")
 
 
 class _Parsed(click.ParamType[Any]):
@@ -53,21 +51,6 @@ def format_option(function: F) -> F:
     return options.formats_option(FORMATS, "folder", text, always=["folder"])(function)
 
 
-def check_formats(formats: tuple[Format, ...], channels: tuple[Channel, ...]) -> None:
-    """Refuse a format that lacks a channel it is about.
-
-    Raises:
-        UsageError: it does.
-    """
-    for format in formats:
-        missing = [channel for channel in NEEDED[format] if channel not in channels]
-        if missing:
-            raise UsageError(
-                f"--format {format}: expected {' and '.join(NEEDED[format])} among the channels, found no {missing[0]}; "
-                "add it to --channels, or choose another format"
-            )
-
-
 def reject_option(function: F) -> F:
     """`--reject-uncertain`: the share of views that no list names; 0 where it is not given."""
     text = "Leave this share of the views out of all lists, the most uncertain ones, such as 10%."
@@ -88,35 +71,8 @@ def parse_share(text: str) -> float:
     return share
 
 
-def check_reject(share: float, channels: tuple[Channel, ...]) -> None:
-    """Refuse to reject by an uncertainty that is not computed.
-
-    Raises:
-        UsageError: it is not among the channels.
-    """
-    if share and "uncertainty" not in channels:
-        raise UsageError(
-            "--reject-uncertain: expected uncertainty among the channels, found none; add it, such as "
-            f"--channels {','.join([*channels, 'uncertainty'])}"
-        )
-
-
 def splits_option(function: F) -> F:
     """`--splits`: names and shares that subjects are dealt out to; empty where it is not given."""
     text = "Deal subjects out to splits, such as train=0.8,val=0.1,test=0.1; a folder each."
     option = click.option("--splits", type=_Parsed("splits", parse_splits), default=(), metavar="NAME=SHARE,..", help=text)
     return option(function)
-
-
-def chosen_spacing(distribution: Spacing | None, random_views: bool) -> Spacing:
-    """The distribution meant by `--view-distribution` and `--random-views`, which is another spelling of uniform.
-
-    Raises:
-        UsageError: they contradict each other.
-    """
-    if random_views and distribution not in (None, "uniform"):
-        raise UsageError(
-            f"--random-views and --view-distribution: expected one of them, found both; --random-views means uniform, "
-            f"not {distribution}"
-        )
-    return distribution or ("uniform" if random_views else "even")

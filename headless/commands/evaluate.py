@@ -8,7 +8,9 @@ from collections.abc import Mapping
 import click
 from click.core import ParameterSource
 
+from dnerf_core import model_facts
 from dnerf_core.errors import AnnotationError, UsageError
+from dnerf_core.limits import MAX_VIEWS
 from headless.commands import options
 from headless.runs.evaluate import EvaluateCall, check_call, finish, told_of, warn_of_known_seeds
 from headless.work.reporting import Reporter
@@ -34,7 +36,7 @@ _CONSISTENCY_TAKES = {"folders", "consistency", "textures", "row", "as_json"}
 @options.subject_options("0-99, or 0 with --video")
 @click.option(
     "--views",
-    type=click.IntRange(1, options.MAX_VIEWS),
+    type=click.IntRange(1, MAX_VIEWS),
     metavar="N",
     help="Views of each subject.  [default: 1, or 61 with --video]",
 )
@@ -136,7 +138,7 @@ def _against_folders(call: EvaluateCall, reporter: Reporter) -> None:
 
     started = time.monotonic()
     annotations = read_annotations(call.folders, skip_unpainted=call.skip_unpainted)
-    facts = models.describe_model(call.model_name)
+    facts = model_facts.describe_model(call.model_name)
     found = generator_sha256(facts.path)
     if found != annotations.generator_sha256:
         raise AnnotationError(

@@ -11,7 +11,9 @@ import click
 from dnerf_core.errors import UsageError
 from dnerf_core.inversion.settings import SPACES, STEEPEST_PITCH_DEG, InversionSettings, Space
 from dnerf_core.own_views import SEARCH_YAW_DEG, yaw_text
+from dnerf_core.seeds import MAX_SEED
 from headless.commands import options
+from headless.runs.choices import check_perceptual
 from headless.work.reporting import Reporter
 
 if TYPE_CHECKING:
@@ -129,7 +131,7 @@ class InvertCall:
     metavar="STEPS",
     help="Then tune the generator's weights about what was found (pivotal tuning).",
 )
-@click.option("--seed", type=click.IntRange(0, options.MAX_SEED), default=0, show_default=True, help="Of the random latents.")
+@click.option("--seed", type=click.IntRange(0, MAX_SEED), default=0, show_default=True, help="Of the random latents.")
 @options.device_option
 @options.output_option("dnerf-inverted")
 @options.output_style_options
@@ -151,7 +153,7 @@ def settings_of(call: InvertCall) -> InversionSettings:
     Raises:
         UsageError: options that do not go together.
     """
-    options.check_perceptual(call.perceptual, call.vgg)
+    check_perceptual(call.perceptual, call.vgg)
     if call.kind == "mask" and (call.perceptual > 0 or call.tuning):
         option = "--tuning" if call.tuning else "--perceptual"
         raise UsageError(f"{option}: expected photos, found --from mask, which says nothing of colours; leave it out")

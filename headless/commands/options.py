@@ -10,63 +10,17 @@ from typing import Any, TypeVar
 
 import click
 
-from dnerf_core.errors import UsageError, brief
+from dnerf_core.errors import brief
+from dnerf_core.limits import MAX_RESOLUTION, MAX_SUBJECTS, MAX_TRUNCATION, MAX_VIEWS, MIN_RESOLUTION
 from dnerf_core.own_views import FRONT_YAW_DEG, yaw_text
+from dnerf_core.seeds import format_seeds, parse_seeds
+from headless.runs.choices import DEFAULT_SEEDS
 from headless.work.workers import MOST_WORKERS
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-MAX_SEED = 2**32 - 1
-MAX_SUBJECTS = 1_000_000
-MAX_VIEWS = 10_000
-"""Of one subject."""
-MAX_VIEWS_A_CALL = 1_000_000
-"""A folder of more is beyond what file systems and readers take well; more is a job for several calls."""
-MIN_RESOLUTION, MAX_RESOLUTION = 8, 4096
-MAX_TRUNCATION = 2.0
 MAX_WORKERS = 256
 MAX_SHARDS = 100_000
-DEFAULT_SEEDS = tuple(range(8))
-
-
-def parse_seeds(text: str) -> tuple[int, ...]:
-    """Seeds from text such as `0-7` or `0,3,9-12`, in the order written.
-
-    Raises:
-        ValueError: not of that form, a seed named twice, a range that runs backwards, or a number out of range.
-    """
-    seeds: list[int] = []
-    for part in text.split(","):
-        match = re.fullmatch(r"\s*(\d{1,12})\s*(?:-\s*(\d{1,12})\s*)?", part, re.ASCII)
-        if match is None:
-            raise ValueError(f"expected seeds such as 0-7 or 0,3,9-12, found {brief(text)}")
-        first = int(match[1])
-        last = first if match[2] is None else int(match[2])
-        if last < first:
-            raise ValueError(f"the range {part.strip()!r} runs backwards; write {last}-{first}")
-        if last > MAX_SEED:
-            raise ValueError(f"a seed is at most {MAX_SEED}, found {last}")
-        if len(seeds) + last - first + 1 > MAX_SUBJECTS:
-            raise ValueError(f"at most {MAX_SUBJECTS} seeds in one call, {brief(text)} names more; split the job")
-        seeds.extend(range(first, last + 1))
-    seen: set[int] = set()
-    for seed in seeds:
-        if seed in seen:
-            raise ValueError(f"seed {seed} is named twice in {brief(text)}")
-        seen.add(seed)
-    return tuple(seeds)
-
-
-def format_seeds(seeds: tuple[int, ...]) -> str:
-    """The shortest text that `parse_seeds` reads back as `seeds`."""
-    parts: list[str] = []
-    start = 0
-    for index in range(1, len(seeds) + 1):
-        if index == len(seeds) or seeds[index] != seeds[index - 1] + 1:
-            first, last = seeds[start], seeds[index - 1]
-            parts.append(str(first) if first == last else f"{first}-{last}")
-            start = index
-    return ",".join(parts)
 
 
 def parse_range(text: str) -> tuple[float, float]:
@@ -344,80 +298,3 @@ def output_style_options(function: F) -> F:
 def debug_option(function: F) -> F:
     """`--debug`."""
     return click.option("--debug", expose_value=False, help="Show the traceback of a failure.", **_EAGER_FLAG)(function)
-
-
-def chosen_seeds(
-    seeds: tuple[int, ...] | None,
-    subjects: int | None,
-    default: tuple[int, ...] = DEFAULT_SEEDS,
-    *,
-    files: Sequence[Path] = (),
-    truncation: float = 1.0,
-) -> tuple[int, ...]:
-    """The seeds meant by `--seeds` and `--subjects`, of which at most one may be given; `default` where neither is.
-
-    Args:
-        files: those of `--subject`, which stand in for seeds; their numbers are given back.
-        truncation: what `--truncation` says, which subject files do not take.
-
-    Raises:
-        UsageError: several of the options are given.
-    """
-    for name, value in (("--seeds", seeds), ("--subjects", subjects)):
-        if files and value is not None:
-            raise UsageError(f"--subject and {name}: expected one of them, found both; leave one out")
-    if files and truncation != 1.0:
-        raise UsageError(
-            f"--truncation {truncation:g}: expected 1 beside --subject, whose latents are taken as they are; leave it out"
-        )
-    if files:
-        return tuple(range(len(files)))
-    if seeds is not None and subjects is not None:
-        meant = f"--subjects {subjects} means --seeds {format_seeds(tuple(range(subjects)))}"
-        raise UsageError(f"--seeds and --subjects: expected one of them, found both; {meant}")
-    if subjects is not None:
-        return tuple(range(subjects))
-    return default if seeds is None else seeds
-
-
-def check_perceptual(weight: float, vgg: Path | None) -> None:
-    """Refuse `--perceptual` without `--vgg`, and the other way round.
-
-    Raises:
-        UsageError: one is missing.
-    """
-    if (weight > 0) != (vgg is not None):
-        given, missing = ("--perceptual", "--vgg") if vgg is None else ("--vgg", "--perceptual")
-        raise UsageError(f"{given}: expected {missing} beside it, found none; give both, or neither")
-
-
-def check_total(subjects: int, views: int) -> None:
-    """Refuse a call of more views than one folder or one table takes well.
-
-    Raises:
-        UsageError: more than `MAX_VIEWS_A_CALL`.
-    """
-    if subjects * views > MAX_VIEWS_A_CALL:
-        raise UsageError(
-            f"--seeds and --views: expected at most {MAX_VIEWS_A_CALL} views in one call, found {subjects} x {views} = "
-            f"{subjects * views}; split the job into several calls"
-        )
-
-
-def chosen_views(views: int | None, yaw_deg: tuple[float, float], pitch_deg: tuple[float, float], default: int = 3) -> int:
-    """The number of views meant by `--views`, which a single direction reduces to one; `default` where it is not given.
-
-    Args:
-        yaw_deg, pitch_deg: where the views are, as `own_views.view_ranges` has it.
-
-    Raises:
-        UsageError: several views asked for of one direction, which would all be the same picture.
-    """
-    single = yaw_deg[0] == yaw_deg[1] and pitch_deg[0] == pitch_deg[1]
-    if views is None:
-        return 1 if single else default
-    if single and views > 1:
-        raise UsageError(
-            f"--views {views}: expected 1 for the single direction of --yaw {yaw_deg[0]:g}; give --yaw or --pitch as a range A:B"
-        )
-    return views

@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from dnerf_core import model_facts
 from dnerf_core.own_views import ALL_AROUND_YAW_DEG, view_ranges
 from headless.commands import blend_options, options
+from headless.runs.choices import check_total, chosen_seeds, chosen_views
 from headless.work.reporting import Reporter
 
 if TYPE_CHECKING:
@@ -107,9 +109,9 @@ def pointcloud(call: PointCloudCall, reporter: Reporter) -> None:
     Raises:
         DNeRFError: a wrong call, a model or folder that cannot be used, or results that cannot be written.
     """
+    from dnerf_core.files.names import LABELS_NAME
     from headless import models
     from headless.clouds.job import RECORD_FORMAT, CloudJob
-    from headless.datasets.folder import LABELS_NAME
     from headless.work.result_folder import ResultFolder
     from headless.work.workers import default_workers
 
@@ -175,8 +177,8 @@ def open_source(call: PointCloudCall) -> tuple[CloudSource, dict[str, Any]]:
                 raise UsageError(f"{name}: expected none beside --from, whose views are all fused; leave it out")
         folder = FolderSource.open(call.from_folder)
         return folder, folder.to_json()
-    seeds = options.chosen_seeds(call.seeds, call.subjects, files=call.subject_files, truncation=call.truncation)
-    facts = models.describe_model(call.model_name)
+    seeds = chosen_seeds(call.seeds, call.subjects, files=call.subject_files, truncation=call.truncation)
+    facts = model_facts.describe_model(call.model_name)
     yaw_deg, pitch_deg = view_ranges(
         facts.config.cameras, call.yaw, call.pitch, drawn=call.random_views, untold_yaw_deg=ALL_AROUND_YAW_DEG
     )
@@ -184,7 +186,7 @@ def open_source(call: PointCloudCall) -> tuple[CloudSource, dict[str, Any]]:
         model_name=facts.config.name,
         model_sha256=facts.sha256,
         seeds=seeds,
-        views=options.chosen_views(call.views, yaw_deg, pitch_deg, DEFAULT_VIEWS),
+        views=chosen_views(call.views, yaw_deg, pitch_deg, DEFAULT_VIEWS),
         yaw_deg=yaw_deg,
         pitch_deg=pitch_deg,
         spacing="uniform" if call.random_views else "even",
@@ -195,7 +197,7 @@ def open_source(call: PointCloudCall) -> tuple[CloudSource, dict[str, Any]]:
         exact=call.exact,
         subject_files=read_subject_files(call.subject_files, facts.path),
     )
-    options.check_total(len(seeds), view_plan.views)
+    check_total(len(seeds), view_plan.views)
     model = Once(lambda: models.load_model(call.model_name, call.device, exact=call.exact))
     return ModelSource(view_plan, facts.config, facts.labels if facts.has_semantics else None, model), view_plan.to_json()
 

@@ -11,22 +11,25 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
+from dnerf_core import model_facts
 from dnerf_core.embedded import EMBEDDED_MODELS
 from dnerf_core.errors import UsageError
 from headless.commands import blend_options, dataset_options, options
+from headless.datasets.spacing import check_formats, check_reject, chosen_spacing
+from headless.runs.choices import check_total, chosen_seeds, chosen_views
 from headless.work.reporting import Reporter
 
 if TYPE_CHECKING:
     from dnerf_core.files.pictures import DepthFormat
-    from headless.commands.dataset_options import Spacing
+    from dnerf_core.model_facts import ModelFacts
     from headless.datasets.channels import Channel
     from headless.datasets.formats import Format
     from headless.datasets.kinds.card import Origin
     from headless.datasets.plan import ViewPlan
+    from headless.datasets.spacing import Spacing
     from headless.datasets.splits import Splits
     from headless.datasets.view_job import MakeViews, ViewJob
     from headless.datasets.view_writer import ViewWriter
-    from headless.models import ModelFacts
 
 
 @dataclass(frozen=True)
@@ -119,7 +122,6 @@ def render(call: RenderCall, reporter: Reporter) -> None:
     Raises:
         DNeRFError: a wrong call, a model that cannot be used, or results that cannot be written.
     """
-    from headless import models
     from headless.cluster.cluster import require_ray
     from headless.datasets.folder import DatasetFolder
     from headless.datasets.kinds.card import CARD_NAME
@@ -133,12 +135,12 @@ def render(call: RenderCall, reporter: Reporter) -> None:
     started = time.monotonic()
     if call.engine == "ray":
         require_ray()
-    seeds = options.chosen_seeds(call.seeds, call.subjects, files=call.subject_files, truncation=call.truncation)
-    facts = models.describe_model(call.model_name)
+    seeds = chosen_seeds(call.seeds, call.subjects, files=call.subject_files, truncation=call.truncation)
+    facts = model_facts.describe_model(call.model_name)
     plan = make_plan(call, seeds, facts)
-    dataset_options.check_reject(call.reject_uncertain, plan.channels)
-    dataset_options.check_formats(call.formats, plan.channels)
-    options.check_total(len(seeds), plan.views)
+    check_reject(call.reject_uncertain, plan.channels)
+    check_formats(call.formats, plan.channels)
+    check_total(len(seeds), plan.views)
     folder = DatasetFolder(call.output, "render", plan, more_names=[STATISTICS_NAME, CARD_NAME])
     shard = Shard(*call.shard)
     folder.open(None if shard == WHOLE else frozenset(shard.seeds(plan)))
@@ -182,7 +184,7 @@ def tell_end(
         told: what the start told, and the summary repeats.
         told_blend: see `write_blend`.
     """
-    from headless.datasets.folder import SHEET_NAME
+    from dnerf_core.files.names import SHEET_NAME
     from headless.datasets.plan import WHOLE
 
     plan, total = job.plan, len(job.seeds) * job.plan.views
@@ -255,16 +257,16 @@ def make_plan(call: RenderCall, seeds: tuple[int, ...], facts: ModelFacts) -> Vi
     """
     from dnerf_core.own_views import view_ranges
     from dnerf_core.subject_key import read_subject_files
-    from headless.datasets.given_cameras import checked_side, read_given_cameras
+    from headless.blend.given import checked_side, read_given_cameras
     from headless.datasets.plan import ViewPlan
 
     channels = chosen_channels(call, facts)
     check_consistent(call, facts, channels)
     given = None if call.cameras is None else read_given_cameras(call.cameras, facts.config.cameras.world_up)
     side_px = None if given is None or call.cameras is None or call.resolution is not None else checked_side(given, call.cameras)
-    spacing = dataset_options.chosen_spacing(call.view_distribution, call.random_views)
+    spacing = chosen_spacing(call.view_distribution, call.random_views)
     yaw_deg, pitch_deg = view_ranges(facts.config.cameras, call.yaw, call.pitch, drawn=spacing != "even")
-    views = options.chosen_views(call.views, yaw_deg, pitch_deg) if given is None else len(given.cameras)
+    views = chosen_views(call.views, yaw_deg, pitch_deg) if given is None else len(given.cameras)
     if call.blend is not None:
         blend_options.check_blend_views(channels, len(seeds) * views, call.splits, call.shard)
         blend_options.check_blend_place(call.blend, "--blend")

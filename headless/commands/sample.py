@@ -10,18 +10,23 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from dnerf_core import model_facts
 from dnerf_core.errors import AnnotationError, UsageError
+from dnerf_core.model_facts import recorded_name
+from dnerf_core.seeds import format_seeds
 from headless.commands import dataset_options, options
+from headless.datasets.spacing import chosen_spacing
+from headless.runs.choices import check_total, chosen_seeds, chosen_views
 from headless.work.reporting import Reporter
 
 if TYPE_CHECKING:
     from dnerf_core.camera import Camera
     from dnerf_core.labels import LabelSet
     from dnerf_core.model import Model
-    from headless.commands.dataset_options import Spacing
+    from dnerf_core.model_facts import ModelFacts
     from headless.datasets.plan import ViewPlan
-    from headless.datasets.view_writer import RenderView
-    from headless.models import ModelFacts
+    from headless.datasets.seen import RenderView
+    from headless.datasets.spacing import Spacing
 
 DEFAULT_SEEDS = tuple(range(30))
 
@@ -52,7 +57,7 @@ class SampleCall:
     epilog="\b\nExample:\n  dnerf-headless sample --model ffhq.safetensors --subjects 30 --views 3 --labels hair,face,neck -o faces",
 )
 @options.model_option
-@options.subject_options(options.format_seeds(DEFAULT_SEEDS))
+@options.subject_options(format_seeds(DEFAULT_SEEDS))
 @options.subject_file_option
 @options.camera_options
 @dataset_options.distribution_option
@@ -85,19 +90,20 @@ def sample(call: SampleCall, reporter: Reporter, load: Callable[[str], Model] | 
     Raises:
         DNeRFError: a wrong call, a model that cannot be used, or results that cannot be written.
     """
+    from dnerf_core.files.names import SHEET_NAME
     from headless import models
-    from headless.datasets.folder import SHEET_NAME, DatasetFolder
+    from headless.datasets.folder import DatasetFolder
     from headless.datasets.listing import Listing
     from headless.datasets.view_job import ViewJob, by_threads
     from headless.datasets.view_writer import ViewWriter
     from headless.work.workers import default_workers
 
     started = time.monotonic()
-    seeds = options.chosen_seeds(call.seeds, call.subjects, DEFAULT_SEEDS, files=call.subject_files, truncation=call.truncation)
-    facts = models.describe_model(call.model_name)
+    seeds = chosen_seeds(call.seeds, call.subjects, DEFAULT_SEEDS, files=call.subject_files, truncation=call.truncation)
+    facts = model_facts.describe_model(call.model_name)
     labels = chosen_labels(call, facts)
     plan = make_plan(call, seeds, facts)
-    options.check_total(len(seeds), plan.views)
+    check_total(len(seeds), plan.views)
     folder = DatasetFolder(call.output, "sample", plan, sample_record(call, plan, facts, labels))
     folder.open()
     workers = call.workers or default_workers()
@@ -206,13 +212,13 @@ def make_plan(call: SampleCall, seeds: tuple[int, ...], facts: ModelFacts) -> Vi
                 f"--subject {file.path}: expected a subject of the generator as it is, found tuned weights, which train does not take; "
                 "make it without tuning"
             )
-    spacing = dataset_options.chosen_spacing(call.view_distribution, call.random_views)
+    spacing = chosen_spacing(call.view_distribution, call.random_views)
     yaw_deg, pitch_deg = view_ranges(facts.config.cameras, call.yaw, call.pitch, drawn=spacing != "even")
     return ViewPlan(
         model_name=facts.config.name,
         model_sha256=facts.sha256,
         seeds=seeds,
-        views=options.chosen_views(call.views, yaw_deg, pitch_deg),
+        views=chosen_views(call.views, yaw_deg, pitch_deg),
         yaw_deg=yaw_deg,
         pitch_deg=pitch_deg,
         spacing=spacing,
@@ -228,10 +234,9 @@ def sample_record(call: SampleCall, plan: ViewPlan, facts: ModelFacts, labels: L
     """What `dataset.json` keeps: the plan, where model and subject files are, which generator it is, and what there is to paint."""
     from dnerf_core.checkpoints.generator_hash import generator_sha256
     from dnerf_core.subject_key import paths_json
-    from headless import models
 
     return plan.to_json() | {
-        "model": models.recorded_name(call.model_name),
+        "model": recorded_name(call.model_name),
         "generator_sha256": generator_sha256(facts.path),
         "labels": [f"{label.name} #{bytes(label.color).hex()}" for label in labels.labels],
         "truth": call.truth,

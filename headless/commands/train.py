@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from dnerf_core.seeds import MAX_SEED
 from dnerf_core.semantic.config import BranchTrainingConfig, SemanticConfig
 from headless.annotating.training_plan import TrainCall, TrainingPlan, plan_training
 from headless.commands import options
@@ -71,7 +72,7 @@ class HoldoutType(click.ParamType[float]):
     help="What the semantic super-resolution sees beside the semantic maps.",
 )
 @click.option("--learning-rate", type=options.FiniteFloat(1e-7, 1.0), default=_DEFAULT_TRAINING.learning_rate, show_default=True)
-@click.option("--seed", type=click.IntRange(0, options.MAX_SEED), default=_DEFAULT_TRAINING.seed, show_default=True)
+@click.option("--seed", type=click.IntRange(0, MAX_SEED), default=_DEFAULT_TRAINING.seed, show_default=True)
 @click.option(
     "--holdout",
     type=HoldoutType(),

@@ -9,13 +9,16 @@ from typing import TYPE_CHECKING
 
 import click
 
+from dnerf_core import model_facts
+from dnerf_core.seeds import format_seeds
 from headless.commands import options
+from headless.runs.choices import chosen_seeds
 from headless.work.reporting import Reporter
 
 if TYPE_CHECKING:
     from dnerf_core.camera import Camera
+    from dnerf_core.model_facts import ModelFacts
     from headless.clips.plan import ClipPlan
-    from headless.models import ModelFacts
 
 DEFAULT_SEEDS = (0,)
 DEFAULT_FRAMES = 61
@@ -47,7 +50,7 @@ class VideoCall:
 
 @click.command("video", epilog="\b\nExample:\n  dnerf-headless video --seeds 3,7 --path orbit --pitch 15 --output clips")
 @options.model_option
-@options.subject_options(options.format_seeds(DEFAULT_SEEDS))
+@options.subject_options(format_seeds(DEFAULT_SEEDS))
 @options.subject_file_option
 @click.option("--between", is_flag=True, help="One clip that passes from each subject to the next, instead of a clip each.")
 @click.option(
@@ -83,15 +86,15 @@ def video(call: VideoCall, reporter: Reporter) -> None:
     Raises:
         DNeRFError: a wrong call, a model that cannot be used, or results that cannot be written.
     """
+    from dnerf_core.files.names import LABELS_NAME
     from headless import models
     from headless.clips.job import RECORD_FORMAT, VideoJob
     from headless.clips.plan import mixed_subject, path_cameras, plan_clips
-    from headless.datasets.folder import LABELS_NAME
     from headless.work.result_folder import ResultFolder
     from headless.work.workers import default_workers
 
     started = time.monotonic()
-    facts = models.describe_model(call.model_name)
+    facts = model_facts.describe_model(call.model_name)
     from_file = read_path(call)
     plan = make_plan(call, facts, from_file)
     clips = plan_clips(plan, from_file or path_cameras(plan, facts.config.cameras))
@@ -168,7 +171,7 @@ def make_plan(call: VideoCall, facts: ModelFacts, from_file: list[Camera] | None
     from dnerf_core.subject_key import read_subject_files
     from headless.clips.plan import ClipPlan
 
-    seeds = options.chosen_seeds(call.seeds, call.subjects, DEFAULT_SEEDS, files=call.subject_files, truncation=call.truncation)
+    seeds = chosen_seeds(call.seeds, call.subjects, DEFAULT_SEEDS, files=call.subject_files, truncation=call.truncation)
     if call.between and call.subject_files:
         raise UsageError("--between: expected seeds, found --subject; leave one of them out")
     if call.between and len(seeds) < 2:

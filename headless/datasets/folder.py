@@ -19,15 +19,10 @@ from pathlib import Path
 from typing import Any
 
 from dnerf_core.camera import CAMERAS_FORMAT_VERSION, CONVENTION
+from dnerf_core.files.names import CAMERAS_NAME, KINDS, LABELS_NAME, METADATA_NAME, RECORD_FORMAT, SHEET_NAME, VIEW_NAME_PATTERN
 from dnerf_core.files.whole import leftovers, make_folder, output_error, remove_files
-from dnerf_core.labels import LabelSet
-from headless.datasets.plan import VIEW_NAME_PATTERN, PlannedView, ViewPlan
-from headless.work.result_folder import ResultFolder, json_bytes
-
-RECORD_FORMAT = "datasetnerf-views"
-
-KINDS = {"rgb": "images", "mask": "masks", "depth": "depth", "normal": "normals", "uncertainty": "uncertainty"}
-"""The folder that the files of a channel lie in."""
+from headless.datasets.plan import PlannedView, ViewPlan
+from headless.work.result_folder import ResultFolder
 
 ROW_KEYS = {
     "images": "image_file_name",
@@ -38,7 +33,6 @@ ROW_KEYS = {
 }
 """How a row of metadata names each kind of file."""
 
-CAMERAS_NAME, LABELS_NAME, METADATA_NAME, SHEET_NAME = "cameras.json", "labels.json", "metadata.jsonl", "contact-sheet.png"
 REJECTED_NAME = "rejected.jsonl"
 _TOP_NAMES = {CAMERAS_NAME, LABELS_NAME, METADATA_NAME, REJECTED_NAME, SHEET_NAME}
 
@@ -202,11 +196,6 @@ def cameras_lines(views: Iterable[PlannedView], resolution_px: int) -> Iterator[
         yield separator + json.dumps({"name": view.name, **view.which, **view.camera.to_json()})
         separator = ",\n"
     yield "\n]}\n"
-
-
-def labels_json(labels: LabelSet) -> bytes:
-    """`labels.json`: the label set."""
-    return json_bytes(labels.to_json())
 
 
 def _names_in(folder: Path) -> set[str]:

@@ -12,12 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dnerf_core.files.masks import read_mask
+from dnerf_core.files.names import METADATA_NAME, SHEET_NAME, json_bytes
 from dnerf_core.files.pictures import of_size, read_depth, read_image
 from dnerf_core.generator.config import CameraConfig
 from dnerf_core.labels import LabelSet
 from dnerf_core.subject_key import subject_key
 from headless.datasets.exports import EXPORTS, Export, index_names
-from headless.datasets.folder import METADATA_NAME, REJECTED_NAME, SHEET_NAME, DatasetFolder
+from headless.datasets.folder import REJECTED_NAME, DatasetFolder
 from headless.datasets.formats import Format
 from headless.datasets.kinds.card import CARD_NAME, Origin, card
 from headless.datasets.plan import PlannedView, ViewPlan, plan_subject
@@ -25,7 +26,6 @@ from headless.datasets.set_statistics import STATISTICS_NAME, read_statistics, r
 from headless.datasets.view_facts import ViewFacts, read_facts
 from headless.pictures import contact_sheet
 from headless.work.reporting import Reporter
-from headless.work.result_folder import json_bytes
 
 
 class Listing:

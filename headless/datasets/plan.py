@@ -11,13 +11,14 @@ from typing import Any, ClassVar, Protocol
 import numpy as np
 
 from dnerf_core.camera import ArcMode, Camera, arc_cameras
+from dnerf_core.files.names import view_name
 from dnerf_core.files.pictures import DepthFormat
 from dnerf_core.generator.config import CameraConfig
+from dnerf_core.seeds import format_seeds
 from dnerf_core.subject_key import SubjectFile, files_json
-from headless.commands.dataset_options import Spacing
-from headless.commands.options import format_seeds
 from headless.datasets.channels import Channel
 from headless.datasets.given_cameras import GivenCameras
+from headless.datasets.spacing import Spacing
 from headless.datasets.splits import Splits, format_splits, split_of
 
 
@@ -106,43 +107,6 @@ class ViewPlan:
         return data if self.given is None else data | self.given.to_json()
 
 
-OPTION_NAMES = {
-    "command": "the command",
-    "written_by": "the version",
-    "model_sha256": "--model (sha256)",
-    "subjects_sha256": "--subject (its content)",
-    "seeds": "--seeds",
-    "views": "--views",
-    "yaw_deg": "--yaw",
-    "pitch_deg": "--pitch",
-    "given_cameras_sha256": "--cameras (its views)",
-    "spacing": "--view-distribution",
-    "truncation": "--truncation",
-    "resolution_px": "--resolution",
-    "channels": "--channels",
-    "depth_format": "--depth-format",
-    "masks": "the masks",
-    "exact": "--exact",
-    "splits": "--splits",
-    "reject_uncertain": "--reject-uncertain",
-    "consistent": "--consistent",
-    "between": "--between",
-    "path": "--path",
-    "path_sha256": "--path (the file's content)",
-    "frames": "--frames",
-    "fps": "--fps",
-    "source_sha256": "--from (its cameras.json)",
-    "formats": "--format",
-    "color": "--color",
-    "voxel": "--voxel",
-    "points": "--points",
-    "category": "--category",
-    "labels": "--labels",
-    "truth": "--truth",
-}
-"""How a user knows each entry of a recorded plan; entries not named here do not tell two plans apart."""
-
-
 @dataclass(frozen=True)
 class PlannedView:
     """One view to render. `name` is the stem of its files, such as `s0003_v01`; `subject_file` what its subject comes from, if from one."""
@@ -158,10 +122,6 @@ class PlannedView:
         """What lists say of it: subject and view by number, and the subject file's name."""
         file = {} if self.subject_file is None else {"subject_file": self.subject_file}
         return {"seed": self.seed, "view": self.view, **file}
-
-
-VIEW_NAME_PATTERN = r"s(?P<seed>[0-9]{4,10})_v[0-9]{2,5}"
-"""What `view_name` gives, as a regular expression."""
 
 
 @dataclass(frozen=True)
@@ -181,11 +141,6 @@ class Shard:
 
 WHOLE = Shard()
 """Not split."""
-
-
-def view_name(seed: int, view: int) -> str:
-    """The stem of a view's files: `s0003_v01` for seed 3, view 1."""
-    return f"s{seed:04d}_v{view:02d}"
 
 
 def view_names(plan: ViewPlan, seed: int) -> list[str]:

@@ -10,10 +10,12 @@ from contextlib import closing, contextmanager
 
 from dnerf_core.consistent_views import LabelChanges
 from dnerf_core.errors import OutputError
-from headless.datasets.folder import CAMERAS_NAME, LABELS_NAME, cameras_lines, labels_json
+from dnerf_core.files.names import CAMERAS_NAME, LABELS_NAME, labels_json
+from headless.datasets.folder import cameras_lines
 from headless.datasets.listing import Listing
 from headless.datasets.plan import WHOLE, PlannedView, Shard, view_names
-from headless.datasets.view_writer import MadeView, MakeSubject, ViewWriter
+from headless.datasets.seen import MakeSubject
+from headless.datasets.view_writer import MadeView, ViewWriter
 from headless.work.reporting import Reporter
 from headless.work.workers import run_tasks
 

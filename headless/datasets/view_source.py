@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from dnerf_core.consistent_views import Relabelling, consistent_view, some_of, voting_cameras
+from dnerf_core import model_facts
+from dnerf_core.consistent_views import Relabelling, some_of, voting_cameras
 from dnerf_core.errors import CheckpointError
 from dnerf_core.subject_key import subject_key
 from headless import models
 from headless.datasets.plan import ViewPlan
-from headless.datasets.view_writer import MakeSubject, RenderView
+from headless.datasets.seen import MakeSubject, RenderView, consistent_view
 
 if TYPE_CHECKING:
     from dnerf_core.camera import Camera
@@ -41,7 +42,7 @@ class ViewSource:
             UsageError: no such model.
             CheckpointError: another file, or one that cannot be used.
         """
-        facts = models.describe_model(self.model_name)
+        facts = model_facts.describe_model(self.model_name)
         if facts.sha256 != self.plan.model_sha256:
             raise CheckpointError(
                 f"{facts.path}: expected the model that the command was called with, sha256 {self.plan.model_sha256[:16]}..., "

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from dnerf_core.consistent_views import NO_CHANGES, LabelChanges, RelabelledView
+from dnerf_core.consistent_views import NO_CHANGES, LabelChanges
 from dnerf_core.errors import CheckpointError
 from dnerf_core.files.masks import read_mask
 from dnerf_core.files.pictures import write_depth, write_image, write_mask, write_normals, write_uncertainty
@@ -19,15 +19,12 @@ from dnerf_core.made_once import Once
 from dnerf_core.rendering.normals import normals_from_depth
 from headless.datasets.folder import DatasetFolder
 from headless.datasets.plan import PlannedView, ViewPlan, plan_subject
+from headless.datasets.seen import MakeSubject, RelabelledView, RenderView
 
 if TYPE_CHECKING:
     from dnerf_core.subject import PartialView
 
 T = TypeVar("T", bound=np.generic)
-RenderView = Callable[..., "PartialView | RelabelledView"]
-"""`render(camera, size_px)` of one subject, with all channels of the plan."""
-MakeSubject = Callable[[int], RenderView]
-"""From a seed to its subject."""
 
 
 @dataclass(frozen=True)

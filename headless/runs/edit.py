@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dnerf_core import model_facts
 from dnerf_core.camera import Camera, cameras_to_json
 from dnerf_core.checkpoints.model_file import file_sha256
 from dnerf_core.editing.edit import Edit, edit_subject
@@ -22,17 +23,19 @@ from dnerf_core.errors import UsageError
 from dnerf_core.files.photos import read_label_mask
 from dnerf_core.files.whole import make_folder, remove_files, write_bytes_whole
 from dnerf_core.inversion.pose import camera_at, sphere_angles_deg
+from dnerf_core.model_facts import ModelFacts
 from dnerf_core.perceptual import PerceptualLoss
+from dnerf_core.seeds import MAX_SEED
 from dnerf_core.subject import Subject
 from dnerf_core.subject_file import read_subject_file, read_subject_header, record_of, write_subject_file
 from dnerf_core.subject_key import SubjectKey
 from dnerf_core.subject_key import read_subject_file as checked_subject_file
 from headless import models
+from headless.blend.given import read_one_camera
 from headless.commands.edit import EditCall
-from headless.commands.options import MAX_SEED, check_perceptual
-from headless.datasets.given_cameras import read_one_camera
 from headless.pictures.edit_sheet import write_edit_sheet
 from headless.pictures.loss_curve import LossStage, write_loss_curve
+from headless.runs.choices import check_perceptual
 from headless.searches.likeness import poor_edit
 from headless.searches.made_subjects import check_inputs_stay, made_before, prepare_outputs
 from headless.searches.search_watch import SearchWatch
@@ -60,7 +63,7 @@ def edit(call: EditCall, reporter: Reporter) -> None:
     """
     started = time.monotonic()
     settings = settings_of(call)
-    facts = models.describe_model(call.model_name)
+    facts = model_facts.describe_model(call.model_name)
     if not facts.has_semantics or facts.labels is None:
         raise UsageError(f"edit: expected a model with a semantic branch, found none in {facts.config.name}; train one first")
     key = subject_of(call, facts)
@@ -97,7 +100,7 @@ class _Job:
         self,
         call: EditCall,
         settings: EditSettings,
-        facts: models.ModelFacts,
+        facts: ModelFacts,
         key: SubjectKey,
         camera: Camera,
         mask: NDArray[np.uint8],
@@ -229,7 +232,7 @@ def settings_of(call: EditCall) -> EditSettings:
     return settings
 
 
-def subject_of(call: EditCall, facts: models.ModelFacts) -> SubjectKey:
+def subject_of(call: EditCall, facts: ModelFacts) -> SubjectKey:
     """The subject that a call names: a file of that name, or a seed.
 
     Raises:
@@ -248,7 +251,7 @@ def subject_of(call: EditCall, facts: models.ModelFacts) -> SubjectKey:
     return SubjectKey(int(call.subject), call.truncation)
 
 
-def camera_of(call: EditCall, key: SubjectKey, facts: models.ModelFacts) -> Camera:
+def camera_of(call: EditCall, key: SubjectKey, facts: ModelFacts) -> Camera:
     """Where the mask was painted from.
 
     Raises:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dnerf_core.errors import UsageError
-from headless.commands import options
+from dnerf_core.seeds import format_seeds, parse_seeds
 from headless.work.reporting import Reporter
 
 if TYPE_CHECKING:
@@ -102,8 +102,8 @@ def warn_of_known_seeds(model: Model, seeds: Iterable[int], reporter: Reporter) 
     if not isinstance(text, str) or not text:
         return
     try:
-        known = set(options.parse_seeds(text)) & set(seeds)
+        known = set(parse_seeds(text)) & set(seeds)
     except ValueError:
         return  # the record is for people; one in another form is not this command's business
     if known:
-        reporter.warning(f"seeds {options.format_seeds(tuple(sorted(known)))}: the semantic branch was trained on these subjects")
+        reporter.warning(f"seeds {format_seeds(tuple(sorted(known)))}: the semantic branch was trained on these subjects")

@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from dnerf_core import model_facts
 from dnerf_core.camera import Camera, cameras_to_json
 from dnerf_core.checkpoints.model_file import file_sha256
 from dnerf_core.errors import UsageError
@@ -18,12 +19,13 @@ from dnerf_core.inversion.invert import Inversion, invert_mask, invert_picture
 from dnerf_core.inversion.latents import WStatistics, w_statistics
 from dnerf_core.inversion.settings import inversion_steps
 from dnerf_core.metrics import confusion_matrix, segmentation_scores
+from dnerf_core.model_facts import ModelFacts
 from dnerf_core.perceptual import PerceptualLoss
 from dnerf_core.subject import Subject
 from dnerf_core.subject_file import record_of, write_subject_file
 from headless import models
+from headless.blend.given import read_one_camera
 from headless.commands.invert import InvertCall, fit_of, settings_of
-from headless.datasets.given_cameras import read_one_camera
 from headless.pictures.loss_curve import LossStage, write_loss_curve
 from headless.pictures.turntable_strip import PhotoPair
 from headless.searches.inversion_pictures import Picture, read_pictures
@@ -54,7 +56,7 @@ def invert(call: InvertCall, reporter: Reporter) -> None:
     """
     started = time.monotonic()
     settings, fit = settings_of(call), fit_of(call)
-    facts = models.describe_model(call.model_name)
+    facts = model_facts.describe_model(call.model_name)
     settings = settings.within(facts.config.cameras)
     if call.kind == "mask" and not facts.has_semantics:
         raise UsageError(f"--from mask: expected a model with a semantic branch, found none in {facts.config.name}; train one")
@@ -97,7 +99,7 @@ class _Job:
         call: InvertCall,
         settings: InversionSettings,
         camera: Camera | None,
-        facts: models.ModelFacts,
+        facts: ModelFacts,
         reporter: Reporter,
     ) -> None:
         self.call, self.settings, self.camera, self.facts, self.reporter = call, settings, camera, facts, reporter

@@ -5,11 +5,13 @@ from __future__ import annotations
 import time
 from functools import partial
 
+from dnerf_core import model_facts
 from dnerf_core.demo.truth import require_truth, score_views, scored_labels, summarise
 from dnerf_core.errors import UsageError
 from dnerf_core.files.whole import write_bytes_whole
+from dnerf_core.seeds import format_seeds
 from headless import models
-from headless.commands import options
+from headless.runs.choices import check_total, chosen_seeds
 from headless.runs.evaluate import EvaluateCall, finish, told_of, warn_of_known_seeds
 from headless.scores import scoring
 from headless.scores.truth_consistency import ConsistentScores
@@ -24,10 +26,10 @@ def score_truth(call: EvaluateCall, reporter: Reporter) -> None:
         DNeRFError: a model that cannot be scored so, or a grid that cannot be written.
     """
     started = time.monotonic()
-    seeds = options.chosen_seeds(call.seeds, call.subjects, (0,) if call.video else tuple(range(100)))
-    facts = models.describe_model(call.model_name)
+    seeds = chosen_seeds(call.seeds, call.subjects, (0,) if call.video else tuple(range(100)))
+    facts = model_facts.describe_model(call.model_name)
     views = TruthViews.chosen(facts.config, video=call.video, count=call.views, yaw_deg=call.yaw, pitch_deg=call.pitch)
-    options.check_total(len(seeds), views.count)
+    check_total(len(seeds), views.count)
     total = len(seeds) * views.count
     model = models.load_model(call.model_name, call.device, exact=call.exact)
     require_truth(model)
@@ -41,7 +43,7 @@ def score_truth(call: EvaluateCall, reporter: Reporter) -> None:
     reporter.start(
         f"evaluate: {total} views of {call.model_name} against the truth",
         **told,
-        seeds=options.format_seeds(seeds),
+        seeds=format_seeds(seeds),
         views=total,
         cameras=views.to_json(),
     )

@@ -13,11 +13,9 @@ from typing import Any
 
 from dnerf_core import __version__
 from dnerf_core.errors import OutputError, brief
+from dnerf_core.files.names import RECORD_NAME, RECORD_VERSION, json_bytes
 from dnerf_core.files.whole import leftovers, make_folder, output_error, remove_files, temporary_for, write_whole
-from headless.datasets.plan import OPTION_NAMES
-
-RECORD_NAME = "dataset.json"
-RECORD_VERSION = 1
+from headless.commands.spellings import OPTION_NAMES
 
 
 class ResultFolder:
@@ -157,11 +155,6 @@ class ResultFolder:
 
 def _write_bytes(path: Path, data: bytes) -> None:
     path.write_bytes(data)
-
-
-def json_bytes(data: Any) -> bytes:
-    """Indented JSON with a newline at its end."""
-    return (json.dumps(data, indent=2) + "\n").encode()
 
 
 def _read_record(path: Path, record_format: str) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from dnerf_core.errors import UsageError
 from dnerf_core.files.photos import Photo, background_color, read_label_mask, read_photo
 from dnerf_core.interruption import interruptible
 from dnerf_core.inversion.settings import SPACES, InversionSettings
-from headless.commands import options
+from dnerf_core.seeds import MAX_SEED
 from headless.searches.likeness import poor_likeness
 from headless.worker.held import HeldModel, HeldModels
 from headless.worker.jobs import Job
@@ -84,7 +84,7 @@ def chosen_settings(params: Params) -> InversionSettings:
         yaw_deg=params.range("yaw", 180.0, None),
         steps=params.whole("steps", 1, MAX_STEPS, None),
         tuning_steps=params.whole("tuning_steps", 0, MAX_STEPS, usual.tuning_steps),
-        seed=params.whole("seed", 0, options.MAX_SEED, usual.seed),
+        seed=params.whole("seed", 0, MAX_SEED, usual.seed),
     )
     settings.check()
     return settings

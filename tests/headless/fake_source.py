@@ -13,8 +13,8 @@ from typing import Literal
 from dnerf_core.errors import OutputError
 from headless import models
 from headless.datasets.plan import ViewPlan
+from headless.datasets.seen import MakeSubject
 from headless.datasets.view_source import subject_maker
-from headless.datasets.view_writer import MakeSubject
 from tests.headless.fake_engine import FakeModel
 
 Fault = Literal["", "die once", "die always", "disk full", "bug"]

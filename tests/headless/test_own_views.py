@@ -12,11 +12,12 @@ from typing import Any
 import click
 import pytest
 
+from dnerf_core import model_facts
 from dnerf_core.generator.config import config_to_json
 from dnerf_core.inversion.settings import InversionSettings
-from headless import cli, models
+from headless import cli
 from headless.commands import invert, pointcloud, render, sample, video
-from headless.commands.options import DEFAULT_SEEDS
+from headless.runs.choices import DEFAULT_SEEDS
 from headless.worker.inverting import chosen_settings
 from headless.worker.params import Params
 from tests.headless.tiny_engine import TINY, save_tiny
@@ -48,7 +49,7 @@ def call_of(name: str, *args: str) -> Any:
 def planned(name: str, *args: str) -> dict[str, Any]:
     """Where the views of a call are, as its record has it."""
     call = call_of(name, *args)
-    facts = models.describe_model(call.model_name)
+    facts = model_facts.describe_model(call.model_name)
     if name == "pointcloud":
         plan: dict[str, Any] = pointcloud.open_source(call)[1]
     elif name == "video":
@@ -109,8 +110,8 @@ def test_an_inversion_looks_where_the_model_was_trained(told: str, tmp_path: Pat
     picture = tmp_path / "photo.png"
     picture.write_bytes(b"any")
     own, chosen = (invert.settings_of(call_of("invert", str(picture), *args)) for args in ((), ("--yaw", "-5:5")))
-    cameras = models.describe_model(told).config.cameras
-    demo = models.describe_model("demo-cars").config.cameras
+    cameras = model_facts.describe_model(told).config.cameras
+    demo = model_facts.describe_model("demo-cars").config.cameras
     assert (own.within(demo).yaw_deg, own.within(demo).pitch_deg) == ((-60.0, 60.0), None)
     assert (own.within(cameras).yaw_deg, own.within(cameras).pitch_deg) == ((-100.0, 20.0), (-5.0, 40.0))
     assert chosen.within(cameras).yaw_deg == (-5.0, 5.0)

@@ -14,6 +14,7 @@ from dnerf_core.camera import cameras_from_json
 from dnerf_core.checkpoints.model_file import StoredFloat, save_model
 from dnerf_core.demo.config import DEMO_NAME
 from dnerf_core.demo.world import Z_DIM
+from dnerf_core.files.names import view_name
 from dnerf_core.files.pictures import write_mask
 from dnerf_core.generator.config import (
     BackboneConfig,
@@ -28,7 +29,6 @@ from dnerf_core.generator.eg3d import Generator
 from dnerf_core.labels import LabelSet
 from dnerf_core.model import Model
 from headless import cli
-from headless.datasets.plan import view_name
 
 SIZE_PX = 128
 """What the smallest super-resolution gives."""

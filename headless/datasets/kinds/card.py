@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from dnerf_core import __version__
-from headless.commands.options import format_seeds
-from headless.datasets.folder import METADATA_NAME, REJECTED_NAME, SHEET_NAME
+from dnerf_core.files.names import METADATA_NAME, SHEET_NAME
+from dnerf_core.seeds import format_seeds
+from headless.datasets.folder import REJECTED_NAME
 from headless.datasets.plan import ViewPlan
 from headless.datasets.splits import format_splits
 

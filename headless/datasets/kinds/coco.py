@@ -24,9 +24,10 @@ from PIL import Image
 
 from dnerf_core import __version__
 from dnerf_core.files.masks import read_mask
+from dnerf_core.files.names import VIEW_NAME_PATTERN
 from dnerf_core.files.whole import leftovers, make_folder, remove_files
 from dnerf_core.labels import IGNORE_ID
-from headless.datasets.plan import VIEW_NAME_PATTERN, PlannedView
+from headless.datasets.plan import PlannedView
 from headless.work.workers import run_tasks
 
 if TYPE_CHECKING:
