@@ -2,50 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from dnerf_core.errors import UsageError
-from dnerf_core.inversion.settings import SPACES, STEEPEST_PITCH_DEG, InversionSettings, Space
+from dnerf_core.inversion.settings import SPACES, STEEPEST_PITCH_DEG
 from dnerf_core.own_views import SEARCH_YAW_DEG, yaw_text
 from dnerf_core.seeds import MAX_SEED
 from headless.commands import options
-from headless.runs.choices import check_perceptual
+from headless.searches.calls import USUAL, InvertCall
 from headless.work.reporting import Reporter
 
 if TYPE_CHECKING:
-    from dnerf_core.files.squares import Fit
-
-USUAL = InversionSettings()
-
-
-@dataclass(frozen=True)
-class InvertCall:
-    """The options of one call, as click gives them."""
-
-    pictures: tuple[Path, ...]
-    model_name: str
-    kind: Literal["image", "mask"]
-    variants: int
-    fit: Literal["pad", "crop"]
-    crop: str | None
-    yaw: tuple[float, float] | None
-    pitch: tuple[float, float] | None
-    camera: Path | None
-    space: Space
-    starts: int
-    candidates: int
-    steps: int | None
-    prior: float
-    perceptual: float
-    vgg: Path | None
-    tuning: int
-    seed: int
-    device: str
-    output: Path
+    pass
 
 
 @click.command(
@@ -145,49 +114,3 @@ def command(as_json: bool, **values: Any) -> None:
     from headless.runs.invert import invert
 
     invert(InvertCall(**values), Reporter(as_json))
-
-
-def settings_of(call: InvertCall) -> InversionSettings:
-    """The engine's settings of a call, with None for directions that are not given; see `InversionSettings.within`.
-
-    Raises:
-        UsageError: options that do not go together.
-    """
-    check_perceptual(call.perceptual, call.vgg)
-    if call.kind == "mask" and (call.perceptual > 0 or call.tuning):
-        option = "--tuning" if call.tuning else "--perceptual"
-        raise UsageError(f"{option}: expected photos, found --from mask, which says nothing of colours; leave it out")
-    if call.kind == "image" and call.variants > 1:
-        raise UsageError("--variants: expected --from mask, found photos, which have one subject each; leave it out")
-    if call.camera is not None and (call.yaw is not None or call.pitch is not None):
-        raise UsageError("--camera: expected it alone, found --yaw or --pitch beside it; give one of them")
-    settings = InversionSettings(
-        space=call.space,
-        candidates=max(call.candidates, call.variants),
-        starts=max(call.starts, call.variants),
-        yaw_deg=call.yaw,
-        pitch_deg=call.pitch,
-        steps=call.steps,
-        prior=call.prior,
-        perceptual=call.perceptual,
-        tuning_steps=call.tuning,
-        seed=call.seed,
-    )
-    settings.check()
-    return settings
-
-
-def fit_of(call: InvertCall) -> Fit:
-    """How the call's pictures become square.
-
-    Raises:
-        UsageError: `--crop` is no square.
-    """
-    from dnerf_core.files.squares import parse_square
-
-    if call.crop is None:
-        return call.fit
-    try:
-        return parse_square(call.crop)
-    except ValueError as error:
-        raise UsageError(f"--crop: {error}") from error

@@ -32,10 +32,10 @@ from dnerf_core.subject_key import SubjectKey
 from dnerf_core.subject_key import read_subject_file as checked_subject_file
 from headless import models
 from headless.blend.given import read_one_camera
-from headless.commands.edit import EditCall
 from headless.pictures.edit_sheet import write_edit_sheet
 from headless.pictures.loss_curve import LossStage, write_loss_curve
 from headless.runs.choices import check_perceptual
+from headless.searches.calls import EditCall
 from headless.searches.likeness import poor_edit
 from headless.searches.made_subjects import check_inputs_stay, made_before, prepare_outputs
 from headless.searches.search_watch import SearchWatch

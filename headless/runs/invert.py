@@ -25,9 +25,9 @@ from dnerf_core.subject import Subject
 from dnerf_core.subject_file import record_of, write_subject_file
 from headless import models
 from headless.blend.given import read_one_camera
-from headless.commands.invert import InvertCall, fit_of, settings_of
 from headless.pictures.loss_curve import LossStage, write_loss_curve
 from headless.pictures.turntable_strip import PhotoPair
+from headless.searches.calls import InvertCall, fit_of, settings_of
 from headless.searches.inversion_pictures import Picture, read_pictures
 from headless.searches.likeness import poor_likeness, score_text
 from headless.searches.made_subjects import check_inputs_stay, made_before, prepare_outputs

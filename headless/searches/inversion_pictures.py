@@ -17,7 +17,7 @@ from dnerf_core.files.photos import background_color, read_label_mask, read_phot
 if TYPE_CHECKING:
     from dnerf_core.files.squares import Fit
     from dnerf_core.model_facts import ModelFacts
-    from headless.commands.invert import InvertCall
+    from headless.searches.calls import InvertCall
 
 
 @dataclass(frozen=True, eq=False)

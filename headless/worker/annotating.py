@@ -14,9 +14,9 @@ from dnerf_core.seeds import MAX_SEED
 from dnerf_core.semantic.config import BranchTrainingConfig, SemanticConfig
 from headless import models
 from headless.annotating.training_plan import TrainCall
-from headless.commands.sample import SampleCall
-from headless.commands.sample import sample as run_sample
-from headless.commands.train import train as run_train
+from headless.runs.sample import SampleCall
+from headless.runs.sample import sample as run_sample
+from headless.runs.train import train as run_train
 from headless.worker.held import HeldModels
 from headless.worker.jobs import Job, JobReporter
 from headless.worker.params import Params

@@ -168,8 +168,8 @@ def test_truth_of_another_model_is_refused(tiny_model: Path, tmp_path: Path, cap
 
 
 def test_thirty_subjects_and_three_views_by_default(tiny_model: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    from headless.commands.sample import SampleCall, make_plan
     from headless.runs.choices import chosen_seeds
+    from headless.runs.sample import SampleCall, make_plan
 
     call = SampleCall(str(tiny_model), None, None, None, (-30, 30), None, False, 1.0, "a", False, "cpu", None, tmp_path)
     plan = make_plan(call, chosen_seeds(None, None, tuple(range(30))), model_facts.describe_model(str(tiny_model)))
