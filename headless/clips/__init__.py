@@ -1,1 +1,1 @@
-"""TODO."""
+"""Label videos: which frames, the job, and the files."""

@@ -1,1 +1,1 @@
-"""TODO."""
+"""Fused point clouds: which views, where they come from, and the job."""

@@ -1,1 +1,1 @@
-"""TODO."""
+"""Views made by the actors of a Ray cluster."""

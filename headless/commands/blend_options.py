@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
 from dnerf_core.errors import UsageError
-from dnerf_core.files.whole import check_writable
-from headless.blend.module import need_blender
 from headless.commands.options import FilledPath
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-MAX_BLEND_VIEWS = 1000
-"""Whose pictures one .blend file takes; Blender keeps all of them in memory."""
 
 _ARC_OPTIONS = {
     "views": "--views",
@@ -63,34 +59,3 @@ def refuse_format_option(path: Path) -> None:
 
 def _was_given(ctx: click.Context, name: str) -> bool:
     return ctx.get_parameter_source(name) not in (None, click.core.ParameterSource.DEFAULT)
-
-
-def check_blend_place(path: Path, option: str) -> None:
-    """Make sure that a new .blend file can be written, before the work that would fill it.
-
-    Raises:
-        UsageError: another ending, a file that is there, or Blender is not installed.
-        OutputError: the folder cannot be written to.
-    """
-    if path.suffix.lower() != ".blend":
-        raise UsageError(f"{option} {path}: expected a name that ends in .blend, found {path.suffix or 'no ending'}; rename it")
-    if path.exists():
-        raise UsageError(f"{option} {path}: expected a new file, found one that is there; remove it, or choose another name")
-    need_blender(f"{option} {path}")
-    check_writable(path)
-
-
-def check_blend_views(channels: Sequence[str], views: int, splits: object, shard: tuple[int, int]) -> None:
-    """Refuse a `--blend` that cannot be had from the call's results.
-
-    Raises:
-        UsageError: channels are missing, there are splits or parts, or too many views.
-    """
-    missing = [channel for channel in ("rgb", "depth") if channel not in channels]
-    if missing:
-        raise UsageError(f"--blend: expected the channels rgb and depth, found no {missing[0]}; add it to --channels")
-    for there, option in ((splits, "--splits"), (shard != (1, 1), "--shard")):
-        if there:
-            raise UsageError(f"--blend: expected all views in one folder, found {option}; leave one of the two out")
-    if views > MAX_BLEND_VIEWS:
-        raise UsageError(f"--blend: expected at most {MAX_BLEND_VIEWS} views in one file, found {views}; ask for fewer")

@@ -10,7 +10,7 @@ import click
 from dnerf_core import model_facts
 from dnerf_core.errors import DNeRFError
 from headless.commands import options
-from headless.commands.machine import Finding, look_round
+from headless.work.machine import Finding, look_round
 from headless.work.reporting import Reporter
 
 _MARKS = {"ok": " ", "note": "-", "bad": "!"}

@@ -10,7 +10,8 @@ from click.core import ParameterSource
 from dnerf_core.errors import UsageError
 from dnerf_core.limits import MAX_VIEWS
 from headless.commands import options
-from headless.runs.evaluate import EvaluateCall, evaluate
+from headless.runs.evaluate import evaluate
+from headless.runs.evaluate_call import EvaluateCall
 from headless.work.reporting import Reporter
 
 _CONSISTENCY_TAKES = {"folders", "consistency", "textures", "row", "as_json"}

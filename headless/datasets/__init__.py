@@ -1,1 +1,1 @@
-"""TODO."""
+"""Data sets of labelled views: what a call plans, the job that writes it, and the lists of it."""

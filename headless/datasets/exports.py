@@ -10,10 +10,10 @@ from headless.datasets.formats import Format
 from headless.datasets.kinds import coco, nerfstudio, webdataset
 
 if TYPE_CHECKING:
-    from headless.datasets.listing import Listing
+    from headless.datasets.listed import Listed
 
 
-def nothing_to_check(listing: Listing, split: str) -> None:
+def nothing_to_check(listing: Listed, split: str) -> None:
     """For a format whose files do not tell how long they should be."""
 
 
@@ -28,8 +28,8 @@ class Export:
     """
 
     indexes: tuple[str, ...]
-    write: Callable[[Listing, str], None]
-    check: Callable[[Listing, str], None] = nothing_to_check
+    write: Callable[[Listed, str], None]
+    check: Callable[[Listed, str], None] = nothing_to_check
 
     def names(self, split: str) -> list[str]:
         """The indexes of a split, relative to the data set's folder."""

@@ -1,1 +1,1 @@
-"""TODO."""
+"""Pictures that tell of results: sheets, grids, strips and curves."""

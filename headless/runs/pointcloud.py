@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from dnerf_core import model_facts
 from dnerf_core.own_views import ALL_AROUND_YAW_DEG, view_ranges
-from headless.commands import blend_options
+from headless.blend.checks import check_blend_place
 from headless.runs.choices import check_total, chosen_seeds, chosen_views
 from headless.work.reporting import Reporter
 
@@ -70,7 +70,7 @@ def pointcloud(call: PointCloudCall, reporter: Reporter) -> None:
     if call.output.suffix.lower() == ".blend":
         from headless.blend.job import blend_of_clouds
 
-        blend_options.check_blend_place(call.output, "--output")
+        check_blend_place(call.output, "--output")
         with models.one_thread_a_view():
             blend_of_clouds(call.output, plan, source, reporter, call.workers or default_workers())
         return

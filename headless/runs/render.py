@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from dnerf_core import model_facts
 from dnerf_core.embedded import EMBEDDED_MODELS
 from dnerf_core.errors import UsageError
-from headless.commands import blend_options
+from headless.blend.checks import check_blend_place, check_blend_views
 from headless.datasets.spacing import check_formats, check_reject, chosen_spacing
 from headless.runs.choices import check_total, chosen_seeds, chosen_views
 from headless.work.reporting import Reporter
@@ -213,8 +213,8 @@ def make_plan(call: RenderCall, seeds: tuple[int, ...], facts: ModelFacts) -> Vi
     yaw_deg, pitch_deg = view_ranges(facts.config.cameras, call.yaw, call.pitch, drawn=spacing != "even")
     views = chosen_views(call.views, yaw_deg, pitch_deg) if given is None else len(given.cameras)
     if call.blend is not None:
-        blend_options.check_blend_views(channels, len(seeds) * views, call.splits, call.shard)
-        blend_options.check_blend_place(call.blend, "--blend")
+        check_blend_views(channels, len(seeds) * views, call.splits, call.shard)
+        check_blend_place(call.blend, "--blend")
     return ViewPlan(
         model_name=facts.config.name,
         model_sha256=facts.sha256,

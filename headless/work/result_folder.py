@@ -15,7 +15,7 @@ from dnerf_core import __version__
 from dnerf_core.errors import OutputError, brief
 from dnerf_core.files.names import RECORD_NAME, RECORD_VERSION, json_bytes
 from dnerf_core.files.whole import leftovers, make_folder, output_error, remove_files, temporary_for, write_whole
-from headless.commands.spellings import OPTION_NAMES
+from headless.work.spellings import OPTION_NAMES
 
 
 class ResultFolder:

@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 
-from headless.commands import extension_build
+from headless.work import extension_build
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("dnerf_core", "headless", "blender_addon")

@@ -18,7 +18,7 @@ import pytest
 
 import dnerf_core
 from headless.cli import run
-from headless.commands import extension_build
+from headless.work import extension_build
 from tests.core.test_imports import CARRIED, ROOT
 
 

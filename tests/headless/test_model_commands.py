@@ -26,7 +26,7 @@ from dnerf_core.generator.config import (
 )
 from dnerf_core.labels import SHAPENET_CAR_LABELS, LabelSet
 from headless import cli
-from headless.commands import machine
+from headless.work import machine
 from tests.core import checkpoint_writer
 from tests.core.checkpoint_spec import init_kwargs, spec
 from tests.headless.fake_engine import FakeModel

@@ -31,7 +31,7 @@ from headless.datasets.plan import PlannedView
 from headless.work.workers import run_tasks
 
 if TYPE_CHECKING:
-    from headless.datasets.listing import Listing
+    from headless.datasets.listed import Listed
 
 INSTANCES_NAME, PANOPTIC_NAME, PANOPTIC_FOLDER = "instances.json", "panoptic.json", "panoptic"
 
@@ -68,7 +68,7 @@ def run_lengths(region: NDArray[np.bool_]) -> list[int]:
     return [0, *lengths.tolist()] if flat[0] else lengths.tolist()
 
 
-def write_split(listing: Listing, split: str) -> None:
+def write_split(listing: Listed, split: str) -> None:
     """Write what is missing of a split's annotations, `panoptic.json` last.
 
     Raises:
@@ -84,7 +84,7 @@ def write_split(listing: Listing, split: str) -> None:
     remove_files(leftovers(place / PANOPTIC_FOLDER, re.compile(rf"{VIEW_NAME_PATTERN}\.png").fullmatch))
 
 
-def _file_lines(listing: Listing, split: str, *, panoptic: bool) -> Iterator[str]:
+def _file_lines(listing: Listed, split: str, *, panoptic: bool) -> Iterator[str]:
     """A file, an image and an annotation a line."""
     assert listing.labels is not None
     categories = [
@@ -113,7 +113,7 @@ def _file_lines(listing: Listing, split: str, *, panoptic: bool) -> Iterator[str
     yield "\n]}\n"
 
 
-def _instances(listing: Listing, split: str) -> Iterator[dict[str, Any]]:
+def _instances(listing: Listed, split: str) -> Iterator[dict[str, Any]]:
     """An annotation for each part of each view."""
     number = 0
     size = [listing.plan.resolution_px] * 2
@@ -131,7 +131,7 @@ def _instances(listing: Listing, split: str) -> Iterator[dict[str, Any]]:
             }
 
 
-def _panoptic(listing: Listing, split: str) -> Iterator[dict[str, Any]]:
+def _panoptic(listing: Listed, split: str) -> Iterator[dict[str, Any]]:
     """An annotation for each view, whose picture is written before."""
     for image_id, name, found in _regions_of_views(listing, split, panoptic=True):
         segments = [
@@ -141,7 +141,7 @@ def _panoptic(listing: Listing, split: str) -> Iterator[dict[str, Any]]:
         yield {"image_id": image_id, "file_name": f"{name}.png", "segments_info": segments}
 
 
-def _regions_of_views(listing: Listing, split: str, *, panoptic: bool) -> Iterator[tuple[int, str, list[Region]]]:
+def _regions_of_views(listing: Listed, split: str, *, panoptic: bool) -> Iterator[tuple[int, str, list[Region]]]:
     """(image id, view's name, regions) in the order of the plan, read by the listing's workers; panoptic pictures are written, too."""
     folder, labels = listing.folder, listing.labels
     assert labels is not None

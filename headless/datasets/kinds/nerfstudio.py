@@ -25,7 +25,7 @@ from headless.datasets.plan import PlannedView
 from headless.work.workers import run_tasks
 
 if TYPE_CHECKING:
-    from headless.datasets.listing import Listing
+    from headless.datasets.listed import Listed
 
 FOLDER = "nerfstudio"
 INDEX_NAME = f"{FOLDER}/scenes.json"
@@ -33,7 +33,7 @@ DEPTH_STEPS = 1000
 """Steps of a world unit in the depth images."""
 
 
-def write_split(listing: Listing, split: str) -> None:
+def write_split(listing: Listed, split: str) -> None:
     """Write the scenes of a split that are missing, and then their index.
 
     Raises:
@@ -57,7 +57,7 @@ def scene_name(seed: int) -> str:
     return f"s{seed:04d}"
 
 
-def _write_scene(listing: Listing, views: list[PlannedView]) -> None:
+def _write_scene(listing: Listed, views: list[PlannedView]) -> None:
     folder, size_px = listing.folder, listing.plan.resolution_px
     scene = folder.split_folder(listing.plan.split_of(views[0].seed)) / FOLDER / scene_name(views[0].seed)
     has_depth = "depth" in folder.kinds

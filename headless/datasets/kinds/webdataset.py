@@ -32,7 +32,7 @@ from headless.datasets.plan import PlannedView, plan_subject
 from headless.work.workers import run_tasks
 
 if TYPE_CHECKING:
-    from headless.datasets.listing import Listing
+    from headless.datasets.listed import Listed
 
 FOLDER = "webdataset"
 INDEX_NAME = f"{FOLDER}/index.json"
@@ -54,7 +54,7 @@ class Part:
     views: tuple[int, ...]
 
 
-def write_split(listing: Listing, split: str) -> None:
+def write_split(listing: Listed, split: str) -> None:
     """Write the shards of a split that are missing, and then their index.
 
     Raises:
@@ -86,7 +86,7 @@ def write_split(listing: Listing, split: str) -> None:
     remove_files(leftovers(place / FOLDER, {"index.json", *(part.name for part in parts)}.__contains__))
 
 
-def check_split(listing: Listing, split: str) -> None:
+def check_split(listing: Listed, split: str) -> None:
     """Compare the shards of a split that is complete with its index: are they there, and as long as they were?
 
     Raises:
@@ -113,7 +113,7 @@ def check_split(listing: Listing, split: str) -> None:
             raise OutputError(f"{shard}: expected {size} bytes, found {found}; {_DELETE_BOTH}")
 
 
-def _whole_size(listing: Listing, part: Part, path: Path) -> int:
+def _whole_size(listing: Listed, part: Part, path: Path) -> int:
     """Bytes of a shard, after a look at its members' headers: one that an earlier run left may have been damaged since.
 
     Raises:
@@ -134,14 +134,14 @@ def _whole_size(listing: Listing, part: Part, path: Path) -> int:
     return size
 
 
-def _member_names(listing: Listing) -> list[str]:
+def _member_names(listing: Listed) -> list[str]:
     """What a view's members are called after its name, in order."""
     suffixes = {"masks": ".png", "uncertainty": ".npy"}
     kinds = listing.folder.kinds
     return [f"{MEMBERS[kind]}{suffixes.get(kind) or listing.folder.suffix(kind)}" for kind in kinds] + ["json"]
 
 
-def shards(listing: Listing, split: str) -> list[Part]:
+def shards(listing: Listed, split: str) -> list[Part]:
     """The shards of a split: subjects in the order of the plan, a new one before a subject with which it would pass `SHARD_BYTES`.
 
     By the sizes of the views' files, so the same whoever asks, once they are all there. A subject is never divided.
@@ -170,7 +170,7 @@ def _prefix(split: str) -> str:
     return split or "views"
 
 
-def _size(listing: Listing, view: PlannedView) -> int:
+def _size(listing: Listed, view: PlannedView) -> int:
     kinds = listing.folder.kinds
     arrays = 2 * listing.plan.resolution_px**2 if "uncertainty" in kinds else 0
     try:
@@ -179,7 +179,7 @@ def _size(listing: Listing, view: PlannedView) -> int:
         raise OutputError(f"{error.filename}: expected a file of {view.name}, found none; {MAKE_AGAIN}") from error
 
 
-def _write_tar(listing: Listing, part: Part, path: Path) -> None:
+def _write_tar(listing: Listed, part: Part, path: Path) -> None:
     with tarfile.open(path, "w", format=tarfile.USTAR_FORMAT) as tar:
         for view, index in _views(listing, part):
             for name, data in _members(listing, index, view):
@@ -188,14 +188,14 @@ def _write_tar(listing: Listing, part: Part, path: Path) -> None:
                 tar.addfile(member, io.BytesIO(data))
 
 
-def _views(listing: Listing, part: Part) -> Iterator[tuple[PlannedView, int]]:
+def _views(listing: Listed, part: Part) -> Iterator[tuple[PlannedView, int]]:
     """The views of a shard with their numbers in the plan."""
     for row, indices in itertools.groupby(part.views, lambda index: index // listing.plan.views):
         views = plan_subject(listing.plan, listing.cameras, listing.plan.seeds[row])
         yield from ((views[index % listing.plan.views], index) for index in indices)
 
 
-def _members(listing: Listing, index: int, view: PlannedView) -> Iterator[tuple[str, bytes]]:
+def _members(listing: Listed, index: int, view: PlannedView) -> Iterator[tuple[str, bytes]]:
     *members, last = _member_names(listing)
     for kind, member in zip(listing.folder.kinds, members, strict=True):
         path = listing.folder.file(kind, view.name)
@@ -219,7 +219,7 @@ def _half_npy(steps: NDArray[np.uint16]) -> bytes:
     return buffer.getvalue()
 
 
-def _gray_png(listing: Listing, path: Path) -> bytes:
+def _gray_png(listing: Listed, path: Path) -> bytes:
     assert listing.labels is not None
     buffer = io.BytesIO()
     Image.fromarray(read_mask(path, listing.labels, listing.plan.resolution_px)).save(buffer, format="PNG")
