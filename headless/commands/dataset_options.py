@@ -11,7 +11,7 @@ import click
 from dnerf_core.errors import brief
 from headless.commands import options
 from headless.datasets.channels import CHANNELS, DEFAULT_CHANNELS, parse_channels
-from headless.datasets.formats import FORMATS
+from headless.datasets.formats.registry import FORMATS
 from headless.datasets.spacing import DISTRIBUTIONS
 from headless.datasets.splits import parse_splits
 
