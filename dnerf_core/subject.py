@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from dnerf_core.backbone.protocols import Made, RawPicture, SubjectField, Superresolve
+from dnerf_core.backbone.viewing import RayConfig
 from dnerf_core.camera import Camera
-from dnerf_core.generator.config import RayConfig
 from dnerf_core.guided_view import guided_view
 from dnerf_core.interruption import checkpoint
 from dnerf_core.loaded_model import LoadedModel

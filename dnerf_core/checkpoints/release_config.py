@@ -13,6 +13,7 @@ from typing import Any, NoReturn, get_args
 import numpy as np
 
 from dnerf_core.backbone.ranges import MAX_NEURAL_RESOLUTION, MAX_SAMPLES, min_coarse_samples
+from dnerf_core.backbone.viewing import RayLimit
 from dnerf_core.checkpoints.camera_choice import OWN_CAMERAS, CameraChoice, chosen_cameras, release_of_orbit
 from dnerf_core.checkpoints.inert_records import ModuleRecord, TensorRecord
 from dnerf_core.checkpoints.mapped_file import file_stem
@@ -29,7 +30,6 @@ from dnerf_core.generator.config import (
     MappingConfig,
     PlaneAxes,
     RayConfig,
-    RayLimit,
     SuperResolutionConfig,
     SuperResolutionKind,
     TriplaneConfig,

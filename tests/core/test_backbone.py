@@ -35,7 +35,7 @@ from dnerf_core.semantic.config import BranchTrainingConfig, FeatureKind, Refine
 from dnerf_core.semantic.kept_views import AnnotatedView
 from dnerf_core.semantic.training import train_branch
 from dnerf_core.subject_file import open_subject, read_subject_file, read_subject_header, record_of, write_subject_file
-from headless.subject_files import SubjectKey
+from dnerf_core.subject_key import SubjectKey
 from tests.core.semantic_cases import TINY, camera_tensors, tiny_generator
 from tests.core.stub_family import BALLS, SIDE_PX, STEEPNESS, BallBackbone, BallConfig, balls
 
