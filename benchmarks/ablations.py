@@ -32,7 +32,7 @@ from dnerf_core.semantic.config import BranchTrainingConfig, RefinerConfig, Sema
 from dnerf_core.semantic.kept_views import GUIDE_EPSILON, AnnotatedView
 from dnerf_core.semantic.training import train_branch
 from dnerf_core.semantic.visibility import VisibleSamples, density_pass
-from headless.truth_scoring import TruthViews
+from headless.scores.truth_scoring import TruthViews
 
 TRAIN_SEEDS = range(10_000, 10_030)
 TEST_SEEDS = range(20_000, 20_090)

@@ -27,7 +27,7 @@ from dnerf_core.metrics import confusion_matrix, pooled_scores
 from dnerf_core.model import Model
 from dnerf_core.pointcloud.consistent import consistent_masks
 from dnerf_core.pointcloud.views import DepthView
-from headless.options import parse_seeds
+from dnerf_core.seeds import parse_seeds
 
 STEPS = (1, 5, 15, 30, 60)
 TEXTURE_ROW = 0.56

@@ -25,12 +25,12 @@ from dnerf_core.demo.car_parameters import CarParameters, normalized_latent
 from dnerf_core.editing.edit import Edit, edit_subject
 from dnerf_core.editing.scores import change_seen
 from dnerf_core.editing.settings import EditSettings
+from dnerf_core.files.pictures import write_image
 from dnerf_core.inversion.latents import w_statistics
 from dnerf_core.inversion.pose import camera_at
 from dnerf_core.model import Model
+from dnerf_core.seeds import parse_seeds
 from dnerf_core.subject import Subject
-from headless.options import parse_seeds
-from headless.writers.views import write_image
 
 HOOD, ROOF, WHEELS, OTHER = 1, 2, 3, 4
 EDITS = {

@@ -26,7 +26,7 @@ from dnerf_core.inversion.pose import camera_at
 from dnerf_core.inversion.settings import SPACES, InversionSettings
 from dnerf_core.metrics import confusion_matrix, pooled_scores
 from dnerf_core.model import Model
-from headless.options import parse_seeds
+from dnerf_core.seeds import parse_seeds
 
 TURNS_DEG = (-180.0, -90.0, -45.0, 45.0, 90.0)
 """Of the five other views."""

@@ -12,12 +12,13 @@ from pathlib import Path
 
 from dnerf_core.camera import Camera, arc_cameras
 from dnerf_core.demo.truth import true_mask
+from dnerf_core.files.annotated_folder import AnnotatedImage
+from dnerf_core.files.names import view_name
 from dnerf_core.labels import SHAPENET_CAR_LABELS
 from dnerf_core.model import Model
-from headless.annotations import AnnotatedImage
-from headless.options import parse_range, parse_seeds
-from headless.plan import view_name
-from headless.prefilling import Prefiller, right_pixels
+from dnerf_core.prefilling import Prefiller, right_pixels
+from dnerf_core.seeds import parse_seeds
+from headless.commands.options import parse_range
 
 
 def counted(model: Model, seed: int, cameras: list[Camera], painted: int) -> tuple[int, int, int]:

@@ -21,7 +21,7 @@ from typing import Any
 import torch
 
 from blender_addon.bridge.client import WorkerClient
-from blender_addon.bridge.interpreter import worker_command, worker_environment
+from blender_addon.bridge.launch import worker_command, worker_environment
 from blender_addon.bridge.protocol import WorkerFault
 from dnerf_core.backbone.config_json import config_to_json
 from dnerf_core.camera import Camera, arc_cameras

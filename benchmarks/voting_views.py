@@ -30,7 +30,7 @@ from dnerf_core.metrics import confusion_matrix, pooled_scores
 from dnerf_core.model import Model
 from dnerf_core.pointcloud.consistent import fused_votes, relabelled
 from dnerf_core.pointcloud.views import DepthView
-from headless.options import parse_seeds
+from dnerf_core.seeds import parse_seeds
 
 COUNTS = (8, 16, 24, 32)
 CLASSES = SHAPENET_CAR_LABELS.num_classes

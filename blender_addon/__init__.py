@@ -3,7 +3,9 @@
 Importing this package loads no bpy, so that the bridge works anywhere.
 """
 
-ADDON_VERSION = "0.1.0"
+from .version import ADDON_VERSION
+
+__all__ = ["ADDON_VERSION", "register", "unregister"]
 
 
 def register() -> None:

@@ -10,7 +10,7 @@ import threading
 from collections.abc import Sequence
 from pathlib import Path
 
-from .bridge.interpreter import worker_environment
+from .bridge.launch import worker_environment
 from .bridge.protocol import WorkerError
 
 _LAST_LINES = 3

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import bpy
 
-from . import ADDON_VERSION, environment_making, icons, keys, picture_overlay, preview, session
+from . import environment_making, icons, keys, picture_overlay, preview, session
 from .operators import (
     anew,
     annotate,
@@ -30,6 +30,7 @@ from .panels import main, results
 from .preferences import CLASSES as PREFERENCES
 from .properties import CLASSES as PROPERTIES
 from .properties import SceneProperties
+from .version import ADDON_VERSION
 
 _OPERATORS = (jobs, model, subject, cameras, views, video, cloud, cloud_parts, annotate, paint, environment, invert, edit)
 _PANELS = (main, results, edit_panel, annotate_panel)

@@ -16,7 +16,7 @@ import bpy
 from dnerf_core.errors import DNeRFError
 
 from .bridge.client import WorkerClient
-from .bridge.interpreter import worker_command
+from .bridge.launch import worker_command
 from .bridge.protocol import Code, WorkerError, WorkerFault
 from .preferences import chosen_interpreter, preferences
 

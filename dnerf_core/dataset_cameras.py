@@ -16,9 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dnerf_core.backbone.ranges import MAX_SIZE
+from dnerf_core.backbone.viewing import CameraConfig
 from dnerf_core.camera_frames import ENGINE_TO_BLENDER, Float64Array, WorldUp, checked_world_up
 from dnerf_core.errors import UsageError, brief, json_fault
-from dnerf_core.generator.config import CameraConfig
 
 MAX_BYTES = 2 * 2**30
 """Of a dataset.json: some million labels."""

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from dnerf_core.backbone.protocols import SubjectField
-from dnerf_core.generator.config import RayConfig
+from dnerf_core.backbone.viewing import RayConfig
 from dnerf_core.interruption import checkpoint
 from dnerf_core.rendering.compositing import composite_distance, interval_weights, sample_weights
 from dnerf_core.rendering.density_grid import DensityGrid

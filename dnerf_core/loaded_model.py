@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -108,6 +109,18 @@ class LoadedModel(Making):
         if not 0 <= seed < 2**32:
             raise UsageError(f"seed {seed}: expected a whole number from 0 to 4294967295; choose another")
         return np.random.RandomState(seed).randn(self.config.latent.z_dim).astype(np.float32)
+
+    def pose(self, numbers: Sequence[float]) -> Tensor:
+        """A pose [1, *pose_shape] of its numbers, row by row.
+
+        Raises:
+            UsageError: the generator's subjects have no pose, or one of another size.
+        """
+        shape = self.config.latent.pose_shape
+        if shape is None or math.prod(shape) != len(numbers):
+            expected = "none, since its subjects have no pose" if shape is None else f"{math.prod(shape)} numbers, {list(shape)}"
+            raise UsageError(f"pose: {self.config.name} expected {expected}, found {len(numbers)}; correct it or leave it out")
+        return torch.tensor(numbers, dtype=torch.float32, device=self.device).reshape(1, *shape)
 
     def front_camera(self) -> Camera:
         """The camera the generator is conditioned on when it makes a subject: in front, at the horizon."""

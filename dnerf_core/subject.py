@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from dnerf_core.backbone.protocols import Made, RawPicture, SubjectField, Superresolve
+from dnerf_core.backbone.viewing import RayConfig
 from dnerf_core.camera import Camera
-from dnerf_core.generator.config import RayConfig
 from dnerf_core.guided_view import guided_view
 from dnerf_core.interruption import checkpoint
 from dnerf_core.loaded_model import LoadedModel
@@ -89,6 +89,10 @@ class Subject(Making):
         """ws [1, num_ws, w_dim] and pose [1, *pose_shape] (None: the family's usual one, or it has none), on the model's device."""
         super().__init__()
         self.model, self.ws, self.pose = model, ws, pose
+
+    def posed(self, pose: Tensor | None) -> Subject:
+        """The same latents in another pose."""
+        return Subject(self.model, self.ws, pose)
 
     @MadeOnce
     def made(self) -> Made:

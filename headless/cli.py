@@ -1,7 +1,7 @@
 """The entry point `dnerf-headless`: finds the command, runs it, and turns every failure into one line and an exit code.
 
 Adding a command is one line in `COMMANDS` and a module `headless/commands/NAME.py` (`NAME_.py` for a Python keyword) that holds
-a click command called `command`. Modules are imported only when their command is called, so `--help` stays quick.
+a click command called `command`; its place in the overview is in `GROUPS`. Modules are imported only when their command is called, so `--help` stays quick.
 """
 
 from __future__ import annotations
@@ -21,9 +21,18 @@ import click
 
 from dnerf_core import __version__
 from dnerf_core.errors import DNeRFError
-from headless.reporting import printable
+from headless.work.reporting import printable
 
 PROGRAM = "dnerf-headless"
+
+GROUPS: dict[str, tuple[str, ...]] = {
+    "Make data": ("render", "video", "pointcloud"),
+    "Teach labels": ("sample", "train", "evaluate"),
+    "From a photo or a mask": ("invert", "edit"),
+    "Files": ("import", "info"),
+    "This machine and Blender": ("bench", "doctor", "worker", "extension"),
+}
+"""The overview's titles with the commands below each."""
 
 COMMANDS: dict[str, str] = {
     "render": "Write labelled, posed views of generated subjects to a folder.",
@@ -64,8 +73,9 @@ class LazyGroup(click.Group):
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Commands"):
-            formatter.write_dl(list(COMMANDS.items()))
+        for title, names in GROUPS.items():
+            with formatter.section(title):
+                formatter.write_dl([(name, COMMANDS[name]) for name in names])
 
 
 @click.group(

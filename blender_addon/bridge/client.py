@@ -13,7 +13,7 @@ from typing import Any, Literal
 import numpy as np
 
 from .exchange import Exchange, clear_stale
-from .interpreter import worker_environment
+from .launch import worker_environment
 from .losses import lost_after, lost_before, wrong_protocol
 from .process import Ended, Line, WorkerProcess
 from .protocol import PROTOCOL, Code, WorkerError, WorkerFault, read_line, request_line

@@ -6,7 +6,7 @@ from pathlib import Path
 import bpy
 
 from .. import environment_making, session
-from ..bridge.interpreter import Check, check_interpreter
+from ..bridge.check import Check, check_interpreter
 from ..bridge.protocol import WorkerError
 from ..environment_making import EnvironmentMaking
 from ..preferences import chosen_interpreter, preferences, show_check

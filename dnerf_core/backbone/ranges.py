@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from dnerf_core.backbone.specs import BackboneConfig
+from dnerf_core.backbone.viewing import CameraConfig, RayConfig
 from dnerf_core.errors import CheckpointError
-from dnerf_core.generator.config import CameraConfig, RayConfig
 
 MAX_IMAGE_SIZE = 4096
 MAX_NEURAL_RESOLUTION = 2048

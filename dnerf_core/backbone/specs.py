@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from dnerf_core.generator.config import CameraConfig, RayConfig
+    from dnerf_core.backbone.viewing import CameraConfig, RayConfig
 
 Shape = tuple[int, ...]
 

@@ -12,6 +12,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from dnerf_core.backbone.ranges import MAX_NEURAL_RESOLUTION, MAX_SAMPLES, min_coarse_samples
+from dnerf_core.backbone.viewing import RayConfig, RayLimit
 from dnerf_core.checkpoints.camera_choice import CameraChoice
 from dnerf_core.checkpoints.inert_records import ModuleRecord, TensorRecord
 from dnerf_core.checkpoints.pickle_machine import shown
@@ -20,8 +21,6 @@ from dnerf_core.generator.config import (
     VARIANTS,
     BackboneConfig,
     MappingConfig,
-    RayConfig,
-    RayLimit,
     SuperResolutionConfig,
     SuperResolutionKind,
 )

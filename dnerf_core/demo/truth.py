@@ -11,12 +11,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from dnerf_core.backbone.viewing import CameraConfig
 from dnerf_core.camera import Camera, arc_cameras
 from dnerf_core.demo.config import DEMO_NAME
 from dnerf_core.demo.trace import TruthView, render_truth
 from dnerf_core.demo.world import Z_DIM, Cars
 from dnerf_core.errors import CheckpointError, UsageError
-from dnerf_core.generator.config import CameraConfig
 from dnerf_core.labels import SHAPENET_CAR_LABELS, LabelSet
 from dnerf_core.metrics import (
     SegmentationScores,

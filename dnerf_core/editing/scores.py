@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from dnerf_core.backbone.viewing import CameraConfig
 from dnerf_core.camera import Camera
 from dnerf_core.editing.region import BACKGROUND_ID, Region
-from dnerf_core.generator.config import CameraConfig
 from dnerf_core.inversion.pose import camera_at, sphere_angles_deg
 from dnerf_core.labels import IGNORE_ID
 from dnerf_core.metrics import psnr_db

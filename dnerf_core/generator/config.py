@@ -10,13 +10,31 @@ import math
 from dataclasses import dataclass, field
 from typing import Literal
 
-from dnerf_core.backbone.config_json import OPTIONAL
 from dnerf_core.backbone.specs import LatentSpec, SourceSpec
+from dnerf_core.backbone.viewing import CameraConfig, RayConfig
 from dnerf_core.errors import CheckpointError
+
+__all__ = [
+    "ORBITS",
+    "PRESETS",
+    "RELEASED_PLANE_AXES",
+    "VARIANTS",
+    "VIDEO_CAMERAS",
+    "BackboneConfig",
+    "CameraConfig",
+    "GeneratorConfig",
+    "MappingConfig",
+    "PlaneAxes",
+    "RayConfig",
+    "SuperResolutionConfig",
+    "SuperResolutionKind",
+    "SuperResolutionVariant",
+    "TriplaneConfig",
+    "preset",
+]
 
 PlaneAxes = Literal["xy", "xz", "yz", "zx"]
 SuperResolutionKind = Literal["8XDC", "8X", "4X", "2X"]
-RayLimit = float | Literal["auto"]
 
 RELEASED_PLANE_AXES: tuple[PlaneAxes, ...] = ("xy", "xz", "zx")
 """Planes as the published checkpoints were trained: the third repeats the second, transposed."""
@@ -81,23 +99,6 @@ class TriplaneConfig:
 
 
 @dataclass(frozen=True)
-class RayConfig:
-    """How rays are sampled; `ray_start` and `ray_end` are distances along the unit ray, or both "auto": the box's entry and exit.
-
-    `auto_inset` (world units) keeps "auto" limits that far inside the box's faces: within half a texel of a face planes fade to
-    zero, and what the decoder makes of that shows as fog or floating bits. 0 is the published behaviour.
-    """
-
-    neural_resolution: int = 128
-    samples_coarse: int = 48
-    samples_fine: int = 48
-    ray_start: RayLimit = 2.25
-    ray_end: RayLimit = 3.3
-    white_back: bool = False
-    auto_inset: float = 0.0
-
-
-@dataclass(frozen=True)
 class SuperResolutionVariant:
     """One row of the releases' table of super-resolutions (EG3D section 4.2): two StyleGAN2 blocks on the rendered features.
 
@@ -146,29 +147,6 @@ class SuperResolutionConfig:
     noise_mode: Literal["none", "const", "random"] = "none"
     antialias: bool = True
     channels: tuple[int, int] | None = None
-
-
-@dataclass(frozen=True)
-class CameraConfig:
-    """Where the generator was trained to be looked at from: a sphere round the world origin, looking at a pivot.
-
-    Attributes:
-        radius: distance of the camera from the world origin, world units.
-        pivot: the point looked at, world frame.
-        focal: normalised focal length (times the image width gives pixels).
-        world_up: the axis that points up in the generator's world.
-        pitch_deg: elevation of the default views above the horizon, degrees.
-        yaw_range_deg, pitch_range_deg: the directions it was trained to be seen from, (low, high) as `camera_arcs` has the angles;
-            None: not told.
-    """
-
-    radius: float = 2.7
-    pivot: tuple[float, float, float] = (0.0, 0.0, 0.2)
-    focal: float = 4.2647
-    world_up: Literal["y", "z"] = "y"
-    pitch_deg: float = 0.0
-    yaw_range_deg: tuple[float, float] | None = field(default=None, metadata=OPTIONAL)
-    pitch_range_deg: tuple[float, float] | None = field(default=None, metadata=OPTIONAL)
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,8 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
+from dnerf_core.backbone.viewing import CameraConfig
 from dnerf_core.camera import Camera, sphere_camera
-from dnerf_core.generator.config import CameraConfig
 from dnerf_core.inversion.settings import STEEPEST_PITCH_DEG
 
 STEEPEST_RAD = math.radians(STEEPEST_PITCH_DEG)

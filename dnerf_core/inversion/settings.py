@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from dnerf_core.backbone.specs import BackboneConfig
+from dnerf_core.backbone.viewing import CameraConfig
 from dnerf_core.errors import UsageError
-from dnerf_core.generator.config import CameraConfig
 from dnerf_core.own_views import SEARCH_YAW_DEG, view_ranges
 
 Space = Literal["z", "w", "w+"]

@@ -7,12 +7,11 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from dnerf_core.backbone.specs import LatentSpec, SourceSpec
+from dnerf_core.backbone.viewing import CameraConfig, RayConfig
 from dnerf_core.generator.config import (
     VARIANTS,
     BackboneConfig,
-    CameraConfig,
     MappingConfig,
-    RayConfig,
     SuperResolutionConfig,
 )
 

@@ -9,6 +9,7 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any, get_args
 
+from dnerf_core.backbone.viewing import CameraConfig
 from dnerf_core.checkpoints.camera_choice import chosen_cameras
 from dnerf_core.checkpoints.mapped_file import file_stem
 from dnerf_core.checkpoints.pickle_machine import shown
@@ -28,7 +29,6 @@ from dnerf_core.checkpoints.release_settings import (
     superresolution_config,
 )
 from dnerf_core.checkpoints.shape_facts import ShapeFacts, with_shapes
-from dnerf_core.generator.config import CameraConfig
 from dnerf_core.generator.release import settings_of_options
 from dnerf_core.panohead.config import (
     MAX_DEPTH,

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from dnerf_core.backbone.protocols import RayLimits
-from dnerf_core.generator.config import RayConfig
+from dnerf_core.backbone.viewing import RayConfig
 from dnerf_core.rendering.rays import box_limits
 
 

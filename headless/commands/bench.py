@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from headless import options
-from headless.reporting import Reporter
+from headless.commands import options
+from headless.work.reporting import Reporter
 
 if TYPE_CHECKING:
     from headless.bench.claims import Measured

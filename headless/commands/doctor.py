@@ -7,10 +7,11 @@ from pathlib import Path
 
 import click
 
+from dnerf_core import model_facts
 from dnerf_core.errors import DNeRFError
-from headless import options
-from headless.machine import Finding, look_round
-from headless.reporting import Reporter
+from headless.commands import options
+from headless.work.machine import Finding, look_round
+from headless.work.reporting import Reporter
 
 _MARKS = {"ok": " ", "note": "-", "bad": "!"}
 
@@ -49,10 +50,9 @@ def _ready(findings: list[Finding]) -> str:
 
 
 def _embedded_model() -> Finding:
-    from headless import models
 
     try:
-        facts = models.describe_model("demo-cars")
+        facts = model_facts.describe_model("demo-cars")
     except DNeRFError as error:
         return Finding("demo-cars", str(error), "bad")
     return Finding("demo-cars", f"{facts.config.image_size} px, sha256 {facts.sha256[:16]}")

@@ -2,41 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import click
 
-from headless import options
-from headless.reporting import Reporter
+from headless.commands import options
+from headless.searches.calls import EditCall
+from headless.work.reporting import Reporter
 
 LABEL_WEIGHT, RGB_WEIGHT, KEEP_INSIDE, EDITED_WEIGHT, PRIOR, MARGIN_PX, STEPS = 1.0, 10.0, 0.5, 10.0, 3e-3, 4, 80
 """The engine's own (`dnerf_core.editing.EditSettings`), told here so that --help needs no torch; a test compares them."""
-
-
-@dataclass(frozen=True)
-class EditCall:
-    """The options of one call, as click gives them."""
-
-    subject: str
-    mask: Path
-    model_name: str
-    truncation: float
-    yaw: tuple[float, float] | None
-    pitch: tuple[float, float] | None
-    camera: Path | None
-    label_weight: float
-    rgb_weight: float
-    perceptual: float
-    vgg: Path | None
-    keep_inside: float
-    edited_weight: float
-    prior: float
-    margin: int
-    steps: int
-    device: str
-    output: Path
 
 
 def _weight(name: str, default: float, text: str) -> Any:
@@ -104,6 +79,6 @@ def command(as_json: bool, **values: Any) -> None:
     colours outside what was edited stay. The output folder gets a subject file and pictures of before and after. Ctrl-C keeps
     the best so far.
     """
-    from headless.editing_run import edit
+    from headless.runs.edit import edit
 
     edit(EditCall(**values), Reporter(as_json))

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 
 import click
 from click.core import ParameterSource
 
-from dnerf_core.errors import AnnotationError, UsageError
-from headless import options
-from headless.evaluate_call import EvaluateCall, check_call, finish, told_of, warn_of_known_seeds
-from headless.reporting import Reporter
+from dnerf_core.errors import UsageError
+from dnerf_core.limits import MAX_VIEWS
+from headless.commands import options
+from headless.runs.evaluate import evaluate
+from headless.runs.evaluate_call import EvaluateCall
+from headless.work.reporting import Reporter
 
 _CONSISTENCY_TAKES = {"folders", "consistency", "textures", "row", "as_json"}
 
@@ -34,7 +35,7 @@ _CONSISTENCY_TAKES = {"folders", "consistency", "textures", "row", "as_json"}
 @options.subject_options("0-99, or 0 with --video")
 @click.option(
     "--views",
-    type=click.IntRange(1, options.MAX_VIEWS),
+    type=click.IntRange(1, MAX_VIEWS),
     metavar="N",
     help="Views of each subject.  [default: 1, or 61 with --video]",
 )
@@ -100,68 +101,3 @@ def check_options(values: Mapping[str, object], ctx: click.Context) -> None:
                 f"{param.opts[0]}: expected none beside --consistency, which compares a folder's own views and loads no model; "
                 "leave it out"
             )
-
-
-def evaluate(call: EvaluateCall, reporter: Reporter) -> None:
-    """Run one call of `evaluate`.
-
-    Raises:
-        DNeRFError: a wrong call, a model or an annotated folder that cannot be used, or a grid that cannot be written.
-    """
-    from headless.writers.files import check_writable
-
-    check_call(call)
-    for output in (call.grid, call.textures):
-        if output is not None:
-            check_writable(output)
-    if call.consistency:
-        from headless.consistency_run import score_folders
-
-        score_folders(call.folders, call.textures, call.row, reporter)
-    elif call.truth:
-        from headless.truth_run import score_truth
-
-        score_truth(call, reporter)
-    else:
-        _against_folders(call, reporter)
-
-
-def _against_folders(call: EvaluateCall, reporter: Reporter) -> None:
-    """Score the model's masks against painted ones."""
-    from dnerf_core.checkpoints.generator_hash import generator_sha256
-    from headless import models, scoring
-    from headless.annotations import read_annotations
-    from headless.writers.files import write_bytes_whole
-
-    started = time.monotonic()
-    annotations = read_annotations(call.folders, skip_unpainted=call.skip_unpainted)
-    facts = models.describe_model(call.model_name)
-    found = generator_sha256(facts.path)
-    if found != annotations.generator_sha256:
-        raise AnnotationError(
-            f"{annotations.folders[0]}: expected views of the generator in {facts.path} ({found[:12]}), found "
-            f"{annotations.generator_sha256[:12]}'s; name the model that was trained on this folder with --model"
-        )
-    model = models.load_model(call.model_name, call.device, exact=call.exact)
-    scoring.require_labels(model, annotations.labels)
-    told = told_of(call, [str(folder) for folder in annotations.folders])
-    views = len(annotations.images)
-    reporter.start(f"evaluate: {views} views of {call.model_name} against painted masks", **told, views=views)
-    if annotations.skipped:
-        reporter.warning(f"{annotations.skipped} masks with nothing painted are left out")
-    warn_of_known_seeds(model, {subject.seed for subject in annotations.subjects if subject.file is None}, reporter)
-    scored = []
-    with reporter.progress("views scored", views) as advance:
-        for item in scoring.score_images(model, annotations.images, annotations.labels):
-            scored.append(item)
-            reporter.event("view", name=item.image.name, seed=item.image.subject.seed, miou=scoring.rounded(item.miou))
-            advance()
-    if call.grid is not None:
-        title = f"{call.model_name} against painted masks"
-        write_bytes_whole(call.grid, scoring.mask_grid(title, model, scored, annotations.labels))
-    result = scoring.segmentation_json(scoring.pooled(scored), annotations.labels)
-    lines = [
-        f"{call.model_name}: {len(scored)} views of {len(annotations.subjects)} subjects against painted masks",
-        *scoring.score_table({"mIoU": result["miou"], "accuracy": result["accuracy"]}, result["iou_per_class"]),
-    ]
-    finish(call, reporter, lines, told, result, views=len(scored), seconds=time.monotonic() - started)

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
-from headless import options
-from headless.reporting import Reporter
+from headless.commands import options
+from headless.work.reporting import Reporter
 
 
 @click.command("extension", epilog="\b\nExample:\n  dnerf-headless extension --output .")
@@ -19,7 +19,7 @@ def command(output: Path, as_json: bool) -> None:
     In Blender 4.2 or later: Edit > Preferences > Get Extensions > Install from Disk. Where bpy is installed, Blender's own tool
     checks the file before it takes its name.
     """
-    from headless import extension_build
+    from headless.work import extension_build
 
     path, validated = extension_build.build_extension(output)
     checked = "valid by Blender's own tool" if validated else "not checked by Blender's tool, which comes with bpy"

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
+from dnerf_core import model_facts
 from dnerf_core.errors import OutputError, brief
-from headless import options
-from headless.reporting import Reporter
-from headless.writers.files import check_model_place, output_error
+from dnerf_core.files.whole import check_model_place, output_error
+from headless.commands import options
+from headless.work.reporting import Reporter
 
 if TYPE_CHECKING:
     from dnerf_core.checkpoints.release import ImportOptions
@@ -123,10 +124,9 @@ def import_checkpoint(call: ImportCall) -> None:
     started = time.monotonic()
     check_model_place(target)
     from dnerf_core.checkpoints.release import import_release
-    from headless import models
 
     import_release(release, target, _import_options(call))
-    facts = models.describe_model(str(target))
+    facts = model_facts.describe_model(str(target))
     seconds = time.monotonic() - started
     for remark in facts.source.get("remarks", []):
         reporter.warning(f"{release}: {remark}")

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from headless import options
-from headless.models import ModelFacts
-from headless.reporting import Reporter
+from dnerf_core import model_facts
+from dnerf_core.model_facts import ModelFacts
+from headless.commands import options
+from headless.work.reporting import Reporter
 
 if TYPE_CHECKING:
     from dnerf_core.camera import Camera, WorldUp
@@ -28,13 +29,12 @@ def command(model_name: str, as_json: bool) -> None:
     """
     from dnerf_core.checkpoints.safetensors_layout import SUBJECT, file_kind
     from dnerf_core.embedded import EMBEDDED_MODELS
-    from headless import models
 
     if model_name not in EMBEDDED_MODELS and file_kind(Path(model_name)) == SUBJECT:
         subject = subject_json(Path(model_name))
         Reporter(as_json).summary(subject_lines(subject), command="info", **subject)
         return
-    facts = models.describe_model(model_name)
+    facts = model_facts.describe_model(model_name)
     Reporter(as_json).summary(info_lines(facts), command="info", **info_json(facts))
 
 

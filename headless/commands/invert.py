@@ -2,48 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from dnerf_core.errors import UsageError
-from dnerf_core.inversion.settings import SPACES, STEEPEST_PITCH_DEG, InversionSettings, Space
+from dnerf_core.inversion.settings import SPACES, STEEPEST_PITCH_DEG
 from dnerf_core.own_views import SEARCH_YAW_DEG, yaw_text
-from headless import options
-from headless.reporting import Reporter
+from dnerf_core.seeds import MAX_SEED
+from headless.commands import options
+from headless.searches.calls import USUAL, InvertCall
+from headless.work.reporting import Reporter
 
 if TYPE_CHECKING:
-    from headless.squares import Fit
-
-USUAL = InversionSettings()
-
-
-@dataclass(frozen=True)
-class InvertCall:
-    """The options of one call, as click gives them."""
-
-    pictures: tuple[Path, ...]
-    model_name: str
-    kind: Literal["image", "mask"]
-    variants: int
-    fit: Literal["pad", "crop"]
-    crop: str | None
-    yaw: tuple[float, float] | None
-    pitch: tuple[float, float] | None
-    camera: Path | None
-    space: Space
-    starts: int
-    candidates: int
-    steps: int | None
-    prior: float
-    perceptual: float
-    vgg: Path | None
-    tuning: int
-    seed: int
-    device: str
-    output: Path
+    pass
 
 
 @click.command(
@@ -129,7 +100,7 @@ class InvertCall:
     metavar="STEPS",
     help="Then tune the generator's weights about what was found (pivotal tuning).",
 )
-@click.option("--seed", type=click.IntRange(0, options.MAX_SEED), default=0, show_default=True, help="Of the random latents.")
+@click.option("--seed", type=click.IntRange(0, MAX_SEED), default=0, show_default=True, help="Of the random latents.")
 @options.device_option
 @options.output_option("dnerf-inverted")
 @options.output_style_options
@@ -140,52 +111,6 @@ def command(as_json: bool, **values: Any) -> None:
     file that other commands take with --subject, a strip of views all around with their labels, the loss curve and the camera;
     meanwhile photo-progress.png shows how far it is. Ctrl-C keeps the best so far; the same call again does what is missing.
     """
-    from headless.inverting import invert
+    from headless.runs.invert import invert
 
     invert(InvertCall(**values), Reporter(as_json))
-
-
-def settings_of(call: InvertCall) -> InversionSettings:
-    """The engine's settings of a call, with None for directions that are not given; see `InversionSettings.within`.
-
-    Raises:
-        UsageError: options that do not go together.
-    """
-    options.check_perceptual(call.perceptual, call.vgg)
-    if call.kind == "mask" and (call.perceptual > 0 or call.tuning):
-        option = "--tuning" if call.tuning else "--perceptual"
-        raise UsageError(f"{option}: expected photos, found --from mask, which says nothing of colours; leave it out")
-    if call.kind == "image" and call.variants > 1:
-        raise UsageError("--variants: expected --from mask, found photos, which have one subject each; leave it out")
-    if call.camera is not None and (call.yaw is not None or call.pitch is not None):
-        raise UsageError("--camera: expected it alone, found --yaw or --pitch beside it; give one of them")
-    settings = InversionSettings(
-        space=call.space,
-        candidates=max(call.candidates, call.variants),
-        starts=max(call.starts, call.variants),
-        yaw_deg=call.yaw,
-        pitch_deg=call.pitch,
-        steps=call.steps,
-        prior=call.prior,
-        perceptual=call.perceptual,
-        tuning_steps=call.tuning,
-        seed=call.seed,
-    )
-    settings.check()
-    return settings
-
-
-def fit_of(call: InvertCall) -> Fit:
-    """How the call's pictures become square.
-
-    Raises:
-        UsageError: `--crop` is no square.
-    """
-    from headless.squares import parse_square
-
-    if call.crop is None:
-        return call.fit
-    try:
-        return parse_square(call.crop)
-    except ValueError as error:
-        raise UsageError(f"--crop: {error}") from error

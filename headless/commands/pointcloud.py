@@ -2,51 +2,17 @@
 
 from __future__ import annotations
 
-import re
-import time
-from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
-from dnerf_core.own_views import ALL_AROUND_YAW_DEG, view_ranges
-from headless import blend_options, options
-from headless.reporting import Reporter
+from dnerf_core.own_views import ALL_AROUND_YAW_DEG
+from headless.commands import blend_options, options
+from headless.runs.pointcloud import DEFAULT_VIEWS, FORMATS, PointCloudCall, pointcloud
+from headless.work.reporting import Reporter
 
 if TYPE_CHECKING:
-    from headless.cloud_plan import CloudPlan
-    from headless.cloud_sources import CloudSource
-    from headless.writers.pointcloud import CloudColor, CloudFormat
-
-FORMATS = ("ply", "npz", "glb", "shapenetpart")
-DEFAULT_VIEWS = 8
-
-
-@dataclass(frozen=True)
-class PointCloudCall:
-    """The options of one call, as click gives them."""
-
-    model_name: str
-    from_folder: Path | None
-    seeds: tuple[int, ...] | None
-    subjects: int | None
-    views: int | None
-    yaw: tuple[float, float] | None
-    pitch: tuple[float, float] | None
-    random_views: bool
-    truncation: float
-    resolution: int | None
-    formats: tuple[CloudFormat, ...]
-    color: CloudColor
-    voxel: float | None
-    points: int | None
-    category: str
-    device: str
-    workers: int | None
-    exact: bool
-    output: Path
-    subject_files: tuple[Path, ...] = ()
+    pass
 
 
 @click.command(
@@ -99,127 +65,3 @@ def command(as_json: bool, **values: object) -> None:
     if call.output.suffix.lower() == ".blend":
         blend_options.refuse_format_option(call.output)
     pointcloud(call, Reporter(as_json))
-
-
-def pointcloud(call: PointCloudCall, reporter: Reporter) -> None:
-    """Run one call of `pointcloud`.
-
-    Raises:
-        DNeRFError: a wrong call, a model or folder that cannot be used, or results that cannot be written.
-    """
-    from headless import models
-    from headless.cloud_job import RECORD_FORMAT, CloudJob
-    from headless.workers import default_workers
-    from headless.writers.folder import LABELS_NAME
-    from headless.writers.result_folder import ResultFolder
-
-    started = time.monotonic()
-    source, described = open_source(call)
-    plan = make_plan(call, source, described)
-    if call.output.suffix.lower() == ".blend":
-        from headless.blend_job import blend_of_clouds
-
-        blend_options.check_blend_place(call.output, "--output")
-        with models.one_thread_a_view():
-            blend_of_clouds(call.output, plan, source, reporter, call.workers or default_workers())
-        return
-    folder = ResultFolder(call.output, RECORD_FORMAT, "pointcloud", plan.to_json(), [LABELS_NAME, *plan.formats])
-    job = CloudJob(plan, source, folder, reporter, call.workers or default_workers())
-    made = len(job.missing)
-    told = {"command": "pointcloud", "output": str(call.output), "clouds": len(source.names)}
-    reporter.start(
-        f"{call.output}: {len(source.names)} clouds, {made} of them to be made", **told, clouds_missing=made, plan=plan.to_json()
-    )
-    if source.labels is None:
-        reporter.warning("the views have no labels, so the clouds have none")
-    if job.missing:
-        with models.one_thread_a_view():
-            job.write()
-    else:
-        job.write()
-    seconds = time.monotonic() - started
-    done = f"{made} made in {seconds:.1f} s, {job.points} points" if job.files_made else "nothing to do, all there"
-    first = job.file(source.names[0], plan.formats[0])
-    reporter.summary(
-        [f"{call.output}: {len(source.names)} clouds as {', '.join(plan.formats)}: {done}", f"look at {first}"],
-        **told,
-        clouds_made=made,
-        points=job.points,
-        nothing_to_do=not job.files_made,
-        seconds=round(seconds, 3),
-    )
-
-
-def open_source(call: PointCloudCall) -> tuple[CloudSource, dict[str, Any]]:
-    """Where the views come from, and how the folder's record describes it.
-
-    Raises:
-        DNeRFError: no such model or folder, or options that do not go together.
-    """
-    from dnerf_core.errors import UsageError
-    from dnerf_core.made_once import Once
-    from headless import models
-    from headless.cloud_sources import FolderSource, ModelSource
-    from headless.plan import ViewPlan
-    from headless.subject_files import read_subject_files
-
-    if call.from_folder is not None:
-        refused = (
-            ("--seeds", call.seeds),
-            ("--subjects", call.subjects),
-            ("--subject", call.subject_files or None),
-            ("--views", call.views),
-        )
-        for name, value in refused:
-            if value is not None:
-                raise UsageError(f"{name}: expected none beside --from, whose views are all fused; leave it out")
-        folder = FolderSource.open(call.from_folder)
-        return folder, folder.to_json()
-    seeds = options.chosen_seeds(call.seeds, call.subjects, files=call.subject_files, truncation=call.truncation)
-    facts = models.describe_model(call.model_name)
-    yaw_deg, pitch_deg = view_ranges(
-        facts.config.cameras, call.yaw, call.pitch, drawn=call.random_views, untold_yaw_deg=ALL_AROUND_YAW_DEG
-    )
-    view_plan = ViewPlan(
-        model_name=facts.config.name,
-        model_sha256=facts.sha256,
-        seeds=seeds,
-        views=options.chosen_views(call.views, yaw_deg, pitch_deg, DEFAULT_VIEWS),
-        yaw_deg=yaw_deg,
-        pitch_deg=pitch_deg,
-        spacing="uniform" if call.random_views else "even",
-        truncation=call.truncation,
-        resolution_px=call.resolution or facts.config.image_size,
-        channels=("rgb", "mask", "depth") if facts.has_semantics else ("rgb", "depth"),
-        depth_format=None,
-        exact=call.exact,
-        subject_files=read_subject_files(call.subject_files, facts.path),
-    )
-    options.check_total(len(seeds), view_plan.views)
-    model = Once(lambda: models.load_model(call.model_name, call.device, exact=call.exact))
-    return ModelSource(view_plan, facts.config, facts.labels if facts.has_semantics else None, model), view_plan.to_json()
-
-
-def make_plan(call: PointCloudCall, source: CloudSource, described: dict[str, Any]) -> CloudPlan:
-    """The plan of a call.
-
-    Raises:
-        UsageError: both `--voxel` and `--points`, a format or colours that need labels where there are none, or a bad category.
-    """
-    from dnerf_core.errors import UsageError
-    from headless.cloud_plan import CloudPlan
-
-    if call.voxel is not None and call.points is not None:
-        raise UsageError("--voxel and --points: expected one of them, found both; a count decides the spacing")
-    if source.labels is None:
-        for asked, option in (
-            ("shapenetpart" in call.formats, "--format shapenetpart"),
-            (call.color == "label", "--color label"),
-        ):
-            if asked:
-                raise UsageError(
-                    f"{option}: expected views with labels, found none; train a semantic branch first, or leave it out"
-                )
-    if re.fullmatch(r"[A-Za-z][A-Za-z0-9_-]{0,63}", call.category) is None:
-        raise UsageError(f"--category: expected a word of letters, digits, - and _, found {call.category!r}; rename it")
-    return CloudPlan(described, call.formats, call.color, call.voxel, call.points, call.category)

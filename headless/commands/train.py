@@ -7,10 +7,12 @@ from typing import Any
 
 import click
 
+from dnerf_core.seeds import MAX_SEED
 from dnerf_core.semantic.config import BranchTrainingConfig, SemanticConfig
-from headless import options
-from headless.reporting import Reporter
-from headless.training_plan import TrainCall, TrainingPlan, plan_training
+from headless.annotating.training_plan import TrainCall
+from headless.commands import options
+from headless.runs.train import train
+from headless.work.reporting import Reporter
 
 _DEFAULT_BRANCH, _DEFAULT_TRAINING = SemanticConfig(), BranchTrainingConfig()
 
@@ -71,7 +73,7 @@ class HoldoutType(click.ParamType[float]):
     help="What the semantic super-resolution sees beside the semantic maps.",
 )
 @click.option("--learning-rate", type=options.FiniteFloat(1e-7, 1.0), default=_DEFAULT_TRAINING.learning_rate, show_default=True)
-@click.option("--seed", type=click.IntRange(0, options.MAX_SEED), default=_DEFAULT_TRAINING.seed, show_default=True)
+@click.option("--seed", type=click.IntRange(0, MAX_SEED), default=_DEFAULT_TRAINING.seed, show_default=True)
 @click.option(
     "--holdout",
     type=HoldoutType(),
@@ -89,53 +91,3 @@ def command(as_json: bool, **values: object) -> None:
     first. The same call again goes on where it was interrupted.
     """
     train(TrainCall(**values), Reporter(as_json))  # type: ignore[arg-type]
-
-
-def train(call: TrainCall, reporter: Reporter) -> None:
-    """Run one call of `train`.
-
-    Raises:
-        DNeRFError: a wrong call, an annotated folder or a model that cannot be used, or a result that cannot be written.
-    """
-    plan = plan_training(call)
-    told = plan.told()
-    reporter.start(
-        f"train: {told['steps']} steps on {told['views']} views of {told['subjects']} subjects, {told['views_held_out']} held out",
-        **told,
-    )
-    if plan.annotations.skipped:
-        reporter.warning(f"{plan.annotations.skipped} masks with nothing painted are left out")
-    # These bring torch, which a call that is refused need not wait for.
-    from headless.trained_model import finished_record
-    from headless.training_run import run_training
-
-    finished = finished_record(plan)
-    if finished is not None:
-        reporter.summary(
-            [f"{call.output}: nothing to do, this training is there"], **told, **_result_json(finished), nothing_to_do=True
-        )
-        return
-    record = run_training(plan, reporter)
-    reporter.summary(_lines(plan, record), **told, **_result_json(record), nothing_to_do=False)
-
-
-def _lines(plan: TrainingPlan, record: dict[str, Any]) -> list[str]:
-    """The summary for people."""
-    from headless.scoring import score_table
-
-    output, scores = plan.call.output, record["held_out"]
-    lines = [
-        f"{output}: {record['steps']} steps on {record['views']} views of {record['subjects']} subjects "
-        f"in {record['seconds']:.0f} s, loss {record['loss_last_50']:.4f}"
-    ]
-    if scores is not None:
-        lines += [f"held out: {len(plan.scored_images)} views of {len(plan.held_out)} subjects"]
-        lines += score_table({"mIoU": scores["miou"], "accuracy": scores["accuracy"]}, scores["iou_per_class"])
-    return [*lines, f"look at {plan.grid_path}", f"next: dnerf-headless render --model {output}"]
-
-
-def _result_json(record: dict[str, Any]) -> dict[str, Any]:
-    """A record's entries that the summary holds, with the held-out scores by their own names."""
-    scores = record["held_out"] or {"miou": None, "accuracy": None, "iou_per_class": None}
-    names = ("loss_first", "loss_last_50", "kept_bytes", "seconds", "feature_kind")
-    return {**scores, **{name: record[name] for name in names}}

@@ -2,52 +2,22 @@
 
 from __future__ import annotations
 
-import time
-from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from headless import options
-from headless.reporting import Reporter
+from dnerf_core.seeds import format_seeds
+from headless.commands import options
+from headless.runs.video import DEFAULT_FRAMES, DEFAULT_SEEDS, MAX_FRAMES, VideoCall, video
+from headless.work.reporting import Reporter
 
 if TYPE_CHECKING:
-    from dnerf_core.camera import Camera
-    from headless.clips import ClipPlan
-    from headless.models import ModelFacts
-
-DEFAULT_SEEDS = (0,)
-DEFAULT_FRAMES = 61
-"""The paper's."""
-MAX_FRAMES = 100_000
-
-
-@dataclass(frozen=True)
-class VideoCall:
-    """The options of one call, as click gives them."""
-
-    model_name: str
-    seeds: tuple[int, ...] | None
-    subjects: int | None
-    between: bool
-    path: str
-    frames: int | None
-    fps: int
-    yaw: tuple[float, float] | None
-    pitch: tuple[float, float] | None
-    truncation: float
-    resolution: int | None
-    device: str
-    workers: int | None
-    exact: bool
-    output: Path
-    subject_files: tuple[Path, ...] = ()
+    pass
 
 
 @click.command("video", epilog="\b\nExample:\n  dnerf-headless video --seeds 3,7 --path orbit --pitch 15 --output clips")
 @options.model_option
-@options.subject_options(options.format_seeds(DEFAULT_SEEDS))
+@options.subject_options(format_seeds(DEFAULT_SEEDS))
 @options.subject_file_option
 @click.option("--between", is_flag=True, help="One clip that passes from each subject to the next, instead of a clip each.")
 @click.option(
@@ -75,119 +45,3 @@ def command(as_json: bool, **values: object) -> None:
     side by side (H.264), and every frame's camera. The same call again makes the clips that are missing.
     """
     video(VideoCall(**values), Reporter(as_json))  # type: ignore[arg-type]
-
-
-def video(call: VideoCall, reporter: Reporter) -> None:
-    """Run one call of `video`.
-
-    Raises:
-        DNeRFError: a wrong call, a model that cannot be used, or results that cannot be written.
-    """
-    from headless import models
-    from headless.clips import mixed_subject, path_cameras, plan_clips
-    from headless.video_job import RECORD_FORMAT, VideoJob
-    from headless.workers import default_workers
-    from headless.writers.folder import LABELS_NAME
-    from headless.writers.result_folder import ResultFolder
-
-    started = time.monotonic()
-    facts = models.describe_model(call.model_name)
-    from_file = read_path(call)
-    plan = make_plan(call, facts, from_file)
-    clips = plan_clips(plan, from_file or path_cameras(plan, facts.config.cameras))
-    folder = ResultFolder(call.output, RECORD_FORMAT, "video", plan.to_json(), [LABELS_NAME])
-    workers = call.workers or default_workers()
-    job = VideoJob(plan, clips, folder, facts.labels if plan.masks else None, reporter, workers)
-    told = {"command": "video", "output": str(call.output), "clips": len(clips), "frames": plan.frames}
-    made = len(job.missing)
-    size = f"{len(clips)} clips of {plan.frames} frames"
-    reporter.start(
-        f"{call.output}: {size}, {made} of them to be made",
-        **told,
-        clips_missing=made,
-        plan=plan.to_json(),
-    )
-    if not plan.masks:
-        reporter.warning(f"{plan.model_name}: the model has no semantic branch, so only the image is written")
-    if job.missing:
-        model = models.load_model(call.model_name, call.device, exact=plan.exact)
-        with models.one_thread_a_view():
-            job.write(lambda mix: mixed_subject(model, plan, mix))
-    seconds = time.monotonic() - started
-    done = f"{made} made in {seconds:.1f} s" if made else "nothing to do, all there"
-    first = call.output / job.file_name(clips[0], job.kinds[-1])
-    reporter.summary(
-        [f"{call.output}: {size}: {done}", f"look at {first}"],
-        **told,
-        clips_made=made,
-        empty_frames=job.empty_frames,
-        nothing_to_do=not made,
-        seconds=round(seconds, 3),
-    )
-
-
-def read_path(call: VideoCall) -> list[Camera] | None:
-    """The cameras of `--path FILE`; None for an arc or an orbit.
-
-    Raises:
-        UsageError: no such file, no cameras in it, or an option beside it that does not go with a file.
-    """
-    from dnerf_core.camera import cameras_from_json
-    from dnerf_core.errors import UsageError
-
-    if call.path in ("arc", "orbit"):
-        if call.path == "orbit" and call.yaw is not None:
-            raise UsageError("--yaw: expected no range with --path orbit, which goes all the way round; leave it out")
-        if call.path == "orbit" and call.pitch is not None and call.pitch[0] != call.pitch[1]:
-            low, high = call.pitch
-            raise UsageError(f"--pitch {low:g}:{high:g}: expected one value for --path orbit; give --pitch {low:g}")
-        return None
-    for name, value in (("--frames", call.frames), ("--yaw", call.yaw), ("--pitch", call.pitch)):
-        if value is not None:
-            raise UsageError(f"{name}: expected none beside --path {call.path}, whose views are the frames; leave it out")
-    try:
-        text = Path(call.path).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"--path {call.path}: expected arc, orbit or a cameras.json, it cannot be read ({error})") from error
-    cameras = list(cameras_from_json(text, call.path).values())
-    if not 2 <= len(cameras) <= MAX_FRAMES:
-        raise UsageError(f"{call.path}: expected 2 to {MAX_FRAMES} views, found {len(cameras)}; add or leave out views")
-    return cameras
-
-
-def make_plan(call: VideoCall, facts: ModelFacts, from_file: list[Camera] | None) -> ClipPlan:
-    """The plan of a call for a model; the model's own directions and size stand in for options not given.
-
-    Raises:
-        UsageError: `--between` with a single subject or with subject files.
-        CheckpointError: a subject file that cannot be used with the model.
-    """
-    from dnerf_core.checkpoints.model_file import file_sha256
-    from dnerf_core.errors import UsageError
-    from dnerf_core.own_views import view_ranges
-    from headless.clips import ClipPlan
-    from headless.subject_files import read_subject_files
-
-    seeds = options.chosen_seeds(call.seeds, call.subjects, DEFAULT_SEEDS, files=call.subject_files, truncation=call.truncation)
-    if call.between and call.subject_files:
-        raise UsageError("--between: expected seeds, found --subject; leave one of them out")
-    if call.between and len(seeds) < 2:
-        raise UsageError(f"--between: expected two subjects or more, found {len(seeds)}; give --seeds such as 3,7")
-    yaw_deg, pitch_deg = view_ranges(facts.config.cameras, call.yaw, call.pitch)
-    return ClipPlan(
-        model_name=facts.config.name,
-        model_sha256=facts.sha256,
-        seeds=seeds,
-        between=call.between,
-        path=call.path if call.path in ("arc", "orbit") else "file",  # type: ignore[arg-type]
-        path_sha256=None if from_file is None else file_sha256(Path(call.path)),
-        frames=len(from_file) if from_file is not None else call.frames or DEFAULT_FRAMES,
-        fps=call.fps,
-        yaw_deg=yaw_deg,
-        pitch_deg=pitch_deg,
-        truncation=call.truncation,
-        resolution_px=call.resolution or facts.config.image_size,
-        masks=facts.has_semantics,
-        exact=call.exact,
-        subject_files=read_subject_files(call.subject_files, facts.path),
-    )

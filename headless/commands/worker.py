@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from dnerf_core.errors import DNeRFError
-from headless import options
+from headless.commands import options
 
 
 @click.command(

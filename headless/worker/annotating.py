@@ -5,21 +5,24 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from dnerf_core import model_facts
 from dnerf_core.errors import UsageError
+from dnerf_core.files.annotated_folder import is_painted, read_folder
+from dnerf_core.limits import MAX_SUBJECTS, MAX_VIEWS
+from dnerf_core.prefilling import Prefiller, choose_views, right_pixels, truth_is_known
+from dnerf_core.seeds import MAX_SEED
 from dnerf_core.semantic.config import BranchTrainingConfig, SemanticConfig
-from headless import models, options
-from headless.annotations import is_painted, read_folder
-from headless.commands.sample import SampleCall
-from headless.commands.sample import sample as run_sample
-from headless.commands.train import train as run_train
-from headless.prefilling import Prefiller, choose_views, right_pixels, truth_is_known
-from headless.training_plan import TrainCall
+from headless import models
+from headless.annotating.training_plan import TrainCall
+from headless.runs.sample import SampleCall
+from headless.runs.sample import sample as run_sample
+from headless.runs.train import train as run_train
 from headless.worker.held import HeldModels
 from headless.worker.jobs import Job, JobReporter
 from headless.worker.params import Params
 
 if TYPE_CHECKING:
-    from headless.annotations import Annotations
+    from dnerf_core.files.annotated_folder import Annotations
 
 MAX_STEPS = 1_000_000
 
@@ -32,7 +35,7 @@ def sample(job: Job, held: HeldModels) -> dict[str, Any]:
         model_name=params.text("model"),
         seeds=seeds,
         subjects=None,
-        views=params.whole("views", 1, options.MAX_VIEWS, None),
+        views=params.whole("views", 1, MAX_VIEWS, None),
         yaw=params.range("yaw", 360.0, None),
         pitch=params.range("pitch", 90.0, None),
         random_views=params.flag("random_views"),
@@ -58,7 +61,7 @@ def chosen_subjects(params: Params) -> tuple[tuple[int, ...] | None, tuple[Path,
     """
     files = tuple(Path(text) for text in params.texts("subject_files", None) or ())
     given: Any = {"default": None} if files else {}
-    seeds = params.wholes("seeds", 0, options.MAX_SEED, most=options.MAX_SUBJECTS, **given)
+    seeds = params.wholes("seeds", 0, MAX_SEED, most=MAX_SUBJECTS, **given)
     if files and seeds is not None:
         raise UsageError("params: seeds: expected none beside subject_files, found some; leave them out")
     if seeds is not None and len(set(seeds)) < len(seeds):
@@ -132,7 +135,7 @@ def prefill(job: Job, held: HeldModels) -> dict[str, Any]:
     painted, targets = choose_views(found.images, name)
     job.progress(0, len(targets), "views")
     model_name = asked_model or found.model
-    facts = models.describe_model(model_name)
+    facts = model_facts.describe_model(model_name)
     models.check_generator(found, facts.path)
     holder = held.get(model_name)
     key = painted[0].subject
@@ -168,8 +171,8 @@ def train(job: Job, held: HeldModels) -> dict[str, Any]:
         density_prior=params.flag("density_prior", branch.density_prior),
         guide=params.choice("guide", ("none", "rendered", "rgb"), branch.refiner.guide),  # type: ignore[arg-type]
         learning_rate=params.number("learning_rate", 1e-7, 1.0, training.learning_rate),
-        seed=params.whole("seed", 0, options.MAX_SEED, training.seed),
-        holdout=params.number("holdout", 0.0, options.MAX_SUBJECTS, None),
+        seed=params.whole("seed", 0, MAX_SEED, training.seed),
+        holdout=params.number("holdout", 0.0, MAX_SUBJECTS, None),
         skip_unpainted=params.flag("skip_unpainted"),
         allow_missing_classes=params.flag("allow_missing_classes"),
         device=held.device,

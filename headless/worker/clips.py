@@ -9,17 +9,20 @@ from dataclasses import astuple
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from dnerf_core import model_facts
 from dnerf_core.errors import UsageError
-from headless import models, options, workers
-from headless.clips import Clip, ClipPlan, Crop, Frame, Mix
-from headless.subject_files import SubjectFile, SubjectKey, read_subject_file, subject_key
-from headless.video_job import PREVIEWS, RECORD_FORMAT, VideoJob
+from dnerf_core.files.names import LABELS_NAME
+from dnerf_core.files.whole import remove_files
+from dnerf_core.limits import MAX_RESOLUTION
+from dnerf_core.subject_key import SubjectFile, SubjectKey, read_subject_file, subject_key
+from headless import models
+from headless.clips.job import PREVIEWS, RECORD_FORMAT, VideoJob
+from headless.clips.plan import Clip, ClipPlan, Crop, Frame, Mix
+from headless.work import workers
+from headless.work.result_folder import ResultFolder
 from headless.worker.held import HeldModels
 from headless.worker.jobs import Job, JobReporter
 from headless.worker.params import Params
-from headless.writers.files import remove_files
-from headless.writers.folder import LABELS_NAME
-from headless.writers.result_folder import ResultFolder
 
 if TYPE_CHECKING:
     from dnerf_core.camera import Camera
@@ -41,7 +44,7 @@ def video(job: Job, held: HeldModels) -> dict[str, Any]:
     params.close()
     if _NAME.fullmatch(clip_name) is None:
         raise UsageError(f"params: name: expected letters, digits, ., - and _, found {clip_name[:60]!r}; rename it")
-    facts = models.describe_model(name)
+    facts = model_facts.describe_model(name)
     seeds, truncation, subject_files = chosen_seeds(subjects, len(cameras), facts.path)
     size_px = size or facts.config.image_size
     check_crop(crop, size_px)
@@ -119,7 +122,7 @@ def chosen_seeds(
 
 def chosen_crop(params: Params) -> Crop | None:
     """`crop_px`: left, top, width and height of what is cut out of every frame."""
-    numbers = params.wholes("crop_px", 0, options.MAX_RESOLUTION, most=4, default=None)
+    numbers = params.wholes("crop_px", 0, MAX_RESOLUTION, most=4, default=None)
     if numbers is None:
         return None
     if len(numbers) != 4 or min(numbers[2:]) < 1:

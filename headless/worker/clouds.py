@@ -9,17 +9,18 @@ from typing import TYPE_CHECKING, Any
 from numpy.typing import NDArray
 
 from dnerf_core.errors import AnnotationError
+from dnerf_core.files.annotated_folder import is_painted, read_folder
 from dnerf_core.pointcloud.fusion import FusionOptions, fuse_views
 from dnerf_core.pointcloud.views import DepthView
-from headless import models, workers
-from headless.annotations import is_painted, read_folder
-from headless.cloud_sources import depth_view
-from headless.prefilling import Prefiller
-from headless.subject_files import SubjectKey
+from dnerf_core.prefilling import Prefiller
+from dnerf_core.subject_key import SubjectKey
+from headless import models
+from headless.clouds.sources import depth_view
+from headless.work import workers
+from headless.work.workers import run_tasks
 from headless.worker.held import HeldModels
 from headless.worker.jobs import Job
 from headless.worker.params import Params
-from headless.workers import run_tasks
 
 if TYPE_CHECKING:
     from dnerf_core.camera import Camera

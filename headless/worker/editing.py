@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dnerf_core.errors import UsageError, brief
+from dnerf_core.files.masks import read_mask
 from dnerf_core.interruption import interruptible
-from headless.likeness import poor_edit
-from headless.masks import read_mask
-from headless.subject_files import SubjectKey
+from dnerf_core.subject_key import SubjectKey
+from headless.searches.likeness import poor_edit
 from headless.worker.held import HeldModel, HeldModels
 from headless.worker.inverting import known_labels
 from headless.worker.jobs import Job
@@ -59,7 +59,7 @@ def edit(job: Job, held: HeldModels) -> dict[str, Any]:
         "scores": scores,
         "finished": found.finished,
     }
-    write_found(job, output, holder.model, found.subject.ws, camera, made, tuned_of(key))
+    write_found(job, output, holder.model, found.subject, camera, made, tuned_of(key))
     poor = poor_edit(holder.model.config.name, found.scores.edited_taken) if found.finished else None
     return {
         "subject_file": str(output),

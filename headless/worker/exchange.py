@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dnerf_core.errors import OutputError, UsageError, brief
-from headless.writers.files import output_error
+from dnerf_core.files.whole import output_error
 
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,100}\.npy")
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from dnerf_core import __version__
 from headless import models
-from headless.machine import available_memory, total_memory, usable_cores
+from headless.work.machine import available_memory, total_memory, usable_cores
 
 
 def worker_facts(asked_device: str) -> dict[str, Any]:

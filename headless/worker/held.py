@@ -8,12 +8,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from dnerf_core import model_facts
 from dnerf_core.checkpoints.model_file import file_sha256
 from dnerf_core.embedded import model_path
 from dnerf_core.errors import UsageError
 from dnerf_core.subject_file import read_subject_header
+from dnerf_core.subject_key import SubjectFile, SubjectKey
 from headless import models
-from headless.subject_files import SubjectFile, SubjectKey
 
 if TYPE_CHECKING:
     from dnerf_core.inversion.latents import WStatistics
@@ -93,7 +94,7 @@ class HeldModels:
         held = self._held.get(path)
         if held is None or held.stamp != stamp or stamp is None:
             self._held.pop(path, None)
-            models.describe_model(name_or_path)  # refuses what cannot be used by a line of its own
+            model_facts.describe_model(name_or_path)  # refuses what cannot be used by a line of its own
             held = HeldModel(models.load_model(name_or_path, self.device), stamp or (0, 0, 0))
             self._held[path] = held
         self._held.move_to_end(path)

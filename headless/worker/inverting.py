@@ -7,11 +7,11 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from dnerf_core.errors import UsageError
+from dnerf_core.files.photos import Photo, background_color, read_label_mask, read_photo
 from dnerf_core.interruption import interruptible
 from dnerf_core.inversion.settings import SPACES, InversionSettings
-from headless import options
-from headless.likeness import poor_likeness
-from headless.photos import Photo, background_color, read_label_mask, read_photo
+from dnerf_core.seeds import MAX_SEED
+from headless.searches.likeness import poor_likeness
 from headless.worker.held import HeldModel, HeldModels
 from headless.worker.jobs import Job
 from headless.worker.params import Params
@@ -20,9 +20,9 @@ from headless.worker.searches import MAX_STEPS, chosen_output, finite, watch_of,
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from dnerf_core.files.squares import Fit
     from dnerf_core.inversion.invert import Inversion
     from dnerf_core.labels import LabelSet
-    from headless.squares import Fit
 
 KINDS = ("image", "mask")
 
@@ -54,7 +54,7 @@ def invert(job: Job, held: HeldModels) -> dict[str, Any]:
         "scores": scores,
         "finished": found.finished,
     }
-    write_found(job, output, holder.model, found.subject.ws, found.camera, made, found.tuned)
+    write_found(job, output, holder.model, found.subject, found.camera, made, found.tuned)
     told = {
         "yaw_deg": found.yaw_deg,
         "pitch_deg": found.pitch_deg,
@@ -84,7 +84,7 @@ def chosen_settings(params: Params) -> InversionSettings:
         yaw_deg=params.range("yaw", 180.0, None),
         steps=params.whole("steps", 1, MAX_STEPS, None),
         tuning_steps=params.whole("tuning_steps", 0, MAX_STEPS, usual.tuning_steps),
-        seed=params.whole("seed", 0, options.MAX_SEED, usual.seed),
+        seed=params.whole("seed", 0, MAX_SEED, usual.seed),
     )
     settings.check()
     return settings
@@ -94,7 +94,7 @@ def sized_photo(holder: HeldModel, path: Path, fit: Fit) -> Photo:
     """The photo at the model's size.
 
     Raises:
-        PhotoError, UsageError: see `headless.photos.read_photo`.
+        PhotoError, UsageError: see `dnerf_core.files.photos.read_photo`.
     """
     config = holder.model.config
     return read_photo(path, config.image_size, fit, background_color(config.rays.white_back))

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from headless.reporting import Reporter
+from headless.work.reporting import Reporter
 from headless.worker.exchange import Exchange
 from headless.worker.protocol import Number, Request, notification
 from headless.worker.wire import Wire

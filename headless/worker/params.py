@@ -9,9 +9,10 @@ from typing import Any, TypeVar
 
 from dnerf_core.camera import Camera
 from dnerf_core.errors import UsageError, brief
-from headless import options
-from headless.squares import Fit, Square
-from headless.subject_files import SubjectKey
+from dnerf_core.files.squares import Fit, Square
+from dnerf_core.limits import MAX_RESOLUTION, MAX_TRUNCATION, MIN_RESOLUTION
+from dnerf_core.seeds import MAX_SEED
+from dnerf_core.subject_key import SubjectKey
 
 T = TypeVar("T")
 _NOT_GIVEN = object()
@@ -136,8 +137,8 @@ class Params:
         Raises:
             UsageError: both, or neither.
         """
-        file, seed = self.path("subject_file", None), self.whole("seed", 0, options.MAX_SEED, None)
-        truncation = self.number("truncation", 0.0, options.MAX_TRUNCATION, None)
+        file, seed = self.path("subject_file", None), self.whole("seed", 0, MAX_SEED, None)
+        truncation = self.number("truncation", 0.0, MAX_TRUNCATION, None)
         if file is not None:
             for name, value in (("seed", seed), ("truncation", truncation)):
                 if value is not None:
@@ -145,18 +146,18 @@ class Params:
             return file
         if seed is None:
             raise UsageError(
-                f"{self._where}: seed: expected a whole number from 0 to {options.MAX_SEED}, or a subject_file, found none; "
+                f"{self._where}: seed: expected a whole number from 0 to {MAX_SEED}, or a subject_file, found none; "
                 "correct the request"
             )
         return SubjectKey(seed, 1.0 if truncation is None else truncation)
 
     def truncation(self) -> float:
         """`truncation`, 1 where it is not given."""
-        return self.number("truncation", 0.0, options.MAX_TRUNCATION, 1.0)
+        return self.number("truncation", 0.0, MAX_TRUNCATION, 1.0)
 
     def size_px(self, default: Any = _NOT_GIVEN) -> int:
         """`size_px`, the side of a square picture."""
-        return self.whole("size_px", options.MIN_RESOLUTION, options.MAX_RESOLUTION, default)
+        return self.whole("size_px", MIN_RESOLUTION, MAX_RESOLUTION, default)
 
     def fit(self) -> Fit:
         """`fit`: how a picture becomes square; "pad" where it is not given."""

@@ -7,7 +7,7 @@ from typing import Any
 
 from dnerf_core.interruption import interruptible
 from headless import models
-from headless.machine import usable_cores
+from headless.work.machine import usable_cores
 from headless.worker.held import HeldModels
 from headless.worker.jobs import CancelledError, Job
 from headless.worker.params import Params

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dnerf_core.errors import UsageError
+from dnerf_core.files.whole import check_writable
 from dnerf_core.subject_file import record_of, write_subject_file
 from headless.worker.jobs import Job
 from headless.worker.params import Params
-from headless.writers.files import check_writable
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from dnerf_core.camera import Camera
     from dnerf_core.inversion.descent import Progress, Watch
     from dnerf_core.model import Model
+    from dnerf_core.subject import Subject
 
 PICTURE_STEPS = 4
 """A picture of the current state comes with the first step, every so many after it, and the last."""
@@ -72,7 +73,13 @@ def finite(value: float) -> float | None:
 
 
 def write_found(
-    job: Job, path: Path, model: Model, ws: Tensor, camera: Camera, made: Mapping[str, Any], tuned: Mapping[str, Tensor]
+    job: Job,
+    path: Path,
+    model: Model,
+    found: Subject,
+    camera: Camera,
+    made: Mapping[str, Any],
+    tuned: Mapping[str, Tensor],
 ) -> None:
     """The subject file, unless the job was cancelled meanwhile.
 
@@ -81,7 +88,7 @@ def write_found(
         UsageError: a file of that name has been made meanwhile.
         OutputError: it cannot be written.
     """
-    record = record_of(model, ws, camera, made, tuned)
+    record = record_of(model, found.ws, camera, made, tuned, found.pose)
     job.check()
     if path.exists():
         raise UsageError(f"params: output: expected a new file, found one at {path} that was made meanwhile; choose another name")

@@ -5,12 +5,15 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
+from dnerf_core import model_facts
 from dnerf_core.backbone.config_json import config_to_json
-from headless import models, workers
+from dnerf_core.limits import MAX_RESOLUTION, MIN_RESOLUTION
+from headless import models
+from headless.work import workers
+from headless.work.workers import run_tasks
 from headless.worker.held import HeldModels
 from headless.worker.jobs import Job
 from headless.worker.params import Params
-from headless.workers import run_tasks
 
 if TYPE_CHECKING:
     from dnerf_core.camera import Camera
@@ -24,7 +27,7 @@ def model(job: Job, held: HeldModels) -> dict[str, Any]:
     params = Params(job.params)
     name = params.text("model")
     params.close()
-    facts = models.describe_model(name)
+    facts = model_facts.describe_model(name)
     return {
         "name": facts.config.name,
         "path": str(facts.path),
@@ -67,9 +70,8 @@ def render(job: Job, held: HeldModels) -> dict[str, Any]:
 def chosen_sizes(params: Params, count: int) -> list[int | None]:
     """The side of each of `count` views: `sizes_px`, or `size_px` for all; None: the model's own."""
     from dnerf_core.errors import UsageError
-    from headless import options
 
-    sizes = params.wholes("sizes_px", options.MIN_RESOLUTION, options.MAX_RESOLUTION, default=None)
+    sizes = params.wholes("sizes_px", MIN_RESOLUTION, MAX_RESOLUTION, default=None)
     size = params.size_px(None)
     if sizes is None:
         return [size] * count

@@ -16,8 +16,10 @@ import pytest
 
 from blender_addon.bridge import exchange, interpreter, process
 from blender_addon.bridge.alive import is_alive
+from blender_addon.bridge.check import check_interpreter
 from blender_addon.bridge.client import WorkerClient
-from blender_addon.bridge.interpreter import check_interpreter, find_interpreters, worker_command, worker_environment
+from blender_addon.bridge.interpreter import find_interpreters
+from blender_addon.bridge.launch import worker_command, worker_environment
 from blender_addon.bridge.protocol import Code, WorkerError, WorkerFault
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -15,7 +15,7 @@ import pytest
 
 bpy = pytest.importorskip("bpy", reason="Blender is not installed as a Python module (pip install bpy)")
 
-from headless import extension_build  # noqa: E402
+from headless.work import extension_build  # noqa: E402
 from tests.blender.addon import REPOSITORY, enabled_addon, interpreter_script  # noqa: E402
 
 INSTALL = """

@@ -10,9 +10,9 @@ import pytest
 from PIL import Image
 
 from dnerf_core.errors import AnnotationError, OutputError
+from dnerf_core.files.masks import read_mask
 from dnerf_core.labels import SHAPENET_CAR_LABELS as LABELS
 from dnerf_core.labels import LabelSet
-from headless.masks import read_mask
 
 bpy: Any = pytest.importorskip("bpy", reason="Blender is not installed as a Python module (pip install bpy)")
 

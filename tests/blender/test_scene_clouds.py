@@ -135,8 +135,8 @@ def test_selecting_and_separating(scene: Any) -> None:
 
 
 def test_files_are_the_command_lines_own(scene: Any, tmp_path: Path) -> None:
+    from dnerf_core.files.clouds import Category, CloudStyle, npz_bytes, ply_bytes
     from dnerf_core.pointcloud.cloud import PointCloud
-    from headless.writers.pointcloud import Category, CloudStyle, npz_bytes, ply_bytes
 
     for cloud in (ball(100), ball(100, labelled=False)):
         item = clouds.add_cloud(scene, cloud, "car", world_up="y")

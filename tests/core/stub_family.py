@@ -20,8 +20,8 @@ from dnerf_core.backbone.protocols import RawPicture, RayLimits, Superresolve, T
 from dnerf_core.backbone.ranges import check_numbers, check_view, image_size_range, ray_ranges, refusal
 from dnerf_core.backbone.registry import FAMILIES
 from dnerf_core.backbone.specs import LatentSpec, Shape, SourceSpec
+from dnerf_core.backbone.viewing import CameraConfig, RayConfig
 from dnerf_core.backbone.weights import PublishedWeights
-from dnerf_core.generator.config import CameraConfig, RayConfig
 from dnerf_core.rendering.density_grid import DensityGrid, grid_at_nodes
 from dnerf_core.rendering.rays import ViewRays
 from dnerf_core.semantic.config import FeatureKind

@@ -35,6 +35,7 @@ from dnerf_core.semantic.config import BranchTrainingConfig, FeatureKind, Refine
 from dnerf_core.semantic.kept_views import AnnotatedView
 from dnerf_core.semantic.training import train_branch
 from dnerf_core.subject_file import open_subject, read_subject_file, read_subject_header, record_of, write_subject_file
+from dnerf_core.subject_key import SubjectKey
 from tests.core.semantic_cases import TINY, camera_tensors, tiny_generator
 from tests.core.stub_family import BALLS, SIDE_PX, STEEPNESS, BallBackbone, BallConfig, balls
 
@@ -259,6 +260,17 @@ def test_a_pose_is_refused_by_a_family_without_one(tmp_path: Path) -> None:
     eg3d = Model.load(tmp_path / "eg3d.safetensors")
     with pytest.raises(CheckpointError, match=r"subject\.pose.*expected no such tensor"):
         record_of(eg3d, eg3d.subject(0).ws, None, {}, pose=SHIFT)
+
+
+def test_a_pose_is_part_of_a_subjects_key(model: Model, tmp_path: Path) -> None:
+    key = SubjectKey(5, 1.0, pose=tuple(SHIFT[0].tolist()))
+    assert key.identity == (5, 1.0, *SHIFT[0].tolist()) != SubjectKey(5, 1.0).identity == (5, 1.0)
+    assert torch.equal(key.open(model).pose, SHIFT) and SubjectKey(5, 1.0).open(model).pose is None
+    with pytest.raises(UsageError, match=r"pose: balls expected 3 numbers, \[3\], found 2"):
+        SubjectKey(5, 1.0, pose=(1.0, 2.0)).open(model)
+    save_model(tmp_path / "eg3d.safetensors", TINY, tiny_generator().state_dict())
+    with pytest.raises(UsageError, match="pose: tiny expected none, since its subjects have no pose, found 3"):
+        key.open(Model.load(tmp_path / "eg3d.safetensors"))
 
 
 # Searches

@@ -6,11 +6,12 @@ import ast
 import shutil
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path, PurePosixPath
 
 import pytest
 
-from headless import extension_build
+from headless.work import extension_build
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("dnerf_core", "headless", "blender_addon")
@@ -50,7 +51,7 @@ def _is_allowed(path: PurePosixPath, name: str) -> bool:
     if package == "dnerf_core":
         return not _is_within(name, "bpy", "click", "headless", "blender_addon")
     if package == "headless":
-        blend_writer = path.parent == PurePosixPath("headless") and path.name.startswith("blend")
+        blend_writer = path.is_relative_to("headless/blend")
         return not _is_within(name, "blender_addon", "bpy") or (blend_writer and _is_within(name, "blender_addon.scene", "bpy"))
     if _is_within(name, "dnerf_core"):
         return _is_within(name, *ADDON_MAY_IMPORT)
@@ -61,6 +62,71 @@ def violations(source: str, path: str) -> list[str]:
     """One line for each import in `source` that a module at `path` (relative to the repository) may not have."""
     where = PurePosixPath(path)
     return [f"{path}:{line}: {name}" for line, name in imported_names(source, where) if not _is_allowed(where, name)]
+
+
+def _modules() -> dict[str, PurePosixPath]:
+    """Every module of the packages by dotted name, relative to the repository."""
+    paths = [path.relative_to(ROOT) for package in PACKAGES for path in (ROOT / package).rglob("*.py")]
+    return {".".join(path.with_suffix("").parts).removesuffix(".__init__"): PurePosixPath(path.as_posix()) for path in paths}
+
+
+def _arrows() -> dict[str, set[str]]:
+    """Which modules each one imports, at its top or in a function; a package's `__init__` counts where the package itself is named."""
+    modules = _modules()
+    arrows: dict[str, set[str]] = {}
+    for name, path in modules.items():
+        found = {imported for _, imported in imported_names((ROOT / path).read_text("utf-8"), path)}
+        arrows[name] = {end for full in found if (end := full if full in modules else full.rpartition(".")[0]) in modules} - {
+            name
+        }
+    return arrows
+
+
+def circles(arrows: dict[str, set[str]]) -> list[list[str]]:
+    """The sets of modules that reach each other, by Tarjan's algorithm; none: there is no circle of imports."""
+    order: dict[str, int] = {}
+    lowest: dict[str, int] = {}
+    stack: list[str] = []
+    found: list[list[str]] = []
+
+    def visit(name: str) -> None:
+        order[name] = lowest[name] = len(order)
+        stack.append(name)
+        for end in sorted(arrows[name]):
+            if end not in order:
+                visit(end)
+                lowest[name] = min(lowest[name], lowest[end])
+            elif end in stack:
+                lowest[name] = min(lowest[name], order[end])
+        if lowest[name] == order[name]:
+            members = stack[stack.index(name) :]
+            del stack[stack.index(name) :]
+            found.append(sorted(members))
+
+    for name in arrows:
+        if name not in order:
+            visit(name)
+    return [members for members in found if len(members) > 1]
+
+
+def test_no_imports_go_in_a_circle() -> None:
+    assert circles({"a": {"b"}, "b": {"c"}, "c": {"a"}, "d": {"a"}}) == [["a", "b", "c"]]
+    assert circles(_arrows()) == []
+
+
+def test_only_the_command_line_knows_click() -> None:
+    for name, path in _modules().items():
+        if path.parts[0] == "headless" and not path.is_relative_to("headless/commands") and path.name != "cli.py":
+            imported = [full for _, full in imported_names((ROOT / path).read_text("utf-8"), path)]
+            assert not [full for full in imported if _is_within(full, "click", "headless.commands", "headless.cli")], name
+
+
+def test_rooms_stay_small() -> None:
+    """A module that outgrows its page, or a folder its shelf, is two."""
+    modules = _modules()
+    assert {name: lines for name, path in modules.items() if (lines := (ROOT / path).read_text("utf-8").count("\n")) > 350} == {}
+    shelves = Counter(path.parent.as_posix() for path in modules.values() if path.name != "__init__.py")
+    assert {folder: count for folder, count in shelves.items() if count > 20} == {}
 
 
 def test_no_module_imports_what_it_may_not() -> None:
@@ -82,8 +148,8 @@ def test_no_module_imports_what_it_may_not() -> None:
         ("headless/cli.py", "import bpy"),
         ("headless/commands/blend.py", "import bpy"),
         ("headless/render.py", "from blender_addon.scene import arcs"),
-        ("headless/blend.py", "from blender_addon import operators"),
-        ("headless/blend.py", "import blender_addon"),
+        ("headless/blend/scene.py", "from blender_addon import operators"),
+        ("headless/blend/scene.py", "import blender_addon"),
         ("blender_addon/operators.py", "import torch"),
         ("blender_addon/operators.py", "from torch.nn import Module"),
         ("blender_addon/operators.py", "import dnerf_core"),
@@ -102,8 +168,8 @@ def test_the_checker_finds_a_planted_import(path: str, source: str) -> None:
     [
         ("dnerf_core/model.py", "import torch, bpy_types\nfrom .camera import Camera\nfrom dnerf_core.errors import DNeRFError"),
         ("headless/cli.py", "import click\nfrom dnerf_core.model import Model\nfrom .jobs import Job"),
-        ("headless/blend.py", "import bpy\nfrom blender_addon.scene import arcs\nimport blender_addon.scene.cameras"),
-        ("headless/blend_file.py", "from blender_addon import scene"),
+        ("headless/blend/job.py", "import bpy\nfrom blender_addon.scene import arcs\nimport blender_addon.scene.cameras"),
+        ("headless/blend/shot.py", "from blender_addon import scene"),
         ("blender_addon/operators.py", "import bpy\nfrom dnerf_core.camera import Camera\nfrom dnerf_core import labels"),
         ("blender_addon/scene/arcs.py", "from ...dnerf_core.camera import arc_cameras\nfrom ..bridge import client"),
     ],

@@ -9,12 +9,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from dnerf_core import model_facts
 from dnerf_core.camera import Camera
 from dnerf_core.generator.config import CameraConfig, GeneratorConfig
 from dnerf_core.labels import SHAPENET_CAR_LABELS, LabelSet
+from dnerf_core.model_facts import ModelFacts
 from dnerf_core.subject import PartialView
-from headless import models, workers
-from headless.models import ModelFacts
+from headless import models
+from headless.work import workers
 
 SIZE_PX = 24
 PITCH_DEG = 12.0
@@ -115,7 +117,7 @@ def fake_model(monkeypatch: pytest.MonkeyPatch) -> FakeModel:
     """The engine's two doors, `describe_model` and `load_model`, lead to this model, whatever the device; one worker by default."""
     model = FakeModel()
 
-    monkeypatch.setattr(models, "describe_model", lambda name: fake_facts(name, masks=model.masks))
+    monkeypatch.setattr(model_facts, "describe_model", lambda name: fake_facts(name, masks=model.masks))
     monkeypatch.setattr(models, "load_model", lambda name, device, exact=False: model)
     monkeypatch.setattr(workers, "default_workers", lambda: 1)  # so that what it counts comes in order
     return model

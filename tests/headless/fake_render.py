@@ -6,6 +6,7 @@ import sys
 import time
 from contextlib import nullcontext
 
+from dnerf_core import model_facts
 from headless import cli, models
 from tests.headless.fake_engine import FakeModel, fake_facts
 
@@ -13,7 +14,7 @@ SECONDS_A_VIEW = 0.01
 
 if __name__ == "__main__":
     model = FakeModel(before_view=lambda: time.sleep(SECONDS_A_VIEW))
-    models.describe_model = lambda name: fake_facts(name, masks=True)  # type: ignore[assignment]
+    model_facts.describe_model = lambda name: fake_facts(name, masks=True)  # type: ignore[assignment]
     models.load_model = lambda name, device, exact=False: model  # type: ignore[assignment, return-value]
     models.one_thread_a_view = nullcontext  # type: ignore[assignment]  # would load torch
     sys.exit(cli.run(sys.argv[1:]))

@@ -12,9 +12,9 @@ from typing import Literal
 
 from dnerf_core.errors import OutputError
 from headless import models
-from headless.plan import ViewPlan
-from headless.view_source import subject_maker
-from headless.view_writer import MakeSubject
+from headless.datasets.plan import ViewPlan
+from headless.datasets.seen import MakeSubject
+from headless.datasets.view_source import subject_maker
 from tests.headless.fake_engine import FakeModel
 
 Fault = Literal["", "die once", "die always", "disk full", "bug"]

@@ -16,10 +16,10 @@ from safetensors.numpy import save_file
 
 from dnerf_core.camera import cameras_to_json
 from dnerf_core.checkpoints.vgg16 import vgg16_shapes
+from dnerf_core.files.pictures import write_image, write_mask
 from dnerf_core.inversion.pose import camera_at
 from dnerf_core.model import Model
 from headless import cli
-from headless.writers.views import write_image, write_mask
 from tests.headless.tiny_engine import LABELS
 
 YAW_DEG, PITCH_DEG = 20.0, 12.0

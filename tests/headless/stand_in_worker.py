@@ -8,6 +8,7 @@ import time
 
 import torch
 
+from dnerf_core import model_facts
 from headless import cli, models
 from tests.headless.fake_engine import FakeModel, fake_facts
 
@@ -35,6 +36,6 @@ BEFORE_VIEW = {
 
 if __name__ == "__main__":
     model = FakeModel(before_view=BEFORE_VIEW[sys.argv[1]])
-    models.describe_model = lambda name: fake_facts(name, masks=True)  # type: ignore[assignment]
+    model_facts.describe_model = lambda name: fake_facts(name, masks=True)  # type: ignore[assignment]
     models.load_model = lambda name, device, exact=False: model  # type: ignore[assignment, return-value]
     sys.exit(cli.run(sys.argv[2:]))

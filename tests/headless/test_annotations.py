@@ -14,11 +14,11 @@ import pytest
 from PIL import Image
 
 from dnerf_core.errors import AnnotationError, DNeRFError, UsageError
+from dnerf_core.files.annotated_folder import missing_classes, read_annotations
+from dnerf_core.files.masks import read_mask
+from dnerf_core.files.pictures import write_mask
 from dnerf_core.labels import LabelSet
-from headless.annotations import missing_classes, read_annotations
-from headless.masks import read_mask
-from headless.subject_files import SubjectKey
-from headless.writers.views import write_mask
+from dnerf_core.subject_key import SubjectKey
 from tests.headless.tiny_engine import LABELS, SIZE_PX, read_ids
 
 IDS = np.array([[0, 1, 2], [255, 1, 0], [2, 2, 2]], np.uint8)

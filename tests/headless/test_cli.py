@@ -63,7 +63,7 @@ def test_version_and_no_argument(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.run(["--version"]) == 0
     assert capsys.readouterr().out == f"dnerf-headless {__version__}\n"
     assert cli.run([]) == 0
-    assert "Commands:" in capsys.readouterr().out
+    assert "Make data:" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
@@ -212,3 +212,7 @@ def test_exit_codes_reach_the_shell() -> None:
     assert done.returncode == 2
     assert done.stderr.count("\n") == 1
     assert json.loads(done.stdout.splitlines()[-1])["status"] == "failed"
+
+
+def test_the_overview_has_every_command_once() -> None:
+    assert sorted(name for names in cli.GROUPS.values() for name in names) == sorted(cli.COMMANDS)

@@ -16,10 +16,10 @@ from PIL import Image
 from pycocotools import mask as coco_masks
 from pycocotools.coco import COCO
 
+from dnerf_core.files.pictures import read_image
 from dnerf_core.labels import SHAPENET_CAR_LABELS
 from headless import cli
-from headless.writers.coco import regions, run_lengths, segment_png
-from headless.writers.views import read_image
+from headless.datasets.formats.coco import regions, run_lengths, segment_png
 from tests.headless.fake_engine import FakeModel
 from tests.headless.test_render import contents, error_line, render, snapshot
 

@@ -11,17 +11,17 @@ import numpy as np
 import pytest
 
 from dnerf_core.camera import orbit_cameras
+from dnerf_core.consistent_views import VOTING_VIEWS, LabelChanges, some_of, voting_cameras
 from dnerf_core.demo.truth import true_mask
+from dnerf_core.files.pictures import read_image
+from dnerf_core.files.posed_folder import PosedFolder
 from dnerf_core.labels import SHAPENET_CAR_LABELS
 from dnerf_core.metrics import confusion_matrix, pooled_scores
 from dnerf_core.model import Model
 from dnerf_core.pointcloud.consistent import fused_votes, relabelled
 from dnerf_core.pointcloud.views import DepthView
 from headless import cli, models
-from headless.cloud_sources import FolderSource
-from headless.consistent_views import VOTING_VIEWS, LabelChanges, some_of, voting_cameras
-from headless.posed_folder import PosedFolder
-from headless.writers.views import read_image
+from headless.clouds.sources import FolderSource
 from tests.headless.fake_engine import PITCH_DEG, FakeModel
 from tests.headless.test_render import contents, error_line, snapshot
 

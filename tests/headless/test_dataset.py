@@ -13,15 +13,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from dnerf_core import model_facts
 from dnerf_core.camera import cameras_from_json
+from dnerf_core.files.pictures import read_depth, read_gray16, read_image
 from dnerf_core.labels import SHAPENET_CAR_LABELS
 from dnerf_core.rendering.normals import normals_from_depth
-from headless import cli, models
-from headless.channels import CHANNELS, parse_channels
-from headless.formats import FORMATS
-from headless.splits import parse_splits, split_of
-from headless.view_facts import ViewFacts
-from headless.writers.views import read_depth, read_gray16, read_image
+from headless import cli
+from headless.datasets.channels import CHANNELS, parse_channels
+from headless.datasets.formats.registry import FORMATS
+from headless.datasets.splits import parse_splits, split_of
+from headless.datasets.view_facts import ViewFacts
 from tests.headless.fake_engine import SIZE_PX, FakeModel, fake_facts
 from tests.headless.test_render import contents, error_line, refusing_disk, render
 
@@ -367,7 +368,7 @@ def test_a_model_without_labels_has_formats_and_a_card(fake_model: FakeModel, tm
 def test_the_card_says_where_the_set_comes_from(fake_model: FakeModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     source = {"file": "cars.pkl", "licence": "for research | only"}
     described = dataclasses.replace(fake_facts("demo-cars", masks=True), source=source)
-    monkeypatch.setattr(models, "describe_model", lambda name: described)
+    monkeypatch.setattr(model_facts, "describe_model", lambda name: described)
     assert (
         cli.run(["render", "--subjects", "16", "--views", "2", "--channels", ALL, "--splits", SPLITS, "-o", str(tmp_path)]) == 0
     )

@@ -15,11 +15,12 @@ import pytest
 
 from dnerf_core.camera import cameras_from_json
 from dnerf_core.editing.settings import EditSettings
+from dnerf_core.files.pictures import read_image, write_mask
 from dnerf_core.model import Model
 from dnerf_core.subject_file import read_subject_file, read_subject_header, record_of, write_subject_file
-from headless import editing_run, models
+from headless import models
 from headless.commands import edit as edit_command
-from headless.writers.views import read_image, write_mask
+from headless.runs import edit as editing_run
 from tests.headless.inversion_cases import PITCH_DEG, SEED, YAW_DEG, Said, ending_after, said, write_pictures, write_vgg
 from tests.headless.test_render import snapshot
 from tests.headless.tiny_engine import LABELS, SIZE_PX, TINY, read_ids, save_tiny

@@ -13,11 +13,11 @@ from PIL import Image
 
 from dnerf_core.camera import arc_cameras
 from dnerf_core.demo.truth import random_view, true_view
+from dnerf_core.files.annotated_folder import read_annotations
 from dnerf_core.model import Model
 from headless import cli, models
-from headless.annotations import read_annotations
-from headless.scoring import worst_and_typical
-from headless.truth_scoring import TruthViews
+from headless.scores.scoring import worst_and_typical
+from headless.scores.truth_scoring import TruthViews
 from tests.headless.test_render import error_line
 from tests.headless.tiny_engine import LABELS, TINY, sample_folder
 

@@ -8,7 +8,7 @@ import numpy as np
 import OpenEXR
 import pytest
 
-from headless.writers.exr import exr_bytes
+from dnerf_core.files.exr import exr_bytes
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 7), (16, 16), (17, 5), (33, 64), (48, 31)])

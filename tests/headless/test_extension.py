@@ -17,8 +17,8 @@ from pathlib import Path
 import pytest
 
 import dnerf_core
-from headless import extension_build
 from headless.cli import run
+from headless.work import extension_build
 from tests.core.test_imports import CARRIED, ROOT
 
 

@@ -18,11 +18,13 @@ import pytest
 from PIL import Image
 
 from dnerf_core.camera import cameras_from_json
+from dnerf_core.files.pictures import read_image, write_mask
 from dnerf_core.model import Model
 from dnerf_core.subject_file import read_subject_file, read_subject_header, record_of, write_subject_file
-from headless import inverting, models, search_watch
-from headless.stopping import ending_early
-from headless.writers.views import read_image, write_mask
+from headless import models
+from headless.runs import invert as inverting
+from headless.searches import search_watch
+from headless.work.stopping import ending_early
 from tests.headless.inversion_cases import PITCH_DEG, YAW_DEG, Said, ending_after, noise, said, write_pictures, write_vgg
 from tests.headless.test_render import snapshot
 from tests.headless.tiny_engine import LABELS, SIZE_PX, TINY, read_ids, save_tiny

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from headless.likeness import POOR_MIOU, POOR_PSNR_DB, POOR_TAKEN, poor_edit, poor_likeness, score_text
+from headless.searches.likeness import POOR_MIOU, POOR_PSNR_DB, POOR_TAKEN, poor_edit, poor_likeness, score_text
 
 
 def scores(psnr_db: float | None = None, miou: float | None = None) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from dnerf_core import model_facts
 from dnerf_core.checkpoints.expected_shapes import expected_shapes
 from dnerf_core.checkpoints.model_file import save_arrays
 from dnerf_core.generator.config import (
@@ -24,7 +25,8 @@ from dnerf_core.generator.config import (
     TriplaneConfig,
 )
 from dnerf_core.labels import SHAPENET_CAR_LABELS, LabelSet
-from headless import cli, machine, models
+from headless import cli
+from headless.work import machine
 from tests.core import checkpoint_writer
 from tests.core.checkpoint_spec import init_kwargs, spec
 from tests.headless.fake_engine import FakeModel
@@ -126,7 +128,7 @@ def test_import_makes_a_model_file_once(parity_dir: Path, tmp_path: Path, capsys
     assert cli.run(["import", str(release), "-o", str(target), "--json"]) == 0
     events = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [event["event"] for event in events] == ["start", "summary"]
-    facts = models.describe_model(str(target))
+    facts = model_facts.describe_model(str(target))
     assert (events[-1]["sha256"], events[-1]["image_size"]) == (facts.sha256, 128)
     assert not facts.has_semantics
     before = target.stat().st_mtime_ns
@@ -150,7 +152,7 @@ def test_import_takes_settings_and_cameras(
     assert cli.run(["import", "faces.pth.gz", *arguments, "--focal", "2", "--up", "y"]) == 0
     captured = capsys.readouterr()
     assert "neural resolution 24, as asked, in place of the file's 16" in captured.err
-    config = models.describe_model("faces.safetensors").config
+    config = model_facts.describe_model("faces.safetensors").config
     cameras = config.cameras
     assert (cameras.radius, cameras.pivot, cameras.focal, cameras.world_up) == (1.5, (0.0, 0.0, 0.1), 2.0, "y")
     assert (config.name, config.rays.neural_resolution) == ("faces", 24)
@@ -162,7 +164,7 @@ def test_import_takes_settings_and_cameras(
     )
     assert "--network x: expected one of 'its network'" in capsys.readouterr().err
     assert cli.run(["import", "faces.pth.gz", "--config", "options.json", "--video-cameras", "-o", "video.safetensors"]) == 0
-    assert models.describe_model("video.safetensors").config.cameras.radius == 1.7
+    assert model_facts.describe_model("video.safetensors").config.cameras.radius == 1.7
     (tmp_path / "dataset.json").write_text(json.dumps({"labels": None}))
     assert (
         cli.run(["import", "faces.pth.gz", "--config", "options.json", "--cameras-from", "dataset.json", "-o", "d.safetensors"])

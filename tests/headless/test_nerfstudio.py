@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from dnerf_core.files.pictures import read_depth
 from headless import cli
-from headless.writers.views import read_depth
 from tests.headless.fake_engine import SIZE_PX, FakeModel
 from tests.headless.test_render import contents, error_line, render, snapshot
 

@@ -10,8 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dnerf_core.errors import UsageError
-from headless import options
-from headless.options import MAX_SEED, chosen_seeds, chosen_views, format_seeds, parse_range, parse_seeds
+from dnerf_core.seeds import MAX_SEED, format_seeds, parse_seeds
+from headless.commands import options
+from headless.commands.options import parse_range
+from headless.runs.choices import chosen_seeds, chosen_views
 
 
 @pytest.mark.parametrize(

@@ -15,10 +15,10 @@ import pytest
 from PIL import Image
 
 from dnerf_core.errors import AnnotationError, DNeRFError, PhotoError, UsageError
+from dnerf_core.files.photos import BLACK, WHITE, background_color, read_label_mask, read_photo
+from dnerf_core.files.pictures import write_mask
+from dnerf_core.files.squares import Square, parse_square
 from dnerf_core.labels import LabelSet
-from headless.photos import BLACK, WHITE, background_color, read_label_mask, read_photo
-from headless.squares import Square, parse_square
-from headless.writers.views import write_mask
 
 LABELS = LabelSet.from_names(["left", "right"])
 RED, BLUE = (250, 10, 20), (5, 30, 240)

@@ -10,13 +10,13 @@ import plyfile
 import pytest
 
 from dnerf_core.camera import cameras_to_json
+from dnerf_core.files.pictures import write_depth, write_image, write_mask
 from dnerf_core.labels import LabelSet
 from dnerf_core.made_once import Once
 from dnerf_core.pointcloud.fusion import fuse_views
 from headless import cli
-from headless.cloud_sources import ModelSource
-from headless.plan import ViewPlan
-from headless.writers.views import write_depth, write_image, write_mask
+from headless.clouds.sources import ModelSource
+from headless.datasets.plan import ViewPlan
 from tests.core.pointcloud_scenes import SEAM_X, distance_to_surface, ring, view_of
 from tests.headless.fake_engine import FakeModel
 from tests.headless.test_render import contents, error_line, snapshot

@@ -11,9 +11,7 @@ import plyfile
 import pytest
 import trimesh
 
-from dnerf_core.labels import SHAPENET_CAR_LABELS, LabelSet
-from dnerf_core.pointcloud.cloud import PointCloud
-from headless.writers.pointcloud import (
+from dnerf_core.files.clouds import (
     Category,
     CloudFormat,
     CloudStyle,
@@ -24,6 +22,8 @@ from headless.writers.pointcloud import (
     shown_colors,
     write_cloud,
 )
+from dnerf_core.labels import SHAPENET_CAR_LABELS, LabelSet
+from dnerf_core.pointcloud.cloud import PointCloud
 
 RNG = np.random.default_rng(3)
 COUNT = 40

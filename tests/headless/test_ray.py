@@ -21,16 +21,17 @@ import numpy as np
 import pytest
 
 from dnerf_core.errors import AnnotationError, CheckpointError, DNeRFError, OutputError, UsageError
+from dnerf_core.files.pictures import write_mask
 from dnerf_core.generator.config import CameraConfig
 from dnerf_core.labels import SHAPENET_CAR_LABELS
-from headless import cli, models, view_source
-from headless.plan import ViewPlan
-from headless.ray_actor import ActorWork, SubjectActor
-from headless.ray_cluster import Cluster
-from headless.view_source import ViewSource
-from headless.view_writer import ViewWriter
-from headless.writers.folder import DatasetFolder
-from headless.writers.views import write_mask
+from headless import cli, models
+from headless.cluster.actor import ActorWork, SubjectActor
+from headless.cluster.cluster import Cluster
+from headless.datasets import view_source
+from headless.datasets.folder import DatasetFolder
+from headless.datasets.plan import ViewPlan
+from headless.datasets.view_source import ViewSource
+from headless.datasets.view_writer import ViewWriter
 from tests.headless.fake_engine import SIZE_PX, FakeModel
 from tests.headless.fake_source import FakeSource, Fault, made_by
 from tests.headless.test_kill import REPOSITORY

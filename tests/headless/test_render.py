@@ -17,15 +17,17 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from dnerf_core import model_facts
 from dnerf_core.camera import arc_cameras, cameras_from_json
 from dnerf_core.errors import CheckpointError, OutputError
+from dnerf_core.files import whole as files
+from dnerf_core.files.pictures import DepthFormat, read_depth, read_image, write_depth
 from dnerf_core.generator.config import CameraConfig
 from dnerf_core.labels import SHAPENET_CAR_LABELS, LabelSet
-from headless import cli, models, view_writer
-from headless.plan import view_generator
-from headless.reporting import Reporter
-from headless.writers import files
-from headless.writers.views import DepthFormat, read_depth, read_image, write_depth
+from headless import cli, models
+from headless.datasets import view_writer
+from headless.datasets.plan import view_generator
+from headless.work.reporting import Reporter
 from tests.headless.fake_engine import PITCH_DEG, SIZE_PX, FakeModel, fake_facts
 
 TOP_FILES = {"images", "masks", "depth", "cameras.json", "labels.json", "metadata.jsonl", "statistics.json", "README.md"} | {
@@ -540,7 +542,7 @@ def test_a_model_without_semantic_branch_writes_no_masks(
 def test_a_mask_promised_but_not_made_is_an_error(
     fake_model: FakeModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(models, "describe_model", lambda name: fake_facts(name, masks=True))
+    monkeypatch.setattr(model_facts, "describe_model", lambda name: fake_facts(name, masks=True))
     fake_model.masks = False
     assert render(tmp_path / "out") == 1
     assert "expected a mask of s0000_v00" in error_line(capsys)
@@ -659,7 +661,7 @@ def test_cuda_that_is_not_there_is_one_line(
     import torch
 
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    monkeypatch.setattr(models, "describe_model", lambda name: fake_facts(name, masks=True))
+    monkeypatch.setattr(model_facts, "describe_model", lambda name: fake_facts(name, masks=True))
     assert render(tmp_path / "out", "--device", "cuda") == 2
     assert "--device cuda: expected a CUDA device, torch sees none" in error_line(capsys)
     assert not (tmp_path / "out").exists()

@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from dnerf_core import model_facts
 from dnerf_core.camera import cameras_from_json
 from dnerf_core.demo.truth import true_view
 from dnerf_core.labels import SHAPENET_CAR_LABELS, LabelSet
 from dnerf_core.model import Model
-from headless import cli, models
-from headless.view_writer import ViewWriter
+from headless import cli
+from headless.datasets.view_writer import ViewWriter
 from tests.headless.test_render import contents, error_line, snapshot
 from tests.headless.tiny_engine import LABELS, SIZE_PX, TINY, read_ids, sample_folder
 
@@ -44,7 +45,7 @@ def test_there_is_an_empty_mask_for_every_view(tiny_model: Path, tmp_path: Path,
     plan = record["plan"]
     assert (record["command"], "depth" in record) == ("sample", False)
     assert plan["model"] == str(tiny_model)
-    assert (plan["model_name"], plan["model_sha256"]) == ("tiny", models.describe_model(str(tiny_model)).sha256)
+    assert (plan["model_name"], plan["model_sha256"]) == ("tiny", model_facts.describe_model(str(tiny_model)).sha256)
     assert (plan["seeds"], plan["truncation"], plan["resolution_px"]) == ("0-3", 1.0, SIZE_PX)
     assert plan["labels"] == ["background #000000", *(f"{part.name} #{bytes(part.color).hex()}" for part in LABELS.labels[1:])]
     captured = capsys.readouterr()
@@ -167,9 +168,9 @@ def test_truth_of_another_model_is_refused(tiny_model: Path, tmp_path: Path, cap
 
 
 def test_thirty_subjects_and_three_views_by_default(tiny_model: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    from headless.commands.sample import SampleCall, make_plan
-    from headless.options import chosen_seeds
+    from headless.runs.choices import chosen_seeds
+    from headless.runs.sample import SampleCall, make_plan
 
     call = SampleCall(str(tiny_model), None, None, None, (-30, 30), None, False, 1.0, "a", False, "cpu", None, tmp_path)
-    plan = make_plan(call, chosen_seeds(None, None, tuple(range(30))), models.describe_model(str(tiny_model)))
+    plan = make_plan(call, chosen_seeds(None, None, tuple(range(30))), model_facts.describe_model(str(tiny_model)))
     assert (len(plan.seeds), plan.views, plan.pitch_deg) == (30, 3, (TINY.cameras.pitch_deg,) * 2)

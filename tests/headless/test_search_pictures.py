@@ -12,9 +12,9 @@ from PIL import Image
 
 from dnerf_core.errors import OutputError
 from dnerf_core.labels import LabelSet
-from headless.writers.loss_curve import LossStage, loss_curve, loss_table, loss_ticks, step_ticks, write_loss_curve
-from headless.writers.progress_picture import GAIN, ProgressPicture, progress_picture
-from headless.writers.turntable_strip import PhotoPair, StripView, turntable_strip, write_turntable_strip
+from headless.pictures.loss_curve import LossStage, loss_curve, loss_table, loss_ticks, step_ticks, write_loss_curve
+from headless.pictures.progress_picture import GAIN, ProgressPicture, progress_picture
+from headless.pictures.turntable_strip import PhotoPair, StripView, turntable_strip, write_turntable_strip
 
 LABELS = LabelSet.from_names(["left", "right"])
 SIZE_PX = 64

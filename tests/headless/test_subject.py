@@ -12,13 +12,13 @@ import pytest
 
 from dnerf_core.camera import sphere_camera
 from dnerf_core.errors import CheckpointError
+from dnerf_core.files.annotated_folder import read_annotations
+from dnerf_core.files.pictures import read_image
 from dnerf_core.model import Model
 from dnerf_core.subject_file import record_of, write_subject_file
+from dnerf_core.subject_key import SubjectFile, SubjectKey, read_subject_files
 from headless import cli
-from headless.annotations import read_annotations
-from headless.subject_files import SubjectFile, SubjectKey, read_subject_files
-from headless.view_source import ViewSource
-from headless.writers.views import read_image
+from headless.datasets.view_source import ViewSource
 from tests.headless.test_ray import fake_plan
 from tests.headless.test_render import snapshot
 from tests.headless.tiny_engine import TINY, paint, save_tiny

@@ -15,17 +15,20 @@ import pytest
 import torch
 from PIL import Image
 
+from dnerf_core import model_facts
 from dnerf_core.checkpoints.generator_hash import generator_sha256
 from dnerf_core.checkpoints.model_file import load_model_file, read_header
 from dnerf_core.errors import OutputError, UsageError
+from dnerf_core.files.annotated_folder import read_annotations
+from dnerf_core.files.masks import read_mask
+from dnerf_core.files.pictures import write_mask
 from dnerf_core.model import Model
-from headless import cli, models, scoring, trained_model, training_plan, training_run, training_state
-from headless.annotations import read_annotations
-from headless.masks import read_mask
-from headless.subject_files import SubjectKey
-from headless.training_plan import held_out_subjects
-from headless.training_state import KeptState, read_state, state_path, write_state
-from headless.writers.views import write_mask
+from dnerf_core.subject_key import SubjectKey
+from headless import cli
+from headless.annotating import trained_model, training_plan, training_run, training_state
+from headless.annotating.training_plan import held_out_subjects
+from headless.annotating.training_state import KeptState, read_state, state_path, write_state
+from headless.scores import scoring
 from tests.headless.test_render import error_line
 from tests.headless.tiny_engine import LABELS, SIZE_PX, STEPS, save_tiny
 
@@ -57,7 +60,7 @@ def test_the_model_file_holds_generator_branch_labels_and_record(
     assert (record["subjects"], record["views"], record["steps"], record["label_count"]) == (3, 6, STEPS, 2)
     assert (record["seeds"], record["seeds_held_out"], record["seed"]) == ("0-2", "3", 0)
     assert record["feature_kind"] == header.semantic_config["feature_kind"]
-    assert record["trained_from_sha256"] == models.describe_model(str(tiny_model)).sha256
+    assert record["trained_from_sha256"] == model_facts.describe_model(str(tiny_model)).sha256
     assert record["loss_last_50"] < record["loss_first"]
     # The record's score is the score of the file: rendered anew, counted here pixel by pixel.
     model = Model.load(trained_model)

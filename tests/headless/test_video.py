@@ -13,8 +13,8 @@ import pytest
 from dnerf_core.camera import arc_cameras, cameras_from_json, cameras_to_json, orbit_cameras
 from dnerf_core.generator.config import CameraConfig
 from headless import cli
-from headless.clips import Mix, mixes_between
-from headless.writers.video import label_video, preview_video, read_label_video
+from headless.clips.plan import Mix, mixes_between
+from headless.clips.video_files import label_video, preview_video, read_label_video
 from tests.headless.fake_engine import PITCH_DEG, SIZE_PX, FakeModel
 
 KINDS = ["cameras.json", "image.mp4", "labels.mkv", "overlay.mp4", "side-by-side.mp4"]

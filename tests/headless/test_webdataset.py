@@ -14,10 +14,10 @@ import pytest
 import webdataset
 
 from dnerf_core.camera import Camera, cameras_from_json
+from dnerf_core.files.pictures import read_depth, read_gray16, read_image
 from headless import cli
-from headless.channels import CHANNELS
-from headless.writers import webdataset as writer
-from headless.writers.views import read_depth, read_gray16, read_image
+from headless.datasets.channels import CHANNELS
+from headless.datasets.formats import webdataset as writer
 from tests.headless.fake_engine import FakeModel
 from tests.headless.test_render import contents, render, snapshot
 

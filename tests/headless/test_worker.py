@@ -19,17 +19,17 @@ from PIL import Image
 
 from blender_addon.bridge import protocol as client_protocol
 from dnerf_core.camera import arc_cameras, cameras_from_json
+from dnerf_core.files.annotated_folder import read_folder
+from dnerf_core.files.pictures import write_mask
 from dnerf_core.labels import SHAPENET_CAR_LABELS, LabelSet
 from dnerf_core.model import Model
 from dnerf_core.pointcloud.fusion import FusionOptions, fuse_views
+from dnerf_core.prefilling import Prefiller
 from dnerf_core.subject_file import record_of, write_subject_file
 from headless import cli, models
-from headless.annotations import read_folder
-from headless.cloud_sources import depth_view
-from headless.prefilling import Prefiller
+from headless.clips.video_files import read_label_video
+from headless.clouds.sources import depth_view
 from headless.worker import protocol
-from headless.writers.video import read_label_video
-from headless.writers.views import write_mask
 from tests.headless.tiny_engine import LABELS, SIZE_PX, TINY, read_ids, sample_folder, save_tiny
 from tests.headless.worker_talk import ROOT, Heard, Talk, is_gone, named
 

@@ -15,14 +15,14 @@ from dnerf_core.camera import Camera, arc_cameras
 from dnerf_core.editing.edit import edit_subject
 from dnerf_core.editing.scores import turned_cameras
 from dnerf_core.editing.settings import EditSettings
+from dnerf_core.files.pictures import write_mask
 from dnerf_core.inversion.invert import invert_picture
 from dnerf_core.inversion.settings import InversionSettings
 from dnerf_core.metrics import confusion_matrix, segmentation_scores
 from dnerf_core.model import Model
 from dnerf_core.subject_file import open_subject, read_subject_file, record_of, write_subject_file
-from headless.likeness import POOR_TAKEN
+from headless.searches.likeness import POOR_TAKEN
 from headless.worker.protocol import Code
-from headless.writers.views import write_mask
 from tests.headless.tiny_engine import LABELS, SIZE_PX, TINY
 from tests.headless.worker_talk import Heard, Talk, named
 

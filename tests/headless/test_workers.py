@@ -9,8 +9,8 @@ from collections.abc import Iterator
 import pytest
 
 from dnerf_core.made_once import MadeOnce, Making
-from headless import workers
-from headless.workers import TaskBoard, default_workers, run_tasks
+from headless.work import workers
+from headless.work.workers import TaskBoard, default_workers, run_tasks
 
 GROUPS = [["a1", "a2", "a3"], [], ["b1"], ["c1", "c2"]]
 

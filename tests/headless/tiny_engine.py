@@ -14,6 +14,8 @@ from dnerf_core.camera import cameras_from_json
 from dnerf_core.checkpoints.model_file import StoredFloat, save_model
 from dnerf_core.demo.config import DEMO_NAME
 from dnerf_core.demo.world import Z_DIM
+from dnerf_core.files.names import view_name
+from dnerf_core.files.pictures import write_mask
 from dnerf_core.generator.config import (
     BackboneConfig,
     CameraConfig,
@@ -27,8 +29,6 @@ from dnerf_core.generator.eg3d import Generator
 from dnerf_core.labels import LabelSet
 from dnerf_core.model import Model
 from headless import cli
-from headless.plan import view_name
-from headless.writers.views import write_mask
 
 SIZE_PX = 128
 """What the smallest super-resolution gives."""

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from blender_addon.bridge.client import WorkerClient
-from blender_addon.bridge.interpreter import worker_environment
+from blender_addon.bridge.launch import worker_environment
 from blender_addon.bridge.protocol import WorkerFault
 from dnerf_core.camera import Camera
 

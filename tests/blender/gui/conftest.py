@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from headless.extension_build import build_extension
+from headless.work.extension_build import build_extension
 from tests.blender.gui.window import Root, Window
 
 ROOTS = [Path(path) for path in os.environ.get("DNERF_BLENDER_ROOTS", "").split(os.pathsep) if path]

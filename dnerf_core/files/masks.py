@@ -1,0 +1,119 @@
+"""Reading painted masks: palette images of label ids, RGB or RGBA images in the label set's colours, gray images of label ids."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from dnerf_core.errors import AnnotationError
+from dnerf_core.files.pictures import PICTURE_ERRORS
+from dnerf_core.labels import IGNORE_ID, LabelSet
+
+
+def is_painted(mask: NDArray[np.uint8]) -> bool:
+    """Whether any part is painted in a mask."""
+    return bool(((mask != 0) & (mask != IGNORE_ID)).any())
+
+
+def read_mask(path: Path, labels: LabelSet, size_px: int | tuple[int, int], like: str = "image") -> NDArray[np.uint8]:
+    """The label ids uint8 [H, W] of a painted mask.
+
+    Taken are: a palette image whose used colours are labels' (by colour, since editors reorder palettes) or whose palette is
+    the gray ramp (by index); a gray image of ids; RGB; RGBA, where fully transparent is background.
+
+    Args:
+        size_px: the side, or (width, height).
+        like: what of the view has that size, for errors.
+
+    Raises:
+        AnnotationError: a file that cannot be read, of another size or kind, or with an id or colour that is no label's.
+    """
+    expected = (size_px, size_px) if isinstance(size_px, int) else size_px
+
+    def check_size(width_px: int, height_px: int) -> None:
+        if (width_px, height_px) != expected:
+            raise AnnotationError(
+                f"{path}: expected a mask of {expected[0]} x {expected[1]} px like its {like}, found {width_px} x {height_px}; "
+                "paint it at that size"
+            )
+
+    return read_sized_mask(path, labels, check_size)
+
+
+def read_sized_mask(path: Path, labels: LabelSet, check_size: Callable[[int, int], None]) -> NDArray[np.uint8]:
+    """`read_mask` of a size that `check_size` judges by width and height; it raises what is to be raised.
+
+    Raises:
+        AnnotationError: as `read_mask`.
+    """
+    mode, pixels, palette = _decoded(path, check_size)
+    if palette is not None:
+        return _ids_from_palette(pixels, palette, labels, path)
+    if mode == "L":
+        return _checked_ids(pixels, labels, path)
+    return _ids_from_rgba(pixels, labels, path)
+
+
+def _decoded(path: Path, check_size: Callable[[int, int], None]) -> tuple[str, NDArray[np.uint8], NDArray[np.uint8] | None]:
+    """Mode, pixels and, of a palette image without transparency, the palette uint8 [256, 3]; other colour images as RGBA."""
+    try:
+        with Image.open(path, formats=("PNG",)) as image:
+            # Before the pixels are read: a small file may claim a very large picture.
+            check_size(*image.size)
+            image.load()
+            if image.mode == "P" and "transparency" not in image.info:
+                colors = np.array(image.getpalette("RGB"), np.uint8).reshape(-1, 3)[:256]
+                palette = np.zeros((256, 3), np.uint8)
+                palette[: len(colors)] = colors
+                return "P", np.array(image, np.uint8), palette
+            if image.mode == "L":
+                return "L", np.array(image, np.uint8), None
+            if image.mode in ("RGB", "RGBA", "P"):
+                return "RGBA", np.array(image.convert("RGBA"), np.uint8), None
+            mode = image.mode
+    except FileNotFoundError as error:
+        raise AnnotationError(
+            f"{path}: expected a mask, found no file; restore it, or repeat the sample command for an empty one"
+        ) from error
+    except PICTURE_ERRORS as error:
+        raise AnnotationError(f"{path}: expected a PNG image, it cannot be read: {error}; save the mask again") from error
+    raise AnnotationError(
+        f"{path}: expected a palette, RGB, RGBA or 8-bit gray image, found mode {mode}; save it as one of these"
+    )
+
+
+def _ids_from_palette(indices: NDArray[np.uint8], palette: NDArray[np.uint8], labels: LabelSet, path: Path) -> NDArray[np.uint8]:
+    used = np.unique(indices)
+    own = np.array_equal(palette[used], labels.palette()[used])
+    gray_ramp = np.array_equal(palette[used], np.repeat(used[:, None], 3, axis=1))
+    if own or gray_ramp:
+        return _checked_ids(indices.copy(), labels, path)
+    return labels.ids_from_colors(palette[indices], str(path))
+
+
+def _ids_from_rgba(rgba: NDArray[np.uint8], labels: LabelSet, path: Path) -> NDArray[np.uint8]:
+    alpha = rgba[..., 3]
+    halfway = (alpha > 0) & (alpha < 255)
+    if halfway.any():
+        row, column = (int(index) for index in np.argwhere(halfway)[0])
+        raise AnnotationError(
+            f"{path}: expected pixels either painted or transparent, found alpha {alpha[row, column]} at column {column}, "
+            f"row {row}; paint without antialiasing"
+        )
+    rgb = np.where(alpha[..., None] == 0, labels.palette()[0], rgba[..., :3]).astype(np.uint8)
+    return labels.ids_from_colors(rgb, str(path))
+
+
+def _checked_ids(ids: NDArray[np.uint8], labels: LabelSet, path: Path) -> NDArray[np.uint8]:
+    strange = (ids >= labels.num_classes) & (ids != IGNORE_ID)
+    if strange.any():
+        row, column = (int(index) for index in np.argwhere(strange)[0])
+        raise AnnotationError(
+            f"{path}: expected ids 0 to {labels.num_classes - 1} or {IGNORE_ID}, found {ids[row, column]} at column {column}, "
+            f"row {row}; repaint it, or add the label to labels.json"
+        )
+    return ids

@@ -1,0 +1,170 @@
+"""One view's files: image, mask, normals and uncertainty as PNG, the depth as EXR or NPY; and how to read them back."""
+
+from __future__ import annotations
+
+import io
+import struct
+import zlib
+from pathlib import Path
+from tokenize import TokenError
+from typing import Literal, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from dnerf_core.errors import OutputError
+from dnerf_core.files.exr import exr_bytes
+from dnerf_core.files.whole import write_bytes_whole
+
+T = TypeVar("T", bound=np.generic)
+DepthFormat = Literal["exr", "npy"]
+
+MAKE_AGAIN = "remove it and repeat the command, which makes it again"
+
+PICTURE_ERRORS = (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error, Image.DecompressionBombError)
+"""Pillow's ways to say that a picture is damaged."""
+
+
+def write_image(path: Path, rgb: npt.NDArray[np.uint8]) -> None:
+    """An 8-bit RGB PNG without time stamps, so that equal pixels give equal bytes.
+
+    Args:
+        rgb: [H, W, 3] uint8.
+
+    Raises:
+        OutputError: the file cannot be written.
+    """
+    write_bytes_whole(path, _png_bytes(Image.fromarray(rgb)))
+
+
+def write_mask(path: Path, mask: npt.NDArray[np.uint8], palette: npt.NDArray[np.uint8]) -> None:
+    """A palette PNG (mode P) whose pixel values are the label ids.
+
+    Args:
+        mask: [H, W] uint8 label ids, 0 background, 255 ignore.
+        palette: [256, 3] uint8, the colour of each id.
+
+    Raises:
+        OutputError: the file cannot be written.
+    """
+    image = Image.fromarray(mask)
+    image.putpalette(palette.tobytes())  # turns the gray image into mode P, pixel values unchanged
+    write_bytes_whole(path, _png_bytes(image))
+
+
+def write_depth(path: Path, depth_planar: npt.NDArray[np.float32], depth_format: DepthFormat) -> None:
+    """Planar depth as float32: `exr` one channel Z, ZIP, background 0; `npy` the array itself, background +inf.
+
+    Args:
+        depth_planar: [H, W] float32, along the optical axis, the model's world units, +inf at background.
+
+    Raises:
+        OutputError: the file cannot be written.
+    """
+    if depth_format == "npy":
+        buffer = io.BytesIO()
+        np.save(buffer, depth_planar)
+        write_bytes_whole(path, buffer.getvalue())
+        return
+    # Readers of EXR scale, filter and sum what they find, so the background must be finite there.
+    finite = np.where(np.isfinite(depth_planar), depth_planar, np.float32(0.0)).astype(np.float32)
+    write_bytes_whole(path, exr_bytes(finite, "Z"))
+
+
+def write_normals(path: Path, normals: npt.NDArray[np.float32]) -> None:
+    """Unit normals as an 8-bit RGB PNG, round(127 n) + 128; what has no normal, zeros, is (128, 128, 128).
+
+    Args:
+        normals: [H, W, 3] float32.
+
+    Raises:
+        OutputError: the file cannot be written.
+    """
+    write_image(path, (np.rint(127 * normals) + 128).astype(np.uint8))
+
+
+def write_uncertainty(path: Path, uncertainty: npt.NDArray[np.float32]) -> None:
+    """Uncertainty as a 16-bit gray PNG, round(65535 u).
+
+    Args:
+        uncertainty: [H, W] float32 in [0, 1].
+
+    Raises:
+        OutputError: the file cannot be written.
+    """
+    write_bytes_whole(path, gray16_bytes(np.rint(65535 * uncertainty.astype(np.float64)).astype(np.uint16)))
+
+
+def gray16_bytes(values: npt.NDArray[np.uint16]) -> bytes:
+    """A 16-bit gray PNG of values [H, W]."""
+    return _png_bytes(Image.fromarray(values))
+
+
+def read_gray16(path: Path) -> npt.NDArray[np.uint16]:
+    """A PNG written by `write_uncertainty`, or of `gray16_bytes`, as [H, W] uint16.
+
+    Raises:
+        OutputError: it cannot be read.
+    """
+    try:
+        with Image.open(path, formats=("PNG",)) as image:
+            return np.asarray(image).astype(np.uint16)
+    except PICTURE_ERRORS as error:
+        raise _unreadable(path, error) from error
+
+
+def read_image(path: Path) -> npt.NDArray[np.uint8]:
+    """A PNG written by `write_image` as [H, W, 3] uint8, or by `write_mask` as [H, W] uint8 label ids.
+
+    Raises:
+        OutputError: it cannot be read.
+    """
+    try:
+        with Image.open(path, formats=("PNG",)) as image:
+            return np.asarray(image, dtype=np.uint8).copy()
+    except PICTURE_ERRORS as error:
+        raise _unreadable(path, error) from error
+
+
+def read_depth(path: Path) -> npt.NDArray[np.float32]:
+    """A depth written by `write_depth`, in either format, as [H, W] float32 with +inf at background.
+
+    Raises:
+        OutputError: it cannot be read.
+    """
+    try:
+        if path.suffix == ".npy":
+            # mapped first: a damaged header may claim more than fits in memory
+            return np.array(np.load(path, mmap_mode="r"), dtype=np.float32)
+        import OpenEXR
+
+        with OpenEXR.File(str(path)) as file:
+            depth = np.array(file.channels()["Z"].pixels, dtype=np.float32)
+    except (OSError, ValueError, EOFError, RuntimeError, LookupError, TypeError, OverflowError, TokenError) as error:
+        raise _unreadable(path, error) from error
+    depth[depth == 0] = np.inf
+    return depth
+
+
+def of_size(array: npt.NDArray[T], path: Path, size_px: int) -> npt.NDArray[T]:
+    """The array [H, W, ...] read of `path`, refused if it is not `size_px` a side.
+
+    Raises:
+        OutputError: it has another size.
+    """
+    expected = (size_px, size_px, *array.shape[2:])
+    if array.shape != expected:
+        raise OutputError(f"{path}: expected values {list(expected)}, found {list(array.shape)}; {MAKE_AGAIN}")
+    return array
+
+
+def _unreadable(path: Path, error: Exception) -> OutputError:
+    reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error) or type(error).__name__
+    return OutputError(f"{path}: expected a file that this command wrote, it cannot be read: {reason}; {MAKE_AGAIN}")
+
+
+def _png_bytes(image: Image.Image) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, format="PNG")
+    return buffer.getvalue()

@@ -1,0 +1,95 @@
+"""Painted masks of annotated folders carried into the same subjects' other views; the depth is rendered from the model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dnerf_core.camera import Camera
+from dnerf_core.errors import UsageError
+from dnerf_core.files.annotated_folder import AnnotatedImage, is_painted
+from dnerf_core.labels import IGNORE_ID, SHAPENET_CAR_LABELS, LabelSet
+from dnerf_core.prefill import TOLERANCE_SHARE, PaintedView, prefill
+
+if TYPE_CHECKING:
+    from dnerf_core.model import Model
+    from dnerf_core.subject import Subject
+
+
+@dataclass(frozen=True, eq=False)
+class Prefilled:
+    """A view's mask as far as painted views tell it.
+
+    Attributes:
+        name: of the view.
+        mask: uint8 [S, S], 0 background, 255 where nobody could tell.
+        filled_px: pixels of the object that have a label.
+        object_px: pixels of the object: those with depth.
+    """
+
+    name: str
+    mask: NDArray[np.uint8]
+    filled_px: int
+    object_px: int
+
+
+class Prefiller:
+    """What carries the painted masks of one subject; their depth is rendered once."""
+
+    def __init__(self, subject: Subject, painted: Sequence[AnnotatedImage], labels: LabelSet) -> None:
+        """Args:
+        painted: views of this subject, at least one; their masks' size is that of all views.
+        """
+        self.subject, self.labels = subject, labels
+        self.tolerance = TOLERANCE_SHARE * subject.model.config.box_side
+        self.painted = [PaintedView(view.camera, self.depth(view.camera, view.mask.shape[0]), view.mask) for view in painted]
+
+    def depth(self, camera: Camera, size_px: int) -> NDArray[np.float32]:
+        """Planar depth [S, S] of the subject, +inf at background."""
+        depth = self.subject.channels(camera, size_px, ("depth",)).depth_planar
+        assert depth is not None
+        return depth
+
+    def fill(self, name: str, camera: Camera, depth_planar: NDArray[np.floating]) -> Prefilled:
+        """The mask of a view with this depth."""
+        mask = prefill(camera, depth_planar, self.painted, self.labels.num_classes, self.tolerance)
+        seen = np.isfinite(depth_planar)
+        return Prefilled(name, mask, int((mask[seen] != IGNORE_ID).sum()), int(seen.sum()))
+
+
+def choose_views(images: Sequence[AnnotatedImage], name: str) -> tuple[list[AnnotatedImage], list[AnnotatedImage]]:
+    """The painted views of the subject that the view `name` shows, that one among them, and its other views.
+
+    Raises:
+        UsageError: no such view, or nothing is painted in it.
+    """
+    found = next((image for image in images if image.name == name), None)
+    if found is None:
+        raise UsageError(f"view {name!r}: expected one of {len(images)}, such as {images[0].name}, found none of that name")
+    if not is_painted(found.mask):
+        raise UsageError(f"{found.mask_path}: expected a painted mask, found nothing painted in it; paint and save it first")
+    views = [image for image in images if image.subject == found.subject]
+    painted = [image for image in views if is_painted(image.mask)]
+    return painted, [image for image in views if not is_painted(image.mask)]
+
+
+def right_pixels(model: Model, seed: int, camera: Camera, filled: Prefilled, depth_planar: NDArray[np.floating]) -> int:
+    """Filled object pixels whose label is the exact truth's; the demo's alone is known."""
+    from dnerf_core.demo.truth import true_mask
+
+    truth = true_mask(model, seed, camera, filled.mask.shape[0])
+    told = np.isfinite(depth_planar) & (filled.mask != IGNORE_ID)
+    return int((filled.mask[told] == truth[told]).sum())
+
+
+def truth_is_known(model: Model, labels: LabelSet, truncation: float) -> bool:
+    """Whether `right_pixels` can tell."""
+    from dnerf_core.demo.config import DEMO_NAME
+    from dnerf_core.demo.world import Z_DIM
+
+    cars = model.config.name == DEMO_NAME and model.config.latent.z_dim == Z_DIM
+    return cars and truncation == 1.0 and labels.names == SHAPENET_CAR_LABELS.names

@@ -1,0 +1,217 @@
+"""What one call of `train` trains: which views of which generator, with which settings. All of it is checked before any is computed."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dnerf_core import model_facts
+from dnerf_core.errors import AnnotationError, CheckpointError, UsageError
+from dnerf_core.semantic.config import BranchTrainingConfig, FeatureKind, GuideKind, RefinerConfig, SemanticConfig
+
+if TYPE_CHECKING:
+    from dnerf_core.files.annotated_folder import AnnotatedImage, Annotations
+    from dnerf_core.labels import LabelSet
+    from dnerf_core.model_facts import ModelFacts
+    from dnerf_core.subject_key import SubjectKey
+
+_CHECKPOINT_EVERY = 25
+
+
+@dataclass(frozen=True)
+class TrainCall:
+    """The options of one call, as click gives them."""
+
+    folders: tuple[Path, ...]
+    output: Path
+    model_name: str | None
+    steps: int
+    feature_kind: FeatureKind
+    scales: str
+    density_prior: bool
+    guide: GuideKind
+    learning_rate: float
+    seed: int
+    holdout: float | None
+    skip_unpainted: bool
+    allow_missing_classes: bool
+    device: str
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingPlan:
+    """A checked call.
+
+    Attributes:
+        call: its options.
+        annotations: what the folders hold.
+        held_out: the subjects that are scored and not trained on.
+        facts: the model whose generator made the folders' images.
+    """
+
+    call: TrainCall
+    annotations: Annotations
+    held_out: tuple[SubjectKey, ...]
+    facts: ModelFacts
+
+    @property
+    def labels(self) -> LabelSet:
+        """What the masks' ids mean."""
+        return self.annotations.labels
+
+    @property
+    def model_name(self) -> str:
+        """The model that the generator comes from."""
+        return _model_name(self.call, self.annotations)
+
+    @property
+    def grid_path(self) -> Path:
+        """Where the picture grid goes."""
+        return self.call.output.with_name(f"{self.call.output.stem}-grid.png")
+
+    @cached_property
+    def trained_images(self) -> list[AnnotatedImage]:
+        """The views to train on."""
+        return _split(self.annotations.images, self.held_out)[0]
+
+    @cached_property
+    def scored_images(self) -> list[AnnotatedImage]:
+        """The views of the held-out subjects."""
+        return _split(self.annotations.images, self.held_out)[1]
+
+    @property
+    def semantic(self) -> SemanticConfig:
+        """The branch to train."""
+        call = self.call
+        return SemanticConfig(
+            num_classes=self.labels.num_classes,
+            feature_kind=call.feature_kind,
+            scales=(self.facts.config.source.scales[-1],) if call.scales == "last" else None,
+            density_prior=call.density_prior,
+            refiner=RefinerConfig(guide=call.guide),
+        )
+
+    @property
+    def training(self) -> BranchTrainingConfig:
+        """How to train it."""
+        call = self.call
+        return BranchTrainingConfig(
+            steps=call.steps, learning_rate=call.learning_rate, seed=call.seed, checkpoint_every=_CHECKPOINT_EVERY
+        )
+
+    def told(self) -> dict[str, Any]:
+        """What the first and the last message say of the call."""
+        return {
+            "command": "train",
+            "output": str(self.call.output),
+            "subjects": len(self.annotations.subjects) - len(self.held_out),
+            "views": len(self.trained_images),
+            "subjects_held_out": len(self.held_out),
+            "views_held_out": len(self.scored_images),
+            "steps": self.call.steps,
+        }
+
+    def identity(self) -> dict[str, Any]:
+        """All that decides the result, by the words in which a message names it."""
+        from dnerf_core.backbone.config_json import config_to_json
+
+        training = config_to_json(self.training)
+        del training["checkpoint_every"]
+        return {
+            "the annotations or the generator": self.annotations.sha256(),
+            "--holdout": [list(subject.identity) for subject in self.held_out],
+            "the branch's options": config_to_json(self.semantic),
+            "the training's options": training,
+        }
+
+    def identity_sha256(self) -> str:
+        """A hash of the identity."""
+        return hashlib.sha256(json.dumps(self.identity(), sort_keys=True).encode()).hexdigest()
+
+
+def plan_training(call: TrainCall) -> TrainingPlan:
+    """Read the folders of a call and find its model.
+
+    Raises:
+        DNeRFError: a folder or a model that cannot be used, or nothing left to train on.
+    """
+    from dnerf_core.files.annotated_folder import read_annotations
+
+    annotations = read_annotations(call.folders, skip_unpainted=call.skip_unpainted)
+    held_out = held_out_subjects(annotations.subjects, call.holdout)
+    if not call.allow_missing_classes:
+        _check_classes(annotations, held_out)
+    return TrainingPlan(call, annotations, held_out, _matching_model(call, annotations))
+
+
+def held_out_subjects(subjects: Sequence[SubjectKey], holdout: float | None) -> tuple[SubjectKey, ...]:
+    """The last subjects, which are scored and not trained on.
+
+    Args:
+        holdout: below 1 a share of the subjects (at least one of them, unless it is 0), else a number; None: a tenth, rounded,
+            and at least one, of 3 or more subjects.
+
+    Raises:
+        UsageError: none would be left to train on.
+    """
+    count = len(subjects)
+    if holdout is None:
+        chosen = max(1, round(count / 10)) if count >= 3 else 0
+    elif holdout < 1:
+        chosen = max(1, round(count * holdout)) if holdout else 0
+    else:
+        chosen = int(holdout)
+    if chosen >= count:
+        raise UsageError(f"--holdout: expected at least one of {count} subjects left to train on, found none; hold out fewer")
+    return tuple(subjects[count - chosen :])
+
+
+def _split(images: Sequence[AnnotatedImage], held_out: Sequence[SubjectKey]) -> tuple[list[AnnotatedImage], list[AnnotatedImage]]:
+    """The views of the other subjects, and those of the held-out ones."""
+    kept_out = set(held_out)
+    return [image for image in images if image.subject not in kept_out], [image for image in images if image.subject in kept_out]
+
+
+def _check_classes(annotations: Annotations, held_out: Sequence[SubjectKey]) -> None:
+    """Refuse a class that nobody painted, or only in held-out views."""
+    from dnerf_core.files.annotated_folder import missing_classes
+
+    where = ", ".join(map(str, annotations.folders))
+    nowhere = missing_classes(annotations.images, annotations.labels)
+    if nowhere:
+        raise AnnotationError(
+            f"{where}: expected every class in some mask, found none of {', '.join(nowhere)}; paint it, or go on "
+            "without it with --allow-missing-classes"
+        )
+    untrained = missing_classes(_split(annotations.images, held_out)[0], annotations.labels)
+    if untrained:
+        raise AnnotationError(
+            f"{where}: expected every class in a mask to train on, found {', '.join(untrained)} only in the "
+            f"{len(held_out)} held-out subjects; choose another --holdout, or add --allow-missing-classes"
+        )
+
+
+def _model_name(call: TrainCall, annotations: Annotations) -> str:
+    return annotations.model if call.model_name is None else call.model_name
+
+
+def _matching_model(call: TrainCall, annotations: Annotations) -> ModelFacts:
+    """The model, refused if its generator did not make the folders' images."""
+    from dnerf_core.embedded import model_path
+    from headless import models
+
+    name = _model_name(call, annotations)
+    path = model_path(name)
+    if call.model_name is None and not path.exists():
+        raise CheckpointError(
+            f"{path}: expected the model that {annotations.folders[0]} was sampled from, found no file; "
+            "say where it is with --model"
+        )
+    facts = model_facts.describe_model(name)
+    models.check_generator(annotations, facts.path)
+    return facts

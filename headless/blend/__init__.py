@@ -1,0 +1,1 @@
+""".blend files: cameras out of shots, views and clouds into scenes, by Blender as a module."""

@@ -1,0 +1,1 @@
+"""Label videos: which frames, the job, and the files."""

@@ -1,0 +1,210 @@
+"""One plan of clips on its way into one folder: a clip whose files are all there is not made again."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from functools import partial
+from itertools import groupby
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from dnerf_core.camera import cameras_to_json
+from dnerf_core.errors import CheckpointError
+from dnerf_core.files.names import LABELS_NAME, labels_json
+from dnerf_core.files.pictures import write_image, write_mask
+from dnerf_core.files.whole import leftovers, make_folder, remove_files, write_bytes_whole
+from dnerf_core.labels import LabelSet
+from dnerf_core.made_once import Once
+from headless.clips.plan import Clip, ClipPlan, Crop, Frame, Mix, frame_name
+from headless.clips.video_files import FrameSink, label_video, preview_video
+from headless.work.reporting import Reporter
+from headless.work.result_folder import ResultFolder
+from headless.work.workers import run_tasks
+
+if TYPE_CHECKING:
+    from dnerf_core.subject import LabeledView, Subject
+
+RECORD_FORMAT = "datasetnerf-videos"
+CAMERAS, LABELS, IMAGE, OVERLAY, SIDE_BY_SIDE = "cameras.json", "labels.mkv", "image.mp4", "overlay.mp4", "side-by-side.mp4"
+PREVIEWS = (IMAGE, OVERLAY, SIDE_BY_SIDE)
+
+MakeSubject = Callable[[Mix], "Subject"]
+
+
+@dataclass(frozen=True)
+class _Task:
+    frame: Frame
+    subject: Once[Subject]
+
+
+class VideoJob:
+    """A plan, its clips, and the folder they go to.
+
+    Attributes:
+        missing: clips that lacked a file when the job was made.
+        empty_frames: frames written here whose labels are all background.
+    """
+
+    ALL_KINDS = (CAMERAS, LABELS, *PREVIEWS)
+
+    def __init__(
+        self,
+        plan: ClipPlan,
+        clips: list[Clip],
+        folder: ResultFolder,
+        labels: LabelSet | None,
+        reporter: Reporter,
+        workers: int,
+        previews: tuple[str, ...] = PREVIEWS,
+        *,
+        sequence: bool = False,
+    ) -> None:
+        """Claims nothing yet, but refuses a folder of another call, and clears what an interrupted run of this one left.
+
+        Args:
+            labels: what the masks' ids mean; None: there are no masks, and no files that need them.
+            previews: which of `PREVIEWS` are made.
+            sequence: every frame is written as pictures, too: NAME/images/NAME_0001.png, and NAME/masks/NAME_0001.png.
+
+        Raises:
+            OutputError: it is another call's, or cannot be read.
+        """
+        self.plan, self.folder, self.labels, self.reporter, self.workers = plan, folder, labels, reporter, workers
+        self.sequence = sequence
+        without = {LABELS, OVERLAY, SIDE_BY_SIDE} if labels is None else set()
+        self.kinds = tuple(kind for kind in (CAMERAS, LABELS, *previews) if kind not in without)
+        folder.check()
+        names = {self.file_name(clip, kind) for clip in clips for kind in self.kinds}
+        remove_files([*folder.top_leftovers(), *leftovers(folder.path, names.__contains__)])
+        self.missing = [clip for clip in clips if any(map(folder.lacks, self._names(clip)))]
+        self.empty_frames = 0
+
+    @staticmethod
+    def file_name(clip: Clip, kind: str) -> str:
+        """The name of a clip's file of one kind."""
+        return f"{clip.name}-{kind}"
+
+    def _names(self, clip: Clip) -> Iterator[str]:
+        """All files of a clip, relative to the folder."""
+        yield from (self.file_name(clip, kind) for kind in self.kinds)
+        if self.sequence:
+            for number in range(1, len(clip.frames) + 1):
+                yield from (f"{clip.name}/{kind}/{picture_name(clip, number)}" for kind in self._picture_kinds)
+
+    @property
+    def _picture_kinds(self) -> tuple[str, ...]:
+        return ("images",) if self.labels is None else ("images", "masks")
+
+    def write(self, make_subject: MakeSubject) -> None:
+        """Make the missing clips.
+
+        Raises:
+            OutputError: something cannot be written.
+        """
+        self.folder.claim()
+        if self.labels is not None:
+            self.folder.write_once(LABELS_NAME, labels_json(self.labels))
+        with self.reporter.progress("frames", sum(len(clip.frames) for clip in self.missing)) as advance:
+            for clip in self.missing:
+                self._write_clip(clip, make_subject, advance)
+                self.reporter.event("clip", name=clip.name, frames=len(clip.frames))
+
+    def _write_clip(self, clip: Clip, make_subject: MakeSubject, advance: Callable[[], None]) -> None:
+        write_bytes_whole(self.folder.path / self.file_name(clip, CAMERAS), self._cameras_json(clip))
+        empty = []
+        with ExitStack() as stack:
+            add = self._open(clip, stack)
+            see = partial(self._see, clip.crop)
+            for number, (task, view) in enumerate(
+                run_tasks([_tasks(clip, make_subject)], see, self.workers, in_order=True), start=1
+            ):
+                add(view)
+                if self.sequence:
+                    self._write_pictures(clip, number, view)
+                if view.mask is not None and not view.mask.any():
+                    empty.append(frame_name(task.frame.index))
+                advance()
+        if empty:
+            self.empty_frames += len(empty)
+            message = f"{len(empty)} frames have no labels but background, the first is {empty[0]}"
+            self.reporter.warning(f"{clip.name}: {message}", name=clip.name)
+
+    def _see(self, crop: Crop | None, task: _Task) -> LabeledView:
+        view = task.subject.value.render(task.frame.camera, self.plan.resolution_px)
+        if crop is None:
+            return view
+        mask = None if view.mask is None else crop.of(view.mask)
+        camera = crop.camera(view.camera, self.plan.resolution_px)
+        return replace(view, camera=camera, rgb=crop.of(view.rgb), mask=mask, depth_planar=crop.of(view.depth_planar))
+
+    def _write_pictures(self, clip: Clip, number: int, view: LabeledView) -> None:
+        pictures = {kind: self.folder.path / clip.name / kind / picture_name(clip, number) for kind in self._picture_kinds}
+        for path in pictures.values():
+            make_folder(path.parent)
+        write_image(pictures["images"], np.ascontiguousarray(view.rgb))
+        if self.labels is not None and view.mask is not None:
+            write_mask(pictures["masks"], np.ascontiguousarray(view.mask), self.labels.palette())
+
+    def _size_px(self, clip: Clip) -> tuple[int, int]:
+        """(width, height) of a clip's frames."""
+        side = self.plan.resolution_px
+        return (side, side) if clip.crop is None else (clip.crop.width_px, clip.crop.height_px)
+
+    def _open(self, clip: Clip, stack: ExitStack) -> Callable[[LabeledView], None]:
+        """The clip's videos, whole when the stack closes; returns what adds a frame to all of them."""
+        (width, height), fps, labels = self._size_px(clip), self.plan.fps, self.labels
+
+        def preview(kind: str) -> FrameSink:
+            across = 2 * width if kind == SIDE_BY_SIDE else width
+            return stack.enter_context(preview_video(self.folder.path / self.file_name(clip, kind), across, height, fps))
+
+        ids = None
+        if labels is not None:
+            ids = stack.enter_context(label_video(self.folder.path / self.file_name(clip, LABELS), width, height, fps))
+        previews = {kind: preview(kind) for kind in self.kinds if kind in PREVIEWS}
+
+        def add(view: LabeledView) -> None:
+            pictures = {IMAGE: lambda: view.rgb}
+            if ids is not None and labels is not None:
+                mask = view.mask
+                if mask is None:
+                    raise CheckpointError(f"{self.plan.model_name}: expected masks of a model with a semantic branch, found none")
+                ids(mask)
+                pictures[OVERLAY] = lambda: labels.overlay(view.rgb, mask)
+                pictures[SIDE_BY_SIDE] = lambda: np.concatenate([view.rgb, labels.colorize(mask)], axis=1)
+            for kind, sink in previews.items():
+                sink(pictures[kind]())
+
+        return add
+
+    def _cameras_json(self, clip: Clip) -> bytes:
+        """The cameras by frame, with the subject of each: seeds, and the share of the second, or its file."""
+        cameras = [frame.camera for frame in clip.frames]
+        if clip.crop is not None:
+            cameras = [clip.crop.camera(camera, self.plan.resolution_px) for camera in cameras]
+        data = cameras_to_json(cameras, [frame_name(frame.index) for frame in clip.frames])
+        for view, frame in zip(data["views"], clip.frames, strict=True):
+            if self.plan.subject_files:
+                view["subject_file"] = self.plan.subject_files[frame.mix.first].name
+            else:
+                view["seeds"] = [frame.mix.first, frame.mix.second]
+                view["share"] = frame.mix.share
+        data["image_size_px"] = list(self._size_px(clip))
+        return (json.dumps(data) + "\n").encode()
+
+
+def picture_name(clip: Clip, number: int) -> str:
+    """The name of a frame's picture in a sequence, counted from 1 as sequences are."""
+    return f"{clip.name}_{number:04d}.png"
+
+
+def _tasks(clip: Clip, make_subject: MakeSubject) -> Iterator[_Task]:
+    """The frames in order; frames of one subject that follow each other share it."""
+    for mix, frames in groupby(clip.frames, key=lambda frame: frame.mix):
+        subject = Once(partial(make_subject, mix))
+        for frame in frames:
+            yield _Task(frame, subject)

@@ -1,0 +1,152 @@
+"""What a `video` call is going to make, as data: which clips, and each frame's camera and subject. Touches neither model nor disk."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dnerf_core.camera import Camera, arc_cameras, orbit_cameras
+from dnerf_core.generator.config import CameraConfig
+from dnerf_core.subject_key import SubjectFile, subject_key
+from headless.datasets.plan import plan_json
+
+if TYPE_CHECKING:
+    from dnerf_core.model import Model
+    from dnerf_core.subject import Subject
+
+T = TypeVar("T", bound=np.generic)
+PathKind = Literal["arc", "orbit", "file"]
+
+
+@dataclass(frozen=True)
+class ClipPlan:
+    """The options of a call that decide what its results are.
+
+    Attributes:
+        model_name, model_sha256: the model.
+        seeds: one clip each; with `between`, the subjects that one clip passes through.
+        between: whether it is one clip, in which the subject changes.
+        path: how the camera moves: along an arc, once round at one elevation, or by a file.
+        path_sha256: of that file.
+        frames, fps: frames of a clip, and how many play in a second.
+        yaw_deg, pitch_deg: ranges in degrees; an orbit has one elevation.
+        truncation: the factor psi.
+        resolution_px: side of the frames.
+        masks: whether there are labels.
+        exact, subject_files: see `ViewPlan`.
+    """
+
+    model_name: str
+    model_sha256: str
+    seeds: tuple[int, ...]
+    between: bool
+    path: PathKind
+    path_sha256: str | None
+    frames: int
+    fps: int
+    yaw_deg: tuple[float, float]
+    pitch_deg: tuple[float, float]
+    truncation: float
+    resolution_px: int
+    masks: bool
+    exact: bool
+    subject_files: tuple[SubjectFile, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON values; see `plan_json`."""
+        return plan_json(self)
+
+
+@dataclass(frozen=True)
+class Mix:
+    """The subject of a frame: that of `first` at share 0, that of `second` at share 1, between them in between."""
+
+    first: int
+    second: int
+    share: float
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One frame of a clip."""
+
+    index: int
+    camera: Camera
+    mix: Mix
+
+
+@dataclass(frozen=True)
+class Crop:
+    """A rectangle that is cut out of square frames, pixels from their top left corner."""
+
+    left_px: int
+    top_px: int
+    width_px: int
+    height_px: int
+
+    def of(self, frame: NDArray[T]) -> NDArray[T]:
+        """The rectangle of a frame [S, S, ...]."""
+        return frame[self.top_px : self.top_px + self.height_px, self.left_px : self.left_px + self.width_px]
+
+    def camera(self, camera: Camera, side_px: int) -> Camera:
+        """The camera of the rectangle of a frame that `camera` sees with this side."""
+        pixels = camera.pixel_intrinsics(side_px)
+        pixels[:2, 2] -= self.left_px, self.top_px
+        return Camera(camera.cam2world, np.diag([1 / self.width_px, 1 / self.height_px, 1.0]) @ pixels)
+
+
+@dataclass(frozen=True)
+class Clip:
+    """One video; `name` begins the names of its files; `crop` is what its frames show of the squares; None: all."""
+
+    name: str
+    frames: tuple[Frame, ...]
+    crop: Crop | None = None
+
+
+def frame_name(index: int) -> str:
+    """The name of a frame in a cameras.json: `f0012`."""
+    return f"f{index:04d}"
+
+
+def path_cameras(plan: ClipPlan, config: CameraConfig) -> list[Camera]:
+    """The cameras of an arc or an orbit. An orbit ends a step before its start, so that it plays round and round."""
+    if plan.path == "orbit":
+        return orbit_cameras(config, count=plan.frames, pitch_deg=plan.pitch_deg[0])
+    return arc_cameras(config, plan.yaw_deg, plan.pitch_deg, count=plan.frames)
+
+
+def plan_clips(plan: ClipPlan, cameras: list[Camera]) -> list[Clip]:
+    """The clips of a plan, whose frames are seen by `cameras`."""
+    if plan.between:
+        mixes = mixes_between(plan.seeds, len(cameras))
+        name = "-".join(f"s{seed:04d}" for seed in (plan.seeds[0], plan.seeds[-1]))
+        return [Clip(name, tuple(Frame(i, camera, mix) for i, (camera, mix) in enumerate(zip(cameras, mixes, strict=True))))]
+    return [
+        Clip(f"s{seed:04d}", tuple(Frame(i, camera, Mix(seed, seed, 0.0)) for i, camera in enumerate(cameras)))
+        for seed in plan.seeds
+    ]
+
+
+def mixed_subject(model: Model, plan: ClipPlan, mix: Mix) -> Subject:
+    """The subject of a frame.
+
+    Raises:
+        CheckpointError: a subject file that cannot be used.
+    """
+    if plan.subject_files:
+        return subject_key(plan, mix.first).open(model)
+    return model.between(mix.first, mix.second, mix.share, plan.truncation)
+
+
+def mixes_between(seeds: tuple[int, ...], count: int) -> list[Mix]:
+    """`count` steps at even distances through the subjects of `seeds`, first and last included."""
+    mixes = []
+    for step in range(count):
+        along = step * (len(seeds) - 1) / (count - 1) if count > 1 else 0.0
+        start = min(int(along), len(seeds) - 2)
+        mixes.append(Mix(seeds[start], seeds[start + 1], along - start))
+    return mixes

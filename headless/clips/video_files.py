@@ -1,0 +1,94 @@
+"""Videos: label ids without loss, and previews that any player opens. Frames go straight to the file, so length costs no memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Literal, Protocol
+
+import av
+import numpy as np
+import numpy.typing as npt
+
+from dnerf_core.files.whole import whole_file
+
+Codec = Literal["ffv1", "h264"]
+
+_CRF = "16"
+"""x264's quality for previews: no visible loss."""
+
+_SAME_BYTES = "cpu-independent=1"
+"""Else x264's macroblock tree rounds by the processor's own instructions and, 1 run in 50 of ours, by where its buffers happen to lie."""
+
+
+class FrameSink(Protocol):
+    """Takes the frames of one video, in order."""
+
+    def __call__(self, frame: npt.NDArray[np.uint8]) -> None:
+        """Add a frame: ids [H, W], or an image [H, W, 3]; uint8."""
+
+
+@contextmanager
+def label_video(path: Path, width_px: int, height_px: int, fps: int) -> Iterator[FrameSink]:
+    """A Matroska file of label ids as 8-bit gray FFV1: decoded ids equal those given, exactly.
+
+    The file appears under its name when the block ends well, and not at all when it does not. Equal frames give equal bytes.
+
+    Raises:
+        OutputError: the file cannot be written.
+    """
+    with whole_file(path) as temporary, _sink(temporary, "ffv1", width_px, height_px, fps) as sink:
+        yield sink
+
+
+@contextmanager
+def preview_video(path: Path, width_px: int, height_px: int, fps: int) -> Iterator[FrameSink]:
+    """An MP4 file of images as H.264, which players and browsers open. Odd sides get a row or column more, as 4:2:0 needs even ones.
+
+    Appears whole or not at all; equal frames give equal bytes.
+
+    Raises:
+        OutputError: the file cannot be written.
+    """
+    even = width_px + width_px % 2, height_px + height_px % 2
+    with whole_file(path) as temporary, _sink(temporary, "h264", *even, fps) as sink:
+
+        def add(frame: npt.NDArray[np.uint8]) -> None:
+            down, across = even[1] - frame.shape[0], even[0] - frame.shape[1]
+            sink(np.pad(frame, ((0, down), (0, across), (0, 0)), mode="edge"))
+
+        yield add
+
+
+def read_label_video(path: Path) -> Iterator[npt.NDArray[np.uint8]]:
+    """The ids [H, W] of each frame of a file that `label_video` wrote."""
+    with av.open(str(path)) as container:
+        for frame in container.decode(video=0):
+            yield np.asarray(frame.to_ndarray(format="gray"), dtype=np.uint8)
+
+
+@contextmanager
+def _sink(path: Path, codec: Codec, width_px: int, height_px: int, fps: int) -> Iterator[FrameSink]:
+    # bitexact: no random identifiers and no version of the encoder in the file; one thread: the same bytes on any machine
+    container = av.open(str(path), "w", format="matroska" if codec == "ffv1" else "mp4", options={"fflags": "+bitexact"})
+    with container:
+        stream = container.add_stream("ffv1" if codec == "ffv1" else "libx264", rate=fps)
+        assert isinstance(stream, av.VideoStream)
+        stream.width, stream.height = width_px, height_px
+        stream.codec_context.thread_count = 1
+        stream.codec_context.flags |= av.codec.context.Flags.bitexact
+        if codec == "ffv1":
+            stream.pix_fmt = "gray"
+            stream.options = {"level": "3", "slicecrc": "1", "slices": "4"}
+        else:
+            stream.pix_fmt = "yuv420p"
+            stream.options = {"crf": _CRF, "preset": "fast", "x264-params": _SAME_BYTES}
+
+        def add(frame: npt.NDArray[np.uint8]) -> None:
+            assert frame.shape[:2] == (height_px, width_px)
+            picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="gray" if codec == "ffv1" else "rgb24")
+            container.mux(stream.encode(picture))
+
+        yield add
+        container.mux(stream.encode())

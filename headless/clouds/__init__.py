@@ -1,0 +1,1 @@
+"""Fused point clouds: which views, where they come from, and the job."""

@@ -1,0 +1,118 @@
+"""One plan of point clouds on its way into one folder: an object whose files are all there is not made again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from dnerf_core.files.clouds import Category, CloudFormat, CloudStyle, shapenetpart_lists, write_cloud
+from dnerf_core.files.names import LABELS_NAME, labels_json
+from dnerf_core.files.whole import leftovers, make_folder, remove_files, write_bytes_whole
+from dnerf_core.pointcloud.cloud import PointCloud
+from dnerf_core.pointcloud.views import DepthView
+from headless.clouds.plan import CloudPlan
+from headless.clouds.sources import CloudSource, MakeView, fused
+from headless.work.reporting import Reporter
+from headless.work.result_folder import ResultFolder
+from headless.work.workers import run_tasks
+
+RECORD_FORMAT = "datasetnerf-pointclouds"
+_SUFFIXES: dict[CloudFormat, str] = {"ply": ".ply", "npz": ".npz", "glb": ".glb", "shapenetpart": ".txt"}
+
+
+@dataclass(frozen=True)
+class _Task:
+    name: str
+    view: MakeView
+
+
+class CloudJob:
+    """A plan, its source and the folder it goes to.
+
+    Attributes:
+        missing: the objects that lacked a file when the job was made.
+        points: points written here, of all clouds.
+        files_made: whether anything was written.
+    """
+
+    def __init__(self, plan: CloudPlan, source: CloudSource, folder: ResultFolder, reporter: Reporter, workers: int) -> None:
+        """Claims nothing yet, but refuses a folder of another call, and clears what an interrupted run of this one left.
+
+        Raises:
+            OutputError: it is another call's, or cannot be read.
+        """
+        self.plan, self.source, self.folder, self.reporter, self.workers = plan, source, folder, reporter, workers
+        self.style = CloudStyle(source.labels, plan.color, source.world_up, Category.named(plan.category))
+        folder.check()
+        files = [self.file(name, kind) for name in source.names for kind in plan.formats] + [*self._lists()]
+        names = {path.name for path in files}
+        folders = {path.parent for path in files}
+        remove_files([*folder.top_leftovers(), *(stale for place in folders for stale in leftovers(place, names.__contains__))])
+        self.missing = [name for name in source.names if self.missing_formats(name)]
+        self.points = 0
+        self.files_made = False
+
+    def file(self, name: str, kind: CloudFormat) -> Path:
+        """Where the file of an object belongs."""
+        below = Path(kind, self.style.category.synset) if kind == "shapenetpart" else Path(kind)
+        return self.folder.path / below / f"{name}{_SUFFIXES[kind]}"
+
+    def missing_formats(self, name: str) -> list[CloudFormat]:
+        """The formats in which an object is not there."""
+        return [kind for kind in self.plan.formats if not self.file(name, kind).exists()]
+
+    def write(self) -> None:
+        """Make what is missing.
+
+        Raises:
+            OutputError: something cannot be written.
+            DNeRFError: an object's views cannot be had or fused; the message names the object.
+        """
+        lists = {path: data for path, data in self._lists().items() if not path.exists()}
+        top = self.source.labels is not None and self.folder.lacks(LABELS_NAME)
+        if not (self.missing or lists or top):
+            return
+        self.files_made = True
+        self.folder.claim()
+        for name in self.source.names:
+            for kind in self.plan.formats:
+                make_folder(self.file(name, kind).parent)
+        if self.source.labels is not None:
+            self.folder.write_once(LABELS_NAME, labels_json(self.source.labels))
+        with self.reporter.progress("clouds", len(self.missing)) as advance:
+            for name, views in self._seen():
+                self._write_cloud(name, fused(name, views, self.source.labels, self.plan.fusion()))
+                advance()
+        for path, data in lists.items():
+            make_folder(path.parent)
+            write_bytes_whole(path, data)
+
+    def _seen(self) -> Iterator[tuple[str, list[DepthView]]]:
+        """Each missing object with all its views."""
+        expected: dict[str, int] = {}
+
+        def groups() -> Iterator[list[_Task]]:
+            for name in self.missing:  # one at a time: an object's views hold its subject
+                tasks = [_Task(name, view) for view in self.source.views(name)]
+                expected[name] = len(tasks)
+                yield tasks
+
+        collected: dict[str, list[DepthView]] = {}
+        for task, view in run_tasks(groups(), lambda task: task.view(), self.workers, in_order=True):
+            views = collected.setdefault(task.name, [])
+            views.append(view)
+            if len(views) == expected[task.name]:
+                yield task.name, collected.pop(task.name)
+
+    def _write_cloud(self, name: str, cloud: PointCloud) -> None:
+        for kind in self.missing_formats(name):
+            write_cloud(self.file(name, kind), cloud, kind, self.style)
+        self.points += len(cloud)
+        self.reporter.event("cloud", name=name, points=len(cloud))
+
+    def _lists(self) -> dict[Path, bytes]:
+        if "shapenetpart" not in self.plan.formats:
+            return {}
+        lists = shapenetpart_lists(self.source.names, self.style.category)
+        return {self.folder.path / "shapenetpart" / name: data for name, data in lists.items()}

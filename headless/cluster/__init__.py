@@ -1,0 +1,1 @@
+"""Views made by the actors of a Ray cluster."""

@@ -1,0 +1,78 @@
+"""The options of data sets: channels, formats, view distributions, splits, rejection."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+from dnerf_core.errors import brief
+from headless.commands import options
+from headless.datasets.channels import CHANNELS, DEFAULT_CHANNELS, parse_channels
+from headless.datasets.formats.registry import FORMATS
+from headless.datasets.spacing import DISTRIBUTIONS
+from headless.datasets.splits import parse_splits
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class _Parsed(click.ParamType[Any]):
+    """A value read by a function that raises ValueError."""
+
+    def __init__(self, name: str, parse: Callable[[str], Any]) -> None:
+        self.name, self._parse = name, parse
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        try:
+            return self._parse(value) if isinstance(value, str) else value
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
+def distribution_option(function: F) -> F:
+    """`--view-distribution`: how a subject's views lie in the ranges of yaw and pitch; see `chosen_spacing`."""
+    text = (
+        "Where views lie in the ranges: even steps, or by seed and view, uniform or gaussian about the middle.  [default: even]"
+    )
+    return click.option("--view-distribution", type=click.Choice(DISTRIBUTIONS), help=text)(function)
+
+
+def channels_option(function: F) -> F:
+    """`--channels`: what is written of each view; None where it is not given."""
+    text = f"What is written of each view, of {','.join(CHANNELS)}.  [default: {','.join(DEFAULT_CHANNELS)}]"
+    return click.option("--channels", type=_Parsed("channels", parse_channels), metavar="LIST", help=text)(function)
+
+
+def format_option(function: F) -> F:
+    """`--format`: what is written beside the folder, which is always there."""
+    text = f"Also write the views in other formats, of {','.join(FORMATS)}."
+    return options.formats_option(FORMATS, "folder", text, always=["folder"])(function)
+
+
+def reject_option(function: F) -> F:
+    """`--reject-uncertain`: the share of views that no list names; 0 where it is not given."""
+    text = "Leave this share of the views out of all lists, the most uncertain ones, such as 10%."
+    option = click.option("--reject-uncertain", type=_Parsed("share", parse_share), default=0.0, metavar="SHARE%", help=text)
+    return option(function)
+
+
+def parse_share(text: str) -> float:
+    """A share from text such as `10%`.
+
+    Raises:
+        ValueError: not of that form, or not above 0 and below 100.
+    """
+    match = re.fullmatch(r"\s*([0-9]{0,3}\.?[0-9]{1,6})\s*%\s*", text, re.ASCII)
+    share = float(match[1]) / 100 if match else 0.0
+    if not 0 < share < 1:
+        raise ValueError(f"expected a share such as 10%, above 0% and below 100%, found {brief(text)}")
+    return share
+
+
+def splits_option(function: F) -> F:
+    """`--splits`: names and shares that subjects are dealt out to; empty where it is not given."""
+    text = "Deal subjects out to splits, such as train=0.8,val=0.1,test=0.1; a folder each."
+    option = click.option("--splits", type=_Parsed("splits", parse_splits), default=(), metavar="NAME=SHARE,..", help=text)
+    return option(function)

@@ -1,0 +1,80 @@
+"""Statistics of a data set: the label histogram, and what is missing that its maker should know of."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dnerf_core.errors import OutputError
+from dnerf_core.files.pictures import MAKE_AGAIN
+from dnerf_core.labels import LabelSet
+from headless.datasets.plan import ViewPlan
+from headless.datasets.view_facts import ViewFacts
+
+STATISTICS_NAME = "statistics.json"
+
+
+def set_statistics(plan: ViewPlan, labels: LabelSet | None, facts: ViewFacts, kept: NDArray[np.bool_]) -> dict[str, Any]:
+    """The content of `statistics.json`.
+
+    Args:
+        facts: of all views of the plan.
+        kept: bool [N], which of them the data set lists; the others count nowhere.
+    """
+    found = facts.select(kept)
+    views = int(kept.sum())
+    data: dict[str, Any] = {"views": views, "rejected": len(kept) - views}
+    if plan.splits:
+        of_subject = kept.reshape(len(plan.seeds), plan.views).sum(axis=1)
+        rows = {seed: row for row, seed in enumerate(plan.seeds)}
+        data["splits"] = [
+            {"name": name, "subjects": len(seeds), "views": int(sum(of_subject[rows[seed]] for seed in seeds))}
+            for name, seeds in plan.seeds_by_split().items()
+        ]
+    if found.pixels is not None and labels is not None:
+        total = int(found.pixels.sum())
+        pixels, present = found.pixels.sum(axis=0).tolist(), (found.pixels > 0).sum(axis=0).tolist()
+        data["empty_masks"] = int((found.pixels[:, 1:].sum(axis=1) == 0).sum())
+        data["labels"] = [
+            {"id": k, "name": name, "pixels": pixels[k], "share": pixels[k] / total if total else 0.0, "views": present[k]}
+            for k, name in enumerate(labels.names)
+        ]
+        data["vanished"] = [name for name, count in zip(labels.names, pixels, strict=True) if count == 0]
+    if found.uncertainty is not None and views:
+        ends = {"lowest": float(found.uncertainty.min()), "highest": float(found.uncertainty.max())}
+        data["uncertainty"] = {"mean": float(found.uncertainty.mean()), **ends}
+    return data
+
+
+def remarks(statistics: dict[str, Any]) -> list[str]:
+    """What a user should know of the whole set, a sentence each."""
+    said = []
+    if statistics.get("vanished"):
+        names = ", ".join(statistics["vanished"])
+        said.append(
+            f"a class vanished: no view has a pixel of {names}; the model, its label set or the cameras may be the reason"
+        )
+    if statistics.get("empty_masks"):
+        said.append(f"{statistics['empty_masks']} of {statistics['views']} masks are empty, every pixel is background")
+    said += [f"the split {split['name']} has no views" for split in statistics.get("splits", []) if not split["views"]]
+    return said
+
+
+def read_statistics(path: Path) -> dict[str, Any]:
+    """What `statistics.json` holds.
+
+    Raises:
+        OutputError: it cannot be read.
+    """
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+        if isinstance(data, dict) and isinstance(data.get("views"), int):
+            return data
+        reason = "it holds something else"
+    except (OSError, ValueError, RecursionError) as error:
+        reason = f"it cannot be read: {error}"
+    raise OutputError(f"{path}: expected statistics that this command wrote, {reason}; {MAKE_AGAIN}")

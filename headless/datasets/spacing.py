@@ -1,0 +1,56 @@
+"""How views lie in their ranges, and which choices of a data set go together."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from dnerf_core.errors import UsageError
+from headless.datasets.channels import Channel
+from headless.datasets.formats.registry import Format, needed
+
+Spacing = Literal["even", "uniform", "gaussian"]
+
+
+DISTRIBUTIONS: tuple[Spacing, ...] = ("even", "uniform", "gaussian")
+
+
+def check_formats(formats: tuple[Format, ...], channels: tuple[Channel, ...]) -> None:
+    """Refuse a format that lacks a channel it is about.
+
+    Raises:
+        UsageError: it does.
+    """
+    for format in formats:
+        missing = [channel for channel in needed(format) if channel not in channels]
+        if missing:
+            raise UsageError(
+                f"--format {format}: expected {' and '.join(needed(format))} among the channels, found no {missing[0]}; "
+                "add it to --channels, or choose another format"
+            )
+
+
+def check_reject(share: float, channels: tuple[Channel, ...]) -> None:
+    """Refuse to reject by an uncertainty that is not computed.
+
+    Raises:
+        UsageError: it is not among the channels.
+    """
+    if share and "uncertainty" not in channels:
+        raise UsageError(
+            "--reject-uncertain: expected uncertainty among the channels, found none; add it, such as "
+            f"--channels {','.join([*channels, 'uncertainty'])}"
+        )
+
+
+def chosen_spacing(distribution: Spacing | None, random_views: bool) -> Spacing:
+    """The distribution meant by `--view-distribution` and `--random-views`, which is another spelling of uniform.
+
+    Raises:
+        UsageError: they contradict each other.
+    """
+    if random_views and distribution not in (None, "uniform"):
+        raise UsageError(
+            f"--random-views and --view-distribution: expected one of them, found both; --random-views means uniform, "
+            f"not {distribution}"
+        )
+    return distribution or ("uniform" if random_views else "even")

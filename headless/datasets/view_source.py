@@ -1,0 +1,77 @@
+"""Where the subjects of a `render` come from, as data: what any process needs to open the model and to see its subjects."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from dnerf_core import model_facts
+from dnerf_core.consistent_views import Relabelling, some_of, voting_cameras
+from dnerf_core.errors import CheckpointError
+from dnerf_core.subject_key import subject_key
+from headless import models
+from headless.datasets.channels import seen_channels
+from headless.datasets.plan import ViewPlan
+from headless.datasets.seen import MakeSubject, RenderView, consistent_view
+
+if TYPE_CHECKING:
+    from dnerf_core.camera import Camera
+    from dnerf_core.model import Model
+    from dnerf_core.subject import PartialView
+
+
+@dataclass(frozen=True)
+class ViewSource:
+    """A model and what is to be seen of it. It can be pickled and sent to another process.
+
+    Attributes:
+        model_name: the model as the command names it.
+        device: as `load_model` has it.
+        plan: what the views are.
+    """
+
+    model_name: str
+    device: str
+    plan: ViewPlan
+
+    def check(self) -> None:
+        """Make sure that the files of the model and the subjects are the plan's; for a process that did not make the plan.
+
+        Raises:
+            UsageError: no such model.
+            CheckpointError: another file, or one that cannot be used.
+        """
+        facts = model_facts.describe_model(self.model_name)
+        if facts.sha256 != self.plan.model_sha256:
+            raise CheckpointError(
+                f"{facts.path}: expected the model that the command was called with, sha256 {self.plan.model_sha256[:16]}..., "
+                f"found sha256 {facts.sha256[:16]}...; put the same file there"
+            )
+        for file in self.plan.subject_files:
+            file.check()
+
+    def open(self) -> MakeSubject:
+        """Load the model; gives its subjects by seed.
+
+        Raises:
+            UsageError: the device is not there.
+            CheckpointError: no such model, or its file cannot be used.
+        """
+        return subject_maker(models.load_model(self.model_name, self.device, exact=self.plan.exact), self.plan)
+
+
+def subject_maker(model: Model, plan: ViewPlan) -> MakeSubject:
+    """From a subject's number to a function that sees the subject in the channels that the plan's files are made of."""
+    wanted = seen_channels(plan.channels, consistent=plan.consistent)
+    config = model.config.cameras
+    voting = voting_cameras(config, plan.yaw_deg, plan.pitch_deg) if plan.given is None else some_of(plan.given.cameras)
+
+    def make(seed: int) -> RenderView:
+        subject = subject_key(plan, seed).open(model)
+
+        def render(camera: Camera, size_px: int) -> PartialView:
+            return subject.channels(camera, size_px, wanted)
+
+        return consistent_view(render, Relabelling(model, subject, voting)) if plan.consistent else render
+
+    return make

@@ -1,0 +1,1 @@
+"""Pictures that tell of results: sheets, grids, strips and curves."""

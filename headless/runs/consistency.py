@@ -1,0 +1,74 @@
+"""What `evaluate --consistency` does: score the masks of folders of posed views by re-projection, and draw their line textures."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from dnerf_core.files.posed_folder import PosedFolder
+from dnerf_core.files.whole import write_bytes_whole
+from headless.scores.folder_consistency import PooledConsistency, ScoredObject, agreement_json, open_folders, score_object
+from headless.scores.folder_textures import MOST_OBJECTS, DrawnObject, check_row, middle_row, textures_png
+from headless.work.reporting import Reporter
+from headless.work.workers import default_workers
+
+
+def score_folders(paths: Sequence[Path], textures: Path | None, row: int | None, reporter: Reporter) -> None:
+    """Score the masks of some folders together.
+
+    Args:
+        textures: where the line textures go; None: none are drawn.
+        row: the pixel row that they show; None: the one through each object's middle.
+
+    Raises:
+        DNeRFError: a folder that cannot be used, or textures that cannot be written.
+    """
+    started = time.monotonic()
+    objects, alone, labels = open_folders([PosedFolder.open(path) for path in paths])
+    drawn_objects = objects[:MOST_OBJECTS] if textures is not None else []
+    for item in drawn_objects:
+        check_row(item, row)
+    views = sum(len(item.views) for item in objects)
+    folders = [str(path) for path in paths]
+    told = {"command": "evaluate", "output": None if textures is None else str(textures), "against": "views", "folders": folders}
+    reporter.start(f"evaluate: {views} views of {len(objects)} objects against each other", **told, views=views)
+    if alone:
+        reporter.warning(f"{alone} objects have one view only and are left out: there is nothing to compare it with")
+    scored: list[ScoredObject] = []
+    with reporter.progress("views compared", views) as advance:
+        for item in objects:
+            result = score_object(item, labels, default_workers(), advance)
+            scored.append(result)
+            overall = PooledConsistency.of([result])
+            reporter.event(
+                "object",
+                name=item.name,
+                views=result.views,
+                views_compared=result.compared,
+                pairs=sum(result.pairs),
+                **agreement_json(overall.overall, labels),
+            )
+    pooled = PooledConsistency.of(scored)
+    if textures is not None:
+        drawn = [
+            DrawnObject(item, result, middle_row(item, result) if row is None else row)
+            for item, result in zip(drawn_objects, scored, strict=False)
+        ]
+        write_bytes_whole(textures, textures_png("Line textures: one pixel row of every frame, in order", drawn, labels))
+    compared = sum(result.compared for result in scored)
+    some = "" if compared == views else f", {compared} of them compared"
+    lines = [
+        f"{', '.join(folders)}: {views} views of {len(objects)} objects against each other{some}",
+        *pooled.table(labels),
+        *([] if textures is None else [f"look at {textures}"]),
+    ]
+    reporter.summary(
+        lines,
+        **told,
+        **pooled.to_json(labels),
+        objects=len(objects),
+        views=views,
+        views_compared=compared,
+        seconds=round(time.monotonic() - started, 3),
+    )

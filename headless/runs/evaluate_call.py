@@ -1,0 +1,109 @@
+"""What an evaluation is asked for, and what its ways have in common: the checks of a call, and how scores are told."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dnerf_core.errors import UsageError
+from dnerf_core.seeds import format_seeds, parse_seeds
+from headless.work.reporting import Reporter
+
+if TYPE_CHECKING:
+    from dnerf_core.model import Model
+
+_FOLDER_REFUSES = ("seeds", "subjects", "views", "yaw", "pitch")
+
+
+@dataclass(frozen=True)
+class EvaluateCall:
+    """The options of one call, as click gives them."""
+
+    folders: tuple[Path, ...]
+    model_name: str
+    truth: bool
+    consistency: bool
+    consistent: bool
+    video: bool
+    seeds: tuple[int, ...] | None
+    subjects: int | None
+    views: int | None
+    yaw: tuple[float, float] | None
+    pitch: tuple[float, float] | None
+    grid: Path | None
+    textures: Path | None
+    row: int | None
+    skip_unpainted: bool
+    device: str
+    exact: bool
+
+
+def check_call(call: EvaluateCall) -> None:
+    """Refuse options that do not go together.
+
+    Raises:
+        UsageError: neither or both of a folder and `--truth`, or an option of another kind of evaluation.
+    """
+    if call.consistency and not call.folders:
+        raise UsageError("--consistency: expected a FOLDER of views with cameras, depth and masks, found none; give one")
+    if call.textures is not None and not call.consistency:
+        raise UsageError("--textures: expected with --consistency, found none; add it, or leave out --textures")
+    if call.row is not None and call.textures is None:
+        raise UsageError("--row: expected with --textures, found none; add it, or leave out --row")
+    if call.consistency:
+        return
+    if bool(call.folders) == call.truth:
+        found = "both" if call.truth else "neither"
+        raise UsageError(f"evaluate: expected either an annotated FOLDER or --truth, found {found}; give one of them")
+    if call.video and not call.truth:
+        raise UsageError("--video: expected with --truth, found an annotated folder; leave it out")
+    if call.consistent and not call.truth:
+        raise UsageError("--consistent: expected with --truth, found an annotated folder; leave it out")
+    if call.truth and call.skip_unpainted:
+        raise UsageError("--skip-unpainted: expected with an annotated folder, found --truth; leave it out")
+    for name in _FOLDER_REFUSES:
+        if call.folders and getattr(call, name) is not None:
+            raise UsageError(f"--{name}: expected with --truth, found an annotated folder, which has its own views; leave it out")
+
+
+def told_of(call: EvaluateCall, against: str | list[str]) -> dict[str, Any]:
+    """What the first and the last message say of the call."""
+    grid = None if call.grid is None else str(call.grid)
+    return {"command": "evaluate", "output": grid, "model": call.model_name, "against": against}
+
+
+def finish(
+    call: EvaluateCall,
+    reporter: Reporter,
+    lines: Sequence[str],
+    known: dict[str, Any],
+    result: dict[str, Any],
+    *,
+    views: int,
+    seconds: float,
+) -> None:
+    """The last message: lines for people, and for machines what is `known` of the call and its result."""
+    grid = [] if call.grid is None else [f"look at {call.grid}"]
+    reporter.summary(
+        [*lines, *grid],
+        **known,
+        **result,
+        views=views,
+        seconds=round(seconds, 3),
+    )
+
+
+def warn_of_known_seeds(model: Model, seeds: Iterable[int], reporter: Reporter) -> None:
+    """A score on subjects that the branch was trained on says little about others."""
+    record = (model.header.training or {}).get("semantic")
+    text = record.get("seeds") if isinstance(record, dict) else None
+    if not isinstance(text, str) or not text:
+        return
+    try:
+        known = set(parse_seeds(text)) & set(seeds)
+    except ValueError:
+        return  # the record is for people; one in another form is not this command's business
+    if known:
+        reporter.warning(f"seeds {format_seeds(tuple(sorted(known)))}: the semantic branch was trained on these subjects")

@@ -1,0 +1,304 @@
+"""A data set rendered: what a call asks for, the plan it means, and the run."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from dnerf_core import model_facts
+from dnerf_core.embedded import EMBEDDED_MODELS
+from dnerf_core.errors import UsageError
+from headless.blend.checks import check_blend_place, check_blend_views
+from headless.datasets.spacing import check_formats, check_reject, chosen_spacing
+from headless.runs.choices import check_total, chosen_seeds, chosen_views
+from headless.work.reporting import Reporter
+
+if TYPE_CHECKING:
+    from dnerf_core.files.pictures import DepthFormat
+    from dnerf_core.model_facts import ModelFacts
+    from headless.datasets.channels import Channel
+    from headless.datasets.formats.card import Origin
+    from headless.datasets.formats.registry import Format
+    from headless.datasets.plan import ViewPlan
+    from headless.datasets.spacing import Spacing
+    from headless.datasets.splits import Splits
+    from headless.datasets.view_job import MakeViews, ViewJob
+    from headless.datasets.view_writer import ViewWriter
+
+
+@dataclass(frozen=True)
+class RenderCall:
+    """The options of one call, as click gives them."""
+
+    model_name: str
+    seeds: tuple[int, ...] | None
+    subjects: int | None
+    views: int | None
+    yaw: tuple[float, float] | None
+    pitch: tuple[float, float] | None
+    random_views: bool
+    view_distribution: Spacing | None
+    truncation: float
+    resolution: int | None
+    device: str
+    engine: Literal["threads", "ray"]
+    workers: int | None
+    shard: tuple[int, int]
+    exact: bool
+    consistent: bool
+    output: Path
+    formats: tuple[Format, ...]
+    channels: tuple[Channel, ...] | None
+    depth_format: DepthFormat
+    splits: Splits
+    reject_uncertain: float
+    cameras: Path | None = None
+    blend: Path | None = None
+    subject_files: tuple[Path, ...] = ()
+
+
+def render(call: RenderCall, reporter: Reporter) -> None:
+    """Run one call of `render`.
+
+    Raises:
+        DNeRFError: a wrong call, a model that cannot be used, or results that cannot be written.
+    """
+    from headless.cluster.cluster import require_ray
+    from headless.datasets.folder import DatasetFolder
+    from headless.datasets.formats.card import CARD_NAME
+    from headless.datasets.listing import Listing
+    from headless.datasets.plan import WHOLE, Shard
+    from headless.datasets.set_statistics import STATISTICS_NAME
+    from headless.datasets.view_job import ViewJob
+    from headless.datasets.view_writer import ViewWriter
+    from headless.work.workers import default_workers
+
+    started = time.monotonic()
+    if call.engine == "ray":
+        require_ray()
+    seeds = chosen_seeds(call.seeds, call.subjects, files=call.subject_files, truncation=call.truncation)
+    facts = model_facts.describe_model(call.model_name)
+    plan = make_plan(call, seeds, facts)
+    check_reject(call.reject_uncertain, plan.channels)
+    check_formats(call.formats, plan.channels)
+    check_total(len(seeds), plan.views)
+    folder = DatasetFolder(call.output, "render", plan, more_names=[STATISTICS_NAME, CARD_NAME])
+    shard = Shard(*call.shard)
+    folder.open(None if shard == WHOLE else frozenset(shard.seeds(plan)))
+    workers = call.workers or default_workers()
+    labels = facts.labels if plan.masks else None
+    origin = make_origin(call, facts)
+    listing = Listing(plan, folder, facts.config.cameras, labels, reporter, workers=workers, formats=call.formats, origin=origin)
+    step_px = max(1, round(plan.resolution_px / facts.config.rays.neural_resolution))
+    writer = ViewWriter(plan, folder, facts.config.cameras, labels, step_px)
+    job = ViewJob(writer, reporter, listing, shard=shard)
+    total = len(job.seeds) * plan.views
+    told = {"command": "render", "output": str(call.output), "views": total}
+    reporter.start(job.told_start, **told, views_missing=job.views_missing, plan=plan.to_json())
+    if not facts.has_semantics and call.channels is None:
+        reporter.warning(f"{plan.model_name}: the model has no semantic branch, so no masks and no labels.json are written")
+    if job.views_missing:
+        with opened_engine(call, writer, workers, reporter) as make_views:
+            job.write(make_views)
+    elif job.files_missing():
+        job.write()
+    statistics = listing.statistics() if job.complete else {}
+    if statistics:
+        listing.tell(statistics)
+    told_blend = write_blend(call, facts, reporter)
+    tell_end(call, job, statistics, told, told_blend, time.monotonic() - started, reporter)
+
+
+def tell_end(
+    call: RenderCall,
+    job: ViewJob,
+    statistics: dict[str, Any],
+    told: dict[str, Any],
+    told_blend: list[str],
+    seconds: float,
+    reporter: Reporter,
+) -> None:
+    """The summary of a job that went well.
+
+    Args:
+        statistics: of the whole set; empty where it is not complete.
+        told: what the start told, and the summary repeats.
+        told_blend: see `write_blend`.
+    """
+    from dnerf_core.files.names import SHEET_NAME
+    from headless.datasets.plan import WHOLE
+
+    plan, total = job.plan, len(job.seeds) * job.plan.views
+    size = f"{plan.resolution_px} x {plan.resolution_px} px"
+    sheet = call.output / SHEET_NAME
+    done = "nothing to do, all there" if job.nothing_to_do else f"{job.views_written} written in {seconds:.1f} s"
+    part = "" if job.shard == WHOLE else f"part {job.shard}: "
+    after = (
+        f"look at {sheet}" if job.complete else "other parts are not done yet; the one that ends last writes the contact sheet"
+    )
+    shares = {label["name"]: label["share"] for label in statistics.get("labels", [])}
+    relabelled = None if job.changes.share is None else round(job.changes.share, 6)
+    reporter.summary(
+        [
+            f"{call.output}: {part}{total} views of {len(job.seeds)} subjects, {size}: {done}",
+            *told_masks(relabelled, shares, statistics.get("rejected", 0), len(plan.seeds) * plan.views),
+            *told_blend,
+            after,
+        ],
+        **told,
+        subjects=len(job.seeds),
+        shard=str(job.shard),
+        complete=job.complete,
+        views_written=job.views_written,
+        empty_masks=statistics.get("empty_masks", job.empty_masks),
+        vanished=statistics.get("vanished", []),
+        rejected=statistics.get("rejected", 0),
+        label_shares=shares,
+        relabelled=relabelled,
+        nothing_to_do=job.nothing_to_do,
+        formats=list(call.formats),
+        contact_sheet=str(sheet),
+        blend=None if call.blend is None else str(call.blend),
+        seconds=round(seconds, 3),
+    )
+
+
+def told_masks(relabelled: float | None, shares: dict[str, float], rejected: int, views: int) -> list[str]:
+    """What the summary says to people of the masks: labels that consistent ones changed in this run, shares of all, views rejected."""
+    lines = []
+    if relabelled is not None:
+        lines.append(f"consistent masks: {100 * relabelled:.3g}% of the part pixels of the views made now changed label")
+    if shares:
+        lines.append(f"labels: {', '.join(f'{name} {100 * share:.3g}%' for name, share in shares.items())}")
+    if rejected:
+        lines.append(f"rejected as uncertain: {rejected} of {views} views")
+    return lines
+
+
+def write_blend(call: RenderCall, facts: ModelFacts, reporter: Reporter) -> list[str]:
+    """The `--blend` of a folder whose views are all there; returns what is told of it, nothing where none is asked for.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    if call.blend is None:
+        return []
+    from headless.blend.job import blend_of_folder
+
+    blend_of_folder(call.blend, call.output, facts.config.cameras.world_up, reporter)
+    return [f"{call.blend}: cameras, pictures and clouds"]
+
+
+def make_plan(call: RenderCall, seeds: tuple[int, ...], facts: ModelFacts) -> ViewPlan:
+    """The plan of a call for a model; the model's own directions and size stand in for options not given.
+
+    Raises:
+        UsageError: options that contradict each other, or channels that the model does not have.
+        CheckpointError: a subject file that cannot be used with the model.
+    """
+    from dnerf_core.own_views import view_ranges
+    from dnerf_core.subject_key import read_subject_files
+    from headless.blend.given import checked_side, read_given_cameras
+    from headless.datasets.plan import ViewPlan
+
+    channels = chosen_channels(call, facts)
+    check_consistent(call, facts, channels)
+    given = None if call.cameras is None else read_given_cameras(call.cameras, facts.config.cameras.world_up)
+    side_px = None if given is None or call.cameras is None or call.resolution is not None else checked_side(given, call.cameras)
+    spacing = chosen_spacing(call.view_distribution, call.random_views)
+    yaw_deg, pitch_deg = view_ranges(facts.config.cameras, call.yaw, call.pitch, drawn=spacing != "even")
+    views = chosen_views(call.views, yaw_deg, pitch_deg) if given is None else len(given.cameras)
+    if call.blend is not None:
+        check_blend_views(channels, len(seeds) * views, call.splits, call.shard)
+        check_blend_place(call.blend, "--blend")
+    return ViewPlan(
+        model_name=facts.config.name,
+        model_sha256=facts.sha256,
+        seeds=seeds,
+        views=views,
+        yaw_deg=yaw_deg,
+        pitch_deg=pitch_deg,
+        spacing=spacing,
+        truncation=call.truncation,
+        resolution_px=call.resolution or side_px or facts.config.image_size,
+        channels=channels,
+        depth_format=call.depth_format if "depth" in channels else None,
+        exact=call.exact,
+        splits=call.splits,
+        reject_uncertain=call.reject_uncertain,
+        consistent=call.consistent,
+        given=given,
+        subject_files=read_subject_files(call.subject_files, facts.path),
+    )
+
+
+def check_consistent(call: RenderCall, facts: ModelFacts, channels: tuple[Channel, ...]) -> None:
+    """Refuse consistent masks where there are no masks.
+
+    Raises:
+        UsageError: the model has no semantic branch, or no mask is asked for.
+    """
+    if call.consistent and not facts.has_semantics:
+        raise UsageError(
+            f"--consistent: expected a model with a semantic branch, found none in {facts.config.name}; train one, or leave it out"
+        )
+    if call.consistent and "mask" not in channels:
+        raise UsageError(
+            f"--consistent: expected the channel mask among --channels, found {','.join(channels)}; add it, or leave --consistent out"
+        )
+
+
+def make_origin(call: RenderCall, facts: ModelFacts) -> Origin:
+    """What the data card says of the model: nothing that depends on where its file lies."""
+    from headless.datasets.formats.card import Origin
+
+    embedded = call.model_name in EMBEDDED_MODELS
+    licence = str(facts.source.get("licence") or "not told by the model file").rstrip(".")
+    return Origin(call.model_name if embedded else Path(call.model_name).name, licence, str(facts.source.get("file") or ""))
+
+
+def chosen_channels(call: RenderCall, facts: ModelFacts) -> tuple[Channel, ...]:
+    """The channels asked for; where none are, the usual ones that the model has.
+
+    Raises:
+        UsageError: one that needs a semantic branch is asked for, and the model has none.
+    """
+    from headless.datasets.channels import DEFAULT_CHANNELS, LABEL_CHANNELS
+
+    asked = DEFAULT_CHANNELS if call.channels is None else call.channels
+    if facts.has_semantics:
+        return asked
+    surplus = [channel for channel in asked if channel in LABEL_CHANNELS]
+    if surplus and call.channels is not None:
+        raise UsageError(
+            f"--channels: expected channels that {facts.config.name} has, found {', '.join(surplus)}, which need a semantic branch; "
+            "train one, or leave them out"
+        )
+    return tuple(channel for channel in asked if channel not in LABEL_CHANNELS)
+
+
+@contextmanager
+def opened_engine(call: RenderCall, writer: ViewWriter, workers: int, reporter: Reporter) -> Iterator[MakeViews]:
+    """The engine that the call asks for, with its model or its cluster, for the length of the block.
+
+    Raises:
+        DNeRFError: the device, the model's file or the cluster cannot be used.
+    """
+    from headless import models
+    from headless.datasets.view_job import by_threads
+    from headless.datasets.view_source import ViewSource
+
+    source = ViewSource(call.model_name, call.device, writer.plan)
+    if call.engine == "ray":
+        from headless.cluster.engine import ray_engine
+
+        with ray_engine(writer, source, call.workers, reporter) as make_views:
+            yield make_views
+    else:
+        make_subject = source.open()
+        with models.one_thread_a_view():
+            yield by_threads(make_subject, workers)

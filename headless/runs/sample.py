@@ -1,0 +1,237 @@
+"""Views of a few subjects to annotate: what a call asks for, the plan it means, and the run."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dnerf_core import model_facts
+from dnerf_core.errors import AnnotationError, UsageError
+from dnerf_core.model_facts import recorded_name
+from headless.datasets.spacing import chosen_spacing
+from headless.runs.choices import check_total, chosen_seeds, chosen_views
+from headless.work.reporting import Reporter
+
+if TYPE_CHECKING:
+    from dnerf_core.camera import Camera
+    from dnerf_core.labels import LabelSet
+    from dnerf_core.model import Model
+    from dnerf_core.model_facts import ModelFacts
+    from headless.datasets.plan import ViewPlan
+    from headless.datasets.seen import RenderView
+    from headless.datasets.spacing import Spacing
+
+
+DEFAULT_SEEDS = tuple(range(30))
+
+
+@dataclass(frozen=True)
+class SampleCall:
+    """The options of one call, as click gives them."""
+
+    model_name: str
+    seeds: tuple[int, ...] | None
+    subjects: int | None
+    views: int | None
+    yaw: tuple[float, float] | None
+    pitch: tuple[float, float] | None
+    random_views: bool
+    truncation: float
+    labels: str | None
+    truth: bool
+    device: str
+    workers: int | None
+    output: Path
+    view_distribution: Spacing | None = None
+    subject_files: tuple[Path, ...] = ()
+
+
+def sample(call: SampleCall, reporter: Reporter, load: Callable[[str], Model] | None = None) -> None:
+    """Run one call of `sample`.
+
+    Args:
+        load: gives the model by its name or path; None: it is loaded for this call alone.
+
+    Raises:
+        DNeRFError: a wrong call, a model that cannot be used, or results that cannot be written.
+    """
+    from dnerf_core.files.names import SHEET_NAME
+    from headless import models
+    from headless.datasets.folder import DatasetFolder
+    from headless.datasets.listing import Listing
+    from headless.datasets.view_job import ViewJob, by_threads
+    from headless.datasets.view_writer import ViewWriter
+    from headless.work.workers import default_workers
+
+    started = time.monotonic()
+    seeds = chosen_seeds(call.seeds, call.subjects, DEFAULT_SEEDS, files=call.subject_files, truncation=call.truncation)
+    facts = model_facts.describe_model(call.model_name)
+    labels = chosen_labels(call, facts)
+    plan = make_plan(call, seeds, facts)
+    check_total(len(seeds), plan.views)
+    folder = DatasetFolder(call.output, "sample", plan, sample_record(call, plan, facts, labels))
+    folder.open()
+    workers = call.workers or default_workers()
+    cameras, unpainted = facts.config.cameras, not call.truth
+    listing = Listing(plan, folder, cameras, labels, reporter, workers=workers, unpainted=unpainted)
+    job = ViewJob(ViewWriter(plan, folder, cameras, labels), reporter, listing, expect_empty=unpainted)
+    total = len(seeds) * plan.views
+    told = {"command": "sample", "output": str(call.output), "views": total}
+    reporter.start(job.told_start, **told, views_missing=job.views_missing, plan=folder.record["plan"])
+    if job.views_missing:
+        model = models.load_model(call.model_name, call.device) if load is None else load(call.model_name)
+        with models.one_thread_a_view():
+            job.write(by_threads(subject_maker(model, plan, truth=call.truth), workers))
+    elif job.files_missing():
+        job.write()
+    seconds = time.monotonic() - started
+    done = "nothing to do, all there" if job.nothing_to_do else f"{job.views_written} written in {seconds:.1f} s"
+    names = ", ".join(labels.names[1:])
+    masks = call.output / "masks"
+    next_step = (
+        f"next: dnerf-headless train {call.output} -o model.safetensors"
+        if call.truth
+        else f"paint {names} in {masks}, then: dnerf-headless train {call.output} -o model.safetensors"
+    )
+    reporter.summary(
+        [f"{call.output}: {total} views of {len(seeds)} subjects to annotate: {done}", next_step],
+        **told,
+        subjects=len(seeds),
+        views_written=job.views_written,
+        labels=list(labels.names),
+        nothing_to_do=job.nothing_to_do,
+        contact_sheet=str(call.output / SHEET_NAME),
+        seconds=round(seconds, 3),
+    )
+
+
+def chosen_labels(call: SampleCall, facts: ModelFacts) -> LabelSet:
+    """The label set to paint: `--labels`, else the model's own, else (with `--truth`) the truth's.
+
+    Raises:
+        UsageError: there is none, or `--truth` is asked for where no truth is known, or of other labels than the truth's.
+        AnnotationError: the file that `--labels` names is no labels file.
+    """
+    from dnerf_core.demo.config import DEMO_NAME
+    from dnerf_core.labels import SHAPENET_CAR_LABELS
+
+    if call.truth and facts.config.name != DEMO_NAME:
+        raise UsageError(f"--truth: expected a model made from {DEMO_NAME}, found {facts.config.name}; leave it out and paint")
+    if call.truth and call.subject_files:
+        raise UsageError("--truth: expected seeds, found --subject; the truth of other subjects is not known")
+    if call.truth and call.truncation != 1.0:
+        raise UsageError(f"--truth: expected --truncation 1, found {call.truncation:g}; the truth of other subjects is not known")
+    labels = facts.labels if call.labels is None else read_labels(call.labels)
+    if labels is None and call.truth:
+        labels = SHAPENET_CAR_LABELS
+    if labels is None:
+        raise UsageError(
+            f"--labels: expected names of parts or a labels.json, since {facts.path} has no labels of its own; "
+            "give them, such as --labels hood,roof,wheels"
+        )
+    if call.truth and labels.names != SHAPENET_CAR_LABELS.names:
+        expected, found = (", ".join(names[1:]) for names in (SHAPENET_CAR_LABELS.names, labels.names))
+        raise UsageError(f"--truth: expected the labels {expected}, found {found}; give --labels {expected.replace(' ', '')}")
+    return labels
+
+
+def read_labels(text: str) -> LabelSet:
+    """The label set that `--labels` means: a labels.json where the text ends in .json, else names of parts with commas between.
+
+    Raises:
+        UsageError: names that make no label set, or a file that cannot be read.
+        AnnotationError: a file that is no labels file.
+    """
+    from dnerf_core.labels import LabelSet
+
+    if not text.lower().endswith(".json"):
+        try:
+            return LabelSet.from_names([name.strip() for name in text.split(",")])
+        except AnnotationError as error:
+            raise UsageError(f"--labels: {error}") from error
+    try:
+        source = Path(text).read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        raise UsageError(
+            f"--labels: {text}: expected a labels file, it cannot be read: {reason}; correct it, or give names"
+        ) from error
+    return LabelSet.from_json(source, f"--labels: {text}")
+
+
+def make_plan(call: SampleCall, seeds: tuple[int, ...], facts: ModelFacts) -> ViewPlan:
+    """The plan of a call for a model: views at the model's own size, with masks, without depth; see `own_views` for where from.
+
+    Raises:
+        CheckpointError: a subject file that cannot be used with the model.
+        UsageError: one with tuned weights, which a training on the model's own would not see.
+    """
+    from dnerf_core.own_views import view_ranges
+    from dnerf_core.subject_key import read_subject_files
+    from headless.datasets.plan import ViewPlan
+
+    subject_files = read_subject_files(call.subject_files, facts.path)
+    for file in subject_files:
+        if file.tuned:
+            raise UsageError(
+                f"--subject {file.path}: expected a subject of the generator as it is, found tuned weights, which train does not take; "
+                "make it without tuning"
+            )
+    spacing = chosen_spacing(call.view_distribution, call.random_views)
+    yaw_deg, pitch_deg = view_ranges(facts.config.cameras, call.yaw, call.pitch, drawn=spacing != "even")
+    return ViewPlan(
+        model_name=facts.config.name,
+        model_sha256=facts.sha256,
+        seeds=seeds,
+        views=chosen_views(call.views, yaw_deg, pitch_deg),
+        yaw_deg=yaw_deg,
+        pitch_deg=pitch_deg,
+        spacing=spacing,
+        truncation=call.truncation,
+        resolution_px=facts.config.image_size,
+        channels=("rgb", "mask"),
+        depth_format=None,
+        subject_files=subject_files,
+    )
+
+
+def sample_record(call: SampleCall, plan: ViewPlan, facts: ModelFacts, labels: LabelSet) -> dict[str, Any]:
+    """What `dataset.json` keeps: the plan, where model and subject files are, which generator it is, and what there is to paint."""
+    from dnerf_core.checkpoints.generator_hash import generator_sha256
+    from dnerf_core.subject_key import paths_json
+
+    return plan.to_json() | {
+        "model": recorded_name(call.model_name),
+        "generator_sha256": generator_sha256(facts.path),
+        "labels": [f"{label.name} #{bytes(label.color).hex()}" for label in labels.labels],
+        "truth": call.truth,
+        **paths_json(plan.subject_files),
+    }
+
+
+def subject_maker(model: Model, plan: ViewPlan, *, truth: bool) -> Any:
+    """From a seed to a function that renders the subject with an empty mask, or the truth's, whatever the model's branch says."""
+    import numpy as np
+
+    from dnerf_core.subject import PartialView
+    from dnerf_core.subject_key import subject_key
+
+    if truth:
+        from dnerf_core.demo.truth import require_truth, true_mask
+
+        require_truth(model)
+
+    def make(seed: int) -> RenderView:
+        subject = subject_key(plan, seed).open(model)
+
+        def render(camera: Camera, size_px: int) -> PartialView:
+            rgb = subject.channels(camera, size_px, ("rgb",)).rgb
+            mask = true_mask(model, seed, camera, size_px) if truth else np.zeros((size_px, size_px), np.uint8)
+            return PartialView(rgb, mask, None)
+
+        return render
+
+    return make

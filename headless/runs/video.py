@@ -1,0 +1,165 @@
+"""Label videos: what a call asks for, the plan it means, and the run."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dnerf_core import model_facts
+from headless.runs.choices import chosen_seeds
+from headless.work.reporting import Reporter
+
+if TYPE_CHECKING:
+    from dnerf_core.camera import Camera
+    from dnerf_core.model_facts import ModelFacts
+    from headless.clips.plan import ClipPlan
+
+
+DEFAULT_SEEDS = (0,)
+
+
+DEFAULT_FRAMES = 61
+"""The paper's."""
+
+
+MAX_FRAMES = 100_000
+
+
+@dataclass(frozen=True)
+class VideoCall:
+    """The options of one call, as click gives them."""
+
+    model_name: str
+    seeds: tuple[int, ...] | None
+    subjects: int | None
+    between: bool
+    path: str
+    frames: int | None
+    fps: int
+    yaw: tuple[float, float] | None
+    pitch: tuple[float, float] | None
+    truncation: float
+    resolution: int | None
+    device: str
+    workers: int | None
+    exact: bool
+    output: Path
+    subject_files: tuple[Path, ...] = ()
+
+
+def video(call: VideoCall, reporter: Reporter) -> None:
+    """Run one call of `video`.
+
+    Raises:
+        DNeRFError: a wrong call, a model that cannot be used, or results that cannot be written.
+    """
+    from dnerf_core.files.names import LABELS_NAME
+    from headless import models
+    from headless.clips.job import RECORD_FORMAT, VideoJob
+    from headless.clips.plan import mixed_subject, path_cameras, plan_clips
+    from headless.work.result_folder import ResultFolder
+    from headless.work.workers import default_workers
+
+    started = time.monotonic()
+    facts = model_facts.describe_model(call.model_name)
+    from_file = read_path(call)
+    plan = make_plan(call, facts, from_file)
+    clips = plan_clips(plan, from_file or path_cameras(plan, facts.config.cameras))
+    folder = ResultFolder(call.output, RECORD_FORMAT, "video", plan.to_json(), [LABELS_NAME])
+    workers = call.workers or default_workers()
+    job = VideoJob(plan, clips, folder, facts.labels if plan.masks else None, reporter, workers)
+    told = {"command": "video", "output": str(call.output), "clips": len(clips), "frames": plan.frames}
+    made = len(job.missing)
+    size = f"{len(clips)} clips of {plan.frames} frames"
+    reporter.start(
+        f"{call.output}: {size}, {made} of them to be made",
+        **told,
+        clips_missing=made,
+        plan=plan.to_json(),
+    )
+    if not plan.masks:
+        reporter.warning(f"{plan.model_name}: the model has no semantic branch, so only the image is written")
+    if job.missing:
+        model = models.load_model(call.model_name, call.device, exact=plan.exact)
+        with models.one_thread_a_view():
+            job.write(lambda mix: mixed_subject(model, plan, mix))
+    seconds = time.monotonic() - started
+    done = f"{made} made in {seconds:.1f} s" if made else "nothing to do, all there"
+    first = call.output / job.file_name(clips[0], job.kinds[-1])
+    reporter.summary(
+        [f"{call.output}: {size}: {done}", f"look at {first}"],
+        **told,
+        clips_made=made,
+        empty_frames=job.empty_frames,
+        nothing_to_do=not made,
+        seconds=round(seconds, 3),
+    )
+
+
+def read_path(call: VideoCall) -> list[Camera] | None:
+    """The cameras of `--path FILE`; None for an arc or an orbit.
+
+    Raises:
+        UsageError: no such file, no cameras in it, or an option beside it that does not go with a file.
+    """
+    from dnerf_core.camera import cameras_from_json
+    from dnerf_core.errors import UsageError
+
+    if call.path in ("arc", "orbit"):
+        if call.path == "orbit" and call.yaw is not None:
+            raise UsageError("--yaw: expected no range with --path orbit, which goes all the way round; leave it out")
+        if call.path == "orbit" and call.pitch is not None and call.pitch[0] != call.pitch[1]:
+            low, high = call.pitch
+            raise UsageError(f"--pitch {low:g}:{high:g}: expected one value for --path orbit; give --pitch {low:g}")
+        return None
+    for name, value in (("--frames", call.frames), ("--yaw", call.yaw), ("--pitch", call.pitch)):
+        if value is not None:
+            raise UsageError(f"{name}: expected none beside --path {call.path}, whose views are the frames; leave it out")
+    try:
+        text = Path(call.path).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"--path {call.path}: expected arc, orbit or a cameras.json, it cannot be read ({error})") from error
+    cameras = list(cameras_from_json(text, call.path).values())
+    if not 2 <= len(cameras) <= MAX_FRAMES:
+        raise UsageError(f"{call.path}: expected 2 to {MAX_FRAMES} views, found {len(cameras)}; add or leave out views")
+    return cameras
+
+
+def make_plan(call: VideoCall, facts: ModelFacts, from_file: list[Camera] | None) -> ClipPlan:
+    """The plan of a call for a model; the model's own directions and size stand in for options not given.
+
+    Raises:
+        UsageError: `--between` with a single subject or with subject files.
+        CheckpointError: a subject file that cannot be used with the model.
+    """
+    from dnerf_core.checkpoints.model_file import file_sha256
+    from dnerf_core.errors import UsageError
+    from dnerf_core.own_views import view_ranges
+    from dnerf_core.subject_key import read_subject_files
+    from headless.clips.plan import ClipPlan
+
+    seeds = chosen_seeds(call.seeds, call.subjects, DEFAULT_SEEDS, files=call.subject_files, truncation=call.truncation)
+    if call.between and call.subject_files:
+        raise UsageError("--between: expected seeds, found --subject; leave one of them out")
+    if call.between and len(seeds) < 2:
+        raise UsageError(f"--between: expected two subjects or more, found {len(seeds)}; give --seeds such as 3,7")
+    yaw_deg, pitch_deg = view_ranges(facts.config.cameras, call.yaw, call.pitch)
+    return ClipPlan(
+        model_name=facts.config.name,
+        model_sha256=facts.sha256,
+        seeds=seeds,
+        between=call.between,
+        path=call.path if call.path in ("arc", "orbit") else "file",  # type: ignore[arg-type]
+        path_sha256=None if from_file is None else file_sha256(Path(call.path)),
+        frames=len(from_file) if from_file is not None else call.frames or DEFAULT_FRAMES,
+        fps=call.fps,
+        yaw_deg=yaw_deg,
+        pitch_deg=pitch_deg,
+        truncation=call.truncation,
+        resolution_px=call.resolution or facts.config.image_size,
+        masks=facts.has_semantics,
+        exact=call.exact,
+        subject_files=read_subject_files(call.subject_files, facts.path),
+    )

@@ -1,0 +1,95 @@
+"""What `evaluate --truth` adds to the engine's scores: from where it looks, a view as JSON, and a picture grid."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from dnerf_core.backbone.specs import BackboneConfig
+from dnerf_core.camera import Camera, arc_cameras
+from dnerf_core.demo.truth import TRUTH_PITCH_DEG, TRUTH_YAW_DEG, ScoredView, random_view, scored_labels, true_rgb, true_view
+from dnerf_core.generator.config import CameraConfig
+from dnerf_core.model import Model
+from headless.pictures.picture_grid import picture_grid
+from headless.scores.scoring import rounded, worst_and_typical
+
+VIDEO_FRAMES = 61
+VIDEO_YAW_DEG = (-30.0, 30.0)
+
+
+@dataclass(frozen=True)
+class TruthViews:
+    """From where each subject is seen: `count` random views, keyed by seed and number, or the frames of an even arc."""
+
+    video: bool
+    count: int
+    yaw_deg: tuple[float, float]
+    pitch_deg: tuple[float, float]
+
+    @staticmethod
+    def chosen(
+        config: BackboneConfig,
+        *,
+        video: bool,
+        count: int | None,
+        yaw_deg: tuple[float, float] | None,
+        pitch_deg: tuple[float, float] | None,
+    ) -> TruthViews:
+        """The views meant by options of which each may be missing."""
+        own = config.cameras.pitch_deg
+        return TruthViews(
+            video=video,
+            count=count or (VIDEO_FRAMES if video else 1),
+            yaw_deg=yaw_deg or (VIDEO_YAW_DEG if video else TRUTH_YAW_DEG),
+            pitch_deg=pitch_deg or ((own, own) if video else TRUTH_PITCH_DEG),
+        )
+
+    def cameras(self, config: CameraConfig, seed: int) -> list[Camera]:
+        """The cameras of one subject."""
+        if self.video:
+            return arc_cameras(config, self.yaw_deg, self.pitch_deg, count=self.count, mode="even")
+        return [random_view(config, seed, view, self.yaw_deg, self.pitch_deg) for view in range(self.count)]
+
+    def to_json(self) -> dict[str, Any]:
+        """As JSON values."""
+        return {
+            "spacing": "even" if self.video else "random",
+            "views_of_each": self.count,
+            "yaw_deg": list(self.yaw_deg),
+            "pitch_deg": list(self.pitch_deg),
+        }
+
+
+def view_json(scored: ScoredView) -> dict[str, Any]:
+    """One view as JSON values, null where there is nothing to score."""
+    scores = scored.scores
+    return {
+        "seed": scored.seed,
+        "view": scored.view,
+        "silhouette_iou": rounded(scores.silhouette_iou),
+        "psnr_db": rounded(scores.psnr_db),
+        "depth_error": rounded(scores.depth_error),
+        "miou": rounded(scored.miou),
+    }
+
+
+def truth_grid(title: str, model: Model, scored: Sequence[ScoredView]) -> bytes:
+    """A PNG of the worst views and typical ones: true and rendered image, true mask and the model's.
+
+    Worst by mIoU where masks are scored, else by the silhouette.
+    """
+    labels = scored_labels(model)
+    values = [item.scores.silhouette_iou if labels is None else item.miou for item in scored]
+    rows = []
+    for which, index in worst_and_typical(values):
+        item = scored[index]
+        rendered = model.subject(item.seed).render(item.camera)
+        truth, _ = true_view(model, item.seed, item.camera, model.config.image_size)
+        pictures = [true_rgb(truth), rendered.rgb]
+        if labels is not None and rendered.mask is not None:
+            pictures += [labels.colorize(truth.mask[0].numpy()), labels.colorize(rendered.mask)]
+        kind = "silhouette IoU" if labels is None else "mIoU"
+        rows.append((f"seed {item.seed}, view {item.view}\n{kind} {values[index]:.3f}\n{which}", pictures))
+    columns = ("truth", "rendered", *(() if labels is None else ("true labels", "model's labels")))
+    return picture_grid(title, columns, rows, labels)

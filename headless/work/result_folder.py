@@ -1,0 +1,183 @@
+"""A folder of results, claimed by one call of one command: recognised as ours, resumed by the same call, refused to any other.
+
+The record of the call is written first. A file that is there is whole (see `dnerf_core.files.whole`), so what is missing is what has yet
+to be done.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+from dnerf_core import __version__
+from dnerf_core.errors import OutputError, brief
+from dnerf_core.files.names import RECORD_NAME, RECORD_VERSION, json_bytes
+from dnerf_core.files.whole import leftovers, make_folder, output_error, remove_files, temporary_for, write_whole
+from headless.work.spellings import OPTION_NAMES
+
+
+class ResultFolder:
+    """One folder of results.
+
+    Args:
+        path: the folder, which may be missing yet.
+        record_format: what kind of results the record says it is of.
+        command: the command's name.
+        plan: the call's plan as JSON values; `OPTION_NAMES` has the names of its entries that tell two calls apart.
+        top_names: files at the top of the folder besides the record.
+    """
+
+    def __init__(self, path: Path, record_format: str, command: str, plan: dict[str, Any], top_names: Iterable[str]) -> None:
+        self.path = path
+        self.record: dict[str, Any] = {
+            "format": record_format,
+            "format_version": RECORD_VERSION,
+            "command": command,
+            "written_by": f"datasetnerf {__version__}",
+            "plan": plan,
+        }
+        self._top_names = {RECORD_NAME, *top_names}
+
+    def claim(self) -> None:
+        """Make the folder and record the call in it, where that has not been done.
+
+        Raises:
+            OutputError: it cannot be written.
+        """
+        make_folder(self.path)
+        self.write_once(RECORD_NAME, json_bytes(self.record))
+
+    def give_up(self, names: Iterable[str], folders: Iterable[str] = ()) -> bool:
+        """Remove what an earlier call of the same command wrote here, so that this one may take its place.
+
+        Nothing is removed where the folder is another command's, or holds more than `names`: `check` will refuse it then.
+
+        Args:
+            names: what the earlier call may have written besides what lies at the top of every such folder.
+            folders: folders that it may have written; they are left to the caller.
+
+        Returns:
+            Whether it was removed.
+
+        Raises:
+            OutputError: it cannot be removed.
+        """
+        path, ours = self.path / RECORD_NAME, {*self._top_names, *names}
+        if not path.exists() or _read_record(path, self.record["format"]).get("command") != self.record["command"]:
+            return False
+        if not {entry.name for entry in self.path.iterdir()} <= ours | set(folders):
+            return False
+        remove_files([path, *(self.path / name for name in ours)])
+        return True
+
+    def clear_top(self) -> None:
+        """Remove what interrupted runs left at the top of the folder; for when it is complete and nobody has anything to write there.
+
+        Raises:
+            OutputError: it cannot be removed.
+        """
+        remove_files(self.top_leftovers())
+
+    def top_leftovers(self) -> list[Path]:
+        """Temporary files that interrupted runs left at the top of the folder."""
+        return leftovers(self.path, self._top_names.__contains__)
+
+    def lacks(self, name: str) -> bool:
+        """Whether the file `name`, relative to the folder, is missing."""
+        return not (self.path / name).exists()
+
+    def write_once(self, name: str, data: bytes) -> None:
+        """Write the file `name`, relative to the folder, unless it is there.
+
+        Raises:
+            OutputError: it cannot be written.
+        """
+        self.fill_once(name, lambda temporary: _write_bytes(temporary, data))
+
+    def write_lines_once(self, name: str, lines: Iterable[str]) -> None:
+        """Write the file `name`, relative to the folder, line by line as they come, unless it is there.
+
+        Raises:
+            OutputError: it cannot be written.
+        """
+
+        def write(temporary: Path) -> None:
+            with temporary.open("w", encoding="utf-8", newline="\n") as file:
+                file.writelines(lines)
+
+        self.fill_once(name, write)
+
+    def fill_once(self, name: str, write: Callable[[Path], None]) -> None:
+        """Let `write` fill the file `name`, relative to the folder, at the place it is given, unless it is there.
+
+        Raises:
+            OutputError: it cannot be written.
+        """
+        if not self.lacks(name):
+            return
+        try:
+            write_whole(self.path / name, write)
+        except OutputError as error:
+            # the process that completes the folder clears its top: it has then put the same file there itself
+            if not isinstance(error.__cause__, FileNotFoundError) or self.lacks(name):
+                raise
+
+    def check(self) -> None:
+        """Make sure that the folder is free or holds this very call.
+
+        Raises:
+            OutputError: it is a file, holds something else, or holds the results of another call.
+        """
+        try:
+            held = {entry.name for entry in self.path.iterdir()} if self.path.exists() else set()
+        except OSError as error:
+            raise output_error(self.path, error) from error
+        held = {name for name in held if temporary_for(name) not in self._top_names}
+        if not held:
+            return
+        if RECORD_NAME not in held:
+            raise OutputError(
+                f"{self.path}: expected a new or empty folder or this command's own results, found {sorted(held)[0]!r} "
+                f"and no {RECORD_NAME}; choose another --output"
+            )
+        found = _read_record(self.path / RECORD_NAME, self.record["format"])
+        theirs = _comparable(found)
+        ours = _comparable(self.record)
+        for key, label in OPTION_NAMES.items():
+            if theirs.get(key) != ours.get(key):
+                raise OutputError(
+                    f"{self.path}: holds the results of another call, {label} was {_shown(theirs.get(key))} "
+                    f"and is now {_shown(ours.get(key))}; choose another --output, or repeat that call to finish it"
+                )
+
+
+def _write_bytes(path: Path, data: bytes) -> None:
+    path.write_bytes(data)
+
+
+def _read_record(path: Path, record_format: str) -> dict[str, Any]:
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise OutputError(
+            f"{path}: expected the record of an earlier call, it cannot be read ({error}); choose another --output"
+        ) from error
+    if not isinstance(record, dict) or record.get("format") != record_format or record.get("format_version") != RECORD_VERSION:
+        raise OutputError(f"{path}: expected format {record_format} {RECORD_VERSION}, found another; choose another --output")
+    return record
+
+
+def _comparable(record: dict[str, Any]) -> dict[str, Any]:
+    plan = record.get("plan")
+    return {"command": record.get("command"), "written_by": record.get("written_by"), **(plan if isinstance(plan, dict) else {})}
+
+
+def _shown(value: Any) -> str:
+    text = value if isinstance(value, str) else brief(value)
+    if isinstance(value, list) and all(isinstance(item, str) for item in value):
+        text = ", ".join(value)
+    elif isinstance(value, list) and all(isinstance(item, float | int) for item in value):
+        text = ":".join(f"{item:g}" for item in value)
+    return text if len(text) <= 40 else f"{text[:37]}..."
