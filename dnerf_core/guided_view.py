@@ -111,7 +111,7 @@ def _fill(
     raw = read.raw_density()
     if place is not None:
         raw = plan.estimate.flatten().index_copy(0, place, raw)
-    weights = interval_weights(distances, rays.select(plan.ray).counted(distances, raw.view_as(distances)))
+    weights = interval_weights(distances, rays.counted(distances, raw.view_as(distances), plan.ray))
     opacity = weights.sum(dim=1)
     canvas.opacity[pixel] = opacity
     canvas.distance[pixel] = composite_distance(weights, distances)

@@ -160,7 +160,7 @@ class Subject(Making):
 
         Args:
             size_px: side of the pictures in pixels; None: the generator's image size.
-            exact: the literal method's numbers (`dnerf_core.reference`) to 1e-4: both passes read at every sample, float32. Else samples
+            exact: the literal method's numbers (`generator.reference`) to 1e-4: both passes read at every sample, float32. Else samples
                 are read where the density grid says that they matter, and the super-resolutions run in the model's
                 `convolution_dtype`; docs/performance.md has the differences. None: as the model was loaded.
         """

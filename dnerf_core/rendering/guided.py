@@ -73,8 +73,7 @@ def plan_samples(grid: DensityGrid, rays: RayBundle, samples_coarse: int, sample
         ray = torch.arange(piece.start, piece.stop, device=rays.start.device)
         o, d = origins[:, piece], directions[:, piece]
         coarse = stratified_distances(rays.start[piece], rays.end[piece], samples_coarse)
-        part = rays.select(piece)
-        estimate, bound = _estimate(grid, part, o, d, coarse)
+        estimate, bound = _estimate(grid, rays, ray, o, d, coarse)
         weights, light = estimated_weights(coarse, estimate)
         worth = _worth_reading(light, bound, grid.empty_below)
         if samples_fine == 0:
@@ -90,7 +89,7 @@ def plan_samples(grid: DensityGrid, rays: RayBundle, samples_coarse: int, sample
         if len(clear):
             near, raw, high, seen = (x if len(clear) == len(ray) else x[clear] for x in (coarse, estimate, bound, weights))
             fine = importance_distances(near, seen, midpoints(samples_fine, near))
-            yield _clear_plan(grid, part.select(clear), o[:, clear], d[:, clear], ray[clear], near, raw, high, fine)
+            yield _clear_plan(grid, rays, o[:, clear], d[:, clear], ray[clear], near, raw, high, fine)
 
 
 def _clear_plan(
@@ -104,7 +103,7 @@ def _clear_plan(
     bound: Tensor,
     fine: Tensor,
 ) -> SamplePlan:
-    fine_raw, fine_bound = _estimate(grid, rays, o, d, fine)
+    fine_raw, fine_bound = _estimate(grid, rays, ray, o, d, fine)
     distances, order = torch.cat([coarse, fine], dim=1).sort(dim=1, stable=True)
     estimate = torch.cat([raw, fine_raw], dim=1).gather(1, order)
     _, light = estimated_weights(distances, estimate)
@@ -120,11 +119,12 @@ def _worth_reading(light: Tensor, bound: Tensor, empty_below: float) -> Tensor:
 
 
 def _estimate(
-    grid: DensityGrid, rays: RayBundle, origins: Tensor, directions: Tensor, distances: Tensor
+    grid: DensityGrid, rays: RayBundle, ray: Tensor, origins: Tensor, directions: Tensor, distances: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """Raw density and its upper estimate, [M, S] each, at distances [M, S] of rays, whose origins and directions are [3, M]."""
+    """Raw density and its upper estimate, [M, S] each, at distances [M, S] of rays `ray` [M], whose origins and directions are [3, M]."""
     values, highest = grid.estimate(points_along(origins, directions, distances))
-    return rays.counted(distances, values.view_as(distances)), rays.counted(distances, highest.view_as(distances))
+    estimate, bound = (rays.counted(distances, raw.view_as(distances), ray) for raw in (values, highest))
+    return estimate, bound
 
 
 def points_along(origins: Tensor, directions: Tensor, distances: Tensor) -> Tensor:

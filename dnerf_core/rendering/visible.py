@@ -73,7 +73,7 @@ def render_visible(
         ray, sample = near.nonzero(as_tuple=True)
     points = rays.origins[ray] + distances[ray, sample, None] * rays.directions[ray]
     raw, values = both(points, None if rays.subject is None else rays.subject[ray])
-    raw = rays.select(ray).counted(distances[ray, sample, None], raw[:, None])[:, 0]
+    raw = rays.counted(distances[ray, sample, None], raw[:, None], ray)[:, 0]
     intervals = interval_weights(distances, unfollowed.index_put((ray, sample), raw))
     weight = sample_weights(intervals)[ray, sample]
     sums = values.new_zeros(len(rays), values.shape[-1]).index_add(0, ray, values * weight[:, None])

@@ -51,11 +51,16 @@ class RayBundle:
         """World points [M, S, 3] at distances [M, S]."""
         return self.origins[:, None] + distances[..., None] * self.directions[:, None]
 
-    def counted(self, distances: Tensor, raw_density: Tensor) -> Tensor:
-        """Raw densities [M, S] at distances [M, S], with what lies outside the limits voided where it does not count."""
+    def counted(self, distances: Tensor, raw_density: Tensor, ray: Tensor | None = None) -> Tensor:
+        """Raw densities [L, S] at distances [L, S], with what lies outside the limits voided where it does not count.
+
+        Args:
+            ray: int64 [L], which ray each row is of; None: all M, in order.
+        """
         if not self.void_outside:
             return raw_density
-        outside = (distances < self.start[:, None]) | (distances > self.end[:, None])
+        start, end = (self.start, self.end) if ray is None else (self.start[ray], self.end[ray])
+        outside = (distances < start[:, None]) | (distances > end[:, None])
         return torch.where(outside, raw_density - VOID, raw_density)
 
 
