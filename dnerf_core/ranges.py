@@ -1,4 +1,4 @@
-"""What a value may be, as data: read by the command line, the worker, the panel in Blender and the calls themselves, so a bound stands once.
+"""What a value may be, as data that the command line, the worker, the panel in Blender and the calls themselves read: a bound stands once.
 
 Numpy and torch stay out, since the extension carries this module. `dnerf_core.job_ranges` holds the values that several jobs share.
 """
