@@ -17,7 +17,12 @@ from dnerf_core.generator.config import config_to_json
 from dnerf_core.inversion.settings import InversionSettings
 from headless import cli
 from headless.commands import invert, pointcloud, render, sample, video
+from headless.runs import pointcloud as pointcloud_run
+from headless.runs import render as render_run
+from headless.runs import sample as sample_run
+from headless.runs import video as video_run
 from headless.runs.choices import DEFAULT_SEEDS
+from headless.searches import calls
 from headless.worker.inverting import chosen_settings
 from headless.worker.params import Params
 from tests.headless.tiny_engine import TINY, save_tiny
@@ -25,11 +30,11 @@ from tests.headless.worker_talk import Talk
 
 TOLD_CAMERAS = dataclasses.replace(TINY.cameras, yaw_range_deg=(-100.0, 20.0), pitch_range_deg=(-5.0, 40.0))
 COMMANDS: dict[str, tuple[click.Command, Any]] = {
-    "render": (render.command, render.RenderCall),
-    "sample": (sample.command, sample.SampleCall),
-    "video": (video.command, video.VideoCall),
-    "pointcloud": (pointcloud.command, pointcloud.PointCloudCall),
-    "invert": (invert.command, invert.InvertCall),
+    "render": (render.command, render_run.RenderCall),
+    "sample": (sample.command, sample_run.SampleCall),
+    "video": (video.command, video_run.VideoCall),
+    "pointcloud": (pointcloud.command, pointcloud_run.PointCloudCall),
+    "invert": (invert.command, calls.InvertCall),
 }
 
 
@@ -51,11 +56,11 @@ def planned(name: str, *args: str) -> dict[str, Any]:
     call = call_of(name, *args)
     facts = model_facts.describe_model(call.model_name)
     if name == "pointcloud":
-        plan: dict[str, Any] = pointcloud.open_source(call)[1]
+        plan: dict[str, Any] = pointcloud_run.open_source(call)[1]
     elif name == "video":
-        plan = video.make_plan(call, facts, None).to_json()
+        plan = video_run.make_plan(call, facts, None).to_json()
     else:
-        module: Any = render if name == "render" else sample
+        module: Any = render_run if name == "render" else sample_run
         plan = module.make_plan(call, DEFAULT_SEEDS, facts).to_json()
     return {key: plan[key] for key in ("yaw_deg", "pitch_deg", "views", "spacing", "frames") if key in plan}
 
@@ -109,7 +114,7 @@ def test_a_model_that_tells_is_seen_from_there(told: str, args: tuple[str, ...],
 def test_an_inversion_looks_where_the_model_was_trained(told: str, tmp_path: Path) -> None:
     picture = tmp_path / "photo.png"
     picture.write_bytes(b"any")
-    own, chosen = (invert.settings_of(call_of("invert", str(picture), *args)) for args in ((), ("--yaw", "-5:5")))
+    own, chosen = (calls.settings_of(call_of("invert", str(picture), *args)) for args in ((), ("--yaw", "-5:5")))
     cameras = model_facts.describe_model(told).config.cameras
     demo = model_facts.describe_model("demo-cars").config.cameras
     assert (own.within(demo).yaw_deg, own.within(demo).pitch_deg) == ((-60.0, 60.0), None)

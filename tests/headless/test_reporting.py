@@ -13,7 +13,7 @@ from headless.work.reporting import told_rate
 
 SCRIPT = """
 import time
-from headless.reporting import Reporter
+from headless.work.reporting import Reporter
 with Reporter(as_json={as_json}).progress("views", 20) as advance:
     for _ in range(20):
         time.sleep(0.05)
