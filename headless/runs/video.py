@@ -122,8 +122,12 @@ def read_path(call: VideoCall) -> list[Camera] | None:
     return cameras
 
 
-def make_plan(call: VideoCall, facts: ModelFacts, from_file: list[Camera] | None) -> ClipPlan:
+def make_plan(call: VideoCall, facts: ModelFacts, from_file: list[Camera] | None, path_sha256: str | None = None) -> ClipPlan:
     """The plan of a call for a model; the model's own directions and size stand in for options not given.
+
+    Args:
+        from_file: the cameras of the frames, where the call's path is neither an arc nor an orbit.
+        path_sha256: what tells them from others; None: the hash of the path's file.
 
     Raises:
         UsageError: `--between` with a single subject or with subject files.
@@ -147,7 +151,7 @@ def make_plan(call: VideoCall, facts: ModelFacts, from_file: list[Camera] | None
         seeds=seeds,
         between=call.between,
         path=call.path if call.path in ("arc", "orbit") else "file",  # type: ignore[arg-type]
-        path_sha256=None if from_file is None else file_sha256(Path(call.path)),
+        path_sha256=None if from_file is None else path_sha256 or file_sha256(Path(call.path)),
         frames=len(from_file) if from_file is not None else call.frames or job_ranges.FRAMES.usual or 1,
         fps=call.fps,
         yaw_deg=yaw_deg,

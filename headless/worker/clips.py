@@ -18,8 +18,8 @@ from dnerf_core.ranges import Whole
 from dnerf_core.subject_key import SubjectFile, SubjectKey, read_subject_file, subject_key
 from headless import models
 from headless.clips.job import PREVIEWS, RECORD_FORMAT, VideoJob
-from headless.clips.plan import Clip, ClipPlan, Crop, Frame, Mix
-from headless.runs.video import VideoCall
+from headless.clips.plan import Clip, Crop, Frame, Mix
+from headless.runs.video import VideoCall, make_plan
 from headless.work import workers
 from headless.work.result_folder import ResultFolder
 from headless.worker.held import HeldModels
@@ -38,7 +38,7 @@ def video(job: Job, held: HeldModels) -> dict[str, Any]:
     params = Params(job.params)
     name, output, clip_name = params.text("model"), params.path("output"), params.text("name")
     subjects = [chosen_subject(part) for part in params.parts("subjects")]
-    cameras, size = [camera for _, camera in params.cameras()], params.size_px()
+    cameras, size = [camera for _, camera in params.cameras()], params.field(VideoCall, "resolution", "size_px")
     fps = params.field(VideoCall, "fps")
     previews = params.choices("previews", tuple(_PREVIEW_FILES), tuple(_PREVIEW_FILES))
     replace, sequence, crop = params.flag("replace"), params.flag("sequence"), chosen_crop(params)
@@ -47,25 +47,20 @@ def video(job: Job, held: HeldModels) -> dict[str, Any]:
         raise UsageError(f"params: name: expected letters, digits, ., - and _, found {clip_name[:60]!r}; rename it")
     facts = model_facts.describe_model(name)
     seeds, truncation, subject_files = chosen_seeds(subjects, len(cameras), facts.path)
-    size_px = size or facts.config.image_size
-    check_crop(crop, size_px)
-    plan = ClipPlan(
-        model_name=facts.config.name,
-        model_sha256=facts.sha256,
-        seeds=tuple(dict.fromkeys(seeds)),
-        between=False,
-        path="file",
-        path_sha256=path_sha256([clip_name, previews, sequence, crop and astuple(crop)], cameras, seeds),
-        frames=len(cameras),
+    call = VideoCall(
+        model_name=name,
+        seeds=None if subject_files else tuple(dict.fromkeys(seeds)),
+        subject_files=tuple(file.path for file in subject_files),
+        path="cameras",
         fps=fps,
-        yaw_deg=(0.0, 0.0),
-        pitch_deg=(0.0, 0.0),
         truncation=truncation,
-        resolution_px=size_px,
-        masks=facts.has_semantics,
-        exact=False,
-        subject_files=subject_files,
+        resolution=size,
+        device=held.device,
+        output=output,
     )
+    told_apart = path_sha256([clip_name, previews, sequence, crop and astuple(crop)], cameras, seeds)
+    plan = make_plan(call, facts, cameras, told_apart)
+    check_crop(crop, plan.resolution_px)
     frames = [Frame(i, camera, Mix(seed, seed, 0.0)) for i, (camera, seed) in enumerate(zip(cameras, seeds, strict=True))]
     clip = Clip(clip_name, tuple(frames), crop)
     folder = ResultFolder(output, RECORD_FORMAT, "worker video", plan.to_json(), [LABELS_NAME])

@@ -97,7 +97,9 @@ class Params:
 
     def wholes(self, name: str, values: Whole, *, most: int = MAX_FRAMES, default: Any = _NOT_GIVEN) -> list[int]:
         """A list of whole numbers of a range."""
-        return self.items(name, values.take, values.expected.replace("a whole number", "whole numbers"), most=most, default=default)
+        return self.items(
+            name, values.take, values.expected.replace("a whole number", "whole numbers"), most=most, default=default
+        )
 
     def texts(self, name: str, default: Any = _NOT_GIVEN) -> list[str]:
         """A list of texts that are not empty."""
@@ -136,10 +138,7 @@ class Params:
                     raise UsageError(f"{self._where}: {name}: expected none beside subject_file, found {value:g}; leave it out")
             return file
         if seed is None:
-            raise UsageError(
-                f"{self._where}: seed: expected {SEED.expected}, or a subject_file, found none; "
-                "correct the request"
-            )
+            raise UsageError(f"{self._where}: seed: expected {SEED.expected}, or a subject_file, found none; correct the request")
         return SubjectKey(seed, TRUNCATION.default if truncation is None else truncation)
 
     def size_px(self) -> int | None:
@@ -163,6 +162,11 @@ class Params:
         """An object's own cam2world, intrinsics and name."""
         self._read |= {"cam2world", "intrinsics"}
         return self.text("name", ""), Camera.from_json(self._values, self._where)
+
+    def camera_or_none(self, name: str) -> Camera | None:
+        """The camera of that name; None: it is not given."""
+        self._read.add(name)
+        return None if self._values.get(name) is None else self.part(name).camera()[1]
 
     def cameras(self) -> list[tuple[str, Camera]]:
         """`cameras`: names and cameras."""
