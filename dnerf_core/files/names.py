@@ -20,8 +20,6 @@ def view_name(seed: int, view: int) -> str:
 
 RECORD_FORMAT = "datasetnerf-views"
 CAMERAS_NAME, LABELS_NAME, METADATA_NAME, SHEET_NAME = "cameras.json", "labels.json", "metadata.jsonl", "contact-sheet.png"
-KINDS = {"rgb": "images", "mask": "masks", "depth": "depth", "normal": "normals", "uncertainty": "uncertainty"}
-"""The folder that the files of a channel lie in."""
 
 
 def labels_json(labels: LabelSet) -> bytes:

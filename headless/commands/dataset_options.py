@@ -12,7 +12,7 @@ from dnerf_core.errors import brief
 from headless.commands import options
 from headless.commands.ranged_options import type_of
 from headless.datasets.channels import CHANNELS, DEFAULT_CHANNELS, parse_channels
-from headless.datasets.formats import FORMATS
+from headless.datasets.formats.registry import FORMATS
 from headless.datasets.spacing import DISTRIBUTION
 from headless.datasets.splits import parse_splits
 

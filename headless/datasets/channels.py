@@ -1,32 +1,263 @@
-"""The channels a view may have in a data set, and their text form."""
+"""The channels a view may have in a data set, an entry each: where its files lie, what they are made of, how they are written and packed.
+
+To add a channel is to add an entry to `ENTRIES`; options, records, metadata, cards and shards read it from here.
+"""
 
 from __future__ import annotations
 
-from typing import Literal
+import io
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-from dnerf_core.errors import brief
+from dnerf_core.errors import CheckpointError, brief
 
-Channel = Literal["rgb", "mask", "depth", "normal", "uncertainty", "parts"]
-CHANNELS: tuple[Channel, ...] = ("rgb", "mask", "depth", "normal", "uncertainty", "parts")
-DEFAULT_CHANNELS: tuple[Channel, ...] = ("rgb", "mask", "depth")
-LABEL_CHANNELS: tuple[Channel, ...] = ("mask", "uncertainty", "parts")
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from dnerf_core.camera import Camera
+    from dnerf_core.files.pictures import DepthFormat
+    from dnerf_core.labels import LabelSet
+    from dnerf_core.subject import Channel as EngineChannel
+    from dnerf_core.subject import PartialView
+    from headless.datasets.seen import RelabelledView
+
+    T = TypeVar("T", bound=np.generic)
+
+Channel = str
+"""The name of an entry."""
+
+
+class ChannelPlan(Protocol):
+    """What a channel needs to know of a plan; see `headless.datasets.plan.ViewPlan`."""
+
+    @property
+    def model_name(self) -> str: ...
+    @property
+    def depth_format(self) -> DepthFormat | None: ...
+    @property
+    def consistent(self) -> bool: ...
+
+
+@dataclass(frozen=True)
+class Written:
+    """What a channel's writer knows of a view.
+
+    Attributes:
+        plan: what is written of views.
+        labels: what the masks' ids mean; None where views have no masks.
+        name, camera: the view's.
+        seen: what the engine saw.
+        normal_step_px: see `dnerf_core.rendering.normals.normals_from_depth`.
+    """
+
+    plan: ChannelPlan
+    labels: LabelSet | None
+    name: str
+    camera: Camera
+    seen: PartialView | RelabelledView
+    normal_step_px: int
+
+    def given(self, channel: NDArray[T] | None, what: str) -> NDArray[T]:
+        """`channel`, once it is there.
+
+        Raises:
+            CheckpointError: it is not.
+        """
+        if channel is None:
+            raise CheckpointError(
+                f"{self.plan.model_name}: expected {what} of {self.name}, found none; masks need a model with a semantic branch"
+            )
+        return channel
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One channel.
+
+    Attributes:
+        name: as `--channels` has it.
+        folder: where its files lie; "" for one that has no files and stands in the metadata alone.
+        row_key: how a row of metadata names its file. Hugging Face `datasets` decodes every column named `*_file_name` as a picture,
+            which depth is not.
+        write: writes a view's file.
+        suffix: what its files' names end in; None: the plan's depth format.
+        sees: what the engine must see for it, by the engine's names; `sees_consistent` more where masks are fused ones.
+        needs_branch: whether it needs a semantic branch.
+        needs: channels that it is read from.
+        stands_alone: whether views of it alone can be looked at.
+        is_default: whether it is written where `--channels` is not given.
+        is_picture: whether a card lists it among the pictures.
+        record: what `dataset.json` says of its files; None: nothing.
+        member: what its file is called in a shard, and `packed` its bytes there with their suffix, where they are not the file's own.
+    """
+
+    name: Channel
+    folder: str = ""
+    row_key: str = ""
+    write: Callable[[Path, Written], None] | None = None
+    suffix: str | None = ".png"
+    sees: tuple[str, ...] = ()
+    sees_consistent: tuple[str, ...] = ()
+    needs_branch: bool = False
+    needs: tuple[Channel, ...] = ()
+    stands_alone: bool = False
+    is_default: bool = False
+    is_picture: bool = False
+    record: Callable[[ChannelPlan], dict[str, Any] | None] = lambda plan: None
+    member: str = ""
+    packed: Callable[[Path, LabelSet | None, int], bytes] | None = None
+    packed_suffix: str | None = None
+    packed_bytes_a_pixel: int | None = None
+
+    def file_suffix(self, plan: ChannelPlan) -> str:
+        """What the names of its files end in, with the dot."""
+        return f".{plan.depth_format}" if self.suffix is None else self.suffix
+
+
+# Writers
+
+
+def _write_image(path: Path, view: Written) -> None:
+    from dnerf_core.files.pictures import write_image
+
+    write_image(path, view.given(view.seen.rgb, "an image"))
+
+
+def _write_mask(path: Path, view: Written) -> None:
+    from dnerf_core.files.pictures import write_mask
+
+    if view.labels is None:
+        return
+    mask = view.given(view.seen.mask, "a mask")
+    # Somebody may have painted one while this was running.
+    if not path.exists():
+        write_mask(path, mask, view.labels.palette())
+
+
+def _write_depth(path: Path, view: Written) -> None:
+    from dnerf_core.files.pictures import write_depth
+
+    if view.plan.depth_format is not None:
+        write_depth(path, view.given(view.seen.depth_planar, "a depth"), view.plan.depth_format)
+
+
+def _write_normals(path: Path, view: Written) -> None:
+    from dnerf_core.files.pictures import write_normals
+    from dnerf_core.rendering.normals import normals_from_depth
+
+    depth = view.given(view.seen.depth_planar, "a depth")
+    write_normals(path, normals_from_depth(depth, view.camera, view.normal_step_px))
+
+
+def _write_uncertainty(path: Path, view: Written) -> None:
+    from dnerf_core.files.pictures import write_uncertainty
+
+    write_uncertainty(path, view.given(view.seen.uncertainty, "uncertainty"))
+
+
+# Shards: what readers' decoders would spoil is stored otherwise than in the folder
+
+
+def _gray_png(path: Path, labels: LabelSet | None, size_px: int) -> bytes:
+    """A mask without its palette, whose colours would take the ids' place."""
+    from PIL import Image
+
+    from dnerf_core.files.masks import read_mask
+
+    assert labels is not None
+    buffer = io.BytesIO()
+    Image.fromarray(read_mask(path, labels, size_px)).save(buffer, format="PNG")
+    return buffer.getvalue()
+
+
+def _half_npy(path: Path, labels: LabelSet | None, size_px: int) -> bytes:
+    """Uncertainty in steps of 1/65535 as a float16 array."""
+    import numpy as np
+
+    from dnerf_core.files.pictures import read_gray16
+
+    buffer = io.BytesIO()
+    np.save(buffer, (read_gray16(path) / 65535).astype(np.float16))
+    return buffer.getvalue()
+
+
+ENTRIES: dict[Channel, Entry] = {
+    entry.name: entry
+    for entry in (
+        Entry(
+            "rgb", "images", "image_file_name", _write_image, sees=("rgb",), stands_alone=True, is_default=True, is_picture=True,
+            member="image",
+        ),
+        Entry(
+            "mask", "masks", "mask_file_name", _write_mask, sees=("mask",), sees_consistent=("depth",), needs_branch=True,
+            stands_alone=True, is_default=True, is_picture=True, member="mask", packed=_gray_png, packed_suffix=".png",
+            record=lambda plan: (
+                {"labels": "those that several views of the subject fuse to (--consistent)"} if plan.consistent else None
+            ),
+        ),
+        Entry(
+            "depth", "depth", "depth_file", _write_depth, suffix=None, sees=("depth",), stands_alone=True, is_default=True,
+            member="depth",
+            record=lambda plan: {
+                "kind": "planar, along the optical axis",
+                "unit": "world units of the model",
+                "background": 0 if plan.depth_format == "exr" else "inf",
+            },
+        ),
+        Entry(
+            "normal", "normals", "normal_file_name", _write_normals, sees=("depth",), is_picture=True, member="normal",
+            record=lambda plan: {"frame": "camera: x right, y down, z forward", "encoding": "round(127 n) + 128"},
+        ),
+        Entry(
+            "uncertainty", "uncertainty", "uncertainty_file", _write_uncertainty, sees=("uncertainty",), needs_branch=True,
+            member="uncertainty", packed=_half_npy, packed_suffix=".npy", packed_bytes_a_pixel=2,
+            record=lambda plan: {
+                "kind": "entropy of the class probabilities as a share of its highest",
+                "encoding": "round(65535 u)",
+            },
+        ),
+        Entry("parts", needs_branch=True, needs=("mask",)),
+    )
+}  # fmt: skip
+"""In the order in which files, records and options have them."""
+
+CHANNELS: tuple[Channel, ...] = tuple(ENTRIES)
+DEFAULT_CHANNELS: tuple[Channel, ...] = tuple(name for name, entry in ENTRIES.items() if entry.is_default)
+LABEL_CHANNELS: tuple[Channel, ...] = tuple(name for name, entry in ENTRIES.items() if entry.needs_branch)
 """Those that need a semantic branch."""
+
+BY_FOLDER: dict[str, Entry] = {entry.folder: entry for entry in ENTRIES.values() if entry.folder}
+"""The entries that have files, by the folders that these lie in."""
+
+
+def seen_channels(channels: tuple[Channel, ...], *, consistent: bool) -> tuple[EngineChannel, ...]:
+    """What the engine must see for some channels, in the order of the engine's own."""
+    wanted = {name for channel in channels for name in ENTRIES[channel].sees}
+    wanted |= {name for channel in channels for name in ENTRIES[channel].sees_consistent if consistent}
+    order: tuple[EngineChannel, ...] = ("rgb", "mask", "depth", "uncertainty")
+    return tuple(name for name in order if name in wanted)
 
 
 def parse_channels(text: str) -> tuple[Channel, ...]:
     """Channels from text such as `rgb,mask,depth`, each once, in the order of `CHANNELS`.
 
     Raises:
-        ValueError: an unknown channel, one named twice, none that can be looked at, or parts without the mask they are read from.
+        ValueError: an unknown channel, one named twice, none that can be looked at, or one without those it is read from.
     """
     names = [part.strip() for part in text.split(",")]
     for name in names:
-        if name not in CHANNELS:
-            raise ValueError(f"expected channels among {', '.join(CHANNELS)}, found {brief(name)}")
+        if name not in ENTRIES:
+            raise ValueError(f"expected channels among {', '.join(ENTRIES)}, found {brief(name)}")
         if names.count(name) > 1:
             raise ValueError(f"expected each channel once, found {name} twice")
-    if not {"rgb", "mask", "depth"} & set(names):
-        raise ValueError(f"expected rgb, mask or depth among them, found {text}; add one")
-    if "parts" in names and "mask" not in names:
-        raise ValueError("expected mask beside parts, which are read from it; add mask")
-    return tuple(channel for channel in CHANNELS if channel in names)
+    alone = [name for name, entry in ENTRIES.items() if entry.stands_alone]
+    if not set(alone) & set(names):
+        raise ValueError(f"expected {', '.join(alone[:-1])} or {alone[-1]} among them, found {text}; add one")
+    for name in names:
+        for needed in ENTRIES[name].needs:
+            if needed not in names:
+                raise ValueError(f"expected {needed} beside {name}, which are read from it; add {needed}")
+    return tuple(channel for channel in ENTRIES if channel in names)

@@ -19,19 +19,11 @@ from pathlib import Path
 from typing import Any
 
 from dnerf_core.camera import CAMERAS_FORMAT_VERSION, CONVENTION
-from dnerf_core.files.names import CAMERAS_NAME, KINDS, LABELS_NAME, METADATA_NAME, RECORD_FORMAT, SHEET_NAME, VIEW_NAME_PATTERN
+from dnerf_core.files.names import CAMERAS_NAME, LABELS_NAME, METADATA_NAME, RECORD_FORMAT, SHEET_NAME, VIEW_NAME_PATTERN
 from dnerf_core.files.whole import leftovers, make_folder, output_error, remove_files
+from headless.datasets.channels import BY_FOLDER, ENTRIES
 from headless.datasets.plan import PlannedView, ViewPlan
 from headless.work.result_folder import ResultFolder
-
-ROW_KEYS = {
-    "images": "image_file_name",
-    "masks": "mask_file_name",
-    "depth": "depth_file",
-    "normals": "normal_file_name",
-    "uncertainty": "uncertainty_file",
-}
-"""How a row of metadata names each kind of file."""
 
 REJECTED_NAME = "rejected.jsonl"
 _TOP_NAMES = {CAMERAS_NAME, LABELS_NAME, METADATA_NAME, REJECTED_NAME, SHEET_NAME}
@@ -57,21 +49,11 @@ class DatasetFolder(ResultFolder):
         super().__init__(path, RECORD_FORMAT, command, record or plan.to_json(), {*_TOP_NAMES, *more_names})
         self.plan = plan
         self.splits = [split for split, seeds in plan.seeds_by_split().items() if seeds]
-        suffixes = {"rgb": ".png", "mask": ".png", "depth": f".{plan.depth_format}", "normal": ".png", "uncertainty": ".png"}
-        self._suffixes = {KINDS[channel]: suffix for channel, suffix in suffixes.items() if channel in plan.channels}
-        if "depth" in self._suffixes:
-            self.record["depth"] = {
-                "kind": "planar, along the optical axis",
-                "unit": "world units of the model",
-                "background": 0 if plan.depth_format == "exr" else "inf",
-            }
-        if plan.consistent:
-            self.record["masks"] = {"labels": "those that several views of the subject fuse to (--consistent)"}
-        if "normals" in self._suffixes:
-            self.record["normals"] = {"frame": "camera: x right, y down, z forward", "encoding": "round(127 n) + 128"}
-        if "uncertainty" in self._suffixes:
-            kind = "entropy of the class probabilities as a share of its highest"
-            self.record["uncertainty"] = {"kind": kind, "encoding": "round(65535 u)"}
+        entries = [entry for name, entry in ENTRIES.items() if name in plan.channels and entry.folder]
+        self._suffixes = {entry.folder: entry.file_suffix(plan) for entry in entries}
+        for entry in sorted(entries, key=lambda entry: entry.folder):
+            if (told := entry.record(plan)) is not None:
+                self.record[entry.folder] = told
         self._there: dict[Path, set[str]] = {}
 
     def __getstate__(self) -> dict[str, Any]:
@@ -173,11 +155,8 @@ class DatasetFolder(ResultFolder):
         return [kind for kind in self._suffixes if not self.file(kind, name).exists()]
 
     def files_of(self, view: PlannedView) -> dict[str, str]:
-        """The view's files as a row of `metadata.jsonl` names them, relative to the folder that `metadata.jsonl` lies in.
-
-        Hugging Face `datasets` decodes every column named `*_file_name` as a picture, which the depth is not; hence `depth_file`.
-        """
-        return {ROW_KEYS[kind]: f"{kind}/{view.name}{suffix}" for kind, suffix in self._suffixes.items()}
+        """The view's files as a row of `metadata.jsonl` names them, relative to the folder that `metadata.jsonl` lies in."""
+        return {BY_FOLDER[kind].row_key: f"{kind}/{view.name}{suffix}" for kind, suffix in self._suffixes.items()}
 
 
 def seed_of(name: str) -> int:

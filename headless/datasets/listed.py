@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from dnerf_core.generator.config import CameraConfig
     from dnerf_core.labels import LabelSet
     from headless.datasets.folder import DatasetFolder
-    from headless.datasets.kinds.card import Origin
+    from headless.datasets.formats.card import Origin
     from headless.datasets.plan import PlannedView, ViewPlan
     from headless.work.reporting import Reporter
 

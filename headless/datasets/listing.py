@@ -17,10 +17,10 @@ from dnerf_core.files.pictures import of_size, read_depth, read_image
 from dnerf_core.generator.config import CameraConfig
 from dnerf_core.labels import LabelSet
 from dnerf_core.subject_key import subject_key
-from headless.datasets.exports import EXPORTS, Export, index_names
 from headless.datasets.folder import REJECTED_NAME, DatasetFolder
-from headless.datasets.formats import Format
-from headless.datasets.kinds.card import CARD_NAME, Origin, card
+from headless.datasets.formats.card import CARD_NAME, Origin, card
+from headless.datasets.formats.export import Export, exports, index_names
+from headless.datasets.formats.registry import Format
 from headless.datasets.plan import PlannedView, ViewPlan, plan_subject
 from headless.datasets.set_statistics import STATISTICS_NAME, read_statistics, remarks, set_statistics
 from headless.datasets.view_facts import ViewFacts, read_facts
@@ -102,7 +102,7 @@ class Listing:
 
     def _exports(self) -> Iterator[tuple[Export, str]]:
         """The other formats, in each split."""
-        return ((EXPORTS[format], split) for format in self.formats if format in EXPORTS for split in self.folder.splits)
+        return ((export, split) for export in exports(self.formats) for split in self.folder.splits)
 
     def statistics(self) -> dict[str, Any]:
         """The statistics of the whole set.

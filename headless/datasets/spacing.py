@@ -7,7 +7,7 @@ from typing import Literal
 from dnerf_core.errors import UsageError
 from dnerf_core.ranges import Choice
 from headless.datasets.channels import Channel
-from headless.datasets.formats import NEEDED, Format
+from headless.datasets.formats.registry import Format, needed
 
 Spacing = Literal["even", "uniform", "gaussian"]
 DISTRIBUTION = Choice(
@@ -24,10 +24,10 @@ def check_formats(formats: tuple[Format, ...], channels: tuple[Channel, ...]) ->
         UsageError: it does.
     """
     for format in formats:
-        missing = [channel for channel in NEEDED[format] if channel not in channels]
+        missing = [channel for channel in needed(format) if channel not in channels]
         if missing:
             raise UsageError(
-                f"--format {format}: expected {' and '.join(NEEDED[format])} among the channels, found no {missing[0]}; "
+                f"--format {format}: expected {' and '.join(needed(format))} among the channels, found no {missing[0]}; "
                 "add it to --channels, or choose another format"
             )
 

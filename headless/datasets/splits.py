@@ -7,12 +7,14 @@ import math
 import re
 
 from dnerf_core.errors import brief
+from headless.datasets.channels import BY_FOLDER
+from headless.datasets.formats.registry import ENTRIES
 
 Splits = tuple[tuple[str, float], ...]
 """Names and shares, which make 1 together; empty: not split."""
 
 MAX_SPLITS = 20
-_RESERVED = ("images", "masks", "depth", "normals", "uncertainty", "panoptic", "nerfstudio", "webdataset")
+_RESERVED = (*BY_FOLDER, *(folder for entry in ENTRIES.values() for folder in entry.folders))
 """Names of folders that a data set has itself."""
 
 

@@ -10,15 +10,14 @@ from dnerf_core.consistent_views import Relabelling, some_of, voting_cameras
 from dnerf_core.errors import CheckpointError
 from dnerf_core.subject_key import subject_key
 from headless import models
+from headless.datasets.channels import seen_channels
 from headless.datasets.plan import ViewPlan
 from headless.datasets.seen import MakeSubject, RenderView, consistent_view
 
 if TYPE_CHECKING:
     from dnerf_core.camera import Camera
     from dnerf_core.model import Model
-    from dnerf_core.subject import Channel as EngineChannel
     from dnerf_core.subject import PartialView
-    from headless.datasets.channels import Channel
 
 
 @dataclass(frozen=True)
@@ -63,14 +62,7 @@ class ViewSource:
 
 def subject_maker(model: Model, plan: ViewPlan) -> MakeSubject:
     """From a subject's number to a function that sees the subject in the channels that the plan's files are made of."""
-    users: dict[EngineChannel, set[Channel]] = {
-        "rgb": {"rgb"},
-        "mask": {"mask"},
-        "depth": {"depth", "normal", "mask"} if plan.consistent else {"depth", "normal"},
-        "uncertainty": {"uncertainty"},
-    }
-    wanted = tuple(channel for channel, needed_by in users.items() if needed_by & set(plan.channels))
-
+    wanted = seen_channels(plan.channels, consistent=plan.consistent)
     config = model.config.cameras
     voting = voting_cameras(config, plan.yaw_deg, plan.pitch_deg) if plan.given is None else some_of(plan.given.cameras)
 

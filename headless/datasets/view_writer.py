@@ -7,22 +7,19 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from dnerf_core.consistent_views import NO_CHANGES, LabelChanges
-from dnerf_core.errors import CheckpointError
 from dnerf_core.files.masks import read_mask
-from dnerf_core.files.pictures import write_depth, write_image, write_mask, write_normals, write_uncertainty
 from dnerf_core.generator.config import CameraConfig
 from dnerf_core.labels import LabelSet
 from dnerf_core.made_once import Once
-from dnerf_core.rendering.normals import normals_from_depth
+from headless.datasets.channels import BY_FOLDER, Written
 from headless.datasets.folder import DatasetFolder
 from headless.datasets.plan import PlannedView, ViewPlan, plan_subject
 from headless.datasets.seen import MakeSubject, RelabelledView, RenderView
 
 if TYPE_CHECKING:
-    from dnerf_core.subject import PartialView
+    pass
 
 T = TypeVar("T", bound=np.generic)
 
@@ -81,7 +78,12 @@ class ViewWriter:
             OutputError: a file cannot be written.
         """
         seen = task.subject.value(task.view.camera, self.plan.resolution_px)
-        self._write(task.view, task.kinds, seen)
+        view = task.view
+        written = Written(self.plan, self.labels, view.name, view.camera, seen, self.normal_step_px)
+        for kind in task.kinds:
+            write = BY_FOLDER[kind].write
+            assert write is not None
+            write(self.folder.file(kind, view.name), written)
         empty = seen.mask is not None and not seen.mask.any()
         return MadeView(task.view, empty, seen.changes) if isinstance(seen, RelabelledView) else MadeView(task.view, empty)
 
@@ -95,28 +97,3 @@ class ViewWriter:
             return MadeView(view, empty=False)
         mask = read_mask(self.folder.file("masks", view.name), self.labels, self.plan.resolution_px)
         return MadeView(view, empty=not mask.any())
-
-    def _write(self, view: PlannedView, kinds: list[str], seen: PartialView | RelabelledView) -> None:
-        if "images" in kinds:
-            write_image(self.folder.file("images", view.name), self._given(seen.rgb, "an image", view))
-        if "masks" in kinds and self.labels is not None:
-            mask = self._given(seen.mask, "a mask", view)
-            path = self.folder.file("masks", view.name)
-            # Somebody may have painted one while this was running.
-            if not path.exists():
-                write_mask(path, mask, self.labels.palette())
-        if "depth" in kinds and self.plan.depth_format is not None:
-            depth = self._given(seen.depth_planar, "a depth", view)
-            write_depth(self.folder.file("depth", view.name), depth, self.plan.depth_format)
-        if "normals" in kinds:
-            depth = self._given(seen.depth_planar, "a depth", view)
-            write_normals(self.folder.file("normals", view.name), normals_from_depth(depth, view.camera, self.normal_step_px))
-        if "uncertainty" in kinds:
-            write_uncertainty(self.folder.file("uncertainty", view.name), self._given(seen.uncertainty, "uncertainty", view))
-
-    def _given(self, channel: NDArray[T] | None, what: str, view: PlannedView) -> NDArray[T]:
-        if channel is None:
-            raise CheckpointError(
-                f"{self.plan.model_name}: expected {what} of {view.name}, found none; masks need a model with a semantic branch"
-            )
-        return channel

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from dnerf_core.files.pictures import DepthFormat
     from dnerf_core.model_facts import ModelFacts
     from headless.datasets.channels import Channel
-    from headless.datasets.formats import Format
-    from headless.datasets.kinds.card import Origin
+    from headless.datasets.formats.card import Origin
+    from headless.datasets.formats.registry import Format
     from headless.datasets.plan import ViewPlan
     from headless.datasets.spacing import Spacing
     from headless.datasets.splits import Splits
@@ -73,7 +73,7 @@ def render(call: RenderCall, reporter: Reporter) -> None:
     """
     from headless.cluster.cluster import require_ray
     from headless.datasets.folder import DatasetFolder
-    from headless.datasets.kinds.card import CARD_NAME
+    from headless.datasets.formats.card import CARD_NAME
     from headless.datasets.listing import Listing
     from headless.datasets.plan import WHOLE, Shard
     from headless.datasets.set_statistics import STATISTICS_NAME
@@ -258,7 +258,7 @@ def check_consistent(call: RenderCall, facts: ModelFacts, channels: tuple[Channe
 
 def make_origin(call: RenderCall, facts: ModelFacts) -> Origin:
     """What the data card says of the model: nothing that depends on where its file lies."""
-    from headless.datasets.kinds.card import Origin
+    from headless.datasets.formats.card import Origin
 
     embedded = call.model_name in EMBEDDED_MODELS
     licence = str(facts.source.get("licence") or "not told by the model file").rstrip(".")

@@ -19,7 +19,7 @@ from pycocotools.coco import COCO
 from dnerf_core.files.pictures import read_image
 from dnerf_core.labels import SHAPENET_CAR_LABELS
 from headless import cli
-from headless.datasets.kinds.coco import regions, run_lengths, segment_png
+from headless.datasets.formats.coco import regions, run_lengths, segment_png
 from tests.headless.fake_engine import FakeModel
 from tests.headless.test_render import contents, error_line, render, snapshot
 

@@ -20,7 +20,7 @@ from dnerf_core.labels import SHAPENET_CAR_LABELS
 from dnerf_core.rendering.normals import normals_from_depth
 from headless import cli
 from headless.datasets.channels import CHANNELS, parse_channels
-from headless.datasets.formats import FORMATS
+from headless.datasets.formats.registry import FORMATS
 from headless.datasets.splits import parse_splits, split_of
 from headless.datasets.view_facts import ViewFacts
 from tests.headless.fake_engine import SIZE_PX, FakeModel, fake_facts

@@ -16,7 +16,7 @@ from dnerf_core.embedded import model_path
 from dnerf_core.files.pictures import read_depth, read_image
 from headless import cli
 from headless.datasets.channels import CHANNELS
-from headless.datasets.formats import FORMATS
+from headless.datasets.formats.registry import FORMATS
 from tests.headless.test_render import snapshot
 
 REPOSITORY = Path(__file__).parents[2]

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from dnerf_core.errors import OutputError
 from dnerf_core.files.pictures import gray16_bytes, of_size, read_depth
 from dnerf_core.files.whole import leftovers, make_folder, remove_files
+from headless.datasets.formats.export import Export
 from headless.datasets.plan import PlannedView
 from headless.work.workers import run_tasks
 
@@ -106,3 +107,6 @@ def _steps(depth_planar: NDArray[np.float32], path: Path) -> NDArray[np.uint16]:
             "leave depth out of --channels"
         )
     return steps.astype(np.uint16)
+
+
+EXPORT = Export((INDEX_NAME,), write_split)

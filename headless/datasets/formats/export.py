@@ -1,19 +1,16 @@
-"""Which module writes each format, and when a format is complete."""
+"""How a format is written, as its module's `EXPORT` says, and the modules of the formats that are asked for."""
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-from headless.datasets.formats import Format
-from headless.datasets.kinds import coco, nerfstudio, webdataset
-
-if TYPE_CHECKING:
-    from headless.datasets.listed import Listed
+from headless.datasets.formats.registry import ENTRIES, Format
+from headless.datasets.listed import Listed
 
 
-def nothing_to_check(listing: Listed, split: str) -> None:
+def nothing_to_check(listed: Listed, split: str) -> None:
     """For a format whose files do not tell how long they should be."""
 
 
@@ -36,13 +33,14 @@ class Export:
         return [f"{split}/{index}" if split else index for index in self.indexes]
 
 
-EXPORTS: dict[Format, Export] = {
-    "coco": Export((coco.INSTANCES_NAME, coco.PANOPTIC_NAME), coco.write_split),
-    "nerfstudio": Export((nerfstudio.INDEX_NAME,), nerfstudio.write_split),
-    "webdataset": Export((webdataset.INDEX_NAME,), webdataset.write_split, webdataset.check_split),
-}
+def exports(formats: Iterable[Format]) -> list[Export]:
+    """How formats are written, "folder" aside."""
+    found = [importlib.import_module(ENTRIES[format].module).EXPORT for format in formats if format in ENTRIES]
+    assert all(isinstance(export, Export) for export in found)
+    return found
 
 
 def index_names(formats: Iterable[Format], splits: Iterable[str]) -> list[str]:
     """The indexes of formats, relative to the data set's folder."""
-    return [name for format in formats if format in EXPORTS for split in splits for name in EXPORTS[format].names(split)]
+    listed = list(splits)
+    return [name for export in exports(formats) for split in listed for name in export.names(split)]

@@ -10,6 +10,7 @@ from typing import Any
 from dnerf_core import __version__
 from dnerf_core.files.names import METADATA_NAME, SHEET_NAME
 from dnerf_core.seeds import format_seeds
+from headless.datasets.channels import BY_FOLDER
 from headless.datasets.folder import REJECTED_NAME
 from headless.datasets.plan import ViewPlan
 from headless.datasets.splits import format_splits
@@ -107,7 +108,7 @@ def _front_matter(plan: ViewPlan, views: int, kinds: tuple[str, ...], splits: li
     lines = ["---", f"pretty_name: {json.dumps(plan.model_name)}", "license: other", "task_categories:", "- image-segmentation"]
     lines += ["tags:", "- synthetic", "- datasetnerf", "size_categories:", f"- {size}", "configs:", "- config_name: default"]
     lines += ["  data_files:"]
-    pictures = [kind for kind in kinds if kind in ("images", "masks", "normals")]
+    pictures = [kind for kind in kinds if BY_FOLDER[kind].is_picture]
     for split in splits:
         place = f"{split}/" if split else ""
         paths = [*(f"{place}{kind}/*" for kind in pictures), f"{place}{METADATA_NAME}"]

@@ -27,6 +27,7 @@ from dnerf_core.files.masks import read_mask
 from dnerf_core.files.names import VIEW_NAME_PATTERN
 from dnerf_core.files.whole import leftovers, make_folder, remove_files
 from dnerf_core.labels import IGNORE_ID
+from headless.datasets.formats.export import Export
 from headless.datasets.plan import PlannedView
 from headless.work.workers import run_tasks
 
@@ -168,3 +169,6 @@ def segment_png(mask: NDArray[np.uint8]) -> bytes:
     buffer = io.BytesIO()
     Image.fromarray(rgb).save(buffer, format="PNG")
     return buffer.getvalue()
+
+
+EXPORT = Export((INSTANCES_NAME, PANOPTIC_NAME), write_split)

@@ -20,14 +20,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import NDArray
-from PIL import Image
-
 from dnerf_core.errors import OutputError, brief
-from dnerf_core.files.masks import read_mask
-from dnerf_core.files.pictures import MAKE_AGAIN, read_gray16
+from dnerf_core.files.pictures import MAKE_AGAIN
 from dnerf_core.files.whole import leftovers, make_folder, output_error, remove_files
+from headless.datasets.channels import BY_FOLDER
+from headless.datasets.formats.export import Export
 from headless.datasets.plan import PlannedView, plan_subject
 from headless.work.workers import run_tasks
 
@@ -37,10 +34,6 @@ if TYPE_CHECKING:
 FOLDER = "webdataset"
 INDEX_NAME = f"{FOLDER}/index.json"
 SHARD_BYTES = 10**9
-
-MEMBERS = {"images": "image", "masks": "mask", "depth": "depth", "normals": "normal", "uncertainty": "uncertainty"}
-"""What the files of each kind are called in a shard."""
-
 
 _DELETE_INDEX = "delete it, and run again"
 _DELETE_BOTH = "delete it and index.json beside it, and run again"
@@ -136,9 +129,8 @@ def _whole_size(listing: Listed, part: Part, path: Path) -> int:
 
 def _member_names(listing: Listed) -> list[str]:
     """What a view's members are called after its name, in order."""
-    suffixes = {"masks": ".png", "uncertainty": ".npy"}
-    kinds = listing.folder.kinds
-    return [f"{MEMBERS[kind]}{suffixes.get(kind) or listing.folder.suffix(kind)}" for kind in kinds] + ["json"]
+    entries = [(BY_FOLDER[kind], listing.folder.suffix(kind)) for kind in listing.folder.kinds]
+    return [f"{entry.member}{entry.packed_suffix or suffix}" for entry, suffix in entries] + ["json"]
 
 
 def shards(listing: Listed, split: str) -> list[Part]:
@@ -171,10 +163,10 @@ def _prefix(split: str) -> str:
 
 
 def _size(listing: Listed, view: PlannedView) -> int:
-    kinds = listing.folder.kinds
-    arrays = 2 * listing.plan.resolution_px**2 if "uncertainty" in kinds else 0
+    entries = [(kind, BY_FOLDER[kind].packed_bytes_a_pixel) for kind in listing.folder.kinds]
+    arrays = sum(held for _, held in entries if held is not None) * listing.plan.resolution_px**2
     try:
-        return arrays + sum(listing.folder.file(kind, view.name).stat().st_size for kind in kinds if kind != "uncertainty")
+        return arrays + sum(listing.folder.file(kind, view.name).stat().st_size for kind, held in entries if held is None)
     except OSError as error:
         raise OutputError(f"{error.filename}: expected a file of {view.name}, found none; {MAKE_AGAIN}") from error
 
@@ -199,12 +191,8 @@ def _members(listing: Listed, index: int, view: PlannedView) -> Iterator[tuple[s
     *members, last = _member_names(listing)
     for kind, member in zip(listing.folder.kinds, members, strict=True):
         path = listing.folder.file(kind, view.name)
-        if kind == "masks":
-            data = _gray_png(listing, path)
-        elif kind == "uncertainty":
-            data = _half_npy(read_gray16(path))
-        else:
-            data = path.read_bytes()
+        packed = BY_FOLDER[kind].packed
+        data = path.read_bytes() if packed is None else packed(path, listing.labels, listing.plan.resolution_px)
         yield f"{view.name}.{member}", data
     files = listing.folder.files_of(view)
     row = {key: value for key, value in listing.row(index, view).items() if key not in files}
@@ -212,15 +200,4 @@ def _members(listing: Listed, index: int, view: PlannedView) -> Iterator[tuple[s
     yield f"{view.name}.{last}", json.dumps(row).encode()
 
 
-def _half_npy(steps: NDArray[np.uint16]) -> bytes:
-    """Uncertainty in steps of 1/65535 as a float16 array."""
-    buffer = io.BytesIO()
-    np.save(buffer, (steps / 65535).astype(np.float16))
-    return buffer.getvalue()
-
-
-def _gray_png(listing: Listed, path: Path) -> bytes:
-    assert listing.labels is not None
-    buffer = io.BytesIO()
-    Image.fromarray(read_mask(path, listing.labels, listing.plan.resolution_px)).save(buffer, format="PNG")
-    return buffer.getvalue()
+EXPORT = Export((INDEX_NAME,), write_split, check_split)

@@ -1,0 +1,42 @@
+"""The formats that a data set may be written in beside its folder, an entry each.
+
+To add a format is to write a module with an `EXPORT` and to name it here; it is loaded when its format is asked for (`export.exports`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from headless.datasets.channels import Channel
+
+Format = str
+"""The name of an entry, or "folder", which is always written."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One format.
+
+    Attributes:
+        module: where its `EXPORT`, an `export.Export`, is.
+        needs: channels without which it says nothing.
+        folders: those that it makes in a split's folder.
+    """
+
+    module: str
+    needs: tuple[Channel, ...]
+    folders: tuple[str, ...]
+
+
+ENTRIES: dict[Format, Entry] = {
+    "coco": Entry("headless.datasets.formats.coco", ("rgb", "mask"), ("panoptic",)),
+    "nerfstudio": Entry("headless.datasets.formats.nerfstudio", ("rgb",), ("nerfstudio",)),
+    "webdataset": Entry("headless.datasets.formats.webdataset", (), ("webdataset",)),
+}
+
+FORMATS: tuple[Format, ...] = ("folder", *ENTRIES)
+
+
+def needed(format: Format) -> tuple[Channel, ...]:
+    """Channels without which a format says nothing."""
+    return ENTRIES[format].needs if format in ENTRIES else ()
