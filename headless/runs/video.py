@@ -117,8 +117,8 @@ def read_path(call: VideoCall) -> list[Camera] | None:
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"--path {call.path}: expected arc, orbit or a cameras.json, it cannot be read ({error})") from error
     cameras = list(cameras_from_json(text, call.path).values())
-    if not 1 <= len(cameras) <= MAX_FRAMES:
-        raise UsageError(f"{call.path}: expected 1 to {MAX_FRAMES} views, found {len(cameras)}; add or leave out views")
+    if len(cameras) > MAX_FRAMES:
+        raise UsageError(f"{call.path}: expected at most {MAX_FRAMES} views, found {len(cameras)}; leave some out")
     return cameras
 
 

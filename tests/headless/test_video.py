@@ -227,7 +227,7 @@ def test_a_path_that_holds_no_cameras(fake_model: FakeModel, tmp_path: Path, cap
     file = tmp_path / "path.json"
     file.write_text(json.dumps(cameras_to_json([])))
     assert video(tmp_path / "out", "--path", str(file)) == 2
-    assert f"{file}: expected 1 to 100000 views, found 0; add or leave out views" in error_line(capsys)
+    assert f"{file}: views: expected a list of at least one camera" in error_line(capsys)
     file.write_text('{"version": 7}')
     assert video(tmp_path / "out", "--path", str(file)) == 2
     assert f"{file}: version: expected " in error_line(capsys)
