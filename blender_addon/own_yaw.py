@@ -4,6 +4,8 @@ from typing import Any
 
 import bpy
 
+from dnerf_core.ranges import Degrees
+
 
 def _is_own(holder: Any) -> bool:
     """As switched; files and scripts from before there was a switch chose the angles alone, and they still count."""
@@ -16,13 +18,15 @@ def _switch(holder: Any, on: bool) -> None:
     holder.own_yaw_switch = on
 
 
-def own_yaw_property(untold: str) -> Any:
+def own_yaw_property(values: Degrees) -> Any:
     """The property `own_yaw`.
 
     Args:
-        untold: what stands in where the model tells no yaw, for people.
+        values: whose usual angles stand in where the model tells no yaw.
     """
-    text = f"Turns as the model was trained; {untold} where it does not tell"
+    assert values.usual is not None
+    first, last = values.usual
+    text = f"Turns as the model was trained; {first:g} to {last:g} degrees where it does not tell"
     return bpy.props.BoolProperty(name="Model's own yaw", description=text, get=_is_own, set=_switch)
 
 

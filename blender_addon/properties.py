@@ -2,14 +2,18 @@
 
 import bpy
 
+from dnerf_core import job_ranges
+
 from . import preview, session
 from .model_facts import EMBEDDED_MODELS
 from .own_yaw import own_yaw_property, own_yaw_switch_property
+from .ranged import degrees_property, number_property, whole_property
 
 PATH_OPTIONS = {"PATH_SUPPORTS_BLEND_RELATIVE"} if bpy.app.version >= (4, 5, 0) else set()
 """`//` paths; before 4.5 every path could be one, and the option was not known."""
 
-MAX_SEED = 2**31 - 1  # Blender's integers are signed
+USUAL_PITCH_DEG = 15.0
+"""Where the switch to the model's own is off and nothing is chosen."""
 
 
 def _model_changed(settings: "SceneProperties", context: bpy.types.Context) -> None:
@@ -63,14 +67,8 @@ class SceneProperties(bpy.types.PropertyGroup):
     model_facts: bpy.props.StringProperty(options={"HIDDEN"})
 
     # subject
-    seed: bpy.props.IntProperty(name="Seed", description="Which subject", min=0, max=MAX_SEED, default=0)
-    truncation: bpy.props.FloatProperty(
-        name="Truncation",
-        description="1 leaves subjects as they are, 0 is the mean subject",
-        min=0.0,
-        max=2.0,
-        default=1.0,
-    )
+    seed: whole_property(job_ranges.SEED, "Seed")
+    truncation: number_property(job_ranges.TRUNCATION, "Truncation")
     subject_file: bpy.props.StringProperty(
         name="Subject file",
         description="A subject that no seed gives, as Invert Photo, Apply Edit and the invert and edit commands write it; empty: the seed",
@@ -90,31 +88,25 @@ class SceneProperties(bpy.types.PropertyGroup):
     # edit
     edit_view: bpy.props.StringProperty(options={"HIDDEN"})
     edit_scores: bpy.props.StringProperty(options={"HIDDEN"})
-    edit_steps: bpy.props.IntProperty(
-        name="Steps", description="How long the edit is worked on; 0: the engine's own number", min=0, max=10000, default=0
-    )
-    edit_keep_inside: bpy.props.FloatProperty(
-        name="Keep texture",
+    edit_steps: whole_property(job_ranges.EDIT_STEPS, "Steps", description="How long the edit is worked on", soft_max=1000)
+    edit_keep_inside: number_property(
+        job_ranges.KEEP_INSIDE,
+        "Keep texture",
         description="How much the edited parts keep their colours away from what was painted; 0: only their shape counts",
-        min=0,
-        max=10,
-        default=0.5,
+        soft_max=10,
     )
-    edit_margin_px: bpy.props.IntProperty(
-        name="Margin", description="How far round the edited parts everything may change, pixels", min=0, max=64, default=4
+    edit_margin_px: whole_property(job_ranges.MARGIN, "Margin", soft_max=64)
+    edit_label_weight: number_property(
+        job_ranges.LABEL_WEIGHT, "Labels", description="How much the painted labels count", soft_max=1000
     )
-    edit_label_weight: bpy.props.FloatProperty(
-        name="Labels", description="How much the painted labels count", min=0.01, max=1000, default=1
+    edit_rgb_weight: number_property(
+        job_ranges.RGB_WEIGHT, "Colours", description="How much all that is not edited keeps its colours", soft_max=1000
     )
-    edit_rgb_weight: bpy.props.FloatProperty(
-        name="Colours", description="How much all that is not edited keeps its colours", min=0, max=1000, default=10
-    )
-    edit_perceptual_weight: bpy.props.FloatProperty(
-        name="Likeness",
+    edit_perceptual_weight: number_property(
+        job_ranges.PERCEPTUAL,
+        "Likeness",
         description="How much all that is not edited looks the same to a VGG16 network, whose file is named below; 0: not used",
-        min=0,
-        max=1000,
-        default=0,
+        soft_max=1000,
     )
     edit_perceptual_file: bpy.props.StringProperty(
         name="VGG16 file", description="torchvision's vgg16-397923af.pth", subtype="FILE_PATH", options=PATH_OPTIONS
@@ -128,14 +120,16 @@ class SceneProperties(bpy.types.PropertyGroup):
             ("ORBIT", "Orbit", "One full turn, at the first pitch"),
         ],
     )
-    camera_count: bpy.props.IntProperty(name="Cameras", description="How many cameras", min=1, max=10000, default=3)
-    own_yaw: own_yaw_property("-30 to 30 degrees")
+    camera_count: whole_property(job_ranges.VIEWS, "Cameras", description="How many cameras")
+    own_yaw: own_yaw_property(job_ranges.YAW)
     own_yaw_switch: own_yaw_switch_property()
-    yaw_first_deg: bpy.props.FloatProperty(name="Yaw", description="First turn, degrees", min=-360, max=360, default=-30)
-    yaw_last_deg: bpy.props.FloatProperty(name="to", description="Last turn, degrees", min=-360, max=360, default=30)
+    yaw_first_deg: degrees_property(job_ranges.YAW, "Yaw", 0, description="First turn, degrees")
+    yaw_last_deg: degrees_property(job_ranges.YAW, "to", 1, description="Last turn, degrees")
     own_pitch: bpy.props.BoolProperty(name="Model's own pitch", description="Elevation as the model was trained", default=True)
-    pitch_first_deg: bpy.props.FloatProperty(name="Pitch", description="First elevation, degrees", min=-90, max=90, default=15)
-    pitch_last_deg: bpy.props.FloatProperty(name="to", description="Last elevation, degrees", min=-90, max=90, default=15)
+    pitch_first_deg: degrees_property(
+        job_ranges.PITCH, "Pitch", 0, default=USUAL_PITCH_DEG, description="First elevation, degrees"
+    )
+    pitch_last_deg: degrees_property(job_ranges.PITCH, "to", 1, default=USUAL_PITCH_DEG, description="Last elevation, degrees")
 
     # views
     shown_views: bpy.props.StringProperty(options={"HIDDEN"})
@@ -149,8 +143,8 @@ class SceneProperties(bpy.types.PropertyGroup):
     )
     want_overlay: bpy.props.BoolProperty(name="Overlay", description="Also labels laid over the image", default=True)
     want_depth: bpy.props.BoolProperty(name="Depth", description="Also planar depth", default=True)
-    size_px: bpy.props.IntProperty(
-        name="Size", description="Side of the path's views, pixels; 0: the model's own", min=0, max=4096, default=0
+    size_px: whole_property(
+        job_ranges.RESOLUTION, "Size", description="Side of the path's views, pixels", left_open="the model's own"
     )
     views_folder: bpy.props.StringProperty(
         name="Save to",
@@ -180,9 +174,9 @@ class SceneProperties(bpy.types.PropertyGroup):
             ("SELECTED", "Selected cameras", "What the selected cameras see"),
         ],
     )
-    cloud_views: bpy.props.IntProperty(name="Views", description="Views that are fused", min=1, max=200, default=8)
-    cloud_points: bpy.props.IntProperty(
-        name="Most points", description="Thin the cloud to this many points; 0: keep all", min=0, max=5_000_000, default=0
+    cloud_views: whole_property(job_ranges.CLOUD_VIEWS, "Views", description="Views that are fused", soft_max=200)
+    cloud_points: whole_property(
+        job_ranges.POINTS, "Most points", description="Thin the cloud to this many points", left_open="keep all"
     )
     cloud_painted: bpy.props.BoolProperty(
         name="Painted labels", description="Labels from the painted masks of the annotation folder, not from the model"
@@ -206,10 +200,10 @@ class SceneProperties(bpy.types.PropertyGroup):
     annotation_labels: bpy.props.StringProperty(
         name="Labels", description="Names of the parts, with commas; empty: those of the model", default=""
     )
-    annotation_subjects: bpy.props.IntProperty(
-        name="Subjects", description="How many seeds, from 0", min=1, max=10000, default=30
+    annotation_subjects: whole_property(
+        job_ranges.SAMPLED_SUBJECTS, "Subjects", description="How many seeds, from 0", soft_max=1000
     )
-    annotation_views: bpy.props.IntProperty(name="Views each", description="Views of each subject", min=1, max=100, default=3)
+    annotation_views: whole_property(job_ranges.VIEWS, "Views each", soft_max=100)
     annotation_items: bpy.props.CollectionProperty(type=AnnotationView)
     annotation_index: bpy.props.IntProperty(name="View")
     painted_label_id: bpy.props.IntProperty(default=1, options={"HIDDEN"})
@@ -222,9 +216,7 @@ class SceneProperties(bpy.types.PropertyGroup):
         update=_redraw,
     )
     annotation_label_set: bpy.props.StringProperty(options={"HIDDEN"})
-    training_steps: bpy.props.IntProperty(
-        name="Steps", description="Training steps; 0: the engine's own number", min=0, max=1_000_000, default=0
-    )
+    training_steps: whole_property(job_ranges.TRAIN_STEPS, "Steps", description="Training steps", soft_max=10_000)
     allow_missing_labels: bpy.props.BoolProperty(
         name="Allow missing labels", description="Train although some labels are painted nowhere yet (--allow-missing-classes)"
     )
@@ -244,8 +236,12 @@ class SceneProperties(bpy.types.PropertyGroup):
         set=_switch_preview,
     )
     preview_mask: bpy.props.BoolProperty(name="Labels", description="Lay the labels over the preview", default=False)
-    preview_size_px: bpy.props.IntProperty(
-        name="Preview size", description="Side of the preview, pixels; 0: the model's own", min=0, max=1024, default=0
+    preview_size_px: whole_property(
+        job_ranges.RESOLUTION,
+        "Preview size",
+        description="Side of the preview, pixels",
+        left_open="the model's own",
+        soft_max=1024,
     )
 
 

@@ -5,9 +5,7 @@ from __future__ import annotations
 import re
 
 from dnerf_core.errors import brief
-from dnerf_core.limits import MAX_SUBJECTS
-
-MAX_SEED = 2**32 - 1
+from dnerf_core.limits import MAX_SEED, MAX_SUBJECTS
 
 
 def parse_seeds(text: str) -> tuple[int, ...]:

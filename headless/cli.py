@@ -1,7 +1,8 @@
 """The entry point `dnerf-headless`: finds the command, runs it, and turns every failure into one line and an exit code.
 
-Adding a command is one line in `COMMANDS` and a module `headless/commands/NAME.py` (`NAME_.py` for a Python keyword) that holds
-a click command called `command`; its place in the overview is in `GROUPS`. Modules are imported only when their command is called, so `--help` stays quick.
+Adding a command is a line in `COMMANDS`, its place in the overview in `GROUPS`, and a module `headless/commands/NAME.py` (`NAME_.py` for
+a Python keyword) that holds a click command called `command`. Modules are imported only when their command is called, so `--help` stays
+quick.
 """
 
 from __future__ import annotations

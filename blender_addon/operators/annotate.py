@@ -130,7 +130,7 @@ class DNERF_OT_train(JobOperator, bpy.types.Operator):
             "output": str(path),
             "skip_unpainted": True,
             "allow_missing_classes": settings.allow_missing_labels,
-            **({"steps": settings.training_steps} if settings.training_steps else {}),
+            "steps": settings.training_steps,
         }
         name = scene.name
         session.current().start_job("Training", "train", params, lambda result: _trained(name, result))

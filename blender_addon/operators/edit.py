@@ -32,6 +32,13 @@ from .paint import open_for_painting
 from .views import CollectedViews, render_poses
 
 EDITING = "Editing the subject"
+WEIGHTS = {
+    "keep_inside": "keep_inside",
+    "label_weight": "label_weight",
+    "rgb_weight": "rgb_weight",
+    "perceptual": "perceptual_weight",
+}
+"""Of the request, and the panel's properties after `edit_`, whose names stay because .blend files keep them."""
 
 
 class DNERF_OT_edit_mask(JobOperator, bpy.types.Operator):
@@ -120,7 +127,7 @@ def apply_edit(scene: bpy.types.Scene, facts: ModelFacts, view: EditView, output
     """The step of the job after the model is known: send the mask."""
     if facts.labels is None:
         raise SceneError(f"model {facts.name}: expected one with labels to edit by, found none; choose the model of the mask")
-    holder, name = session.current(), scene.name
+    holder, name, asked = session.current(), scene.name, edit_settings(scene)
     painted = ids_of(edit_mask_image(view), facts.labels, snap=repair)
     if painted.repaired_px:
         open_mask(view.image, painted.ids, facts.labels)
@@ -132,7 +139,7 @@ def apply_edit(scene: bpy.types.Scene, facts: ModelFacts, view: EditView, output
         "camera": view.camera.to_json(),
         "mask": holder.client.put_array(painted.ids),
         "output": str(output),
-        **edit_settings(scene),
+        **asked,
     }
 
     def done(result: dict[str, Any]) -> None:
@@ -146,15 +153,20 @@ def apply_edit(scene: bpy.types.Scene, facts: ModelFacts, view: EditView, output
 
 
 def edit_settings(scene: bpy.types.Scene) -> dict[str, Any]:
-    """The params that say how the subject is edited."""
+    """The params that say how the subject is edited.
+
+    Raises:
+        UsageError: the network that is to compare pictures has no file.
+    """
     settings = scene.dnerf
-    weights = ("keep_inside", "label_weight", "rgb_weight", "perceptual_weight")
-    params: dict[str, Any] = {name: round(getattr(settings, f"edit_{name}"), 6) for name in weights}
-    params["margin_px"] = settings.edit_margin_px
-    if settings.edit_steps:
-        params["steps"] = max(2, settings.edit_steps)
-    if settings.edit_perceptual_weight > 0 and settings.edit_perceptual_file:
-        params["perceptual_file"] = bpy.path.abspath(settings.edit_perceptual_file)
+    params: dict[str, Any] = {name: round(getattr(settings, f"edit_{property_}"), 6) for name, property_ in WEIGHTS.items()}
+    params |= {"margin": settings.edit_margin_px, "steps": settings.edit_steps}
+    if settings.edit_perceptual_weight > 0:
+        if not settings.edit_perceptual_file:
+            raise UsageError(
+                "edit: VGG16 file: expected a file, since Likeness is above 0, found none; choose it, or set Likeness to 0"
+            )
+        params["vgg"] = bpy.path.abspath(settings.edit_perceptual_file)
     return params
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import bpy
 
+from dnerf_core import job_ranges
 from dnerf_core.camera import Camera
 from dnerf_core.errors import UsageError
 
@@ -12,6 +13,7 @@ from .. import icons, session
 from ..model_facts import ModelFacts, chosen_model, with_facts
 from ..own_yaw import own_yaw_property, own_yaw_switch_property
 from ..places import file_stem, subjects_folder
+from ..ranged import degrees_property, whole_property
 from ..scene.rigs import place_cameras
 from ..scene.views import image_from_array
 from ..subjects import choose_subject, new_subject_path
@@ -46,23 +48,24 @@ class DNERF_OT_invert_photo(JobOperator, bpy.types.Operator):
             ("crop", "Crop", "The square at its centre"),
         ],
     )
-    own_yaw: own_yaw_property("-60 to 60 degrees")
+    own_yaw: own_yaw_property(job_ranges.SEARCH_YAW)
     own_yaw_switch: own_yaw_switch_property()
-    yaw_first_deg: bpy.props.FloatProperty(
-        name="Yaw", description="First turn at which the camera is looked for, degrees", min=-180, max=180, default=-60
+    yaw_first_deg: degrees_property(
+        job_ranges.SEARCH_YAW,
+        "Yaw",
+        0,
+        description="First turn at which the camera is looked for, degrees",
     )
-    yaw_last_deg: bpy.props.FloatProperty(name="to", description="Last turn, degrees", min=-180, max=180, default=60)
-    steps: bpy.props.IntProperty(
-        name="Steps", description="How long the search is; 0: the engine's own number", min=0, max=100_000, default=0
+    yaw_last_deg: degrees_property(job_ranges.SEARCH_YAW, "to", 1, description="Last turn, degrees")
+    steps: whole_property(
+        job_ranges.SEARCH_STEPS, "Steps", description="How long the search is", left_open="the engine's own number"
     )
-    tuning_steps: bpy.props.IntProperty(
-        name="Tuning steps",
+    tuning_steps: whole_property(
+        job_ranges.TUNING,
+        "Tuning steps",
         description="Afterwards the generator's weights are tuned to the photo for so many steps; the file becomes as large as the model",
-        min=0,
-        max=100_000,
-        default=0,
     )
-    search_seed: bpy.props.IntProperty(name="Search seed", description="Another one starts from elsewhere", min=0, default=0)
+    search_seed: whole_property(job_ranges.SEARCH_SEED, "Search seed", description="Another one starts from elsewhere")
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
         context.window_manager.fileselect_add(self)
@@ -81,7 +84,7 @@ class DNERF_OT_invert_photo(JobOperator, bpy.types.Operator):
             "output": str(output),
             **({} if self.own_yaw else {"yaw": [self.yaw_first_deg, self.yaw_last_deg]}),
             **({"steps": self.steps} if self.steps else {}),
-            **({"tuning_steps": self.tuning_steps} if self.tuning_steps else {}),
+            "tuning": self.tuning_steps,
         }
         with_facts(context.scene, "Finding the subject", lambda scene, facts: invert(scene, facts, params))
 

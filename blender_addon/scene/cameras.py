@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from dnerf_core.camera import BlenderLens, Camera, Float64Array, WorldUp
 from dnerf_core.errors import UsageError
+from dnerf_core.job_ranges import FRAMES
 
 from .errors import SceneError
 from .rigs import animate_camera, place_cameras
@@ -29,7 +30,7 @@ __all__ = [
     "square_view",
 ]
 
-MAX_FRAMES = 100_000
+MAX_FRAMES = FRAMES.high or 0
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,8 +10,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dnerf_core import model_facts
+from dnerf_core import job_ranges, model_facts
 from dnerf_core.errors import AnnotationError, CheckpointError, UsageError
+from dnerf_core.limits import MAX_SEED, MAX_SUBJECTS
+from dnerf_core.ranges import Choice, Flag, Number, Ranged, Share, Whole, ranged
 from dnerf_core.semantic.config import BranchTrainingConfig, FeatureKind, GuideKind, RefinerConfig, SemanticConfig
 
 if TYPE_CHECKING:
@@ -21,26 +23,32 @@ if TYPE_CHECKING:
     from dnerf_core.subject_key import SubjectKey
 
 _CHECKPOINT_EVERY = 25
+_BRANCH, _TRAINING = SemanticConfig(), BranchTrainingConfig()
 
 
-@dataclass(frozen=True)
-class TrainCall:
-    """The options of one call, as click gives them."""
+@dataclass(frozen=True, kw_only=True)
+class TrainCall(Ranged):
+    """What one call of `train` asks for.
+
+    Attributes:
+        model_name: None: the model that the first folder was sampled from.
+        holdout: see `held_out_subjects`.
+    """
 
     folders: tuple[Path, ...]
     output: Path
-    model_name: str | None
-    steps: int
-    feature_kind: FeatureKind
-    scales: str
-    density_prior: bool
-    guide: GuideKind
-    learning_rate: float
-    seed: int
-    holdout: float | None
-    skip_unpainted: bool
-    allow_missing_classes: bool
-    device: str
+    model_name: str | None = None
+    steps: int = ranged(job_ranges.TRAIN_STEPS)
+    feature_kind: FeatureKind = ranged(Choice(("features", "planes"), _BRANCH.feature_kind))
+    scales: str = ranged(Choice(("all", "last"), "all"))
+    density_prior: bool = ranged(Flag(_BRANCH.density_prior))
+    guide: GuideKind = ranged(Choice(("none", "rendered", "rgb"), _BRANCH.refiner.guide))
+    learning_rate: float = ranged(Number(1e-7, 1.0, _TRAINING.learning_rate))
+    seed: int = ranged(Whole(0, MAX_SEED, _TRAINING.seed))
+    holdout: float | None = ranged(Share(MAX_SUBJECTS))
+    skip_unpainted: bool = ranged(job_ranges.OFF)
+    allow_missing_classes: bool = ranged(job_ranges.OFF)
+    device: str = ranged(job_ranges.DEVICE)
 
 
 @dataclass(frozen=True, eq=False)

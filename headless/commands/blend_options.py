@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import click
 
 from dnerf_core.errors import UsageError
-from headless.commands.options import FilledPath
+from headless.commands.types import FilledPath
 
 F = TypeVar("F", bound=Callable[..., Any])
 

@@ -10,9 +10,10 @@ import click
 
 from dnerf_core.errors import brief
 from headless.commands import options
+from headless.commands.ranged_options import type_of
 from headless.datasets.channels import CHANNELS, DEFAULT_CHANNELS, parse_channels
 from headless.datasets.formats.registry import FORMATS
-from headless.datasets.spacing import DISTRIBUTIONS
+from headless.datasets.spacing import DISTRIBUTION
 from headless.datasets.splits import parse_splits
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -33,10 +34,8 @@ class _Parsed(click.ParamType[Any]):
 
 def distribution_option(function: F) -> F:
     """`--view-distribution`: how a subject's views lie in the ranges of yaw and pitch; see `chosen_spacing`."""
-    text = (
-        "Where views lie in the ranges: even steps, or by seed and view, uniform or gaussian about the middle.  [default: even]"
-    )
-    return click.option("--view-distribution", type=click.Choice(DISTRIBUTIONS), help=text)(function)
+    text = f"{DISTRIBUTION.text}  [default: even]"
+    return click.option("--view-distribution", type=type_of(DISTRIBUTION), help=text)(function)
 
 
 def channels_option(function: F) -> F:

@@ -7,15 +7,10 @@ from typing import Any
 import click
 
 from headless.commands import options
+from headless.commands.ranged_options import option_of
+from headless.commands.types import FilledPath
 from headless.searches.calls import EditCall
 from headless.work.reporting import Reporter
-
-LABEL_WEIGHT, RGB_WEIGHT, KEEP_INSIDE, EDITED_WEIGHT, PRIOR, MARGIN_PX, STEPS = 1.0, 10.0, 0.5, 10.0, 3e-3, 4, 80
-"""The engine's own (`dnerf_core.editing.EditSettings`), told here so that --help needs no torch; a test compares them."""
-
-
-def _weight(name: str, default: float, text: str) -> Any:
-    return click.option(name, type=options.FiniteFloat(0.0), default=default, show_default=True, metavar="W", help=text)
 
 
 @click.command(
@@ -25,51 +20,39 @@ def _weight(name: str, default: float, text: str) -> Any:
 @click.argument("subject", metavar="FILE|SEED")
 @click.option(
     "--mask",
-    type=options.FilledPath(exists=True, dir_okay=False),
+    type=FilledPath(exists=True, dir_okay=False),
     required=True,
     metavar="FILE",
     help="The repainted mask: label ids as annotators paint them, 255 where nothing is asked for.",
 )
 @options.model_option
-@options.truncation_option
-@click.option(
-    "--yaw", type=options.RangeType(360.0), metavar="A", help="Where the mask was painted from.  [default: the file's own]"
-)
-@click.option(
-    "--pitch", type=options.RangeType(85.0), metavar="A", help="Its elevation.  [default: the file's or the model's own]"
-)
-@click.option(
-    "--camera",
-    type=options.FilledPath(exists=True, dir_okay=False),
+@options.truncation_option(EditCall)
+@option_of(EditCall, "yaw", metavar="A", help="Where the mask was painted from.  [default: the file's own]")
+@option_of(EditCall, "pitch", metavar="A", help="Its elevation.  [default: the file's or the model's own]")
+@option_of(
+    EditCall,
+    "camera",
+    type=FilledPath(exists=True, dir_okay=False),
     metavar="FILE",
     help="The mask's camera: a cameras.json with one view.",
 )
-@_weight("--label-weight", LABEL_WEIGHT, "Of the cross-entropy to the mask (the paper's lambda 1).")
-@_weight("--rgb-weight", RGB_WEIGHT, "Of the colours outside the edited region (lambda 2).")
-@_weight("--perceptual", 0.0, "Of the perceptual loss outside it (lambda 3); needs --vgg.")
-@click.option(
-    "--vgg", type=options.FilledPath(exists=True, dir_okay=False), metavar="FILE", help="VGG16's weights, see `invert --help`."
+@option_of(EditCall, "label_weight", metavar="W")
+@option_of(EditCall, "rgb_weight", metavar="W")
+@option_of(EditCall, "perceptual", metavar="W", help="Weight of the perceptual loss outside the region (lambda 3); needs --vgg.")
+@option_of(
+    EditCall,
+    "vgg",
+    type=FilledPath(exists=True, dir_okay=False),
+    metavar="FILE",
+    help="VGG16's weights, see `invert --help`.",
 )
-@_weight("--keep-inside", KEEP_INSIDE, "Of the colours in the region, away from what was repainted; 0: as in the paper.")
-@click.option(
-    "--edited-weight",
-    type=options.FiniteFloat(1.0),
-    default=EDITED_WEIGHT,
-    show_default=True,
-    help="Of a repainted pixel's label.",
-)
-@_weight("--prior", PRIOR, "Of the distance from the subject as it was.")
-@click.option(
-    "--margin",
-    type=click.IntRange(0, 64),
-    default=MARGIN_PX,
-    show_default=True,
-    metavar="PIXELS",
-    help="Round what was repainted.",
-)
-@click.option("--steps", type=click.IntRange(2, 100_000), default=STEPS, show_default=True, help="Of the optimiser.")
+@option_of(EditCall, "keep_inside", metavar="W")
+@option_of(EditCall, "edited_weight", metavar="W")
+@option_of(EditCall, "prior", metavar="W")
+@option_of(EditCall, "margin", metavar="PIXELS")
+@option_of(EditCall, "steps", metavar="N")
 @options.device_option
-@options.output_option("dnerf-edited")
+@options.output_option(EditCall.output)
 @options.output_style_options
 def command(as_json: bool, **values: Any) -> None:
     """Change a subject's shape by repainting its mask.

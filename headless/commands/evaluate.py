@@ -8,8 +8,9 @@ import click
 from click.core import ParameterSource
 
 from dnerf_core.errors import UsageError
-from dnerf_core.limits import MAX_VIEWS
 from headless.commands import options
+from headless.commands.ranged_options import option_of
+from headless.commands.types import FilledPath
 from headless.runs.evaluate import evaluate
 from headless.runs.evaluate_call import EvaluateCall
 from headless.work.reporting import Reporter
@@ -18,60 +19,60 @@ _CONSISTENCY_TAKES = {"folders", "consistency", "textures", "row", "as_json"}
 
 
 @click.command("evaluate", epilog="\b\nExample:\n  dnerf-headless evaluate --model demo-cars --truth --seeds 0-99 --json")
-@click.argument("folders", nargs=-1, type=options.FilledPath(exists=True, file_okay=False), metavar="[FOLDER]...")
+@click.argument("folders", nargs=-1, type=FilledPath(exists=True, file_okay=False), metavar="[FOLDER]...")
 @options.model_option
-@click.option("--truth", is_flag=True, help="Score against the exact truth, which is known for demo-cars only.")
-@click.option(
-    "--consistency",
-    is_flag=True,
+@option_of(EvaluateCall, "truth", help="Score against the exact truth, which is known for demo-cars only.")
+@option_of(
+    EvaluateCall,
+    "consistency",
     help="Score any folder's views with cameras, depth and masks against each other, by re-projection.",
 )
-@click.option(
-    "--consistent",
-    is_flag=True,
+@option_of(
+    EvaluateCall,
+    "consistent",
     help="With --truth: also score masks re-rendered from the fused labels, as render --consistent writes them.",
 )
-@click.option("--video", is_flag=True, help="With --truth: the frames of an even arc, instead of random views.")
-@options.subject_options("0-99, or 0 with --video")
-@click.option(
-    "--views",
-    type=click.IntRange(1, MAX_VIEWS),
+@option_of(EvaluateCall, "video", help="With --truth: the frames of an even arc, instead of random views.")
+@options.subject_options(EvaluateCall, "0-99, or 0 with --video")
+@option_of(
+    EvaluateCall,
+    "views",
     metavar="N",
     help="Views of each subject.  [default: 1, or 61 with --video]",
 )
-@click.option(
-    "--yaw",
-    type=options.RangeType(360.0),
+@option_of(
+    EvaluateCall,
+    "yaw",
     metavar="A:B",
     help="Turn in degrees, one value or a range.  [default: -180:180, or -30:30 with --video]",
 )
-@click.option(
-    "--pitch",
-    type=options.RangeType(90.0),
+@option_of(
+    EvaluateCall,
+    "pitch",
     metavar="A:B",
     help="Elevation in degrees, one value or a range.  [default: 5:30, or the model's own with --video]",
 )
 @click.option(
     "--grid",
-    type=options.FilledPath(dir_okay=False),
+    type=FilledPath(dir_okay=False),
     metavar="FILE.png",
     help="Also draw the worst views and typical ones; a file of that name is replaced.",
 )
 @click.option(
     "--textures",
-    type=options.FilledPath(dir_okay=False),
+    type=FilledPath(dir_okay=False),
     metavar="FILE.png",
     help="With --consistency: also draw line textures, one pixel row of every frame; a file of that name is replaced.",
 )
-@click.option(
-    "--row",
-    type=click.IntRange(0),
+@option_of(
+    EvaluateCall,
+    "row",
     metavar="N",
     help="With --textures: which pixel row, 0 at the top.  [default: through the object's middle]",
 )
-@click.option("--skip-unpainted", is_flag=True, help="Leave out masks that are all background instead of refusing them.")
+@option_of(EvaluateCall, "skip_unpainted", help="Leave out masks that are all background instead of refusing them.")
 @options.device_option
-@options.exact_option
+@options.exact_option(EvaluateCall)
 @options.output_style_options
 @click.pass_context
 def command(ctx: click.Context, as_json: bool, **values: object) -> None:

@@ -74,7 +74,7 @@ class GroupedCommand(click.Command):
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Writes the options by `OPTION_GROUPS`, in the order in which the command has them."""
-        rows: dict[str, list[tuple[str, str]]] = {title: [] for title, _ in OPTION_GROUPS} | {REST: []}
+        rows: dict[str, list[tuple[str, str]]] = {title: [] for title in (*(title for title, _ in OPTION_GROUPS), REST)}
         for parameter in self.get_params(ctx):
             record = parameter.get_help_record(ctx)
             if record is not None:

@@ -2,164 +2,21 @@
 
 from __future__ import annotations
 
-import math
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
 import click
 
-from dnerf_core import model_facts
-from dnerf_core.model_facts import ModelFacts
 from headless.commands import options
+from headless.commands.types import ModelType
+from headless.runs.info import InfoCall, info
 from headless.work.reporting import Reporter
-
-if TYPE_CHECKING:
-    from dnerf_core.camera import Camera, WorldUp
-    from dnerf_core.generator.config import CameraConfig
 
 
 @click.command("info", epilog="\b\nExample:\n  dnerf-headless info demo-cars")
-@click.argument("model_name", type=options.ModelType(), metavar="NAME|FILE")
+@click.argument("model_name", type=ModelType(), metavar="NAME|FILE")
 @options.output_style_options
-def command(model_name: str, as_json: bool) -> None:
+def command(as_json: bool, **values: str) -> None:
     """Print what is inside a model file or a subject file.
 
     Of a model: generator, cameras, semantic branch, labels with their colours, where the weights came from and under which licence,
     and the training record. Of a subject: its generator, latents, tuned weights, camera, and how it was made.
     """
-    from dnerf_core.checkpoints.safetensors_layout import SUBJECT, file_kind
-    from dnerf_core.embedded import EMBEDDED_MODELS
-
-    if model_name not in EMBEDDED_MODELS and file_kind(Path(model_name)) == SUBJECT:
-        subject = subject_json(Path(model_name))
-        Reporter(as_json).summary(subject_lines(subject), command="info", **subject)
-        return
-    facts = model_facts.describe_model(model_name)
-    Reporter(as_json).summary(info_lines(facts), command="info", **info_json(facts))
-
-
-def info_json(facts: ModelFacts) -> dict[str, Any]:
-    """All that the file says, as JSON values."""
-    from dnerf_core.backbone.config_json import config_to_json
-
-    return {
-        "path": str(facts.path),
-        "sha256": facts.sha256,
-        "parameters": facts.parameters,
-        "generator": config_to_json(facts.config),
-        "semantic": facts.semantic_config,
-        "labels": None if facts.labels is None else facts.labels.to_json(),
-        "source": facts.source,
-        "training": facts.training,
-    }
-
-
-def info_lines(facts: ModelFacts) -> list[str]:
-    """All that the file says, for people."""
-    config = facts.config
-    rays, cameras = config.rays, config.cameras
-    limits = "the box" if rays.ray_start == "auto" else f"{rays.ray_start} to {rays.ray_end}"
-    background = ", white background" if rays.white_back else ""
-    rows = [
-        ("file", str(facts.path)),
-        ("sha256", facts.sha256),
-        ("generator", f"{config.name}, {config.image_size} x {config.image_size} px"),
-        ("parameters", ", ".join(f"{part} {count:,}" for part, count in facts.parameters.items())),
-        ("neural resolution", f"{rays.neural_resolution} px, super-resolution {config.superresolution_text}"),
-        ("samples a ray", f"{rays.samples_coarse} coarse + {rays.samples_fine} fine, {limits}{background}"),
-        ("planes", config.planes_text),
-        ("box", f"side {config.box_side:g}, centred on the world origin"),
-        (
-            "cameras",
-            f"radius {cameras.radius:g}, focal {cameras.focal:g}, {cameras.world_up} up, pitch {cameras.pitch_deg:g} degrees",
-        ),
-        *([("trained views", told)] if (told := trained_views(cameras)) else []),
-        ("semantic branch", _short(facts.semantic_config) if facts.has_semantics else "none: views come without masks"),
-    ]
-    if facts.labels is not None:
-        rows += [(f"label {label.id}", f"{label.name}  #{bytes(label.color).hex()}") for label in facts.labels.labels]
-    rows += [(f"source {key}", _short(value)) for key, value in facts.source.items() if value not in ("", None)]
-    rows += [(f"training {key}", _short(value)) for key, value in facts.training.items() if value not in ("", None)]
-    return _aligned(rows)
-
-
-def trained_views(cameras: CameraConfig) -> str:
-    """The directions that a generator tells of itself, for people; "" where it tells none."""
-    spans = (("yaw", cameras.yaw_range_deg), ("pitch", cameras.pitch_range_deg))
-    told = [f"{name} {span[0]:g} to {span[1]:g}" for name, span in spans if span is not None]
-    return f"{', '.join(told)} degrees" if told else ""
-
-
-def subject_json(path: Path) -> dict[str, Any]:
-    """All that a subject file says, as JSON values.
-
-    Raises:
-        CheckpointError: it cannot be used.
-    """
-    from dnerf_core.checkpoints.model_file import file_sha256
-    from dnerf_core.subject_file import read_subject_header, read_subject_values
-
-    header = read_subject_header(path)
-    ws, tuned = read_subject_values(header)
-    return {
-        "path": str(path),
-        "sha256": file_sha256(path),
-        "kind": "subject",
-        "generator": header.generator_name,
-        "generator_sha256": header.generator_sha256,
-        "space": "w" if bool((ws == ws[0]).all()) else "w+",
-        "num_ws": header.num_ws,
-        "w_dim": header.w_dim,
-        "tuned_tensors": len(tuned),
-        "tuned_values": sum(array.size for array in tuned.values()),
-        "camera": None if header.camera is None else header.camera.to_json() | camera_angles(header.camera, header.world_up),
-        "made": header.made,
-    }
-
-
-def camera_angles(camera: Camera, world_up: WorldUp) -> dict[str, float]:
-    """Where a camera stands and what it sees, as the options of arcs have it; degrees and world units."""
-    from dnerf_core.camera_arcs import sphere_angles
-
-    yaw_rad, pitch_rad, radius = sphere_angles(camera.position, world_up=world_up)
-    numbers = {
-        "yaw_deg": math.degrees(yaw_rad),
-        "pitch_deg": math.degrees(pitch_rad),
-        "radius": radius,
-        "focal": float(camera.intrinsics[0, 0]),
-    }
-    return {name: round(value, 6) for name, value in numbers.items()}
-
-
-def subject_lines(facts: dict[str, Any]) -> list[str]:
-    """All that a subject file says, for people."""
-    camera, tuned = facts["camera"], "none"
-    if facts["tuned_tensors"]:
-        tuned = f"{facts['tuned_tensors']} tensors, {facts['tuned_values']:,} values"
-    seen = "none"
-    if camera is not None:
-        seen = f"yaw {camera['yaw_deg']:g}, pitch {camera['pitch_deg']:g} degrees, radius {camera['radius']:g}, focal {camera['focal']:g}"
-    rows = [
-        ("file", facts["path"]),
-        ("sha256", facts["sha256"]),
-        ("generator", f"{facts['generator']}, sha256 {facts['generator_sha256']}"),
-        ("latents", f"{facts['space']}, {facts['num_ws']} x {facts['w_dim']}"),
-        ("tuned weights", tuned),
-        ("camera", seen),
-    ]
-    rows += [(f"made {key}", _short(value)) for key, value in facts["made"].items() if value not in ("", None)]
-    return _aligned(rows)
-
-
-def _aligned(rows: list[tuple[str, str]]) -> list[str]:
-    width = max(len(name) for name, _ in rows)
-    return [f"{name:<{width}}  {value}" for name, value in rows]
-
-
-def _short(value: Any) -> str:
-    """A JSON value on one line."""
-    if isinstance(value, dict):
-        return ", ".join(f"{key} {_short(item)}" for key, item in value.items())
-    if isinstance(value, list):
-        return "; ".join(_short(item) for item in value) or "none"
-    return " ".join(str(value).split())
+    info(InfoCall(**values), Reporter(as_json))

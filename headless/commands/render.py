@@ -2,19 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import click
 
 from headless.commands import blend_options, dataset_options, options
-from headless.runs.render import (
-    RenderCall,
-    render,
-)
+from headless.commands.ranged_options import option_of
+from headless.runs.render import RenderCall, render
 from headless.work.reporting import Reporter
-
-if TYPE_CHECKING:
-    pass
 
 
 @click.command(
@@ -22,39 +15,31 @@ if TYPE_CHECKING:
     epilog="\b\nExample:\n  dnerf-headless render --seeds 0-99 --views 5 --yaw -30:30 --pitch 10:25 --output cars",
 )
 @options.model_option
-@options.subject_options()
+@options.subject_options(RenderCall)
 @options.subject_file_option
-@options.camera_options
+@options.camera_options(RenderCall)
 @dataset_options.distribution_option
 @blend_options.cameras_option
-@options.truncation_option
-@options.resolution_option
+@options.truncation_option(RenderCall)
+@options.resolution_option(RenderCall)
 @options.device_option
-@click.option(
-    "--engine",
-    type=click.Choice(["threads", "ray"]),
-    default="threads",
-    show_default=True,
+@option_of(
+    RenderCall,
+    "engine",
     help="What makes views: threads of this process, or actors on the Ray cluster that RAY_ADDRESS names.",
 )
-@options.workers_option
+@options.workers_option(RenderCall)
 @options.shard_option
-@options.exact_option
-@click.option(
-    "--consistent",
-    is_flag=True,
+@options.exact_option(RenderCall)
+@option_of(
+    RenderCall,
+    "consistent",
     help="Masks re-rendered from the labels that several views of a subject fuse to, so that its views agree more.",
 )
-@options.output_option("dnerf-out")
+@options.output_option(RenderCall.output)
 @dataset_options.format_option
 @dataset_options.channels_option
-@click.option(
-    "--depth-format",
-    type=click.Choice(["exr", "npy"]),
-    default="exr",
-    show_default=True,
-    help="exr holds 0 at background, npy keeps +inf.",
-)
+@option_of(RenderCall, "depth_format", help="exr holds 0 at background, npy keeps +inf.")
 @dataset_options.splits_option
 @dataset_options.reject_option
 @blend_options.blend_option

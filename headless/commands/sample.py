@@ -2,21 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import click
 
 from dnerf_core.seeds import format_seeds
 from headless.commands import dataset_options, options
-from headless.runs.sample import (
-    DEFAULT_SEEDS,
-    SampleCall,
-    sample,
-)
+from headless.commands.ranged_options import option_of
+from headless.runs.sample import DEFAULT_SEEDS, SampleCall, sample
 from headless.work.reporting import Reporter
-
-if TYPE_CHECKING:
-    pass
 
 
 @click.command(
@@ -24,20 +16,20 @@ if TYPE_CHECKING:
     epilog="\b\nExample:\n  dnerf-headless sample --model ffhq.safetensors --subjects 30 --views 3 --labels hair,face,neck -o faces",
 )
 @options.model_option
-@options.subject_options(format_seeds(DEFAULT_SEEDS))
+@options.subject_options(SampleCall, format_seeds(DEFAULT_SEEDS))
 @options.subject_file_option
-@options.camera_options
+@options.camera_options(SampleCall)
 @dataset_options.distribution_option
-@options.truncation_option
+@options.truncation_option(SampleCall)
 @click.option(
     "--labels",
     metavar="NAMES|FILE",
     help="What to paint: names of parts such as hood,roof,wheels, or a labels.json.  [default: the model's own labels]",
 )
-@click.option("--truth", is_flag=True, help="Fill the masks from the exact truth, which is known for demo-cars only.")
+@option_of(SampleCall, "truth", help="Fill the masks from the exact truth, which is known for demo-cars only.")
 @options.device_option
-@options.workers_option
-@options.output_option("dnerf-annotate")
+@options.workers_option(SampleCall)
+@options.output_option(SampleCall.output)
 @options.output_style_options
 def command(as_json: bool, **values: object) -> None:
     """Write views of a few subjects to annotate: images, and empty masks to paint.

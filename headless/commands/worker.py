@@ -12,6 +12,7 @@ import click
 
 from dnerf_core.errors import DNeRFError
 from headless.commands import options
+from headless.commands.types import FilledPath
 
 
 @click.command(
@@ -20,7 +21,7 @@ from headless.commands import options
 @options.device_option
 @click.option(
     "--exchange",
-    type=options.FilledPath(exists=True, file_okay=False),
+    type=FilledPath(exists=True, file_okay=False),
     required=True,
     metavar="FOLDER",
     help="The client's own folder, through which arrays travel.",

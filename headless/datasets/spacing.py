@@ -5,13 +5,16 @@ from __future__ import annotations
 from typing import Literal
 
 from dnerf_core.errors import UsageError
+from dnerf_core.ranges import Choice
 from headless.datasets.channels import Channel
 from headless.datasets.formats.registry import Format, needed
 
 Spacing = Literal["even", "uniform", "gaussian"]
-
-
-DISTRIBUTIONS: tuple[Spacing, ...] = ("even", "uniform", "gaussian")
+DISTRIBUTION = Choice(
+    ("even", "uniform", "gaussian"),
+    None,
+    "Where views lie in the ranges: even steps, or by seed and view, uniform or gaussian about the middle.",
+)
 
 
 def check_formats(formats: tuple[Format, ...], channels: tuple[Channel, ...]) -> None:

@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from dnerf_core.embedded import EMBEDDED_MODELS
 from dnerf_core.errors import UsageError
+from dnerf_core.job_ranges import SUBJECTS, VIEWS
 from dnerf_core.limits import MAX_VIEWS_A_CALL
+from dnerf_core.ranges import Whole
 from dnerf_core.seeds import format_seeds
 
-DEFAULT_SEEDS = tuple(range(8))
+DEFAULT_MODEL = EMBEDDED_MODELS[0]
+DEFAULT_SEEDS = tuple(range(SUBJECTS.usual or 0))
 
 
 def chosen_seeds(
@@ -70,8 +74,8 @@ def check_total(subjects: int, views: int) -> None:
         )
 
 
-def chosen_views(views: int | None, yaw_deg: tuple[float, float], pitch_deg: tuple[float, float], default: int = 3) -> int:
-    """The number of views meant by `--views`, which a single direction reduces to one; `default` where it is not given.
+def chosen_views(views: int | None, yaw_deg: tuple[float, float], pitch_deg: tuple[float, float], values: Whole = VIEWS) -> int:
+    """The number of views meant by `--views`, which a single direction reduces to one; the usual one of `values` where it is not given.
 
     Args:
         yaw_deg, pitch_deg: where the views are, as `own_views.view_ranges` has it.
@@ -81,7 +85,7 @@ def chosen_views(views: int | None, yaw_deg: tuple[float, float], pitch_deg: tup
     """
     single = yaw_deg[0] == yaw_deg[1] and pitch_deg[0] == pitch_deg[1]
     if views is None:
-        return 1 if single else default
+        return 1 if single else values.usual or 1
     if single and views > 1:
         raise UsageError(
             f"--views {views}: expected 1 for the single direction of --yaw {yaw_deg[0]:g}; give --yaw or --pitch as a range A:B"

@@ -7,8 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from dnerf_core import job_ranges
 from dnerf_core.errors import UsageError
+from dnerf_core.ranges import Ranged, Whole, ranged
 from dnerf_core.seeds import format_seeds, parse_seeds
+from headless.runs.choices import DEFAULT_MODEL
 from headless.work.reporting import Reporter
 
 if TYPE_CHECKING:
@@ -17,27 +20,30 @@ if TYPE_CHECKING:
 _FOLDER_REFUSES = ("seeds", "subjects", "views", "yaw", "pitch")
 
 
-@dataclass(frozen=True)
-class EvaluateCall:
-    """The options of one call, as click gives them."""
+ROW = Whole(0, None, None, "Which pixel row, 0 at the top.")
 
-    folders: tuple[Path, ...]
-    model_name: str
-    truth: bool
-    consistency: bool
-    consistent: bool
-    video: bool
-    seeds: tuple[int, ...] | None
-    subjects: int | None
-    views: int | None
-    yaw: tuple[float, float] | None
-    pitch: tuple[float, float] | None
-    grid: Path | None
-    textures: Path | None
-    row: int | None
-    skip_unpainted: bool
-    device: str
-    exact: bool
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluateCall(Ranged):
+    """What one call of `evaluate` asks for; None: what `docs/cli.md` says of an option that is not given."""
+
+    folders: tuple[Path, ...] = ()
+    model_name: str = DEFAULT_MODEL
+    truth: bool = ranged(job_ranges.OFF)
+    consistency: bool = ranged(job_ranges.OFF)
+    consistent: bool = ranged(job_ranges.OFF)
+    video: bool = ranged(job_ranges.OFF)
+    seeds: tuple[int, ...] | None = None
+    subjects: int | None = ranged(job_ranges.SUBJECTS)
+    views: int | None = ranged(job_ranges.VIEWS)
+    yaw: tuple[float, float] | None = ranged(job_ranges.YAW)
+    pitch: tuple[float, float] | None = ranged(job_ranges.PITCH)
+    grid: Path | None = None
+    textures: Path | None = None
+    row: int | None = ranged(ROW)
+    skip_unpainted: bool = ranged(job_ranges.OFF)
+    device: str = ranged(job_ranges.DEVICE)
+    exact: bool = ranged(job_ranges.OFF)
 
 
 def check_call(call: EvaluateCall) -> None:

@@ -2,35 +2,25 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import math
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dnerf_core import model_facts
-from dnerf_core.camera import Camera, cameras_to_json
-from dnerf_core.checkpoints.model_file import file_sha256
-from dnerf_core.errors import UsageError
+from dnerf_core.camera import cameras_to_json
 from dnerf_core.files.whole import make_folder, remove_files, write_bytes_whole
-from dnerf_core.inversion.diversity import Diversity, diversity
-from dnerf_core.inversion.invert import Inversion, invert_mask, invert_picture
-from dnerf_core.inversion.latents import WStatistics, w_statistics
-from dnerf_core.inversion.settings import inversion_steps
-from dnerf_core.metrics import confusion_matrix, segmentation_scores
-from dnerf_core.model_facts import ModelFacts
-from dnerf_core.perceptual import PerceptualLoss
+from dnerf_core.inversion.diversity import Diversity
 from dnerf_core.subject import Subject
-from dnerf_core.subject_file import record_of, write_subject_file
+from dnerf_core.subject_file import write_subject_file
 from headless import models
-from headless.blend.given import read_one_camera
 from headless.pictures.loss_curve import LossStage, write_loss_curve
 from headless.pictures.turntable_strip import PhotoPair
-from headless.searches.calls import InvertCall, fit_of, settings_of
-from headless.searches.inversion_pictures import Picture, read_pictures
-from headless.searches.likeness import poor_likeness, score_text
+from headless.searches.calls import InvertCall
+from headless.searches.inversion_pictures import Picture
+from headless.searches.likeness import score_text
 from headless.searches.made_subjects import check_inputs_stay, made_before, prepare_outputs
+from headless.searches.recovering import Recovery, Scored, Tools
 from headless.searches.search_watch import SearchWatch
 from headless.searches.turntable import beside, write_subject_strip, write_subject_view
 from headless.work.stopping import ending_early
@@ -38,9 +28,6 @@ from headless.work.stopping import ending_early
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from dnerf_core.inversion.descent import Watch
-    from dnerf_core.inversion.settings import InversionSettings
-    from dnerf_core.model import Model
     from headless.work.reporting import Reporter
 
 ENDINGS = ("-strip.png", "-view.png", "-mask.png", "-cameras.json", "-loss.png", "-loss.csv")
@@ -55,16 +42,11 @@ def invert(call: InvertCall, reporter: Reporter) -> None:
         KeyboardInterrupt: after Ctrl-C, when the best so far is written.
     """
     started = time.monotonic()
-    settings, fit = settings_of(call), fit_of(call)
-    facts = model_facts.describe_model(call.model_name)
-    settings = settings.within(facts.config.cameras)
-    if call.kind == "mask" and not facts.has_semantics:
-        raise UsageError(f"--from mask: expected a model with a semantic branch, found none in {facts.config.name}; train one")
-    camera = None if call.camera is None else read_one_camera(call.camera, facts.config.cameras.world_up, "picture")
-    pictures = read_pictures(call, facts, fit)
-    job = _Job(call, settings, camera, facts, reporter)
+    recovery = Recovery.of(call)
+    pictures = recovery.pictures()
+    job = _Job(recovery, reporter)
     outputs = [path for picture in pictures for path in job.outputs(picture)]
-    check_inputs_stay([path for path in (*call.pictures, call.camera, call.vgg) if path is not None], outputs)
+    check_inputs_stay([path for path in (*call.pictures, call.camera, call.vgg) if isinstance(path, Path)], outputs)
     make_folder(call.output)
     waiting = [picture for picture in pictures if not job.is_done(picture)]
     if waiting:
@@ -80,10 +62,10 @@ def invert(call: InvertCall, reporter: Reporter) -> None:
         if picture.note is not None:
             reporter.warning(picture.note)
     if waiting:
-        job.open()
+        tools = Tools.of(models.load_model(call.model_name, call.device), call.vgg, seed=call.seed)
         with ending_early() as asked:
             for picture in waiting:
-                job.run(picture, asked)
+                job.run(picture, tools, asked)
                 if asked():
                     break
         if asked():
@@ -94,24 +76,9 @@ def invert(call: InvertCall, reporter: Reporter) -> None:
 class _Job:
     """The pictures of one call."""
 
-    def __init__(
-        self,
-        call: InvertCall,
-        settings: InversionSettings,
-        camera: Camera | None,
-        facts: ModelFacts,
-        reporter: Reporter,
-    ) -> None:
-        self.call, self.settings, self.camera, self.facts, self.reporter = call, settings, camera, facts, reporter
-        self.vgg_sha256 = None if call.vgg is None else file_sha256(call.vgg)
+    def __init__(self, recovery: Recovery, reporter: Reporter) -> None:
+        self.recovery, self.call, self.reporter = recovery, recovery.call, reporter
         self.results: dict[str, dict[str, Any]] = {}
-
-    def open(self) -> None:
-        """Load the model and what else every picture needs."""
-        self.model: Model = models.load_model(self.call.model_name, self.call.device)
-        self.statistics: WStatistics = w_statistics(self.model, self.settings.seed)
-        vgg = self.call.vgg
-        self.perceptual = None if vgg is None else PerceptualLoss.load(vgg, self.model.device)
 
     def paths(self, picture: Picture) -> list[Path]:
         """The subject files of a picture, one a variant."""
@@ -129,19 +96,6 @@ class _Job:
         others = [beside(path.with_suffix(""), ending) for path in paths for ending in ENDINGS]
         return [*paths, *others, self.progress_path(picture)]
 
-    def asked(self, picture: Picture) -> dict[str, Any]:
-        """What decides the result: what a subject file has to have been made with to count as done."""
-        return {
-            "kind": self.call.kind,
-            "source_sha256": picture.sha256,
-            "model_sha256": self.facts.sha256,
-            "vgg_sha256": self.vgg_sha256,
-            "fit": self.call.crop or self.call.fit,
-            "given_camera": None if self.camera is None else self.camera.to_json(),
-            "variants": self.call.variants,
-            "settings": json.loads(json.dumps(dataclasses.asdict(self.settings))),
-        }
-
     def is_done(self, picture: Picture) -> bool:
         """Whether the picture's subject files are there; what they say is taken over.
 
@@ -149,101 +103,73 @@ class _Job:
             OutputError: files of that name that another call made.
         """
         paths = self.paths(picture)
-        made = [found for path in paths if (found := made_before(path, self.asked(picture))) is not None]
+        asked = self.recovery.asked(picture)
+        made = [found for path in paths if (found := made_before(path, asked)) is not None]
         if len(made) != len(paths):
             return False
-        told = [self._told(picture, path, True, one["scores"], None) for path, one in zip(paths, made, strict=True)]
+        told = [_told(picture, path, True, one["scores"], None) for path, one in zip(paths, made, strict=True)]
         self.results[picture.stem] = _result(told, made[0]["diversity"])
         return True
 
-    def run(self, picture: Picture, asked: Callable[[], bool]) -> None:
+    def run(self, picture: Picture, tools: Tools, asked: Callable[[], bool]) -> None:
         """Invert one picture and write what was found."""
         started = time.monotonic()
+        recovery, model = self.recovery, tools.model
         watch = SearchWatch(
-            lambda ws: Subject(self.model, ws),
+            lambda ws: Subject(model, ws),
             picture.rgb,
             self.progress_path(picture),
             picture.path.name,
-            labels=None if picture.mask is None else self.model.labels,
-            camera=self.camera,
+            labels=None if picture.mask is None else model.labels,
+            camera=recovery.camera,
         )
-        steps = inversion_steps(self.settings, self.model.config, mask=picture.mask is not None, variants=self.call.variants)
         try:
-            with watch.watching(self.reporter, steps, asked) as look:
-                found = self._found(picture, look)
+            with watch.watching(self.reporter, recovery.steps(picture), asked) as look:
+                found = recovery.find(picture, tools, look)
             seconds = round(time.monotonic() - started, 3)
-            spread = dataclasses.asdict(diversity([one.subject for one in found])) if len(found) > 1 else None
-            told = [
-                self._told(picture, path, one.finished, self._write(picture, one, path, spread), seconds)
-                for one, path in zip(found, self.paths(picture), strict=True)
-            ]
+            spread = recovery.spread(found)
+            told = []
+            for one, path in zip(found, self.paths(picture), strict=True):
+                scored = recovery.score(picture, one)
+                self._write_pictures(picture, scored, path)
+                # last, since its being there says that all is
+                write_subject_file(path, recovery.record(picture, scored, spread, model))
+                told.append(_told(picture, path, one.finished, scored.scores, seconds))
         finally:
             remove_files([watch.path])
         self._warn(picture, told[0])
         self.results[picture.stem] = _result(told, spread)
         self.reporter.event("inverted", **self.results[picture.stem])
 
-    def _found(self, picture: Picture, look: Watch) -> list[Inversion]:
-        camera, statistics = self.camera, self.statistics
-        if picture.mask is None:
-            network = self.perceptual
-            return [
-                invert_picture(
-                    self.model, picture.rgb, self.settings, camera=camera, perceptual=network, statistics=statistics, watch=look
-                )
-            ]
-        variants = self.call.variants
-        return invert_mask(
-            self.model, picture.mask, self.settings, variants=variants, camera=camera, statistics=statistics, watch=look
-        )
-
-    def _told(
-        self, picture: Picture, path: Path, finished: bool, scores: dict[str, Any], seconds: float | None
-    ) -> dict[str, Any]:
-        """What is told of a subject file; `seconds` is None of one that was there already."""
-        return {"picture": str(picture.path), "subject": str(path), "finished": finished, **scores, "seconds": seconds}
-
-    def _write(self, picture: Picture, found: Inversion, path: Path, spread: dict[str, float] | None) -> dict[str, Any]:
-        """Write one subject and all that belongs to it; returns its scores."""
-        view = found.subject.render(found.camera)
-        miou, psnr_db = None, found.psnr_db(picture.rgb) if picture.mask is None else math.inf
+    def _write_pictures(self, picture: Picture, scored: Scored, path: Path) -> None:
+        """Write all that belongs to a subject file."""
+        found, view, labels = scored.found, scored.view, self.recovery.facts.labels
         shown = view.rgb
         if picture.mask is not None:
             assert view.mask is not None
-            assert self.model.labels is not None
-            miou = segmentation_scores(confusion_matrix(picture.mask, view.mask, self.model.labels.num_classes)).miou
-            shown = self.model.labels.colorize(view.mask)
-        scores = {
-            "miou": None if miou is None else round(miou, 5),
-            "psnr_db": round(psnr_db, 3) if math.isfinite(psnr_db) else None,
-            "yaw_deg": round(found.yaw_deg, 3),
-            "pitch_deg": round(found.pitch_deg, 3),
-        }
+            assert labels is not None
+            shown = labels.colorize(view.mask)
         base = path.with_suffix("")
-        title = f"{picture.path.name}: {score_text(scores)}"
+        title = f"{picture.path.name}: {score_text(scored.scores)}"
         write_loss_curve(
             beside(base, "-loss.png"), beside(base, "-loss.csv"), title, [LossStage(s.stage, s.losses) for s in found.losses]
         )
         pair = PhotoPair(picture.rgb, shown, "photo" if picture.mask is None else "mask")
         write_subject_strip(beside(base, "-strip.png"), title, found.subject, found.yaw_deg, found.pitch_deg, pair)
-        write_subject_view(base, view, self.model.labels)
+        write_subject_view(base, view, labels)
         cameras = json.dumps(cameras_to_json([found.camera], [base.name]), indent=1)
         write_bytes_whole(beside(base, "-cameras.json"), cameras.encode())
-        made = self.asked(picture) | {
-            "source": picture.path.name,
-            "finished": found.finished,
-            "scores": scores,
-            "diversity": spread,
-        }
-        # last, since its being there says that all is
-        write_subject_file(path, record_of(self.model, found.subject.ws, found.camera, made, found.tuned, found.subject.pose))
-        return scores
 
     def _warn(self, picture: Picture, best: dict[str, Any]) -> None:
         if not best["finished"]:
             self.reporter.warning(f"{picture.path}: ended early, {best['subject']} holds the best so far: {score_text(best)}")
-        elif (poor := poor_likeness(self.model.config.name, best)) is not None:
+        elif (poor := self.recovery.poor(best, best["finished"])) is not None:
             self.reporter.warning(f"{picture.path}: {poor}")
+
+
+def _told(picture: Picture, path: Path, finished: bool, scores: dict[str, Any], seconds: float | None) -> dict[str, Any]:
+    """What is told of a subject file; `seconds` is None of one that was there already."""
+    return {"picture": str(picture.path), "subject": str(path), "finished": finished, **scores, "seconds": seconds}
 
 
 def _result(told: list[dict[str, Any]], spread: dict[str, float] | None) -> dict[str, Any]:

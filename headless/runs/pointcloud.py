@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dnerf_core import model_facts
+from dnerf_core import job_ranges, model_facts
 from dnerf_core.own_views import ALL_AROUND_YAW_DEG, view_ranges
+from dnerf_core.ranges import Choice, Ranged, ranged
 from headless.blend.checks import check_blend_place
-from headless.runs.choices import check_total, chosen_seeds, chosen_views
+from headless.runs.choices import DEFAULT_MODEL, check_total, chosen_seeds, chosen_views
 from headless.work.reporting import Reporter
 
 if TYPE_CHECKING:
@@ -21,35 +22,33 @@ if TYPE_CHECKING:
 
 
 FORMATS = ("ply", "npz", "glb", "shapenetpart")
+COLOR = Choice(("rgb", "label"), "rgb")
 
 
-DEFAULT_VIEWS = 8
+@dataclass(frozen=True, kw_only=True)
+class PointCloudCall(Ranged):
+    """What one call of `pointcloud` asks for; None: what `docs/cli.md` says of an option that is not given."""
 
-
-@dataclass(frozen=True)
-class PointCloudCall:
-    """The options of one call, as click gives them."""
-
-    model_name: str
-    from_folder: Path | None
-    seeds: tuple[int, ...] | None
-    subjects: int | None
-    views: int | None
-    yaw: tuple[float, float] | None
-    pitch: tuple[float, float] | None
-    random_views: bool
-    truncation: float
-    resolution: int | None
-    formats: tuple[CloudFormat, ...]
-    color: CloudColor
-    voxel: float | None
-    points: int | None
-    category: str
-    device: str
-    workers: int | None
-    exact: bool
-    output: Path
+    model_name: str = DEFAULT_MODEL
+    from_folder: Path | None = None
+    seeds: tuple[int, ...] | None = None
+    subjects: int | None = ranged(job_ranges.SUBJECTS)
     subject_files: tuple[Path, ...] = ()
+    views: int | None = ranged(job_ranges.CLOUD_VIEWS)
+    yaw: tuple[float, float] | None = ranged(job_ranges.CLOUD_YAW)
+    pitch: tuple[float, float] | None = ranged(job_ranges.PITCH)
+    random_views: bool = ranged(job_ranges.OFF)
+    truncation: float = ranged(job_ranges.TRUNCATION)
+    resolution: int | None = ranged(job_ranges.RESOLUTION)
+    formats: tuple[CloudFormat, ...] = ("ply",)
+    color: CloudColor = ranged(COLOR)
+    voxel: float | None = ranged(job_ranges.VOXEL)
+    points: int | None = ranged(job_ranges.POINTS)
+    category: str = "Car"
+    device: str = ranged(job_ranges.DEVICE)
+    workers: int | None = ranged(job_ranges.WORKERS)
+    exact: bool = ranged(job_ranges.OFF)
+    output: Path = Path("dnerf-clouds")
 
 
 def pointcloud(call: PointCloudCall, reporter: Reporter) -> None:
@@ -135,7 +134,7 @@ def open_source(call: PointCloudCall) -> tuple[CloudSource, dict[str, Any]]:
         model_name=facts.config.name,
         model_sha256=facts.sha256,
         seeds=seeds,
-        views=chosen_views(call.views, yaw_deg, pitch_deg, DEFAULT_VIEWS),
+        views=chosen_views(call.views, yaw_deg, pitch_deg, job_ranges.CLOUD_VIEWS),
         yaw_deg=yaw_deg,
         pitch_deg=pitch_deg,
         spacing="uniform" if call.random_views else "even",

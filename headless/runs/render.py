@@ -9,12 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from dnerf_core import model_facts
+from dnerf_core import job_ranges, model_facts
 from dnerf_core.embedded import EMBEDDED_MODELS
 from dnerf_core.errors import UsageError
+from dnerf_core.ranges import Choice, Ranged, ranged
 from headless.blend.checks import check_blend_place, check_blend_views
-from headless.datasets.spacing import check_formats, check_reject, chosen_spacing
-from headless.runs.choices import check_total, chosen_seeds, chosen_views
+from headless.datasets.spacing import DISTRIBUTION, check_formats, check_reject, chosen_spacing
+from headless.runs.choices import DEFAULT_MODEL, check_total, chosen_seeds, chosen_views
 from headless.work.reporting import Reporter
 
 if TYPE_CHECKING:
@@ -29,36 +30,39 @@ if TYPE_CHECKING:
     from headless.datasets.view_job import MakeViews, ViewJob
     from headless.datasets.view_writer import ViewWriter
 
+ENGINE = Choice(("threads", "ray"), "threads")
+DEPTH_FORMAT = Choice(("exr", "npy"), "exr")
 
-@dataclass(frozen=True)
-class RenderCall:
-    """The options of one call, as click gives them."""
 
-    model_name: str
-    seeds: tuple[int, ...] | None
-    subjects: int | None
-    views: int | None
-    yaw: tuple[float, float] | None
-    pitch: tuple[float, float] | None
-    random_views: bool
-    view_distribution: Spacing | None
-    truncation: float
-    resolution: int | None
-    device: str
-    engine: Literal["threads", "ray"]
-    workers: int | None
-    shard: tuple[int, int]
-    exact: bool
-    consistent: bool
-    output: Path
-    formats: tuple[Format, ...]
-    channels: tuple[Channel, ...] | None
-    depth_format: DepthFormat
-    splits: Splits
-    reject_uncertain: float
-    cameras: Path | None = None
-    blend: Path | None = None
+@dataclass(frozen=True, kw_only=True)
+class RenderCall(Ranged):
+    """What one call of `render` asks for; None: what `docs/cli.md` says of an option that is not given."""
+
+    model_name: str = DEFAULT_MODEL
+    seeds: tuple[int, ...] | None = None
+    subjects: int | None = ranged(job_ranges.SUBJECTS)
     subject_files: tuple[Path, ...] = ()
+    views: int | None = ranged(job_ranges.VIEWS)
+    yaw: tuple[float, float] | None = ranged(job_ranges.YAW)
+    pitch: tuple[float, float] | None = ranged(job_ranges.PITCH)
+    random_views: bool = ranged(job_ranges.OFF)
+    view_distribution: Spacing | None = ranged(DISTRIBUTION)
+    cameras: Path | None = None
+    truncation: float = ranged(job_ranges.TRUNCATION)
+    resolution: int | None = ranged(job_ranges.RESOLUTION)
+    device: str = ranged(job_ranges.DEVICE)
+    engine: Literal["threads", "ray"] = ranged(ENGINE)
+    workers: int | None = ranged(job_ranges.WORKERS)
+    shard: tuple[int, int] = (1, 1)
+    exact: bool = ranged(job_ranges.OFF)
+    consistent: bool = ranged(job_ranges.OFF)
+    output: Path = Path("dnerf-out")
+    formats: tuple[Format, ...] = ("folder",)
+    channels: tuple[Channel, ...] | None = None
+    depth_format: DepthFormat = ranged(DEPTH_FORMAT)
+    splits: Splits = ()
+    reject_uncertain: float = 0.0
+    blend: Path | None = None
 
 
 def render(call: RenderCall, reporter: Reporter) -> None:

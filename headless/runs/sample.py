@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dnerf_core import model_facts
+from dnerf_core import job_ranges, model_facts
 from dnerf_core.errors import AnnotationError, UsageError
 from dnerf_core.model_facts import recorded_name
-from headless.datasets.spacing import chosen_spacing
-from headless.runs.choices import check_total, chosen_seeds, chosen_views
+from dnerf_core.ranges import Ranged, ranged
+from headless.datasets.spacing import DISTRIBUTION, chosen_spacing
+from headless.runs.choices import DEFAULT_MODEL, check_total, chosen_seeds, chosen_views
 from headless.work.reporting import Reporter
 
 if TYPE_CHECKING:
@@ -25,28 +26,28 @@ if TYPE_CHECKING:
     from headless.datasets.spacing import Spacing
 
 
-DEFAULT_SEEDS = tuple(range(30))
+DEFAULT_SEEDS = tuple(range(job_ranges.SAMPLED_SUBJECTS.usual or 0))
 
 
-@dataclass(frozen=True)
-class SampleCall:
-    """The options of one call, as click gives them."""
+@dataclass(frozen=True, kw_only=True)
+class SampleCall(Ranged):
+    """What one call of `sample` asks for; None: what `docs/cli.md` says of an option that is not given."""
 
-    model_name: str
-    seeds: tuple[int, ...] | None
-    subjects: int | None
-    views: int | None
-    yaw: tuple[float, float] | None
-    pitch: tuple[float, float] | None
-    random_views: bool
-    truncation: float
-    labels: str | None
-    truth: bool
-    device: str
-    workers: int | None
-    output: Path
-    view_distribution: Spacing | None = None
+    model_name: str = DEFAULT_MODEL
+    seeds: tuple[int, ...] | None = None
+    subjects: int | None = ranged(job_ranges.SAMPLED_SUBJECTS)
     subject_files: tuple[Path, ...] = ()
+    views: int | None = ranged(job_ranges.VIEWS)
+    yaw: tuple[float, float] | None = ranged(job_ranges.YAW)
+    pitch: tuple[float, float] | None = ranged(job_ranges.PITCH)
+    random_views: bool = ranged(job_ranges.OFF)
+    view_distribution: Spacing | None = ranged(DISTRIBUTION)
+    truncation: float = ranged(job_ranges.TRUNCATION)
+    labels: str | None = None
+    truth: bool = ranged(job_ranges.OFF)
+    device: str = ranged(job_ranges.DEVICE)
+    workers: int | None = ranged(job_ranges.WORKERS)
+    output: Path = Path("dnerf-annotate")
 
 
 def sample(call: SampleCall, reporter: Reporter, load: Callable[[str], Model] | None = None) -> None:

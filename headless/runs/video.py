@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dnerf_core import model_facts
-from headless.runs.choices import chosen_seeds
+from dnerf_core import job_ranges, model_facts
+from dnerf_core.limits import MAX_FRAMES
+from dnerf_core.ranges import Ranged, ranged
+from headless.runs.choices import DEFAULT_MODEL, chosen_seeds
 from headless.work.reporting import Reporter
 
 if TYPE_CHECKING:
@@ -20,33 +22,26 @@ if TYPE_CHECKING:
 DEFAULT_SEEDS = (0,)
 
 
-DEFAULT_FRAMES = 61
-"""The paper's."""
+@dataclass(frozen=True, kw_only=True)
+class VideoCall(Ranged):
+    """What one call of `video` asks for; None: what `docs/cli.md` says of an option that is not given."""
 
-
-MAX_FRAMES = 100_000
-
-
-@dataclass(frozen=True)
-class VideoCall:
-    """The options of one call, as click gives them."""
-
-    model_name: str
-    seeds: tuple[int, ...] | None
-    subjects: int | None
-    between: bool
-    path: str
-    frames: int | None
-    fps: int
-    yaw: tuple[float, float] | None
-    pitch: tuple[float, float] | None
-    truncation: float
-    resolution: int | None
-    device: str
-    workers: int | None
-    exact: bool
-    output: Path
+    model_name: str = DEFAULT_MODEL
+    seeds: tuple[int, ...] | None = None
+    subjects: int | None = ranged(job_ranges.SUBJECTS)
     subject_files: tuple[Path, ...] = ()
+    between: bool = ranged(job_ranges.OFF)
+    path: str = "arc"
+    frames: int | None = ranged(job_ranges.FRAMES)
+    fps: int = ranged(job_ranges.FPS)
+    yaw: tuple[float, float] | None = ranged(job_ranges.YAW)
+    pitch: tuple[float, float] | None = ranged(job_ranges.PITCH)
+    truncation: float = ranged(job_ranges.TRUNCATION)
+    resolution: int | None = ranged(job_ranges.RESOLUTION)
+    device: str = ranged(job_ranges.DEVICE)
+    workers: int | None = ranged(job_ranges.WORKERS)
+    exact: bool = ranged(job_ranges.OFF)
+    output: Path = Path("dnerf-video")
 
 
 def video(call: VideoCall, reporter: Reporter) -> None:
@@ -122,13 +117,17 @@ def read_path(call: VideoCall) -> list[Camera] | None:
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"--path {call.path}: expected arc, orbit or a cameras.json, it cannot be read ({error})") from error
     cameras = list(cameras_from_json(text, call.path).values())
-    if not 2 <= len(cameras) <= MAX_FRAMES:
-        raise UsageError(f"{call.path}: expected 2 to {MAX_FRAMES} views, found {len(cameras)}; add or leave out views")
+    if len(cameras) > MAX_FRAMES:
+        raise UsageError(f"{call.path}: expected at most {MAX_FRAMES} views, found {len(cameras)}; leave some out")
     return cameras
 
 
-def make_plan(call: VideoCall, facts: ModelFacts, from_file: list[Camera] | None) -> ClipPlan:
+def make_plan(call: VideoCall, facts: ModelFacts, from_file: list[Camera] | None, path_sha256: str | None = None) -> ClipPlan:
     """The plan of a call for a model; the model's own directions and size stand in for options not given.
+
+    Args:
+        from_file: the cameras of the frames, where the call's path is neither an arc nor an orbit.
+        path_sha256: what tells them from others; None: the hash of the path's file.
 
     Raises:
         UsageError: `--between` with a single subject or with subject files.
@@ -152,8 +151,8 @@ def make_plan(call: VideoCall, facts: ModelFacts, from_file: list[Camera] | None
         seeds=seeds,
         between=call.between,
         path=call.path if call.path in ("arc", "orbit") else "file",  # type: ignore[arg-type]
-        path_sha256=None if from_file is None else file_sha256(Path(call.path)),
-        frames=len(from_file) if from_file is not None else call.frames or DEFAULT_FRAMES,
+        path_sha256=None if from_file is None else path_sha256 or file_sha256(Path(call.path)),
+        frames=len(from_file) if from_file is not None else call.frames or job_ranges.FRAMES.usual or 1,
         fps=call.fps,
         yaw_deg=yaw_deg,
         pitch_deg=pitch_deg,

@@ -10,11 +10,12 @@ from dnerf_core.backbone.specs import BackboneConfig
 from dnerf_core.camera import Camera, arc_cameras
 from dnerf_core.demo.truth import TRUTH_PITCH_DEG, TRUTH_YAW_DEG, ScoredView, random_view, scored_labels, true_rgb, true_view
 from dnerf_core.generator.config import CameraConfig
+from dnerf_core.job_ranges import FRAMES
 from dnerf_core.model import Model
 from headless.pictures.picture_grid import picture_grid
 from headless.scores.scoring import rounded, worst_and_typical
 
-VIDEO_FRAMES = 61
+VIDEO_FRAMES = FRAMES.usual or 1
 VIDEO_YAW_DEG = (-30.0, 30.0)
 
 

@@ -1,4 +1,4 @@
-"""What the searches for a subject are asked for: the calls of invert and edit, as data."""
+"""What the searches for a subject are asked for: the calls of invert and edit, as data, and the engine's settings that they mean."""
 
 from __future__ import annotations
 
@@ -6,41 +6,61 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from dnerf_core import job_ranges
+from dnerf_core.editing.settings import EditSettings
 from dnerf_core.errors import UsageError
-from dnerf_core.inversion.settings import InversionSettings, Space
-from headless.runs.choices import check_perceptual
+from dnerf_core.inversion.settings import SPACES, STEEPEST_PITCH_DEG, InversionSettings, Space
+from dnerf_core.ranges import Choice, Degrees, Number, Ranged, Whole, ranged
+from headless.runs.choices import DEFAULT_MODEL, check_perceptual
 
 if TYPE_CHECKING:
+    from dnerf_core.camera import Camera
     from dnerf_core.files.squares import Fit
 
+USUAL, USUAL_EDIT = InversionSettings(), EditSettings()
+VARIANTS = Whole(1, 64, 1, "Different subjects of each mask.")
+SPACE = Choice(SPACES, USUAL.space, "Where the latent moves; w+ fits best.")
+STARTS = Whole(1, 64, USUAL.starts, "Latents to descend from.")
+CANDIDATES = Whole(1, 10_000, USUAL.candidates, "Random latents to choose the starts from.")
+PRIOR = Number(0.0, None, USUAL.prior, "Weight of how unusual the latent is.")
+START_PITCH = Degrees(STEEPEST_PITCH_DEG, None, "Elevations to begin from, degrees.")
+EDIT_PITCH = Degrees(STEEPEST_PITCH_DEG, None, "Elevation that the mask was painted from, degrees.")
+EDIT_PRIOR = Number(0.0, None, USUAL_EDIT.prior, "Weight of the distance from the subject as it was.")
+EDITED_WEIGHT = Number(1.0, None, USUAL_EDIT.edited_weight, "How much more a repainted pixel's label counts than another one's.")
 
-USUAL = InversionSettings()
 
+@dataclass(frozen=True, kw_only=True)
+class InvertCall(Ranged):
+    """What one call of `invert` asks for.
 
-@dataclass(frozen=True)
-class InvertCall:
-    """The options of one call, as click gives them."""
+    Attributes:
+        crop: X,Y,SIDE, the square of a picture that is taken, in place of `fit`.
+        yaw, pitch: None: the model's own, see `InversionSettings.within`.
+        camera: where the pictures were taken from: a file with one view, or the camera itself; None: it is found.
+        vgg: the file of the perceptual network.
+        output: the folder that results go to.
+    """
 
     pictures: tuple[Path, ...]
-    model_name: str
-    kind: Literal["image", "mask"]
-    variants: int
-    fit: Literal["pad", "crop"]
-    crop: str | None
-    yaw: tuple[float, float] | None
-    pitch: tuple[float, float] | None
-    camera: Path | None
-    space: Space
-    starts: int
-    candidates: int
-    steps: int | None
-    prior: float
-    perceptual: float
-    vgg: Path | None
-    tuning: int
-    seed: int
-    device: str
-    output: Path
+    model_name: str = DEFAULT_MODEL
+    kind: Literal["image", "mask"] = ranged(job_ranges.PICTURE_KIND)
+    variants: int = ranged(VARIANTS)
+    fit: Literal["pad", "crop"] = ranged(job_ranges.FIT)
+    crop: str | None = None
+    yaw: tuple[float, float] | None = ranged(job_ranges.SEARCH_YAW)
+    pitch: tuple[float, float] | None = ranged(START_PITCH)
+    camera: Path | Camera | None = None
+    space: Space = ranged(SPACE)
+    starts: int = ranged(STARTS)
+    candidates: int = ranged(CANDIDATES)
+    steps: int | None = ranged(job_ranges.SEARCH_STEPS)
+    prior: float = ranged(PRIOR)
+    perceptual: float = ranged(job_ranges.PERCEPTUAL)
+    vgg: Path | None = None
+    tuning: int = ranged(job_ranges.TUNING)
+    seed: int = ranged(job_ranges.SEARCH_SEED)
+    device: str = ranged(job_ranges.DEVICE)
+    output: Path = Path("dnerf-inverted")
 
 
 def settings_of(call: InvertCall) -> InversionSettings:
@@ -89,25 +109,55 @@ def fit_of(call: InvertCall) -> Fit:
         raise UsageError(f"--crop: {error}") from error
 
 
-@dataclass(frozen=True)
-class EditCall:
-    """The options of one call, as click gives them."""
+@dataclass(frozen=True, kw_only=True)
+class EditCall(Ranged):
+    """What one call of `edit` asks for.
+
+    Attributes:
+        subject: a subject file's path, or a seed in digits.
+        mask: the repainted mask's file; None: the mask comes as an array, beside the call.
+        yaw, pitch: where the mask was painted from, one direction.
+        camera: the same as a file with one view, or as the camera itself; None: the subject file's own, or `yaw` and `pitch`.
+        vgg: the file of the perceptual network.
+        output: the folder that results go to.
+    """
 
     subject: str
-    mask: Path
-    model_name: str
-    truncation: float
-    yaw: tuple[float, float] | None
-    pitch: tuple[float, float] | None
-    camera: Path | None
-    label_weight: float
-    rgb_weight: float
-    perceptual: float
-    vgg: Path | None
-    keep_inside: float
-    edited_weight: float
-    prior: float
-    margin: int
-    steps: int
-    device: str
-    output: Path
+    mask: Path | None
+    model_name: str = DEFAULT_MODEL
+    truncation: float = ranged(job_ranges.TRUNCATION)
+    yaw: tuple[float, float] | None = ranged(job_ranges.YAW)
+    pitch: tuple[float, float] | None = ranged(EDIT_PITCH)
+    camera: Path | Camera | None = None
+    label_weight: float = ranged(job_ranges.LABEL_WEIGHT)
+    rgb_weight: float = ranged(job_ranges.RGB_WEIGHT)
+    perceptual: float = ranged(job_ranges.PERCEPTUAL)
+    vgg: Path | None = None
+    keep_inside: float = ranged(job_ranges.KEEP_INSIDE)
+    edited_weight: float = ranged(EDITED_WEIGHT)
+    prior: float = ranged(EDIT_PRIOR)
+    margin: int = ranged(job_ranges.MARGIN)
+    steps: int = ranged(job_ranges.EDIT_STEPS)
+    device: str = ranged(job_ranges.DEVICE)
+    output: Path = Path("dnerf-edited")
+
+
+def edit_settings_of(call: EditCall) -> EditSettings:
+    """The engine's settings of a call.
+
+    Raises:
+        UsageError: options that do not go together.
+    """
+    check_perceptual(call.perceptual, call.vgg)
+    settings = EditSettings(
+        label_weight=call.label_weight,
+        rgb_weight=call.rgb_weight,
+        perceptual_weight=call.perceptual,
+        keep_inside=call.keep_inside,
+        edited_weight=call.edited_weight,
+        prior=call.prior,
+        margin_px=call.margin,
+        steps=call.steps,
+    )
+    settings.check()
+    return settings

@@ -27,8 +27,11 @@ CARRIED = (
     "camera_frames.py",
     "camera_pinhole.py",
     "errors.py",
+    "job_ranges.py",
     "labels.py",
+    "limits.py",
     "own_views.py",
+    "ranges.py",
 )
 """Modules of dnerf_core that Blender's own Python can load: they need numpy and the standard library only."""
 

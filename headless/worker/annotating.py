@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 from dnerf_core import model_facts
 from dnerf_core.errors import UsageError
 from dnerf_core.files.annotated_folder import is_painted, read_folder
-from dnerf_core.limits import MAX_SUBJECTS, MAX_VIEWS
+from dnerf_core.job_ranges import SEED
+from dnerf_core.limits import MAX_SUBJECTS
 from dnerf_core.prefilling import Prefiller, choose_views, right_pixels, truth_is_known
-from dnerf_core.seeds import MAX_SEED
-from dnerf_core.semantic.config import BranchTrainingConfig, SemanticConfig
+from dnerf_core.ranges import ranges_of
 from headless import models
 from headless.annotating.training_plan import TrainCall
 from headless.runs.sample import SampleCall
@@ -24,44 +24,42 @@ from headless.worker.params import Params
 if TYPE_CHECKING:
     from dnerf_core.files.annotated_folder import Annotations
 
-MAX_STEPS = 1_000_000
-
 
 def sample(job: Job, held: HeldModels) -> dict[str, Any]:
     """An annotation folder as `dnerf-headless sample` writes it; the same request again finishes what is missing."""
     params = Params(job.params)
-    seeds, files = chosen_subjects(params)
-    call = SampleCall(
-        model_name=params.text("model"),
-        seeds=seeds,
-        subjects=None,
-        views=params.whole("views", 1, MAX_VIEWS, None),
-        yaw=params.range("yaw", 360.0, None),
-        pitch=params.range("pitch", 90.0, None),
-        random_views=params.flag("random_views"),
-        truncation=params.truncation(),
-        labels=names_text(params.texts("labels", None)),
-        truth=params.flag("truth"),
-        device=held.device,
-        workers=None,
-        output=params.path("output"),
-        subject_files=files,
-    )
+    call = sample_call(params, held.device)
     params.close()
     reporter = JobReporter(job)
     run_sample(call, reporter, load=lambda name: held.get(name).model)
     return folder_facts(read_folder(call.output), painted=False) | {"warnings": reporter.warnings}
 
 
+def sample_call(params: Params, device: str) -> SampleCall:
+    """The call that a request means."""
+    seeds, files = chosen_subjects(params)
+    return SampleCall(
+        model_name=params.text("model"),
+        seeds=seeds,
+        subject_files=files,
+        labels=names_text(params.texts("labels", None)),
+        device=device,
+        output=params.path("output"),
+        **params.fields(
+            SampleCall, "subjects", "views", "yaw", "pitch", "random_views", "view_distribution", "truncation", "truth"
+        ),
+    )
+
+
 def chosen_subjects(params: Params) -> tuple[tuple[int, ...] | None, tuple[Path, ...]]:
-    """`seeds`, or `subject_files` instead: the other is None or empty.
+    """`seeds`, or `subject_files` instead: the other is None or empty; both are where `subjects` says how many.
 
     Raises:
         UsageError: neither or both, a seed given twice, or a path that is not absolute or names no file.
     """
     files = tuple(Path(text) for text in params.texts("subject_files", None) or ())
-    given: Any = {"default": None} if files else {}
-    seeds = params.wholes("seeds", 0, MAX_SEED, most=MAX_SUBJECTS, **given)
+    given: Any = {"default": None} if files or params.field(SampleCall, "subjects") is not None else {}
+    seeds = params.wholes("seeds", SEED, most=MAX_SUBJECTS, **given)
     if files and seeds is not None:
         raise UsageError("params: seeds: expected none beside subject_files, found some; leave them out")
     if seeds is not None and len(set(seeds)) < len(seeds):
@@ -159,30 +157,11 @@ def prefill(job: Job, held: HeldModels) -> dict[str, Any]:
 def train(job: Job, held: HeldModels) -> dict[str, Any]:
     """A model file trained on painted folders, as `dnerf-headless train` writes it; the same request again goes on where it was cut."""
     params = Params(job.params)
-    branch, training = SemanticConfig(), BranchTrainingConfig()
-    folders = params.texts("folders")
-    call = TrainCall(
-        folders=tuple(Path(folder) for folder in folders),
-        output=params.path("output"),
-        model_name=params.text("model", None),
-        steps=params.whole("steps", 1, MAX_STEPS, training.steps),
-        feature_kind=params.choice("feature_kind", ("features", "planes"), branch.feature_kind),  # type: ignore[arg-type]
-        scales=params.choice("scales", ("all", "last"), "all"),
-        density_prior=params.flag("density_prior", branch.density_prior),
-        guide=params.choice("guide", ("none", "rendered", "rgb"), branch.refiner.guide),  # type: ignore[arg-type]
-        learning_rate=params.number("learning_rate", 1e-7, 1.0, training.learning_rate),
-        seed=params.whole("seed", 0, MAX_SEED, training.seed),
-        holdout=params.number("holdout", 0.0, MAX_SUBJECTS, None),
-        skip_unpainted=params.flag("skip_unpainted"),
-        allow_missing_classes=params.flag("allow_missing_classes"),
-        device=held.device,
-    )
+    call = train_call(params, held.device)
     params.close()
     for folder in call.folders:
         if not folder.is_absolute():
             raise UsageError(f"params: folders: expected absolute paths, found {str(folder)[:60]!r}; correct the request")
-    if call.holdout is not None and call.holdout > 1 and call.holdout != int(call.holdout):
-        raise UsageError(f"params: holdout: expected a number of subjects or a share below 1, found {call.holdout:g}; correct it")
     held.clear()  # a training takes all the memory there is
     reporter = JobReporter(job)
     run_train(call, reporter)
@@ -193,3 +172,14 @@ def train(job: Job, held: HeldModels) -> dict[str, Any]:
         "nothing_to_do": results["nothing_to_do"],
         "warnings": reporter.warnings,
     }
+
+
+def train_call(params: Params, device: str) -> TrainCall:
+    """The call that a request means."""
+    return TrainCall(
+        folders=tuple(Path(folder) for folder in params.texts("folders")),
+        output=params.path("output"),
+        model_name=params.text("model", None),
+        device=device,
+        **params.fields(TrainCall, *(name for name in ranges_of(TrainCall) if name != "device")),
+    )

@@ -14,10 +14,12 @@ from dnerf_core.errors import UsageError
 from dnerf_core.files.names import LABELS_NAME
 from dnerf_core.files.whole import remove_files
 from dnerf_core.limits import MAX_RESOLUTION
+from dnerf_core.ranges import Whole
 from dnerf_core.subject_key import SubjectFile, SubjectKey, read_subject_file, subject_key
 from headless import models
 from headless.clips.job import PREVIEWS, RECORD_FORMAT, VideoJob
-from headless.clips.plan import Clip, ClipPlan, Crop, Frame, Mix
+from headless.clips.plan import Clip, Crop, Frame, Mix
+from headless.runs.video import VideoCall, make_plan
 from headless.work import workers
 from headless.work.result_folder import ResultFolder
 from headless.worker.held import HeldModels
@@ -29,7 +31,6 @@ if TYPE_CHECKING:
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _PREVIEW_FILES = {"image": "image.mp4", "overlay": "overlay.mp4", "side-by-side": "side-by-side.mp4"}
-MAX_FPS = 240
 
 
 def video(job: Job, held: HeldModels) -> dict[str, Any]:
@@ -37,8 +38,8 @@ def video(job: Job, held: HeldModels) -> dict[str, Any]:
     params = Params(job.params)
     name, output, clip_name = params.text("model"), params.path("output"), params.text("name")
     subjects = [chosen_subject(part) for part in params.parts("subjects")]
-    cameras, size = [camera for _, camera in params.cameras()], params.size_px(None)
-    fps = params.whole("fps", 1, MAX_FPS, 24)
+    cameras, size = [camera for _, camera in params.cameras()], params.field(VideoCall, "resolution", "size_px")
+    fps = params.field(VideoCall, "fps")
     previews = params.choices("previews", tuple(_PREVIEW_FILES), tuple(_PREVIEW_FILES))
     replace, sequence, crop = params.flag("replace"), params.flag("sequence"), chosen_crop(params)
     params.close()
@@ -46,25 +47,20 @@ def video(job: Job, held: HeldModels) -> dict[str, Any]:
         raise UsageError(f"params: name: expected letters, digits, ., - and _, found {clip_name[:60]!r}; rename it")
     facts = model_facts.describe_model(name)
     seeds, truncation, subject_files = chosen_seeds(subjects, len(cameras), facts.path)
-    size_px = size or facts.config.image_size
-    check_crop(crop, size_px)
-    plan = ClipPlan(
-        model_name=facts.config.name,
-        model_sha256=facts.sha256,
-        seeds=tuple(dict.fromkeys(seeds)),
-        between=False,
-        path="file",
-        path_sha256=path_sha256([clip_name, previews, sequence, crop and astuple(crop)], cameras, seeds),
-        frames=len(cameras),
+    call = VideoCall(
+        model_name=name,
+        seeds=None if subject_files else tuple(dict.fromkeys(seeds)),
+        subject_files=tuple(file.path for file in subject_files),
+        path="cameras",
         fps=fps,
-        yaw_deg=(0.0, 0.0),
-        pitch_deg=(0.0, 0.0),
         truncation=truncation,
-        resolution_px=size_px,
-        masks=facts.has_semantics,
-        exact=False,
-        subject_files=subject_files,
+        resolution=size,
+        device=held.device,
+        output=output,
     )
+    told_apart = path_sha256([clip_name, previews, sequence, crop and astuple(crop)], cameras, seeds)
+    plan = make_plan(call, facts, cameras, told_apart)
+    check_crop(crop, plan.resolution_px)
     frames = [Frame(i, camera, Mix(seed, seed, 0.0)) for i, (camera, seed) in enumerate(zip(cameras, seeds, strict=True))]
     clip = Clip(clip_name, tuple(frames), crop)
     folder = ResultFolder(output, RECORD_FORMAT, "worker video", plan.to_json(), [LABELS_NAME])
@@ -122,7 +118,7 @@ def chosen_seeds(
 
 def chosen_crop(params: Params) -> Crop | None:
     """`crop_px`: left, top, width and height of what is cut out of every frame."""
-    numbers = params.wholes("crop_px", 0, MAX_RESOLUTION, most=4, default=None)
+    numbers = params.wholes("crop_px", Whole(0, MAX_RESOLUTION), most=4, default=None)
     if numbers is None:
         return None
     if len(numbers) != 4 or min(numbers[2:]) < 1:

@@ -16,6 +16,7 @@ from dnerf_core.prefilling import Prefiller
 from dnerf_core.subject_key import SubjectKey
 from headless import models
 from headless.clouds.sources import depth_view
+from headless.runs.pointcloud import PointCloudCall
 from headless.work import workers
 from headless.work.workers import run_tasks
 from headless.worker.held import HeldModels
@@ -26,8 +27,6 @@ if TYPE_CHECKING:
     from dnerf_core.camera import Camera
     from dnerf_core.labels import LabelSet
     from dnerf_core.subject import Subject
-
-MOST_POINTS = 10_000_000
 
 
 @dataclass(frozen=True)
@@ -42,11 +41,10 @@ def pointcloud(job: Job, held: HeldModels) -> dict[str, Any]:
     """A cloud with labels: the model's, or, with `annotations`, those painted in that folder's views of the subject."""
     params = Params(job.params)
     name, chosen = params.text("model"), params.subject()
-    cameras, size = [camera for _, camera in params.cameras()], params.size_px(None)
-    voxel, points = params.number("voxel", 1e-9, 1e9, None), params.whole("points", 1, MOST_POINTS, None)
+    cameras, size = [camera for _, camera in params.cameras()], params.size_px()
+    fusion = FusionOptions(**params.fields(PointCloudCall, "voxel", "points"))
     folder = params.path("annotations", None)
     params.close()
-    fusion = FusionOptions(voxel=voxel, points=points)
     job.progress(0, len(cameras), "views")
     holder = held.get(name)
     key = held.key(chosen)

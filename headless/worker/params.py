@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 from dnerf_core.camera import Camera
 from dnerf_core.errors import UsageError, brief
-from dnerf_core.files.squares import Fit, Square
-from dnerf_core.limits import MAX_RESOLUTION, MAX_TRUNCATION, MIN_RESOLUTION
-from dnerf_core.seeds import MAX_SEED
+from dnerf_core.job_ranges import FIT, RESOLUTION, SEED, TRUNCATION
+from dnerf_core.limits import MAX_FRAMES
+from dnerf_core.ranges import Range, Whole, ranges_of
 from dnerf_core.subject_key import SubjectKey
 
 T = TypeVar("T")
 _NOT_GIVEN = object()
-MAX_VIEWS = 100_000
-MAX_SQUARE_PX = 9_999_999
+SQUARE_PX = Whole(-9_999_999, 9_999_999)
+"""As many digits as `--crop` takes."""
 
 
 class Params:
@@ -67,16 +66,24 @@ class Params:
         """True or false."""
         return self._get(name, default, "true or false", lambda value: value if isinstance(value, bool) else None)
 
-    def whole(self, name: str, low: int, high: int, default: Any = _NOT_GIVEN) -> int:
-        """A whole number in a range."""
-        return self._get(name, default, f"a whole number from {low} to {high}", lambda value: _whole(value, low, high))
+    def ranged(self, name: str, values: Range) -> Any:
+        """A value of a range, its default where it is not given."""
+        return self._get(name, values.default, values.expected, values.take)
 
-    def number(self, name: str, low: float, high: float, default: Any = _NOT_GIVEN) -> float:
-        """A number in a range."""
-        return self._get(name, default, f"a number from {low:g} to {high:g}", lambda value: _number(value, low, high))
+    def field(self, call: type, field: str, name: str | None = None) -> Any:
+        """What a field of a call is to be, by its own range and default.
+
+        Args:
+            name: of the value; None: the field's.
+        """
+        return self.ranged(name or field, ranges_of(call)[field])
+
+    def fields(self, call: type, *names: str) -> dict[str, Any]:
+        """The same of several fields, by their names."""
+        return {name: self.field(call, name) for name in names}
 
     def items(
-        self, name: str, read: Callable[[Any], T | None], expected: str, *, most: int = MAX_VIEWS, default: Any = _NOT_GIVEN
+        self, name: str, read: Callable[[Any], T | None], expected: str, *, most: int = MAX_FRAMES, default: Any = _NOT_GIVEN
     ) -> list[T]:
         """A list of 1 to `most` values, each of which `read` takes."""
 
@@ -88,29 +95,15 @@ class Params:
 
         return self._get(name, default, f"a list of 1 to {most} {expected}", all_of)
 
-    def wholes(self, name: str, low: int, high: int, *, most: int = MAX_VIEWS, default: Any = _NOT_GIVEN) -> list[int]:
-        """A list of whole numbers in a range."""
-        expected = f"whole numbers from {low} to {high}"
-        return self.items(name, lambda value: _whole(value, low, high), expected, most=most, default=default)
+    def wholes(self, name: str, values: Whole, *, most: int = MAX_FRAMES, default: Any = _NOT_GIVEN) -> list[int]:
+        """A list of whole numbers of a range."""
+        return self.items(
+            name, values.take, values.expected.replace("a whole number", "whole numbers"), most=most, default=default
+        )
 
     def texts(self, name: str, default: Any = _NOT_GIVEN) -> list[str]:
         """A list of texts that are not empty."""
         return self.items(name, lambda value: value if isinstance(value, str) and value else None, "texts", default=default)
-
-    def range(self, name: str, limit: float, default: Any = _NOT_GIVEN) -> tuple[float, float]:
-        """A pair of numbers, from -limit to limit."""
-
-        def read(value: Any) -> tuple[float, float] | None:
-            if not isinstance(value, list) or len(value) != 2:
-                return None
-            low, high = (_number(item, -limit, limit) for item in value)
-            return None if low is None or high is None else (low, high)
-
-        return self._get(name, default, f"two numbers from {-limit:g} to {limit:g}", read)
-
-    def choice(self, name: str, choices: Sequence[str], default: Any = _NOT_GIVEN) -> str:
-        """One of some texts."""
-        return self._get(name, default, " or ".join(choices), lambda value: value if value in choices else None)
 
     def choices(self, name: str, choices: Sequence[str], default: Sequence[str]) -> tuple[str, ...]:
         """Some of some texts, each once, in the order of `choices`."""
@@ -137,55 +130,44 @@ class Params:
         Raises:
             UsageError: both, or neither.
         """
-        file, seed = self.path("subject_file", None), self.whole("seed", 0, MAX_SEED, None)
-        truncation = self.number("truncation", 0.0, MAX_TRUNCATION, None)
+        file, seed = self.path("subject_file", None), self._get("seed", None, SEED.expected, SEED.take)
+        truncation = self._get("truncation", None, TRUNCATION.expected, TRUNCATION.take)
         if file is not None:
             for name, value in (("seed", seed), ("truncation", truncation)):
                 if value is not None:
                     raise UsageError(f"{self._where}: {name}: expected none beside subject_file, found {value:g}; leave it out")
             return file
         if seed is None:
-            raise UsageError(
-                f"{self._where}: seed: expected a whole number from 0 to {MAX_SEED}, or a subject_file, found none; "
-                "correct the request"
-            )
-        return SubjectKey(seed, 1.0 if truncation is None else truncation)
+            raise UsageError(f"{self._where}: seed: expected {SEED.expected}, or a subject_file, found none; correct the request")
+        return SubjectKey(seed, TRUNCATION.default if truncation is None else truncation)
 
-    def truncation(self) -> float:
-        """`truncation`, 1 where it is not given."""
-        return self.number("truncation", 0.0, MAX_TRUNCATION, 1.0)
+    def size_px(self) -> int | None:
+        """`size_px`, the side of a square picture; None: it is not given."""
+        return self._get("size_px", None, RESOLUTION.expected, RESOLUTION.take)
 
-    def size_px(self, default: Any = _NOT_GIVEN) -> int:
-        """`size_px`, the side of a square picture."""
-        return self.whole("size_px", MIN_RESOLUTION, MAX_RESOLUTION, default)
+    def fit(self) -> dict[str, Any]:
+        """`fit`: how a picture becomes square, as the fields `fit` and `crop` of a call."""
 
-    def fit(self) -> Fit:
-        """`fit`: how a picture becomes square; "pad" where it is not given."""
-
-        def read(value: Any) -> Fit | None:
-            if value in ("pad", "crop"):
-                return "pad" if value == "pad" else "crop"
+        def read(value: Any) -> dict[str, Any] | None:
+            if FIT.take(value) is not None:
+                return {"fit": value, "crop": None}
             if not isinstance(value, list) or len(value) != 3:
                 return None
-            left, top, side = (_whole(item, -MAX_SQUARE_PX, MAX_SQUARE_PX) for item in value)
-            return None if left is None or top is None or side is None or side < 1 else Square(left, top, side)
+            left, top, side = (SQUARE_PX.take(item) for item in value)
+            return None if left is None or top is None or side is None or side < 1 else {"crop": f"{left},{top},{side}"}
 
-        return self._get("fit", "pad", "pad, crop, or left, top and side in whole pixels", read)
+        return self._get("fit", {}, "pad, crop, or left, top and side in whole pixels", read)
 
     def camera(self) -> tuple[str, Camera]:
         """An object's own cam2world, intrinsics and name."""
         self._read |= {"cam2world", "intrinsics"}
         return self.text("name", ""), Camera.from_json(self._values, self._where)
 
+    def camera_or_none(self, name: str) -> Camera | None:
+        """The camera of that name; None: it is not given."""
+        self._read.add(name)
+        return None if self._values.get(name) is None else self.part(name).camera()[1]
+
     def cameras(self) -> list[tuple[str, Camera]]:
         """`cameras`: names and cameras."""
         return [part.camera() for part in self.parts("cameras")]
-
-
-def _whole(value: Any, low: int, high: int) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) and low <= value <= high else None
-
-
-def _number(value: Any, low: float, high: float) -> float | None:
-    known = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-    return float(value) if known and low <= value <= high else None

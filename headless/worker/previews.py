@@ -22,7 +22,7 @@ def preview(job: Job, held: HeldModels) -> dict[str, Any]:
     params = Params(job.params)
     name, chosen = params.text("model"), params.subject()
     _, camera = params.part("camera").camera()
-    size = params.size_px(None)
+    size = params.size_px()
     params.close()
     job.check()
     holder = held.get(name)

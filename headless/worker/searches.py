@@ -3,27 +3,21 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from dnerf_core.errors import UsageError
 from dnerf_core.files.whole import check_writable
-from dnerf_core.subject_file import record_of, write_subject_file
+from dnerf_core.subject_file import write_subject_file
 from headless.worker.jobs import Job
 from headless.worker.params import Params
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
-    from dnerf_core.camera import Camera
     from dnerf_core.inversion.descent import Progress, Watch
-    from dnerf_core.model import Model
-    from dnerf_core.subject import Subject
+    from dnerf_core.subject_file import SubjectRecord
 
 PICTURE_STEPS = 4
 """A picture of the current state comes with the first step, every so many after it, and the last."""
-MAX_STEPS = 100_000
 
 
 def chosen_output(params: Params) -> Path:
@@ -68,19 +62,11 @@ def watch_of(job: Job) -> Watch:
 
 
 def finite(value: float) -> float | None:
-    """A number as JSON has it: None stands for what is no number, such as a score of no pixels."""
+    """A number as JSON has it: None stands for what is no number, such as a loss that went astray."""
     return value if math.isfinite(value) else None
 
 
-def write_found(
-    job: Job,
-    path: Path,
-    model: Model,
-    found: Subject,
-    camera: Camera,
-    made: Mapping[str, Any],
-    tuned: Mapping[str, Tensor],
-) -> None:
+def write_found(job: Job, path: Path, record: SubjectRecord) -> None:
     """The subject file, unless the job was cancelled meanwhile.
 
     Raises:
@@ -88,7 +74,6 @@ def write_found(
         UsageError: a file of that name has been made meanwhile.
         OutputError: it cannot be written.
     """
-    record = record_of(model, found.ws, camera, made, tuned, found.pose)
     job.check()
     if path.exists():
         raise UsageError(f"params: output: expected a new file, found one at {path} that was made meanwhile; choose another name")

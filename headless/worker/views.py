@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from dnerf_core import model_facts
 from dnerf_core.backbone.config_json import config_to_json
-from dnerf_core.limits import MAX_RESOLUTION, MIN_RESOLUTION
+from dnerf_core.job_ranges import RESOLUTION
 from headless import models
 from headless.work import workers
 from headless.work.workers import run_tasks
@@ -71,8 +71,8 @@ def chosen_sizes(params: Params, count: int) -> list[int | None]:
     """The side of each of `count` views: `sizes_px`, or `size_px` for all; None: the model's own."""
     from dnerf_core.errors import UsageError
 
-    sizes = params.wholes("sizes_px", MIN_RESOLUTION, MAX_RESOLUTION, default=None)
-    size = params.size_px(None)
+    sizes = params.wholes("sizes_px", RESOLUTION, default=None)
+    size = params.size_px()
     if sizes is None:
         return [size] * count
     if size is not None or len(sizes) != count:

@@ -248,10 +248,15 @@ def test_the_panels_numbers_are_the_engines(session: ModuleType, settings: bpy.t
     )
     usual = json.loads(run_and_read(tmp_path, "-c", code))
     from blender_addon.operators.edit import edit_settings
+    from dnerf_core.errors import UsageError
 
-    settings.edit_steps = 0
+    settings.property_unset("edit_steps")
     params = edit_settings(bpy.context.scene)
-    assert params == {name: usual[name] for name in params} and len(params) == 5
+    engine = {"perceptual": "perceptual_weight", "margin": "margin_px"}
+    assert params == {name: usual[engine.get(name, name)] for name in params} and len(params) == 6
+    settings.edit_perceptual_weight = 1.0
+    with pytest.raises(UsageError, match="expected a file, since Likeness is above 0, found none"):
+        edit_settings(bpy.context.scene)
 
 
 def test_a_warning_stands_before_the_scores() -> None:

@@ -15,8 +15,11 @@ from headless.work import extension_build
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("dnerf_core", "headless", "blender_addon")
-ADDON_MAY_IMPORT = ("dnerf_core.camera", "dnerf_core.labels", "dnerf_core.errors")
-CARRIED = ("camera.py", "camera_arcs.py", "camera_frames.py", "camera_pinhole.py", "errors.py", "labels.py", "own_views.py")
+ADDON_MAY_IMPORT = ("dnerf_core.camera", "dnerf_core.labels", "dnerf_core.errors", "dnerf_core.ranges", "dnerf_core.job_ranges")
+CARRIED = (
+    *("camera.py", "camera_arcs.py", "camera_frames.py", "camera_pinhole.py"),
+    *("errors.py", "job_ranges.py", "labels.py", "limits.py", "own_views.py", "ranges.py"),
+)
 """Modules of dnerf_core that travel inside the extension, where only numpy and the standard library are at hand."""
 
 

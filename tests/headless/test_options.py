@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from dnerf_core.errors import UsageError
 from dnerf_core.seeds import MAX_SEED, format_seeds, parse_seeds
 from headless.commands import options
-from headless.commands.options import parse_range
+from headless.commands.types import parse_range
 from headless.runs.choices import chosen_seeds, chosen_views
 
 

@@ -23,7 +23,7 @@ from headless.runs import sample as sample_run
 from headless.runs import video as video_run
 from headless.runs.choices import DEFAULT_SEEDS
 from headless.searches import calls
-from headless.worker.inverting import chosen_settings
+from headless.worker.inverting import invert_call
 from headless.worker.params import Params
 from tests.headless.tiny_engine import TINY, save_tiny
 from tests.headless.worker_talk import Talk
@@ -120,7 +120,8 @@ def test_an_inversion_looks_where_the_model_was_trained(told: str, tmp_path: Pat
     assert (own.within(demo).yaw_deg, own.within(demo).pitch_deg) == ((-60.0, 60.0), None)
     assert (own.within(cameras).yaw_deg, own.within(cameras).pitch_deg) == ((-100.0, 20.0), (-5.0, 40.0))
     assert chosen.within(cameras).yaw_deg == (-5.0, 5.0)
-    assert chosen_settings(Params({})) == InversionSettings()
+    asked = invert_call(Params({"model": "demo-cars", "photo": str(picture)}), "cpu", tmp_path / "found.safetensors")
+    assert calls.settings_of(asked) == InversionSettings()
 
 
 def test_a_folder_is_taken_on_by_the_same_call_and_by_one_that_says_the_same(

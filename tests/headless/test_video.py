@@ -212,7 +212,7 @@ def test_frames_without_labels_are_told(fake_model: FakeModel, tmp_path: Path, c
         (["--path", "orbit", "--pitch", "0:9"], "--pitch 0:9: expected one value for --path orbit; give --pitch 0"),
         (["--path", "x.json", "--frames", "9"], "--frames: expected none beside --path x.json, whose views are the frames"),
         (["--between"], "--between: expected two subjects or more, found 1; give --seeds such as 3,7"),
-        (["--frames", "1"], "1 is not in the range 2<=x<=100000"),
+        (["--frames", "0"], "0 is not in the range 1<=x<=100000"),
     ],
 )
 def test_wrong_calls(
@@ -225,9 +225,9 @@ def test_wrong_calls(
 
 def test_a_path_that_holds_no_cameras(fake_model: FakeModel, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = tmp_path / "path.json"
-    file.write_text(json.dumps(cameras_to_json(arc_cameras(CameraConfig(), (0.0, 0.0), count=1))))
+    file.write_text(json.dumps(cameras_to_json([])))
     assert video(tmp_path / "out", "--path", str(file)) == 2
-    assert f"{file}: expected 2 to 100000 views, found 1; add or leave out views" in error_line(capsys)
+    assert f"{file}: views: expected a list of at least one camera" in error_line(capsys)
     file.write_text('{"version": 7}')
     assert video(tmp_path / "out", "--path", str(file)) == 2
     assert f"{file}: version: expected " in error_line(capsys)

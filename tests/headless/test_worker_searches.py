@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 
 from dnerf_core.camera import Camera, arc_cameras
+from dnerf_core.checkpoints.model_file import file_sha256
 from dnerf_core.editing.edit import edit_subject
 from dnerf_core.editing.scores import turned_cameras
 from dnerf_core.editing.settings import EditSettings
@@ -88,11 +89,8 @@ def test_a_photo_becomes_the_subject_that_the_engine_finds(
     np.testing.assert_allclose(record.camera.cam2world, Camera.from_json(found["camera"], "").cam2world)
     assert (found["yaw_deg"], found["pitch_deg"]) == pytest.approx((expected.yaw_deg, expected.pitch_deg), abs=0.05)
     assert found["psnr_db"] == pytest.approx(expected.psnr_db(rgb), abs=0.2)
-    assert (record.made["kind"], record.made["source"], record.made["scores"]) == (
-        "image",
-        "three.png",
-        {"psnr_db": found["psnr_db"]},
-    )
+    assert (record.made["kind"], record.made["source"]) == ("image", "three.png")
+    assert record.made["scores"] == {name: found[name] for name in ("miou", "psnr_db", "yaw_deg", "pitch_deg")}
     assert record.made["settings"]["steps"] == 12
     assert found["finished"] is True
 
@@ -169,7 +167,7 @@ def test_tuned_weights_are_kept_and_stay_through_an_edit(
     talk: Talk, trained_model: Path, model: Model, photo: Path, tmp_path: Path
 ) -> None:
     tuned, edited = tmp_path / "tuned.safetensors", tmp_path / "edited.safetensors"
-    request = {"model": str(trained_model), "photo": str(photo), "steps": 8, "tuning_steps": 3, "output": str(tuned)}
+    request = {"model": str(trained_model), "photo": str(photo), "steps": 8, "tuning": 3, "output": str(tuned)}
     talk.call("invert", **request).done()
     before = read_subject_file(tuned)
     assert before.tuned
@@ -179,7 +177,7 @@ def test_tuned_weights_are_kept_and_stay_through_an_edit(
     request = {"model": str(trained_model), "subject_file": str(tuned), "camera": named([CAMERA])[0], "output": str(edited)}
     talk.call("edit", **request, mask=talk.client.put_array(mask), steps=4).done()
     after = read_subject_file(edited)
-    assert after.made["of"] == "tuned.safetensors"
+    assert (after.made["source"], after.made["of"]) == ("tuned.safetensors", [file_sha256(tuned)])
     assert after.tuned.keys() == before.tuned.keys()
     assert all(bool((after.tuned[name] == before.tuned[name]).all()) for name in before.tuned)
     assert bool((after.ws != before.ws).any())
@@ -191,7 +189,7 @@ def test_an_edit_is_the_engines_and_its_scores_are_of_the_file(
     mask, output = repainted(model), tmp_path / "edited.safetensors"
     write_mask(tmp_path / "mask.png", mask, LABELS.palette())
     request = edit_request(trained_model, output)
-    found = talk.call("edit", **request, mask=str(tmp_path / "mask.png"), steps=20, margin_px=2, keep_inside=0.25).done()
+    found = talk.call("edit", **request, mask=str(tmp_path / "mask.png"), steps=20, margin=2, keep_inside=0.25).done()
     expected = edit_subject(model.subject(3), CAMERA, mask, EditSettings(steps=20, margin_px=2, keep_inside=0.25))
     record = read_subject_file(output)
     np.testing.assert_allclose(record.ws, expected.subject.ws[0], atol=1e-2)
@@ -199,8 +197,8 @@ def test_an_edit_is_the_engines_and_its_scores_are_of_the_file(
     seen = after.render(CAMERA)
     before = model.subject(3).render(CAMERA).mask
     assert found["scores"]["edited_taken"] == pytest.approx((seen.mask == mask)[before != mask].mean(), abs=0.02)
-    assert record.made["scores"] == found["scores"]
-    assert (record.made["kind"], record.made["of"], record.made["settings"]["keep_inside"]) == ("edit", 3, 0.25)
+    assert {name: record.made["scores"][name] for name in found["scores"]} == found["scores"]
+    assert (record.made["kind"], record.made["of"], record.made["settings"]["keep_inside"]) == ("edit", [3, 1.0], 0.25)
     assert [view["yaw_deg"] for view in found["other_views"]] == [-45, 45, 180]
     behind = turned_cameras(CAMERA, TINY.cameras)[2]
     masks = [subject.render(behind).mask for subject in (model.subject(3), after)]
@@ -245,10 +243,10 @@ def test_what_the_model_does_not_make_gets_a_warning(talk: Talk, trained_model: 
         ("edit", {"mask": "mask.png"}, 2, "params: mask: expected an array's name or the absolute path of a file"),
         ("edit", {"mask": "/no/such.png"}, 2, "params: mask: expected an array's name or the absolute path of a file"),
         ("edit", {"mask": "c9.npy"}, 1, "expected an array of the client"),
-        ("edit", {"perceptual_weight": 1}, 2, "edit: expected the perceptual network's weights, found none"),
-        ("edit", {"perceptual_file": "/no/such.pth"}, 2, "params: perceptual_file: expected a perceptual_weight above 0"),
+        ("edit", {"perceptual": 1}, 2, "--perceptual: expected --vgg beside it, found none; give both, or neither"),
+        ("edit", {"vgg": "/no/such.pth"}, 2, "--vgg: expected --perceptual beside it, found none; give both, or neither"),
         ("edit", {"label_weight": 0}, 2, "edit: expected a weight of the labels above 0"),
-        ("edit", {"model": "PLAIN"}, 2, "mask: expected a model with a semantic branch, found none in tiny; train one first"),
+        ("edit", {"model": "PLAIN"}, 2, "edit: expected a model with a semantic branch, found none in tiny; train one first"),
         ("edit", {"strength": 1}, 2, "found 'strength'; leave it out"),
     ],
 )

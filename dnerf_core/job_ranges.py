@@ -1,0 +1,67 @@
+"""What the values of jobs may be where several doors know them: the command line, the worker, and the panel in Blender.
+
+A value that the panel does not show stands in its call alone. Defaults that the engine has too are compared with the engine's by a test.
+The extension carries this module, so it needs the standard library only.
+"""
+
+from __future__ import annotations
+
+from .limits import (
+    MAX_FRAMES,
+    MAX_RESOLUTION,
+    MAX_SEED,
+    MAX_SUBJECTS,
+    MAX_TRUNCATION,
+    MAX_VIEWS,
+    MIN_RESOLUTION,
+)
+from .own_views import ALL_AROUND_YAW_DEG, FRONT_YAW_DEG, SEARCH_YAW_DEG
+from .ranges import Choice, Degrees, Flag, Number, Whole
+
+OFF = Flag(False)
+"""A switch that is off unless it is asked for."""
+
+# subjects
+SEED = Whole(0, MAX_SEED, 0, "Which subject.")
+SUBJECTS = Whole(1, MAX_SUBJECTS, None, "The first N seeds, instead of --seeds.", usual=8)
+SAMPLED_SUBJECTS = Whole(1, MAX_SUBJECTS, None, SUBJECTS.text, usual=30)
+TRUNCATION = Number(0.0, MAX_TRUNCATION, 1.0, "Pull subjects towards the mean: 1 leaves them, 0 is the mean.")
+
+# views
+VIEWS = Whole(1, MAX_VIEWS, None, "Views of each subject.", usual=3)
+CLOUD_VIEWS = Whole(1, MAX_VIEWS, None, "Views of each subject.", usual=8)
+YAW = Degrees(360.0, None, "Turn in degrees, one value or a range.", usual=FRONT_YAW_DEG)
+CLOUD_YAW = Degrees(360.0, None, YAW.text, usual=ALL_AROUND_YAW_DEG)
+PITCH = Degrees(90.0, None, "Elevation in degrees, one value or a range.")
+RESOLUTION = Whole(MIN_RESOLUTION, MAX_RESOLUTION, None, "Side of the views, pixels.")
+
+# how it is computed
+DEVICE = Choice(("auto", "cpu", "cuda"), "auto", "Where the engine computes; auto takes a CUDA device if there is one.")
+WORKERS = Whole(1, 256, None, "Views rendered side by side; results do not depend on it.")
+
+# label videos
+FRAMES = Whole(1, MAX_FRAMES, None, "Frames of a clip.", usual=61)
+"""Usual are the paper's."""
+FPS = Whole(1, 240, 24, "Frames a second.")
+
+# point clouds
+VOXEL = Number(0.0, None, None, "Spacing of the points, in world units.", above=True)
+POINTS = Whole(1, 10_000_000, None, "Exactly N points a cloud, instead of a spacing.")
+
+# training
+TRAIN_STEPS = Whole(1, 1_000_000, 600, "Steps of the optimiser.")
+
+# searches
+SEARCH_YAW = Degrees(360.0, None, "Where the camera is looked for, degrees.", usual=SEARCH_YAW_DEG)
+SEARCH_STEPS = Whole(1, 100_000, None, "Steps of the optimiser, all stages together.")
+TUNING = Whole(0, 100_000, 0, "Steps of tuning the generator's weights about what was found (pivotal tuning).")
+SEARCH_SEED = Whole(0, MAX_SEED, 0, "Of the random latents; another one starts the search from elsewhere.")
+PICTURE_KIND = Choice(("image", "mask"), "image", "What the pictures are: photos, or label masks as annotators paint them.")
+FIT = Choice(("pad", "crop"), "pad", "How a picture that is not square becomes so.")
+
+EDIT_STEPS = Whole(2, 100_000, 80, "Steps of the optimiser.")
+MARGIN = Whole(0, 1024, 4, "How far round what was repainted everything may change, pixels.")
+LABEL_WEIGHT = Number(0.0, None, 1.0, "Weight of the cross-entropy to the mask (the paper's lambda 1).")
+RGB_WEIGHT = Number(0.0, None, 10.0, "Weight of the colours outside the edited region (lambda 2).")
+PERCEPTUAL = Number(0.0, None, 0.0, "Weight of the perceptual loss; needs the network's weights.")
+KEEP_INSIDE = Number(0.0, None, 0.5, "Weight of the colours in the region, away from what was repainted; 0: as in the paper.")

@@ -1,0 +1,185 @@
+"""What a value may be, as data that the command line, the worker, the panel in Blender and the calls themselves read: a bound stands once.
+
+Numpy and torch stay out, since the extension carries this module. `dnerf_core.job_ranges` holds the values that several jobs share.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from .errors import UsageError, brief  # relative, because the extension carries this module under a name of Blender's choosing
+
+_KEY = "range"
+
+
+@dataclass(frozen=True)
+class Whole:
+    """A whole number from `low` to `high`, both included.
+
+    Attributes:
+        high: None: there is no upper end.
+        default: where none is given; None: something else decides then.
+        usual: what stands in for a default of None where nothing tells better.
+        text: what it is, a sentence or two for people.
+    """
+
+    low: int
+    high: int | None
+    default: int | None = None
+    text: str = ""
+    usual: int | None = None
+
+    @property
+    def expected(self) -> str:
+        """What is expected, for errors."""
+        return f"a whole number of at least {self.low}" if self.high is None else f"a whole number from {self.low} to {self.high}"
+
+    def take(self, value: Any) -> int | None:
+        """The value; None: it is none of these."""
+        if not isinstance(value, int) or isinstance(value, bool):
+            return None
+        return value if self.low <= value and (self.high is None or value <= self.high) else None
+
+
+@dataclass(frozen=True)
+class Number:
+    """A finite number from `low` to `high`, both included; see `Whole`.
+
+    Attributes:
+        above: `low` itself is left out.
+    """
+
+    low: float
+    high: float | None
+    default: float | None = None
+    text: str = ""
+    above: bool = False
+
+    @property
+    def expected(self) -> str:
+        """What is expected, for errors."""
+        if self.high is None:
+            return f"a number {'above' if self.above else 'of at least'} {self.low:g}"
+        return f"a number from {self.low:g} to {self.high:g}"
+
+    def take(self, value: Any) -> float | None:
+        """The value; None: it is none of these."""
+        if not isinstance(value, int | float) or isinstance(value, bool) or not math.isfinite(value):
+            return None
+        if value < self.low or (self.above and value == self.low) or (self.high is not None and value > self.high):
+            return None
+        return float(value)
+
+
+@dataclass(frozen=True)
+class Degrees:
+    """Two angles in degrees, each from -limit to limit; see `Whole`."""
+
+    limit: float
+    default: tuple[float, float] | None = None
+    text: str = ""
+    usual: tuple[float, float] | None = None
+
+    @property
+    def expected(self) -> str:
+        """What is expected, for errors."""
+        return f"two numbers from {-self.limit:g} to {self.limit:g}"
+
+    def take(self, value: Any) -> tuple[float, float] | None:
+        """The value; None: it is none of these."""
+        if not isinstance(value, list | tuple) or len(value) != 2:
+            return None
+        angle = Number(-self.limit, self.limit)
+        low, high = (angle.take(item) for item in value)
+        return None if low is None or high is None else (low, high)
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One of some texts; see `Whole`."""
+
+    choices: tuple[str, ...]
+    default: str | None = None
+    text: str = ""
+
+    @property
+    def expected(self) -> str:
+        """What is expected, for errors."""
+        return " or ".join(self.choices)
+
+    def take(self, value: Any) -> str | None:
+        """The value; None: it is none of these."""
+        return value if isinstance(value, str) and value in self.choices else None
+
+
+@dataclass(frozen=True)
+class Flag:
+    """True or false; see `Whole`."""
+
+    default: bool = False
+    text: str = ""
+
+    @property
+    def expected(self) -> str:
+        """What is expected, for errors."""
+        return "true or false"
+
+    def take(self, value: Any) -> bool | None:
+        """The value; None: it is none of these."""
+        return value if isinstance(value, bool) else None
+
+
+@dataclass(frozen=True)
+class Share:
+    """A share from 0 to 1, or above 1 a whole number up to `most`; `0.5` is a share, `1` is one. See `Whole`."""
+
+    most: int
+    default: float | None = None
+    text: str = ""
+
+    @property
+    def expected(self) -> str:
+        """What is expected, for errors."""
+        return "a number of subjects such as 3, or a share such as 0.1"
+
+    def take(self, value: Any) -> float | None:
+        """The value; None: it is none of these."""
+        number = Number(0, self.most).take(value)
+        return None if number is None or (number > 1 and number != int(number)) else number
+
+
+Range = Whole | Number | Degrees | Choice | Flag | Share
+
+
+def ranged(values: Range) -> Any:
+    """A field of a call that carries what it may be, and has its default."""
+    return dataclasses.field(default=values.default, metadata={_KEY: values})
+
+
+def ranges_of(call: Any) -> dict[str, Range]:
+    """What the fields of a call, or of its class, may be, by their names; fields without a range are left out."""
+    return {field.name: field.metadata[_KEY] for field in dataclasses.fields(call) if _KEY in field.metadata}
+
+
+def defaults_of(call: Any) -> dict[str, Any]:
+    """The defaults of a call's fields; fields that have to be given are left out."""
+    return {field.name: field.default for field in dataclasses.fields(call) if field.default is not dataclasses.MISSING}
+
+
+class Ranged:
+    """Of calls: one cannot be made with a value that its field's range does not hold, whoever makes it.
+
+    Raises:
+        UsageError: from making one, where it is tried.
+    """
+
+    def __post_init__(self) -> None:
+        for name, values in ranges_of(self).items():
+            value = getattr(self, name)
+            if value is None and values.default is None:
+                continue
+            if values.take(value) is None:
+                raise UsageError(f"{name}: expected {values.expected}, found {brief(value)}; choose another")

@@ -1,0 +1,144 @@
+"""The kinds of values that options take, in their text forms: seeds, angle ranges, parts, formats, paths, shares."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from dnerf_core.errors import brief
+from dnerf_core.ranges import Share
+from dnerf_core.seeds import parse_seeds
+
+MAX_SHARDS = 100_000
+
+
+def parse_range(text: str) -> tuple[float, float]:
+    """An angle range in degrees from `A:B` or a single `A`, which means `A:A`.
+
+    Raises:
+        ValueError: not one or two finite numbers.
+    """
+    parts = text.split(":")
+    try:
+        values = [float(part) for part in parts]
+    except ValueError:
+        values = []
+    if len(values) not in (1, 2) or not all(math.isfinite(value) for value in values):
+        raise ValueError(f"expected degrees such as 15 or -30:30, found {text!r}")
+    return values[0], values[-1]
+
+
+class SeedsType(click.ParamType[tuple[int, ...]]):
+    """`0-7` or `0,3,9-12` as a tuple of ints."""
+
+    name = "seeds"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, ...]:
+        try:
+            return value if isinstance(value, tuple) else parse_seeds(str(value))
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
+class RangeType(click.ParamType[tuple[float, float]]):
+    """`A:B` or `A` in degrees as a pair, both within [-limit, limit]."""
+
+    name = "degrees"
+
+    def __init__(self, limit_deg: float) -> None:
+        self.limit_deg = limit_deg
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[float, float]:
+        try:
+            low, high = value if isinstance(value, tuple) else parse_range(str(value))
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+        if max(abs(low), abs(high)) > self.limit_deg:
+            self.fail(f"expected degrees from {-self.limit_deg:g} to {self.limit_deg:g}, found {value!r}", param, ctx)
+        return low, high
+
+
+class ShardType(click.ParamType[tuple[int, int]]):
+    """`I/N` as a pair, I from 1 to N."""
+
+    name = "shard"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, int]:
+        match = re.fullmatch(r"(\d{1,6})/(\d{1,6})", str(value), re.ASCII)
+        if match is None or not 1 <= int(match[1]) <= int(match[2]) <= MAX_SHARDS:
+            self.fail(
+                f"expected a part such as 2/8, from 1/N to N/N with N up to {MAX_SHARDS}, found {brief(str(value))}", param, ctx
+            )
+        return int(match[1]), int(match[2])
+
+
+class FormatsType(click.ParamType[tuple[str, ...]]):
+    """Formats from text such as `ply,glb`; an option of this type may also be given several times, see `formats_option`."""
+
+    name = "formats"
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self.names = names
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, ...]:
+        parts = value if isinstance(value, tuple) else tuple(part.strip() for part in str(value).split(","))
+        for part in parts:
+            if part not in self.names:
+                self.fail(f"expected formats among {', '.join(self.names)}, found {brief(part)}", param, ctx)
+        return parts
+
+
+class FilledPath(click.Path):
+    """A path that is not the empty text, which would mean the current folder; as a `Path`."""
+
+    def __init__(self, *, exists: bool = False, file_okay: bool = True, dir_okay: bool = True) -> None:
+        super().__init__(exists=exists, file_okay=file_okay, dir_okay=dir_okay, path_type=Path)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if value == "":
+            self.fail("expected a path, found an empty text", param, ctx)
+        return super().convert(value, param, ctx)
+
+
+class ModelType(click.ParamType[str]):
+    """A model's name or file, not the empty text."""
+
+    name = "model"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        if value == "":
+            self.fail("expected an embedded model such as demo-cars, or a model file, found an empty text", param, ctx)
+        return str(value)
+
+
+class FiniteFloat(click.FloatRange):
+    """A float range that also refuses nan, which compares false to every bound."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        number = super().convert(value, param, ctx)
+        if not math.isfinite(number):
+            self.fail(f"expected a finite number, found {value!r}", param, ctx)
+        return float(number)
+
+
+class ShareType(click.ParamType[float]):
+    """A share from 0 to 1, or a whole number above 1, as a float; `0.5` is a share and `1` is one."""
+
+    name = "share"
+
+    def __init__(self, values: Share) -> None:
+        self.values = values
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        try:
+            number = self.values.take(float(value))
+        except ValueError:
+            number = None
+        if number is None:
+            self.fail(f"expected {self.values.expected}, found {value!r}", param, ctx)
+        return number
