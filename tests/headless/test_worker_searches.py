@@ -21,8 +21,8 @@ from dnerf_core.inversion.settings import InversionSettings
 from dnerf_core.metrics import confusion_matrix, segmentation_scores
 from dnerf_core.model import Model
 from dnerf_core.subject_file import open_subject, read_subject_file, record_of, write_subject_file
+from dnerf_core.worker_protocol import Code
 from headless.searches.likeness import POOR_TAKEN
-from headless.worker.protocol import Code
 from tests.headless.tiny_engine import LABELS, SIZE_PX, TINY
 from tests.headless.worker_talk import Heard, Talk, named
 
