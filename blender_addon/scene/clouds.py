@@ -17,12 +17,12 @@ from numpy.typing import NDArray
 
 from dnerf_core.camera import WorldUp
 from dnerf_core.errors import AnnotationError
+from dnerf_core.files.whole import write_bytes_whole
 from dnerf_core.labels import LabelSet
 
 from .cloud_display import SHOWN_COLOR, point_radius, set_shown, show_points, shows_parts
 from .cloud_files import Cloud, cloud_bytes
 from .errors import SceneError
-from .files import write_whole
 from .subject import engine_to_root, subject_root
 
 __all__ = [
@@ -246,7 +246,7 @@ def export_cloud(item: bpy.types.Object, path: Path) -> int:
         OutputError: the file cannot be written.
     """
     cloud = read_cloud(item)
-    write_whole(path, cloud_bytes(cloud, path.suffix, _facts(item)[0], str(path)))
+    write_bytes_whole(path, cloud_bytes(cloud, path.suffix, _facts(item)[0], str(path)))
     return len(cloud)
 
 

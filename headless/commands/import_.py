@@ -12,7 +12,7 @@ import click
 
 from dnerf_core import model_facts
 from dnerf_core.errors import OutputError, brief
-from dnerf_core.files.whole import check_model_place, output_error
+from dnerf_core.files.whole import check_writable, output_error
 from headless.commands import options
 from headless.work.reporting import Reporter
 
@@ -122,7 +122,7 @@ def import_checkpoint(call: ImportCall) -> None:
         raise OutputError(f"{target}: expected a new file, it is there already; remove it, or choose another --output")
     reporter.start(f"import: {release} becomes {target}", command="import", release=str(release), output=str(target))
     started = time.monotonic()
-    check_model_place(target)
+    check_writable(target)
     from dnerf_core.checkpoints.eg3d_release import import_release
 
     import_release(release, target, _import_options(call))

@@ -27,6 +27,7 @@ CARRIED = (
     "camera_frames.py",
     "camera_pinhole.py",
     "errors.py",
+    "files/whole.py",
     "labels.py",
     "own_views.py",
     "worker_protocol.py",

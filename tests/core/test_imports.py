@@ -22,6 +22,7 @@ CARRIED = (
     "camera_frames.py",
     "camera_pinhole.py",
     "errors.py",
+    "files/whole.py",
     "labels.py",
     "own_views.py",
     "worker_protocol.py",
@@ -32,6 +33,7 @@ ADDON_MAY_IMPORT = (
     "dnerf_core.alive",
     "dnerf_core.camera",
     "dnerf_core.errors",
+    "dnerf_core.files.whole",
     "dnerf_core.labels",
     "dnerf_core.worker_protocol",
 )
