@@ -15,7 +15,8 @@ from headless.runs.choices import check_total, chosen_seeds, chosen_views
 from headless.work.reporting import Reporter
 
 if TYPE_CHECKING:
-    from dnerf_core.files.clouds import CloudColor, CloudFormat
+    from dnerf_core.files.cloud_formats import CloudFormat
+    from dnerf_core.files.clouds import CloudColor
     from headless.clouds.plan import CloudPlan
     from headless.clouds.sources import CloudSource
 

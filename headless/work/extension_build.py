@@ -27,9 +27,11 @@ CARRIED = (
     "camera_frames.py",
     "camera_pinhole.py",
     "errors.py",
+    "files/clouds.py",
     "files/whole.py",
     "labels.py",
     "own_views.py",
+    "pointcloud/cloud.py",
     "worker_protocol.py",
 )
 """Modules of dnerf_core that Blender's own Python can load: they need numpy and the standard library only. Paths inside it."""

@@ -22,9 +22,11 @@ CARRIED = (
     "camera_frames.py",
     "camera_pinhole.py",
     "errors.py",
+    "files/clouds.py",
     "files/whole.py",
     "labels.py",
     "own_views.py",
+    "pointcloud/cloud.py",
     "worker_protocol.py",
 )
 """Modules of dnerf_core that travel inside the extension, where only numpy and the standard library are at hand: paths inside it."""
@@ -33,8 +35,10 @@ ADDON_MAY_IMPORT = (
     "dnerf_core.alive",
     "dnerf_core.camera",
     "dnerf_core.errors",
+    "dnerf_core.files.clouds",
     "dnerf_core.files.whole",
     "dnerf_core.labels",
+    "dnerf_core.pointcloud.cloud",
     "dnerf_core.worker_protocol",
 )
 
