@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from dnerf_core.consistent_views import NO_CHANGES, LabelChanges
 from dnerf_core.errors import CheckpointError
 from dnerf_core.files.masks import read_mask
 from dnerf_core.files.pictures import write_depth, write_image, write_mask, write_normals, write_uncertainty
 from dnerf_core.generator.config import CameraConfig
 from dnerf_core.labels import LabelSet
 from dnerf_core.made_once import Once
+from dnerf_core.multiview.consistent_views import NO_CHANGES, LabelChanges
 from dnerf_core.rendering.normals import normals_from_depth
 from headless.datasets.folder import DatasetFolder
 from headless.datasets.plan import PlannedView, ViewPlan, plan_subject

@@ -12,12 +12,13 @@ from typing import Any
 
 import numpy as np
 
-from dnerf_core.consistency import TOLERANCE_SHARE, Agreement, SeenLabels, SurfaceBox, pair_agreement
-from dnerf_core.consistency_pairs import ANGLE_EDGES_DEG, angle_bin, compared_views, directions_from
 from dnerf_core.errors import AnnotationError
 from dnerf_core.files.names import LABELS_NAME
 from dnerf_core.files.posed_folder import PosedFolder, PosedView
 from dnerf_core.labels import LabelSet
+from dnerf_core.multiview.carrying import TOLERANCE_SHARE
+from dnerf_core.multiview.consistency import Agreement, SeenLabels, SurfaceBox, pair_agreement
+from dnerf_core.multiview.consistency_pairs import ANGLE_EDGES_DEG, angle_bin, compared_views, directions_from
 from dnerf_core.pointcloud.views import DepthView
 from headless.scores.scoring import rounded, score_table
 from headless.work.workers import run_tasks

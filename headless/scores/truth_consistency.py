@@ -10,13 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dnerf_core.camera import Camera
-from dnerf_core.consistency import Agreement, reprojection_agreement
-from dnerf_core.consistency_pairs import compared_views, directions_from
-from dnerf_core.consistent_views import LabelChanges, Relabelling, voting_cameras
 from dnerf_core.demo.truth import SeenView
 from dnerf_core.labels import SHAPENET_CAR_LABELS
 from dnerf_core.metrics import confusion_matrix, segmentation_scores
 from dnerf_core.model import Model
+from dnerf_core.multiview.consistency import Agreement, reprojection_agreement
+from dnerf_core.multiview.consistency_pairs import compared_views, directions_from
+from dnerf_core.multiview.consistent_views import LabelChanges, Relabelling, voting_cameras
 from headless.scores.scoring import rounded, segmentation_json
 from headless.scores.truth_scoring import TruthViews
 

@@ -9,7 +9,7 @@ from dnerf_core import model_facts
 from dnerf_core.errors import UsageError
 from dnerf_core.files.annotated_folder import is_painted, read_folder
 from dnerf_core.limits import MAX_SUBJECTS, MAX_VIEWS
-from dnerf_core.prefilling import Prefiller, choose_views, right_pixels, truth_is_known
+from dnerf_core.multiview.prefilling import Prefiller, choose_views, right_pixels, truth_is_known
 from dnerf_core.seeds import MAX_SEED
 from dnerf_core.semantic.config import BranchTrainingConfig, SemanticConfig
 from headless import models

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from dnerf_core.errors import AnnotationError
 from dnerf_core.files.annotated_folder import is_painted, read_folder
+from dnerf_core.multiview.prefilling import Prefiller
 from dnerf_core.pointcloud.fusion import FusionOptions, fuse_views
 from dnerf_core.pointcloud.views import DepthView
-from dnerf_core.prefilling import Prefiller
 from dnerf_core.subject_key import SubjectKey
 from headless import models
 from headless.clouds.sources import depth_view

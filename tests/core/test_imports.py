@@ -228,7 +228,7 @@ def _run_fresh(code: str, folder: Path) -> str:
 
 def test_light_modules_leave_torch_out() -> None:
     modules = ["dnerf_core", "dnerf_core.camera", "dnerf_core.labels", "dnerf_core.errors", "dnerf_core.generator.config"]
-    modules += ["dnerf_core.metrics", "dnerf_core.pointcloud.fusion", "dnerf_core.consistency"]
+    modules += ["dnerf_core.metrics", "dnerf_core.pointcloud.fusion", "dnerf_core.multiview.consistency"]
     if (ROOT / "headless" / "cli.py").exists():
         modules.append("headless.cli")
     lines = [f"import {name}; print({name!r}, 'torch' in sys.modules)" for name in modules]

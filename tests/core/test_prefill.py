@@ -7,7 +7,7 @@ import pytest
 
 from dnerf_core.camera import Camera, pixel_centers_uv
 from dnerf_core.errors import UsageError
-from dnerf_core.prefill import PaintedView, prefill
+from dnerf_core.multiview.prefill import PaintedView, prefill
 
 SIZE_PX = 8
 TOLERANCE = 0.05

@@ -24,8 +24,8 @@ from dnerf_core.files.annotated_folder import read_folder
 from dnerf_core.files.pictures import write_mask
 from dnerf_core.labels import SHAPENET_CAR_LABELS, LabelSet
 from dnerf_core.model import Model
+from dnerf_core.multiview.prefilling import Prefiller
 from dnerf_core.pointcloud.fusion import FusionOptions, fuse_views
-from dnerf_core.prefilling import Prefiller
 from dnerf_core.subject_file import record_of, write_subject_file
 from dnerf_core.worker_protocol import Code
 from headless import cli, models

@@ -13,7 +13,8 @@ from dnerf_core.camera import Camera
 from dnerf_core.errors import UsageError
 from dnerf_core.files.annotated_folder import AnnotatedImage, is_painted
 from dnerf_core.labels import IGNORE_ID, SHAPENET_CAR_LABELS, LabelSet
-from dnerf_core.prefill import TOLERANCE_SHARE, PaintedView, prefill
+from dnerf_core.multiview.carrying import TOLERANCE_SHARE
+from dnerf_core.multiview.prefill import PaintedView, prefill
 
 if TYPE_CHECKING:
     from dnerf_core.model import Model

@@ -24,9 +24,7 @@ from dnerf_core.camera import Camera, pixel_centers_uv
 from dnerf_core.errors import UsageError
 from dnerf_core.labels import IGNORE_ID
 from dnerf_core.metrics import confusion_matrix, segmentation_scores
-
-TOLERANCE_SHARE = 0.01
-"""Depth difference, as a share of the object's longest side, up to which two views see the same surface."""
+from dnerf_core.multiview.carrying import TOLERANCE_SHARE, covisible_pixels
 
 SeenLabels = tuple[Camera, NDArray[np.floating], NDArray[np.uint8]]
 """A view as it is compared: camera, planar depth [H, W] and label ids [H, W]."""
@@ -176,31 +174,6 @@ def pair_agreement(view: SeenLabels, other: SeenLabels, num_classes: int, tolera
 def pairs_apart(count: int, step: int) -> list[tuple[int, int]]:
     """All pairs of `count` views in a row that are `step` apart, in both directions."""
     return [pair for first in range(count - step) for pair in ((first, first + step), (first + step, first))]
-
-
-def covisible_pixels(
-    camera: Camera, depth: NDArray[np.floating], other: Camera, other_depth: NDArray[np.floating], tolerance: float
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """The pixels of one view whose surface another view sees, and the pixels that see it there.
-
-    A pixel's point is projected into the other view; it is seen if it falls into a pixel of it, and the depth there is the point's to
-    within the tolerance: neither hidden nor looked past.
-
-    Args:
-        depth, other_depth: planar, [H, W] and [H', W'], world units.
-        tolerance: world units.
-
-    Returns:
-        flat indices [M] into the one view and [M] into the other.
-    """
-    (height, width), (other_height, other_width) = depth.shape, other_depth.shape
-    seen = np.isfinite(depth)
-    points = camera.unproject(pixel_centers_uv((width, height))[seen], depth[seen])
-    uv, distance = other.project(points)
-    inside = ((uv >= 0) & (uv < 1)).all(axis=1)  # NaN, behind the camera, is not inside
-    column, row = (np.where(inside, uv[:, k] * size, 0).astype(np.int64) for k, size in ((0, other_width), (1, other_height)))
-    same = inside & (np.abs(other_depth[row, column] - distance) <= tolerance)
-    return np.flatnonzero(seen)[same], (row * other_width + column)[same]
 
 
 def line_texture(frames: Sequence[NDArray[np.uint8]], row: int) -> NDArray[np.uint8]:
