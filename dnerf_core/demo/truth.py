@@ -137,7 +137,7 @@ def compare(view: LabeledView, truth: TruthView, length: float) -> TruthScores:
 
 
 @dataclass(frozen=True, eq=False)
-class SeenView:
+class ObservedView:
     """A view while it is scored: which one, the subject, what was rendered and the exact mask uint8 [H, W]."""
 
     seed: int
@@ -151,7 +151,7 @@ def score_views(
     model: Model,
     seeds: Sequence[int],
     cameras: Callable[[int], Sequence[Camera]],
-    observe: Callable[[SeenView], None] | None = None,
+    observe: Callable[[ObservedView], None] | None = None,
 ) -> Iterator[ScoredView]:
     """Score views one at a time, at the model's own size; a subject is made once, and only numbers are kept.
 
@@ -170,7 +170,7 @@ def score_views(
             if with_masks and rendered.mask is not None:
                 confusion = confusion_matrix(truth.mask[0].numpy(), rendered.mask, SHAPENET_CAR_LABELS.num_classes)
             if observe is not None:
-                observe(SeenView(seed, number, subject, rendered, truth.mask[0].numpy()))
+                observe(ObservedView(seed, number, subject, rendered, truth.mask[0].numpy()))
             yield ScoredView(seed, number, camera, compare(rendered, truth, length), confusion)
 
 

@@ -25,9 +25,7 @@ from dnerf_core.errors import UsageError
 from dnerf_core.labels import IGNORE_ID
 from dnerf_core.metrics import confusion_matrix, segmentation_scores
 from dnerf_core.multiview.carrying import TOLERANCE_SHARE, covisible_pixels
-
-SeenLabels = tuple[Camera, NDArray[np.floating], NDArray[np.uint8]]
-"""A view as it is compared: camera, planar depth [H, W] and label ids [H, W]."""
+from dnerf_core.pointcloud.views import DepthView
 
 
 @dataclass(frozen=True, eq=False)
@@ -153,20 +151,21 @@ def reprojection_agreement(
     for a, b in pairs:
         if not (0 <= a < len(cameras) and 0 <= b < len(cameras)):
             raise UsageError(f"pairs: expected views 0 to {len(cameras) - 1}, found ({a}, {b}); choose others")
-        one, other = ((cameras[index], depths[index], masks[index]) for index in (a, b))
+        one, other = (DepthView.without_picture(cameras[index], depths[index], masks[index]) for index in (a, b))
         total = total.plus(pair_agreement(one, other, num_classes, tolerance))
     return total
 
 
-def pair_agreement(view: SeenLabels, other: SeenLabels, num_classes: int, tolerance: float) -> Agreement:
+def pair_agreement(view: DepthView, other: DepthView, num_classes: int, tolerance: float) -> Agreement:
     """The labels of one view carried into another; arguments as `reprojection_agreement` has them, `tolerance` in world units.
 
     Raises:
+        UsageError: a view without a mask.
         AnnotationError: a mask has an id that is neither a class nor 255.
     """
-    (camera, depth, mask), (other_camera, other_depth, other_mask) = view, other
-    here, there = covisible_pixels(camera, depth, other_camera, other_depth, tolerance)
-    row, column = mask.reshape(-1)[here], other_mask.reshape(-1)[there]
+    depth = view.depth_planar
+    here, there = covisible_pixels(view.camera, depth, other.camera, other.depth_planar, tolerance)
+    row, column = view.label_ids().reshape(-1)[here], other.label_ids().reshape(-1)[there]
     told = (row != IGNORE_ID) & (column != IGNORE_ID)
     return Agreement(confusion_matrix(row[told], column[told], num_classes), int(np.isfinite(depth).sum()))
 

@@ -6,7 +6,6 @@ Convention: OpenCV cameras with normalised intrinsics, pixel centres at +0.5, pl
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,38 +14,13 @@ from dnerf_core.camera import Camera
 from dnerf_core.errors import UsageError
 from dnerf_core.labels import IGNORE_ID
 from dnerf_core.multiview.carrying import covisible_pixels
+from dnerf_core.pointcloud.views import DepthView
 
 _TIE_BREAK = 1e-3
 
 
-@dataclass(frozen=True, eq=False)
-class PaintedView:
-    """A view whose mask is known.
-
-    Attributes:
-        camera: where it was seen from.
-        depth_planar: float [H, W], world units, +inf at background.
-        mask: uint8 [H, W] of label ids, 255 not known.
-
-    Raises:
-        UsageError: arrays of other types, or not of one size.
-    """
-
-    camera: Camera
-    depth_planar: NDArray[np.floating]
-    mask: NDArray[np.uint8]
-
-    def __post_init__(self) -> None:
-        depth, mask = self.depth_planar, self.mask
-        if depth.ndim != 2 or mask.shape != depth.shape or mask.dtype != np.uint8:
-            raise UsageError(
-                f"painted view: expected a depth [H, W] and a mask uint8 of its size, found {list(depth.shape)} and {mask.dtype} "
-                f"{list(mask.shape)}; resize one of them"
-            )
-
-
 def prefill(
-    camera: Camera, depth_planar: NDArray[np.floating], painted: Sequence[PaintedView], num_classes: int, tolerance: float
+    camera: Camera, depth_planar: NDArray[np.floating], painted: Sequence[DepthView], num_classes: int, tolerance: float
 ) -> NDArray[np.uint8]:
     """The mask of a view as far as painted views of the same subject tell it.
 
@@ -56,7 +30,7 @@ def prefill(
 
     Args:
         camera, depth_planar: the view to fill, [H, W], world units, +inf at background, which becomes label 0.
-        painted: at least one.
+        painted: at least one, with masks, 255 where a label is not known.
         num_classes: with background.
         tolerance: world units, see `TOLERANCE_SHARE`.
 
@@ -64,7 +38,7 @@ def prefill(
         uint8 [H, W].
 
     Raises:
-        UsageError: no painted view, or one with a label that is no class.
+        UsageError: no painted view, one without a mask, or one with a label that is no class.
     """
     if not painted:
         raise UsageError("painted views: expected at least one, found none; paint a view of this subject first")
@@ -73,7 +47,7 @@ def prefill(
     nearest_first = sorted(painted, key=lambda view: -float(view.camera.forward @ camera.forward))
     for rank, view in enumerate(nearest_first):
         here, there = covisible_pixels(camera, depth_planar, view.camera, view.depth_planar, tolerance)
-        label = view.mask.reshape(-1)[there]
+        label = view.label_ids().reshape(-1)[there]
         known = label != IGNORE_ID
         if (label[known] >= num_classes).any():
             raise UsageError(
