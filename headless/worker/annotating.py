@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from dnerf_core import model_facts
 from dnerf_core.errors import UsageError
-from dnerf_core.files.annotated_folder import is_painted, read_folder
+from dnerf_core.files.annotated_folder import check_generator, is_painted, read_folder
 from dnerf_core.limits import MAX_SUBJECTS, MAX_VIEWS
 from dnerf_core.multiview.prefilling import Prefiller, choose_views, right_pixels, truth_is_known
 from dnerf_core.seeds import MAX_SEED
@@ -136,7 +136,7 @@ def prefill(job: Job, held: HeldModels) -> dict[str, Any]:
     job.progress(0, len(targets), "views")
     model_name = asked_model or found.model
     facts = model_facts.describe_model(model_name)
-    models.check_generator(found, facts.path)
+    check_generator(found, facts.path)
     holder = held.get(model_name)
     key = painted[0].subject
     subject = holder.subject(key)
