@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from dnerf_core.camera import Camera
 from dnerf_core.errors import UsageError
-from dnerf_core.labels import IGNORE_ID
+from dnerf_core.labels import IGNORE_ID, check_ids
 from dnerf_core.multiview.carrying import covisible_pixels
 from dnerf_core.pointcloud.views import DepthView
 
@@ -38,7 +38,8 @@ def prefill(
         uint8 [H, W].
 
     Raises:
-        UsageError: no painted view, one without a mask, or one with a label that is no class.
+        UsageError: no painted view, or one without a mask.
+        AnnotationError: a mask has an id that is neither a class nor 255.
     """
     if not painted:
         raise UsageError("painted views: expected at least one, found none; paint a view of this subject first")
@@ -49,10 +50,7 @@ def prefill(
         here, there = covisible_pixels(camera, depth_planar, view.camera, view.depth_planar, tolerance)
         label = view.label_ids().reshape(-1)[there]
         known = label != IGNORE_ID
-        if (label[known] >= num_classes).any():
-            raise UsageError(
-                f"mask: expected ids below {num_classes} or {IGNORE_ID}, found {label[known].max()}; use its label set"
-            )
+        check_ids(label, num_classes)
         votes[here[known], label[known]] += 1 - _TIE_BREAK * rank / len(painted)  # a pixel is named once a view
     filled = np.where(votes.any(axis=1), votes.argmax(axis=1), IGNORE_ID).astype(np.uint8)
     filled[~surface.reshape(-1)] = 0

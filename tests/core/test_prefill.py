@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from dnerf_core.camera import Camera, pixel_centers_uv
-from dnerf_core.errors import UsageError
+from dnerf_core.errors import AnnotationError, UsageError
 from dnerf_core.multiview.prefill import prefill
 from dnerf_core.pointcloud.views import DepthView
 
@@ -105,7 +105,7 @@ def test_a_floor_at_a_slant_is_filled_although_its_depth_changes_within_a_pixel(
 def test_errors() -> None:
     with pytest.raises(UsageError, match="expected at least one, found none"):
         prefill(camera_at(0.0), wall(), [], 3, TOLERANCE)
-    with pytest.raises(UsageError, match="expected ids below 3 or 255, found 4"):
+    with pytest.raises(AnnotationError, match="mask: expected ids 0 to 2 or 255, found 3"):
         prefill(camera_at(0.0), wall(), [DepthView.without_picture(camera_at(0.0), wall(), columns())], 3, TOLERANCE)
     for mask in (columns()[:4], columns().astype(np.int64)):
         with pytest.raises(UsageError, match=r"mask: expected uint8 \[8, 8\] to go with the depth"):
