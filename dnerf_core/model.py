@@ -24,6 +24,7 @@ from dnerf_core.kernels.choice import KernelChoice, check_kernels, sample_reader
 from dnerf_core.labels import LabelSet
 from dnerf_core.made_once import MadeOnce, Making
 from dnerf_core.precision import convolution_dtype, reproducible_convolutions
+from dnerf_core.seeds import MAX_SEED
 from dnerf_core.semantic.branch import SemanticBranch
 from dnerf_core.semantic.config import SemanticConfig
 from dnerf_core.semantic.refiner import PreparedRefiner
@@ -130,8 +131,8 @@ class Model(Making):
         Raises:
             UsageError: the seed is not in 0 .. 2^32 - 1.
         """
-        if not 0 <= seed < 2**32:
-            raise UsageError(f"seed {seed}: expected a whole number from 0 to 4294967295; choose another")
+        if not 0 <= seed <= MAX_SEED:
+            raise UsageError(f"seed {seed}: expected a whole number from 0 to {MAX_SEED}; choose another")
         return np.random.RandomState(seed).randn(self.config.mapping.z_dim).astype(np.float32)
 
     def front_camera(self) -> Camera:

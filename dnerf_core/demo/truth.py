@@ -9,7 +9,6 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from dnerf_core.camera import Camera, arc_cameras
 from dnerf_core.demo.config import DEMO_NAME
@@ -28,6 +27,7 @@ from dnerf_core.metrics import (
     silhouette_iou,
 )
 from dnerf_core.model import Model
+from dnerf_core.rendering.camera_tensors import camera_tensors
 from dnerf_core.subject import LabeledView, Subject
 
 TRUTH_YAW_DEG = (-180.0, 180.0)
@@ -96,14 +96,6 @@ def random_view(
     """View number `view` of a seed: uniform yaw and pitch, a function of (seed, view) alone."""
     rng = np.random.Generator(np.random.Philox(np.random.SeedSequence((seed, view))))
     return arc_cameras(config, yaw_deg, pitch_deg, count=1, mode="random", rng=rng)[0]
-
-
-def camera_tensors(camera: Camera) -> tuple[Tensor, Tensor]:
-    """cam2world [1, 4, 4] and intrinsics [1, 3, 3], float32, on the CPU."""
-    return (
-        torch.tensor(camera.cam2world, dtype=torch.float32)[None],
-        torch.tensor(camera.intrinsics, dtype=torch.float32)[None],
-    )
 
 
 def true_view(model: Model, seed: int, camera: Camera, size_px: int, *, samples_per_pixel: int = 4) -> tuple[TruthView, float]:

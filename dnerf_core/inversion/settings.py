@@ -10,6 +10,7 @@ from typing import Literal
 from dnerf_core.errors import UsageError
 from dnerf_core.generator.config import CameraConfig, GeneratorConfig
 from dnerf_core.own_views import SEARCH_YAW_DEG, view_ranges
+from dnerf_core.seeds import MAX_SEED
 
 Space = Literal["z", "w", "w+"]
 SPACES: tuple[Space, ...] = ("z", "w", "w+")
@@ -18,7 +19,6 @@ SEARCH_SIDE_PX = 16
 SEARCH_YAW_STEP_DEG = 20.0
 STEEPEST_PITCH_DEG = 85.0
 """Elevations stay below it: at the pole, yaw and roll are one."""
-MAX_SEED = 2**32 - 1
 
 
 @dataclass(frozen=True)
