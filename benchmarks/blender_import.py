@@ -15,19 +15,20 @@ from pathlib import Path
 import bpy
 import numpy as np
 
-from blender_addon.scene.cloud_files import Cloud, cloud_bytes, load_cloud
 from blender_addon.scene.clouds import add_cloud
+from dnerf_core.files.clouds import CloudStyle, load_cloud, npz_bytes
 from dnerf_core.labels import SHAPENET_CAR_LABELS
+from dnerf_core.pointcloud.cloud import PointCloud
 
 
-def ball(count: int) -> Cloud:
+def ball(count: int) -> PointCloud:
     """Points all over a ball, with labels and colours by chance."""
     chance = np.random.default_rng(0)
     normals = chance.normal(size=(count, 3)).astype(np.float32)
     normals /= np.linalg.norm(normals, axis=1, keepdims=True)
     labels = chance.integers(1, SHAPENET_CAR_LABELS.num_classes, count, dtype=np.uint8)
     colors = chance.integers(0, 256, (count, 3), dtype=np.uint8)
-    return Cloud(normals, normals, colors, labels, chance.random(count, dtype=np.float32), SHAPENET_CAR_LABELS)
+    return PointCloud(normals, normals, colors, labels, chance.random(count, dtype=np.float32), SHAPENET_CAR_LABELS)
 
 
 def imported_s(path: Path) -> tuple[float, int]:
@@ -49,7 +50,7 @@ def main() -> None:
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as place:
         path = Path(place, "cloud.npz")
-        path.write_bytes(cloud_bytes(ball(arguments.points), ".npz", "y", str(path)))
+        path.write_bytes(npz_bytes(ball(arguments.points), CloudStyle(SHAPENET_CAR_LABELS, "rgb", "y")))
         for _ in range(arguments.rounds):
             seconds, faces = imported_s(path)
             print(

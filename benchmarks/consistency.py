@@ -20,11 +20,11 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from dnerf_core.camera import Camera, arc_cameras
-from dnerf_core.consistency import Agreement, line_texture, pairs_apart, reprojection_agreement
 from dnerf_core.demo.truth import true_view
 from dnerf_core.labels import SHAPENET_CAR_LABELS
 from dnerf_core.metrics import confusion_matrix, pooled_scores
 from dnerf_core.model import Model
+from dnerf_core.multiview.consistency import Agreement, line_texture, pairs_apart, reprojection_agreement
 from dnerf_core.pointcloud.consistent import consistent_masks
 from dnerf_core.pointcloud.views import DepthView
 from dnerf_core.seeds import parse_seeds

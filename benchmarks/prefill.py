@@ -16,7 +16,7 @@ from dnerf_core.files.annotated_folder import AnnotatedImage
 from dnerf_core.files.names import view_name
 from dnerf_core.labels import SHAPENET_CAR_LABELS
 from dnerf_core.model import Model
-from dnerf_core.prefilling import Prefiller, right_pixels
+from dnerf_core.multiview.prefilling import Prefiller, right_pixels
 from dnerf_core.seeds import parse_seeds
 from headless.commands.options import parse_range
 

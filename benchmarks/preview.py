@@ -21,8 +21,8 @@ from typing import Any
 import torch
 
 from blender_addon.bridge.client import WorkerClient
+from blender_addon.bridge.errors import WorkerFault
 from blender_addon.bridge.launch import worker_command, worker_environment
-from blender_addon.bridge.protocol import WorkerFault
 from dnerf_core.backbone.config_json import config_to_json
 from dnerf_core.camera import Camera, arc_cameras
 from dnerf_core.checkpoints.model_file import save_model

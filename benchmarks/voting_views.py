@@ -22,12 +22,12 @@ import torch
 from numpy.typing import NDArray
 
 from dnerf_core.camera import Camera, arc_cameras, sphere_camera
-from dnerf_core.consistency import Agreement, reprojection_agreement
 from dnerf_core.demo.truth import random_view, true_mask
 from dnerf_core.generator.config import CameraConfig
 from dnerf_core.labels import SHAPENET_CAR_LABELS
 from dnerf_core.metrics import confusion_matrix, pooled_scores
 from dnerf_core.model import Model
+from dnerf_core.multiview.consistency import Agreement, reprojection_agreement
 from dnerf_core.pointcloud.consistent import fused_votes, relabelled
 from dnerf_core.pointcloud.views import DepthView
 from dnerf_core.seeds import parse_seeds

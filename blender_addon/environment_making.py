@@ -10,8 +10,8 @@ import threading
 from collections.abc import Sequence
 from pathlib import Path
 
+from .bridge.errors import WorkerError
 from .bridge.launch import worker_environment
-from .bridge.protocol import WorkerError
 
 _LAST_LINES = 3
 _KILL_AFTER_S = 5.0

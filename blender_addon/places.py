@@ -8,8 +8,7 @@ from pathlib import Path
 import bpy
 
 from dnerf_core.errors import UsageError
-
-from .scene.files import make_folder
+from dnerf_core.files.whole import make_folder
 
 
 def absolute_path(text: str, what: str) -> Path:

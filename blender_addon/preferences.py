@@ -6,8 +6,8 @@ from pathlib import Path
 import bpy
 
 from . import environment_making
+from .bridge.errors import WorkerError
 from .bridge.interpreter import find_interpreters
-from .bridge.protocol import WorkerError
 
 _check_line = ""
 _check_ok = False

@@ -15,9 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dnerf_core.labels import LabelSet
+from dnerf_core.worker_protocol import Code
 
 from . import session
-from .bridge.protocol import Code, WorkerFault
+from .bridge.errors import WorkerFault
 from .drawing import draw_picture, picture_texture
 from .model_facts import ModelFacts, chosen_model, keep_facts, known_facts, subject_params
 from .scene.subject import root_transform, subject_root

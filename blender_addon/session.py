@@ -14,10 +14,11 @@ from typing import Any, Literal
 import bpy
 
 from dnerf_core.errors import DNeRFError
+from dnerf_core.worker_protocol import Code
 
 from .bridge.client import WorkerClient
+from .bridge.errors import WorkerError, WorkerFault
 from .bridge.launch import worker_command
-from .bridge.protocol import Code, WorkerError, WorkerFault
 from .preferences import chosen_interpreter, preferences
 
 Level = Literal["INFO", "ERROR", "CANCELLED"]

@@ -88,7 +88,8 @@ def sphere_angles(position: ArrayLike, *, world_up: WorldUp = "y") -> tuple[floa
     radius = math.hypot(x, y, z)
     if radius == 0.0:
         raise UsageError("position: expected a place off the world origin, found the origin; it has no yaw and pitch")
-    return (math.atan2(x, z) if math.hypot(x, z) > 0.0 else 0.0), math.asin(max(-1.0, min(1.0, y / radius))), radius
+    level = math.hypot(x, z)
+    return (math.atan2(x, z) if level > 0.0 else 0.0), math.atan2(y, level), radius
 
 
 def arc_angles(

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 # Relative, because the extension carries this module under a package name of Blender's choosing.
-from .errors import AnnotationError, brief, json_fault
+from .errors import AnnotationError, DNeRFError, brief, json_fault
 
 __all__ = [
     "BACKGROUND_COLOR",
@@ -28,6 +28,7 @@ __all__ = [
     "UNUSED_COLOR",
     "Label",
     "LabelSet",
+    "check_ids",
     "default_colors",
 ]
 
@@ -44,6 +45,38 @@ UNUSED_COLOR: Color = (64, 64, 64)
 """Palette colour of ids without a label."""
 OVERLAY_SHARE = 0.6
 """How much of an overlay is the label's colour."""
+
+
+def check_ids(
+    ids: NDArray[np.integer],
+    num_classes: int,
+    where: str = "mask",
+    remedy: str = "use the label set the mask was painted with",
+    *,
+    ignored: bool = True,
+    error: type[DNeRFError] = AnnotationError,
+) -> None:
+    """Refuse label ids that are neither a class nor, where pixels may be ignored, 255.
+
+    Args:
+        ids: [H, W], or [N] of pixels whose places are not told.
+        num_classes: with background.
+        where, remedy: the message's first and last words.
+        ignored: whether 255 is let pass.
+        error: another class where a caller's own argument is wrong.
+
+    Raises:
+        AnnotationError: one that is not; the message names the first, with its column and row.
+    """
+    strange = (ids < 0) | (ids >= num_classes)
+    if ignored:
+        strange &= ids != IGNORE_ID
+    if not strange.any():
+        return
+    place = np.argwhere(strange)[0]
+    at = f" at column {place[1]}, row {place[0]}" if len(place) == 2 else ""
+    expected = f"ids 0 to {num_classes - 1}{f' or {IGNORE_ID}' if ignored else ''}"
+    raise error(f"{where}: expected {expected}, found {ids[tuple(place)]}{at}; {remedy}")
 
 
 @dataclass(frozen=True)
@@ -151,13 +184,7 @@ class LabelSet:
         """
         if mask.dtype != np.uint8 or mask.ndim != 2:
             raise AnnotationError(f"mask: expected uint8 [H, W], found {mask.dtype} {list(mask.shape)}; pass label ids")
-        strange = (mask >= self.num_classes) & (mask != IGNORE_ID)
-        if strange.any():
-            row, column = (int(i) for i in np.argwhere(strange)[0])
-            raise AnnotationError(
-                f"mask: expected ids 0 to {self.num_classes - 1} or {IGNORE_ID}, found {mask[row, column]} at column {column}, "
-                f"row {row}; use the label set the mask was painted with"
-            )
+        check_ids(mask, self.num_classes)
         return self.palette()[mask]
 
     def overlay(self, rgb: NDArray[np.uint8], mask: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dnerf_core.errors import AnnotationError
-from dnerf_core.labels import IGNORE_ID
+from dnerf_core.labels import IGNORE_ID, check_ids
 
 
 @dataclass(frozen=True)
@@ -44,11 +44,7 @@ def confusion_matrix(truth: NDArray[np.integer], predicted: NDArray[np.integer],
     counted = truth != IGNORE_ID
     rows, columns = truth[counted].astype(np.int64), predicted[counted].astype(np.int64)
     for name, ids in (("truth", rows), ("predicted mask", columns)):
-        strange = ids[(ids < 0) | (ids >= num_classes)]
-        if strange.size:
-            raise AnnotationError(
-                f"{name}: expected ids 0 to {num_classes - 1}, found {strange[0]}; use the label set the masks were made with"
-            )
+        check_ids(ids, num_classes, name, "use the label set the masks were made with", ignored=False)
     return np.bincount(rows * num_classes + columns, minlength=num_classes**2).reshape(num_classes, num_classes)
 
 

@@ -20,6 +20,7 @@ from dnerf_core.guided_view import guided_view
 from dnerf_core.interruption import checkpoint
 from dnerf_core.loaded_model import LoadedModel
 from dnerf_core.made_once import MadeOnce, Making
+from dnerf_core.rendering.camera_tensors import camera_tensors
 from dnerf_core.rendering.density_grid import DensityGrid
 from dnerf_core.rendering.depth import planar_depth
 from dnerf_core.rendering.rays import ViewRays
@@ -211,9 +212,7 @@ class Subject(Making):
 
     def _camera_tensors(self, camera: Camera) -> tuple[Tensor, Tensor]:
         """cam2world [1, 4, 4] and intrinsics [1, 3, 3] on the model's device."""
-        arrays = camera.cam2world, camera.intrinsics
-        cam2world, intrinsics = (torch.tensor(array, dtype=torch.float32, device=self.model.device)[None] for array in arrays)
-        return cam2world, intrinsics
+        return camera_tensors(camera, self.model.device)
 
     def _see(
         self, cam2world: Tensor, intrinsics: Tensor, branch: SemanticBranch | None, colors: bool, side: int | None = None

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dnerf_core.embedded import model_path
-from dnerf_core.errors import CheckpointError, UsageError
+from dnerf_core.errors import UsageError
 
 if TYPE_CHECKING:
-    from dnerf_core.files.annotated_folder import Annotations
     from dnerf_core.model import Model
 
 
@@ -65,19 +63,3 @@ def threads_a_view(count: int) -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
-
-
-def check_generator(annotations: Annotations, path: Path) -> None:
-    """Refuse a model whose generator did not make the images of annotated folders.
-
-    Raises:
-        CheckpointError: it did not, or the file cannot be used.
-    """
-    from dnerf_core.checkpoints.generator_hash import generator_sha256
-
-    found = generator_sha256(path)
-    if found != annotations.generator_sha256:
-        raise CheckpointError(
-            f"{path}: expected the generator that {annotations.folders[0]} was sampled from "
-            f"({annotations.generator_sha256[:12]}), found another ({found[:12]}); name the right one with --model"
-        )

@@ -40,7 +40,7 @@ def check_interpreter(
 ) -> Check:
     """Start the worker there once and hear what it says of itself. Takes seconds: call it from a thread."""
     from .client import WorkerClient
-    from .protocol import WorkerError
+    from .errors import WorkerError
 
     client = WorkerClient(worker_command(python, device), environment=environment)
     try:

@@ -12,11 +12,13 @@ from typing import Any, Literal
 
 import numpy as np
 
+from dnerf_core.worker_protocol import PROTOCOL, Code, read_line, request_line
+
+from .errors import WorkerError, WorkerFault
 from .exchange import Exchange, clear_stale
 from .launch import worker_environment
 from .losses import lost_after, lost_before, wrong_protocol
 from .process import Ended, Line, WorkerProcess
-from .protocol import PROTOCOL, Code, WorkerError, WorkerFault, read_line, request_line
 
 State = Literal["starting", "ready", "lost", "stopped"]
 _STOP_TIMEOUT_S = 3.0

@@ -12,8 +12,9 @@ from pathlib import Path
 
 import numpy as np
 
-from .alive import is_alive
-from .protocol import WorkerError
+from dnerf_core.alive import is_alive
+
+from .errors import WorkerError
 
 PREFIX = "datasetnerf-exchange-"
 _FOLDER = re.compile(re.escape(PREFIX) + r"(?P<pid>[0-9]{1,10})-[A-Za-z0-9_]+")

@@ -7,7 +7,7 @@ import signal
 from collections.abc import Sequence
 from typing import Any
 
-from .protocol import PROTOCOL
+from dnerf_core.worker_protocol import PROTOCOL
 
 _SHOWN_LINES = 3
 

@@ -11,7 +11,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import IO
 
-from .protocol import MAX_LINE_BYTES, WorkerError
+from dnerf_core.worker_protocol import MAX_LINE_BYTES
+
+from .errors import WorkerError
 
 _KEPT_LINES = 20
 _END_TIMEOUT_S = 2.0

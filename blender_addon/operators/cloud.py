@@ -9,11 +9,11 @@ import bpy
 
 from dnerf_core.camera import ALL_AROUND_YAW_DEG, arc_cameras, view_ranges
 from dnerf_core.labels import LabelSet
+from dnerf_core.pointcloud.cloud import PointCloud
 
 from .. import session
 from ..model_facts import ModelFacts, subject_params, with_facts
 from ..places import absolute_path
-from ..scene.cloud_files import Cloud
 from ..scene.clouds import add_cloud
 from ..subjects import subject_stem, subject_token
 from ..viewpoints import camera_params, chosen_poses, selected_camera_names, squares_of
@@ -74,12 +74,12 @@ def fuse_cloud(scene: bpy.types.Scene, facts: ModelFacts, selected: Sequence[str
     session.current().continue_job("pointcloud", {**subject_params(scene), **params}, done, title="Fusing the point cloud")
 
 
-def cloud_from_result(result: dict[str, Any]) -> Cloud:
+def cloud_from_result(result: dict[str, Any]) -> PointCloud:
     """The cloud of the worker's answer."""
     holder = session.current()
     arrays = {key: holder.array(result[key]) for key in ("points", "normals", "colors", "labels", "confidence") if key in result}
     labels = None if result["label_set"] is None else LabelSet.from_json(result["label_set"], "the cloud's labels")
-    return Cloud(**arrays, label_set=labels)
+    return PointCloud(**arrays, label_set=labels)
 
 
 def make_active(scene: bpy.types.Scene, item: bpy.types.Object) -> None:

@@ -7,7 +7,7 @@ import bpy
 
 from .. import environment_making, session
 from ..bridge.check import Check, check_interpreter
-from ..bridge.protocol import WorkerError
+from ..bridge.errors import WorkerError
 from ..environment_making import EnvironmentMaking
 from ..preferences import chosen_interpreter, preferences, show_check
 from .base import LineOperator

@@ -15,10 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dnerf_core.errors import AnnotationError
+from dnerf_core.files.whole import write_bytes_whole
 from dnerf_core.labels import IGNORE_COLOR, IGNORE_ID, Color, LabelSet
 
 from .errors import SceneError
-from .files import palette_png, write_whole
+from .png import palette_png
 from .views import image_to_array, mask_image
 
 BRUSH_NAME = "DatasetNeRF label"
@@ -144,7 +145,7 @@ def save_mask(path: Path, ids: NDArray[np.uint8], labels: LabelSet) -> None:
         OutputError: the file cannot be written.
     """
     labels.colorize(ids)
-    write_whole(path, palette_png(ids, labels.palette()))
+    write_bytes_whole(path, palette_png(ids, labels.palette()))
 
 
 def _snapped(rgb: NDArray[np.int32], labels: LabelSet, name: str) -> PaintedMask:

@@ -17,16 +17,16 @@ from numpy.typing import NDArray
 
 from dnerf_core.camera import WorldUp
 from dnerf_core.errors import AnnotationError
+from dnerf_core.files.clouds import CloudStyle, cloud_bytes
+from dnerf_core.files.whole import write_bytes_whole
 from dnerf_core.labels import LabelSet
+from dnerf_core.pointcloud.cloud import PointCloud
 
 from .cloud_display import SHOWN_COLOR, point_radius, set_shown, show_points, shows_parts
-from .cloud_files import Cloud, cloud_bytes
 from .errors import SceneError
-from .files import write_whole
 from .subject import engine_to_root, subject_root
 
 __all__ = [
-    "Cloud",
     "add_cloud",
     "cloud_labels",
     "export_cloud",
@@ -70,7 +70,7 @@ _ATTRIBUTES = {
 
 def add_cloud(
     scene: bpy.types.Scene,
-    cloud: Cloud,
+    cloud: PointCloud,
     name: str,
     *,
     world_up: WorldUp,
@@ -126,7 +126,7 @@ def cloud_labels(item: bpy.types.Object) -> LabelSet | None:
     return _facts(item)[1]
 
 
-def read_cloud(item: bpy.types.Object) -> Cloud:
+def read_cloud(item: bpy.types.Object) -> PointCloud:
     """The cloud of an object, in the model's world; hidden parts are in it.
 
     Raises:
@@ -148,7 +148,9 @@ def read_cloud(item: bpy.types.Object) -> Cloud:
             raise SceneError(f"{item.name}: expected labels from 0 to 255, found {found}; fuse the cloud again")
         ids = kept.astype(np.uint8)
         confidence = _get(item, "confidence", np.float32).ravel()
-    return Cloud(points @ turn, normals @ turn, colors, ids, confidence, labels)
+    if (ids is None) != (labels is None):
+        raise SceneError(f"{item.name}: expected labels and their meaning, found one without the other; fuse the cloud again")
+    return PointCloud(points @ turn, normals @ turn, colors, ids, confidence, labels)
 
 
 def select_part(item: bpy.types.Object, part_id: int, *, extend: bool = False) -> int:
@@ -242,11 +244,12 @@ def export_cloud(item: bpy.types.Object, path: Path) -> int:
         How many points there are; hidden ones are written too.
 
     Raises:
-        SceneError: as `read_cloud`, or another ending.
+        SceneError: as `read_cloud`.
+        UsageError: another ending.
         OutputError: the file cannot be written.
     """
     cloud = read_cloud(item)
-    write_whole(path, cloud_bytes(cloud, path.suffix, _facts(item)[0], str(path)))
+    write_bytes_whole(path, cloud_bytes(cloud, path.suffix, CloudStyle(cloud.label_set, "rgb", _facts(item)[0]), str(path)))
     return len(cloud)
 
 

@@ -17,10 +17,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dnerf_core.camera import Camera, cameras_to_json
+from dnerf_core.files.whole import make_folder, write_bytes_whole
 from dnerf_core.labels import LabelSet
 
 from .errors import SceneError
-from .files import make_folder, palette_png, rgb_png, write_whole
+from .png import palette_png, rgb_png
 
 IMAGE_PROPERTY = "dnerf_image"
 """On images made here: an image of the same name with it is made anew, another's is left alone."""
@@ -136,7 +137,7 @@ def save_views(folder: Path, views: Sequence[SavedView], labels: LabelSet | None
         contents[folder / "labels.json"] = json.dumps(labels.to_json(), indent=2).encode() + b"\n"
     for path, data in contents.items():
         make_folder(path.parent)
-        write_whole(path, data)
+        write_bytes_whole(path, data)
     return list(contents)
 
 

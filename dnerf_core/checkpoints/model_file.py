@@ -5,14 +5,10 @@ docs/model-file.md describes the format. Reading a header needs no torch.
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
-import os
-import re
-import secrets
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -28,6 +24,7 @@ from dnerf_core.checkpoints.config_ranges import check_ranges
 from dnerf_core.checkpoints.expected_shapes import check_shapes, is_filter
 from dnerf_core.checkpoints.safetensors_layout import DAMAGED, MODEL, TensorInfo, checked_fields, read_layout, stored_values
 from dnerf_core.errors import AnnotationError, CheckpointError, OutputError
+from dnerf_core.files.whole import output_error, sync_folder, whole_file
 from dnerf_core.labels import LabelSet
 
 if TYPE_CHECKING:
@@ -238,44 +235,14 @@ def write_tensors(path: Path, tensors: Mapping[str, np.ndarray], key: str, text:
     Raises:
         OutputError: the file cannot be written.
     """
-    with _whole_file(path) as temporary:
-        save_file(dict(tensors), temporary, {key: text})
-
-
-def parts_left(path: Path) -> list[Path]:
-    """The temporary files beside `path` that a killed process left when it was writing `path`."""
-    pattern = re.compile(rf"\.{re.escape(path.name)}\.[0-9a-f]{{8}}\.part", re.DOTALL)
-    return [path.with_name(name) for name in os.listdir(path.parent) if pattern.fullmatch(name)]
-
-
-@contextlib.contextmanager
-def _whole_file(path: Path) -> Iterator[Path]:
-    """A temporary name beside `path` to write to; it takes `path`'s place when the block ends well and is removed otherwise."""
-    if path.is_dir():
-        raise OutputError(f"{path}: expected a file to write, found a folder; give the output a file name")
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
     try:
-        os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
-        ordinary_mode = stat.S_IMODE(temporary.stat().st_mode)
-        try:
-            yield temporary
-            # safetensors replaces the file by one that is private to its owner.
-            temporary.chmod(ordinary_mode)
-            _flush(temporary)
-            temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
-        _flush(path.parent)
-    except (OSError, SafetensorError) as error:
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        raise OutputError(f"{path}: cannot be written: {reason}; choose another place for the output") from error
-
-
-def _flush(path: Path) -> None:
-    if path.is_dir() and os.name == "nt":
-        return  # Windows opens no folder
-    descriptor = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        with whole_file(path) as temporary:
+            temporary.touch(exist_ok=False)
+            ordinary_mode = stat.S_IMODE(temporary.stat().st_mode)
+            save_file(dict(tensors), temporary, {key: text})
+            temporary.chmod(ordinary_mode)  # safetensors replaces the file by one that is private to its owner
+        sync_folder(path.parent)
+    except OSError as error:
+        raise output_error(path, error) from error
+    except SafetensorError as error:
+        raise OutputError(f"{path}: expected to write this file, safetensors says: {error}; choose another place") from error

@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import json
 import math
-import os
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -31,6 +30,7 @@ from dnerf_core.demo.losses import (
 )
 from dnerf_core.demo.refine import RefineRecipe, keep_views, refine_superresolution
 from dnerf_core.demo.world import Z_DIM, Cars
+from dnerf_core.files.whole import whole_file
 from dnerf_core.generator.eg3d import Generator
 
 STATE_NAME = "training-state.pt"
@@ -178,9 +178,8 @@ class Training:
 def save_state(training: Training, folder: Path) -> None:
     """Write the state whole or not at all."""
     folder.mkdir(parents=True, exist_ok=True)
-    temporary = folder / (STATE_NAME + ".tmp")
-    torch.save(training.state(), temporary)
-    os.replace(temporary, folder / STATE_NAME)
+    with whole_file(folder / STATE_NAME) as temporary:
+        torch.save(training.state(), temporary)
 
 
 def export(training: Training, path: Path) -> None:

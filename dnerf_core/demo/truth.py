@@ -9,7 +9,6 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from dnerf_core.backbone.viewing import CameraConfig
 from dnerf_core.camera import Camera, arc_cameras
@@ -28,6 +27,7 @@ from dnerf_core.metrics import (
     silhouette_iou,
 )
 from dnerf_core.model import Model
+from dnerf_core.rendering.camera_tensors import camera_tensors
 from dnerf_core.subject import LabeledView, Subject
 
 TRUTH_YAW_DEG = (-180.0, 180.0)
@@ -98,14 +98,6 @@ def random_view(
     return arc_cameras(config, yaw_deg, pitch_deg, count=1, mode="random", rng=rng)[0]
 
 
-def camera_tensors(camera: Camera) -> tuple[Tensor, Tensor]:
-    """cam2world [1, 4, 4] and intrinsics [1, 3, 3], float32, on the CPU."""
-    return (
-        torch.tensor(camera.cam2world, dtype=torch.float32)[None],
-        torch.tensor(camera.intrinsics, dtype=torch.float32)[None],
-    )
-
-
 def true_view(model: Model, seed: int, camera: Camera, size_px: int, *, samples_per_pixel: int = 4) -> tuple[TruthView, float]:
     """The exact picture of a seed's car from a camera, and the car's length (world units); colour rays as in `render_truth`."""
     cars = Cars.from_latent(torch.from_numpy(model.latent(seed))[None])
@@ -137,7 +129,7 @@ def compare(view: LabeledView, truth: TruthView, length: float) -> TruthScores:
 
 
 @dataclass(frozen=True, eq=False)
-class SeenView:
+class ObservedView:
     """A view while it is scored: which one, the subject, what was rendered and the exact mask uint8 [H, W]."""
 
     seed: int
@@ -151,7 +143,7 @@ def score_views(
     model: Model,
     seeds: Sequence[int],
     cameras: Callable[[int], Sequence[Camera]],
-    observe: Callable[[SeenView], None] | None = None,
+    observe: Callable[[ObservedView], None] | None = None,
 ) -> Iterator[ScoredView]:
     """Score views one at a time, at the model's own size; a subject is made once, and only numbers are kept.
 
@@ -170,7 +162,7 @@ def score_views(
             if with_masks and rendered.mask is not None:
                 confusion = confusion_matrix(truth.mask[0].numpy(), rendered.mask, SHAPENET_CAR_LABELS.num_classes)
             if observe is not None:
-                observe(SeenView(seed, number, subject, rendered, truth.mask[0].numpy()))
+                observe(ObservedView(seed, number, subject, rendered, truth.mask[0].numpy()))
             yield ScoredView(seed, number, camera, compare(rendered, truth, length), confusion)
 
 

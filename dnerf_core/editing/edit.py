@@ -28,7 +28,7 @@ from dnerf_core.inversion.latents import WPlusSpace, WStatistics, w_statistics
 from dnerf_core.inversion.objectives import MaskObjective
 from dnerf_core.inversion.settings import Stage
 from dnerf_core.inversion.view import SeenView
-from dnerf_core.labels import IGNORE_ID
+from dnerf_core.labels import check_ids
 from dnerf_core.perceptual import Features, PerceptualLoss
 from dnerf_core.subject import LabeledView, Subject
 
@@ -120,9 +120,8 @@ def edit_subject(
         raise UsageError(f"edit: expected a model with a semantic branch, found none in {model.config.name}; train one first")
     if edited_mask.shape != (size_px, size_px):
         raise UsageError(f"edited mask: expected shape {[size_px, size_px]}, found {list(edited_mask.shape)}; resize it first")
-    foreign = sorted({int(value) for value in np.unique(edited_mask)} - {*range(model.branch.config.num_classes), IGNORE_ID})
-    if foreign:
-        raise UsageError(f"edited mask: expected the model's label ids, found {foreign[:5]}; paint with the model's labels")
+    classes = model.branch.config.num_classes
+    check_ids(edited_mask, classes, "edited mask", "paint with the model's labels", error=UsageError)
     if settings.perceptual_weight > 0 and perceptual is None:
         raise UsageError("edit: expected the perceptual network's weights, found none; name their file, or leave its weight at 0")
     before = subject.render(camera)

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dnerf_core.camera import Camera, cameras_from_json
-from dnerf_core.errors import AnnotationError, UsageError, brief, json_fault
+from dnerf_core.errors import AnnotationError, CheckpointError, UsageError, brief, json_fault
 from dnerf_core.files.masks import is_painted, read_mask
 from dnerf_core.files.names import RECORD_FORMAT, RECORD_NAME, RECORD_VERSION, view_name
 from dnerf_core.labels import IGNORE_ID, LabelSet
@@ -128,6 +128,22 @@ def read_annotations(folders: Sequence[Path], *, skip_unpainted: bool = False) -
     return Annotations(
         tuple(folders), first.model, first.generator_sha256, first.labels, tuple(painted), len(images) - len(painted)
     )
+
+
+def check_generator(annotations: Annotations, path: Path) -> None:
+    """Refuse a model whose generator did not make the images of annotated folders.
+
+    Raises:
+        CheckpointError: it did not, or the file cannot be used.
+    """
+    from dnerf_core.checkpoints.generator_hash import generator_sha256
+
+    found = generator_sha256(path)
+    if found != annotations.generator_sha256:
+        raise CheckpointError(
+            f"{path}: expected the generator that {annotations.folders[0]} was sampled from "
+            f"({annotations.generator_sha256[:12]}), found another ({found[:12]}); name the right one with --model"
+        )
 
 
 def missing_classes(images: Sequence[AnnotatedImage], labels: LabelSet) -> list[str]:

@@ -1,4 +1,4 @@
-"""One cloud's files: binary PLY, NPZ, GLB, and the text lines that PointNet code reads for ShapeNetPart.
+"""A cloud as binary PLY and as NPZ, and an NPZ read back: what the command line and the extension both speak (numpy only).
 
 Equal clouds give equal bytes: no format carries a time stamp. Background and unlabelled points are label 0.
 """
@@ -6,8 +6,6 @@ Equal clouds give equal bytes: no format carries a time stamp. Background and un
 from __future__ import annotations
 
 import io
-import json
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -15,15 +13,13 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from dnerf_core.camera import WorldUp
-from dnerf_core.files.whole import write_bytes_whole
-from dnerf_core.labels import LabelSet
-from dnerf_core.pointcloud.cloud import PointCloud
+# Relative, because the extension carries this module under a package name of Blender's choosing.
+from ..camera import WorldUp
+from ..errors import AnnotationError, UsageError
+from ..labels import Label, LabelSet
+from ..pointcloud.cloud import PointCloud
 
-CloudFormat = Literal["ply", "npz", "glb", "shapenetpart"]
 CloudColor = Literal["rgb", "label"]
-
-_GLTF_FROM_Z_UP = np.array([[1.0, 0.0, 0.0], [0.0, 0.0, 1.0], [0.0, -1.0, 0.0]])
 
 
 @dataclass(frozen=True)
@@ -37,7 +33,11 @@ class Category:
     @classmethod
     def named(cls, name: str) -> Category:
         """Car is the benchmark's own, with its synset and its parts from 8 on; any other name is a category of its own, from 0 on."""
-        return cls("Car", "02958343", 8) if name == "Car" else cls(name, name.lower(), 0)
+        return CAR if name == "Car" else cls(name, name.lower(), 0)
+
+
+CAR = Category("Car", "02958343", 8)
+"""As the benchmark has it."""
 
 
 @dataclass(frozen=True)
@@ -54,22 +54,38 @@ class CloudStyle:
     labels: LabelSet | None
     color: CloudColor
     world_up: WorldUp
-    category: Category
+    category: Category = CAR
 
 
-def write_cloud(path: Path, cloud: PointCloud, cloud_format: CloudFormat, style: CloudStyle) -> None:
-    """Write one cloud in one format.
+def cloud_bytes(cloud: PointCloud, suffix: str, style: CloudStyle, where: str) -> bytes:
+    """A file's content, by its name's ending: `.ply` or `.npz`.
 
     Raises:
-        OutputError: the file cannot be written.
+        UsageError: another ending; the message starts with `where`.
     """
-    encoders: dict[CloudFormat, Callable[[PointCloud, CloudStyle], bytes]] = {
-        "ply": ply_bytes,
-        "npz": npz_bytes,
-        "glb": glb_bytes,
-        "shapenetpart": shapenetpart_bytes,
-    }
-    write_bytes_whole(path, encoders[cloud_format](cloud, style))
+    encoders = {".ply": ply_bytes, ".npz": npz_bytes}
+    if suffix not in encoders:
+        raise UsageError(f"{where}: expected a name that ends in .ply or .npz, found {suffix or 'no ending'}; rename it")
+    return encoders[suffix](cloud, style)
+
+
+def load_cloud(path: Path) -> PointCloud:
+    """The cloud of an NPZ file of `dnerf-headless pointcloud`, with its label set where it has one; nothing in it is executed.
+
+    Raises:
+        UsageError: it cannot be read, or is no cloud.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            arrays = {name: archive[name] for name in archive.files}
+        label_set = None
+        if "label_names" in arrays:
+            pairs = zip(arrays["label_names"].tolist(), arrays["label_colors"].tolist(), strict=True)
+            label_set = LabelSet(tuple(Label(k, str(name), tuple(color)) for k, (name, color) in enumerate(pairs)))
+        points, normals, colors = (arrays[name] for name in ("points", "normals", "colors"))
+        return PointCloud(points, normals, colors, arrays.get("labels"), arrays.get("confidence"), label_set)
+    except (OSError, ValueError, EOFError, KeyError, AttributeError, AnnotationError, UsageError) as error:
+        raise UsageError(f"{path}: expected an NPZ point cloud, it cannot be read ({error}); make it with pointcloud") from None
 
 
 def shown_colors(cloud: PointCloud, style: CloudStyle) -> npt.NDArray[np.uint8]:
@@ -111,47 +127,3 @@ def npz_bytes(cloud: PointCloud, style: CloudStyle) -> bytes:
     buffer = io.BytesIO()
     np.savez_compressed(buffer, **arrays)
     return buffer.getvalue()
-
-
-def glb_bytes(cloud: PointCloud, style: CloudStyle) -> bytes:
-    """Binary glTF with one set of coloured points, y up; glTF has no place for labels that readers keep as integers.
-
-    glTF's vertex colours are linear, the pictures' are sRGB: they are converted, so that viewers show them as they were.
-    """
-    import trimesh
-
-    points = cloud.points.astype(np.float64)
-    if style.world_up == "z":
-        points = points @ _GLTF_FROM_Z_UP.T
-    srgb = shown_colors(cloud, style) / 255.0
-    linear = np.where(srgb <= 0.04045, srgb / 12.92, ((srgb + 0.055) / 1.055) ** 2.4)
-    colors = np.concatenate([np.rint(255 * linear), np.full((len(cloud), 1), 255)], axis=1).astype(np.uint8)
-    data = trimesh.PointCloud(points, colors=colors).export(file_type="glb")
-    assert isinstance(data, bytes)
-    return data
-
-
-def shapenetpart_bytes(cloud: PointCloud, style: CloudStyle) -> bytes:
-    """Lines `x y z nx ny nz label`; a part's label is the category's first + its id - 1. Points without a part are left out."""
-    assert cloud.labels is not None
-    parts = cloud.labels > 0
-    rows = np.concatenate([cloud.points[parts], cloud.normals[parts]], axis=1)
-    numbers = cloud.labels[parts].astype(np.int64) - 1 + style.category.first_part
-    lines = [f"{' '.join(f'{value:.6f}' for value in row)} {label}.000000\n" for row, label in zip(rows, numbers, strict=True)]
-    return "".join(lines).encode()
-
-
-def shapenetpart_lists(names: Sequence[str], category: Category) -> dict[str, bytes]:
-    """The files that PointNet code looks its clouds up in, by their names in the layout's folder.
-
-    Of every ten clouds in order seven are for training, the eighth for validation, the last two for testing: the benchmark's own
-    shares, and a cloud's does not depend on how many follow.
-    """
-    chosen: dict[str, list[str]] = {"train": [], "val": [], "test": []}
-    for index, name in enumerate(names):
-        split = "train" if index % 10 < 7 else "val" if index % 10 == 7 else "test"
-        chosen[split].append(f"shape_data/{category.synset}/{name}")
-    lists = {"synsetoffset2category.txt": f"{category.name}\t{category.synset}\n".encode()}
-    for split, entries in chosen.items():
-        lists[f"train_test_split/shuffled_{split}_file_list.json"] = (json.dumps(entries) + "\n").encode()
-    return lists

@@ -11,7 +11,7 @@ from PIL import Image
 
 from dnerf_core.errors import AnnotationError
 from dnerf_core.files.pictures import PICTURE_ERRORS
-from dnerf_core.labels import IGNORE_ID, LabelSet
+from dnerf_core.labels import IGNORE_ID, LabelSet, check_ids
 
 
 def is_painted(mask: NDArray[np.uint8]) -> bool:
@@ -109,11 +109,5 @@ def _ids_from_rgba(rgba: NDArray[np.uint8], labels: LabelSet, path: Path) -> NDA
 
 
 def _checked_ids(ids: NDArray[np.uint8], labels: LabelSet, path: Path) -> NDArray[np.uint8]:
-    strange = (ids >= labels.num_classes) & (ids != IGNORE_ID)
-    if strange.any():
-        row, column = (int(index) for index in np.argwhere(strange)[0])
-        raise AnnotationError(
-            f"{path}: expected ids 0 to {labels.num_classes - 1} or {IGNORE_ID}, found {ids[row, column]} at column {column}, "
-            f"row {row}; repaint it, or add the label to labels.json"
-        )
+    check_ids(ids, labels.num_classes, str(path), "repaint it, or add the label to labels.json")
     return ids

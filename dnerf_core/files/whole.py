@@ -10,10 +10,14 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from dnerf_core.errors import OutputError
+# Relative, because the extension carries this module under a package name of Blender's choosing.
+from ..errors import OutputError
 
 _TEMPORARY = re.compile(r"\.tmp-[0-9]{1,10}-(.+)", re.DOTALL)
 """A temporary file's name: a number that no other writer has drawn, and the name it will have."""
+
+_FORMER_TEMPORARY = re.compile(r"\.(.+)\.[0-9a-f]{8}\.part", re.DOTALL)
+"""What model and subject files were called by earlier versions while they were written; a killed one left it for good."""
 
 _REMEDIES = {
     errno.ENOSPC: "free some space on that disk and repeat the command",
@@ -82,22 +86,6 @@ def check_writable(path: Path, size_bytes: int = 1) -> None:
         _remove_quietly(temporary)
 
 
-def check_model_place(path: Path, size_bytes: int = 1) -> None:
-    """`check_writable` for a model file, which has temporary files of another name.
-
-    Raises:
-        OutputError: it cannot be written.
-    """
-    from dnerf_core.checkpoints.model_file import parts_left
-
-    check_writable(path, size_bytes)
-    try:
-        parts = parts_left(path)
-    except OSError as error:
-        raise output_error(path.parent, error) from error
-    remove_files(parts)
-
-
 def make_folder(path: Path) -> None:
     """Make `path` and its parents where they are missing.
 
@@ -112,7 +100,7 @@ def make_folder(path: Path) -> None:
 
 def temporary_for(name: str) -> str | None:
     """The final name of the file that `name` is a temporary file of; None where it is none."""
-    match = _TEMPORARY.fullmatch(name)
+    match = _TEMPORARY.fullmatch(name) or _FORMER_TEMPORARY.fullmatch(name)
     return None if match is None else match[1]
 
 
@@ -158,6 +146,17 @@ def output_error(path: Path, error: OSError) -> OutputError:
 
 def _temporary_name(path: Path) -> Path:
     return path.with_name(f".tmp-{secrets.randbelow(10**10):010d}-{path.name}")
+
+
+def sync_folder(path: Path) -> None:
+    """Make sure that the names in a folder, those of files just renamed too, outlast a power cut. Windows opens no folder."""
+    if os.name == "nt":
+        return
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _sync(path: Path) -> None:

@@ -17,6 +17,7 @@ from dnerf_core.inversion.pose import sphere_angles_deg, sphere_cam2world
 from dnerf_core.inversion.settings import Stage
 from dnerf_core.inversion.view import SeenView, degrees_of, intrinsics_of, see
 from dnerf_core.loaded_model import LoadedModel
+from dnerf_core.rendering.camera_tensors import camera_tensors
 
 BETAS = (0.9, 0.95)
 WARM_UP_STEPS = 5
@@ -87,12 +88,8 @@ class Viewpoint:
         """cam2world [B, 4, 4] and intrinsics [1, 3, 3] of angles [B, 2]."""
         if self.camera is None:
             return sphere_cam2world(angles_rad, self.model.config.cameras), intrinsics_of(self.model)
-        fixed = (
-            torch.tensor(a, dtype=torch.float32, device=angles_rad.device)
-            for a in (self.camera.cam2world, self.camera.intrinsics)
-        )
-        cam2world, intrinsics = fixed
-        return cam2world.expand(len(angles_rad), -1, -1), intrinsics[None]
+        cam2world, intrinsics = camera_tensors(self.camera, angles_rad.device)
+        return cam2world.expand(len(angles_rad), -1, -1), intrinsics
 
     def see(self, ws: Tensor, angles_rad: Tensor, side_px: int) -> SeenView:
         """See latents ws [B or 1, num_ws, w_dim] from the cameras of angles [B, 2]."""

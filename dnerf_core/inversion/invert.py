@@ -20,7 +20,7 @@ from dnerf_core.inversion.pose import camera_at, sphere_angles_deg
 from dnerf_core.inversion.search import best_starts
 from dnerf_core.inversion.settings import MASK_STAGES, PICTURE_STAGES, InversionSettings, Stage, stages
 from dnerf_core.inversion.tuning import tune
-from dnerf_core.labels import IGNORE_ID
+from dnerf_core.labels import IGNORE_ID, check_ids
 from dnerf_core.metrics import confusion_matrix, psnr_db, segmentation_scores
 from dnerf_core.model import Model
 from dnerf_core.own_views import view_ranges
@@ -151,11 +151,7 @@ def invert_mask(
     if variants > settings.starts:
         raise UsageError(f"variants: expected at most the {settings.starts} starts, found {variants}; ask for more starts")
     classes = model.branch.config.num_classes
-    foreign = sorted({int(value) for value in np.unique(mask)} - {*range(classes), IGNORE_ID})
-    if foreign:
-        raise UsageError(
-            f"mask: expected label ids 0 to {classes - 1} or {IGNORE_ID}, found {foreign[:5]}; paint with the model's labels"
-        )
+    check_ids(mask, classes, "mask", "paint with the model's labels", error=UsageError)
     if not ((mask != 0) & (mask != IGNORE_ID)).any():
         raise UsageError("mask: expected some part, found only background; paint the object first")
     target = torch.tensor(np.ascontiguousarray(mask), device=model.device).long()

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from dnerf_core.backbone.viewing import CameraConfig
 from dnerf_core.camera import Camera, sphere_camera
+from dnerf_core.camera_arcs import sphere_angles
 from dnerf_core.inversion.settings import STEEPEST_PITCH_DEG
 
 STEEPEST_RAD = math.radians(STEEPEST_PITCH_DEG)
@@ -40,11 +41,11 @@ def sphere_cam2world(angles_rad: Tensor, cameras: CameraConfig) -> Tensor:
 
 
 def sphere_angles_deg(cam2world: NDArray[np.float64], cameras: CameraConfig) -> tuple[float, float]:
-    """Yaw and pitch in degrees of where a camera stands, seen from the world origin."""
-    x, y, z = (float(value) for value in cam2world[:3, 3])
-    if cameras.world_up == "z":
-        y, z = z, -y
-    return math.degrees(math.atan2(x, z)), math.degrees(math.atan2(y, math.hypot(x, z)))
+    """Yaw and pitch in degrees of where a camera stands, as `camera_arcs.sphere_angles` has them; 0 at the world origin."""
+    if not cam2world[:3, 3].any():
+        return 0.0, 0.0
+    yaw_rad, pitch_rad, _ = sphere_angles(cam2world[:3, 3], world_up=cameras.world_up)
+    return math.degrees(yaw_rad), math.degrees(pitch_rad)
 
 
 def camera_at(yaw_rad: float, pitch_rad: float, cameras: CameraConfig) -> Camera:

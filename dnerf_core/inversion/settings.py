@@ -11,6 +11,7 @@ from dnerf_core.backbone.specs import BackboneConfig
 from dnerf_core.backbone.viewing import CameraConfig
 from dnerf_core.errors import UsageError
 from dnerf_core.own_views import SEARCH_YAW_DEG, view_ranges
+from dnerf_core.seeds import MAX_SEED
 
 Space = Literal["z", "w", "w+"]
 SPACES: tuple[Space, ...] = ("z", "w", "w+")
@@ -19,7 +20,6 @@ SEARCH_SIDE_PX = 16
 SEARCH_YAW_STEP_DEG = 20.0
 STEEPEST_PITCH_DEG = 85.0
 """Elevations stay below it: at the pole, yaw and roll are one."""
-MAX_SEED = 2**32 - 1
 
 
 @dataclass(frozen=True)

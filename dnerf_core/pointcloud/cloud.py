@@ -7,7 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from dnerf_core.errors import UsageError
+# Relative, because the extension carries this module under a package name of Blender's choosing.
+from ..errors import UsageError
+from ..labels import LabelSet
 
 
 @dataclass(frozen=True, eq=False)
@@ -20,9 +22,10 @@ class PointCloud:
         colors: uint8 [N, 3], RGB as in the pictures.
         labels: uint8 [N], part ids, never 0 (background) or 255 (ignore) but where no view gave a part; None without masks.
         confidence: float32 [N] in [0, 1], the winning label's share of the votes, 0 without votes; None without masks.
+        label_set: what the labels mean, where that travels with them.
 
     Raises:
-        UsageError: an array of another type or shape, or labels without confidence.
+        UsageError: an array of another type or shape, labels without confidence, or a label set without labels.
     """
 
     points: NDArray[np.float32]
@@ -30,6 +33,7 @@ class PointCloud:
     colors: NDArray[np.uint8]
     labels: NDArray[np.uint8] | None = None
     confidence: NDArray[np.float32] | None = None
+    label_set: LabelSet | None = None
 
     def __post_init__(self) -> None:
         count = len(self.points)
@@ -49,6 +53,8 @@ class PointCloud:
                 )
         if (self.labels is None) != (self.confidence is None):
             raise UsageError("point cloud: expected labels and confidence, found one without the other; give both or neither")
+        if self.label_set is not None and self.labels is None:
+            raise UsageError("point cloud: expected labels with the label set, found none; give both or neither")
 
     def __len__(self) -> int:
         return len(self.points)
@@ -61,4 +67,5 @@ class PointCloud:
             self.colors[chosen],
             None if self.labels is None else self.labels[chosen],
             None if self.confidence is None else self.confidence[chosen],
+            self.label_set,
         )

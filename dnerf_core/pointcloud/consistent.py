@@ -11,7 +11,6 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from dnerf_core.errors import UsageError
 from dnerf_core.pointcloud.fusion import FusionOptions, default_voxel, surface_points
 from dnerf_core.pointcloud.views import DepthView
 from dnerf_core.pointcloud.voxels import VoxelSums, voxel_corners, voxel_keys
@@ -40,7 +39,8 @@ def fused_votes(views: Sequence[DepthView], num_classes: int, options: FusionOpt
     Raises:
         UsageError: no views, or one has no mask.
     """
-    _require_masks(views)
+    for view in views:
+        view.label_ids()
     options = options or FusionOptions()
     pieces = surface_points(views, options)
     voxel = options.voxel
@@ -64,18 +64,12 @@ def relabelled(view: DepthView, votes: VoxelSums) -> NDArray[np.uint8]:
     Raises:
         UsageError: the view has no mask.
     """
-    _require_masks([view])
-    assert view.mask is not None
+    before = view.label_ids()
     pixels = view.has_surface()
     there = votes_at(view.points_of(pixels), votes)
-    mask = view.mask.copy()
-    mask[pixels] = np.where(there.any(axis=1), there.argmax(axis=1), view.mask[pixels])
+    mask = before.copy()
+    mask[pixels] = np.where(there.any(axis=1), there.argmax(axis=1), before[pixels])
     return mask
-
-
-def _require_masks(views: Sequence[DepthView]) -> None:
-    if any(view.mask is None for view in views):
-        raise UsageError("views: expected masks in all of them, found one without; leave it out")
 
 
 def votes_at(points: NDArray[np.float64], sums: VoxelSums) -> NDArray[np.float64]:

@@ -21,6 +21,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from dnerf_core.multiview.carrying import falls_into
 from dnerf_core.pointcloud.views import DepthView
 
 MAX_INCIDENCE_DEG = 80.0
@@ -89,10 +90,10 @@ class FreeSpace:
 
     def looks_through(self, points: NDArray[np.float64], tolerance: float) -> NDArray[np.bool_]:
         """bool [N]: the points [N, 3] (world frame) that stand more than `tolerance` in front of all this view sees there."""
-        (width, height), (uv, depth) = self.view.size_px, self.view.camera.project(points)
-        inside = ((uv >= 0) & (uv < 1)).all(axis=1)  # NaN, behind the camera, is not inside
-        column, row = (np.where(inside, uv[:, k] * size, 0).astype(np.int64) for k, size in ((0, width), (1, height)))
-        return inside & (depth < self.nearest[row, column] - tolerance)
+        chosen, x, y, depth = falls_into(self.view.camera, self.view.size_px, points)
+        through = np.zeros(len(points), dtype=bool)
+        through[chosen] = depth < self.nearest[y.astype(np.int64), x.astype(np.int64)] - tolerance
+        return through
 
 
 def seen_through(points: NDArray[np.float64], others: Sequence[FreeSpace], tolerance: float) -> NDArray[np.int64]:

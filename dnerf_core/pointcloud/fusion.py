@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from dnerf_core.errors import AnnotationError, DNeRFError, UsageError
-from dnerf_core.labels import IGNORE_ID
+from dnerf_core.errors import DNeRFError, UsageError
+from dnerf_core.labels import check_ids
 from dnerf_core.pointcloud.cloud import PointCloud
 from dnerf_core.pointcloud.cutting import MAX_INCIDENCE_DEG, SLACK_STEPS, FreeSpace, breaks_off, seen_through
 from dnerf_core.pointcloud.planes import fit_planes
@@ -126,12 +126,8 @@ def surface_points(views: Sequence[DepthView], options: FusionOptions) -> list[S
 
 
 def _check_ids(mask: NDArray[np.uint8] | None, num_classes: int, index: int) -> None:
-    strange = [] if mask is None else mask[(mask >= num_classes) & (mask != IGNORE_ID)].tolist()
-    if strange:
-        raise AnnotationError(
-            f"view {index}: mask: expected ids 0 to {num_classes - 1} or {IGNORE_ID}, found {strange[0]}; "
-            "use the label set the masks were made with"
-        )
+    if mask is not None:
+        check_ids(mask, num_classes, f"view {index}: mask", "use the label set the masks were made with")
 
 
 def longest_side(pieces: Sequence[SurfacePoints]) -> float:

@@ -1,4 +1,4 @@
-"""What a point cloud is made of: views with a camera and planar depth, and their pixels back-projected (numpy only).
+"""What point clouds are made of and labels are carried by: views with a camera and planar depth, back-projected (numpy only).
 
 Convention: OpenCV cameras with normalised intrinsics, pixel centres at +0.5, planar depth, +inf at background (`dnerf_core.camera`).
 """
@@ -65,6 +65,16 @@ class DepthView:
         """Focal length in pixels, the geometric mean of both axes: at depth z neighbouring pixels are z / focal_px apart."""
         (width, height), intrinsics = self.size_px, self.camera.intrinsics
         return float(np.sqrt(intrinsics[0, 0] * width * intrinsics[1, 1] * height))
+
+    def label_ids(self) -> NDArray[np.uint8]:
+        """Its mask, uint8 [H, W].
+
+        Raises:
+            UsageError: it has none.
+        """
+        if self.mask is None:
+            raise UsageError("views: expected masks in all of them, found one without; leave it out")
+        return self.mask
 
     def points_of(self, pixels: NDArray[np.bool_]) -> NDArray[np.float64]:
         """World points [M, 3] of the chosen pixels bool [H, W], row by row; their depths must be finite."""

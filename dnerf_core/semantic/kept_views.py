@@ -19,7 +19,8 @@ from torch.utils.checkpoint import checkpoint
 
 from dnerf_core.backbone.protocols import Backbone, Made, TapFinder
 from dnerf_core.errors import AnnotationError
-from dnerf_core.labels import IGNORE_ID
+from dnerf_core.labels import IGNORE_ID, check_ids
+from dnerf_core.rendering.camera_tensors import camera_tensors
 from dnerf_core.rendering.rays import ViewRays
 from dnerf_core.rendering.view import ray_bundle, render_view
 from dnerf_core.rendering.volume import RayBundle
@@ -121,12 +122,7 @@ def check_views(views: Sequence[AnnotatedView], num_subjects: int, num_classes: 
                 f"view {index}: mask: expected uint8 [{image_size}, {image_size}], found {mask.dtype} {list(mask.shape)}; "
                 "paint it at the generator's image size"
             )
-        strange = np.setdiff1d(mask, [*range(num_classes), IGNORE_ID])
-        if strange.size:
-            raise AnnotationError(
-                f"view {index}: mask: expected ids 0 to {num_classes - 1} or {IGNORE_ID}, found {strange[0]}; "
-                "use the label set the mask was painted with"
-            )
+        check_ids(mask, num_classes, f"view {index}: mask")
         if (mask == IGNORE_ID).all():
             raise AnnotationError(
                 f"view {index}: mask: expected some labelled pixels, found only {IGNORE_ID}; paint it or leave it out"
@@ -187,8 +183,7 @@ def build_taps(finder: TapFinder, pieces: Sequence[VisibleSamples], table_rows: 
 def _keep_view(
     branch: SemanticBranch, generator: Backbone[Any], w: Tensor, made: Made, view: AnnotatedView, budget_bytes: int
 ) -> KeptView:
-    cam2world = torch.from_numpy(np.array(view.cam2world)).to(w)[None]
-    intrinsics = torch.from_numpy(np.array(view.intrinsics)).to(w)[None]
+    cam2world, intrinsics = camera_tensors(view, w.device, w.dtype)
     resolution = generator.config.rays.neural_resolution
     visible = density_pass(generator, made, cam2world, intrinsics, resolution, branch.config)
     rays, _ = ray_bundle(generator, made, ViewRays.of(cam2world, intrinsics, resolution))

@@ -13,7 +13,7 @@ from dnerf_core import __version__
 from dnerf_core.backbone.config_json import config_to_json
 from dnerf_core.checkpoints.model_file import read_header, save_model
 from dnerf_core.errors import CheckpointError, OutputError
-from dnerf_core.files.whole import check_model_place, check_writable, make_folder, output_error, remove_files
+from dnerf_core.files.whole import check_writable, make_folder, output_error, remove_files
 from dnerf_core.model import Model
 from dnerf_core.seeds import format_seeds
 from headless.annotating.training_state import state_path
@@ -67,7 +67,7 @@ def check_places(plan: TrainingPlan) -> None:
         raise OutputError(
             f"{grid}: expected no file where this training's picture grid goes, found another; remove it, or choose another --output"
         )
-    check_model_place(plan.call.output, plan.facts.path.stat().st_size)
+    check_writable(plan.call.output, plan.facts.path.stat().st_size)
     check_writable(grid)
     check_writable(state_path(plan.call.output))
 

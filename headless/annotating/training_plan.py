@@ -211,7 +211,7 @@ def _model_name(call: TrainCall, annotations: Annotations) -> str:
 def _matching_model(call: TrainCall, annotations: Annotations) -> ModelFacts:
     """The model, refused if its generator did not make the folders' images."""
     from dnerf_core.embedded import model_path
-    from headless import models
+    from dnerf_core.files.annotated_folder import check_generator
 
     name = _model_name(call, annotations)
     path = model_path(name)
@@ -221,5 +221,5 @@ def _matching_model(call: TrainCall, annotations: Annotations) -> ModelFacts:
             "say where it is with --model"
         )
     facts = model_facts.describe_model(name)
-    models.check_generator(annotations, facts.path)
+    check_generator(annotations, facts.path)
     return facts

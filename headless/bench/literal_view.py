@@ -9,6 +9,7 @@ import torch
 from dnerf_core.backbone.family import named
 from dnerf_core.backbone.registry import family_of
 from dnerf_core.camera import Camera
+from dnerf_core.rendering.camera_tensors import camera_tensors
 from dnerf_core.rendering.depth import planar_depth
 from dnerf_core.semantic.branch import label_mask
 from dnerf_core.subject import Channel, PartialView, Subject, resized, to_uint8
@@ -26,8 +27,7 @@ def literal_subject(subject: Subject, channels: tuple[Channel, ...]) -> Any:
 def literal_channels(literal: Any, subject: Subject, camera: Camera, size_px: int, channels: tuple[Channel, ...]) -> PartialView:
     """What `Subject.channels` gives, by the literal method: float32, every sample read, no super-resolution that nobody asked for."""
     model = subject.model
-    pose = torch.tensor(camera.cam2world, dtype=torch.float32, device=model.device)
-    intrinsics = torch.tensor(camera.intrinsics, dtype=torch.float32, device=model.device)
+    pose, intrinsics = (tensor[0] for tensor in camera_tensors(camera, model.device))
     masked = "mask" in channels and model.branch is not None
     view = literal.view(pose, intrinsics, colors="rgb" in channels, semantics=masked)
     rgb = mask = depth = None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from blender_addon.scene.cameras import place_cameras
-from blender_addon.scene.clouds import Cloud, add_cloud
+from blender_addon.scene.clouds import add_cloud
 from blender_addon.scene.subject import update
 from blender_addon.scene.views import depth_image, image_from_array, mask_image, overlay_image
 from dnerf_core.camera import Camera, WorldUp
@@ -91,10 +91,10 @@ def _add_views(scene: Any, subject: BlendSubject, labels: LabelSet | None, world
     return first_camera or placed[0]
 
 
-def _scene_cloud(cloud: PointCloud, labels: LabelSet | None) -> Cloud:
+def _scene_cloud(cloud: PointCloud, labels: LabelSet | None) -> PointCloud:
     if cloud.labels is None or labels is None:
-        return Cloud(cloud.points, cloud.normals, cloud.colors)
-    return Cloud(cloud.points, cloud.normals, cloud.colors, cloud.labels, cloud.confidence, labels)
+        return replace(cloud, labels=None, confidence=None, label_set=None)
+    return replace(cloud, label_set=labels)
 
 
 @contextmanager

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from dnerf_core.files.clouds import Category, CloudFormat, CloudStyle, shapenetpart_lists, write_cloud
+from dnerf_core.files.cloud_formats import CloudFormat, shapenetpart_lists, write_cloud
+from dnerf_core.files.clouds import Category, CloudStyle
 from dnerf_core.files.names import LABELS_NAME, labels_json
 from dnerf_core.files.whole import leftovers, make_folder, remove_files, write_bytes_whole
 from dnerf_core.pointcloud.cloud import PointCloud

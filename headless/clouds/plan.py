@@ -6,7 +6,8 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Any
 
-from dnerf_core.files.clouds import CloudColor, CloudFormat
+from dnerf_core.files.cloud_formats import CloudFormat
+from dnerf_core.files.clouds import CloudColor
 from dnerf_core.pointcloud.fusion import FusionOptions
 
 

@@ -51,12 +51,12 @@ def run(wire: Any, device: str, exchange: Path, parent: int | None) -> None:
     Raises:
         UsageError: the device is not there.
     """
+    from dnerf_core.worker_protocol import PROTOCOL, notification
     from headless.worker.exchange import Exchange
     from headless.worker.facts import is_out_of_memory, worker_facts
     from headless.worker.held import HeldModels
     from headless.worker.methods import IMMEDIATE, METHODS
     from headless.worker.parent import watch
-    from headless.worker.protocol import PROTOCOL, notification
     from headless.worker.server import Server
 
     facts = worker_facts(device)

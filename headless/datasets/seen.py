@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dnerf_core.camera import Camera
-from dnerf_core.consistent_views import LabelChanges, Relabelling
+from dnerf_core.multiview.consistent_views import LabelChanges, Relabelling
 
 if TYPE_CHECKING:
     from dnerf_core.subject import PartialView

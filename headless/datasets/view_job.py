@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 
-from dnerf_core.consistent_views import LabelChanges
 from dnerf_core.errors import OutputError
 from dnerf_core.files.names import CAMERAS_NAME, LABELS_NAME, labels_json
+from dnerf_core.multiview.consistent_views import LabelChanges
 from headless.datasets.folder import cameras_lines
 from headless.datasets.listing import Listing
 from headless.datasets.plan import WHOLE, PlannedView, Shard, view_names

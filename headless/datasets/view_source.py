@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from dnerf_core import model_facts
-from dnerf_core.consistent_views import Relabelling, some_of, voting_cameras
 from dnerf_core.errors import CheckpointError
+from dnerf_core.multiview.consistent_views import Relabelling, some_of, voting_cameras
 from dnerf_core.subject_key import subject_key
 from headless import models
 from headless.datasets.channels import seen_channels

@@ -19,6 +19,7 @@ from dnerf_core.files.photos import read_label_mask
 from dnerf_core.files.whole import make_folder, remove_files, write_bytes_whole
 from dnerf_core.inversion.pose import camera_at
 from dnerf_core.model_facts import ModelFacts
+from dnerf_core.own_views import view_ranges
 from dnerf_core.seeds import MAX_SEED
 from dnerf_core.subject import Subject
 from dnerf_core.subject_file import read_subject_header, write_subject_file
@@ -213,8 +214,8 @@ def camera_of(call: EditCall, key: SubjectKey, facts: ModelFacts) -> Camera:
         return own
     if call.yaw is None:
         raise UsageError("--yaw: expected where the mask was painted from, found nothing; give --yaw and --pitch, or --camera")
-    pitch_deg = cameras.pitch_deg if call.pitch is None else call.pitch[0]
-    return camera_at(math.radians(call.yaw[0]), math.radians(pitch_deg), cameras)
+    (yaw_deg, _), (pitch_deg, _) = view_ranges(cameras, call.yaw, call.pitch)
+    return camera_at(math.radians(yaw_deg), math.radians(pitch_deg), cameras)
 
 
 def _db(value: float | None) -> str:

@@ -6,7 +6,6 @@ import time
 from typing import TYPE_CHECKING
 
 from dnerf_core import model_facts
-from dnerf_core.errors import AnnotationError
 from headless.runs.evaluate_call import EvaluateCall, check_call, finish, told_of, warn_of_known_seeds
 from headless.work.reporting import Reporter
 
@@ -40,8 +39,7 @@ def evaluate(call: EvaluateCall, reporter: Reporter) -> None:
 
 def _against_folders(call: EvaluateCall, reporter: Reporter) -> None:
     """Score the model's masks against painted ones."""
-    from dnerf_core.checkpoints.generator_hash import generator_sha256
-    from dnerf_core.files.annotated_folder import read_annotations
+    from dnerf_core.files.annotated_folder import check_generator, read_annotations
     from dnerf_core.files.whole import write_bytes_whole
     from headless import models
     from headless.scores import scoring
@@ -49,12 +47,7 @@ def _against_folders(call: EvaluateCall, reporter: Reporter) -> None:
     started = time.monotonic()
     annotations = read_annotations(call.folders, skip_unpainted=call.skip_unpainted)
     facts = model_facts.describe_model(call.model_name)
-    found = generator_sha256(facts.path)
-    if found != annotations.generator_sha256:
-        raise AnnotationError(
-            f"{annotations.folders[0]}: expected views of the generator in {facts.path} ({found[:12]}), found "
-            f"{annotations.generator_sha256[:12]}'s; name the model that was trained on this folder with --model"
-        )
+    check_generator(annotations, facts.path)
     model = models.load_model(call.model_name, call.device, exact=call.exact)
     scoring.require_labels(model, annotations.labels)
     told = told_of(call, [str(folder) for folder in annotations.folders])

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 from dnerf_core import job_ranges, model_facts
 from dnerf_core.errors import OutputError
-from dnerf_core.files.whole import check_model_place, output_error
+from dnerf_core.files.whole import check_writable, output_error
 from dnerf_core.ranges import Choice, Number, Ranged, Whole, ranged
 from headless.work.reporting import Reporter
 
@@ -60,7 +60,7 @@ def import_checkpoint(call: ImportCall, reporter: Reporter) -> None:
         raise OutputError(f"{target}: expected a new file, it is there already; remove it, or choose another --output")
     reporter.start(f"import: {release} becomes {target}", command="import", release=str(release), output=str(target))
     started = time.monotonic()
-    check_model_place(target)
+    check_writable(target)
     from dnerf_core.checkpoints.release import import_release
 
     import_release(release, target, _import_options(call))

@@ -16,7 +16,8 @@ from headless.runs.choices import DEFAULT_MODEL, check_total, chosen_seeds, chos
 from headless.work.reporting import Reporter
 
 if TYPE_CHECKING:
-    from dnerf_core.files.clouds import CloudColor, CloudFormat
+    from dnerf_core.files.cloud_formats import CloudFormat
+    from dnerf_core.files.clouds import CloudColor
     from headless.clouds.plan import CloudPlan
     from headless.clouds.sources import CloudSource
 

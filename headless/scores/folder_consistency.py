@@ -12,12 +12,13 @@ from typing import Any
 
 import numpy as np
 
-from dnerf_core.consistency import TOLERANCE_SHARE, Agreement, SeenLabels, SurfaceBox, pair_agreement
-from dnerf_core.consistency_pairs import ANGLE_EDGES_DEG, angle_bin, compared_views, directions_from
 from dnerf_core.errors import AnnotationError
 from dnerf_core.files.names import LABELS_NAME
 from dnerf_core.files.posed_folder import PosedFolder, PosedView
 from dnerf_core.labels import LabelSet
+from dnerf_core.multiview.carrying import TOLERANCE_SHARE
+from dnerf_core.multiview.consistency import Agreement, SurfaceBox, pair_agreement
+from dnerf_core.multiview.consistency_pairs import ANGLE_EDGES_DEG, angle_bin, compared_views, directions_from
 from dnerf_core.pointcloud.views import DepthView
 from headless.scores.scoring import rounded, score_table
 from headless.work.workers import run_tasks
@@ -151,14 +152,12 @@ class _HeldViews:
             self._keep(index, view)
             yield view
 
-    def seen(self, index: int) -> SeenLabels:
-        """What is compared of a view."""
+    def seen(self, index: int) -> DepthView:
+        """A view, read again where it is not held."""
         if index not in self._held:
             self._keep(index, self._read(index))
         self._held.move_to_end(index)
-        view = self._held[index]
-        assert view.mask is not None
-        return view.camera, view.depth_planar, view.mask
+        return self._held[index]
 
     def _read(self, index: int) -> DepthView:
         return self._item.folder.labelled(self._item.views[index])

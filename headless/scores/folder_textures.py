@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from dnerf_core.consistency import line_texture
 from dnerf_core.errors import AnnotationError, UsageError
 from dnerf_core.files.masks import read_mask
 from dnerf_core.files.posed_folder import PosedView
 from dnerf_core.labels import LabelSet
+from dnerf_core.multiview.consistency import line_texture
 from headless.pictures.texture_sheet import TextureRow, texture_sheet
 from headless.scores.folder_consistency import PosedObject, ScoredObject
 

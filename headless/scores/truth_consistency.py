@@ -10,13 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dnerf_core.camera import Camera
-from dnerf_core.consistency import Agreement, reprojection_agreement
-from dnerf_core.consistency_pairs import compared_views, directions_from
-from dnerf_core.consistent_views import LabelChanges, Relabelling, voting_cameras
-from dnerf_core.demo.truth import SeenView
+from dnerf_core.demo.truth import ObservedView
 from dnerf_core.labels import SHAPENET_CAR_LABELS
 from dnerf_core.metrics import confusion_matrix, segmentation_scores
 from dnerf_core.model import Model
+from dnerf_core.multiview.consistency import Agreement, reprojection_agreement
+from dnerf_core.multiview.consistency_pairs import compared_views, directions_from
+from dnerf_core.multiview.consistent_views import LabelChanges, Relabelling, voting_cameras
 from headless.scores.scoring import rounded, segmentation_json
 from headless.scores.truth_scoring import TruthViews
 
@@ -50,7 +50,7 @@ class ConsistentScores:
         self._changes = LabelChanges()
         self._subject: _ComparedViews | None = None
 
-    def observe(self, seen: SeenView) -> None:
+    def observe(self, seen: ObservedView) -> None:
         """Take the next view; a subject's views come in a row."""
         if self._subject is None or self._subject.seed != seen.seed:
             self._finish_subject()
@@ -66,7 +66,7 @@ class ConsistentScores:
             subject.rendered.append(view.mask)
             subject.consistent.append(mask)
 
-    def _start_subject(self, seen: SeenView) -> _ComparedViews:
+    def _start_subject(self, seen: ObservedView) -> _ComparedViews:
         config, views = self._model.config.cameras, self._views
         positions = np.array([camera.position for camera in views.cameras(config, seen.seed)])
         compared = compared_views(directions_from(np.array(config.pivot), positions))

@@ -12,6 +12,7 @@ from dnerf_core.demo.truth import TRUTH_PITCH_DEG, TRUTH_YAW_DEG, ScoredView, ra
 from dnerf_core.generator.config import CameraConfig
 from dnerf_core.job_ranges import FRAMES
 from dnerf_core.model import Model
+from dnerf_core.own_views import view_ranges
 from headless.pictures.picture_grid import picture_grid
 from headless.scores.scoring import rounded, worst_and_typical
 
@@ -38,13 +39,10 @@ class TruthViews:
         pitch_deg: tuple[float, float] | None,
     ) -> TruthViews:
         """The views meant by options of which each may be missing."""
-        own = config.cameras.pitch_deg
-        return TruthViews(
-            video=video,
-            count=count or (VIDEO_FRAMES if video else 1),
-            yaw_deg=yaw_deg or (VIDEO_YAW_DEG if video else TRUTH_YAW_DEG),
-            pitch_deg=pitch_deg or ((own, own) if video else TRUTH_PITCH_DEG),
-        )
+        if not video:
+            return TruthViews(False, count or 1, yaw_deg or TRUTH_YAW_DEG, pitch_deg or TRUTH_PITCH_DEG)
+        yaw_deg, pitch_deg = view_ranges(config.cameras, yaw_deg or VIDEO_YAW_DEG, pitch_deg)
+        return TruthViews(True, count or VIDEO_FRAMES, yaw_deg, pitch_deg)
 
     def cameras(self, config: CameraConfig, seed: int) -> list[Camera]:
         """The cameras of one subject."""

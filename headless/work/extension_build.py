@@ -21,19 +21,23 @@ from dnerf_core.files import whole as files
 
 EXTENSION_ID = "datasetnerf"
 CARRIED = (
-    "__init__.py",
+    "alive.py",
     "camera.py",
     "camera_arcs.py",
     "camera_frames.py",
     "camera_pinhole.py",
     "errors.py",
+    "files/clouds.py",
+    "files/whole.py",
     "job_ranges.py",
     "labels.py",
     "limits.py",
     "own_views.py",
+    "pointcloud/cloud.py",
     "ranges.py",
+    "worker_protocol.py",
 )
-"""Modules of dnerf_core that Blender's own Python can load: they need numpy and the standard library only."""
+"""Modules of dnerf_core that Blender's own Python can load: they need numpy and the standard library only. Paths inside it."""
 
 MANIFEST = """\
 schema_version = "1.0.0"
@@ -73,10 +77,16 @@ def manifest_text(wheels: Iterable[str] = ()) -> str:
     return MANIFEST.format(id=EXTENSION_ID, version=__version__, wheels=f"wheels = [{named}]\n" if named else "")
 
 
+def carried_files() -> list[str]:
+    """The carried modules and the `__init__` of every package that they lie in, paths inside dnerf_core, sorted."""
+    packages = {folder for name in CARRIED for folder in PurePosixPath(name).parents}
+    return sorted({*CARRIED, *((folder / "__init__.py").as_posix() for folder in packages)})
+
+
 def core_wheel() -> bytes:
     """The carried modules of dnerf_core as a wheel for any Python from 3.11 on (PEP 427, with RECORD)."""
     core = _package_folder("dnerf_core")
-    entries = {f"dnerf_core/{name}": (core / name).read_bytes() for name in CARRIED}
+    entries = {f"dnerf_core/{name}": (core / name).read_bytes() for name in carried_files()}
     entries[f"{_DIST_INFO}/METADATA"] = _METADATA.encode()
     entries[f"{_DIST_INFO}/WHEEL"] = _WHEEL.encode()
     record = f"{_DIST_INFO}/RECORD"

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from dnerf_core import model_facts
 from dnerf_core.errors import UsageError
-from dnerf_core.files.annotated_folder import is_painted, read_folder
+from dnerf_core.files.annotated_folder import check_generator, is_painted, read_folder
 from dnerf_core.job_ranges import SEED
 from dnerf_core.limits import MAX_SUBJECTS
-from dnerf_core.prefilling import Prefiller, choose_views, right_pixels, truth_is_known
+from dnerf_core.multiview.prefilling import Prefiller, choose_views, right_pixels, truth_is_known
 from dnerf_core.ranges import ranges_of
 from headless import models
 from headless.annotating.training_plan import TrainCall
@@ -134,7 +134,7 @@ def prefill(job: Job, held: HeldModels) -> dict[str, Any]:
     job.progress(0, len(targets), "views")
     model_name = asked_model or found.model
     facts = model_facts.describe_model(model_name)
-    models.check_generator(found, facts.path)
+    check_generator(found, facts.path)
     holder = held.get(model_name)
     key = painted[0].subject
     subject = holder.subject(key)

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 from numpy.typing import NDArray
 
 from dnerf_core.errors import AnnotationError
-from dnerf_core.files.annotated_folder import is_painted, read_folder
+from dnerf_core.files.annotated_folder import check_generator, is_painted, read_folder
+from dnerf_core.multiview.prefilling import Prefiller
 from dnerf_core.pointcloud.fusion import FusionOptions, fuse_views
 from dnerf_core.pointcloud.views import DepthView
-from dnerf_core.prefilling import Prefiller
 from dnerf_core.subject_key import SubjectKey
 from headless import models
 from headless.clouds.sources import depth_view
@@ -86,7 +86,7 @@ def _painted(folder: Path, subject: Subject, key: SubjectKey) -> _Painted:
         AnnotationError: the folder cannot be used, is of another generator, or has no painted view of the subject.
     """
     found = read_folder(folder)
-    models.check_generator(found, subject.model.header.path)
+    check_generator(found, subject.model.header.path)
     images = [image for image in found.images if image.subject.identity == key.identity and is_painted(image.mask)]
     if not images:
         which = f"with {key.title}" if key.file is None else key.title

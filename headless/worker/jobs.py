@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from dnerf_core.worker_protocol import Number, Request, notification
 from headless.work.reporting import Reporter
 from headless.worker.exchange import Exchange
-from headless.worker.protocol import Number, Request, notification
 from headless.worker.wire import Wire
 
 _TELL_S = 0.05

@@ -10,9 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, BinaryIO
 
 from dnerf_core.errors import DNeRFError, UsageError
-from headless.worker.exchange import Exchange
-from headless.worker.jobs import CancelledError, Job
-from headless.worker.protocol import (
+from dnerf_core.worker_protocol import (
     MAX_LINE_BYTES,
     Code,
     Refusal,
@@ -21,6 +19,8 @@ from headless.worker.protocol import (
     read_request,
     result_message,
 )
+from headless.worker.exchange import Exchange
+from headless.worker.jobs import CancelledError, Job
 from headless.worker.wire import Wire
 
 Method = Callable[[Job], dict[str, Any]]

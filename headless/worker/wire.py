@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 import threading
 from typing import Any, BinaryIO
+
+from dnerf_core.worker_protocol import message_line
 
 
 class Wire:
@@ -17,7 +18,7 @@ class Wire:
 
     def send(self, message: dict[str, Any]) -> None:
         """Write a message."""
-        line = (json.dumps(message, allow_nan=False) + "\n").encode()
+        line = message_line(message)
         with self._lock:
             try:
                 self._out.write(line)

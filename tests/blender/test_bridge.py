@@ -15,12 +15,13 @@ import numpy as np
 import pytest
 
 from blender_addon.bridge import exchange, interpreter, process
-from blender_addon.bridge.alive import is_alive
 from blender_addon.bridge.check import check_interpreter
 from blender_addon.bridge.client import WorkerClient
+from blender_addon.bridge.errors import WorkerError, WorkerFault
 from blender_addon.bridge.interpreter import find_interpreters
 from blender_addon.bridge.launch import worker_command, worker_environment
-from blender_addon.bridge.protocol import Code, WorkerError, WorkerFault
+from dnerf_core.alive import is_alive
+from dnerf_core.worker_protocol import Code
 
 ROOT = Path(__file__).resolve().parents[2]
 STAND_IN = Path(__file__).with_name("stand_in.py")

@@ -17,7 +17,7 @@ bpy: Any = pytest.importorskip("bpy", reason="Blender is not installed as a Pyth
 
 from blender_addon.scene import views  # noqa: E402
 from blender_addon.scene.errors import SceneError  # noqa: E402
-from blender_addon.scene.files import palette_png, rgb_png  # noqa: E402
+from blender_addon.scene.png import palette_png, rgb_png  # noqa: E402
 
 RNG = np.random.default_rng(5)
 RGB = RNG.integers(0, 256, (7, 5, 3)).astype(np.uint8)

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from dnerf_core.camera import Camera
-from dnerf_core.consistency import Agreement, covisible_pixels, line_texture, pairs_apart, reprojection_agreement
 from dnerf_core.errors import AnnotationError, UsageError
+from dnerf_core.multiview.carrying import covisible_pixels
+from dnerf_core.multiview.consistency import Agreement, line_texture, pairs_apart, reprojection_agreement
 from dnerf_core.pointcloud.consistent import consistent_masks, fused_votes, relabelled, votes_at
 from dnerf_core.pointcloud.views import DepthView
 from dnerf_core.pointcloud.voxels import VoxelSums
@@ -81,10 +82,45 @@ def test_against_plain_loops() -> None:
         if not (0 <= u < 1 and 0 <= v < 1):
             continue
         there = (int(v * 40), int(u * 40))
-        if abs(views[1].depth_planar[there] - distance) <= tolerance:
+        between = depth_between(views[1].depth_planar, u * 40 - 0.5, v * 40 - 0.5)
+        if min(abs(views[1].depth_planar[there] - distance), abs(between - distance)) <= tolerance:
             expected[masks[0][row, column], masks[1][there]] += 1
     np.testing.assert_array_equal(found.confusion, expected)
     assert expected.sum() > 500
+
+
+def depth_between(depth: np.ndarray, x: float, y: float) -> float:
+    """At a place counted in pixels from the first one's centre: bilinear in the inverse, level beyond the outermost centres."""
+    size = depth.shape[0] - 1
+    x, y = min(max(x, 0), size), min(max(y, 0), size)
+    left, top = min(int(x), size - 1), min(int(y), size - 1)
+    corners = 1 / depth[top : top + 2, left : left + 2].astype(float)
+    if (corners == 0).any():
+        return math.inf
+    upper, lower = (row[0] * (left + 1 - x) + row[1] * (x - left) for row in corners)
+    return float(1 / (upper * (top + 1 - y) + lower * (y - top)))
+
+
+def test_a_slant_is_compared_although_its_depth_changes_within_a_pixel() -> None:
+    """The plane z = 4 + 3 (x - 0.25), steep across both pictures: places of the one fall between the columns of the other."""
+
+    def slope(camera: Camera) -> np.ndarray:
+        # along the ray x = x0 + z (u - 0.5): z = (4 + 3 (x0 - 0.25)) / (1 - 3 (u - 0.5))
+        u = (np.arange(16) + 0.5) / 16
+        inverse = (1 - 3 * (u - 0.5)) / (4 + 3 * (camera.position[0] - 0.25))
+        return np.tile(np.where(inverse > 0.05, 1 / np.maximum(inverse, 0.05), np.inf), (16, 1))
+
+    cameras = [flat_camera(0.0), flat_camera(0.1)]
+    depths = [slope(camera) for camera in cameras]
+    here, there = covisible_pixels(cameras[0], depths[0], cameras[1], depths[1], 0.05)
+    seen = np.unique(here % 16)
+    surface = np.flatnonzero(np.isfinite(depths[0][0]))
+    assert len(seen) >= len(surface) - 2  # but for what lies beside the picture or the other's last column
+    points = cameras[0].unproject(
+        np.stack([(here % 16 + 0.5) / 16, (here // 16 + 0.5) / 16], axis=-1), depths[0].reshape(-1)[here]
+    )
+    nearest_alone = np.abs(depths[1].reshape(-1)[there] - cameras[1].project(points)[1]) <= 0.05
+    assert nearest_alone.mean() < 0.5
 
 
 def test_true_masks_agree_but_for_the_seams_pixels() -> None:

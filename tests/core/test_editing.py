@@ -421,7 +421,7 @@ def test_masks_that_cannot_be_followed_are_refused(model: Model) -> None:
     refused("edited mask: expected shape [128, 128], found [64, 128]; resize it first", own[::2])
     foreign = own.copy()
     foreign[0, :2] = 5, 200
-    refused("edited mask: expected the model's label ids, found [5, 200]; paint with the model's labels", foreign)
+    refused("edited mask: expected ids 0 to 4 or 255, found 5 at column 0, row 0; paint with the model's labels", foreign)
     refused("edited mask: expected some pixels that differ from the subject's own mask, found none; paint something", own)
     silent = own.copy()
     silent[:64] = IGNORE_ID

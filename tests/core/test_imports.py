@@ -15,12 +15,37 @@ from headless.work import extension_build
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("dnerf_core", "headless", "blender_addon")
-ADDON_MAY_IMPORT = ("dnerf_core.camera", "dnerf_core.labels", "dnerf_core.errors", "dnerf_core.ranges", "dnerf_core.job_ranges")
 CARRIED = (
-    *("camera.py", "camera_arcs.py", "camera_frames.py", "camera_pinhole.py"),
-    *("errors.py", "job_ranges.py", "labels.py", "limits.py", "own_views.py", "ranges.py"),
+    "alive.py",
+    "camera.py",
+    "camera_arcs.py",
+    "camera_frames.py",
+    "camera_pinhole.py",
+    "errors.py",
+    "files/clouds.py",
+    "files/whole.py",
+    "job_ranges.py",
+    "labels.py",
+    "limits.py",
+    "own_views.py",
+    "pointcloud/cloud.py",
+    "ranges.py",
+    "worker_protocol.py",
 )
-"""Modules of dnerf_core that travel inside the extension, where only numpy and the standard library are at hand."""
+"""Modules of dnerf_core that travel inside the extension, where only numpy and the standard library are at hand: paths inside it."""
+CARRIED_MODULES = tuple(f"dnerf_core.{name.removesuffix('.py').replace('/', '.')}" for name in CARRIED)
+ADDON_MAY_IMPORT = (
+    "dnerf_core.alive",
+    "dnerf_core.camera",
+    "dnerf_core.errors",
+    "dnerf_core.files.clouds",
+    "dnerf_core.files.whole",
+    "dnerf_core.job_ranges",
+    "dnerf_core.labels",
+    "dnerf_core.pointcloud.cloud",
+    "dnerf_core.ranges",
+    "dnerf_core.worker_protocol",
+)
 
 
 def imported_names(source: str, path: PurePosixPath) -> list[tuple[int, str]]:
@@ -182,13 +207,16 @@ def test_the_checker_lets_the_allowed_pass(path: str, source: str) -> None:
 
 
 def test_the_extension_carries_them() -> None:
-    assert ("__init__.py", *CARRIED) == extension_build.CARRIED
+    assert CARRIED == extension_build.CARRIED
+    assert set(ADDON_MAY_IMPORT) <= set(CARRIED_MODULES)
+    inits = {Path(name).parent.joinpath("__init__.py").as_posix() for name in CARRIED}
+    assert set(extension_build.carried_files()) == {*CARRIED, *inits}
 
 
 @pytest.mark.parametrize("name", CARRIED)
 def test_carried_modules_need_numpy_and_the_standard_library_only(name: str) -> None:
     path = PurePosixPath("dnerf_core", name)
-    allowed = {f"dnerf_core.{Path(other).stem}" for other in CARRIED} | {"dnerf_core.generator.config"}
+    allowed = {*CARRIED_MODULES, "dnerf_core.generator.config"}
     for line, imported in imported_names((ROOT / path).read_text("utf-8"), path):
         known = imported.split(".")[0] in {*sys.stdlib_module_names, "numpy"} or _is_within(imported, *allowed)
         assert known, f"{path}:{line}: {imported}"
@@ -205,7 +233,7 @@ def _run_fresh(code: str, folder: Path) -> str:
 
 def test_light_modules_leave_torch_out() -> None:
     modules = ["dnerf_core", "dnerf_core.camera", "dnerf_core.labels", "dnerf_core.errors", "dnerf_core.generator.config"]
-    modules += ["dnerf_core.metrics", "dnerf_core.pointcloud.fusion", "dnerf_core.consistency"]
+    modules += ["dnerf_core.metrics", "dnerf_core.pointcloud.fusion", "dnerf_core.multiview.consistency"]
     if (ROOT / "headless" / "cli.py").exists():
         modules.append("headless.cli")
     lines = [f"import {name}; print({name!r}, 'torch' in sys.modules)" for name in modules]
@@ -216,8 +244,10 @@ def test_carried_modules_work_under_another_package_name(tmp_path: Path) -> None
     inside = tmp_path / "extension" / "dnerf_core"
     inside.mkdir(parents=True)
     (inside.parent / "__init__.py").touch()
-    for name in ("__init__.py", *CARRIED):
+    for name in extension_build.carried_files():
+        (inside / name).parent.mkdir(exist_ok=True)
         shutil.copy(ROOT / "dnerf_core" / name, inside / name)
-    code = "import sys, extension.dnerf_core.camera as c, extension.dnerf_core.labels as l; "
+    code = f"import importlib, sys\nfor name in {CARRIED_MODULES}: importlib.import_module('extension.' + name)\n"
+    code += "from extension.dnerf_core import camera as c, labels as l\n"
     code += "print(c.Camera.__module__, l.SHAPENET_CAR_LABELS.num_classes, 'dnerf_core' in sys.modules)"
     assert _run_fresh(code, tmp_path) == "extension.dnerf_core.camera_pinhole 5 False"

@@ -253,7 +253,11 @@ def test_what_cannot_be_inverted_is_refused(model: Model, picture: NDArray[np.ui
     foreign = mask.copy()
     foreign[0, :2] = 5, 77
     refused(
-        "mask: expected label ids 0 to 4 or 255, found [5, 77]; paint with the model's labels", invert_mask, model, foreign, QUICK
+        "mask: expected ids 0 to 4 or 255, found 5 at column 0, row 0; paint with the model's labels",
+        invert_mask,
+        model,
+        foreign,
+        QUICK,
     )
     empty = np.zeros_like(mask)
     empty[0] = IGNORE_ID

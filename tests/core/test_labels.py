@@ -11,13 +11,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dnerf_core.errors import AnnotationError
+from dnerf_core.errors import AnnotationError, UsageError
 from dnerf_core.labels import (
     IGNORE_COLOR,
     SHAPENET_CAR_LABELS,
     UNUSED_COLOR,
     Label,
     LabelSet,
+    check_ids,
     default_colors,
 )
 
@@ -191,3 +192,15 @@ def test_default_colours_are_far_apart_and_stable() -> None:
     spread = [(0, 0, 0), IGNORE_COLOR, *default_colors(20)]
     closest = min(sum((a - b) ** 2 for a, b in zip(p, q, strict=True)) for p, q in combinations(spread, 2))
     assert closest**0.5 > 70  # of 441, black to white
+
+
+def test_ids_are_checked_in_one_place() -> None:
+    mask = np.array([[0, 2, 255], [1, 3, 9]], np.uint8)
+    check_ids(mask[:1], 3)
+    check_ids(mask[:1, :2], 3, ignored=False)
+    with pytest.raises(AnnotationError, match=r"^a\.png: expected ids 0 to 2 or 255, found 3 at column 1, row 1; repaint it$"):
+        check_ids(mask, 3, "a.png", "repaint it")
+    with pytest.raises(UsageError, match=r"^mask: expected ids 0 to 2, found 255 at column 2, row 0; use the label set"):
+        check_ids(mask, 3, ignored=False, error=UsageError)
+    with pytest.raises(AnnotationError, match=r"^mask: expected ids 0 to 2 or 255, found -1; use"):
+        check_ids(np.array([0, -1]), 3)

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from dnerf_core.camera import Camera, pixel_centers_uv
-from dnerf_core.errors import UsageError
-from dnerf_core.prefill import PaintedView, prefill
+from dnerf_core.errors import AnnotationError, UsageError
+from dnerf_core.multiview.prefill import prefill
+from dnerf_core.pointcloud.views import DepthView
 
 SIZE_PX = 8
 TOLERANCE = 0.05
@@ -31,14 +32,14 @@ def columns() -> np.ndarray:
 
 def test_a_wall_seen_from_the_side() -> None:
     # 0.5 to the right at depth 4 is 2 pixels of 8: what the other camera has in column k is the painted one's column k + 2
-    filled = prefill(camera_at(0.5), wall(), [PaintedView(camera_at(0.0), wall(), columns())], 5, TOLERANCE)
+    filled = prefill(camera_at(0.5), wall(), [DepthView.without_picture(camera_at(0.0), wall(), columns())], 5, TOLERANCE)
     expected = np.full((SIZE_PX, SIZE_PX), 255)
     expected[:, :6] = columns()[:, 2:]
     assert filled.dtype == np.uint8
     assert np.array_equal(filled, expected)
     # the wrong reading: a camera to the left
     assert not np.array_equal(
-        prefill(camera_at(-0.5), wall(), [PaintedView(camera_at(0.0), wall(), columns())], 5, TOLERANCE), expected
+        prefill(camera_at(-0.5), wall(), [DepthView.without_picture(camera_at(0.0), wall(), columns())], 5, TOLERANCE), expected
     )
 
 
@@ -48,7 +49,7 @@ def test_background_ignored_and_hidden_pixels() -> None:
     painted_depth[1] = 2.0  # something stands before the wall there
     mask[2] = 255
     mask[3] = 0
-    filled = prefill(camera_at(0.0), depth, [PaintedView(camera_at(0.0), painted_depth, mask)], 5, TOLERANCE)
+    filled = prefill(camera_at(0.0), depth, [DepthView.without_picture(camera_at(0.0), painted_depth, mask)], 5, TOLERANCE)
     assert (filled[0] == 0).all()
     assert (filled[1] == 255).all()
     assert (filled[2] == 255).all()
@@ -58,7 +59,7 @@ def test_background_ignored_and_hidden_pixels() -> None:
 
 def test_the_tolerance_decides_what_is_the_same_surface() -> None:
     for offset, filled_share in ((0.04, 1.0), (0.06, 0.0)):
-        views = [PaintedView(camera_at(0.0), wall(4.0 + offset), columns())]
+        views = [DepthView.without_picture(camera_at(0.0), wall(4.0 + offset), columns())]
         assert (prefill(camera_at(0.0), wall(), views, 5, TOLERANCE) != 255).mean() == filled_share
 
 
@@ -68,16 +69,20 @@ def test_all_painted_views_vote_and_the_nearest_decides_ties() -> None:
     turned[:3, :3] = [[np.cos(0.1), 0, np.sin(0.1)], [0, 1, 0], [-np.sin(0.1), 0, np.cos(0.1)]]
     one, two = (np.full((SIZE_PX, SIZE_PX), label, np.uint8) for label in (1, 2))
 
-    def from_turned(mask: np.ndarray) -> PaintedView:
+    def from_turned(mask: np.ndarray) -> DepthView:
         camera = Camera(turned, here.intrinsics)
         uv = pixel_centers_uv(SIZE_PX)
         directions = (np.concatenate([(uv - 0.5) / 2, np.ones((SIZE_PX, SIZE_PX, 1))], -1) @ camera.cam2world[:3, :3].T)[..., 2]
-        return PaintedView(camera, (4.0 / directions).astype(np.float32), mask)
+        return DepthView.without_picture(camera, (4.0 / directions).astype(np.float32), mask)
 
     middle = np.s_[3:5, 3:5]
-    assert (prefill(here, wall(), [from_turned(one), PaintedView(here, wall(), two)], 3, TOLERANCE)[middle] == 2).all()
-    assert (prefill(here, wall(), [from_turned(two), PaintedView(here, wall(), one)], 3, TOLERANCE)[middle] == 1).all()
-    outvoted = [from_turned(one), from_turned(one), PaintedView(here, wall(), two)]
+    assert (
+        prefill(here, wall(), [from_turned(one), DepthView.without_picture(here, wall(), two)], 3, TOLERANCE)[middle] == 2
+    ).all()
+    assert (
+        prefill(here, wall(), [from_turned(two), DepthView.without_picture(here, wall(), one)], 3, TOLERANCE)[middle] == 1
+    ).all()
+    outvoted = [from_turned(one), from_turned(one), DepthView.without_picture(here, wall(), two)]
     assert (prefill(here, wall(), outvoted, 3, TOLERANCE)[middle] == 1).all()
 
 
@@ -88,7 +93,7 @@ def test_a_floor_at_a_slant_is_filled_although_its_depth_changes_within_a_pixel(
         return np.where(v > 0.5, (1 - camera.position[1]) * 2 / np.maximum(v - 0.5, 1e-9), np.inf).astype(np.float32)
 
     here, above = camera_at(0.0), camera_at(0.0, -0.3)
-    painted = PaintedView(above, floor(above), np.where(np.isfinite(floor(above)), 1, 0).astype(np.uint8))
+    painted = DepthView.without_picture(above, floor(above), np.where(np.isfinite(floor(above)), 1, 0).astype(np.uint8))
     filled = prefill(here, floor(here), [painted], 2, TOLERANCE)
     # rows 4 to 7 see the floor at depths 32, 10.7, 6.4 and 4.57, which lie in the other's picture at 4.65, 5.95, 7.25 and, below it,
     # 8.55 rows; the nearest rows' depths there are off by 9.6, 3.2 and 0.46: far more than the tolerance
@@ -100,8 +105,11 @@ def test_a_floor_at_a_slant_is_filled_although_its_depth_changes_within_a_pixel(
 def test_errors() -> None:
     with pytest.raises(UsageError, match="expected at least one, found none"):
         prefill(camera_at(0.0), wall(), [], 3, TOLERANCE)
-    with pytest.raises(UsageError, match="expected ids below 3 or 255, found 4"):
-        prefill(camera_at(0.0), wall(), [PaintedView(camera_at(0.0), wall(), columns())], 3, TOLERANCE)
+    with pytest.raises(AnnotationError, match="mask: expected ids 0 to 2 or 255, found 3"):
+        prefill(camera_at(0.0), wall(), [DepthView.without_picture(camera_at(0.0), wall(), columns())], 3, TOLERANCE)
     for mask in (columns()[:4], columns().astype(np.int64)):
-        with pytest.raises(UsageError, match="painted view: expected a depth"):
-            PaintedView(camera_at(0.0), wall(), mask)
+        with pytest.raises(UsageError, match=r"mask: expected uint8 \[8, 8\] to go with the depth"):
+            DepthView.without_picture(camera_at(0.0), wall(), mask)
+    without = DepthView(camera_at(0.0), wall(), np.zeros((SIZE_PX, SIZE_PX, 3), np.uint8))
+    with pytest.raises(UsageError, match="expected masks in all of them"):
+        prefill(camera_at(0.0), wall(), [without], 3, TOLERANCE)

@@ -131,7 +131,7 @@ def test_bad_views_are_named(case: Any) -> None:
     bad = {
         r"view 1: mask: expected uint8 \[128, 128\], found uint8 \[64, 64\]; paint it": {"mask": good.mask[:64, :64]},
         r"view 1: mask: expected uint8 \[128, 128\], found int64": {"mask": good.mask.astype(np.int64)},
-        r"view 1: mask: expected ids 0 to 4 or 255, found 5; use the label set": {"mask": strange},
+        r"view 1: mask: expected ids 0 to 4 or 255, found 5 at column 4, row 3; use the label set": {"mask": strange},
         r"view 1: mask: expected some labelled pixels, found only 255": {"mask": np.full_like(good.mask, 255)},
         r"view 1: subject: expected 0 to 3, found 4; pass its latent too": {"subject": 4},
     }

@@ -13,13 +13,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dnerf_core import consistency_pairs as view_pairs
 from dnerf_core.camera import Camera, cameras_from_json, cameras_to_json
-from dnerf_core.consistency import reprojection_agreement
-from dnerf_core.consistency_pairs import angle_bin, compared_views, directions_from
 from dnerf_core.files.pictures import read_depth, read_image, write_depth, write_image, write_mask
 from dnerf_core.files.posed_folder import PosedFolder, PosedView
 from dnerf_core.labels import LabelSet
+from dnerf_core.multiview import consistency_pairs as view_pairs
+from dnerf_core.multiview.consistency import reprojection_agreement
+from dnerf_core.multiview.consistency_pairs import angle_bin, compared_views, directions_from
 from dnerf_core.pointcloud.views import DepthView
 from headless import cli
 from headless.runs import consistency as consistency_run

@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 
 from dnerf_core.camera import orbit_cameras
-from dnerf_core.consistent_views import VOTING_VIEWS, LabelChanges, some_of, voting_cameras
 from dnerf_core.demo.truth import true_mask
 from dnerf_core.files.pictures import read_image
 from dnerf_core.files.posed_folder import PosedFolder
 from dnerf_core.labels import SHAPENET_CAR_LABELS
 from dnerf_core.metrics import confusion_matrix, pooled_scores
 from dnerf_core.model import Model
+from dnerf_core.multiview.consistent_views import VOTING_VIEWS, LabelChanges, some_of, voting_cameras
 from dnerf_core.pointcloud.consistent import fused_votes, relabelled
 from dnerf_core.pointcloud.views import DepthView
 from headless import cli, models

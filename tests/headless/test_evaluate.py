@@ -209,7 +209,7 @@ def test_masks_that_the_model_cannot_be_scored_on_are_refused(
     assert cli.run(["evaluate", str(painted_folder), "--model", str(tiny_model)]) == 1
     assert f"{tiny_model}: expected a model with a semantic branch, found none; train one first" in error_line(capsys)
     assert cli.run(["evaluate", str(painted_folder), "--model", str(tiny_demo)]) == 1
-    assert f"{painted_folder}: expected views of the generator in {tiny_demo} (" in error_line(capsys)
+    assert f"{tiny_demo}: expected the generator that {painted_folder} was sampled from (" in error_line(capsys)
     folder = Path(shutil.copytree(painted_folder, tmp_path / "renamed"))
     (folder / "labels.json").write_text((folder / "labels.json").read_text().replace('"left"', '"port"'))
     assert cli.run(["evaluate", str(folder), "--model", str(trained_model)]) == 1

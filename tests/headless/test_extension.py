@@ -19,7 +19,7 @@ import pytest
 import dnerf_core
 from headless.cli import run
 from headless.work import extension_build
-from tests.core.test_imports import CARRIED, ROOT
+from tests.core.test_imports import CARRIED_MODULES, ROOT
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +49,7 @@ def test_every_file_of_the_addon_is_in_it_and_nothing_else(extension: zipfile.Zi
 def test_the_wheel_carries_what_needs_no_torch(extension: zipfile.ZipFile) -> None:
     wheel = wheel_of(extension)
     assert {name for name in wheel.namelist() if not name.startswith("datasetnerf_core")} == {
-        f"dnerf_core/{name}" for name in ("__init__.py", *CARRIED)
+        f"dnerf_core/{name}" for name in extension_build.carried_files()
     }
 
 
@@ -71,7 +71,8 @@ def test_pip_installs_the_wheel_and_it_loads_without_the_package(extension: zipf
     target = tmp_path / "site"
     pip = [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--no-index", "--target", str(target), str(wheel)]
     subprocess.run(pip, check=True, timeout=120, cwd=tmp_path)
-    code = "import sys; sys.path.insert(0, sys.argv[1]); import dnerf_core.camera as c, dnerf_core.labels as l; "
+    code = "import importlib, sys; sys.path.insert(0, sys.argv[1]); import dnerf_core.camera as c, dnerf_core.labels as l; "
+    code += f"[importlib.import_module(name) for name in {CARRIED_MODULES}]; "
     code += "print(c.__file__, c.Camera.__name__, l.SHAPENET_CAR_LABELS.num_classes, 'torch' in sys.modules)"
     found = subprocess.run(
         [sys.executable, "-I", "-c", code, str(target)], capture_output=True, text=True, check=True, timeout=120, cwd=tmp_path

@@ -17,19 +17,20 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from blender_addon.bridge import protocol as client_protocol
+from dnerf_core import worker_protocol
+from dnerf_core.alive import is_alive
 from dnerf_core.camera import arc_cameras, cameras_from_json
 from dnerf_core.files.annotated_folder import read_folder
 from dnerf_core.files.pictures import write_mask
 from dnerf_core.labels import SHAPENET_CAR_LABELS, LabelSet
 from dnerf_core.model import Model
+from dnerf_core.multiview.prefilling import Prefiller
 from dnerf_core.pointcloud.fusion import FusionOptions, fuse_views
-from dnerf_core.prefilling import Prefiller
 from dnerf_core.subject_file import record_of, write_subject_file
+from dnerf_core.worker_protocol import Code
 from headless import cli, models
 from headless.clips.video_files import read_label_video
 from headless.clouds.sources import depth_view
-from headless.worker import protocol
 from tests.headless.tiny_engine import LABELS, SIZE_PX, TINY, read_ids, sample_folder, save_tiny
 from tests.headless.worker_talk import ROOT, Heard, Talk, is_gone, named
 
@@ -61,11 +62,19 @@ def stand_in(closing: list[Talk], behaviour: str) -> Talk:
     return talk
 
 
-def test_both_sides_have_the_same_numbers() -> None:
-    assert client_protocol.PROTOCOL == protocol.PROTOCOL
-    assert {code.name: code.value for code in client_protocol.Code if code.name != "LOST"} == {
-        code.name: code.value for code in protocol.Code
-    }
+def test_what_is_written_is_read_back_and_what_is_no_message_is_refused() -> None:
+    line = worker_protocol.request_line("render", {"seed": 3}, 7)
+    assert line == b'{"jsonrpc": "2.0", "method": "render", "params": {"seed": 3}, "id": 7}\n'
+    assert worker_protocol.read_request(line) == worker_protocol.Request(7, "render", {"seed": 3})
+    assert worker_protocol.read_request(worker_protocol.request_line("shutdown", {})) == worker_protocol.Request(
+        None, "shutdown", {}
+    )
+    answer = worker_protocol.error_message(7, Code.FAILED, "one\nline")
+    assert worker_protocol.read_line(worker_protocol.message_line(answer)) == answer
+    assert answer["error"] == {"code": 1, "message": "one line"}
+    for bad in (b"{", b"[]", b'{"method": "render"}', b"[" * 100_000):
+        assert worker_protocol.read_line(bad) is None
+        assert isinstance(worker_protocol.read_request(bad), worker_protocol.Refusal)
 
 
 def test_greeting_and_status(talk: Talk) -> None:
@@ -150,7 +159,7 @@ def test_a_cloud_is_what_fusing_gives(talk: Talk, trained_model: Path) -> None:
     code, message = talk.call(
         "pointcloud", model=str(trained_model), seed=3, cameras=named(CAMERAS), points=5, voxel=0.1
     ).failed()
-    assert (code, "expected one of them" in message) == (protocol.Code.WRONG_CALL, True)
+    assert (code, "expected one of them" in message) == (Code.WRONG_CALL, True)
 
 
 def test_a_video_is_made_once_and_replaced_when_asked(talk: Talk, trained_model: Path, tmp_path: Path) -> None:
@@ -178,7 +187,7 @@ def test_a_video_is_made_once_and_replaced_when_asked(talk: Talk, trained_model:
     assert Path(files["labels"]).stat().st_mtime_ns == stamp
     other = request | {"subjects": [{"seed": 1}, {"seed": 2}, {"seed": 1}]}
     code, message = talk.call("video", **other).failed()
-    assert (code, "holds the results of another call" in message) == (protocol.Code.FAILED, True)
+    assert (code, "holds the results of another call" in message) == (Code.FAILED, True)
     (output / "mine.txt").touch()
     assert "holds the results of another call" in talk.call("video", **other, replace=True).failed()[1]
     (output / "mine.txt").unlink()
@@ -264,7 +273,7 @@ def test_sample_open_prefill_train(talk: Talk, tiny_model: Path, painted_folder:
     assert {1, 2} <= set(np.unique(mask))
     assert not read_ids(folder / "masks" / "s0000_v01.png").any()
     code, message = talk.call("prefill", folder=str(folder), view="s0001_v00").failed()
-    assert (code, "expected a painted mask" in message) == (protocol.Code.WRONG_CALL, True)
+    assert (code, "expected a painted mask" in message) == (Code.WRONG_CALL, True)
 
     cloud = talk.call("pointcloud", model=str(tiny_model), seed=0, cameras=named(CAMERAS), annotations=str(folder)).done()
     assert LabelSet.from_json(cloud["label_set"]) == LABELS
@@ -274,7 +283,7 @@ def test_sample_open_prefill_train(talk: Talk, tiny_model: Path, painted_folder:
     code, message = talk.call(
         "pointcloud", model=str(tiny_model), seed=1, cameras=named(CAMERAS), annotations=str(folder)
     ).failed()
-    assert (code, "expected a painted view of the subject with seed 1" in message) == (protocol.Code.FAILED, True)
+    assert (code, "expected a painted view of the subject with seed 1" in message) == (Code.FAILED, True)
 
     output = tmp_path / "new.safetensors"
     heard = talk.call("train", folders=[str(painted_folder)], output=str(output), steps=12)
@@ -381,7 +390,7 @@ def test_output_that_cannot_be_written(talk: Talk, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     for method, output in (("sample", tmp_path / "file" / "set"), ("sample", Path("/proc/nothing"))):
         code, message = talk.call(method, model="demo-cars", seeds=[1], output=str(output)).failed()
-        assert code == protocol.Code.FAILED
+        assert code == Code.FAILED
         assert message.startswith(f"{output}")
 
 
@@ -391,14 +400,14 @@ def test_exchange_folder_gone(closing: list[Talk]) -> None:
     talk.call("status").done()
     shutil.rmtree(talk.folder)
     code, message = talk.call("preview", model="demo-cars", seed=0, camera=named(CAMERAS)[0], size_px=16).failed()
-    assert (code, "expected to write this file or folder" in message) == (protocol.Code.FAILED, True)
+    assert (code, "expected to write this file or folder" in message) == (Code.FAILED, True)
     talk.call("status").done()
 
 
 def test_memory_that_runs_out(closing: list[Talk]) -> None:
     talk = stand_in(closing, "memory")
     code, message = talk.call("render", model="x", seed=0, cameras=named(CAMERAS)).failed()
-    assert code == protocol.Code.OUT_OF_MEMORY
+    assert code == Code.OUT_OF_MEMORY
     assert message == "render: expected enough memory, the device has too little; make it smaller, or choose the device cpu"
     assert talk.call("status").done()["models"] == []  # what could be let go was
 
@@ -414,7 +423,7 @@ def test_what_prints_does_not_break_the_protocol(closing: list[Talk]) -> None:
 def test_a_mistake_of_ours_is_told_in_a_line(closing: list[Talk]) -> None:
     talk = stand_in(closing, "broken")
     assert talk.call("render", model="x", seed=0, cameras=named(CAMERAS)).failed() == (
-        protocol.Code.FAULT,
+        Code.FAULT,
         "render: ZeroDivisionError: a mistake of ours",
     )
     talk.call("status").done()
@@ -427,13 +436,13 @@ def test_cancelling_and_newer_previews(closing: list[Talk]) -> None:
     previews = [talk.ask("preview", model="x", seed=seed, camera=named(CAMERAS)[0], size_px=8) for seed in range(3)]
     talk.wait(lambda: running.parts and previews[1].over)
     assert [preview.over for preview in previews] == [True, True, False]
-    assert previews[1].failed() == (protocol.Code.CANCELLED, "superseded by a newer preview")
+    assert previews[1].failed() == (Code.CANCELLED, "superseded by a newer preview")
     talk.call("status").done()  # at once, while the job runs
     assert not running.over
     for heard in (waiting, running):
         talk.client.cancel(heard.number)
         talk.wait(lambda heard=heard: heard.over, 5)
-        assert heard.failed() == (protocol.Code.CANCELLED, "cancelled")
+        assert heard.failed() == (Code.CANCELLED, "cancelled")
     assert len(running.parts) < 60
 
 
@@ -444,7 +453,7 @@ def test_worker_killed_in_the_middle(closing: list[Talk]) -> None:
     assert talk.client.pid is not None
     os.kill(talk.client.pid, signal.SIGKILL)
     talk.wait(lambda: heard.over, 10)
-    assert heard.failed()[0] == client_protocol.Code.LOST
+    assert heard.failed()[0] == Code.LOST
     assert "during render with SIGKILL" in talk.client.loss
 
 
@@ -480,6 +489,14 @@ time.sleep(60)
     client.wait()
     client.stdout.close()
     assert is_gone(pid)
+
+
+def test_a_process_is_there_until_it_has_ended() -> None:
+    process = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    assert is_alive(os.getpid()) and is_alive(process.pid)
+    process.communicate(b"\n")
+    assert not is_alive(process.pid)
+    assert not any(is_alive(number) for number in (-1, 0, 2**31, 10**10 - 1))  # no process, and not the groups that os.kill means
 
 
 def test_the_parents_end_is_seen_without_stdin_closing(tmp_path: Path) -> None:
@@ -638,10 +655,10 @@ def test_a_clip_of_subject_files(talk: Talk, trained_model: Path, subject_file: 
     assert [frame["subject_file"] for frame in frames] == ["three.safetensors", "four.safetensors", "three.safetensors"]
     save_subject(other, trained_model, 5)
     code, message = talk.call("video", **request, subjects=files, output=str(output)).failed()
-    assert (code, "--subject (its content) was " in message) == (protocol.Code.FAILED, True)
+    assert (code, "--subject (its content) was " in message) == (Code.FAILED, True)
     mixed = [*files[:2], {"seed": 3}]
     code, message = talk.call("video", **request, subjects=mixed, output=str(tmp_path / "mixed")).failed()
-    assert (code, "expected seeds in all frames or subject files in all" in message) == (protocol.Code.WRONG_CALL, True)
+    assert (code, "expected seeds in all frames or subject files in all" in message) == (Code.WRONG_CALL, True)
 
 
 def test_subject_files_are_sampled_and_painted_on(talk: Talk, trained_model: Path, subject_file: Path, tmp_path: Path) -> None:
@@ -656,7 +673,7 @@ def test_subject_files_are_sampled_and_painted_on(talk: Talk, trained_model: Pat
     cloud = {"model": str(trained_model), "cameras": named(CAMERAS), "size_px": 32, "annotations": str(folder)}
     assert talk.call("pointcloud", **cloud, subject_file=str(subject_file)).done()["count"] > 0
     code, message = talk.call("pointcloud", **cloud, seed=0).failed()
-    assert (code, "expected a painted view of the subject with seed 0" in message) == (protocol.Code.FAILED, True)
+    assert (code, "expected a painted view of the subject with seed 0" in message) == (Code.FAILED, True)
 
 
 @pytest.mark.parametrize(
@@ -688,5 +705,5 @@ def test_wrong_lists_of_subject_files_are_one_line(talk: Talk, trained_model: Pa
         ({}, "params: seeds: expected a list of"),
     ):
         code, found = talk.call("sample", **request, **given).failed()
-        assert (code, message in found) == (protocol.Code.WRONG_CALL, True), found
+        assert (code, message in found) == (Code.WRONG_CALL, True), found
     assert not (tmp_path / "out").exists()

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from blender_addon.bridge.client import WorkerClient
+from blender_addon.bridge.errors import WorkerFault
 from blender_addon.bridge.launch import worker_environment
-from blender_addon.bridge.protocol import WorkerFault
 from dnerf_core.camera import Camera
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -13,7 +13,9 @@ from dnerf_core.camera import Camera
 from dnerf_core.errors import UsageError
 from dnerf_core.files.annotated_folder import AnnotatedImage, is_painted
 from dnerf_core.labels import IGNORE_ID, SHAPENET_CAR_LABELS, LabelSet
-from dnerf_core.prefill import TOLERANCE_SHARE, PaintedView, prefill
+from dnerf_core.multiview.carrying import TOLERANCE_SHARE
+from dnerf_core.multiview.prefill import prefill
+from dnerf_core.pointcloud.views import DepthView
 
 if TYPE_CHECKING:
     from dnerf_core.model import Model
@@ -46,7 +48,9 @@ class Prefiller:
         """
         self.subject, self.labels = subject, labels
         self.tolerance = TOLERANCE_SHARE * subject.model.config.box_side
-        self.painted = [PaintedView(view.camera, self.depth(view.camera, view.mask.shape[0]), view.mask) for view in painted]
+        self.painted = [
+            DepthView.without_picture(view.camera, self.depth(view.camera, view.mask.shape[0]), view.mask) for view in painted
+        ]
 
     def depth(self, camera: Camera, size_px: int) -> NDArray[np.float32]:
         """Planar depth [S, S] of the subject, +inf at background."""

@@ -1,7 +1,4 @@
-"""What worker and client say to each other: JSON-RPC 2.0, a line a message, UTF-8. docs/worker.md has every method.
-
-The client's side of the same is `blender_addon.bridge.protocol`, which may not be imported from here; a test compares the two.
-"""
+"""What a worker and its client say to each other: JSON-RPC 2.0, a line a message, UTF-8. docs/worker.md has every method."""
 
 from __future__ import annotations
 
@@ -11,6 +8,8 @@ from enum import IntEnum
 from typing import Any
 
 PROTOCOL = 1
+"""Both sides have to have the same number."""
+
 MAX_LINE_BYTES = 64 * 2**20
 
 Number = int | str
@@ -24,10 +23,13 @@ class Code(IntEnum):
     WRONG_CALL = 2
     CANCELLED = 3
     OUT_OF_MEMORY = 4
+    LOST = 5
+    """The worker has gone; said by the client alone."""
     NOT_JSON = -32700
     NO_REQUEST = -32600
     NO_SUCH_METHOD = -32601
     FAULT = -32603
+    """The worker's own mistake."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,25 @@ class Refusal:
     number: Number | None
     code: Code
     message: str
+
+
+def message_line(message: dict[str, Any]) -> bytes:
+    """A message as the bytes of one line."""
+    return (json.dumps(message, allow_nan=False) + "\n").encode()
+
+
+def request_line(method: str, params: dict[str, Any], number: Number | None = None) -> bytes:
+    """A request, or without a number a notification, as the bytes of one line."""
+    return message_line(notification(method, params) | ({} if number is None else {"id": number}))
+
+
+def read_line(line: bytes) -> dict[str, Any] | None:
+    """The message of a line; None where it is none."""
+    try:
+        message = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    return message if isinstance(message, dict) and message.get("jsonrpc") == "2.0" else None
 
 
 def read_request(line: bytes) -> Request | Refusal:

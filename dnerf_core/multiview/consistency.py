@@ -24,12 +24,8 @@ from dnerf_core.camera import Camera, pixel_centers_uv
 from dnerf_core.errors import UsageError
 from dnerf_core.labels import IGNORE_ID
 from dnerf_core.metrics import confusion_matrix, segmentation_scores
-
-TOLERANCE_SHARE = 0.01
-"""Depth difference, as a share of the object's longest side, up to which two views see the same surface."""
-
-SeenLabels = tuple[Camera, NDArray[np.floating], NDArray[np.uint8]]
-"""A view as it is compared: camera, planar depth [H, W] and label ids [H, W]."""
+from dnerf_core.multiview.carrying import TOLERANCE_SHARE, covisible_pixels
+from dnerf_core.pointcloud.views import DepthView
 
 
 @dataclass(frozen=True, eq=False)
@@ -155,20 +151,21 @@ def reprojection_agreement(
     for a, b in pairs:
         if not (0 <= a < len(cameras) and 0 <= b < len(cameras)):
             raise UsageError(f"pairs: expected views 0 to {len(cameras) - 1}, found ({a}, {b}); choose others")
-        one, other = ((cameras[index], depths[index], masks[index]) for index in (a, b))
+        one, other = (DepthView.without_picture(cameras[index], depths[index], masks[index]) for index in (a, b))
         total = total.plus(pair_agreement(one, other, num_classes, tolerance))
     return total
 
 
-def pair_agreement(view: SeenLabels, other: SeenLabels, num_classes: int, tolerance: float) -> Agreement:
+def pair_agreement(view: DepthView, other: DepthView, num_classes: int, tolerance: float) -> Agreement:
     """The labels of one view carried into another; arguments as `reprojection_agreement` has them, `tolerance` in world units.
 
     Raises:
+        UsageError: a view without a mask.
         AnnotationError: a mask has an id that is neither a class nor 255.
     """
-    (camera, depth, mask), (other_camera, other_depth, other_mask) = view, other
-    here, there = covisible_pixels(camera, depth, other_camera, other_depth, tolerance)
-    row, column = mask.reshape(-1)[here], other_mask.reshape(-1)[there]
+    depth = view.depth_planar
+    here, there = covisible_pixels(view.camera, depth, other.camera, other.depth_planar, tolerance)
+    row, column = view.label_ids().reshape(-1)[here], other.label_ids().reshape(-1)[there]
     told = (row != IGNORE_ID) & (column != IGNORE_ID)
     return Agreement(confusion_matrix(row[told], column[told], num_classes), int(np.isfinite(depth).sum()))
 
@@ -176,31 +173,6 @@ def pair_agreement(view: SeenLabels, other: SeenLabels, num_classes: int, tolera
 def pairs_apart(count: int, step: int) -> list[tuple[int, int]]:
     """All pairs of `count` views in a row that are `step` apart, in both directions."""
     return [pair for first in range(count - step) for pair in ((first, first + step), (first + step, first))]
-
-
-def covisible_pixels(
-    camera: Camera, depth: NDArray[np.floating], other: Camera, other_depth: NDArray[np.floating], tolerance: float
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """The pixels of one view whose surface another view sees, and the pixels that see it there.
-
-    A pixel's point is projected into the other view; it is seen if it falls into a pixel of it, and the depth there is the point's to
-    within the tolerance: neither hidden nor looked past.
-
-    Args:
-        depth, other_depth: planar, [H, W] and [H', W'], world units.
-        tolerance: world units.
-
-    Returns:
-        flat indices [M] into the one view and [M] into the other.
-    """
-    (height, width), (other_height, other_width) = depth.shape, other_depth.shape
-    seen = np.isfinite(depth)
-    points = camera.unproject(pixel_centers_uv((width, height))[seen], depth[seen])
-    uv, distance = other.project(points)
-    inside = ((uv >= 0) & (uv < 1)).all(axis=1)  # NaN, behind the camera, is not inside
-    column, row = (np.where(inside, uv[:, k] * size, 0).astype(np.int64) for k, size in ((0, other_width), (1, other_height)))
-    same = inside & (np.abs(other_depth[row, column] - distance) <= tolerance)
-    return np.flatnonzero(seen)[same], (row * other_width + column)[same]
 
 
 def line_texture(frames: Sequence[NDArray[np.uint8]], row: int) -> NDArray[np.uint8]:

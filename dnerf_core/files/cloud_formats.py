@@ -1,0 +1,80 @@
+"""One cloud's files in any format: those of `dnerf_core.files.clouds`, GLB, and the text lines that PointNet code reads for ShapeNetPart.
+
+Equal clouds give equal bytes: no format carries a time stamp. Background and unlabelled points are label 0.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from dnerf_core.files.clouds import Category, CloudStyle, npz_bytes, ply_bytes, shown_colors
+from dnerf_core.files.whole import write_bytes_whole
+from dnerf_core.pointcloud.cloud import PointCloud
+
+CloudFormat = Literal["ply", "npz", "glb", "shapenetpart"]
+
+_GLTF_FROM_Z_UP = np.array([[1.0, 0.0, 0.0], [0.0, 0.0, 1.0], [0.0, -1.0, 0.0]])
+
+
+def write_cloud(path: Path, cloud: PointCloud, cloud_format: CloudFormat, style: CloudStyle) -> None:
+    """Write one cloud in one format.
+
+    Raises:
+        OutputError: the file cannot be written.
+    """
+    encoders: dict[CloudFormat, Callable[[PointCloud, CloudStyle], bytes]] = {
+        "ply": ply_bytes,
+        "npz": npz_bytes,
+        "glb": glb_bytes,
+        "shapenetpart": shapenetpart_bytes,
+    }
+    write_bytes_whole(path, encoders[cloud_format](cloud, style))
+
+
+def glb_bytes(cloud: PointCloud, style: CloudStyle) -> bytes:
+    """Binary glTF with one set of coloured points, y up; glTF has no place for labels that readers keep as integers.
+
+    glTF's vertex colours are linear, the pictures' are sRGB: they are converted, so that viewers show them as they were.
+    """
+    import trimesh
+
+    points = cloud.points.astype(np.float64)
+    if style.world_up == "z":
+        points = points @ _GLTF_FROM_Z_UP.T
+    srgb = shown_colors(cloud, style) / 255.0
+    linear = np.where(srgb <= 0.04045, srgb / 12.92, ((srgb + 0.055) / 1.055) ** 2.4)
+    colors = np.concatenate([np.rint(255 * linear), np.full((len(cloud), 1), 255)], axis=1).astype(np.uint8)
+    data = trimesh.PointCloud(points, colors=colors).export(file_type="glb")
+    assert isinstance(data, bytes)
+    return data
+
+
+def shapenetpart_bytes(cloud: PointCloud, style: CloudStyle) -> bytes:
+    """Lines `x y z nx ny nz label`; a part's label is the category's first + its id - 1. Points without a part are left out."""
+    assert cloud.labels is not None
+    parts = cloud.labels > 0
+    rows = np.concatenate([cloud.points[parts], cloud.normals[parts]], axis=1)
+    numbers = cloud.labels[parts].astype(np.int64) - 1 + style.category.first_part
+    lines = [f"{' '.join(f'{value:.6f}' for value in row)} {label}.000000\n" for row, label in zip(rows, numbers, strict=True)]
+    return "".join(lines).encode()
+
+
+def shapenetpart_lists(names: Sequence[str], category: Category) -> dict[str, bytes]:
+    """The files that PointNet code looks its clouds up in, by their names in the layout's folder.
+
+    Of every ten clouds in order seven are for training, the eighth for validation, the last two for testing: the benchmark's own
+    shares, and a cloud's does not depend on how many follow.
+    """
+    chosen: dict[str, list[str]] = {"train": [], "val": [], "test": []}
+    for index, name in enumerate(names):
+        split = "train" if index % 10 < 7 else "val" if index % 10 == 7 else "test"
+        chosen[split].append(f"shape_data/{category.synset}/{name}")
+    lists = {"synsetoffset2category.txt": f"{category.name}\t{category.synset}\n".encode()}
+    for split, entries in chosen.items():
+        lists[f"train_test_split/shuffled_{split}_file_list.json"] = (json.dumps(entries) + "\n").encode()
+    return lists
