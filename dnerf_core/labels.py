@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 # Relative, because the extension carries this module under a package name of Blender's choosing.
 from .errors import AnnotationError, brief, json_fault
+from .shapes import check_shapes
 
 __all__ = [
     "BACKGROUND_COLOR",
@@ -149,8 +150,7 @@ class LabelSet:
         Raises:
             AnnotationError: no such array, or an id that is neither a label nor 255.
         """
-        if mask.dtype != np.uint8 or mask.ndim != 2:
-            raise AnnotationError(f"mask: expected uint8 [H, W], found {mask.dtype} {list(mask.shape)}; pass label ids")
+        check_shapes(AnnotationError, mask=(mask, "uint8 H W", "pass label ids"))
         strange = (mask >= self.num_classes) & (mask != IGNORE_ID)
         if strange.any():
             row, column = (int(i) for i in np.argwhere(strange)[0])
@@ -164,8 +164,9 @@ class LabelSet:
         """The mask's colours laid over the image, uint8 [H, W, 3]; background stays as it is.
 
         Raises:
-            AnnotationError: as `colorize`.
+            AnnotationError: as `colorize`, or an image and a mask of different sizes.
         """
+        check_shapes(AnnotationError, rgb=(rgb, "uint8 H W 3"), mask=(mask, "uint8 H W"))
         mixed = (1 - OVERLAY_SHARE) * rgb.astype(np.float64) + OVERLAY_SHARE * self.colorize(mask)
         return np.where((mask == 0)[..., None], rgb, np.rint(mixed)).astype(np.uint8)
 
@@ -175,10 +176,7 @@ class LabelSet:
         Raises:
             AnnotationError: no such array, or a colour that is no label's (the first is named); the message starts with `where`.
         """
-        if rgb.dtype != np.uint8 or rgb.ndim != 3 or rgb.shape[2] != 3:
-            raise AnnotationError(
-                f"{where}: expected an RGB image uint8 [H, W, 3], found {rgb.dtype} {list(rgb.shape)}; convert it"
-            )
+        check_shapes(AnnotationError, **{where: (rgb, "uint8 H W 3", "convert it to RGB")})
         ids = np.array([*range(self.num_classes), IGNORE_ID], dtype=np.uint8)
         codes = _color_codes(self.palette()[ids])
         order = np.argsort(codes)

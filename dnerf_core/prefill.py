@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from dnerf_core.camera import Camera, pixel_centers_uv
 from dnerf_core.errors import UsageError
 from dnerf_core.labels import IGNORE_ID
+from dnerf_core.shapes import check_shapes
 
 TOLERANCE_SHARE = 0.01
 """Depth difference, as a share of the box's side, up to which two views see the same surface."""
@@ -39,12 +40,7 @@ class PaintedView:
     mask: NDArray[np.uint8]
 
     def __post_init__(self) -> None:
-        depth, mask = self.depth_planar, self.mask
-        if depth.ndim != 2 or mask.shape != depth.shape or mask.dtype != np.uint8:
-            raise UsageError(
-                f"painted view: expected a depth [H, W] and a mask uint8 of its size, found {list(depth.shape)} and {mask.dtype} "
-                f"{list(mask.shape)}; resize one of them"
-            )
+        check_shapes(UsageError, "painted view", depth_planar=(self.depth_planar, "H W"), mask=(self.mask, "uint8 H W"))
 
 
 def prefill(

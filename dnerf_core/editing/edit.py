@@ -30,6 +30,7 @@ from dnerf_core.inversion.settings import Stage
 from dnerf_core.inversion.view import SeenView, see
 from dnerf_core.labels import IGNORE_ID
 from dnerf_core.perceptual import Features, PerceptualLoss
+from dnerf_core.shapes import check_shapes
 from dnerf_core.subject import LabeledView, Subject
 
 
@@ -118,8 +119,7 @@ def edit_subject(
     size_px = model.config.image_size
     if model.branch is None:
         raise UsageError(f"edit: expected a model with a semantic branch, found none in {model.config.name}; train one first")
-    if edited_mask.shape != (size_px, size_px):
-        raise UsageError(f"edited mask: expected shape {[size_px, size_px]}, found {list(edited_mask.shape)}; resize it first")
+    check_shapes(**{"edited mask": (edited_mask, f"uint8 {size_px} {size_px}", "resize it first")})
     foreign = sorted({int(value) for value in np.unique(edited_mask)} - {*range(model.branch.config.num_classes), IGNORE_ID})
     if foreign:
         raise UsageError(f"edited mask: expected the model's label ids, found {foreign[:5]}; paint with the model's labels")

@@ -26,6 +26,7 @@ from dnerf_core.model import Model
 from dnerf_core.own_views import view_ranges
 from dnerf_core.perceptual import PerceptualLoss
 from dnerf_core.semantic.training import class_weights
+from dnerf_core.shapes import check_shapes
 from dnerf_core.subject import Subject
 
 TUNING = "pivotal tuning"
@@ -99,8 +100,7 @@ def invert_picture(
     """
     settings.check()
     size_px = model.config.image_size
-    if rgb.shape != (size_px, size_px, 3):
-        raise UsageError(f"picture: expected shape {[size_px, size_px, 3]}, found {list(rgb.shape)}; resize it first")
+    check_shapes(picture=(rgb, f"uint8 {size_px} {size_px} 3", "resize it first"))
     target = torch.tensor(np.ascontiguousarray(rgb), device=model.device).permute(2, 0, 1).float() / 127.5 - 1
     distance = None
     if settings.perceptual > 0:
@@ -142,8 +142,7 @@ def invert_mask(
     size_px = model.config.image_size
     if model.branch is None:
         raise UsageError(f"mask: expected a model with a semantic branch, found none in {model.config.name}; train one first")
-    if mask.shape != (size_px, size_px):
-        raise UsageError(f"mask: expected shape {[size_px, size_px]}, found {list(mask.shape)}; resize it first")
+    check_shapes(mask=(mask, f"uint8 {size_px} {size_px}", "resize it first"))
     if settings.tuning_steps or settings.perceptual:
         raise UsageError("mask: expected no pivotal tuning and no perceptual loss, which compare colours; leave them out")
     if variants < 1:

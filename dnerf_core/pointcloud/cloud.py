@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dnerf_core.errors import UsageError
+from dnerf_core.shapes import check_shapes
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,21 +33,18 @@ class PointCloud:
     confidence: NDArray[np.float32] | None = None
 
     def __post_init__(self) -> None:
-        count = len(self.points)
-        expected: dict[str, tuple[type, tuple[int, ...]]] = {
-            "points": (np.float32, (count, 3)),
-            "normals": (np.float32, (count, 3)),
-            "colors": (np.uint8, (count, 3)),
-            "labels": (np.uint8, (count,)),
-            "confidence": (np.float32, (count,)),
+        expected = {
+            "points": "float32 N 3",
+            "normals": "float32 N 3",
+            "colors": "uint8 N 3",
+            "labels": "uint8 N",
+            "confidence": "float32 N",
         }
-        for name, (dtype, shape) in expected.items():
-            array = getattr(self, name)
-            if array is not None and (array.dtype != dtype or array.shape != shape):
-                raise UsageError(
-                    f"point cloud: {name}: expected {np.dtype(dtype)} {list(shape)}, found {array.dtype} {list(array.shape)}; "
-                    "give every point one row"
-                )
+        check_shapes(
+            UsageError,
+            "point cloud",
+            **{name: (getattr(self, name), shape, "give every point one row") for name, shape in expected.items()},
+        )
         if (self.labels is None) != (self.confidence is None):
             raise UsageError("point cloud: expected labels and confidence, found one without the other; give both or neither")
 

@@ -29,6 +29,7 @@ CARRIED = (
     "errors.py",
     "labels.py",
     "own_views.py",
+    "shapes.py",
 )
 """Modules of dnerf_core that Blender's own Python can load: they need numpy and the standard library only."""
 

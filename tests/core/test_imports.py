@@ -16,7 +16,16 @@ from headless.work import extension_build
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("dnerf_core", "headless", "blender_addon")
 ADDON_MAY_IMPORT = ("dnerf_core.camera", "dnerf_core.labels", "dnerf_core.errors")
-CARRIED = ("camera.py", "camera_arcs.py", "camera_frames.py", "camera_pinhole.py", "errors.py", "labels.py", "own_views.py")
+CARRIED = (
+    "camera.py",
+    "camera_arcs.py",
+    "camera_frames.py",
+    "camera_pinhole.py",
+    "errors.py",
+    "labels.py",
+    "own_views.py",
+    "shapes.py",
+)
 """Modules of dnerf_core that travel inside the extension, where only numpy and the standard library are at hand."""
 
 

@@ -103,5 +103,5 @@ def test_errors() -> None:
     with pytest.raises(UsageError, match="expected ids below 3 or 255, found 4"):
         prefill(camera_at(0.0), wall(), [PaintedView(camera_at(0.0), wall(), columns())], 3, TOLERANCE)
     for mask in (columns()[:4], columns().astype(np.int64)):
-        with pytest.raises(UsageError, match="painted view: expected a depth"):
+        with pytest.raises(UsageError, match=r"painted view: mask: expected uint8 \["):
             PaintedView(camera_at(0.0), wall(), mask)
