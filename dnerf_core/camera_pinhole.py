@@ -49,7 +49,7 @@ def pixel_centers_uv(size_px: Size) -> Float64Array:
     return np.stack(np.meshgrid(u, v, indexing="xy"), axis=-1)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Camera:
     """A pinhole camera. Both arrays are checked, copied and read-only.
 
@@ -69,6 +69,10 @@ class Camera:
         for name, array in (("cam2world", checked_pose(self.cam2world)), ("intrinsics", checked_intrinsics(self.intrinsics))):
             array.setflags(write=False)
             object.__setattr__(self, name, array)
+
+    def __repr__(self) -> str:
+        at, towards = (", ".join(f"{value:.3g}" for value in vector) for vector in (self.position, self.forward))
+        return f"Camera(at ({at}), looking along ({towards}), focal {self.intrinsics[0, 0]:.4g} x {self.intrinsics[1, 1]:.4g})"
 
     @property
     def position(self) -> Float64Array:

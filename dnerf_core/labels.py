@@ -43,6 +43,7 @@ IGNORE_COLOR: Color = (255, 255, 255)
 """Palette colour of `IGNORE_ID`; no label may have it, so that a coloured mask reads back."""
 UNUSED_COLOR: Color = (64, 64, 64)
 """Palette colour of ids without a label."""
+_NAMES_TOLD = 8
 OVERLAY_SHARE = 0.6
 """How much of an overlay is the label's colour."""
 
@@ -81,7 +82,7 @@ def _whole(value: Any, largest: int) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= largest
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class LabelSet:
     """The classes of a model or data set, ordered by id. Immutable and comparable; any order is taken and sorted.
 
@@ -110,6 +111,14 @@ class LabelSet:
                     f"label {label.name!r}: color: expected any but {IGNORE_COLOR}, which means ignore; change it"
                 )
         object.__setattr__(self, "labels", labels)
+
+    def __repr__(self) -> str:
+        return f"LabelSet({self.told_names()})"
+
+    def told_names(self) -> str:
+        """The names as one line tells them: the first eight, and how many more there are."""
+        more = self.num_classes - _NAMES_TOLD
+        return ", ".join(self.names[:_NAMES_TOLD]) + (f" and {more} more" if more > 0 else "")
 
     @classmethod
     def from_names(cls, part_names: Sequence[str]) -> LabelSet:

@@ -10,20 +10,36 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from dnerf_core.camera import WorldUp
+from dnerf_core.errors import UsageError
 from dnerf_core.files.whole import write_bytes_whole
 from dnerf_core.labels import LabelSet
-from dnerf_core.pointcloud.cloud import PointCloud
 
 CloudFormat = Literal["ply", "npz", "glb", "shapenetpart"]
 CloudColor = Literal["rgb", "label"]
 
 _GLTF_FROM_Z_UP = np.array([[1.0, 0.0, 0.0], [0.0, 0.0, 1.0], [0.0, -1.0, 0.0]])
+
+
+class CloudArrays(Protocol):
+    """The arrays of a `dnerf_core.pointcloud.cloud.PointCloud`, which saves itself by this module."""
+
+    @property
+    def points(self) -> npt.NDArray[np.float32]: ...
+    @property
+    def normals(self) -> npt.NDArray[np.float32]: ...
+    @property
+    def colors(self) -> npt.NDArray[np.uint8]: ...
+    @property
+    def labels(self) -> npt.NDArray[np.uint8] | None: ...
+    @property
+    def confidence(self) -> npt.NDArray[np.float32] | None: ...
+    def __len__(self) -> int: ...
 
 
 @dataclass(frozen=True)
@@ -57,13 +73,13 @@ class CloudStyle:
     category: Category
 
 
-def write_cloud(path: Path, cloud: PointCloud, cloud_format: CloudFormat, style: CloudStyle) -> None:
+def write_cloud(path: Path, cloud: CloudArrays, cloud_format: CloudFormat, style: CloudStyle) -> None:
     """Write one cloud in one format.
 
     Raises:
         OutputError: the file cannot be written.
     """
-    encoders: dict[CloudFormat, Callable[[PointCloud, CloudStyle], bytes]] = {
+    encoders: dict[CloudFormat, Callable[[CloudArrays, CloudStyle], bytes]] = {
         "ply": ply_bytes,
         "npz": npz_bytes,
         "glb": glb_bytes,
@@ -72,14 +88,36 @@ def write_cloud(path: Path, cloud: PointCloud, cloud_format: CloudFormat, style:
     write_bytes_whole(path, encoders[cloud_format](cloud, style))
 
 
-def shown_colors(cloud: PointCloud, style: CloudStyle) -> npt.NDArray[np.uint8]:
+def save_cloud(path: Path, cloud: CloudArrays, labels: LabelSet | None, world_up: WorldUp, color: CloudColor = "rgb") -> None:
+    """Write one cloud in the format that the ending of `path` names: `.ply`, `.npz` or `.glb`.
+
+    Args:
+        labels: what the cloud's labels mean, if it has any and that is known.
+        world_up, color: see `CloudStyle`.
+
+    Raises:
+        UsageError: another ending, or the labels' colours of a cloud without labels or of unknown labels.
+        OutputError: the file cannot be written.
+    """
+    formats: dict[str, CloudFormat] = {".ply": "ply", ".npz": "npz", ".glb": "glb"}
+    chosen = formats.get(path.suffix.lower())
+    if chosen is None:
+        found = path.suffix or "no ending"
+        raise UsageError(f"{path}: expected a name that ends in .ply, .npz or .glb, found {found}; rename it")
+    if color == "label" and (cloud.labels is None or labels is None):
+        lacking = "labels" if cloud.labels is None else "label set"
+        raise UsageError(f"{path}: expected a cloud with labels and a label set to colour it by, found no {lacking}; choose rgb")
+    write_cloud(path, cloud, chosen, CloudStyle(labels, color, world_up, Category.named("Object")))
+
+
+def shown_colors(cloud: CloudArrays, style: CloudStyle) -> npt.NDArray[np.uint8]:
     """uint8 [N, 3], sRGB: the pictures' colours or the labels'."""
     if style.color == "rgb" or cloud.labels is None or style.labels is None:
         return cloud.colors
     return style.labels.palette()[cloud.labels]
 
 
-def ply_bytes(cloud: PointCloud, style: CloudStyle) -> bytes:
+def ply_bytes(cloud: CloudArrays, style: CloudStyle) -> bytes:
     """Binary little-endian PLY: x y z, nx ny nz, red green blue, and with labels `label` (int) and `confidence` (float).
 
     int, because MeshLab drops labels that are unsigned short.
@@ -100,7 +138,7 @@ def ply_bytes(cloud: PointCloud, style: CloudStyle) -> bytes:
     return "\n".join(header).encode("ascii", "replace") + b"\n" + vertices.tobytes()
 
 
-def npz_bytes(cloud: PointCloud, style: CloudStyle) -> bytes:
+def npz_bytes(cloud: CloudArrays, style: CloudStyle) -> bytes:
     """NumPy archive: points, normals, colors (the pictures'), and with labels `labels`, `confidence`, `label_names`, `label_colors`."""
     arrays: dict[str, npt.NDArray[np.generic]] = {"points": cloud.points, "normals": cloud.normals, "colors": cloud.colors}
     if cloud.labels is not None and cloud.confidence is not None:
@@ -113,7 +151,7 @@ def npz_bytes(cloud: PointCloud, style: CloudStyle) -> bytes:
     return buffer.getvalue()
 
 
-def glb_bytes(cloud: PointCloud, style: CloudStyle) -> bytes:
+def glb_bytes(cloud: CloudArrays, style: CloudStyle) -> bytes:
     """Binary glTF with one set of coloured points, y up; glTF has no place for labels that readers keep as integers.
 
     glTF's vertex colours are linear, the pictures' are sRGB: they are converted, so that viewers show them as they were.
@@ -131,7 +169,7 @@ def glb_bytes(cloud: PointCloud, style: CloudStyle) -> bytes:
     return data
 
 
-def shapenetpart_bytes(cloud: PointCloud, style: CloudStyle) -> bytes:
+def shapenetpart_bytes(cloud: CloudArrays, style: CloudStyle) -> bytes:
     """Lines `x y z nx ny nz label`; a part's label is the category's first + its id - 1. Points without a part are left out."""
     assert cloud.labels is not None
     parts = cloud.labels > 0

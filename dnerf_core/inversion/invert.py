@@ -76,6 +76,37 @@ class Inversion:
         return segmentation_scores(confusion_matrix(mask, seen, branch.config.num_classes)).miou
 
 
+def invert(
+    model: Model,
+    seen: NDArray[np.uint8],
+    settings: InversionSettings | None = None,
+    *,
+    camera: Camera | None = None,
+    perceptual: PerceptualLoss | None = None,
+    watch: Watch | None = None,
+) -> Inversion:
+    """Find the subject of a picture, or one whose labels look like a mask: `invert_picture`, or the first of `invert_mask`.
+
+    Args:
+        seen: a picture uint8 [S, S, 3], or a mask uint8 [S, S] of label ids; S is the generator's image size.
+        settings: how it goes; None: the usual one.
+        camera: where it was taken from, if that is known; None: it is found.
+        perceptual: of pictures only; needed where the settings weigh it.
+        watch: called after every step; False ends the inversion with the best so far.
+
+    Raises:
+        UsageError: as those two.
+
+    Example:
+        >>> found = invert(model, picture)
+        >>> found.subject.render(found.camera), found.yaw_deg, found.psnr_db(picture)
+    """
+    chosen = InversionSettings() if settings is None else settings
+    if seen.ndim == 2:
+        return invert_mask(model, seen, chosen, camera=camera, watch=watch)[0]
+    return invert_picture(model, seen, chosen, camera=camera, perceptual=perceptual, watch=watch)
+
+
 def invert_picture(
     model: Model,
     rgb: NDArray[np.uint8],

@@ -6,6 +6,7 @@ Convention: OpenCV cameras with normalised intrinsics, pixel centres at +0.5, pl
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +14,21 @@ from numpy.typing import NDArray
 from dnerf_core.camera import Camera, pixel_centers_uv
 from dnerf_core.errors import UsageError
 from dnerf_core.shapes import check_shapes
+
+
+class SeenView(Protocol):
+    """A posed view as fusion takes it: a `DepthView`, or a `dnerf_core.subject.LabeledView`. Attributes as `DepthView` has them."""
+
+    @property
+    def camera(self) -> Camera: ...
+    @property
+    def depth_planar(self) -> NDArray[np.floating]: ...
+    @property
+    def rgb(self) -> NDArray[np.uint8]: ...
+    @property
+    def mask(self) -> NDArray[np.uint8] | None: ...
+    @property
+    def sample_px(self) -> int: ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,6 +57,11 @@ class DepthView:
         check_shapes(depth_planar=(self.depth_planar, "H W"), rgb=(self.rgb, "uint8 H W 3"), mask=(self.mask, "uint8 H W"))
         if self.sample_px < 1:
             raise UsageError(f"sample_px: expected at least 1 pixel, found {self.sample_px}; 1 means depth at full resolution")
+
+    @classmethod
+    def of(cls, view: SeenView) -> DepthView:
+        """A view of any kind, checked."""
+        return view if isinstance(view, cls) else cls(view.camera, view.depth_planar, view.rgb, view.mask, view.sample_px)
 
     @classmethod
     def without_picture(

@@ -15,7 +15,7 @@ from dnerf_core.errors import UsageError
 from headless.blend.checks import check_blend_place, check_blend_views
 from headless.datasets.spacing import check_formats, check_reject, chosen_spacing
 from headless.runs.choices import check_total, chosen_seeds, chosen_views
-from headless.work.reporting import Reporter
+from headless.work.reporting import Quiet, Reporter
 
 if TYPE_CHECKING:
     from dnerf_core.files.pictures import DepthFormat
@@ -30,39 +30,46 @@ if TYPE_CHECKING:
     from headless.datasets.view_writer import ViewWriter
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class RenderCall:
-    """The options of one call, as click gives them."""
+    """What one call of `render` asks for; None: what docs/cli.md says of an option that is not given.
 
-    model_name: str
-    seeds: tuple[int, ...] | None
-    subjects: int | None
-    views: int | None
-    yaw: tuple[float, float] | None
-    pitch: tuple[float, float] | None
-    random_views: bool
-    view_distribution: Spacing | None
-    truncation: float
-    resolution: int | None
-    device: str
-    engine: Literal["threads", "ray"]
-    workers: int | None
-    shard: tuple[int, int]
-    exact: bool
-    consistent: bool
-    output: Path
-    formats: tuple[Format, ...]
-    channels: tuple[Channel, ...] | None
-    depth_format: DepthFormat
-    splits: Splits
-    reject_uncertain: float
+    Example:
+        >>> render(RenderCall(output=Path("cars"), seeds=(0, 1), views=5, yaw=(-30, 30)))
+    """
+
+    model_name: str = "demo-cars"
+    seeds: tuple[int, ...] | None = None
+    subjects: int | None = None
+    views: int | None = None
+    yaw: tuple[float, float] | None = None
+    pitch: tuple[float, float] | None = None
+    random_views: bool = False
+    view_distribution: Spacing | None = None
+    truncation: float = 1.0
+    resolution: int | None = None
+    device: str = "auto"
+    engine: Literal["threads", "ray"] = "threads"
+    workers: int | None = None
+    shard: tuple[int, int] = (1, 1)
+    exact: bool = False
+    consistent: bool = False
+    output: Path = Path("dnerf-out")
+    formats: tuple[Format, ...] = ("folder",)
+    channels: tuple[Channel, ...] | None = None
+    depth_format: DepthFormat = "exr"
+    splits: Splits = ()
+    reject_uncertain: float = 0.0
     cameras: Path | None = None
     blend: Path | None = None
     subject_files: tuple[Path, ...] = ()
 
 
-def render(call: RenderCall, reporter: Reporter) -> None:
-    """Run one call of `render`.
+def render(call: RenderCall, reporter: Reporter | None = None) -> None:
+    """Run one call of `render`: write a data set, or what is missing of it.
+
+    Args:
+        reporter: hears how it gets on; None: nobody does, but warnings are given to Python's `warnings`.
 
     Raises:
         DNeRFError: a wrong call, a model that cannot be used, or results that cannot be written.
@@ -78,6 +85,7 @@ def render(call: RenderCall, reporter: Reporter) -> None:
     from headless.work.workers import default_workers
 
     started = time.monotonic()
+    reporter = reporter or Quiet()
     if call.engine == "ray":
         require_ray()
     seeds = chosen_seeds(call.seeds, call.subjects, files=call.subject_files, truncation=call.truncation)
