@@ -75,7 +75,7 @@ def test_what_things_say_of_themselves() -> None:
     assert repr(model) == "Model(demo-cars, 256 x 256 px, labels background, hood, roof, wheels, other, on cpu)"
     assert repr(model.subject(3)) == "Subject(of demo-cars, latents 12 x 128, on cpu)"
     camera = model.front_camera()
-    assert repr(camera) == "Camera(at (0, 0, 2.6), looking along (-0, -0, -1), focal 1.4 x 1.4)"
+    assert repr(camera) == "Camera(at (0, 0, 3.5), looking along (0, 0, -1), focal 1.707 x 1.707)"
     view = LabeledView(camera, np.zeros((4, 6, 3), np.uint8), None, np.ones((4, 6), np.float32))
     assert repr(view) == f"LabeledView(6 x 4 px, rgb, depth, {camera!r})"
     assert repr(LabelSet.from_names(["a", "b"])) == "LabelSet(background, a, b)"
