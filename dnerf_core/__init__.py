@@ -84,16 +84,18 @@ _NAMES = {
 _PLACES = {name: place for place, names in _NAMES.items() for name in names}
 
 
-def __getattr__(name: str) -> Any:
-    place = _PLACES.get(name)
-    if place is None:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    try:
-        return getattr(import_module(f".{place}", __name__), name)
-    except ImportError as error:  # inside Blender, which carries only the modules that need no torch
-        raise ImportError(
-            f"{__name__}.{name}: expected the whole engine, found: {error}; install datasetnerf, with torch"
-        ) from error
+if not TYPE_CHECKING:  # a type checker would take any name for one of these
+
+    def __getattr__(name: str) -> Any:
+        place = _PLACES.get(name)
+        if place is None:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        try:
+            return getattr(import_module(f".{place}", __name__), name)
+        except ImportError as error:  # inside Blender, which carries only the modules that need no torch
+            raise ImportError(
+                f"{__name__}.{name}: expected the whole engine, found: {error}; install datasetnerf, with torch"
+            ) from error
 
 
 def __dir__() -> list[str]:
