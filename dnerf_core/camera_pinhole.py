@@ -71,7 +71,8 @@ class Camera:
             object.__setattr__(self, name, array)
 
     def __repr__(self) -> str:
-        at, towards = (", ".join(f"{value:.3g}" for value in vector) for vector in (self.position, self.forward))
+        rounded = (np.round(vector, 4) + 0.0 for vector in (self.position, self.forward))  # + 0.0: no -0 is told
+        at, towards = (", ".join(f"{value:.3g}" for value in vector) for vector in rounded)
         return f"Camera(at ({at}), looking along ({towards}), focal {self.intrinsics[0, 0]:.4g} x {self.intrinsics[1, 1]:.4g})"
 
     @property

@@ -57,8 +57,8 @@ def read_view_lists(folder: Path, split: str | None = None) -> ViewLists:
     cameras_path = folder / CAMERAS_NAME
     if not cameras_path.is_file():
         raise UsageError(f"{folder}: expected a data set that render wrote, found no {CAMERAS_NAME}; give the folder of --output")
-    splits = tuple(sorted(path.parent.name for path in folder.glob(f"*/{METADATA_NAME}")))
     whole = (folder / METADATA_NAME).is_file()
+    splits = () if whole else tuple(sorted(path.parent.name for path in folder.glob(f"*/{METADATA_NAME}")))
     if not splits and not whole:
         raise UsageError(
             f"{folder}: expected a finished data set, found no {METADATA_NAME}; repeat the render command, which ends it"

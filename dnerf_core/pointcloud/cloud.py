@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from dnerf_core.camera import WorldUp
-from dnerf_core.errors import UsageError
-from dnerf_core.labels import LabelSet
-from dnerf_core.shapes import check_shapes
+# Relative, because the extension may carry this module under a package name of Blender's choosing.
+from ..camera import WorldUp
+from ..errors import UsageError
+from ..labels import LabelSet
+from ..shapes import check_shapes
 
 if TYPE_CHECKING:
-    from dnerf_core.files.clouds import CloudColor
+    from ..files.clouds import CloudColor
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -98,7 +99,7 @@ class PointCloud:
             UsageError: another ending, or the labels' colours of a cloud without labels or label set.
             OutputError: it cannot be written.
         """
-        from dnerf_core.files.clouds import save_cloud
+        from ..files.clouds import save_cloud
 
         save_cloud(Path(path), self, self.label_set, self.world_up, color)
 
@@ -112,7 +113,7 @@ class PointCloud:
         Raises:
             UsageError: it cannot be read, or is no such point cloud.
         """
-        from dnerf_core.files.cloud_reading import read_cloud
+        from ..files.cloud_reading import read_cloud
 
         try:
             return cls(**read_cloud(Path(path)))
