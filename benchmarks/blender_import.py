@@ -16,7 +16,7 @@ import bpy
 import numpy as np
 
 from blender_addon.scene.clouds import add_cloud
-from dnerf_core.files.clouds import CloudStyle, load_cloud, npz_bytes
+from dnerf_core.files.clouds import CloudStyle, npz_bytes
 from dnerf_core.labels import SHAPENET_CAR_LABELS
 from dnerf_core.pointcloud.cloud import PointCloud
 
@@ -36,7 +36,7 @@ def imported_s(path: Path) -> tuple[float, int]:
     bpy.ops.wm.read_factory_settings(use_empty=True)
     scene = bpy.context.scene
     began = time.perf_counter()
-    item = add_cloud(scene, load_cloud(path), "cloud", world_up="y")
+    item = add_cloud(scene, PointCloud.load(path), "cloud", world_up="y")
     shown = item.evaluated_get(bpy.context.evaluated_depsgraph_get())
     faces = len(shown.data.polygons)
     return time.perf_counter() - began, faces

@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 
 # Relative, because the extension carries this module under a package name of Blender's choosing.
 from .errors import UsageError, brief
+from .shapes import check_shapes
 
 Float64Array = NDArray[np.float64]
 WorldUp = Literal["y", "z"]
@@ -47,8 +48,7 @@ def finite_array(values: ArrayLike, shape: tuple[int, ...], what: str) -> Float6
         found = np.asarray(None)
     if found.dtype.kind not in "fiu":  # numpy would read "1" and True as numbers
         raise UsageError(f"{what}: expected numbers in shape {list(shape)}, found {brief(values)}; pass plain numbers")
-    if found.shape != shape:
-        raise UsageError(f"{what}: expected shape {list(shape)}, found {list(found.shape)}; pass an array of that shape")
+    check_shapes(**{what: (found, " ".join(map(str, shape)))})
     array = np.array(found, dtype=np.float64)
     if not np.isfinite(array).all():
         place = [int(i) for i in np.argwhere(~np.isfinite(array))[0]]

@@ -30,6 +30,9 @@ from .camera_frames import (
     width_height,
 )
 from .errors import UsageError
+from .shapes import check_shapes
+
+_COORDINATES_LAST = "put the coordinates last"
 
 
 class Rays(NamedTuple):
@@ -46,7 +49,7 @@ def pixel_centers_uv(size_px: Size) -> Float64Array:
     return np.stack(np.meshgrid(u, v, indexing="xy"), axis=-1)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Camera:
     """A pinhole camera. Both arrays are checked, copied and read-only.
 
@@ -66,6 +69,11 @@ class Camera:
         for name, array in (("cam2world", checked_pose(self.cam2world)), ("intrinsics", checked_intrinsics(self.intrinsics))):
             array.setflags(write=False)
             object.__setattr__(self, name, array)
+
+    def __repr__(self) -> str:
+        rounded = (np.round(vector, 4) + 0.0 for vector in (self.position, self.forward))  # + 0.0: no -0 is told
+        at, towards = (", ".join(f"{value:.3g}" for value in vector) for vector in rounded)
+        return f"Camera(at ({at}), looking along ({towards}), focal {self.intrinsics[0, 0]:.4g} x {self.intrinsics[1, 1]:.4g})"
 
     @property
     def position(self) -> Float64Array:
@@ -139,7 +147,8 @@ class Camera:
             uv: float64 [..., 2], normalised, [0, 1] inside the image; NaN for points that are not in front of the camera.
             depth_planar: float64 [...], z in the camera frame, negative behind.
         """
-        points = _last_axis(points_world, 3, "points_world")
+        points = np.asarray(points_world, dtype=np.float64)
+        check_shapes(points_world=(points, "... 3", _COORDINATES_LAST))
         world2cam = self.world2cam
         in_camera = points @ world2cam[:3, :3].T + world2cam[:3, 3]
         depth_planar = in_camera[..., 2]
@@ -155,11 +164,8 @@ class Camera:
         Raises:
             UsageError: the shapes do not go together, or a depth is not finite.
         """
-        image_uv = _last_axis(uv, 2, "uv")
-        depth = np.asarray(depth_planar, dtype=np.float64)
-        if depth.shape != image_uv.shape[:-1]:
-            expected, found = list(image_uv.shape[:-1]), list(depth.shape)
-            raise UsageError(f"depth_planar: expected shape {expected} to go with uv, found {found}; pass one depth a point")
+        image_uv, depth = np.asarray(uv, dtype=np.float64), np.asarray(depth_planar, dtype=np.float64)
+        check_shapes(uv=(image_uv, "S... 2", _COORDINATES_LAST), depth_planar=(depth, "S...", "pass one depth a point"))
         if not np.isfinite(depth).all():
             raise UsageError("depth_planar: expected finite depths, found inf or NaN; select numpy.isfinite(depth_planar) first")
         return (self._image_plane(image_uv) * depth[..., None]) @ self.cam2world[:3, :3].T + self.position
@@ -173,8 +179,7 @@ class Camera:
         return self._rescaled(depth_planar, "depth_planar", inverse=False)
 
     def _rescaled(self, values: NDArray[np.floating], what: str, *, inverse: bool) -> NDArray[np.floating]:
-        if values.ndim != 2 or not np.issubdtype(values.dtype, np.floating):
-            raise UsageError(f"{what}: expected floats [H, W], found {values.dtype} {list(values.shape)}; pass one image")
+        check_shapes(**{what: (values, "float H W", "pass one image")})
         plane = self._image_plane(pixel_centers_uv((values.shape[1], values.shape[0])))
         per_depth = np.linalg.norm(plane @ self.cam2world[:3, :3].T, axis=-1)
         return (values / per_depth if inverse else values * per_depth).astype(values.dtype)
@@ -219,10 +224,3 @@ class Camera:
     def from_blender(cls, matrix_world: ArrayLike, lens: BlenderLens, world_up: WorldUp = "y") -> Camera:
         """A camera from Blender's `matrix_world` [4, 4] and lens; scale on the camera object is dropped, as Blender drops it."""
         return cls(from_blender_matrix(matrix_world, world_up), lens.intrinsics())
-
-
-def _last_axis(values: ArrayLike, width: int, what: str) -> Float64Array:
-    array = np.asarray(values, dtype=np.float64)
-    if array.ndim == 0 or array.shape[-1] != width:
-        raise UsageError(f"{what}: expected shape [..., {width}], found {list(array.shape)}; put the coordinates last")
-    return array

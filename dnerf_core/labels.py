@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 # Relative, because the extension carries this module under a package name of Blender's choosing.
 from .errors import AnnotationError, DNeRFError, brief, json_fault
+from .shapes import check_shapes
 
 __all__ = [
     "BACKGROUND_COLOR",
@@ -43,6 +44,7 @@ IGNORE_COLOR: Color = (255, 255, 255)
 """Palette colour of `IGNORE_ID`; no label may have it, so that a coloured mask reads back."""
 UNUSED_COLOR: Color = (64, 64, 64)
 """Palette colour of ids without a label."""
+_NAMES_TOLD = 8
 OVERLAY_SHARE = 0.6
 """How much of an overlay is the label's colour."""
 
@@ -113,7 +115,7 @@ def _whole(value: Any, largest: int) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= largest
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class LabelSet:
     """The classes of a model or data set, ordered by id. Immutable and comparable; any order is taken and sorted.
 
@@ -142,6 +144,14 @@ class LabelSet:
                     f"label {label.name!r}: color: expected any but {IGNORE_COLOR}, which means ignore; change it"
                 )
         object.__setattr__(self, "labels", labels)
+
+    def __repr__(self) -> str:
+        return f"LabelSet({self.told_names()})"
+
+    def told_names(self) -> str:
+        """The names as one line tells them: the first eight, and how many more there are."""
+        more = self.num_classes - _NAMES_TOLD
+        return ", ".join(self.names[:_NAMES_TOLD]) + (f" and {more} more" if more > 0 else "")
 
     @classmethod
     def from_names(cls, part_names: Sequence[str]) -> LabelSet:
@@ -182,8 +192,7 @@ class LabelSet:
         Raises:
             AnnotationError: no such array, or an id that is neither a label nor 255.
         """
-        if mask.dtype != np.uint8 or mask.ndim != 2:
-            raise AnnotationError(f"mask: expected uint8 [H, W], found {mask.dtype} {list(mask.shape)}; pass label ids")
+        check_shapes(AnnotationError, mask=(mask, "uint8 H W", "pass label ids"))
         check_ids(mask, self.num_classes)
         return self.palette()[mask]
 
@@ -191,8 +200,9 @@ class LabelSet:
         """The mask's colours laid over the image, uint8 [H, W, 3]; background stays as it is.
 
         Raises:
-            AnnotationError: as `colorize`.
+            AnnotationError: as `colorize`, or an image and a mask of different sizes.
         """
+        check_shapes(AnnotationError, rgb=(rgb, "uint8 H W 3"), mask=(mask, "uint8 H W"))
         mixed = (1 - OVERLAY_SHARE) * rgb.astype(np.float64) + OVERLAY_SHARE * self.colorize(mask)
         return np.where((mask == 0)[..., None], rgb, np.rint(mixed)).astype(np.uint8)
 
@@ -202,10 +212,7 @@ class LabelSet:
         Raises:
             AnnotationError: no such array, or a colour that is no label's (the first is named); the message starts with `where`.
         """
-        if rgb.dtype != np.uint8 or rgb.ndim != 3 or rgb.shape[2] != 3:
-            raise AnnotationError(
-                f"{where}: expected an RGB image uint8 [H, W, 3], found {rgb.dtype} {list(rgb.shape)}; convert it"
-            )
+        check_shapes(AnnotationError, **{where: (rgb, "uint8 H W 3", "convert it to RGB")})
         ids = np.array([*range(self.num_classes), IGNORE_ID], dtype=np.uint8)
         codes = _color_codes(self.palette()[ids])
         order = np.argsort(codes)

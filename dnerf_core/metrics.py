@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from dnerf_core.errors import AnnotationError
 from dnerf_core.labels import IGNORE_ID, check_ids
+from dnerf_core.shapes import check_shapes
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ def confusion_matrix(truth: NDArray[np.integer], predicted: NDArray[np.integer],
     Raises:
         AnnotationError: the shapes differ, or an id is neither a class nor, in the truth, 255.
     """
-    _same_shape("predicted mask", truth.shape, predicted.shape)
+    check_shapes(AnnotationError, truth=(truth, "S..."), **{"predicted mask": (predicted, "S...")})
     counted = truth != IGNORE_ID
     rows, columns = truth[counted].astype(np.int64), predicted[counted].astype(np.int64)
     for name, ids in (("truth", rows), ("predicted mask", columns)):
@@ -73,7 +74,7 @@ def silhouette_iou(truth: NDArray[np.bool_], predicted: NDArray[np.bool_]) -> fl
     Raises:
         AnnotationError: the shapes differ.
     """
-    _same_shape("predicted silhouette", truth.shape, predicted.shape)
+    check_shapes(AnnotationError, truth=(truth, "bool S..."), **{"predicted silhouette": (predicted, "bool S...")})
     union = int((truth | predicted).sum())
     return int((truth & predicted).sum()) / union if union else 1.0
 
@@ -84,7 +85,7 @@ def psnr_db(truth: NDArray[np.uint8], image: NDArray[np.uint8]) -> float:
     Raises:
         AnnotationError: the shapes differ.
     """
-    _same_shape("image", truth.shape, image.shape)
+    check_shapes(AnnotationError, truth=(truth, "uint8 S..."), image=(image, "uint8 S..."))
     error = float(np.mean((truth.astype(np.float64) - image.astype(np.float64)) ** 2))
     return 10 * math.log10(255.0**2 / error) if error else math.inf
 
@@ -98,13 +99,8 @@ def depth_error(truth: NDArray[np.floating], depth: NDArray[np.floating], length
     Raises:
         AnnotationError: the shapes differ.
     """
-    _same_shape("depth", truth.shape, depth.shape)
+    check_shapes(AnnotationError, truth=(truth, "S..."), depth=(depth, "S..."))
     common = np.isfinite(truth) & np.isfinite(depth)
     if not common.any():
         return math.nan
     return float(np.abs(truth[common].astype(np.float64) - depth[common]).mean()) / length
-
-
-def _same_shape(name: str, expected: tuple[int, ...], found: tuple[int, ...]) -> None:
-    if expected != found:
-        raise AnnotationError(f"{name}: expected the truth's shape {list(expected)}, found {list(found)}; resize one of them")

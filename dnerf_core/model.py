@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import copy
+import dataclasses
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from dnerf_core.backbone.config_json import config_from_json
+from dnerf_core.backbone.config_json import config_from_json, config_to_json
 from dnerf_core.backbone.registry import family_of
 from dnerf_core.checkpoints.config_ranges import check_branch_ranges
-from dnerf_core.checkpoints.model_file import ModelHeader, load_model_file
+from dnerf_core.checkpoints.model_file import ModelHeader, StoredFloat, load_model_file, save_model
 from dnerf_core.checkpoints.safetensors_layout import DAMAGED
 from dnerf_core.embedded import model_path
-from dnerf_core.errors import CheckpointError
+from dnerf_core.errors import CheckpointError, UsageError
 from dnerf_core.kernels.choice import KernelChoice, check_family_kernels, check_kernels
+from dnerf_core.labels import LabelSet
 from dnerf_core.loaded_model import LoadedModel
 from dnerf_core.semantic.branch import SemanticBranch
 from dnerf_core.semantic.config import SemanticConfig
@@ -50,6 +53,65 @@ class Model(LoadedModel):
         if loaded.semantic_state is not None:
             branch = _load_branch(loaded.header, loaded.semantic_state).to(place).eval().requires_grad_(False)
         return Model(generator, branch, loaded.header, loaded.sha256, place, exact=exact, kernels=kernels)
+
+    def __repr__(self) -> str:
+        labels = "no labels" if self.labels is None else f"labels {self.labels.told_names()}"
+        return f"Model({self.config.name}, {self.config.image_size} x {self.config.image_size} px, {labels}, on {self.device})"
+
+    def with_branch(self, branch: SemanticBranch, labels: LabelSet) -> Model:
+        """The model with a semantic branch, such as `train_branch` gives, in the place of its own; the generator is shared, not copied.
+
+        Args:
+            branch: of this generator; the model has a copy of it on its own device, so that training it on changes nothing here.
+            labels: what its classes mean.
+
+        Raises:
+            UsageError: a branch of another kind of generator, or not one label a class.
+
+        Example:
+            >>> model.with_branch(trained.branch, LabelSet.from_names(["left", "right"])).save("labelled.safetensors")
+        """
+        if branch.generator_config != self.config:
+            raise UsageError(
+                f"branch: expected one of {self.config.name}, found one of {branch.generator_config.name}; train it on this model"
+            )
+        if branch.config.num_classes != labels.num_classes:
+            raise UsageError(
+                f"labels: expected {branch.config.num_classes} with background, one a class of the branch, found {labels.num_classes}; "
+                "pass the set that it was trained with"
+            )
+        own = copy.deepcopy(branch).to(self.device).eval().requires_grad_(False)
+        # what is told of the training of an earlier branch is not true of this one
+        training = {name: record for name, record in (self.header.training or {}).items() if name != "semantic"} or None
+        header = dataclasses.replace(self.header, semantic_config=config_to_json(branch.config), labels=labels, training=training)
+        return Model(self.generator, own, header, self.sha256, self.device, exact=self.exact, kernels=self.kernels)
+
+    def save(self, path: str | Path, stored: StoredFloat | None = None) -> None:
+        """Write a model file, whole or not at all, that `Model.load` takes; a file of that name is replaced.
+
+        What the model's own file tells of where its weights come from, and of their training, is kept.
+
+        Args:
+            path: the .safetensors to write.
+            stored: type of every value on disk; None: float16 where that loses nothing, as of a file stored so, else float32.
+
+        Raises:
+            CheckpointError: a value that is not finite as `stored`.
+            OutputError: the file cannot be written.
+        """
+        states = [self.generator.state_dict(), {} if self.branch is None else self.branch.state_dict()]
+        exact = all(torch.equal(tensor.half().to(tensor.dtype), tensor) for state in states for tensor in state.values())
+        save_model(
+            path,
+            self.config,
+            states[0],
+            semantic_config=None if self.branch is None else self.header.semantic_config,
+            semantic_state=None if self.branch is None else states[1],
+            labels=None if self.branch is None else self.labels,
+            source=self.header.source,
+            training=self.header.training,
+            stored=stored or ("float16" if exact else "float32"),
+        )
 
     def subject(self, seed: int, truncation: float = 1.0, pose: Tensor | None = None) -> Subject:
         """The subject of a seed.

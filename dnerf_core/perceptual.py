@@ -16,6 +16,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from dnerf_core.checkpoints.vgg16 import STAGES, read_vgg16
+from dnerf_core.errors import UsageError
+from dnerf_core.shapes import check_shapes
 
 MIN_SIZE_PX = 16
 """A smaller image has no pixel left where the last stage begins."""
@@ -74,6 +76,9 @@ class PerceptualLoss:
             image: [B, 3, H, W], RGB in [-1, 1], at least 16 px a side.
             region: [B or 1, 1, H, W] in {0, 1}, where the image counts: the rest becomes mid gray, as in the paper's product of
                 image and region. None: everywhere.
+
+        Raises:
+            UsageError: an image or region of another shape, or a smaller image.
         """
         self._check(image, region)
         shown = image.to(self._wide) if region is None else image.to(self._wide) * region
@@ -103,7 +108,7 @@ class PerceptualLoss:
         total = image.new_zeros(image.shape[0], dtype=self._wide)
         for layer, goal in zip(seen, target.layers, strict=True):
             if layer.shape[2:] != goal.shape[2:] or goal.shape[0] not in (1, layer.shape[0]):
-                raise ValueError(
+                raise UsageError(
                     f"image: expected the target's size, found features {list(layer.shape)} against {list(goal.shape)}; "
                     "make both of images of one size"
                 )
@@ -124,12 +129,6 @@ class PerceptualLoss:
         )
 
     def _check(self, image: Tensor, region: Tensor | None) -> None:
-        if image.ndim != 4 or image.shape[1] != 3 or min(image.shape[2:]) < MIN_SIZE_PX:
-            raise ValueError(
-                f"image: expected [B, 3, H, W] of at least {MIN_SIZE_PX} px a side, found {list(image.shape)}; pass RGB images"
-            )
-        if region is not None and (region.shape[1:] != (1, *image.shape[2:]) or region.shape[0] not in (1, image.shape[0])):
-            raise ValueError(
-                f"region: expected [{image.shape[0]} or 1, 1, {image.shape[2]}, {image.shape[3]}] like the image, found "
-                f"{list(region.shape)}; make it of the image's size"
-            )
+        check_shapes(image=(image, "B 3 H W", "pass RGB images"), region=(region, "B|1 1 H W", "make it of the image's size"))
+        if min(image.shape[2:]) < MIN_SIZE_PX:
+            raise UsageError(f"image: expected at least {MIN_SIZE_PX} px a side, found {list(image.shape)}; pass larger images")

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import torch
@@ -20,9 +21,15 @@ from dnerf_core.guided_view import guided_view
 from dnerf_core.interruption import checkpoint
 from dnerf_core.loaded_model import LoadedModel
 from dnerf_core.made_once import MadeOnce, Making
+from dnerf_core.pointcloud.cloud import PointCloud
+from dnerf_core.pointcloud.fusion import FusionOptions, fuse_views
+from dnerf_core.pointcloud.own_cameras import own_cloud_cameras
+from dnerf_core.pointcloud.surface import MESH_NODES, SURFACE_DENSITY, check_mesh, marched_surface
+from dnerf_core.pointcloud.views import sample_side_px
 from dnerf_core.rendering.camera_tensors import camera_tensors
 from dnerf_core.rendering.density_grid import DensityGrid
 from dnerf_core.rendering.depth import planar_depth
+from dnerf_core.rendering.labeled_view import LabeledView, PartialView
 from dnerf_core.rendering.rays import ViewRays
 from dnerf_core.rendering.view import ray_bundle, render_view
 from dnerf_core.rendering.volume import RayBundle, RaySamples
@@ -31,43 +38,14 @@ from dnerf_core.semantic.packed import PackedSemantics
 from dnerf_core.semantic.triplane import ProjectedPlanes
 from dnerf_core.semantic.visibility import VisibleSamples, density_pass, join_visible, visible_samples
 
+if TYPE_CHECKING:
+    from trimesh import Trimesh
+
 Channel = Literal["rgb", "mask", "depth", "uncertainty"]
 ALL_CHANNELS: tuple[Channel, ...] = ("rgb", "mask", "depth")
 
 GRID_NODES = 64
 """Nodes an axis of a subject's density grid: 48 lose 3 dB on the demo's worst view; 128 take 7 times as long a subject and gain none."""
-
-
-@dataclass(frozen=True, eq=False)
-class LabeledView:
-    """One view with all its channels, on the CPU.
-
-    Attributes:
-        camera: where it was seen from.
-        rgb: uint8 [H, W, 3].
-        mask: uint8 [H, W] of label ids, 0 background; None when the model has no semantic branch.
-        depth_planar: float32 [H, W], along the optical axis, world units, +inf at background.
-    """
-
-    camera: Camera
-    rgb: NDArray[np.uint8]
-    mask: NDArray[np.uint8] | None
-    depth_planar: NDArray[np.float32]
-
-
-@dataclass(frozen=True, eq=False)
-class PartialView:
-    """Some channels of a view; None for what was not asked for, and for mask and uncertainty of a model without labels.
-
-    Attributes:
-        rgb, mask, depth_planar: as `LabeledView` has them.
-        uncertainty: float32 [H, W], entropy of the class probabilities as a share of its highest: 0 certain, 1 all classes alike.
-    """
-
-    rgb: NDArray[np.uint8] | None
-    mask: NDArray[np.uint8] | None
-    depth_planar: NDArray[np.float32] | None
-    uncertainty: NDArray[np.float32] | None = None
 
 
 @dataclass(frozen=True)
@@ -95,6 +73,9 @@ class Subject(Making):
         """The same latents in another pose."""
         return Subject(self.model, self.ws, pose)
 
+    def __repr__(self) -> str:
+        return f"Subject(of {self.model.config.name}, latents {self.ws.shape[1]} x {self.ws.shape[2]}, on {self.ws.device})"
+
     @MadeOnce
     def made(self) -> Made:
         """What all else is derived from: the generator's own."""
@@ -119,9 +100,12 @@ class Subject(Making):
     def grid(self) -> DensityGrid:
         """The density grid that all views share."""
         with self.model.inference():
-            rays = self.model.config.rays
-            inset = rays.auto_inset if rays.ray_start == "auto" else None
-            return self.field.density_grid(GRID_NODES, longest_ray(rays, self.model.config.box_side), inset)
+            return self._density_grid(GRID_NODES)
+
+    def _density_grid(self, nodes: int) -> DensityGrid:
+        rays = self.model.config.rays
+        inset = rays.auto_inset if rays.ray_start == "auto" else None
+        return self.field.density_grid(nodes, longest_ray(rays, self.model.config.box_side), inset)
 
     @MadeOnce
     def semantics(self) -> PackedSemantics:
@@ -147,7 +131,64 @@ class Subject(Making):
         view = self.channels(camera, size_px, exact=exact)
         assert view.rgb is not None
         assert view.depth_planar is not None
-        return LabeledView(camera, view.rgb, view.mask, view.depth_planar)
+        sample_px = sample_side_px(view.depth_planar.shape[0], self.model.config.rays.neural_resolution)
+        return LabeledView(camera, view.rgb, view.mask, view.depth_planar, sample_px)
+
+    def point_cloud(
+        self,
+        cameras: Sequence[Camera] | None = None,
+        size_px: int | None = None,
+        options: FusionOptions | None = None,
+    ) -> PointCloud:
+        """The subject's surface as points, fused from views of it; with labels where the model has a semantic branch.
+
+        Args:
+            cameras: where it is seen from; None: `CLOUD_VIEWS` cameras over the directions that the model tells, all around where it
+                tells none, as `dnerf-headless pointcloud` has it.
+            size_px: side of the views in pixels; None: the generator's image size.
+            options: how views are fused, such as how many points are kept; None: as `FusionOptions` has it.
+
+        Raises:
+            DNeRFError: the views have no surface that they agree on; see `dnerf_core.pointcloud.fusion.fuse_views`.
+
+        Example:
+            >>> Model.load("demo-cars").subject(seed=3).point_cloud().save("car.ply")
+        """
+        rig = self.model.config.cameras
+        chosen = own_cloud_cameras(rig) if cameras is None else cameras
+        views = [self.render(camera, size_px) for camera in chosen]
+        labels = self.model.labels if self.model.has_semantics else None
+        return fuse_views(views, options=options, label_set=labels, world_up=rig.world_up)
+
+    def mesh(self, nodes: int = MESH_NODES, level: float = SURFACE_DENSITY) -> Trimesh:
+        """The subject's surface as a `trimesh.Trimesh`: where its raw density passes a level (marching cubes).
+
+        Vertices are float64 [V, 3] in the world frame, world units; faces are counterclockwise from outside. `mesh.visual` has a colour
+        a vertex, the radiance field's own; `mesh.vertex_attributes["label"]` uint8 [V] has the part with the highest score there, where
+        the model has a semantic branch, and `mesh.metadata["labels"]` the names by id.
+
+        Args:
+            nodes: of the grid, an axis.
+            level: raw density, before the softplus; see `SURFACE_DENSITY`.
+
+        Raises:
+            UsageError: the package scikit-image is missing (the extra `mesh` has it), or values out of range.
+            DNeRFError: nothing passes the level.
+
+        Example:
+            >>> Model.load("demo-cars").subject(seed=3).mesh().export("car.glb")
+        """
+        with self.model.inference():
+            values = self._density_grid(check_mesh(nodes, level)).values[0, 0]
+            surface = marched_surface(values.cpu().numpy(), nodes, self.model.config.box_side, level)
+            points = torch.tensor(surface.vertices, dtype=torch.float32, device=self.model.device)
+            hidden = self.field.hidden(self.field.taps(points.t().contiguous()))
+            rgb = to_bytes(self.field.colors(hidden)[:, :3])
+            labels = None
+            if self.model.branch is not None:
+                scores, _ = self.model.branch.decode(self.projected, points)
+                labels = (scores[:, 1:].argmax(dim=1) + 1).to(torch.uint8).cpu().numpy()
+        return surface.textured(rgb, labels, None if self.model.labels is None else self.model.labels.names)
 
     def channels(
         self,
@@ -273,3 +314,9 @@ def to_uint8(image: Tensor, size_px: int) -> NDArray[np.uint8]:
     image = resized(image, size_px)
     pixels: NDArray[np.uint8] = (image * 127.5 + 127.5).round().clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
     return pixels
+
+
+def to_bytes(colors: Tensor) -> NDArray[np.uint8]:
+    """Colours [N, 3] in [0, 1] as uint8."""
+    found: NDArray[np.uint8] = (colors * 255).round().clamp(0, 255).to(torch.uint8).cpu().numpy()
+    return found

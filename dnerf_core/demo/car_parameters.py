@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 import torch
 from torch import Tensor
 
-from dnerf_core.errors import UsageError
+from dnerf_core.shapes import check_shapes
 
 Z_DIM = 20
 
@@ -94,10 +94,7 @@ def parameters_from_latent(z: Tensor) -> CarParameters:
     Raises:
         UsageError: z has another shape.
     """
-    if z.ndim != 2 or z.shape[1] != Z_DIM:
-        raise UsageError(
-            f"latent of the demo cars: expected shape [B, {Z_DIM}], found {list(z.shape)}; pass one row of {Z_DIM} per car"
-        )
+    check_shapes(**{"latent of the demo cars": (z, f"B {Z_DIM}", f"pass one row of {Z_DIM} per car")})
     # float64: the result must not depend on how a vectorised float32 kernel splits the batch
     share = torch.special.ndtr(normalized_latent(z.double()))
     columns: dict[str, Tensor] = {}

@@ -14,6 +14,7 @@ from torch import Tensor
 from dnerf_core.demo.world import Cars
 from dnerf_core.errors import UsageError
 from dnerf_core.rendering.rays import pixel_rays
+from dnerf_core.shapes import check_shapes
 
 # A ray has arrived when the surface is closer than this; one Newton step along the ray then removes most of the rest.
 _ARRIVED = 1e-4
@@ -191,11 +192,8 @@ def render_truth(
     side = round(samples_per_pixel**0.5)
     if side < 1 or side * side != samples_per_pixel:
         raise UsageError(f"samples_per_pixel: expected a square number such as 1 or 4, found {samples_per_pixel}; choose one")
-    if cam2world.shape != (len(cars), 4, 4) or intrinsics.shape != (len(cars), 3, 3):
-        raise UsageError(
-            f"cameras: expected shapes [{len(cars)}, 4, 4] and [{len(cars)}, 3, 3] for {len(cars)} cars, "
-            f"found {list(cam2world.shape)} and {list(intrinsics.shape)}; pass one camera per car"
-        )
+    one_a_car = f"pass one camera for each of the {len(cars)} cars"
+    check_shapes(cam2world=(cam2world, f"{len(cars)} 4 4", one_a_car), intrinsics=(intrinsics, f"{len(cars)} 3 3", one_a_car))
     box = crop if crop is not None else (0, 0, size_px, size_px)
     top, left, height, width = box
     offsets = [(0.0, 0.0)]

@@ -15,7 +15,7 @@ from torch import Tensor
 from dnerf_core.demo.car_paint import part_labels, surface_colors
 from dnerf_core.demo.car_parameters import Z_DIM, CarParameters, parameters_from_latent
 from dnerf_core.demo.car_shape import TYRE_PROUD, CarShape, ShapeFields, car_shape, shape_fields
-from dnerf_core.errors import UsageError
+from dnerf_core.shapes import check_shapes
 
 __all__ = ["PART_NAMES", "Z_DIM", "Cars"]
 
@@ -133,10 +133,7 @@ class Cars:
         return max(1, _PASS_POINTS // len(self))
 
     def _in_passes(self, compute: Callable[[Tensor], Tensor], points: Tensor) -> Tensor:
-        if points.ndim != 3 or points.shape[0] != len(self) or points.shape[2] != 3:
-            raise UsageError(
-                f"points: expected shape [{len(self)}, N, 3] for {len(self)} cars, found {list(points.shape)}; add the batch"
-            )
+        check_shapes(points=(points, f"{len(self)} N 3", f"pass points for each of the {len(self)} cars"))
         length = self._pass_length()
         if points.shape[1] <= length:
             return compute(points)

@@ -12,22 +12,24 @@ from typing import Literal
 
 import numpy as np
 
-from dnerf_core.files.clouds import Category, CloudStyle, npz_bytes, ply_bytes, shown_colors
+from dnerf_core.camera import WorldUp
+from dnerf_core.errors import UsageError
+from dnerf_core.files.clouds import Category, CloudArrays, CloudColor, CloudStyle, npz_bytes, ply_bytes, shown_colors
 from dnerf_core.files.whole import write_bytes_whole
-from dnerf_core.pointcloud.cloud import PointCloud
+from dnerf_core.labels import LabelSet
 
 CloudFormat = Literal["ply", "npz", "glb", "shapenetpart"]
 
 _GLTF_FROM_Z_UP = np.array([[1.0, 0.0, 0.0], [0.0, 0.0, 1.0], [0.0, -1.0, 0.0]])
 
 
-def write_cloud(path: Path, cloud: PointCloud, cloud_format: CloudFormat, style: CloudStyle) -> None:
+def write_cloud(path: Path, cloud: CloudArrays, cloud_format: CloudFormat, style: CloudStyle) -> None:
     """Write one cloud in one format.
 
     Raises:
         OutputError: the file cannot be written.
     """
-    encoders: dict[CloudFormat, Callable[[PointCloud, CloudStyle], bytes]] = {
+    encoders: dict[CloudFormat, Callable[[CloudArrays, CloudStyle], bytes]] = {
         "ply": ply_bytes,
         "npz": npz_bytes,
         "glb": glb_bytes,
@@ -36,7 +38,29 @@ def write_cloud(path: Path, cloud: PointCloud, cloud_format: CloudFormat, style:
     write_bytes_whole(path, encoders[cloud_format](cloud, style))
 
 
-def glb_bytes(cloud: PointCloud, style: CloudStyle) -> bytes:
+def save_cloud(path: Path, cloud: CloudArrays, labels: LabelSet | None, world_up: WorldUp, color: CloudColor = "rgb") -> None:
+    """Write one cloud in the format that the ending of `path` names: `.ply`, `.npz` or `.glb`.
+
+    Args:
+        labels: what the cloud's labels mean, if it has any and that is known.
+        world_up, color: see `CloudStyle`.
+
+    Raises:
+        UsageError: another ending, or the labels' colours of a cloud without labels or of unknown labels.
+        OutputError: the file cannot be written.
+    """
+    formats: dict[str, CloudFormat] = {".ply": "ply", ".npz": "npz", ".glb": "glb"}
+    chosen = formats.get(path.suffix.lower())
+    if chosen is None:
+        found = path.suffix or "no ending"
+        raise UsageError(f"{path}: expected a name that ends in .ply, .npz or .glb, found {found}; rename it")
+    if color == "label" and (cloud.labels is None or labels is None):
+        lacking = "labels" if cloud.labels is None else "label set"
+        raise UsageError(f"{path}: expected a cloud with labels and a label set to colour it by, found no {lacking}; choose rgb")
+    write_cloud(path, cloud, chosen, CloudStyle(labels, color, world_up, Category.named("Object")))
+
+
+def glb_bytes(cloud: CloudArrays, style: CloudStyle) -> bytes:
     """Binary glTF with one set of coloured points, y up; glTF has no place for labels that readers keep as integers.
 
     glTF's vertex colours are linear, the pictures' are sRGB: they are converted, so that viewers show them as they were.
@@ -54,7 +78,7 @@ def glb_bytes(cloud: PointCloud, style: CloudStyle) -> bytes:
     return data
 
 
-def shapenetpart_bytes(cloud: PointCloud, style: CloudStyle) -> bytes:
+def shapenetpart_bytes(cloud: CloudArrays, style: CloudStyle) -> bytes:
     """Lines `x y z nx ny nz label`; a part's label is the category's first + its id - 1. Points without a part are left out."""
     assert cloud.labels is not None
     parts = cloud.labels > 0

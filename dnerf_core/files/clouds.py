@@ -1,4 +1,4 @@
-"""A cloud as binary PLY and as NPZ, and an NPZ read back: what the command line and the extension both speak (numpy only).
+"""A cloud as binary PLY and as NPZ: what the command line and the extension both write (numpy only); `cloud_reading` reads them.
 
 Equal clouds give equal bytes: no format carries a time stamp. Background and unlabelled points are label 0.
 """
@@ -7,19 +7,33 @@ from __future__ import annotations
 
 import io
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Literal
+from typing import Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 # Relative, because the extension carries this module under a package name of Blender's choosing.
 from ..camera import WorldUp
-from ..errors import AnnotationError, UsageError
-from ..labels import Label, LabelSet
-from ..pointcloud.cloud import PointCloud
+from ..errors import UsageError
+from ..labels import LabelSet
 
 CloudColor = Literal["rgb", "label"]
+
+
+class CloudArrays(Protocol):
+    """The arrays of a `dnerf_core.pointcloud.cloud.PointCloud`, which saves itself by this module."""
+
+    @property
+    def points(self) -> npt.NDArray[np.float32]: ...
+    @property
+    def normals(self) -> npt.NDArray[np.float32]: ...
+    @property
+    def colors(self) -> npt.NDArray[np.uint8]: ...
+    @property
+    def labels(self) -> npt.NDArray[np.uint8] | None: ...
+    @property
+    def confidence(self) -> npt.NDArray[np.float32] | None: ...
+    def __len__(self) -> int: ...
 
 
 @dataclass(frozen=True)
@@ -57,7 +71,7 @@ class CloudStyle:
     category: Category = CAR
 
 
-def cloud_bytes(cloud: PointCloud, suffix: str, style: CloudStyle, where: str) -> bytes:
+def cloud_bytes(cloud: CloudArrays, suffix: str, style: CloudStyle, where: str) -> bytes:
     """A file's content, by its name's ending: `.ply` or `.npz`.
 
     Raises:
@@ -69,33 +83,14 @@ def cloud_bytes(cloud: PointCloud, suffix: str, style: CloudStyle, where: str) -
     return encoders[suffix](cloud, style)
 
 
-def load_cloud(path: Path) -> PointCloud:
-    """The cloud of an NPZ file of `dnerf-headless pointcloud`, with its label set where it has one; nothing in it is executed.
-
-    Raises:
-        UsageError: it cannot be read, or is no cloud.
-    """
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in archive.files}
-        label_set = None
-        if "label_names" in arrays:
-            pairs = zip(arrays["label_names"].tolist(), arrays["label_colors"].tolist(), strict=True)
-            label_set = LabelSet(tuple(Label(k, str(name), tuple(color)) for k, (name, color) in enumerate(pairs)))
-        points, normals, colors = (arrays[name] for name in ("points", "normals", "colors"))
-        return PointCloud(points, normals, colors, arrays.get("labels"), arrays.get("confidence"), label_set)
-    except (OSError, ValueError, EOFError, KeyError, AttributeError, AnnotationError, UsageError) as error:
-        raise UsageError(f"{path}: expected an NPZ point cloud, it cannot be read ({error}); make it with pointcloud") from None
-
-
-def shown_colors(cloud: PointCloud, style: CloudStyle) -> npt.NDArray[np.uint8]:
+def shown_colors(cloud: CloudArrays, style: CloudStyle) -> npt.NDArray[np.uint8]:
     """uint8 [N, 3], sRGB: the pictures' colours or the labels'."""
     if style.color == "rgb" or cloud.labels is None or style.labels is None:
         return cloud.colors
     return style.labels.palette()[cloud.labels]
 
 
-def ply_bytes(cloud: PointCloud, style: CloudStyle) -> bytes:
+def ply_bytes(cloud: CloudArrays, style: CloudStyle) -> bytes:
     """Binary little-endian PLY: x y z, nx ny nz, red green blue, and with labels `label` (int) and `confidence` (float).
 
     int, because MeshLab drops labels that are unsigned short.
@@ -116,7 +111,7 @@ def ply_bytes(cloud: PointCloud, style: CloudStyle) -> bytes:
     return "\n".join(header).encode("ascii", "replace") + b"\n" + vertices.tobytes()
 
 
-def npz_bytes(cloud: PointCloud, style: CloudStyle) -> bytes:
+def npz_bytes(cloud: CloudArrays, style: CloudStyle) -> bytes:
     """NumPy archive: points, normals, colors (the pictures'), and with labels `labels`, `confidence`, `label_names`, `label_colors`."""
     arrays: dict[str, npt.NDArray[np.generic]] = {"points": cloud.points, "normals": cloud.normals, "colors": cloud.colors}
     if cloud.labels is not None and cloud.confidence is not None:

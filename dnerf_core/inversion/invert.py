@@ -26,6 +26,7 @@ from dnerf_core.model import Model
 from dnerf_core.own_views import view_ranges
 from dnerf_core.perceptual import PerceptualLoss
 from dnerf_core.semantic.training import class_weights
+from dnerf_core.shapes import check_shapes
 from dnerf_core.subject import Subject
 
 TUNING = "pivotal tuning"
@@ -75,6 +76,37 @@ class Inversion:
         return segmentation_scores(confusion_matrix(mask, seen, branch.config.num_classes)).miou
 
 
+def invert(
+    model: Model,
+    seen: NDArray[np.uint8],
+    settings: InversionSettings | None = None,
+    *,
+    camera: Camera | None = None,
+    perceptual: PerceptualLoss | None = None,
+    watch: Watch | None = None,
+) -> Inversion:
+    """Find the subject of a picture, or one whose labels look like a mask: `invert_picture`, or the first of `invert_mask`.
+
+    Args:
+        seen: a picture uint8 [S, S, 3], or a mask uint8 [S, S] of label ids; S is the generator's image size.
+        settings: how it goes; None: the usual one.
+        camera: where it was taken from, if that is known; None: it is found.
+        perceptual: of pictures only; needed where the settings weigh it.
+        watch: called after every step; False ends the inversion with the best so far.
+
+    Raises:
+        UsageError: as those two.
+
+    Example:
+        >>> found = invert(model, picture)
+        >>> found.subject.render(found.camera), found.yaw_deg, found.psnr_db(picture)
+    """
+    chosen = InversionSettings() if settings is None else settings
+    if seen.ndim == 2:
+        return invert_mask(model, seen, chosen, camera=camera, watch=watch)[0]
+    return invert_picture(model, seen, chosen, camera=camera, perceptual=perceptual, watch=watch)
+
+
 def invert_picture(
     model: Model,
     rgb: NDArray[np.uint8],
@@ -99,8 +131,7 @@ def invert_picture(
     """
     settings.check()
     size_px = model.config.image_size
-    if rgb.shape != (size_px, size_px, 3):
-        raise UsageError(f"picture: expected shape {[size_px, size_px, 3]}, found {list(rgb.shape)}; resize it first")
+    check_shapes(picture=(rgb, f"uint8 {size_px} {size_px} 3", "resize it first"))
     target = torch.tensor(np.ascontiguousarray(rgb), device=model.device).permute(2, 0, 1).float() / 127.5 - 1
     distance = None
     if settings.perceptual > 0:
@@ -142,8 +173,7 @@ def invert_mask(
     size_px = model.config.image_size
     if model.branch is None:
         raise UsageError(f"mask: expected a model with a semantic branch, found none in {model.config.name}; train one first")
-    if mask.shape != (size_px, size_px):
-        raise UsageError(f"mask: expected shape {[size_px, size_px]}, found {list(mask.shape)}; resize it first")
+    check_shapes(mask=(mask, f"uint8 {size_px} {size_px}", "resize it first"))
     if settings.tuning_steps or settings.perceptual:
         raise UsageError("mask: expected no pivotal tuning and no perceptual loss, which compare colours; leave them out")
     if variants < 1:

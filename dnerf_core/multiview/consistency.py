@@ -26,6 +26,7 @@ from dnerf_core.labels import IGNORE_ID
 from dnerf_core.metrics import confusion_matrix, segmentation_scores
 from dnerf_core.multiview.carrying import TOLERANCE_SHARE, covisible_pixels
 from dnerf_core.pointcloud.views import DepthView
+from dnerf_core.shapes import check_shapes
 
 
 @dataclass(frozen=True, eq=False)
@@ -140,11 +141,7 @@ def reprojection_agreement(
             f"{len(masks)} masks; pass the same views"
         )
     for index, (depth, mask) in enumerate(zip(depths, masks, strict=True)):
-        if depth.ndim != 2 or depth.shape != mask.shape:
-            raise UsageError(
-                f"view {index}: expected a depth and a mask [H, W] of the same size, found {list(depth.shape)} and "
-                f"{list(mask.shape)}; resize one of them"
-            )
+        check_shapes(UsageError, f"view {index}", depth=(depth, "H W"), mask=(mask, "H W"))
     boxes = [SurfaceBox.of(camera, depth) for camera, depth in zip(cameras, depths, strict=True)]
     tolerance = tolerance_share * SurfaceBox.round_all(boxes).longest_side
     total = Agreement.of_nothing(num_classes)

@@ -6,6 +6,7 @@ are fused on voxels: places, colours and normals averaged, labels by vote, all w
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,13 +14,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from dnerf_core.camera import WorldUp
 from dnerf_core.errors import DNeRFError, UsageError
-from dnerf_core.labels import check_ids
+from dnerf_core.labels import IGNORE_ID, LabelSet, check_ids
 from dnerf_core.pointcloud.cloud import PointCloud
 from dnerf_core.pointcloud.cutting import MAX_INCIDENCE_DEG, SLACK_STEPS, FreeSpace, breaks_off, seen_through
 from dnerf_core.pointcloud.planes import fit_planes
 from dnerf_core.pointcloud.thinning import every_so_many, farthest_points
-from dnerf_core.pointcloud.views import DepthView
+from dnerf_core.pointcloud.views import DepthView, SeenView
 from dnerf_core.pointcloud.voxels import VoxelSums, voxel_keys
 
 VOXELS_A_SIDE = 200
@@ -82,21 +84,47 @@ class SurfacePoints:
         )
 
 
-def fuse_views(views: Sequence[DepthView], num_classes: int, options: FusionOptions | None = None) -> PointCloud:
+def fuse_views(
+    views: Sequence[SeenView],
+    num_classes: int | None = None,
+    options: FusionOptions | None = None,
+    *,
+    label_set: LabelSet | None = None,
+    world_up: WorldUp = "y",
+) -> PointCloud:
     """The point cloud of one object seen from several cameras; the same bit for bit whatever the views' order.
 
     Args:
-        views: of one object at rest, at least one; all with masks or none.
-        num_classes: label ids are 0 .. num_classes - 1, 255 gives no vote; not read without masks.
+        views: `LabeledView`s or `DepthView`s of one object at rest, at least one; all with masks or none.
+        num_classes: label ids are 0 .. num_classes - 1, 255 gives no vote; not read without masks. None: those of the label set,
+            else as many as the masks' highest id asks for.
+        label_set, world_up: what the cloud tells of itself, see `PointCloud`.
 
     Raises:
         UsageError: no views, masks in some only, or more points asked for than there are.
         AnnotationError: a mask has an id that is neither a class nor 255.
         DNeRFError: nothing is left of the views after the cut.
+
+    Example:
+        >>> subject = model.subject(seed=3)
+        >>> views = [subject.render(camera) for camera in orbit_cameras(model.config.cameras, count=8)]
+        >>> fuse_views(views, label_set=model.labels).save("car.ply")
     """
-    options = options or FusionOptions()
-    for index, view in enumerate(views):
+    checked = [DepthView.of(view) for view in views]
+    if num_classes is None:
+        num_classes = _classes_of(checked) if label_set is None else label_set.num_classes
+    for index, view in enumerate(checked):
         _check_ids(view.mask, num_classes, index)
+    cloud = _fused(checked, num_classes, options or FusionOptions())
+    return dataclasses.replace(cloud, label_set=None if cloud.labels is None else label_set, world_up=world_up)
+
+
+def _classes_of(views: Sequence[DepthView]) -> int:
+    """One more than the highest id in the views' masks."""
+    return 1 + max((int(view.mask[view.mask != IGNORE_ID].max(initial=0)) for view in views if view.mask is not None), default=0)
+
+
+def _fused(views: Sequence[DepthView], num_classes: int, options: FusionOptions) -> PointCloud:
     pieces = surface_points(views, options)
     total = sum(len(piece.points) for piece in pieces)
     if not total:

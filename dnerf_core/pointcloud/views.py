@@ -6,12 +6,29 @@ Convention: OpenCV cameras with normalised intrinsics, pixel centres at +0.5, pl
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dnerf_core.camera import Camera, pixel_centers_uv
 from dnerf_core.errors import UsageError
+from dnerf_core.shapes import check_shapes
+
+
+class SeenView(Protocol):
+    """A posed view as fusion takes it: a `DepthView`, or a `dnerf_core.subject.LabeledView`. Attributes as `DepthView` has them."""
+
+    @property
+    def camera(self) -> Camera: ...
+    @property
+    def depth_planar(self) -> NDArray[np.floating]: ...
+    @property
+    def rgb(self) -> NDArray[np.uint8]: ...
+    @property
+    def mask(self) -> NDArray[np.uint8] | None: ...
+    @property
+    def sample_px(self) -> int: ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,16 +53,15 @@ class DepthView:
     sample_px: int = 1
 
     def __post_init__(self) -> None:
-        depth = self.depth_planar
-        check_depth(depth)
-        for name, array, shape in (("rgb", self.rgb, (*depth.shape, 3)), ("mask", self.mask, depth.shape)):
-            if array is not None and (array.dtype != np.uint8 or array.shape != shape):
-                raise UsageError(
-                    f"{name}: expected uint8 {list(shape)} to go with the depth, found {array.dtype} {list(array.shape)}; "
-                    "resize one of them"
-                )
+        check_depth(self.depth_planar)
+        check_shapes(depth_planar=(self.depth_planar, "H W"), rgb=(self.rgb, "uint8 H W 3"), mask=(self.mask, "uint8 H W"))
         if self.sample_px < 1:
             raise UsageError(f"sample_px: expected at least 1 pixel, found {self.sample_px}; 1 means depth at full resolution")
+
+    @classmethod
+    def of(cls, view: SeenView) -> DepthView:
+        """A view of any kind, checked."""
+        return view if isinstance(view, cls) else cls(view.camera, view.depth_planar, view.rgb, view.mask, view.sample_px)
 
     @classmethod
     def without_picture(
@@ -97,8 +113,6 @@ def check_depth(depth_planar: NDArray[np.floating]) -> None:
     Raises:
         UsageError: another type or shape, or a depth that is NaN, zero or negative.
     """
-    if depth_planar.ndim != 2 or not np.issubdtype(depth_planar.dtype, np.floating):
-        found = f"{depth_planar.dtype} {list(depth_planar.shape)}"
-        raise UsageError(f"depth_planar: expected floats [H, W], found {found}; pass one image")
+    check_shapes(depth_planar=(depth_planar, "float H W", "pass one image"))
     if not (depth_planar > 0).all():  # false for NaN, too
         raise UsageError("depth_planar: expected depths above 0, +inf at background, found others; set background to inf")

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import torch
 
 from dnerf_core import __version__
-from dnerf_core.backbone.config_json import config_to_json
 from dnerf_core.checkpoints.model_file import read_header, save_model
 from dnerf_core.errors import CheckpointError, OutputError
 from dnerf_core.files.whole import check_writable, make_folder, output_error, remove_files
@@ -82,8 +80,7 @@ def with_branch(plan: TrainingPlan, model: Model, branch: SemanticBranch) -> tup
         with torch.no_grad():
             for tensor in state.values():
                 tensor.copy_(tensor.half())
-    header = replace(model.header, semantic_config=config_to_json(plan.semantic), labels=plan.labels)
-    return Model(model.generator, branch, header, model.sha256, model.device), stored
+    return model.with_branch(branch, plan.labels), stored
 
 
 def training_record(

@@ -16,7 +16,7 @@ from dnerf_core.ranges import Choice, Ranged, ranged
 from headless.blend.checks import check_blend_place, check_blend_views
 from headless.datasets.spacing import DISTRIBUTION, check_formats, check_reject, chosen_spacing
 from headless.runs.choices import DEFAULT_MODEL, check_total, chosen_seeds, chosen_views
-from headless.work.reporting import Reporter
+from headless.work.reporting import Quiet, Reporter
 
 if TYPE_CHECKING:
     from dnerf_core.files.pictures import DepthFormat
@@ -36,7 +36,11 @@ DEPTH_FORMAT = Choice(("exr", "npy"), "exr")
 
 @dataclass(frozen=True, kw_only=True)
 class RenderCall(Ranged):
-    """What one call of `render` asks for; None: what `docs/cli.md` says of an option that is not given."""
+    """What one call of `render` asks for; None: what docs/cli.md says of an option that is not given.
+
+    Example:
+        >>> render(RenderCall(output=Path("cars"), seeds=(0, 1), views=5, yaw=(-30, 30)))
+    """
 
     model_name: str = DEFAULT_MODEL
     seeds: tuple[int, ...] | None = None
@@ -65,8 +69,11 @@ class RenderCall(Ranged):
     blend: Path | None = None
 
 
-def render(call: RenderCall, reporter: Reporter) -> None:
-    """Run one call of `render`.
+def render(call: RenderCall, reporter: Reporter | None = None) -> None:
+    """Run one call of `render`: write a data set, or what is missing of it.
+
+    Args:
+        reporter: hears how it gets on; None: nobody does, but warnings are given to Python's `warnings`.
 
     Raises:
         DNeRFError: a wrong call, a model that cannot be used, or results that cannot be written.
@@ -82,6 +89,7 @@ def render(call: RenderCall, reporter: Reporter) -> None:
     from headless.work.workers import default_workers
 
     started = time.monotonic()
+    reporter = reporter or Quiet()
     if call.engine == "ray":
         require_ray()
     seeds = chosen_seeds(call.seeds, call.subjects, files=call.subject_files, truncation=call.truncation)

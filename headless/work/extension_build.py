@@ -36,6 +36,7 @@ CARRIED = (
     "pointcloud/cloud.py",
     "ranges.py",
     "worker_protocol.py",
+    "shapes.py",
 )
 """Modules of dnerf_core that Blender's own Python can load: they need numpy and the standard library only. Paths inside it."""
 

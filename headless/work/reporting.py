@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -62,6 +63,26 @@ class Reporter:
                 bar.update(task, rate=told_rate(bar.tasks[0].finished_speed or bar.tasks[0].speed))
 
             yield advance
+
+
+class Quiet(Reporter):
+    """The voice of a run that a program calls: it prints nothing, and its warnings are Python's, which programs may catch or silence."""
+
+    def __init__(self) -> None:
+        super().__init__(as_json=False)
+
+    def start(self, text: str, **fields: Any) -> None:
+        return None
+
+    def warning(self, message: str, **fields: Any) -> None:
+        warnings.warn(printable(message), stacklevel=3)
+
+    def summary(self, lines: Sequence[str], **fields: Any) -> None:
+        return None
+
+    @contextmanager
+    def progress(self, description: str, total: int) -> Iterator[Callable[[], None]]:
+        yield lambda: None
 
 
 def told_rate(a_second: float | None) -> str:

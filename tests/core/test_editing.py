@@ -418,7 +418,7 @@ def test_masks_that_cannot_be_followed_are_refused(model: Model) -> None:
         with pytest.raises(UsageError, match=f"^{re.escape(message)}$"):
             edit_subject(subject, camera, mask, EditSettings(**settings))
 
-    refused("edited mask: expected shape [128, 128], found [64, 128]; resize it first", own[::2])
+    refused("edited mask: expected uint8 [128, 128], found uint8 [64, 128]; resize it first", own[::2])
     foreign = own.copy()
     foreign[0, :2] = 5, 200
     refused("edited mask: expected ids 0 to 4 or 255, found 5 at column 0, row 0; paint with the model's labels", foreign)

@@ -30,6 +30,7 @@ CARRIED = (
     "own_views.py",
     "pointcloud/cloud.py",
     "ranges.py",
+    "shapes.py",
     "worker_protocol.py",
 )
 """Modules of dnerf_core that travel inside the extension, where only numpy and the standard library are at hand: paths inside it."""

@@ -225,9 +225,13 @@ def test_what_cannot_be_inverted_is_refused(model: Model, picture: NDArray[np.ui
             call(*args, watch=never, **options)
 
     refused(
-        "picture: expected shape [128, 128, 3], found [64, 128, 3]; resize it first", invert_picture, model, picture[::2], QUICK
+        "picture: expected uint8 [128, 128, 3], found uint8 [64, 128, 3]; resize it first",
+        invert_picture,
+        model,
+        picture[::2],
+        QUICK,
     )
-    refused("picture: expected shape [128, 128, 3], found [128, 128]; resize it first", invert_picture, model, mask, QUICK)
+    refused("picture: expected uint8 [128, 128, 3], found uint8 [128, 128]; resize it first", invert_picture, model, mask, QUICK)
     refused(
         "perceptual loss: expected its network's weights, found none; name their file, or leave its weight at 0",
         invert_picture,
@@ -244,7 +248,7 @@ def test_what_cannot_be_inverted_is_refused(model: Model, picture: NDArray[np.ui
         mask,
         QUICK,
     )
-    refused("mask: expected shape [128, 128], found [128, 64]; resize it first", invert_mask, model, mask[:, ::2], QUICK)
+    refused("mask: expected uint8 [128, 128], found uint8 [128, 64]; resize it first", invert_mask, model, mask[:, ::2], QUICK)
     colours = "mask: expected no pivotal tuning and no perceptual loss, which compare colours; leave them out"
     refused(colours, invert_mask, model, mask, quick(tuning_steps=1))
     refused(colours, invert_mask, model, mask, quick(perceptual=0.1))

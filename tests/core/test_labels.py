@@ -97,7 +97,7 @@ def test_colorize_refuses_other_arrays(mask: Any) -> None:
 
 @pytest.mark.parametrize("rgb", [np.zeros((2, 2, 4), np.uint8), np.zeros((2, 2, 3), np.float32), np.zeros((2, 3), np.uint8)])
 def test_ids_from_colors_refuses_other_arrays(rgb: Any) -> None:
-    with pytest.raises(AnnotationError, match=r"expected an RGB image uint8 \[H, W, 3\]"):
+    with pytest.raises(AnnotationError, match=r"^mask: expected uint8 \[H, W, 3\], found .*; convert it to RGB$"):
         PAIR.ids_from_colors(rgb)
 
 

@@ -55,7 +55,7 @@ def test_pooled_scores_count_pixels_and_not_views() -> None:
 
 
 def test_bad_masks_are_named() -> None:
-    with pytest.raises(AnnotationError, match=r"predicted mask: expected the truth's shape \[2, 3\], found \[3\]; resize"):
+    with pytest.raises(AnnotationError, match=r"predicted mask: expected shape \[2, 3\] to go with truth, found \[3\]; resize"):
         confusion_matrix(TRUTH, PREDICTED[0], 4)
     with pytest.raises(AnnotationError, match="truth: expected ids 0 to 1, found 2; use the label set"):
         confusion_matrix(TRUTH, PREDICTED, 2)
@@ -67,7 +67,7 @@ def test_silhouette_by_hand() -> None:
     truth, predicted = np.array([True, True, False, False]), np.array([True, False, True, False])
     assert silhouette_iou(truth, predicted) == pytest.approx(1 / 3)
     assert silhouette_iou(truth & False, truth & False) == 1
-    with pytest.raises(AnnotationError, match="predicted silhouette: expected the truth's shape"):
+    with pytest.raises(AnnotationError, match=r"predicted silhouette: expected bool \[4\] to go with truth, found bool \[2\]"):
         silhouette_iou(truth, predicted[:2])
 
 
@@ -77,7 +77,7 @@ def test_psnr_by_hand() -> None:
     assert psnr_db(black, black + 10) == pytest.approx(10 * math.log10(650.25))
     assert psnr_db(black + 10, black) == pytest.approx(10 * math.log10(650.25))
     assert psnr_db(black, black) == math.inf
-    with pytest.raises(AnnotationError, match="image: expected the truth's shape"):
+    with pytest.raises(AnnotationError, match=r"image: expected uint8 \[4, 4, 3\] to go with truth, found uint8 \[2, 4, 3\]"):
         psnr_db(black, black[:2])
 
 
@@ -87,5 +87,5 @@ def test_depth_error_by_hand() -> None:
     depth = np.array([1.1, 5.0, np.inf, 2.7], np.float32)
     assert depth_error(truth, depth, 2.0) == pytest.approx(0.1, rel=1e-5)
     assert math.isnan(depth_error(truth[1:2], depth[1:2], 2.0))
-    with pytest.raises(AnnotationError, match="depth: expected the truth's shape"):
+    with pytest.raises(AnnotationError, match=r"depth: expected shape \[4\] to go with truth, found \[3\]"):
         depth_error(truth, depth[:3], 2.0)

@@ -53,9 +53,9 @@ def test_a_view_that_does_not_fit_together_is_refused() -> None:
     for bad in (0.0, -1.0, np.nan):
         with pytest.raises(UsageError, match=r"depth_planar: expected depths above 0, \+inf at background"):
             DepthView(camera, np.where(np.eye(4, 6) > 0, bad, depth), rgb)
-    with pytest.raises(UsageError, match=r"rgb: expected uint8 \[4, 6, 3\] to go with the depth, found uint8 \[6, 4, 3\]"):
+    with pytest.raises(UsageError, match=r"rgb: expected uint8 \[4, 6, 3\] to go with depth_planar, found uint8 \[6, 4, 3\]"):
         DepthView(camera, depth, rgb.reshape(6, 4, 3))
-    with pytest.raises(UsageError, match=r"mask: expected uint8 \[4, 6\] to go with the depth, found int64"):
+    with pytest.raises(UsageError, match=r"mask: expected uint8 \[H, W\], found int64 \[4, 6\]"):
         DepthView(camera, depth, rgb, np.zeros((4, 6), np.int64))  # type: ignore[arg-type]
     with pytest.raises(UsageError, match="sample_px: expected at least 1 pixel, found 0"):
         DepthView(camera, depth, rgb, None, 0)

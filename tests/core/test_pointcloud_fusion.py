@@ -158,9 +158,11 @@ def test_wrong_calls_are_told() -> None:
 
 def test_a_cloud_that_does_not_fit_together_is_refused() -> None:
     points, colors = np.zeros((2, 3), np.float32), np.zeros((2, 3), np.uint8)
-    with pytest.raises(UsageError, match=r"point cloud: normals: expected float32 \[2, 3\], found float32 \[1, 3\]"):
+    with pytest.raises(
+        UsageError, match=r"point cloud: normals: expected float32 \[2, 3\] to go with points, found float32 \[1, 3\]"
+    ):
         PointCloud(points, points[:1], colors)
-    with pytest.raises(UsageError, match=r"point cloud: points: expected float32 \[2, 3\], found float64 \[2, 3\]"):
+    with pytest.raises(UsageError, match=r"point cloud: points: expected float32 \[N, 3\], found float64 \[2, 3\]"):
         PointCloud(points.astype(np.float64), points, colors)  # type: ignore[arg-type]
     with pytest.raises(UsageError, match="expected labels and confidence, found one without the other"):
         PointCloud(points, points, colors, np.zeros(2, np.uint8))

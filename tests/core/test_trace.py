@@ -159,5 +159,7 @@ def test_wrong_calls_are_refused_in_one_line(cars: Cars) -> None:
     cam2world, intrinsics = camera(0, 0, 2)
     with pytest.raises(UsageError, match="samples_per_pixel: expected a square number such as 1 or 4, found 3"):
         render_truth(cars, cam2world, intrinsics, 16, samples_per_pixel=3)
-    with pytest.raises(UsageError, match=r"expected shapes \[2, 4, 4\] and \[2, 3, 3\] for 2 cars, found \[1, 4, 4\]"):
+    with pytest.raises(
+        UsageError, match=r"cam2world: expected shape \[2, 4, 4\], found \[1, 4, 4\]; pass one camera for each of the 2 cars"
+    ):
         render_truth(cars, cam2world[:1], intrinsics, 16)

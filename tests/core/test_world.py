@@ -56,7 +56,9 @@ def test_only_the_direction_of_a_code_matters() -> None:
 def test_wrong_shapes_are_refused_in_one_line(cars: Cars) -> None:
     with pytest.raises(UsageError, match=r"expected shape \[B, 20\], found \[3, 19\]"):
         Cars.from_latent(torch.zeros(3, 19))
-    with pytest.raises(UsageError, match=r"points: expected shape \[8, N, 3\] for 8 cars, found \[5, 3\]"):
+    with pytest.raises(
+        UsageError, match=r"points: expected shape \[8, N, 3\], found \[5, 3\]; pass points for each of the 8 cars"
+    ):
         cars.signed_distance(torch.zeros(5, 3))
 
 

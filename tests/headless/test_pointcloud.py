@@ -227,7 +227,7 @@ def test_a_folder_with_something_missing_is_told(tmp_path: Path, capsys: pytest.
     assert "view_0003.npy: depth_planar: expected depths above 0, +inf at background" in error_line(capsys)
     np.save(depth, kept[:32])
     assert cli.run(call) == 1
-    assert "view_0003.npy: rgb: expected uint8 [32, 64, 3] to go with the depth" in error_line(capsys)
+    assert "view_0003.npy: rgb: expected uint8 [32, 64, 3] to go with depth_planar" in error_line(capsys)
     depth.unlink()
     assert cli.run(call) == 1
     assert "view_0003.exr: expected a file of the view 'view_0003', found none; render the views with depth" in error_line(capsys)

@@ -1,0 +1,117 @@
+"""The lists of a data set that `dnerf-headless render` wrote: which views it has, in which splits, and where their files are.
+
+cameras.json   labels.json   metadata.jsonl, or SPLIT/metadata.jsonl
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from dnerf_core.camera import Camera, cameras_from_json
+from dnerf_core.errors import UsageError, brief, json_fault
+from dnerf_core.files.names import CAMERAS_NAME, LABELS_NAME, METADATA_NAME
+from dnerf_core.labels import LabelSet
+
+_FILE_KEYS = ("image_file_name", "mask_file_name", "depth_file")
+
+
+@dataclass(frozen=True)
+class ViewRow:
+    """One view: its name, subject and number, camera, and the files that it has."""
+
+    name: str
+    seed: int
+    view: int
+    camera: Camera
+    image: Path | None
+    mask: Path | None
+    depth: Path | None
+
+
+@dataclass(frozen=True)
+class ViewLists:
+    """A data set's views in the order of its lists, the names of its splits, and what its masks' ids mean (None: no masks)."""
+
+    rows: list[ViewRow]
+    splits: tuple[str, ...]
+    labels: LabelSet | None
+
+
+def read_view_lists(folder: Path, split: str | None = None) -> ViewLists:
+    """The lists of a data set.
+
+    Args:
+        split: the split whose views are listed; None: all of them, split by split in the order of their names.
+
+    Raises:
+        UsageError: no such folder, no data set, one that is not finished, a split that it does not have, or a damaged list.
+        AnnotationError: labels.json cannot be used.
+    """
+    if not folder.is_dir():
+        raise UsageError(
+            f"{folder}: expected a data set folder, found {'a file' if folder.exists() else 'nothing'}; render one there"
+        )
+    cameras_path = folder / CAMERAS_NAME
+    if not cameras_path.is_file():
+        raise UsageError(f"{folder}: expected a data set that render wrote, found no {CAMERAS_NAME}; give the folder of --output")
+    whole = (folder / METADATA_NAME).is_file()
+    splits = () if whole else tuple(sorted(path.parent.name for path in folder.glob(f"*/{METADATA_NAME}")))
+    if not splits and not whole:
+        raise UsageError(
+            f"{folder}: expected a finished data set, found no {METADATA_NAME}; repeat the render command, which ends it"
+        )
+    if split is not None and split not in splits:
+        found = f"the splits {', '.join(splits)}" if splits else "a data set without splits"
+        raise UsageError(f"{folder}: split {brief(split)}: expected one that it has, found {found}; choose another")
+    places = [folder] if whole else [folder / name for name in splits if split in (None, name)]
+    cameras = cameras_from_json(_text_of(cameras_path), str(cameras_path))
+    labels_path = folder / LABELS_NAME
+    labels = LabelSet.from_json(_text_of(labels_path), str(labels_path)) if labels_path.is_file() else None
+    return ViewLists([row for place in places for row in _rows_of(place, cameras)], splits, labels)
+
+
+def _rows_of(place: Path, cameras: dict[str, Camera]) -> list[ViewRow]:
+    path = place / METADATA_NAME
+    return [
+        _row_of(line, place, cameras, f"{path}: line {number}")
+        for number, line in enumerate(_text_of(path).splitlines(), start=1)
+        if line.strip()
+    ]
+
+
+def _row_of(line: str, place: Path, cameras: dict[str, Camera], where: str) -> ViewRow:
+    try:
+        data: Any = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        raise UsageError(
+            f"{where}: expected JSON, found {json_fault(error)}; repeat the render command in a new folder"
+        ) from None
+    files = {key: data.get(key) for key in _FILE_KEYS} if isinstance(data, dict) else {}
+    named = [name for name in files.values() if name is not None]
+    if not named or not all(isinstance(name, str) and _lies_inside(name) for name in named):
+        raise UsageError(
+            f"{where}: expected files of a view below the folder, found {brief(named or data)}; is it a data set of render?"
+        )
+    name = PurePosixPath(named[0]).stem
+    if name not in cameras:
+        raise UsageError(f"{where}: expected a camera for {name} in {CAMERAS_NAME}, found none; render the data set again")
+    image, mask, depth = (None if found is None else place / found for found in files.values())
+    seed, view = (number if isinstance(number := data.get(key), int) else -1 for key in ("seed", "view"))
+    return ViewRow(name, seed, view, cameras[name], image, mask, depth)
+
+
+def _lies_inside(name: str) -> bool:
+    path = PurePosixPath(name)
+    return not path.is_absolute() and ".." not in path.parts and "\0" not in name
+
+
+def _text_of(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(
+            f"{path}: expected a list of a data set, it cannot be read ({error}); render the data set again"
+        ) from error
