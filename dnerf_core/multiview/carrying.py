@@ -51,8 +51,9 @@ def seen_from(
     height, width = depth_planar.shape
     chosen, x, y, distance = falls_into(camera, (width, height), points)
     row, column = y.astype(np.int64), x.astype(np.int64)
-    between = _depth_between(depth_planar, x - 0.5, y - 0.5)
-    same = (np.abs(depth_planar[row, column] - distance) <= tolerance) | (np.abs(between - distance) <= tolerance)
+    same = np.abs(depth_planar[row, column] - distance) <= tolerance
+    rest = np.flatnonzero(~same)
+    same[rest] = np.abs(_depth_between(depth_planar, x[rest] - 0.5, y[rest] - 0.5) - distance[rest]) <= tolerance
     return chosen[same], (row * width + column)[same]
 
 
