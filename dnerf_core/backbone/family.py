@@ -25,7 +25,7 @@ class Family:
             anything is allocated by it; `backbone.ranges` has the parts that all families share.
         builder: "module:name" of what makes a `Backbone` of a configuration; under torch's "meta" device it allocates nothing.
         read_release: "module:name" of what reads its releases: (network, path, options) -> `checkpoints.release.Release`.
-        relative: as `checkpoints.families` names its networks among EG3D's relatives; None: EG3D's own.
+        relative: as `checkpoints.releases.families` names its networks among EG3D's relatives; None: EG3D's own.
         unseen_by_views: what the names of those tensors begin with that no view of given ws reads; tuning leaves them alone.
         kernels: which kernels read its fields, see `kernels.choice`.
         literal: "module:name" of its literal method, as its paper writes it: (generator, branch or None, what it made of a subject) -> an

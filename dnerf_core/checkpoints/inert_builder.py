@@ -8,17 +8,17 @@ views into the file. Classes of the release's own code that the generator does n
 from __future__ import annotations
 
 import re
-import struct
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from dnerf_core.checkpoints.inert_numbers import NumberType, array, array_of_buffer, fill, know, number, number_type
 from dnerf_core.checkpoints.inert_records import (
     ELEMENTS,
     ArrayRecord,
     Element,
     ForeignRecord,
+    GlobalName,
     ModuleRecord,
     StorageRecord,
     TensorRecord,
@@ -30,11 +30,6 @@ from dnerf_core.checkpoints.pickle_machine import DamagedPickleError, LongText, 
 
 MAX_STORAGES = 20_000
 PERSISTENCE_VERSION = 6
-
-_NUMBERS = {"f8": "<d", "f4": "<f", "f2": "<e", "i8": "<q", "i4": "<i", "i2": "<h", "i1": "<b"} | {
-    **{"u8": "<Q", "u4": "<I", "u2": "<H", "u1": "<B", "b1": "<?"}
-}
-"""numpy's numbers, each with its layout as `struct` spells it."""
 
 _NUMPY_CORE = ("numpy.core", "numpy._core")
 """Where numpy 1 and numpy 2 keep what a pickle names."""
@@ -72,19 +67,6 @@ _PATHS = {
 }
 
 
-@dataclass(frozen=True)
-class _Global:
-    name: str
-
-
-@dataclass(eq=False)
-class _NumberType:
-    """numpy.dtype before and after its state is set: `code` such as "f8", `is_known` once its byte order is."""
-
-    code: str
-    is_known: bool = False
-
-
 class InertBuilder:
     """Makes records of what a checkpoint's pickle names; nothing is called.
 
@@ -103,13 +85,13 @@ class InertBuilder:
             "torch._utils._rebuild_parameter_with_state": self._parameter_with_state,
             "torch.Size": self._size,
             "torch.device": self._plain_text,
-            "numpy.dtype": self._number_type,
+            "numpy.dtype": number_type,
             "_codecs.encode": self._encoded,
         }
         for core in _NUMPY_CORE:
-            self._reducers[f"{core}.multiarray.scalar"] = self._number
-            self._reducers[f"{core}.multiarray._reconstruct"] = self._array
-            self._reducers[f"{core}.numeric._frombuffer"] = self._array_of_buffer
+            self._reducers[f"{core}.multiarray.scalar"] = number
+            self._reducers[f"{core}.multiarray._reconstruct"] = array
+            self._reducers[f"{core}.numeric._frombuffer"] = array_of_buffer
         for builtins in _BUILTINS:
             self._reducers[f"{builtins}.set"] = self._set
             self._reducers[f"{builtins}.bytes"] = self._bytes
@@ -125,12 +107,12 @@ class InertBuilder:
         if storages is not None:
             self._names |= set(ELEMENTS)
 
-    def find_global(self, module: str, name: str) -> _Global | ForeignRecord:
+    def find_global(self, module: str, name: str) -> GlobalName | ForeignRecord:
         full = f"{module}.{name}"
         # The dot between the two must be the given one: "a" + "b.c" would be an attribute chain.
         if _IDENTIFIER.fullmatch(name):
             if full in self._names:
-                return _Global(full)
+                return GlobalName(full)
             if _OWN_CODE.fullmatch(module):
                 return ForeignRecord(full)
         raise MalformedPickleError(f"names the global {shown(full)}, which no EG3D checkpoint needs")
@@ -141,9 +123,9 @@ class InertBuilder:
         if type(identifier) is tuple and len(identifier) >= 2:
             label, kind = identifier[:2]
             # torch's legacy format puts a module's class beside the text of its source, which nobody reads here.
-            if label == "module" and type(kind) in (_Global, ForeignRecord) and len(identifier) == 4:
+            if label == "module" and type(kind) in (GlobalName, ForeignRecord) and len(identifier) == 4:
                 return kind
-            if label == "storage" and type(kind) is _Global and kind.name in ELEMENTS and len(identifier) in (5, 6):
+            if label == "storage" and type(kind) is GlobalName and kind.name in ELEMENTS and len(identifier) in (5, 6):
                 key, _, count = identifier[2:5]
                 if type(key) is str and type(count) is int and 0 <= count < 2**40 and identifier[5:] in ((), (None,)):
                     return self._named_storage(key, ELEMENTS[kind.name], count)
@@ -152,8 +134,8 @@ class InertBuilder:
     def reduce(self, target: Any, args: Any) -> Any:
         if type(target) is ForeignRecord:
             return target
-        reducer = self._reducers.get(target.name) if type(target) is _Global else None
-        if type(target) is _Global and target.name in _PATHS and type(args) is tuple:
+        reducer = self._reducers.get(target.name) if type(target) is GlobalName else None
+        if type(target) is GlobalName and target.name in _PATHS and type(args) is tuple:
             return self._path(args)
         if reducer is None or type(args) is not tuple:
             raise MalformedPickleError(f"calls {_named(target)} in a way no EG3D checkpoint does")
@@ -162,14 +144,14 @@ class InertBuilder:
     def new_object(self, target: Any, args: Any, named: Any = None) -> Any:
         if type(target) is ForeignRecord:
             return target
-        if type(target) is _Global and type(args) is tuple and not args and named is None:
+        if type(target) is GlobalName and type(args) is tuple and not args and named is None:
             if target.name == "dnnlib.util.EasyDict":
                 return {}
             if target.name in _SETTINGS:
                 return ModuleRecord(target.name)
             if target.name in _PLAIN_MODULES:
                 return ModuleRecord(target.name.rpartition(".")[2])
-        if type(target) is _Global and self._find_storage is not None and target.name in self._reducers and named is None:
+        if type(target) is GlobalName and self._find_storage is not None and target.name in self._reducers and named is None:
             return self.reduce(target, args)
         raise MalformedPickleError(f"makes an object of {_named(target)} in a way no EG3D checkpoint does")
 
@@ -178,10 +160,10 @@ class InertBuilder:
             return
         if type(target) is ModuleRecord and not target.is_built and type(state) is dict:
             target.state, target.is_built = state, True
-        elif type(target) is _NumberType and not target.is_known and type(state) is tuple and len(state) == 8:
-            self._know(target, state)
+        elif type(target) is NumberType and not target.is_known and type(state) is tuple and len(state) == 8:
+            know(target, state)
         elif type(target) is ArrayRecord and not target.is_built and type(state) is tuple and len(state) == 5:
-            self._fill(target, state)
+            fill(target, state)
         elif not (_is_metadata(target, state) or (self._find_storage is not None and type(target) in (dict, TensorRecord))):
             raise MalformedPickleError(f"sets the state of {_named(target)} in a way no EG3D checkpoint does")
 
@@ -301,49 +283,6 @@ class InertBuilder:
             raise MalformedPickleError("holds a parameter that is no tensor")
         return args[0]
 
-    # numpy
-
-    def _number_type(self, args: tuple[Any, ...]) -> _NumberType:
-        code = args[0] if args else None
-        if type(code) is not str or code not in _NUMBERS:
-            raise MalformedPickleError(f"holds a numpy type {shown(code)}, expected one of {sorted(_NUMBERS)}")
-        if any(type(flag) not in (bool, int) for flag in args[1:]):
-            raise MalformedPickleError("holds a numpy type that is not (code, align, copy)")
-        return _NumberType(code)
-
-    def _know(self, target: _NumberType, state: tuple[Any, ...]) -> None:
-        order = "|" if target.code[1:] == "1" else "<"
-        if state[1] != order or not all(type(part) in (str, int, type(None)) for part in state):
-            raise MalformedPickleError("holds a numpy type that is not a plain little-endian one")
-        target.is_known = True
-
-    def _number(self, args: tuple[Any, ...]) -> float | int | bool:
-        if len(args) != 2 or type(args[0]) is not _NumberType or not args[0].is_known or type(args[1]) is not memoryview:
-            raise MalformedPickleError("holds a numpy scalar that is not (type, bytes)")
-        layout = _NUMBERS[args[0].code]
-        if len(args[1]) != struct.calcsize(layout):
-            raise MalformedPickleError(f"holds a numpy scalar of type {args[0].code} in {len(args[1])} bytes")
-        return struct.unpack(layout, args[1])[0]
-
-    def _array(self, args: tuple[Any, ...]) -> ArrayRecord:
-        is_plain = len(args) == 3 and type(args[0]) is _Global and args[0].name == "numpy.ndarray" and is_extent(args[1])
-        if not is_plain or type(args[2]) not in (str, memoryview):
-            raise MalformedPickleError("holds a numpy array that is not (ndarray, shape, type)")
-        return ArrayRecord()
-
-    def _fill(self, target: ArrayRecord, state: tuple[Any, ...]) -> None:
-        version, shape, kind, is_fortran, values = state
-        if type(version) is not int or type(is_fortran) is not bool or type(values) not in (memoryview, LongText):
-            raise MalformedPickleError("holds a numpy array that is not (version, shape, type, order, bytes)")
-        _check_array(shape, kind, len(values) if type(values) is memoryview else None)
-        target.shape, target.is_built = shape, True
-
-    def _array_of_buffer(self, args: tuple[Any, ...]) -> ArrayRecord:
-        if len(args) != 4 or type(args[0]) is not memoryview or args[3] not in ("C", "F"):
-            raise MalformedPickleError("holds a numpy array that is not (buffer, type, shape, order)")
-        _check_array(args[2], args[1], len(args[0]))
-        return ArrayRecord(args[2], is_built=True)
-
 
 def latin1(text: str | LongText) -> memoryview:
     """The bytes that protocol 2 spelled as text.
@@ -355,17 +294,6 @@ def latin1(text: str | LongText) -> memoryview:
         return memoryview((text if isinstance(text, str) else str(text.raw, "utf-8")).encode("latin1"))
     except UnicodeError as error:
         raise DamagedPickleError("is damaged: bytes spelled as text hold a character that is no byte") from error
-
-
-def _check_array(shape: Any, kind: Any, size: int | None) -> None:
-    """Refuses an array whose bytes (None: not counted) do not fit its shape."""
-    if not is_extent(shape) or type(kind) is not _NumberType or not kind.is_known:
-        raise MalformedPickleError("holds a numpy array whose shape or type is not plain")
-    count = struct.calcsize(_NUMBERS[kind.code])
-    for side in shape:
-        count *= side
-    if size is not None and count != size:
-        raise DamagedPickleError(f"holds a numpy array of {count} bytes in {size}")
 
 
 def _is_metadata(target: Any, state: Any) -> bool:
@@ -381,4 +309,4 @@ def _from_pairs(pairs: list[Any]) -> dict[str, Any]:
 
 
 def _named(target: Any) -> str:
-    return target.name if type(target) is _Global else f"a {type(target).__name__}"
+    return target.name if type(target) is GlobalName else f"a {type(target).__name__}"

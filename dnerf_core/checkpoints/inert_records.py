@@ -96,6 +96,13 @@ class ModuleRecord:
 
 
 @dataclass(frozen=True)
+class GlobalName:
+    """A name of the closed list, such as "torch._utils._rebuild_tensor_v2", where a pickle has a function or a class."""
+
+    name: str
+
+
+@dataclass(frozen=True)
 class ForeignRecord:
     """A class that the generator does not need, or whatever was made of it: the class's name, nothing else."""
 

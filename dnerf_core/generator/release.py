@@ -6,12 +6,12 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any, get_args
 
-from dnerf_core.checkpoints.camera_choice import chosen_cameras, release_of_orbit
 from dnerf_core.checkpoints.inert_records import ModuleRecord
 from dnerf_core.checkpoints.mapped_file import file_stem
 from dnerf_core.checkpoints.pickle_machine import shown
-from dnerf_core.checkpoints.release_reader import ReleaseReader
-from dnerf_core.checkpoints.release_settings import (
+from dnerf_core.checkpoints.releases.camera_choice import chosen_cameras, release_of_orbit
+from dnerf_core.checkpoints.releases.reader import ReleaseReader
+from dnerf_core.checkpoints.releases.settings import (
     SUPERRESOLUTION_PREFIX,
     TRAINING_OPTIONS,
     USED_OPTIONS,
@@ -25,7 +25,7 @@ from dnerf_core.checkpoints.release_settings import (
     ray_config,
     superresolution_config,
 )
-from dnerf_core.checkpoints.shape_facts import ShapeFacts, with_shapes
+from dnerf_core.checkpoints.releases.shape_facts import ShapeFacts, with_shapes
 from dnerf_core.generator.config import (
     PRESETS,
     RELEASED_PLANE_AXES,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dnerf_core.backbone.family import Family
-from dnerf_core.checkpoints.families import PANOHEAD
+from dnerf_core.checkpoints.releases.families import PANOHEAD
 from dnerf_core.panohead.config import PanoHeadConfig
 from dnerf_core.panohead.ranges import check_panohead_ranges
 from dnerf_core.panohead.shapes import panohead_shapes

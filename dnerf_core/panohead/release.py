@@ -10,11 +10,11 @@ from collections.abc import Mapping
 from typing import Any, get_args
 
 from dnerf_core.backbone.viewing import CameraConfig
-from dnerf_core.checkpoints.camera_choice import chosen_cameras
 from dnerf_core.checkpoints.mapped_file import file_stem
 from dnerf_core.checkpoints.pickle_machine import shown
-from dnerf_core.checkpoints.release_reader import Configured, ReleaseReader
-from dnerf_core.checkpoints.release_settings import (
+from dnerf_core.checkpoints.releases.camera_choice import chosen_cameras
+from dnerf_core.checkpoints.releases.reader import Configured, ReleaseReader
+from dnerf_core.checkpoints.releases.settings import (
     TRAINING_OPTIONS,
     USED_OPTIONS,
     ReleaseSettings,
@@ -28,7 +28,7 @@ from dnerf_core.checkpoints.release_settings import (
     ray_config,
     superresolution_config,
 )
-from dnerf_core.checkpoints.shape_facts import ShapeFacts, with_shapes
+from dnerf_core.checkpoints.releases.shape_facts import ShapeFacts, with_shapes
 from dnerf_core.generator.release import settings_of_options
 from dnerf_core.panohead.config import (
     MAX_DEPTH,

@@ -1,4 +1,4 @@
-"""`dnerf-headless import`: a checkpoint with EG3D's generator becomes a model file; nothing of the checkpoint is executed."""
+"""`dnerf-headless import`: a checkpoint with a generator becomes a model file; nothing of the checkpoint is executed."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ class _PointType(click.ParamType[tuple[float, float, float]]):
 @option_of(ImportCall, "up", help="The axis that points up in the generator's world.")
 @options.output_style_options
 def command(as_json: bool, **values: Any) -> None:
-    """Turn a checkpoint with EG3D's generator into a model file.
+    """Turn a checkpoint with EG3D's or PanoHead's generator into a model file.
 
     CHECKPOINT is a release or a training's snapshot (.pkl), or what torch.save wrote of the generator (.pth, .pt); .safetensors and gzip
     are read too. Nothing of it is executed. The licence of the weights stays the one they were published under.

@@ -91,8 +91,8 @@ def default_target(release: Path) -> Path:
 
 
 def _import_options(call: ImportCall) -> ImportOptions:
-    from dnerf_core.checkpoints.camera_choice import CameraChoice
     from dnerf_core.checkpoints.release import ImportOptions
+    from dnerf_core.checkpoints.releases.camera_choice import CameraChoice
 
     cameras = CameraChoice(
         is_video=call.video_cameras,

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from dnerf_core.camera import arc_cameras
-from dnerf_core.checkpoints.camera_choice import CameraChoice
 from dnerf_core.checkpoints.model_file import read_header
 from dnerf_core.checkpoints.release import ImportOptions, import_release, read_release
+from dnerf_core.checkpoints.releases.camera_choice import CameraChoice
 from dnerf_core.errors import CheckpointError, UsageError
 from dnerf_core.generator.config import ORBITS, PRESETS, VIDEO_CAMERAS, CameraConfig
 from tests.core import hostile as h

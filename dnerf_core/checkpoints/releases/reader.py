@@ -10,15 +10,15 @@ from typing import Any
 
 import numpy as np
 
-from dnerf_core.checkpoints.camera_choice import chosen_cameras, preset_of
 from dnerf_core.checkpoints.expected_shapes import FILTER_TAPS, UNUSED_KEYS, check_shapes, expected_shapes, is_filter
-from dnerf_core.checkpoints.given_config import read_given_config
 from dnerf_core.checkpoints.inert_records import TensorRecord
 from dnerf_core.checkpoints.mapped_file import file_stem
-from dnerf_core.checkpoints.networks import Network, left_out
 from dnerf_core.checkpoints.release import ImportOptions, Release
-from dnerf_core.checkpoints.release_settings import ReleaseSettings
-from dnerf_core.checkpoints.shape_facts import ShapeFacts, shape_facts
+from dnerf_core.checkpoints.releases.camera_choice import chosen_cameras, preset_of
+from dnerf_core.checkpoints.releases.given_config import read_given_config
+from dnerf_core.checkpoints.releases.networks import Network, left_out
+from dnerf_core.checkpoints.releases.settings import ReleaseSettings
+from dnerf_core.checkpoints.releases.shape_facts import ShapeFacts, shape_facts
 from dnerf_core.errors import CheckpointError, UsageError
 
 _CORRECT_CONFIG = "nothing was written; correct it there, or name the release with these settings"
