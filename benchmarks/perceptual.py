@@ -20,8 +20,8 @@ from torch import Tensor
 
 from dnerf_core.camera import arc_cameras
 from dnerf_core.checkpoints.vgg16 import read_vgg16, vgg16_shapes
+from dnerf_core.inversion.perceptual import PerceptualLoss
 from dnerf_core.model import Model
-from dnerf_core.perceptual import PerceptualLoss
 from headless.bench.measuring import timed
 
 

@@ -24,12 +24,14 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import flop_registry
 
-from dnerf_core import guided_view, samples, subject
+from dnerf_core import subject
 from dnerf_core.camera import arc_cameras
 from dnerf_core.generator.eg3d import Generator
 from dnerf_core.generator.packed_field import FoldedDecoder, PackedField
 from dnerf_core.generator.prepared import PreparedSuperResolution
 from dnerf_core.model import Model
+from dnerf_core.rendering import guided_view
+from dnerf_core.rendering import sample_reading as samples
 from dnerf_core.rendering.density_grid import DensityGrid
 from dnerf_core.rendering.packed_planes import PackedPlanes
 from dnerf_core.semantic.branch import SemanticBranch

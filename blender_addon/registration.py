@@ -7,7 +7,7 @@ from pathlib import Path
 
 import bpy
 
-from . import environment_making, icons, keys, picture_overlay, preview, session
+from . import environment_making, icons, picture_overlay, preview, session
 from .operators import (
     anew,
     annotate,
@@ -18,6 +18,7 @@ from .operators import (
     environment,
     invert,
     jobs,
+    keys,
     model,
     paint,
     subject,

@@ -20,10 +20,10 @@ from dnerf_core.checkpoints.model_file import ModelHeader
 from dnerf_core.errors import UsageError
 from dnerf_core.kernels.choice import KernelChoice, sample_reader
 from dnerf_core.labels import LabelSet
-from dnerf_core.made_once import MadeOnce, Making
-from dnerf_core.precision import convolution_dtype, reproducible_convolutions
 from dnerf_core.semantic.branch import SemanticBranch
 from dnerf_core.semantic.refiner import PreparedRefiner
+from dnerf_core.work.made_once import MadeOnce, Making
+from dnerf_core.work.precision import convolution_dtype, reproducible_convolutions
 
 if TYPE_CHECKING:
     from typing import Self

@@ -17,10 +17,7 @@ from torch import Tensor
 from dnerf_core.backbone.protocols import Made, RawPicture, SubjectField, Superresolve
 from dnerf_core.backbone.viewing import RayConfig
 from dnerf_core.camera import Camera
-from dnerf_core.guided_view import guided_view
-from dnerf_core.interruption import checkpoint
 from dnerf_core.loaded_model import LoadedModel
-from dnerf_core.made_once import MadeOnce, Making
 from dnerf_core.pointcloud.cloud import PointCloud
 from dnerf_core.pointcloud.fusion import FusionOptions, fuse_views
 from dnerf_core.pointcloud.own_cameras import own_cloud_cameras
@@ -29,6 +26,7 @@ from dnerf_core.pointcloud.views import sample_side_px
 from dnerf_core.rendering.camera_tensors import camera_tensors
 from dnerf_core.rendering.density_grid import DensityGrid
 from dnerf_core.rendering.depth import planar_depth
+from dnerf_core.rendering.guided_view import guided_view
 from dnerf_core.rendering.labeled_view import LabeledView, PartialView
 from dnerf_core.rendering.rays import ViewRays
 from dnerf_core.rendering.view import ray_bundle, render_view
@@ -37,6 +35,8 @@ from dnerf_core.semantic.branch import SemanticBranch, SemanticMaps, label_mask,
 from dnerf_core.semantic.packed import PackedSemantics
 from dnerf_core.semantic.triplane import ProjectedPlanes
 from dnerf_core.semantic.visibility import VisibleSamples, density_pass, join_visible, visible_samples
+from dnerf_core.work.interruption import checkpoint
+from dnerf_core.work.made_once import MadeOnce, Making
 
 if TYPE_CHECKING:
     from trimesh import Trimesh

@@ -61,7 +61,7 @@ class SubjectFile:
         Raises:
             CheckpointError: the file is another one by now, or cannot be used with this model.
         """
-        from dnerf_core.subject_file import open_subject, read_subject_file
+        from dnerf_core.checkpoints.subject_file import open_subject, read_subject_file
 
         self.check()
         return open_subject(model, read_subject_file(self.path), str(self.path))
@@ -136,7 +136,7 @@ def read_subject_file(path: Path, model_path: Path) -> SubjectFile:
         CheckpointError: it cannot be used, or is of another generator than the model file's.
     """
     from dnerf_core.checkpoints.model_file import file_sha256
-    from dnerf_core.subject_file import check_subject_file
+    from dnerf_core.checkpoints.subject_file import check_subject_file
 
     header = check_subject_file(path, model_path)
     return SubjectFile(path.resolve(), file_sha256(path), bool(header.tuned))

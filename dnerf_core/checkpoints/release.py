@@ -11,9 +11,9 @@ import numpy as np
 from dnerf_core.backbone.family import named
 from dnerf_core.backbone.registry import FAMILIES
 from dnerf_core.backbone.specs import BackboneConfig
-from dnerf_core.checkpoints.checkpoint_file import read_checkpoint, refusal
+from dnerf_core.checkpoints.inert.checkpoint_file import read_checkpoint, refusal
+from dnerf_core.checkpoints.inert.pickle_machine import MalformedPickleError
 from dnerf_core.checkpoints.model_file import ModelHeader, file_sha256, read_header, save_arrays
-from dnerf_core.checkpoints.pickle_machine import MalformedPickleError
 from dnerf_core.checkpoints.releases.camera_choice import OWN_CAMERAS, CameraChoice
 from dnerf_core.checkpoints.releases.networks import find_network
 from dnerf_core.errors import UsageError

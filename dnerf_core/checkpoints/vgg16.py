@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 from safetensors import SafetensorError, safe_open
 
-from dnerf_core.checkpoints.mapped_file import map_file
-from dnerf_core.checkpoints.pickle_machine import shown
-from dnerf_core.checkpoints.torch_state import read_torch_state
+from dnerf_core.checkpoints.inert.mapped_file import map_file
+from dnerf_core.checkpoints.inert.pickle_machine import shown
+from dnerf_core.checkpoints.inert.torch_state import read_torch_state
 from dnerf_core.errors import CheckpointError
 
 STAGES: tuple[tuple[tuple[int, int, int], ...], ...] = (

@@ -17,7 +17,7 @@ from dnerf_core.demo.losses import random_cameras
 from dnerf_core.demo.trace import render_truth
 from dnerf_core.demo.world import Z_DIM, Cars
 from dnerf_core.generator.eg3d import Generator
-from dnerf_core.guided_view import VALUE_EPSILON
+from dnerf_core.rendering.guided_view import VALUE_EPSILON
 from dnerf_core.rendering.view import render_view
 
 

@@ -26,10 +26,10 @@ from dnerf_core.errors import UsageError
 from dnerf_core.inversion.descent import Guess, Viewpoint, Watch, descend, progress_of
 from dnerf_core.inversion.latents import WPlusSpace, WStatistics, w_statistics
 from dnerf_core.inversion.objectives import MaskObjective
+from dnerf_core.inversion.perceptual import Features, PerceptualLoss
 from dnerf_core.inversion.settings import Stage
 from dnerf_core.inversion.view import SeenView
 from dnerf_core.labels import check_ids
-from dnerf_core.perceptual import Features, PerceptualLoss
 from dnerf_core.subject import LabeledView, Subject
 
 

@@ -22,7 +22,7 @@ from dnerf_core.generator.stylegan2 import (
     upsample_image,
 )
 from dnerf_core.generator.superresolution import SuperResolution, input_of
-from dnerf_core.precision import conv_leaky_relu
+from dnerf_core.work.precision import conv_leaky_relu
 
 
 class PreparedLayer:

@@ -6,9 +6,9 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any, get_args
 
-from dnerf_core.checkpoints.inert_records import ModuleRecord
-from dnerf_core.checkpoints.mapped_file import file_stem
-from dnerf_core.checkpoints.pickle_machine import shown
+from dnerf_core.checkpoints.inert.mapped_file import file_stem
+from dnerf_core.checkpoints.inert.pickle_machine import shown
+from dnerf_core.checkpoints.inert.records import ModuleRecord
 from dnerf_core.checkpoints.releases.camera_choice import chosen_cameras, release_of_orbit
 from dnerf_core.checkpoints.releases.reader import ReleaseReader
 from dnerf_core.checkpoints.releases.settings import (

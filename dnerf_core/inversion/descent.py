@@ -10,7 +10,6 @@ import torch
 from torch import Tensor
 
 from dnerf_core.camera import Camera
-from dnerf_core.interruption import checkpoint
 from dnerf_core.inversion.latents import LatentSpace
 from dnerf_core.inversion.objectives import Objective
 from dnerf_core.inversion.pose import sphere_angles_deg, sphere_cam2world
@@ -18,6 +17,7 @@ from dnerf_core.inversion.settings import Stage
 from dnerf_core.inversion.view import SeenView, degrees_of, intrinsics_of, see
 from dnerf_core.loaded_model import LoadedModel
 from dnerf_core.rendering.camera_tensors import camera_tensors
+from dnerf_core.work.interruption import checkpoint
 
 BETAS = (0.9, 0.95)
 WARM_UP_STEPS = 5

@@ -16,6 +16,7 @@ from dnerf_core.errors import UsageError
 from dnerf_core.inversion.descent import Guess, Progress, Viewpoint, Watch, descend, progress_of
 from dnerf_core.inversion.latents import LatentSpace, WStatistics, code_in, random_candidates, space_of, w_statistics
 from dnerf_core.inversion.objectives import MaskObjective, Objective, Perceptual, PictureObjective
+from dnerf_core.inversion.perceptual import PerceptualLoss
 from dnerf_core.inversion.pose import camera_at, sphere_angles_deg
 from dnerf_core.inversion.search import best_starts
 from dnerf_core.inversion.settings import MASK_STAGES, PICTURE_STAGES, InversionSettings, Stage, stages
@@ -24,7 +25,6 @@ from dnerf_core.labels import IGNORE_ID, check_ids
 from dnerf_core.metrics import confusion_matrix, psnr_db, segmentation_scores
 from dnerf_core.model import Model
 from dnerf_core.own_views import view_ranges
-from dnerf_core.perceptual import PerceptualLoss
 from dnerf_core.semantic.training import class_weights
 from dnerf_core.shapes import check_shapes
 from dnerf_core.subject import Subject

@@ -7,11 +7,11 @@ import math
 import numpy as np
 import torch
 
-from dnerf_core.interruption import checkpoint
 from dnerf_core.inversion.descent import Guess, Viewpoint
 from dnerf_core.inversion.latents import Candidate, LatentSpace
 from dnerf_core.inversion.objectives import Objective
 from dnerf_core.inversion.settings import SEARCH_SIDE_PX, SEARCH_YAW_STEP_DEG
+from dnerf_core.work.interruption import checkpoint
 
 
 @torch.no_grad()

@@ -13,10 +13,10 @@ from torch import Tensor
 
 from dnerf_core.backbone.registry import family_of
 from dnerf_core.camera import Camera
-from dnerf_core.interruption import checkpoint
 from dnerf_core.inversion.descent import Viewpoint
 from dnerf_core.inversion.objectives import PictureObjective
 from dnerf_core.loaded_model import LoadedModel
+from dnerf_core.work.interruption import checkpoint
 
 RATE = 1e-3
 """Adam's learning rate; it falls along a cosine."""

@@ -9,7 +9,7 @@ import torch
 
 from dnerf_core.backbone.family import Family
 from dnerf_core.errors import UsageError
-from dnerf_core.samples import SampleReader, TorchSamples
+from dnerf_core.rendering.sample_reading import SampleReader, TorchSamples
 
 KernelChoice = Literal["torch", "triton"]
 """What reads and composites samples: plain torch, or the fused kernels of `dnerf_core.kernels`."""

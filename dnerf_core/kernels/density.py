@@ -9,7 +9,7 @@ from torch import Tensor
 
 from dnerf_core.generator.packed_field import PackedField
 from dnerf_core.kernels.reads import Rays, Table, axes_of, block_of, load_matrix, load_vector, product, read_samples, softplus
-from dnerf_core.samples import Samples
+from dnerf_core.rendering.sample_reading import Samples
 
 BLOCK = 64
 """Samples a program."""

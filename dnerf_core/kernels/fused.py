@@ -7,7 +7,7 @@ from torch import Tensor
 from dnerf_core.generator.packed_field import PackedField
 from dnerf_core.kernels.density import raw_density
 from dnerf_core.kernels.sums import color_sums, hidden_sums
-from dnerf_core.samples import Samples
+from dnerf_core.rendering.sample_reading import Samples
 from dnerf_core.semantic.packed import PackedSemantics
 
 

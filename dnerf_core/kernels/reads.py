@@ -12,8 +12,8 @@ import triton
 import triton.language as tl
 
 from dnerf_core.rendering.packed_planes import PackedPlanes
+from dnerf_core.rendering.sample_reading import Samples
 from dnerf_core.rendering.triplane import AXIS
-from dnerf_core.samples import Samples
 
 
 class Rays(NamedTuple):

@@ -15,8 +15,8 @@ from torch import Tensor
 from dnerf_core.generator.packed_field import PackedField
 from dnerf_core.kernels.reads import Rays, Table, axes_of, block_of, load_matrix, load_vector, product, read_samples, softplus
 from dnerf_core.rendering.packed_planes import PackedPlanes
+from dnerf_core.rendering.sample_reading import Samples
 from dnerf_core.rendering.segments import run_starts
-from dnerf_core.samples import Samples
 from dnerf_core.semantic.packed import PackedSemantics
 
 RAYS = 16

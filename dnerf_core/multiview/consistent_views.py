@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 
 from dnerf_core.backbone.viewing import CameraConfig
 from dnerf_core.camera import Camera, arc_cameras
-from dnerf_core.made_once import Once
 from dnerf_core.pointcloud.consistent import fused_votes, relabelled
 from dnerf_core.pointcloud.views import DepthView, sample_side_px
 from dnerf_core.pointcloud.voxels import VoxelSums
+from dnerf_core.work.made_once import Once
 
 if TYPE_CHECKING:
     from dnerf_core.model import Model

@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from typing import Any, get_args
 
 from dnerf_core.backbone.viewing import CameraConfig
-from dnerf_core.checkpoints.mapped_file import file_stem
-from dnerf_core.checkpoints.pickle_machine import shown
+from dnerf_core.checkpoints.inert.mapped_file import file_stem
+from dnerf_core.checkpoints.inert.pickle_machine import shown
 from dnerf_core.checkpoints.releases.camera_choice import chosen_cameras
 from dnerf_core.checkpoints.releases.reader import Configured, ReleaseReader
 from dnerf_core.checkpoints.releases.settings import (

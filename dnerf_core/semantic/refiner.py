@@ -10,9 +10,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from dnerf_core.backbone.specs import BackboneConfig
-from dnerf_core.precision import conv_leaky_relu
 from dnerf_core.semantic.config import SemanticConfig
 from dnerf_core.semantic.layers import EqualizedConv, activate
+from dnerf_core.work.precision import conv_leaky_relu
 
 Layer = Callable[[Tensor], Tensor]
 

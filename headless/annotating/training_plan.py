@@ -10,16 +10,17 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dnerf_core import job_ranges, model_facts
+from dnerf_core import job_ranges
+from dnerf_core.checkpoints import model_facts
 from dnerf_core.errors import AnnotationError, CheckpointError, UsageError
 from dnerf_core.limits import MAX_SEED, MAX_SUBJECTS
 from dnerf_core.ranges import Choice, Flag, Number, Ranged, Share, Whole, ranged
 from dnerf_core.semantic.config import BranchTrainingConfig, FeatureKind, GuideKind, RefinerConfig, SemanticConfig
 
 if TYPE_CHECKING:
+    from dnerf_core.checkpoints.model_facts import ModelFacts
     from dnerf_core.files.annotated_folder import AnnotatedImage, Annotations
     from dnerf_core.labels import LabelSet
-    from dnerf_core.model_facts import ModelFacts
     from dnerf_core.subject_key import SubjectKey
 
 _CHECKPOINT_EVERY = 25

@@ -18,7 +18,7 @@ from dnerf_core.files.names import LABELS_NAME, labels_json
 from dnerf_core.files.pictures import write_image, write_mask
 from dnerf_core.files.whole import leftovers, make_folder, remove_files, write_bytes_whole
 from dnerf_core.labels import LabelSet
-from dnerf_core.made_once import Once
+from dnerf_core.work.made_once import Once
 from headless.clips.plan import Clip, ClipPlan, Crop, Frame, Mix, frame_name
 from headless.clips.video_files import FrameSink, label_video, preview_video
 from headless.work.reporting import Reporter

@@ -13,11 +13,11 @@ from dnerf_core.camera import Camera, WorldUp
 from dnerf_core.errors import DNeRFError
 from dnerf_core.files.posed_folder import PosedFolder, subject_name
 from dnerf_core.labels import LabelSet
-from dnerf_core.made_once import Once
 from dnerf_core.pointcloud.cloud import PointCloud
 from dnerf_core.pointcloud.fusion import FusionOptions, fuse_views
 from dnerf_core.pointcloud.views import DepthView, sample_side_px
 from dnerf_core.subject_key import subject_key
+from dnerf_core.work.made_once import Once
 from headless.datasets.plan import ViewPlan, plan_subject
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from dnerf_core import model_facts
+from dnerf_core.checkpoints import model_facts
 from dnerf_core.errors import DNeRFError
 from headless.commands import options
 from headless.work.machine import Finding, look_round

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from dnerf_core import model_facts
+from dnerf_core.checkpoints import model_facts
 from dnerf_core.errors import CheckpointError
 from dnerf_core.multiview.consistent_views import Relabelling, some_of, voting_cameras
 from dnerf_core.subject_key import subject_key

@@ -11,8 +11,8 @@ import numpy as np
 from dnerf_core.files.masks import read_mask
 from dnerf_core.generator.config import CameraConfig
 from dnerf_core.labels import LabelSet
-from dnerf_core.made_once import Once
 from dnerf_core.multiview.consistent_views import NO_CHANGES, LabelChanges
+from dnerf_core.work.made_once import Once
 from headless.datasets.channels import BY_FOLDER, Written
 from headless.datasets.folder import DatasetFolder
 from headless.datasets.plan import PlannedView, ViewPlan, plan_subject

@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dnerf_core.camera import Camera, cameras_to_json
+from dnerf_core.checkpoints.model_facts import ModelFacts
 from dnerf_core.checkpoints.model_file import file_sha256
+from dnerf_core.checkpoints.subject_file import read_subject_header, write_subject_file
 from dnerf_core.editing.edit import Edit
 from dnerf_core.editing.scores import TURNS_DEG
 from dnerf_core.editing.settings import edit_stages
@@ -18,11 +20,9 @@ from dnerf_core.errors import UsageError
 from dnerf_core.files.photos import read_label_mask
 from dnerf_core.files.whole import make_folder, remove_files, write_bytes_whole
 from dnerf_core.inversion.pose import camera_at
-from dnerf_core.model_facts import ModelFacts
 from dnerf_core.own_views import view_ranges
 from dnerf_core.seeds import MAX_SEED
 from dnerf_core.subject import Subject
-from dnerf_core.subject_file import read_subject_header, write_subject_file
 from dnerf_core.subject_key import SubjectKey
 from dnerf_core.subject_key import read_subject_file as checked_subject_file
 from headless import models

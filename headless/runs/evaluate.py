@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from dnerf_core import model_facts
+from dnerf_core.checkpoints import model_facts
 from headless.runs.evaluate_call import EvaluateCall, check_call, finish, told_of, warn_of_known_seeds
 from headless.work.reporting import Reporter
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from dnerf_core import job_ranges, model_facts
+from dnerf_core import job_ranges
+from dnerf_core.checkpoints import model_facts
 from dnerf_core.errors import OutputError
 from dnerf_core.files.whole import check_writable, output_error
 from dnerf_core.ranges import Choice, Number, Ranged, Whole, ranged
@@ -85,7 +86,7 @@ def import_checkpoint(call: ImportCall, reporter: Reporter) -> None:
 
 def default_target(release: Path) -> Path:
     """The checkpoint's name with another ending, in the current folder."""
-    from dnerf_core.checkpoints.mapped_file import file_stem
+    from dnerf_core.checkpoints.inert.mapped_file import file_stem
 
     return Path(f"{file_stem(release)}.safetensors")
 

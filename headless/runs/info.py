@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dnerf_core import model_facts
-from dnerf_core.model_facts import ModelFacts
+from dnerf_core.checkpoints import model_facts
+from dnerf_core.checkpoints.model_facts import ModelFacts
 from headless.work.reporting import Reporter
 
 if TYPE_CHECKING:
@@ -99,7 +99,7 @@ def subject_json(path: Path) -> dict[str, Any]:
         CheckpointError: it cannot be used.
     """
     from dnerf_core.checkpoints.model_file import file_sha256
-    from dnerf_core.subject_file import read_subject_header, read_subject_values
+    from dnerf_core.checkpoints.subject_file import read_subject_header, read_subject_values
 
     header = read_subject_header(path)
     ws, tuned = read_subject_values(header)

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dnerf_core.camera import cameras_to_json
+from dnerf_core.checkpoints.subject_file import write_subject_file
 from dnerf_core.files.whole import make_folder, remove_files, write_bytes_whole
 from dnerf_core.inversion.diversity import Diversity
 from dnerf_core.subject import Subject
-from dnerf_core.subject_file import write_subject_file
 from headless import models
 from headless.pictures.loss_curve import LossStage, write_loss_curve
 from headless.pictures.turntable_strip import PhotoPair

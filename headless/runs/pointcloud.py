@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dnerf_core import job_ranges, model_facts
+from dnerf_core import job_ranges
+from dnerf_core.checkpoints import model_facts
 from dnerf_core.own_views import ALL_AROUND_YAW_DEG, view_ranges
 from dnerf_core.ranges import Choice, Ranged, ranged
 from headless.blend.checks import check_blend_place
@@ -108,8 +109,8 @@ def open_source(call: PointCloudCall) -> tuple[CloudSource, dict[str, Any]]:
         DNeRFError: no such model or folder, or options that do not go together.
     """
     from dnerf_core.errors import UsageError
-    from dnerf_core.made_once import Once
     from dnerf_core.subject_key import read_subject_files
+    from dnerf_core.work.made_once import Once
     from headless import models
     from headless.clouds.sources import FolderSource, ModelSource
     from headless.datasets.plan import ViewPlan

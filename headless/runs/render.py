@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from dnerf_core import job_ranges, model_facts
+from dnerf_core import job_ranges
+from dnerf_core.checkpoints import model_facts
 from dnerf_core.embedded import EMBEDDED_MODELS
 from dnerf_core.errors import UsageError
 from dnerf_core.ranges import Choice, Ranged, ranged
@@ -19,8 +20,8 @@ from headless.runs.choices import DEFAULT_MODEL, check_total, chosen_seeds, chos
 from headless.work.reporting import Quiet, Reporter
 
 if TYPE_CHECKING:
+    from dnerf_core.checkpoints.model_facts import ModelFacts
     from dnerf_core.files.pictures import DepthFormat
-    from dnerf_core.model_facts import ModelFacts
     from headless.datasets.channels import Channel
     from headless.datasets.formats.card import Origin
     from headless.datasets.formats.registry import Format

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dnerf_core import job_ranges, model_facts
+from dnerf_core import job_ranges
+from dnerf_core.checkpoints import model_facts
+from dnerf_core.checkpoints.model_facts import recorded_name
 from dnerf_core.errors import AnnotationError, UsageError
-from dnerf_core.model_facts import recorded_name
 from dnerf_core.ranges import Ranged, ranged
 from headless.datasets.spacing import DISTRIBUTION, chosen_spacing
 from headless.runs.choices import DEFAULT_MODEL, check_total, chosen_seeds, chosen_views
@@ -18,9 +19,9 @@ from headless.work.reporting import Reporter
 
 if TYPE_CHECKING:
     from dnerf_core.camera import Camera
+    from dnerf_core.checkpoints.model_facts import ModelFacts
     from dnerf_core.labels import LabelSet
     from dnerf_core.model import Model
-    from dnerf_core.model_facts import ModelFacts
     from headless.datasets.plan import ViewPlan
     from headless.datasets.seen import RenderView
     from headless.datasets.spacing import Spacing

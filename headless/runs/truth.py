@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from functools import partial
 
-from dnerf_core import model_facts
+from dnerf_core.checkpoints import model_facts
 from dnerf_core.demo.truth import require_truth, score_views, scored_labels, summarise
 from dnerf_core.errors import UsageError
 from dnerf_core.files.whole import write_bytes_whole

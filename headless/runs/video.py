@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dnerf_core import job_ranges, model_facts
+from dnerf_core import job_ranges
+from dnerf_core.checkpoints import model_facts
 from dnerf_core.limits import MAX_FRAMES
 from dnerf_core.ranges import Ranged, ranged
 from headless.runs.choices import DEFAULT_MODEL, chosen_seeds
@@ -15,7 +16,7 @@ from headless.work.reporting import Reporter
 
 if TYPE_CHECKING:
     from dnerf_core.camera import Camera
-    from dnerf_core.model_facts import ModelFacts
+    from dnerf_core.checkpoints.model_facts import ModelFacts
     from headless.clips.plan import ClipPlan
 
 

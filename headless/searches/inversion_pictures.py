@@ -15,8 +15,8 @@ from dnerf_core.files.masks import is_painted
 from dnerf_core.files.photos import background_color, read_label_mask, read_photo
 
 if TYPE_CHECKING:
+    from dnerf_core.checkpoints.model_facts import ModelFacts
     from dnerf_core.files.squares import Fit
-    from dnerf_core.model_facts import ModelFacts
     from headless.searches.calls import InvertCall
 
 

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from dnerf_core.checkpoints.subject_file import read_subject_header
 from dnerf_core.errors import CheckpointError, OutputError, UsageError
 from dnerf_core.files.whole import check_writable, leftovers, remove_files
-from dnerf_core.subject_file import read_subject_header
 
 
 def made_before(path: Path, asked: dict[str, Any]) -> dict[str, Any] | None:

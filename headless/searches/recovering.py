@@ -16,21 +16,21 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from dnerf_core import model_facts
 from dnerf_core.camera import Camera
+from dnerf_core.checkpoints import model_facts
+from dnerf_core.checkpoints.model_facts import ModelFacts
 from dnerf_core.checkpoints.model_file import file_sha256
+from dnerf_core.checkpoints.subject_file import SubjectRecord, read_subject_file, record_of
 from dnerf_core.editing.edit import Edit, edit_subject
 from dnerf_core.editing.scores import TURNS_DEG, change_seen, turned_cameras
 from dnerf_core.errors import UsageError
 from dnerf_core.inversion.diversity import diversity
 from dnerf_core.inversion.invert import Inversion, invert_mask, invert_picture
 from dnerf_core.inversion.latents import WStatistics, w_statistics
+from dnerf_core.inversion.perceptual import PerceptualLoss
 from dnerf_core.inversion.pose import sphere_angles_deg
 from dnerf_core.inversion.settings import inversion_steps
 from dnerf_core.metrics import confusion_matrix, segmentation_scores
-from dnerf_core.model_facts import ModelFacts
-from dnerf_core.perceptual import PerceptualLoss
-from dnerf_core.subject_file import SubjectRecord, read_subject_file, record_of
 from headless.blend.given import read_one_camera
 from headless.searches.calls import EditCall, InvertCall, edit_settings_of, fit_of, settings_of
 from headless.searches.inversion_pictures import Picture, read_pictures

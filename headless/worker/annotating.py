@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dnerf_core import model_facts
+from dnerf_core.checkpoints import model_facts
 from dnerf_core.errors import UsageError
 from dnerf_core.files.annotated_folder import check_generator, is_painted, read_folder
 from dnerf_core.job_ranges import SEED

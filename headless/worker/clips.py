@@ -9,7 +9,7 @@ from dataclasses import astuple
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dnerf_core import model_facts
+from dnerf_core.checkpoints import model_facts
 from dnerf_core.errors import UsageError
 from dnerf_core.files.names import LABELS_NAME
 from dnerf_core.files.whole import remove_files

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from dnerf_core.checkpoints.model_file import file_sha256
 from dnerf_core.errors import UsageError, brief
 from dnerf_core.files.photos import read_label_mask
-from dnerf_core.interruption import interruptible
 from dnerf_core.subject_key import SubjectKey
+from dnerf_core.work.interruption import interruptible
 from headless.searches.calls import EditCall
 from headless.worker.held import HeldModels
 from headless.worker.jobs import Job
@@ -22,7 +22,7 @@ from headless.worker.params import Params
 from headless.worker.searches import chosen_output, watch_of, write_found
 
 if TYPE_CHECKING:
-    from dnerf_core.model_facts import ModelFacts
+    from dnerf_core.checkpoints.model_facts import ModelFacts
 
 FIELDS = ("label_weight", "rgb_weight", "perceptual", "keep_inside", "edited_weight", "prior", "margin", "steps")
 """Of the call, by the same names in a request."""

@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dnerf_core import model_facts
+from dnerf_core.checkpoints import model_facts
 from dnerf_core.checkpoints.model_file import file_sha256
+from dnerf_core.checkpoints.subject_file import read_subject_header
 from dnerf_core.embedded import model_path
 from dnerf_core.errors import UsageError
-from dnerf_core.subject_file import read_subject_header
 from dnerf_core.subject_key import SubjectFile, SubjectKey
 from headless import models
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
-from dnerf_core.interruption import interruptible
+from dnerf_core.work.interruption import interruptible
 from headless.searches.calls import InvertCall
 from headless.worker.held import HeldModels
 from headless.worker.jobs import Job

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from dnerf_core.interruption import interruptible
+from dnerf_core.work.interruption import interruptible
 from headless import models
 from headless.work.machine import usable_cores
 from headless.worker.held import HeldModels

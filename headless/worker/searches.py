@@ -6,15 +6,15 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dnerf_core.checkpoints.subject_file import write_subject_file
 from dnerf_core.errors import UsageError
 from dnerf_core.files.whole import check_writable
-from dnerf_core.subject_file import write_subject_file
 from headless.worker.jobs import Job
 from headless.worker.params import Params
 
 if TYPE_CHECKING:
+    from dnerf_core.checkpoints.subject_file import SubjectRecord
     from dnerf_core.inversion.descent import Progress, Watch
-    from dnerf_core.subject_file import SubjectRecord
 
 PICTURE_STEPS = 4
 """A picture of the current state comes with the first step, every so many after it, and the last."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
-from dnerf_core import model_facts
 from dnerf_core.backbone.config_json import config_to_json
+from dnerf_core.checkpoints import model_facts
 from dnerf_core.job_ranges import RESOLUTION
 from headless import models
 from headless.work import workers

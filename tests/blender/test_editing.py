@@ -184,7 +184,7 @@ def test_the_subject_file_is_what_everything_is_made_of(
     session: ModuleType, settings: bpy.types.PropertyGroup, tmp_path: Path
 ) -> None:
     code = (
-        "import sys; from dnerf_core.model import Model; from dnerf_core.subject_file import record_of, write_subject_file;"
+        "import sys; from dnerf_core.model import Model; from dnerf_core.checkpoints.subject_file import record_of, write_subject_file;"
         "model = Model.load('demo-cars'); write_subject_file(sys.argv[1], record_of(model, model.subject(3).ws, None, {}))"
     )
     run_engine(tmp_path, "-c", code, str(tmp_path / "three.safetensors"))

@@ -17,7 +17,7 @@ from triton.runtime.jit import JITFunction
 from dnerf_core.embedded import model_path
 from dnerf_core.kernels.fused import TritonSamples
 from dnerf_core.model import Model
-from dnerf_core.samples import Samples
+from dnerf_core.rendering.sample_reading import Samples
 
 
 class AbsentDevice:

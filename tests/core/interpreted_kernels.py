@@ -19,7 +19,7 @@ from dnerf_core.kernels.fused import TritonSamples
 from dnerf_core.labels import LabelSet
 from dnerf_core.model import Model
 from dnerf_core.rendering.packed_planes import PackedPlanes
-from dnerf_core.samples import Samples, TorchSamples
+from dnerf_core.rendering.sample_reading import Samples, TorchSamples
 from dnerf_core.semantic.branch import SemanticBranch
 from dnerf_core.semantic.config import SemanticConfig
 from dnerf_core.semantic.packed import PackedSemantics

@@ -19,6 +19,13 @@ from dnerf_core.backbone.registry import FAMILIES, family_named, family_of
 from dnerf_core.camera import Camera, arc_cameras
 from dnerf_core.checkpoints.generator_hash import generator_sha256
 from dnerf_core.checkpoints.model_file import read_header, save_model
+from dnerf_core.checkpoints.subject_file import (
+    open_subject,
+    read_subject_file,
+    read_subject_header,
+    record_of,
+    write_subject_file,
+)
 from dnerf_core.editing.edit import edit_subject
 from dnerf_core.editing.settings import EditSettings
 from dnerf_core.errors import CheckpointError, UsageError
@@ -34,7 +41,6 @@ from dnerf_core.rendering.view import render_view
 from dnerf_core.semantic.config import BranchTrainingConfig, FeatureKind, RefinerConfig, SemanticConfig
 from dnerf_core.semantic.kept_views import AnnotatedView
 from dnerf_core.semantic.training import train_branch
-from dnerf_core.subject_file import open_subject, read_subject_file, read_subject_header, record_of, write_subject_file
 from dnerf_core.subject_key import SubjectKey
 from tests.core.semantic_cases import TINY, camera_tensors, tiny_generator
 from tests.core.stub_family import BALLS, SIDE_PX, STEEPNESS, BallBackbone, BallConfig, balls

@@ -16,7 +16,7 @@ import pytest
 
 from dnerf_core.backbone.config_json import config_to_json
 from dnerf_core.checkpoints.expected_shapes import is_filter
-from dnerf_core.checkpoints.mapped_file import LEAST_UNPACKED_BYTES
+from dnerf_core.checkpoints.inert.mapped_file import LEAST_UNPACKED_BYTES
 from dnerf_core.checkpoints.release import ImportOptions, import_release, read_release
 from dnerf_core.errors import CheckpointError, DNeRFError, UsageError
 from dnerf_core.generator.config import PRESETS, BackboneConfig, GeneratorConfig, MappingConfig

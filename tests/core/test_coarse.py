@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from dnerf_core.camera import arc_cameras
-from dnerf_core.interruption import checkpoint, interruptible
 from dnerf_core.metrics import psnr_db
 from dnerf_core.model import Model
+from dnerf_core.work.interruption import checkpoint, interruptible
 
 
 @pytest.fixture(scope="module")

@@ -9,12 +9,12 @@ import pytest
 import torch
 
 from dnerf_core.camera import arc_cameras
+from dnerf_core.checkpoints.subject_file import open_subject, record_of
 from dnerf_core.metrics import psnr_db
 from dnerf_core.model import Model
 from dnerf_core.rendering.view import render_view
 from dnerf_core.semantic.config import BranchTrainingConfig, SemanticConfig
 from dnerf_core.semantic.training import train_branch
-from dnerf_core.subject_file import open_subject, record_of
 from tests.core.semantic_cases import camera_tensors, tiny_generator, tiny_views, tiny_ws
 
 pytestmark = [

@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 
 from dnerf_core.generator.packed_field import PackedField
-from dnerf_core.guided_view import UNREAD_WEIGHT, VALUE_EPSILON, GuidedView, guided_view
 from dnerf_core.rendering.compositing import interval_weights
 from dnerf_core.rendering.density_grid import DensityGrid
+from dnerf_core.rendering.guided_view import UNREAD_WEIGHT, VALUE_EPSILON, GuidedView, guided_view
 from dnerf_core.rendering.packed_planes import PackedPlanes
 from dnerf_core.rendering.rays import ViewRays
 from dnerf_core.rendering.view import ray_bundle

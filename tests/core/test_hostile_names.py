@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dnerf_core.checkpoints.checkpoint_file import read_checkpoint
-from dnerf_core.checkpoints.inert_records import ArrayRecord, ModuleRecord, TensorRecord
+from dnerf_core.checkpoints.inert.checkpoint_file import read_checkpoint
+from dnerf_core.checkpoints.inert.records import ArrayRecord, ModuleRecord, TensorRecord
 from dnerf_core.checkpoints.release import import_release
 from dnerf_core.errors import CheckpointError
 from tests.core import hostile as h

@@ -15,11 +15,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dnerf_core.checkpoints import inert_builder, pickle_machine
-from dnerf_core.checkpoints.checkpoint_file import read_checkpoint
-from dnerf_core.checkpoints.inert_records import ForeignRecord, ModuleRecord, TensorRecord
-from dnerf_core.checkpoints.nested_storage import read_nested_storage
-from dnerf_core.checkpoints.pickle_machine import MalformedPickleError, shown
+from dnerf_core.checkpoints.inert import builder as inert_builder
+from dnerf_core.checkpoints.inert import pickle_machine
+from dnerf_core.checkpoints.inert.checkpoint_file import read_checkpoint
+from dnerf_core.checkpoints.inert.nested_storage import read_nested_storage
+from dnerf_core.checkpoints.inert.pickle_machine import MalformedPickleError, shown
+from dnerf_core.checkpoints.inert.records import ForeignRecord, ModuleRecord, TensorRecord
 from dnerf_core.checkpoints.release import import_release
 from dnerf_core.errors import CheckpointError
 from tests.core import hostile as h
@@ -124,7 +125,7 @@ def test_needs_neither_torch_nor_the_unpickler(tmp_path: Path) -> None:
         "import sys, pickle\n"
         "class Refused:\n    def __init__(self, *a, **k): raise SystemExit('unpickled')\n"
         "pickle.Unpickler = pickle._Unpickler = pickle.load = pickle.loads = Refused\n"
-        "from dnerf_core.checkpoints.checkpoint_file import read_checkpoint\n"
+        "from dnerf_core.checkpoints.inert.checkpoint_file import read_checkpoint\n"
         "from pathlib import Path\n"
         "read_checkpoint(Path(sys.argv[1]))\n"
         "assert 'torch' not in sys.modules\n"

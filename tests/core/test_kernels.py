@@ -21,7 +21,7 @@ from dnerf_core.errors import UsageError
 from dnerf_core.kernels import choice
 from dnerf_core.kernels.choice import check_kernels, sample_reader
 from dnerf_core.model import Model
-from dnerf_core.samples import TorchSamples
+from dnerf_core.rendering.sample_reading import TorchSamples
 
 ROOT = Path(__file__).resolve().parents[2]
 SHARED_BYTES = 48 * 1024

@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 import torch
 
-from dnerf_core.formula_weights import load_formula_weights
 from dnerf_core.generator.config import (
     BackboneConfig,
     CameraConfig,
@@ -21,6 +20,7 @@ from dnerf_core.generator.config import (
     TriplaneConfig,
 )
 from dnerf_core.generator.eg3d import Generator
+from dnerf_core.generator.formula_weights import load_formula_weights
 from dnerf_core.rendering.view import Rendering, render_view
 
 

@@ -13,10 +13,10 @@ import torch
 from safetensors.numpy import save_file
 from torch import Tensor, nn
 
-from dnerf_core.checkpoints.torch_state import read_torch_state
+from dnerf_core.checkpoints.inert.torch_state import read_torch_state
 from dnerf_core.checkpoints.vgg16 import read_vgg16, vgg16_shapes
 from dnerf_core.errors import CheckpointError, UsageError
-from dnerf_core.perceptual import PerceptualLoss
+from dnerf_core.inversion.perceptual import PerceptualLoss
 from tests.core import hostile as h
 
 CPU = torch.device("cpu")

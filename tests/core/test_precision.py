@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from dnerf_core.precision import convolution_dtype, reproducible_convolutions
+from dnerf_core.work.precision import convolution_dtype, reproducible_convolutions
 
 
 @pytest.mark.parametrize(

@@ -16,17 +16,11 @@ import numpy as np
 import pytest
 import torch
 
-from dnerf_core import subject_file
 from dnerf_core.backbone.config_json import config_to_json
+from dnerf_core.checkpoints import subject_file
 from dnerf_core.checkpoints.generator_hash import generator_sha256, loaded_generator_sha256
 from dnerf_core.checkpoints.model_file import read_header, save_model
-from dnerf_core.embedded import model_path
-from dnerf_core.errors import CheckpointError, OutputError
-from dnerf_core.labels import LabelSet
-from dnerf_core.model import Model
-from dnerf_core.semantic.branch import SemanticBranch
-from dnerf_core.semantic.config import SemanticConfig
-from dnerf_core.subject_file import (
+from dnerf_core.checkpoints.subject_file import (
     SubjectRecord,
     check_subject_file,
     open_subject,
@@ -35,6 +29,12 @@ from dnerf_core.subject_file import (
     record_of,
     write_subject_file,
 )
+from dnerf_core.embedded import model_path
+from dnerf_core.errors import CheckpointError, OutputError
+from dnerf_core.labels import LabelSet
+from dnerf_core.model import Model
+from dnerf_core.semantic.branch import SemanticBranch
+from dnerf_core.semantic.config import SemanticConfig
 from tests.core.semantic_cases import TINY, tiny_camera, tiny_generator
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -167,7 +167,7 @@ def test_a_check_looks_at_every_value_without_torch(tmp_path: Path, model: Model
     (tmp_path / "good.safetensors").write_bytes(good)
     (tmp_path / "bad.safetensors").write_bytes(with_value(math.nan)(good))
     program = (
-        "import sys\nfrom pathlib import Path\nfrom dnerf_core.subject_file import check_subject_file\n"
+        "import sys\nfrom pathlib import Path\nfrom dnerf_core.checkpoints.subject_file import check_subject_file\n"
         "check_subject_file('good.safetensors', Path(sys.argv[1]))\nassert 'torch' not in sys.modules\n"
         "check_subject_file('bad.safetensors', Path(sys.argv[1]))"
     )
@@ -194,7 +194,7 @@ def test_the_embedded_generators_hash_is_the_one_that_folders_and_subject_files_
 def test_a_header_is_read_without_torch(tmp_path: Path, good: bytes) -> None:
     (tmp_path / "x.safetensors").write_bytes(good)
     program = (
-        "import sys\nfrom dnerf_core.subject_file import read_subject_header\n"
+        "import sys\nfrom dnerf_core.checkpoints.subject_file import read_subject_header\n"
         "print(read_subject_header('x.safetensors').made['kind'])\nassert 'torch' not in sys.modules"
     )
     done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=False)

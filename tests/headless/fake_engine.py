@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dnerf_core import model_facts
 from dnerf_core.camera import Camera
+from dnerf_core.checkpoints import model_facts
+from dnerf_core.checkpoints.model_facts import ModelFacts
 from dnerf_core.generator.config import CameraConfig, GeneratorConfig
 from dnerf_core.labels import SHAPENET_CAR_LABELS, LabelSet
-from dnerf_core.model_facts import ModelFacts
 from dnerf_core.subject import PartialView
 from headless import models
 from headless.work import workers

@@ -6,7 +6,7 @@ import sys
 import time
 from contextlib import nullcontext
 
-from dnerf_core import model_facts
+from dnerf_core.checkpoints import model_facts
 from headless import cli, models
 from tests.headless.fake_engine import FakeModel, fake_facts
 

@@ -8,7 +8,7 @@ import time
 
 import torch
 
-from dnerf_core import model_facts
+from dnerf_core.checkpoints import model_facts
 from headless import cli, models
 from tests.headless.fake_engine import FakeModel, fake_facts
 

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dnerf_core import model_facts
 from dnerf_core.camera import cameras_from_json
+from dnerf_core.checkpoints import model_facts
 from dnerf_core.files.pictures import read_depth, read_gray16, read_image
 from dnerf_core.labels import SHAPENET_CAR_LABELS
 from dnerf_core.rendering.normals import normals_from_depth

@@ -16,13 +16,13 @@ import pytest
 
 from dnerf_core import job_ranges
 from dnerf_core.camera import arc_cameras, cameras_from_json
+from dnerf_core.checkpoints.subject_file import read_subject_header, record_of, write_subject_file
 from dnerf_core.editing.settings import EditSettings
 from dnerf_core.errors import UsageError
 from dnerf_core.inversion.settings import InversionSettings
 from dnerf_core.model import Model
 from dnerf_core.ranges import Choice, Degrees, Flag, Number, Range, Share, Whole, defaults_of, ranges_of
 from dnerf_core.semantic.config import BranchTrainingConfig
-from dnerf_core.subject_file import read_subject_header, record_of, write_subject_file
 from dnerf_core.subject_key import SubjectKey
 from headless.annotating.training_plan import TrainCall
 from headless.cli import group

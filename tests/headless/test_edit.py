@@ -14,10 +14,10 @@ import numpy as np
 import pytest
 
 from dnerf_core.camera import cameras_from_json
+from dnerf_core.checkpoints.subject_file import read_subject_file, read_subject_header, record_of, write_subject_file
 from dnerf_core.editing.settings import EditSettings
 from dnerf_core.files.pictures import read_image, write_mask
 from dnerf_core.model import Model
-from dnerf_core.subject_file import read_subject_file, read_subject_header, record_of, write_subject_file
 from headless import models
 from headless.commands import edit as edit_command
 from headless.runs import edit as editing_run

@@ -18,9 +18,9 @@ import pytest
 from PIL import Image
 
 from dnerf_core.camera import cameras_from_json
+from dnerf_core.checkpoints.subject_file import read_subject_file, read_subject_header, record_of, write_subject_file
 from dnerf_core.files.pictures import read_image, write_mask
 from dnerf_core.model import Model
-from dnerf_core.subject_file import read_subject_file, read_subject_header, record_of, write_subject_file
 from headless import models
 from headless.runs import invert as inverting
 from headless.searches import search_watch

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dnerf_core import model_facts
+from dnerf_core.checkpoints import model_facts
 from dnerf_core.checkpoints.expected_shapes import expected_shapes
 from dnerf_core.checkpoints.model_file import save_arrays
 from dnerf_core.generator.config import (

@@ -12,8 +12,8 @@ from typing import Any
 import click
 import pytest
 
-from dnerf_core import model_facts
 from dnerf_core.backbone.config_json import config_to_json
+from dnerf_core.checkpoints import model_facts
 from dnerf_core.inversion.settings import InversionSettings
 from headless import cli
 from headless.commands import invert, pointcloud, render, sample, video

@@ -12,8 +12,8 @@ import pytest
 from dnerf_core.camera import cameras_to_json
 from dnerf_core.files.pictures import write_depth, write_image, write_mask
 from dnerf_core.labels import LabelSet
-from dnerf_core.made_once import Once
 from dnerf_core.pointcloud.fusion import fuse_views
+from dnerf_core.work.made_once import Once
 from headless import cli
 from headless.clouds.sources import ModelSource
 from headless.datasets.plan import ViewPlan

@@ -17,8 +17,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dnerf_core import model_facts
 from dnerf_core.camera import arc_cameras, cameras_from_json
+from dnerf_core.checkpoints import model_facts
 from dnerf_core.errors import CheckpointError, OutputError
 from dnerf_core.files import whole as files
 from dnerf_core.files.pictures import DepthFormat, read_depth, read_image, write_depth

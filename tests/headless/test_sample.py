@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dnerf_core import model_facts
 from dnerf_core.camera import cameras_from_json
+from dnerf_core.checkpoints import model_facts
 from dnerf_core.demo.truth import true_view
 from dnerf_core.labels import SHAPENET_CAR_LABELS, LabelSet
 from dnerf_core.model import Model

@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 
 from dnerf_core.camera import sphere_camera
+from dnerf_core.checkpoints.subject_file import record_of, write_subject_file
 from dnerf_core.errors import CheckpointError
 from dnerf_core.files.annotated_folder import read_annotations
 from dnerf_core.files.pictures import read_image
 from dnerf_core.model import Model
-from dnerf_core.subject_file import record_of, write_subject_file
 from dnerf_core.subject_key import SubjectFile, SubjectKey, read_subject_files
 from headless import cli
 from headless.datasets.view_source import ViewSource

@@ -15,7 +15,7 @@ import pytest
 import torch
 from PIL import Image
 
-from dnerf_core import model_facts
+from dnerf_core.checkpoints import model_facts
 from dnerf_core.checkpoints.generator_hash import generator_sha256
 from dnerf_core.checkpoints.model_file import load_model_file, read_header
 from dnerf_core.errors import OutputError, UsageError

@@ -20,13 +20,13 @@ from PIL import Image
 from dnerf_core import worker_protocol
 from dnerf_core.alive import is_alive
 from dnerf_core.camera import arc_cameras, cameras_from_json
+from dnerf_core.checkpoints.subject_file import record_of, write_subject_file
 from dnerf_core.files.annotated_folder import read_folder
 from dnerf_core.files.pictures import write_mask
 from dnerf_core.labels import SHAPENET_CAR_LABELS, LabelSet
 from dnerf_core.model import Model
 from dnerf_core.multiview.prefilling import Prefiller
 from dnerf_core.pointcloud.fusion import FusionOptions, fuse_views
-from dnerf_core.subject_file import record_of, write_subject_file
 from dnerf_core.worker_protocol import Code
 from headless import cli, models
 from headless.clips.video_files import read_label_video

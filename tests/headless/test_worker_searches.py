@@ -13,6 +13,7 @@ from PIL import Image
 
 from dnerf_core.camera import Camera, arc_cameras
 from dnerf_core.checkpoints.model_file import file_sha256
+from dnerf_core.checkpoints.subject_file import open_subject, read_subject_file, record_of, write_subject_file
 from dnerf_core.editing.edit import edit_subject
 from dnerf_core.editing.scores import turned_cameras
 from dnerf_core.editing.settings import EditSettings
@@ -21,7 +22,6 @@ from dnerf_core.inversion.invert import invert_picture
 from dnerf_core.inversion.settings import InversionSettings
 from dnerf_core.metrics import confusion_matrix, segmentation_scores
 from dnerf_core.model import Model
-from dnerf_core.subject_file import open_subject, read_subject_file, record_of, write_subject_file
 from dnerf_core.worker_protocol import Code
 from headless.searches.likeness import POOR_TAKEN
 from tests.headless.tiny_engine import LABELS, SIZE_PX, TINY

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from dnerf_core.made_once import MadeOnce, Making
+from dnerf_core.work.made_once import MadeOnce, Making
 from headless.work import workers
 from headless.work.workers import TaskBoard, default_workers, run_tasks
 

@@ -12,8 +12,8 @@ import numpy as np
 from dnerf_core.backbone.viewing import CameraConfig
 from dnerf_core.camera_frames import WorldUp
 from dnerf_core.checkpoints.config_ranges import check_ranges
-from dnerf_core.dataset_cameras import cameras_of_dataset, read_dataset_cameras, told_cameras
 from dnerf_core.errors import CheckpointError, UsageError
+from dnerf_core.files.dataset_cameras import cameras_of_dataset, read_dataset_cameras, told_cameras
 from dnerf_core.generator.config import ORBITS, PRESETS, VIDEO_CAMERAS, GeneratorConfig
 
 Point = tuple[float, float, float]

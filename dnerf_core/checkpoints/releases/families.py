@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Collection, Iterator
 from typing import Any
 
-from dnerf_core.checkpoints.inert_records import ForeignRecord, ModuleRecord, TensorRecord
+from dnerf_core.checkpoints.inert.records import ForeignRecord, ModuleRecord, TensorRecord
 
 PANOHEAD = "PanoHead's generator (heads from all around)"
 GNARF = "GNARF's generator (bodies that move)"

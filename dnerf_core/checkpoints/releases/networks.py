@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from dnerf_core.backbone.registry import FAMILIES, UNNAMED
-from dnerf_core.checkpoints.checkpoint_file import Checkpoint, check_own
-from dnerf_core.checkpoints.inert_records import ArrayRecord, ForeignRecord, ModuleRecord, TensorRecord
-from dnerf_core.checkpoints.pickle_machine import shown
+from dnerf_core.checkpoints.inert.checkpoint_file import Checkpoint, check_own
+from dnerf_core.checkpoints.inert.pickle_machine import shown
+from dnerf_core.checkpoints.inert.records import ArrayRecord, ForeignRecord, ModuleRecord, TensorRecord
 from dnerf_core.checkpoints.releases.families import relative_by_names, relative_by_settings, stranger, stranger_class
 from dnerf_core.errors import CheckpointError, UsageError
 

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from dnerf_core.checkpoints.expected_shapes import FILTER_TAPS, UNUSED_KEYS, check_shapes, expected_shapes, is_filter
-from dnerf_core.checkpoints.inert_records import TensorRecord
-from dnerf_core.checkpoints.mapped_file import file_stem
+from dnerf_core.checkpoints.inert.mapped_file import file_stem
+from dnerf_core.checkpoints.inert.records import TensorRecord
 from dnerf_core.checkpoints.release import ImportOptions, Release
 from dnerf_core.checkpoints.releases.camera_choice import chosen_cameras, preset_of
 from dnerf_core.checkpoints.releases.given_config import read_given_config

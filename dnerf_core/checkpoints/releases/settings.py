@@ -13,8 +13,8 @@ import numpy as np
 
 from dnerf_core.backbone.ranges import MAX_NEURAL_RESOLUTION, MAX_SAMPLES, min_coarse_samples
 from dnerf_core.backbone.viewing import RayConfig, RayLimit
-from dnerf_core.checkpoints.inert_records import ModuleRecord, TensorRecord
-from dnerf_core.checkpoints.pickle_machine import shown
+from dnerf_core.checkpoints.inert.pickle_machine import shown
+from dnerf_core.checkpoints.inert.records import ModuleRecord, TensorRecord
 from dnerf_core.checkpoints.releases.camera_choice import CameraChoice
 from dnerf_core.errors import CheckpointError
 from dnerf_core.generator.config import (

@@ -6,8 +6,8 @@ import struct
 from dataclasses import dataclass
 from typing import Any
 
-from dnerf_core.checkpoints.inert_records import ArrayRecord, GlobalName, is_extent
-from dnerf_core.checkpoints.pickle_machine import DamagedPickleError, LongText, MalformedPickleError, shown
+from dnerf_core.checkpoints.inert.pickle_machine import DamagedPickleError, LongText, MalformedPickleError, shown
+from dnerf_core.checkpoints.inert.records import ArrayRecord, GlobalName, is_extent
 
 _NUMBERS = {"f8": "<d", "f4": "<f", "f2": "<e", "i8": "<q", "i4": "<i", "i2": "<h", "i1": "<b"} | {
     **{"u8": "<Q", "u4": "<I", "u2": "<H", "u1": "<B", "b1": "<?"}

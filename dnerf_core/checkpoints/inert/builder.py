@@ -12,8 +12,10 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from dnerf_core.checkpoints.inert_numbers import NumberType, array, array_of_buffer, fill, know, number, number_type
-from dnerf_core.checkpoints.inert_records import (
+from dnerf_core.checkpoints.inert.nested_storage import read_nested_storage
+from dnerf_core.checkpoints.inert.numpy_numbers import NumberType, array, array_of_buffer, fill, know, number, number_type
+from dnerf_core.checkpoints.inert.pickle_machine import DamagedPickleError, LongText, MalformedPickleError, checked_set, shown
+from dnerf_core.checkpoints.inert.records import (
     ELEMENTS,
     ArrayRecord,
     Element,
@@ -25,8 +27,6 @@ from dnerf_core.checkpoints.inert_records import (
     is_extent,
     tensor_record,
 )
-from dnerf_core.checkpoints.nested_storage import read_nested_storage
-from dnerf_core.checkpoints.pickle_machine import DamagedPickleError, LongText, MalformedPickleError, checked_set, shown
 
 MAX_STORAGES = 20_000
 PERSISTENCE_VERSION = 6

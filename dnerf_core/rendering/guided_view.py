@@ -9,14 +9,14 @@ from torch import Tensor
 
 from dnerf_core.backbone.protocols import SubjectField
 from dnerf_core.backbone.viewing import RayConfig
-from dnerf_core.interruption import checkpoint
 from dnerf_core.rendering.compositing import composite_distance, interval_weights, sample_weights
 from dnerf_core.rendering.density_grid import DensityGrid
 from dnerf_core.rendering.guided import SamplePlan, plan_samples
+from dnerf_core.rendering.sample_reading import SampleReader, Samples, TorchSamples
 from dnerf_core.rendering.segments import segment_total
 from dnerf_core.rendering.volume import RayBundle
-from dnerf_core.samples import SampleReader, Samples, TorchSamples
 from dnerf_core.semantic.packed import PackedSemantics
+from dnerf_core.work.interruption import checkpoint
 
 VALUE_EPSILON = 1e-4
 """Colours are read only at samples whose weight exceeds this; at 96 samples a pixel is off by less than 0.01 in the worst case."""

@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dnerf_core.checkpoints.inert_builder import InertBuilder
-from dnerf_core.checkpoints.inert_records import ForeignRecord, ModuleRecord
-from dnerf_core.checkpoints.mapped_file import GZIP_MAGIC, map_file, unpack_gzip
-from dnerf_core.checkpoints.nested_storage import is_legacy
-from dnerf_core.checkpoints.pickle_machine import DamagedPickleError, MalformedPickleError, PickleMachine, shown
-from dnerf_core.checkpoints.safetensors_state import is_safetensors, read_safetensors
-from dnerf_core.checkpoints.torch_file import ZIP_MAGIC, read_legacy, read_zip
+from dnerf_core.checkpoints.inert.builder import InertBuilder
+from dnerf_core.checkpoints.inert.mapped_file import GZIP_MAGIC, map_file, unpack_gzip
+from dnerf_core.checkpoints.inert.nested_storage import is_legacy
+from dnerf_core.checkpoints.inert.pickle_machine import DamagedPickleError, MalformedPickleError, PickleMachine, shown
+from dnerf_core.checkpoints.inert.records import ForeignRecord, ModuleRecord
+from dnerf_core.checkpoints.inert.safetensors_state import is_safetensors, read_safetensors
+from dnerf_core.checkpoints.inert.torch_file import ZIP_MAGIC, read_legacy, read_zip
 from dnerf_core.errors import CheckpointError
 
 MAX_DEPTH = 64

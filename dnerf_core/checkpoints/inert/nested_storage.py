@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from dnerf_core.checkpoints.inert_records import ELEMENTS, Element, StorageRecord
-from dnerf_core.checkpoints.pickle_machine import Builder, DamagedPickleError, MalformedPickleError, PickleMachine, shown
+from dnerf_core.checkpoints.inert.pickle_machine import Builder, DamagedPickleError, MalformedPickleError, PickleMachine, shown
+from dnerf_core.checkpoints.inert.records import ELEMENTS, Element, StorageRecord
 
 MAGIC = b"\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."
 """The opcodes of torch's magic number and the end of its pickle, which begin every file of the legacy format."""

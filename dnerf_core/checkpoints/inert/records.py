@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from dnerf_core.checkpoints.pickle_machine import DamagedPickleError, MalformedPickleError
+from dnerf_core.checkpoints.inert.pickle_machine import DamagedPickleError, MalformedPickleError
 
 
 @dataclass(frozen=True)

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
-from dnerf_core.checkpoints.inert_records import TensorRecord
-from dnerf_core.checkpoints.mapped_file import map_file
-from dnerf_core.checkpoints.pickle_machine import DamagedPickleError, MalformedPickleError
-from dnerf_core.checkpoints.torch_file import ZIP_MAGIC, read_legacy, read_zip
+from dnerf_core.checkpoints.inert.mapped_file import map_file
+from dnerf_core.checkpoints.inert.pickle_machine import DamagedPickleError, MalformedPickleError
+from dnerf_core.checkpoints.inert.records import TensorRecord
+from dnerf_core.checkpoints.inert.torch_file import ZIP_MAGIC, read_legacy, read_zip
 from dnerf_core.errors import CheckpointError
 
 _EXPECTED = "weights that torch.save wrote (.pth)"

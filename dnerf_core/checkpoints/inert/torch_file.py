@@ -9,10 +9,10 @@ import re
 import zipfile
 from typing import Any
 
-from dnerf_core.checkpoints.inert_builder import InertBuilder
-from dnerf_core.checkpoints.mapped_file import as_file
-from dnerf_core.checkpoints.nested_storage import read_legacy_pickles, take_storage
-from dnerf_core.checkpoints.pickle_machine import DamagedPickleError, MalformedPickleError, PickleMachine, shown
+from dnerf_core.checkpoints.inert.builder import InertBuilder
+from dnerf_core.checkpoints.inert.mapped_file import as_file
+from dnerf_core.checkpoints.inert.nested_storage import read_legacy_pickles, take_storage
+from dnerf_core.checkpoints.inert.pickle_machine import DamagedPickleError, MalformedPickleError, PickleMachine, shown
 
 MAX_PICKLE_BYTES = 256 * 2**20
 """Of a zip's own pickle: a state dict's takes some hundred bytes a tensor, a module's carries its source text."""

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from dnerf_core.checkpoints.inert_records import Element, StorageRecord, TensorRecord, tensor_record
-from dnerf_core.checkpoints.pickle_machine import MalformedPickleError, shown
+from dnerf_core.checkpoints.inert.pickle_machine import MalformedPickleError, shown
+from dnerf_core.checkpoints.inert.records import Element, StorageRecord, TensorRecord, tensor_record
 from dnerf_core.checkpoints.safetensors_layout import MODEL, SUBJECT, parsed_json
 from dnerf_core.errors import CheckpointError
 
