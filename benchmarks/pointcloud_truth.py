@@ -36,7 +36,7 @@ from dnerf_core.pointcloud.fusion import fuse_views
 from dnerf_core.pointcloud.views import DepthView
 from dnerf_core.pointcloud.voxels import voxel_keys
 from dnerf_core.seeds import parse_seeds
-from headless.commands.options import parse_range
+from headless.commands.types import parse_range
 
 NEAR = 0.015
 """Distance that counts as on the surface, as a share of the car's length."""

@@ -18,7 +18,7 @@ from dnerf_core.labels import SHAPENET_CAR_LABELS
 from dnerf_core.model import Model
 from dnerf_core.multiview.prefilling import Prefiller, right_pixels
 from dnerf_core.seeds import parse_seeds
-from headless.commands.options import parse_range
+from headless.commands.types import parse_range
 
 
 def counted(model: Model, seed: int, cameras: list[Camera], painted: int) -> tuple[int, int, int]:
