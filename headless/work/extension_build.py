@@ -35,8 +35,8 @@ CARRIED = (
     "own_views.py",
     "pointcloud/cloud.py",
     "ranges.py",
-    "worker_protocol.py",
     "shapes.py",
+    "worker_protocol.py",
 )
 """Modules of dnerf_core that Blender's own Python can load: they need numpy and the standard library only. Paths inside it."""
 
