@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from headless.commands import options
+from headless.commands.grouped import GroupedCommand
 from headless.work.reporting import Reporter
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ HEAD = (
 )
 
 
-@click.command("bench", epilog="\b\nExample:\n  dnerf-headless bench --quick --json")
+@click.command("bench", cls=GroupedCommand, epilog="\b\nExample:\n  dnerf-headless bench --quick --json")
 @options.device_option
 @click.option("--quick", is_flag=True, help="One round instead of three.")
 @click.option("--claim", "names", multiple=True, metavar="NAME", help="Only this claim; may be given several times.")

@@ -10,13 +10,14 @@ import click
 from dnerf_core.checkpoints import model_facts
 from dnerf_core.errors import DNeRFError
 from headless.commands import options
+from headless.commands.grouped import GroupedCommand
 from headless.work.machine import Finding, look_round
 from headless.work.reporting import Reporter
 
 _MARKS = {"ok": " ", "note": "-", "bad": "!"}
 
 
-@click.command("doctor", epilog="\b\nExample:\n  dnerf-headless doctor --self-test")
+@click.command("doctor", cls=GroupedCommand, epilog="\b\nExample:\n  dnerf-headless doctor --self-test")
 @options.device_option
 @options.output_option(".")
 @click.option("--self-test", is_flag=True, help="Also render one view of the embedded model and say how long it took.")

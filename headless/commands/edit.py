@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from headless.commands import options
+from headless.commands.grouped import GroupedCommand
 from headless.commands.ranged_options import option_of
 from headless.commands.types import FilledPath
 from headless.searches.calls import EditCall
@@ -15,6 +16,7 @@ from headless.work.reporting import Reporter
 
 @click.command(
     "edit",
+    cls=GroupedCommand,
     epilog="\b\nExample:\n  dnerf-headless edit found/photo.safetensors --mask longer.png --output edited",
 )
 @click.argument("subject", metavar="FILE|SEED")
@@ -27,14 +29,16 @@ from headless.work.reporting import Reporter
 )
 @options.model_option
 @options.truncation_option(EditCall)
-@option_of(EditCall, "yaw", metavar="A", help="Where the mask was painted from.  [default: the file's own]")
-@option_of(EditCall, "pitch", metavar="A", help="Its elevation.  [default: the file's or the model's own]")
+@option_of(EditCall, "yaw", metavar="A", help="The turn that the mask was painted from, degrees.  [default: the file's own]")
+@option_of(
+    EditCall, "pitch", metavar="A", help="The elevation it was painted from, degrees.  [default: the file's or the model's own]"
+)
 @option_of(
     EditCall,
     "camera",
     type=FilledPath(exists=True, dir_okay=False),
     metavar="FILE",
-    help="The mask's camera: a cameras.json with one view.",
+    help="The camera that the mask was painted from: a cameras.json with one view.",
 )
 @option_of(EditCall, "label_weight", metavar="W")
 @option_of(EditCall, "rgb_weight", metavar="W")

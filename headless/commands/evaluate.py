@@ -9,6 +9,7 @@ from click.core import ParameterSource
 
 from dnerf_core.errors import UsageError
 from headless.commands import options
+from headless.commands.grouped import GroupedCommand
 from headless.commands.ranged_options import option_of
 from headless.commands.types import FilledPath
 from headless.runs.evaluate import evaluate
@@ -18,7 +19,9 @@ from headless.work.reporting import Reporter
 _CONSISTENCY_TAKES = {"folders", "consistency", "textures", "row", "as_json"}
 
 
-@click.command("evaluate", epilog="\b\nExample:\n  dnerf-headless evaluate --model demo-cars --truth --seeds 0-99 --json")
+@click.command(
+    "evaluate", cls=GroupedCommand, epilog="\b\nExample:\n  dnerf-headless evaluate --model demo-cars --truth --seeds 0-99 --json"
+)
 @click.argument("folders", nargs=-1, type=FilledPath(exists=True, file_okay=False), metavar="[FOLDER]...")
 @options.model_option
 @option_of(EvaluateCall, "truth", help="Score against the exact truth, which is known for demo-cars only.")
@@ -38,19 +41,19 @@ _CONSISTENCY_TAKES = {"folders", "consistency", "textures", "row", "as_json"}
     EvaluateCall,
     "views",
     metavar="N",
-    help="Views of each subject.  [default: 1, or 61 with --video]",
+    help="How many views of each subject are scored.  [default: 1, or 61 with --video]",
 )
 @option_of(
     EvaluateCall,
     "yaw",
     metavar="A:B",
-    help="Turn in degrees, one value or a range.  [default: -180:180, or -30:30 with --video]",
+    help="How far the camera is turned, degrees; one value or a range.  [default: -180:180, or -30:30 with --video]",
 )
 @option_of(
     EvaluateCall,
     "pitch",
     metavar="A:B",
-    help="Elevation in degrees, one value or a range.  [default: 5:30, or the model's own with --video]",
+    help="How far it is above the horizon, degrees; one value or a range.  [default: 5:30, or the model's own with --video]",
 )
 @click.option(
     "--grid",

@@ -7,10 +7,11 @@ from pathlib import Path
 import click
 
 from headless.commands import options
+from headless.commands.grouped import GroupedCommand
 from headless.work.reporting import Reporter
 
 
-@click.command("extension", epilog="\b\nExample:\n  dnerf-headless extension --output .")
+@click.command("extension", cls=GroupedCommand, epilog="\b\nExample:\n  dnerf-headless extension --output .")
 @options.output_option(".")
 @options.output_style_options
 def command(output: Path, as_json: bool) -> None:

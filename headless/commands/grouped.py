@@ -78,13 +78,14 @@ class GroupedCommand(click.Command):
         for parameter in self.get_params(ctx):
             record = parameter.get_help_record(ctx)
             if record is not None:
-                rows[_group_of(parameter)].append(record)
+                rows[group_of(parameter)].append(record)
         for title, records in rows.items():
             if records:
                 with formatter.section(title):
                     formatter.write_dl(records)
 
 
-def _group_of(parameter: click.Parameter) -> str:
+def group_of(parameter: click.Parameter) -> str:
+    """The title that an option stands below."""
     spelled = {option.lstrip("-").replace("-", "_") for option in (*parameter.opts, *parameter.secondary_opts)}
     return next((title for title, names in OPTION_GROUPS if spelled & set(names)), REST)

@@ -9,6 +9,7 @@ import click
 
 from dnerf_core.errors import brief
 from headless.commands import options
+from headless.commands.grouped import GroupedCommand
 from headless.commands.ranged_options import option_of
 from headless.commands.types import FilledPath
 from headless.runs.import_ import ImportCall, import_checkpoint
@@ -32,7 +33,9 @@ class _PointType(click.ParamType[tuple[float, float, float]]):
         return x, y, z
 
 
-@click.command("import", epilog="\b\nExample:\n  dnerf-headless import ffhqrebalanced512-128.pkl -o ffhq.safetensors")
+@click.command(
+    "import", cls=GroupedCommand, epilog="\b\nExample:\n  dnerf-headless import ffhqrebalanced512-128.pkl -o ffhq.safetensors"
+)
 @click.argument("release", type=FilledPath(exists=True, dir_okay=False), metavar="CHECKPOINT")
 @click.option(
     "--output",

@@ -5,12 +5,13 @@ from __future__ import annotations
 import click
 
 from headless.commands import options
+from headless.commands.grouped import GroupedCommand
 from headless.commands.types import ModelType
 from headless.runs.info import InfoCall, info
 from headless.work.reporting import Reporter
 
 
-@click.command("info", epilog="\b\nExample:\n  dnerf-headless info demo-cars")
+@click.command("info", cls=GroupedCommand, epilog="\b\nExample:\n  dnerf-headless info demo-cars")
 @click.argument("model_name", type=ModelType(), metavar="NAME|FILE")
 @options.output_style_options
 def command(as_json: bool, **values: str) -> None:

@@ -8,6 +8,7 @@ import click
 
 from dnerf_core.own_views import SEARCH_YAW_DEG, yaw_text
 from headless.commands import options
+from headless.commands.grouped import GroupedCommand
 from headless.commands.ranged_options import option_of
 from headless.commands.types import FilledPath
 from headless.searches.calls import InvertCall
@@ -16,6 +17,7 @@ from headless.work.reporting import Reporter
 
 @click.command(
     "invert",
+    cls=GroupedCommand,
     epilog="\b\nExample:\n  dnerf-headless invert photo.jpg --output found",
 )
 @click.argument("pictures", nargs=-1, required=True, type=FilledPath(exists=True, dir_okay=False), metavar="PICTURE...")
@@ -23,14 +25,16 @@ from headless.work.reporting import Reporter
 @option_of(InvertCall, "kind", "--from")
 @option_of(InvertCall, "variants", metavar="K")
 @option_of(InvertCall, "fit")
-@option_of(InvertCall, "crop", metavar="X,Y,SIDE", help="This square of the picture, in its pixels, instead of --fit.")
+@option_of(InvertCall, "crop", metavar="X,Y,SIDE", help="Take this square of the picture, in its pixels, instead of --fit.")
 @option_of(
     InvertCall,
     "yaw",
     metavar="A:B",
-    help=f"Where the camera is looked for, degrees; -180:180 for all around.  [default: {yaw_text(SEARCH_YAW_DEG)}]",
+    help=f"Turns among which the camera is looked for, degrees; -180:180 for all around.  [default: {yaw_text(SEARCH_YAW_DEG)}]",
 )
-@option_of(InvertCall, "pitch", metavar="A:B", help="Elevations to begin from, degrees.  [default: the model's own]")
+@option_of(
+    InvertCall, "pitch", metavar="A:B", help="Elevations that the search begins from, degrees.  [default: the model's own]"
+)
 @option_of(
     InvertCall,
     "camera",
@@ -57,7 +61,7 @@ from headless.work.reporting import Reporter
     metavar="STEPS",
     help="Then tune the generator's weights about what was found (pivotal tuning).",
 )
-@option_of(InvertCall, "seed", help="Of the random latents.")
+@option_of(InvertCall, "seed", help="Seed of the random latents; another one starts the search from elsewhere.")
 @options.device_option
 @options.output_option(InvertCall.output)
 @options.output_style_options

@@ -111,7 +111,7 @@ def truncation_option(call: type) -> Callable[[F], F]:
 
 def resolution_option(call: type) -> Callable[[F], F]:
     """`--resolution`: the output's side in pixels."""
-    return option_of(call, "resolution", metavar="PIXELS", help="Side of the views.  [default: the model's own]")
+    return option_of(call, "resolution", metavar="PIXELS", help="Side of the pictures, pixels.  [default: the model's own]")
 
 
 def device_option(function: F) -> F:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from headless.commands import blend_options, options
+from headless.commands.grouped import GroupedCommand
 from headless.commands.ranged_options import option_of
 from headless.commands.types import FilledPath
 from headless.runs.pointcloud import FORMATS, PointCloudCall, pointcloud
@@ -13,6 +14,7 @@ from headless.work.reporting import Reporter
 
 @click.command(
     "pointcloud",
+    cls=GroupedCommand,
     epilog="\b\nExample:\n  dnerf-headless pointcloud --seeds 0-99 --points 2048 --format ply,shapenetpart --output clouds",
 )
 @options.model_option

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from headless.commands import blend_options, dataset_options, options
+from headless.commands.grouped import GroupedCommand
 from headless.commands.ranged_options import option_of
 from headless.runs.render import RenderCall, render
 from headless.work.reporting import Reporter
@@ -12,6 +13,7 @@ from headless.work.reporting import Reporter
 
 @click.command(
     "render",
+    cls=GroupedCommand,
     epilog="\b\nExample:\n  dnerf-headless render --seeds 0-99 --views 5 --yaw -30:30 --pitch 10:25 --output cars",
 )
 @options.model_option

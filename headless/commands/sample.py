@@ -6,6 +6,7 @@ import click
 
 from dnerf_core.seeds import format_seeds
 from headless.commands import dataset_options, options
+from headless.commands.grouped import GroupedCommand
 from headless.commands.ranged_options import option_of
 from headless.runs.sample import DEFAULT_SEEDS, SampleCall, sample
 from headless.work.reporting import Reporter
@@ -13,6 +14,7 @@ from headless.work.reporting import Reporter
 
 @click.command(
     "sample",
+    cls=GroupedCommand,
     epilog="\b\nExample:\n  dnerf-headless sample --model ffhq.safetensors --subjects 30 --views 3 --labels hair,face,neck -o faces",
 )
 @options.model_option

@@ -6,13 +6,14 @@ import click
 
 from headless.annotating.training_plan import TrainCall
 from headless.commands import options
+from headless.commands.grouped import GroupedCommand
 from headless.commands.ranged_options import option_of
 from headless.commands.types import FilledPath, ModelType
 from headless.runs.train import train
 from headless.work.reporting import Reporter
 
 
-@click.command("train", epilog="\b\nExample:\n  dnerf-headless train dnerf-annotate -o my-cars.safetensors")
+@click.command("train", cls=GroupedCommand, epilog="\b\nExample:\n  dnerf-headless train dnerf-annotate -o my-cars.safetensors")
 @click.argument("folders", nargs=-1, required=True, type=FilledPath(exists=True, file_okay=False), metavar="FOLDER...")
 @click.option("--output", "-o", type=FilledPath(), required=True, metavar="X.safetensors", help="The model file to write.")
 @click.option(
@@ -28,17 +29,17 @@ from headless.work.reporting import Reporter
     "feature_kind",
     help="What is read of each block of the generator: its hidden features, or its output.",
 )
-@option_of(TrainCall, "scales", help="Blocks that are read; last is the ablation without multi-scale features.")
+@option_of(TrainCall, "scales", help="Which blocks of the generator are read; last is the ablation without multi-scale features.")
 @option_of(
     TrainCall,
     "density_prior",
     "--density-prior/--no-density-prior",
     show_default=True,
-    help="Composite with the generator's density, or learn one.",
+    help="Composite labels with the generator's density, or learn a density of their own.",
 )
 @option_of(TrainCall, "guide", help="What the semantic super-resolution sees beside the semantic maps.")
-@option_of(TrainCall, "learning_rate", help="Of the optimiser; it falls to 0 along a cosine.")
-@option_of(TrainCall, "seed", help="Of the first weights and the order of views.")
+@option_of(TrainCall, "learning_rate", help="Learning rate of the optimiser; it falls to 0 along a cosine.")
+@option_of(TrainCall, "seed", help="Seed of the first weights and of the order of views.")
 @option_of(
     TrainCall,
     "holdout",

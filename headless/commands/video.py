@@ -7,12 +7,15 @@ import click
 from dnerf_core import job_ranges
 from dnerf_core.seeds import format_seeds
 from headless.commands import options
+from headless.commands.grouped import GroupedCommand
 from headless.commands.ranged_options import option_of
 from headless.runs.video import DEFAULT_SEEDS, VideoCall, video
 from headless.work.reporting import Reporter
 
 
-@click.command("video", epilog="\b\nExample:\n  dnerf-headless video --seeds 3,7 --path orbit --pitch 15 --output clips")
+@click.command(
+    "video", cls=GroupedCommand, epilog="\b\nExample:\n  dnerf-headless video --seeds 3,7 --path orbit --pitch 15 --output clips"
+)
 @options.model_option
 @options.subject_options(VideoCall, format_seeds(DEFAULT_SEEDS))
 @options.subject_file_option
@@ -21,12 +24,14 @@ from headless.work.reporting import Reporter
     VideoCall,
     "path",
     metavar="arc|orbit|FILE",
-    help="Along --yaw and --pitch, once round, or the views of a cameras.json.",
+    help="Where the camera goes: along --yaw and --pitch, once round, or through the views of a cameras.json.",
 )
 @option_of(VideoCall, "frames", metavar="N", help=f"{job_ranges.FRAMES.text}  [default: {job_ranges.FRAMES.usual}]")
 @option_of(VideoCall, "fps", metavar="N")
 @options.yaw_option(VideoCall)
-@option_of(VideoCall, "pitch", metavar="A:B", help="Elevation in degrees.  [default: the model's own]")
+@option_of(
+    VideoCall, "pitch", metavar="A:B", help="How far the camera is above the horizon, degrees.  [default: the model's own]"
+)
 @options.truncation_option(VideoCall)
 @options.resolution_option(VideoCall)
 @options.device_option

@@ -12,11 +12,14 @@ import click
 
 from dnerf_core.errors import DNeRFError
 from headless.commands import options
+from headless.commands.grouped import GroupedCommand
 from headless.commands.types import FilledPath
 
 
 @click.command(
-    "worker", epilog="\b\nExample:\n  dnerf-headless worker --exchange FOLDER   # then a request a line, see docs/worker.md"
+    "worker",
+    cls=GroupedCommand,
+    epilog="\b\nExample:\n  dnerf-headless worker --exchange FOLDER   # then a request a line, see docs/worker.md",
 )
 @options.device_option
 @click.option(
