@@ -105,7 +105,7 @@ def test_the_released_state_is_the_trained_function() -> None:
     with torch.no_grad():
         planes = trained.planes(trained.mapping(torch.ones(1, Z_DIM)), "none").planes
         expected = ScaledDensityField(planes, trained.decoder, DEMO_CARS.triplane).raw_density(points, None)
-        found = released.field(released.planes(released.mapping(torch.ones(1, Z_DIM))).planes).raw_density(points, None)
+        found = released.field(released.planes(released.mapping(torch.ones(1, Z_DIM)))).raw_density(points, None)
     torch.testing.assert_close(found, expected, atol=0.05, rtol=1e-3)
 
 
