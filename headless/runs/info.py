@@ -43,11 +43,13 @@ def info(call: InfoCall, reporter: Reporter) -> None:
 def info_json(facts: ModelFacts) -> dict[str, Any]:
     """All that the file says, as JSON values."""
     from dnerf_core.backbone.config_json import config_to_json
+    from dnerf_core.backbone.registry import UNNAMED, family_of
 
     return {
         "path": str(facts.path),
         "sha256": facts.sha256,
         "parameters": facts.parameters,
+        **({} if (family := family_of(facts.config).name) == UNNAMED else {"family": family}),
         "generator": config_to_json(facts.config),
         "semantic": facts.semantic_config,
         "labels": None if facts.labels is None else facts.labels.to_json(),
@@ -58,7 +60,10 @@ def info_json(facts: ModelFacts) -> dict[str, Any]:
 
 def info_lines(facts: ModelFacts) -> list[str]:
     """All that the file says, for people."""
+    from dnerf_core.backbone.registry import UNNAMED, family_of
+
     config = facts.config
+    family = family_of(config)
     rays, cameras = config.rays, config.cameras
     limits = "the box" if rays.ray_start == "auto" else f"{rays.ray_start} to {rays.ray_end}"
     background = ", white background" if rays.white_back else ""
@@ -66,6 +71,7 @@ def info_lines(facts: ModelFacts) -> list[str]:
         ("file", str(facts.path)),
         ("sha256", facts.sha256),
         ("generator", f"{config.name}, {config.image_size} x {config.image_size} px"),
+        *([] if family.name == UNNAMED else [("family", family.title)]),
         ("parameters", ", ".join(f"{part} {count:,}" for part, count in facts.parameters.items())),
         ("neural resolution", f"{rays.neural_resolution} px, super-resolution {config.superresolution_text}"),
         ("samples a ray", f"{rays.samples_coarse} coarse + {rays.samples_fine} fine, {limits}{background}"),

@@ -77,7 +77,9 @@ def test_info_tells_its_field(imported: Path, capsys: pytest.CaptureFixture[str]
     assert cli.run(["info", str(imported)]) == 0
     out = capsys.readouterr().out
     assert "3 slices, axes xyz xzy yzx, painted background" in out
-    assert "PanoHead" in out
+    assert "family             PanoHead" in out
+    assert cli.run(["info", str(imported), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["family"] == "panohead"
 
 
 def test_views_all_around_are_labelled(trained: Path, tmp_path: Path) -> None:
