@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 import torch
 
+from dnerf_core.backbone.config_json import config_to_json
 from dnerf_core.checkpoints.model_file import read_header, save_model
 from dnerf_core.embedded import model_path
 from dnerf_core.errors import CheckpointError, OutputError, UsageError
-from dnerf_core.generator.config import config_to_json
 from dnerf_core.labels import LabelSet
 from dnerf_core.model import Model
 from dnerf_core.semantic.branch import SemanticBranch

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib
 import json
 import sys
 from collections.abc import Iterator
@@ -18,7 +19,6 @@ from dnerf_core.inversion.settings import InversionSettings
 from headless import cli
 from headless.commands import invert, pointcloud, render, sample, video
 from headless.runs import pointcloud as pointcloud_run
-from headless.runs import render as render_run
 from headless.runs import sample as sample_run
 from headless.runs import video as video_run
 from headless.runs.choices import DEFAULT_SEEDS
@@ -27,6 +27,8 @@ from headless.worker.inverting import invert_call
 from headless.worker.params import Params
 from tests.headless.tiny_engine import TINY, save_tiny
 from tests.headless.worker_talk import Talk
+
+render_run = importlib.import_module("headless.runs.render")  # by its name, the package gives the function
 
 TOLD_CAMERAS = dataclasses.replace(TINY.cameras, yaw_range_deg=(-100.0, 20.0), pitch_range_deg=(-5.0, 40.0))
 COMMANDS: dict[str, tuple[click.Command, Any]] = {
