@@ -15,7 +15,7 @@ from dnerf_core.demo.truth import true_view
 from dnerf_core.labels import SHAPENET_CAR_LABELS, LabelSet
 from dnerf_core.model import Model
 from headless import cli
-from headless.datasets.view_writer import ViewWriter
+from headless.datasets.view_writer import MadeView, ViewTask, ViewWriter
 from tests.headless.test_render import contents, error_line, snapshot
 from tests.headless.tiny_engine import LABELS, SIZE_PX, TINY, read_ids, sample_folder
 
@@ -74,13 +74,13 @@ def test_a_mask_painted_while_the_command_runs_is_not_touched(
     tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = tmp_path / "cloud"
-    real = ViewWriter._write
+    real = ViewWriter.make
 
-    def paint_first(self: ViewWriter, view, kinds, labeled) -> bool:  # type: ignore[no-untyped-def]
-        self.folder.file("masks", view.name).write_bytes(b"painted")
-        return real(self, view, kinds, labeled)
+    def paint_first(self: ViewWriter, task: ViewTask) -> MadeView:
+        self.folder.file("masks", task.view.name).write_bytes(b"painted")
+        return real(self, task)
 
-    monkeypatch.setattr(ViewWriter, "_write", paint_first)
+    monkeypatch.setattr(ViewWriter, "make", paint_first)
     sample_folder(folder, tiny_model, seeds="0")
     assert (folder / "masks" / "s0000_v01.png").read_bytes() == b"painted"
 
