@@ -52,6 +52,11 @@ class CroppedGrid(DensityGrid):
         cropped = (points[0].abs() > self.limit) | (points[2].abs() > self.limit)
         return values.masked_fill(cropped, CROPPED), highest.masked_fill(cropped, CROPPED)
 
+    @property
+    def read_in_fog(self) -> slice:
+        """Every second one: the colours are not kept within [0, 1], so a sum of few samples would be farther off, by a decibel."""
+        return slice(1, None, 2)
+
 
 @dataclass(frozen=True)
 class PackedGridField:

@@ -98,6 +98,11 @@ class DensityGrid:
         index = torch.add(cell[0], cell[1], alpha=pitch).add_(cell[2], alpha=pitch * pitch)
         return values.flatten()[:count], self.highest.index_select(0, index)
 
+    @property
+    def read_in_fog(self) -> slice | None:
+        """Which coarse samples of a foggy ray are read besides its fine ones; None: the two ends alone."""
+        return None
+
     def footprint(self, cam2world: Tensor, intrinsics: Tensor, resolution: int) -> Tensor | None:
         """Pixels bool [R * R] that can see a cell that is not empty; None: nothing can be ruled out.
 

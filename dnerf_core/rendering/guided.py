@@ -6,7 +6,8 @@ the coarse pass. Rays then fall into two kinds:
 - *clear* rays meet little but one surface. Both passes' samples stay, and those that are empty, or hidden behind what the grid
   says is opaque, are not read: the grid's own density, which is all but zero or of no consequence there, stands in for them.
 - *foggy* rays meet matter in more than `FOGGY_SHARE` of their coarse samples, so no sample could be left out. The importance
-  samples follow their density already: they are read, the coarse ones are not; the two ends of the ray close the sum.
+  samples follow their density already: they are read, the coarse ones are not; the two ends of the ray close the sum. (A grid may ask for
+  some of the coarse ones too, see `DensityGrid.read_in_fog`.)
 
 Error: a sample not read lies behind all but `HIDDEN_LIGHT` of the light, or all such samples together stop at most
 `density_grid.EMPTY_OPACITY` of it, both as far as the grid resolves the field. Where it does not, samples not read may turn out to show
@@ -84,6 +85,8 @@ def plan_samples(grid: DensityGrid, rays: RayBundle, samples_coarse: int, sample
             if len(some):
                 fine = importance_distances(coarse[some], weights[some], midpoints(samples_fine, coarse))
                 distances = torch.cat([coarse[some, :1], fine, coarse[some, -1:]], dim=1)
+                if (also := grid.read_in_fog) is not None:
+                    distances = torch.cat([distances, coarse[some, also]], dim=1).sort(dim=1).values
                 yield SamplePlan(ray[some], distances, estimate[some, :1].expand_as(distances), None)
         clear = (~foggy).nonzero()[:, 0]
         if len(clear):

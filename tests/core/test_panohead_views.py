@@ -21,7 +21,10 @@ from dnerf_core.panohead.field import CROPPED
 from dnerf_core.panohead.packed_field import CroppedGrid
 from dnerf_core.panohead.ranges import check_panohead_ranges
 from dnerf_core.panohead.reference import LiteralHead, literal_values, literal_volumes
+from dnerf_core.rendering.density_grid import DensityGrid
+from dnerf_core.rendering.guided import plan_samples
 from dnerf_core.rendering.view import render_view
+from dnerf_core.rendering.volume import RayBundle
 from dnerf_core.semantic.config import FeatureKind, RefinerConfig, SemanticConfig
 from dnerf_core.semantic.visibility import density_pass
 from tests.core.panohead_models import LABELS, TINY, tiny_generator, tiny_model, with_field
@@ -105,7 +108,7 @@ def agreement(model: Model, cameras: list[Camera], seed: int = 0) -> tuple[float
         same.append((fast.mask == exact.mask).mean())
         squares.append(((fast.rgb.astype(float) - exact.rgb) ** 2).mean())
         both = np.isfinite(fast.depth_planar) & np.isfinite(exact.depth_planar)
-        depths.append(np.abs(fast.depth_planar - exact.depth_planar)[both])
+        depths.append(np.abs(fast.depth_planar[both] - exact.depth_planar[both]))
     psnr = 10 * np.log10(255**2 / max(float(np.mean(squares)), 1e-9))
     return float(np.mean(same)), float(psnr), float(np.median(np.concatenate(depths)))
 
@@ -154,6 +157,17 @@ def test_the_grid_is_cropped_to_the_point() -> None:
     assert (bound >= inside - 1e-3).all()
     outside, bound = grid.estimate(at + torch.tensor([[0.0002], [0.0], [0.0]]))
     assert (outside == CROPPED).all() and (bound == CROPPED).all()
+
+
+def test_fog_is_read_at_every_second_coarse_sample_too() -> None:
+    fog = DensityGrid.build(torch.full((10, 10, 10), 3.0), 1.0, 1.05, None)
+    grid = CroppedGrid(**vars(fog), limit=0.4)
+    origins, directions = torch.tensor([[0.0, 0.0, 2.7]]), torch.tensor([[0.0, 0.0, -1.0]])
+    rays = RayBundle(origins, directions, torch.tensor([2.25]), torch.tensor([3.3]))
+    plain, cropped = (next(iter(plan_samples(one, rays, 16, 12))) for one in (fog, grid))
+    assert plain.read is None and cropped.read is None
+    assert plain.distances.shape == (1, 14) and cropped.distances.shape == (1, 14 + 8)
+    assert (cropped.distances.diff() >= 0).all()
 
 
 @torch.no_grad()

@@ -12,7 +12,7 @@ import torch
 
 from dnerf_core.model import Model
 from dnerf_core.subject import PartialView, Subject
-from headless import cli, models
+from headless import cli
 from headless.bench import claims, measuring
 from headless.bench import models as bench_models
 from headless.bench.claims import CLAIMS, Claim, Difference, difference, measure
@@ -25,8 +25,7 @@ def tiny_bench(monkeypatch: pytest.MonkeyPatch, trained_model: Path) -> Model:
     """The claims on a tiny model that has a branch."""
     model = Model.load(trained_model)
     monkeypatch.setattr(claims, "CLAIMS", tuple(SMALL.values()))
-    monkeypatch.setattr(bench_models, "full_size_model", lambda device: model)
-    monkeypatch.setattr(models, "load_model", lambda name, device: model)
+    monkeypatch.setattr(bench_models, "bench_model", lambda name, device: model)
     return model
 
 
