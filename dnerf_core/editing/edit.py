@@ -30,6 +30,7 @@ from dnerf_core.inversion.perceptual import Features, PerceptualLoss
 from dnerf_core.inversion.settings import Stage
 from dnerf_core.inversion.view import SeenView
 from dnerf_core.labels import check_ids
+from dnerf_core.shapes import check_shapes
 from dnerf_core.subject import LabeledView, Subject
 
 
@@ -118,10 +119,8 @@ def edit_subject(
     size_px = model.config.image_size
     if model.branch is None:
         raise UsageError(f"edit: expected a model with a semantic branch, found none in {model.config.name}; train one first")
-    if edited_mask.shape != (size_px, size_px):
-        raise UsageError(f"edited mask: expected shape {[size_px, size_px]}, found {list(edited_mask.shape)}; resize it first")
-    classes = model.branch.config.num_classes
-    check_ids(edited_mask, classes, "edited mask", "paint with the model's labels", error=UsageError)
+    check_shapes(**{"edited mask": (edited_mask, f"uint8 {size_px} {size_px}", "resize it first")})
+    check_ids(edited_mask, model.branch.config.num_classes, "edited mask", "paint with the model's labels", error=UsageError)
     if settings.perceptual_weight > 0 and perceptual is None:
         raise UsageError("edit: expected the perceptual network's weights, found none; name their file, or leave its weight at 0")
     before = subject.render(camera)

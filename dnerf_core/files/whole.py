@@ -36,8 +36,10 @@ def whole_file(path: Path) -> Iterator[Path]:
         path: the final name; its folder exists.
 
     Raises:
-        OutputError: the block or the step failed with OSError; nothing is left behind.
+        OutputError: a folder has that name, or the block or the step failed with OSError; nothing is left behind.
     """
+    if path.is_dir():
+        raise OutputError(f"{path}: expected a file to write, found a folder; give the output a file name")
     temporary = _temporary_name(path)
     try:
         yield temporary

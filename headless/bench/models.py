@@ -8,10 +8,10 @@ from typing import Any
 
 import torch
 
+from dnerf_core.backbone.formula_weights import load_formula_weights
 from dnerf_core.backbone.registry import family_of
 from dnerf_core.checkpoints.model_file import ModelHeader
 from dnerf_core.generator.config import preset
-from dnerf_core.generator.formula_weights import load_formula_weights
 from dnerf_core.labels import LabelSet
 from dnerf_core.model import Model
 from dnerf_core.panohead.config import PANOHEAD

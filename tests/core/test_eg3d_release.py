@@ -70,7 +70,7 @@ def test_expected_shapes_by_hand() -> None:
 
 
 def test_the_trap_imports_without_being_sprung(parity_dir: Path, tmp_path: Path) -> None:
-    from dnerf_core.generator.formula_weights import formula_tensor
+    from dnerf_core.backbone.formula_weights import formula_tensor
 
     source, output = parity_dir / "shapenet-narrow-trap.pkl", tmp_path / "trap.safetensors"
     header = import_release(source, output)

@@ -14,11 +14,11 @@ from typing import Any
 import pytest
 import torch
 
+from dnerf_core.backbone.formula_weights import load_formula_weights
 from dnerf_core.checkpoints.model_file import ModelHeader
 from dnerf_core.embedded import model_path
 from dnerf_core.generator.config import BackboneConfig, SuperResolutionConfig, preset
 from dnerf_core.generator.eg3d import Generator
-from dnerf_core.generator.formula_weights import load_formula_weights
 from dnerf_core.generator.prepared import PreparedSuperResolution
 from dnerf_core.model import Model
 from dnerf_core.rendering.density_grid import DensityGrid

@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from dnerf_core.backbone.config_json import config_from_json, config_to_json
+from dnerf_core.backbone.formula_weights import load_formula_weights
 from dnerf_core.errors import CheckpointError
 from dnerf_core.generator.config import (
     ORBITS,
@@ -26,7 +27,6 @@ from dnerf_core.generator.config import (
     preset,
 )
 from dnerf_core.generator.eg3d import Generator
-from dnerf_core.generator.formula_weights import load_formula_weights
 from dnerf_core.generator.stylegan2 import FIR_TAPS, Mapping, modulated_conv, normalize_second_moment, upsample_image
 from dnerf_core.generator.superresolution import VARIANTS, SuperResolution
 from dnerf_core.rendering.view import render_view

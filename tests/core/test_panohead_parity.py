@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 import torch
 
+from dnerf_core.backbone.formula_weights import load_formula_weights
 from dnerf_core.camera import sphere_camera
 from dnerf_core.generator.config import BackboneConfig, RayConfig
-from dnerf_core.generator.formula_weights import load_formula_weights
 from dnerf_core.panohead.background import mask_of
 from dnerf_core.panohead.config import PANOHEAD_CAMERAS, PanoHeadConfig, TrigridConfig
 from dnerf_core.panohead.generator import Grids, PanoHead

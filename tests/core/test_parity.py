@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 
+from dnerf_core.backbone.formula_weights import load_formula_weights
 from dnerf_core.generator.config import (
     BackboneConfig,
     CameraConfig,
@@ -20,7 +21,6 @@ from dnerf_core.generator.config import (
     TriplaneConfig,
 )
 from dnerf_core.generator.eg3d import Generator
-from dnerf_core.generator.formula_weights import load_formula_weights
 from dnerf_core.rendering.view import Rendering, render_view
 
 
