@@ -239,7 +239,7 @@ def test_what_the_model_does_not_make_gets_a_warning(talk: Talk, trained_model: 
         ("invert", {"output": "/tmp/a.png"}, 2, "params: output: expected a name that ends in .safetensors, found 'a.png'"),
         ("edit", {"mask": "SAME"}, 2, "edited mask: expected some pixels that differ from the subject's own mask, found none"),
         ("edit", {"mask": "SMALL"}, 2, "params: mask: expected an array uint8 [128, 128], found uint8 [8, 8]"),
-        ("edit", {"mask": "FOREIGN"}, 2, "edited mask: expected ids 0 to 4 or 255, found 7"),
+        ("edit", {"mask": "FOREIGN"}, 2, "edited mask: expected ids 0 to 2 or 255, found 7"),
         ("edit", {"mask": "mask.png"}, 2, "params: mask: expected an array's name or the absolute path of a file"),
         ("edit", {"mask": "/no/such.png"}, 2, "params: mask: expected an array's name or the absolute path of a file"),
         ("edit", {"mask": "c9.npy"}, 1, "expected an array of the client"),
