@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -22,3 +23,21 @@ def parity_dir() -> Path:
             pytest.fail(message)
         pytest.skip(message)
     return folder
+
+
+_status = 0
+
+
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """Keeps the exit code for `pytest_unconfigure`."""
+    global _status  # noqa: PLW0603  the two hooks share nothing else
+    _status = int(exitstatus)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Ends a process that has loaded Blender without Blender's own destructors, which can wait for ever on its GPU worker (bpy 4.5)."""
+    if "bpy" in sys.modules:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(_status)
