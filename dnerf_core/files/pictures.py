@@ -84,6 +84,15 @@ def write_normals(path: Path, normals: npt.NDArray[np.float32]) -> None:
     write_image(path, (np.rint(127 * normals) + 128).astype(np.uint8))
 
 
+def read_normals(path: Path) -> npt.NDArray[np.float32]:
+    """Normals written by `write_normals` as [H, W, 3] float32, within 1/254 of what they were an axis.
+
+    Raises:
+        OutputError: it cannot be read.
+    """
+    return (read_image(path).astype(np.float32) - 128) / 127
+
+
 def write_uncertainty(path: Path, uncertainty: npt.NDArray[np.float32]) -> None:
     """Uncertainty as a 16-bit gray PNG, round(65535 u).
 

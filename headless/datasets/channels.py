@@ -83,6 +83,7 @@ class Entry:
         row_key: how a row of metadata names its file. Hugging Face `datasets` decodes every column named `*_file_name` as a picture,
             which depth is not.
         write: writes a view's file.
+        read: reads one back: its path, the labels, the side in pixels; values as the engine gives them.
         suffix: what its files' names end in; None: the plan's depth format.
         sees: what the engine must see for it, by the engine's names; `sees_consistent` more where masks are fused ones.
         needs_branch: whether it needs a semantic branch.
@@ -98,6 +99,7 @@ class Entry:
     folder: str = ""
     row_key: str = ""
     write: Callable[[Path, Written], None] | None = None
+    read: Callable[[Path, LabelSet | None, int], NDArray[Any]] | None = None
     suffix: str | None = ".png"
     sees: tuple[str, ...] = ()
     sees_consistent: tuple[str, ...] = ()
@@ -158,6 +160,42 @@ def _write_uncertainty(path: Path, view: Written) -> None:
     write_uncertainty(path, view.given(view.seen.uncertainty, "uncertainty"))
 
 
+# Readers
+
+
+def _read_image(path: Path, labels: LabelSet | None, size_px: int) -> NDArray[np.uint8]:
+    from dnerf_core.files.pictures import of_size, read_image
+
+    return of_size(read_image(path), path, size_px)
+
+
+def _read_mask(path: Path, labels: LabelSet | None, size_px: int) -> NDArray[np.uint8]:
+    from dnerf_core.files.masks import read_mask
+
+    assert labels is not None
+    return read_mask(path, labels, size_px)
+
+
+def _read_depth(path: Path, labels: LabelSet | None, size_px: int) -> NDArray[np.float32]:
+    from dnerf_core.files.pictures import of_size, read_depth
+
+    return of_size(read_depth(path), path, size_px)
+
+
+def _read_normals(path: Path, labels: LabelSet | None, size_px: int) -> NDArray[np.float32]:
+    from dnerf_core.files.pictures import of_size, read_normals
+
+    return of_size(read_normals(path), path, size_px)
+
+
+def _read_uncertainty(path: Path, labels: LabelSet | None, size_px: int) -> NDArray[np.float32]:
+    import numpy as np
+
+    from dnerf_core.files.pictures import of_size, read_gray16
+
+    return (of_size(read_gray16(path), path, size_px) / 65535).astype(np.float32)
+
+
 # Shards: what readers' decoders would spoil is stored otherwise than in the folder
 
 
@@ -188,18 +226,18 @@ ENTRIES: dict[Channel, Entry] = {
     entry.name: entry
     for entry in (
         Entry(
-            "rgb", "images", "image_file_name", _write_image, sees=("rgb",), stands_alone=True, is_default=True, is_picture=True,
-            member="image",
+            "rgb", "images", "image_file_name", _write_image, _read_image, sees=("rgb",), stands_alone=True, is_default=True,
+            is_picture=True, member="image",
         ),
         Entry(
-            "mask", "masks", "mask_file_name", _write_mask, sees=("mask",), sees_consistent=("depth",), needs_branch=True,
+            "mask", "masks", "mask_file_name", _write_mask, _read_mask, sees=("mask",), sees_consistent=("depth",), needs_branch=True,
             stands_alone=True, is_default=True, is_picture=True, member="mask", packed=_gray_png, packed_suffix=".png",
             record=lambda plan: (
                 {"labels": "those that several views of the subject fuse to (--consistent)"} if plan.consistent else None
             ),
         ),
         Entry(
-            "depth", "depth", "depth_file", _write_depth, suffix=None, sees=("depth",), stands_alone=True, is_default=True,
+            "depth", "depth", "depth_file", _write_depth, _read_depth, suffix=None, sees=("depth",), stands_alone=True, is_default=True,
             member="depth",
             record=lambda plan: {
                 "kind": "planar, along the optical axis",
@@ -208,12 +246,12 @@ ENTRIES: dict[Channel, Entry] = {
             },
         ),
         Entry(
-            "normal", "normals", "normal_file_name", _write_normals, sees=("depth",), is_picture=True, member="normal",
+            "normal", "normals", "normal_file_name", _write_normals, _read_normals, sees=("depth",), is_picture=True, member="normal",
             record=lambda plan: {"frame": "camera: x right, y down, z forward", "encoding": "round(127 n) + 128"},
         ),
         Entry(
-            "uncertainty", "uncertainty", "uncertainty_file", _write_uncertainty, sees=("uncertainty",), needs_branch=True,
-            member="uncertainty", packed=_half_npy, packed_suffix=".npy", packed_bytes_a_pixel=2,
+            "uncertainty", "uncertainty", "uncertainty_file", _write_uncertainty, _read_uncertainty, sees=("uncertainty",),
+            needs_branch=True, member="uncertainty", packed=_half_npy, packed_suffix=".npy", packed_bytes_a_pixel=2,
             record=lambda plan: {
                 "kind": "entropy of the class probabilities as a share of its highest",
                 "encoding": "round(65535 u)",

@@ -18,9 +18,12 @@ from collections.abc import Container, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+from numpy.typing import NDArray
+
 from dnerf_core.camera import CAMERAS_FORMAT_VERSION, CONVENTION
 from dnerf_core.files.names import CAMERAS_NAME, LABELS_NAME, METADATA_NAME, RECORD_FORMAT, SHEET_NAME, VIEW_NAME_PATTERN
 from dnerf_core.files.whole import leftovers, make_folder, output_error, remove_files
+from dnerf_core.labels import LabelSet
 from headless.datasets.channels import BY_FOLDER, ENTRIES
 from headless.datasets.plan import PlannedView, ViewPlan
 from headless.work.result_folder import ResultFolder
@@ -88,6 +91,17 @@ class DatasetFolder(ResultFolder):
     def file(self, kind: str, name: str) -> Path:
         """Where the file of `kind` of the view `name` belongs."""
         return self._kind_folder(kind, name) / f"{name}{self._suffixes[kind]}"
+
+    def read(self, kind: str, name: str, labels: LabelSet | None, size_px: int) -> NDArray[Any]:
+        """The values of the file of `kind` of the view `name`, as the engine gave them.
+
+        Raises:
+            OutputError: it cannot be read, or has another size.
+            AnnotationError: a mask that cannot be read.
+        """
+        reader = BY_FOLDER[kind].read
+        assert reader is not None
+        return reader(self.file(kind, name), labels, size_px)
 
     def _kind_folder(self, kind: str, name: str) -> Path:
         return self.split_folder(self.plan.split_of(seed_of(name))) / kind

@@ -11,9 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dnerf_core.files.masks import read_mask
 from dnerf_core.files.names import METADATA_NAME, SHEET_NAME, json_bytes
-from dnerf_core.files.pictures import of_size, read_depth, read_image
 from dnerf_core.generator.config import CameraConfig
 from dnerf_core.labels import LabelSet
 from dnerf_core.subject_key import subject_key
@@ -177,11 +175,11 @@ class Listing:
         labels, size_px = None if self.unpainted else self.labels, self.plan.resolution_px
 
         def read(view: PlannedView) -> contact_sheet.SheetView:
-            file = {kind: self.folder.file(kind, view.name) for kind in self.folder.kinds}
-            rgb = of_size(read_image(file["images"]), file["images"], size_px) if "images" in file else None
-            mask = None if labels is None else read_mask(file["masks"], labels, size_px)
-            depth = of_size(read_depth(file["depth"]), file["depth"], size_px) if "depth" in file else None
-            return contact_sheet.SheetView(rgb, mask, depth)
+            shown = [
+                kind for kind in self.folder.kinds if kind in ("images", "depth") or (kind == "masks" and labels is not None)
+            ]
+            seen = {kind: self.folder.read(kind, view.name, labels, size_px) for kind in shown}
+            return contact_sheet.SheetView(seen.get("images"), seen.get("masks"), seen.get("depth"))
 
         rows = []
         for seed in self.plan.seeds[: contact_sheet.MAX_SUBJECTS]:

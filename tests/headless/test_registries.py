@@ -10,9 +10,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from PIL import Image
 
-from dnerf_core.files.pictures import read_image
+from dnerf_core.files.pictures import read_image, read_normals, write_normals
+from dnerf_core.labels import LabelSet
 from headless import cli
 from headless.datasets import channels
 from headless.datasets.channels import BY_FOLDER, ENTRIES, Written, seen_channels
@@ -26,8 +28,20 @@ def _write_gray(path: Path, view: Written) -> None:
     Image.fromarray(view.given(view.seen.rgb, "an image").mean(axis=2).astype(np.uint8)).save(path)
 
 
+def _read_gray(path: Path, labels: LabelSet | None, size_px: int) -> NDArray[np.uint8]:
+    with Image.open(path) as picture:
+        return np.asarray(picture)
+
+
 GRAY = channels.Entry(
-    "gray", "grays", "gray_file_name", _write_gray, sees=("rgb",), member="gray", record=lambda plan: {"mean": "of R, G, B"}
+    "gray",
+    "grays",
+    "gray_file_name",
+    _write_gray,
+    _read_gray,
+    sees=("rgb",),
+    member="gray",
+    record=lambda plan: {"mean": "of R, G, B"},
 )
 
 
@@ -74,7 +88,7 @@ def test_each_entry_says_all_that_is_asked_of_it(name: str) -> None:
     entry = ENTRIES[name]
     assert entry.name == name
     if entry.folder:
-        assert entry.write is not None and entry.row_key and entry.member and entry.sees
+        assert entry.write is not None and entry.read is not None and entry.row_key and entry.member and entry.sees
         assert (entry.packed is None) == (entry.packed_suffix is None)
     else:
         assert entry.needs
@@ -84,3 +98,27 @@ def test_what_the_engine_must_see() -> None:
     assert seen_channels(("rgb", "normal"), consistent=False) == ("rgb", "depth")
     assert seen_channels(("mask",), consistent=True) == ("mask", "depth")
     assert seen_channels(("mask", "parts", "uncertainty"), consistent=False) == ("mask", "uncertainty")
+
+
+def test_normals_come_back_within_a_step(tmp_path: Path) -> None:
+    random = np.random.default_rng(0).standard_normal((4, 5, 3)).astype(np.float32)
+    normals = random / np.linalg.norm(random, axis=2, keepdims=True)
+    normals[0, 0] = 0
+    write_normals(tmp_path / "n.png", normals)
+    back = read_normals(tmp_path / "n.png")
+    assert np.abs(back - normals).max() <= 0.5 / 127 + 1e-6
+    assert (back[0, 0] == 0).all()
+
+
+def test_every_channel_is_read_back(fake_model: FakeModel, tmp_path: Path) -> None:
+    """As the folder's own readers give it, which readers of data sets go by."""
+    output = tmp_path / "set"
+    names = ",".join(name for name, entry in ENTRIES.items() if entry.folder)
+    assert cli.run(["render", "--seeds", "3", "--views", "1", "--channels", names, "--output", str(output)]) == 0
+    labels = LabelSet.from_json(json.loads((output / "labels.json").read_text()), "labels")
+    size_px = int(json.loads((output / "dataset.json").read_text())["plan"]["resolution_px"])
+    for entry in ENTRIES.values():
+        if entry.folder and entry.read is not None:
+            (path,) = (output / entry.folder).glob("s0003_v00.*")
+            values = entry.read(path, labels, size_px)
+            assert values.shape[:2] == (size_px, size_px), entry.name
