@@ -129,7 +129,7 @@ def subject_key(plan: HasSubjects, number: int) -> SubjectKey:
     return SubjectKey(number, plan.truncation, plan.subject_files[number] if plan.subject_files else None)
 
 
-def read_subject_file(path: Path, model_path: Path) -> SubjectFile:
+def checked_subject_file(path: Path, model_path: Path) -> SubjectFile:
     """A subject file, looked at whole.
 
     Raises:
@@ -142,16 +142,16 @@ def read_subject_file(path: Path, model_path: Path) -> SubjectFile:
     return SubjectFile(path.resolve(), file_sha256(path), bool(header.tuned))
 
 
-def read_subject_files(paths: Sequence[Path], model_path: Path) -> tuple[SubjectFile, ...]:
+def checked_subject_files(paths: Sequence[Path], model_path: Path) -> tuple[SubjectFile, ...]:
     """The subject files of a call in their order.
 
     Raises:
         UsageError: one given twice.
-        CheckpointError: as `read_subject_file`.
+        CheckpointError: as `checked_subject_file`.
     """
     found: dict[str, SubjectFile] = {}
     for path in paths:
-        file = read_subject_file(path, model_path)
+        file = checked_subject_file(path, model_path)
         if file.sha256 in found:
             raise UsageError(
                 f"--subject {path}: expected each subject once, found the content of {found[file.sha256].path} again; leave one out"

@@ -23,8 +23,7 @@ from dnerf_core.inversion.pose import camera_at
 from dnerf_core.own_views import view_ranges
 from dnerf_core.seeds import MAX_SEED
 from dnerf_core.subject import Subject
-from dnerf_core.subject_key import SubjectKey
-from dnerf_core.subject_key import read_subject_file as checked_subject_file
+from dnerf_core.subject_key import SubjectKey, checked_subject_file
 from headless import models
 from headless.blend.given import read_one_camera
 from headless.pictures.edit_sheet import write_edit_sheet

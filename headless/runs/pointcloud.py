@@ -109,7 +109,7 @@ def open_source(call: PointCloudCall) -> tuple[CloudSource, dict[str, Any]]:
         DNeRFError: no such model or folder, or options that do not go together.
     """
     from dnerf_core.errors import UsageError
-    from dnerf_core.subject_key import read_subject_files
+    from dnerf_core.subject_key import checked_subject_files
     from dnerf_core.work.made_once import Once
     from headless import models
     from headless.clouds.sources import FolderSource, ModelSource
@@ -145,7 +145,7 @@ def open_source(call: PointCloudCall) -> tuple[CloudSource, dict[str, Any]]:
         channels=("rgb", "mask", "depth") if facts.has_semantics else ("rgb", "depth"),
         depth_format=None,
         exact=call.exact,
-        subject_files=read_subject_files(call.subject_files, facts.path),
+        subject_files=checked_subject_files(call.subject_files, facts.path),
     )
     check_total(len(seeds), view_plan.views)
     model = Once(lambda: models.load_model(call.model_name, call.device, exact=call.exact))

@@ -214,7 +214,7 @@ def make_plan(call: RenderCall, seeds: tuple[int, ...], facts: ModelFacts) -> Vi
         CheckpointError: a subject file that cannot be used with the model.
     """
     from dnerf_core.own_views import view_ranges
-    from dnerf_core.subject_key import read_subject_files
+    from dnerf_core.subject_key import checked_subject_files
     from headless.blend.given import checked_side, read_given_cameras
     from headless.datasets.plan import ViewPlan
 
@@ -245,7 +245,7 @@ def make_plan(call: RenderCall, seeds: tuple[int, ...], facts: ModelFacts) -> Vi
         reject_uncertain=call.reject_uncertain,
         consistent=call.consistent,
         given=given,
-        subject_files=read_subject_files(call.subject_files, facts.path),
+        subject_files=checked_subject_files(call.subject_files, facts.path),
     )
 
 

@@ -172,10 +172,10 @@ def make_plan(call: SampleCall, seeds: tuple[int, ...], facts: ModelFacts) -> Vi
         UsageError: one with tuned weights, which a training on the model's own would not see.
     """
     from dnerf_core.own_views import view_ranges
-    from dnerf_core.subject_key import read_subject_files
+    from dnerf_core.subject_key import checked_subject_files
     from headless.datasets.plan import ViewPlan
 
-    subject_files = read_subject_files(call.subject_files, facts.path)
+    subject_files = checked_subject_files(call.subject_files, facts.path)
     for file in subject_files:
         if file.tuned:
             raise UsageError(

@@ -137,7 +137,7 @@ def make_plan(call: VideoCall, facts: ModelFacts, from_file: list[Camera] | None
     from dnerf_core.checkpoints.model_file import file_sha256
     from dnerf_core.errors import UsageError
     from dnerf_core.own_views import view_ranges
-    from dnerf_core.subject_key import read_subject_files
+    from dnerf_core.subject_key import checked_subject_files
     from headless.clips.plan import ClipPlan
 
     seeds = chosen_seeds(call.seeds, call.subjects, DEFAULT_SEEDS, files=call.subject_files, truncation=call.truncation)
@@ -161,5 +161,5 @@ def make_plan(call: VideoCall, facts: ModelFacts, from_file: list[Camera] | None
         resolution_px=call.resolution or facts.config.image_size,
         masks=facts.has_semantics,
         exact=call.exact,
-        subject_files=read_subject_files(call.subject_files, facts.path),
+        subject_files=checked_subject_files(call.subject_files, facts.path),
     )

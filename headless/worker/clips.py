@@ -15,7 +15,7 @@ from dnerf_core.files.names import LABELS_NAME
 from dnerf_core.files.whole import remove_files
 from dnerf_core.limits import MAX_RESOLUTION
 from dnerf_core.ranges import Whole
-from dnerf_core.subject_key import SubjectFile, SubjectKey, read_subject_file, subject_key
+from dnerf_core.subject_key import SubjectFile, SubjectKey, checked_subject_file, subject_key
 from headless import models
 from headless.clips.job import PREVIEWS, RECORD_FORMAT, VideoJob
 from headless.clips.plan import Clip, Crop, Frame, Mix
@@ -104,7 +104,7 @@ def chosen_seeds(
     if paths and keys:
         raise UsageError("params: subjects: expected seeds in all frames or subject files in all, found both; choose one")
     if paths:
-        files = {path: read_subject_file(path, model_path) for path in dict.fromkeys(paths)}
+        files = {path: checked_subject_file(path, model_path) for path in dict.fromkeys(paths)}
         different = tuple({file.sha256: file for file in files.values()}.values())
         hashes = [file.sha256 for file in different]
         numbers = [hashes.index(files[path].sha256) for path in paths]

@@ -16,7 +16,7 @@ from dnerf_core.errors import CheckpointError
 from dnerf_core.files.annotated_folder import read_annotations
 from dnerf_core.files.pictures import read_image
 from dnerf_core.model import Model
-from dnerf_core.subject_key import SubjectFile, SubjectKey, read_subject_files
+from dnerf_core.subject_key import SubjectFile, SubjectKey, checked_subject_files
 from headless import cli
 from headless.datasets.view_source import ViewSource
 from tests.headless.test_ray import fake_plan
@@ -88,7 +88,7 @@ def test_lists_name_the_file_of_each_view(given: Given, tmp_path: Path) -> None:
     scenes = json.loads((out / "nerfstudio" / "scenes.json").read_text())["scenes"]
     assert [(scene["seed"], scene["subject_file"]) for scene in scenes] == [(0, names[0]), (1, names[2])]
     plan = json.loads((out / "dataset.json").read_text())["plan"]
-    files = read_subject_files([given.seven, given.tuned], given.model)
+    files = checked_subject_files([given.seven, given.tuned], given.model)
     assert [file.tuned for file in files] == [False, True]
     assert plan["subject_files"] == [
         {"number": number, "file": file.name, "sha256": file.sha256} for number, file in enumerate(files)
@@ -258,7 +258,7 @@ def test_a_tuned_subject_is_not_annotated(given: Given, tmp_path: Path, capsys: 
 def test_a_file_that_changes_meanwhile_is_not_taken_for_the_calls(given: Given, tmp_path: Path) -> None:
     path = tmp_path / "x.safetensors"
     shutil.copy(given.seven, path)
-    (file,) = read_subject_files([path], given.model)
+    (file,) = checked_subject_files([path], given.model)
     model = Model.load(given.model)
     assert np.array_equal(SubjectKey(0, 1.0, file).open(model).ws, model.subject(7).ws)
     shutil.copy(given.three, path)
@@ -276,7 +276,7 @@ def test_another_process_makes_sure_of_the_files(given: Given, tmp_path: Path, m
 
     from dnerf_core.checkpoints.model_file import file_sha256
 
-    plan = replace(fake_plan(file_sha256(given.model)), subject_files=read_subject_files([given.seven], given.model))
+    plan = replace(fake_plan(file_sha256(given.model)), subject_files=checked_subject_files([given.seven], given.model))
     source = ViewSource(str(given.model), "cpu", plan)
     source.check()
     missing = replace(plan, subject_files=(SubjectFile(tmp_path / "none", "0" * 64),))
