@@ -21,6 +21,7 @@ from dnerf_core.checkpoints.releases.settings import (
     checked_options,
     image_size_of,
     mapping_config,
+    orbit,
     plane_bases,
     ray_config,
     superresolution_config,
@@ -141,16 +142,11 @@ def _cameras(settings: ReleaseSettings, options: Mapping[str, Any], remarks: lis
         base = CameraConfig() if name is None else PRESETS[name].cameras
         if name is not None:
             remarks.append(f"no camera in the file: that of {name}, after which it is named")
-        made, told = chosen_cameras(base, settings.cameras, release=name, is_assumed=name is None)
     else:
-        radius = settings.number("rendering_kwargs.avg_camera_radius", options.get("avg_camera_radius"), 1e-3, 1e6)
-        pivot = options.get("avg_camera_pivot")
-        if not isinstance(pivot, list | tuple) or len(pivot) != 3:
-            settings.refuse("rendering_kwargs.avg_camera_pivot", "three numbers", pivot)
-        x, y, z = (settings.number("rendering_kwargs.avg_camera_pivot", value) for value in pivot)
-        name = release_of_orbit(radius, (x, y, z))
-        base = CameraConfig(radius=radius, pivot=(x, y, z)) if name is None else PRESETS[name].cameras
-        made, told = chosen_cameras(base, settings.cameras, release=name, is_assumed=name is None)
+        radius, pivot = orbit(settings, options)
+        name = release_of_orbit(radius, pivot)
+        base = CameraConfig(radius=radius, pivot=pivot) if name is None else PRESETS[name].cameras
+    made, told = chosen_cameras(base, settings.cameras, release=name, is_assumed=name is None)
     remarks.extend(told)
     return made
 

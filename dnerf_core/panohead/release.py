@@ -24,6 +24,7 @@ from dnerf_core.checkpoints.releases.settings import (
     conv_clamp_of,
     image_size_of,
     mapping_config,
+    orbit,
     plane_bases,
     ray_config,
     superresolution_config,
@@ -121,16 +122,14 @@ def _grid_axes(settings: ReleaseSettings) -> tuple[GridAxes, ...]:
 def _cameras(settings: ReleaseSettings, options: Mapping[str, Any], remarks: list[str]) -> CameraConfig:
     """The published scripts' cameras; another orbit in the file takes their radius and pivot, with the rest assumed."""
     published = PANOHEAD_CAMERAS
-    radius = options.get("avg_camera_radius", published.radius)
-    radius = settings.number("rendering_kwargs.avg_camera_radius", radius, 1e-3, 1e6)
-    pivot = options.get("avg_camera_pivot", published.pivot)
-    if not isinstance(pivot, list | tuple) or len(pivot) != 3:
-        settings.refuse("rendering_kwargs.avg_camera_pivot", "three numbers", pivot)
-    x, y, z = (settings.number("rendering_kwargs.avg_camera_pivot", value) for value in pivot)
-    if radius == published.radius and (x, y, z) == _FFHQ_PIVOT:
-        remarks.append(f"avg_camera_pivot {list(pivot)}, EG3D's for faces, was set aside: PanoHead's cameras look at the origin")
-        x, y, z = published.pivot
-    base = dataclasses.replace(published, radius=radius, pivot=(x, y, z))
+    given = {"avg_camera_radius": published.radius, "avg_camera_pivot": published.pivot, **options}
+    radius, pivot = orbit(settings, given)
+    if radius == published.radius and pivot == _FFHQ_PIVOT:
+        remarks.append(
+            f"avg_camera_pivot {list(given['avg_camera_pivot'])}, EG3D's for faces, was set aside: PanoHead's cameras look at the origin"
+        )
+        pivot = published.pivot
+    base = dataclasses.replace(published, radius=radius, pivot=pivot)
     made, told = chosen_cameras(base, settings.cameras, release=None, is_assumed=base != published)
     remarks.extend(told)
     return made

@@ -41,8 +41,6 @@ ELEMENTS: dict[str, Element] = {
 }
 """By the name of torch's storage class."""
 
-FLOAT32 = ELEMENTS["torch.FloatStorage"]
-
 
 @dataclass(frozen=True, eq=False)
 class StorageRecord:

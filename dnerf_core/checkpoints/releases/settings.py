@@ -240,6 +240,16 @@ def checked_options(settings: ReleaseSettings, known: Collection[str]) -> tuple[
     return options, remarks
 
 
+def orbit(settings: ReleaseSettings, options: Mapping[str, Any]) -> tuple[float, tuple[float, float, float]]:
+    """Radius and pivot (x, y, z) of the cameras' sphere, world units."""
+    radius = settings.number("rendering_kwargs.avg_camera_radius", options.get("avg_camera_radius"), 1e-3, 1e6)
+    pivot = options.get("avg_camera_pivot")
+    if not isinstance(pivot, list | tuple) or len(pivot) != 3:
+        settings.refuse("rendering_kwargs.avg_camera_pivot", "three numbers", pivot)
+    x, y, z = (settings.number("rendering_kwargs.avg_camera_pivot", value) for value in pivot)
+    return radius, (x, y, z)
+
+
 def ray_config(settings: ReleaseSettings, options: Mapping[str, Any], remarks: list[str], usual: Mapping[int, int]) -> RayConfig:
     """How rays are sampled; `usual` as `neural_resolution_of` takes it."""
     limits: list[RayLimit] = []
