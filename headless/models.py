@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from dnerf_core.model import Model
 
 
-def pick_device(asked: str) -> str:
+def pick_device(requested: str) -> str:
     """The torch device for `--device`: "cpu" or "cuda".
 
     Raises:
@@ -22,11 +22,11 @@ def pick_device(asked: str) -> str:
     import torch
 
     available = torch.cuda.is_available()
-    if asked == "cuda" and not available:
+    if requested == "cuda" and not available:
         raise UsageError(
             "--device cuda: expected a CUDA device, torch sees none; use --device cpu, or see `dnerf-headless doctor`"
         )
-    return "cuda" if available and asked != "cpu" else "cpu"
+    return "cuda" if available and requested != "cpu" else "cpu"
 
 
 def load_model(name_or_path: str, device: str, *, exact: bool = False) -> Model:

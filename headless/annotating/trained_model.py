@@ -37,10 +37,10 @@ def finished_record(plan: TrainingPlan) -> dict[str, Any] | None:
     """
     output = plan.call.output
     try:
-        there = output.exists()
+        exists = output.exists()
     except OSError as error:
         raise output_error(output, error) from error
-    if not there:
+    if not exists:
         make_folder(output.parent)
         return None
     try:

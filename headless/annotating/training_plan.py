@@ -113,7 +113,7 @@ class TrainingPlan:
             steps=call.steps, learning_rate=call.learning_rate, seed=call.seed, checkpoint_every=_CHECKPOINT_EVERY
         )
 
-    def told(self) -> dict[str, Any]:
+    def message_fields(self) -> dict[str, Any]:
         """What the first and the last message say of the call."""
         return {
             "command": "train",
@@ -191,10 +191,10 @@ def _check_classes(annotations: Annotations, held_out: Sequence[SubjectKey]) -> 
     from dnerf_core.files.annotated_folder import missing_classes
 
     where = ", ".join(map(str, annotations.folders))
-    nowhere = missing_classes(annotations.images, annotations.labels)
-    if nowhere:
+    unpainted = missing_classes(annotations.images, annotations.labels)
+    if unpainted:
         raise AnnotationError(
-            f"{where}: expected every class in some mask, found none of {', '.join(nowhere)}; paint it, or go on "
+            f"{where}: expected every class in some mask, found none of {', '.join(unpainted)}; paint it, or go on "
             "without it with --allow-missing-classes"
         )
     untrained = missing_classes(_split(annotations.images, held_out)[0], annotations.labels)

@@ -37,8 +37,8 @@ def check_blend_views(channels: Sequence[str], views: int, splits: object, shard
     missing = [channel for channel in ("rgb", "depth") if channel not in channels]
     if missing:
         raise UsageError(f"--blend: expected the channels rgb and depth, found no {missing[0]}; add it to --channels")
-    for there, option in ((splits, "--splits"), (shard != (1, 1), "--shard")):
-        if there:
+    for given, option in ((splits, "--splits"), (shard != (1, 1), "--shard")):
+        if given:
             raise UsageError(f"--blend: expected all views in one folder, found {option}; leave one of the two out")
     if views > MAX_BLEND_VIEWS:
         raise UsageError(f"--blend: expected at most {MAX_BLEND_VIEWS} views in one file, found {views}; ask for fewer")

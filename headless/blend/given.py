@@ -19,7 +19,7 @@ def read_given_cameras(path: Path, world_up: WorldUp, option: str = "--cameras")
     Raises:
         UsageError: the file cannot be used, has too many views, or Blender is needed and not installed.
     """
-    given = _of_blend(path, world_up, option) if path.suffix.lower() == ".blend" else _of_json(path, option)
+    given = _read_blend(path, world_up, option) if path.suffix.lower() == ".blend" else _read_json(path, option)
     if len(given.cameras) > MAX_VIEWS:
         raise UsageError(f"{path}: expected at most {MAX_VIEWS} views, found {len(given.cameras)}; leave some out")
     return given
@@ -40,7 +40,7 @@ def read_one_camera(path: Path, world_up: WorldUp, seen: str) -> Camera:
     return cameras[0]
 
 
-def _of_json(path: Path, option: str) -> GivenCameras:
+def _read_json(path: Path, option: str) -> GivenCameras:
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
@@ -48,7 +48,7 @@ def _of_json(path: Path, option: str) -> GivenCameras:
     return GivenCameras(tuple(cameras_from_json(text, str(path)).values()), path.name)
 
 
-def _of_blend(path: Path, world_up: WorldUp, option: str) -> GivenCameras:
+def _read_blend(path: Path, world_up: WorldUp, option: str) -> GivenCameras:
     from headless.blend.module import need_blender
 
     need_blender(f"{option} {path}")

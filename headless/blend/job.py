@@ -24,16 +24,16 @@ def blend_of_clouds(path: Path, plan: CloudPlan, source: CloudSource, reporter: 
         DNeRFError: an object's views cannot be had or fused; the message names the object.
     """
     started = time.monotonic()
-    told = {"command": "pointcloud", "output": str(path), "clouds": len(source.names)}
-    reporter.start(f"{path}: {len(source.names)} clouds", **told, clouds_missing=len(source.names), plan=plan.to_json())
+    message_fields = {"command": "pointcloud", "output": str(path), "clouds": len(source.names)}
+    reporter.start(f"{path}: {len(source.names)} clouds", **message_fields, clouds_missing=len(source.names), plan=plan.to_json())
     if source.labels is None:
         reporter.warning("the views have no labels, so the clouds have none")
     with reporter.progress("clouds", len(source.names)) as advance:
 
         def subjects() -> Iterator[BlendSubject]:
             for name in source.names:
-                made = run_tasks([source.views(name)], lambda view: view(), workers, in_order=True)
-                cloud = fused(name, [view for _, view in made], source.labels, plan.fusion())
+                rendered = run_tasks([source.views(name)], lambda view: view(), workers, in_order=True)
+                cloud = fused(name, [view for _, view in rendered], source.labels, plan.fusion())
                 yield BlendSubject(name, cloud)
                 reporter.event("cloud", name=name, points=len(cloud))
                 advance()
@@ -42,7 +42,7 @@ def blend_of_clouds(path: Path, plan: CloudPlan, source: CloudSource, reporter: 
     seconds = time.monotonic() - started
     reporter.summary(
         [f"{path}: {len(source.names)} clouds, {points} points, in {seconds:.1f} s"],
-        **told,
+        **message_fields,
         clouds_made=len(source.names),
         points=points,
         nothing_to_do=False,

@@ -32,14 +32,14 @@ def quiet_stdout() -> Iterator[None]:
     c_library = ctypes.CDLL("ucrtbase" if sys.platform == "win32" else None)
     sys.stdout.flush()
     c_library.fflush(None)
-    kept = os.dup(1)
-    nowhere = os.open(os.devnull, os.O_WRONLY)
+    stdout_fd = os.dup(1)
+    devnull_fd = os.open(os.devnull, os.O_WRONLY)
     try:
-        os.dup2(nowhere, 1)
+        os.dup2(devnull_fd, 1)
         with redirect_stdout(io.StringIO()):  # some of it goes by way of Python
             yield
     finally:
         c_library.fflush(None)  # what Blender printed may wait in C's buffer still
-        os.dup2(kept, 1)
-        os.close(nowhere)
-        os.close(kept)
+        os.dup2(stdout_fd, 1)
+        os.close(devnull_fd)
+        os.close(stdout_fd)

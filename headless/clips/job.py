@@ -137,9 +137,9 @@ class VideoJob:
         view = task.subject.value.render(task.frame.camera, self.plan.resolution_px)
         if crop is None:
             return view
-        mask = None if view.mask is None else crop.of(view.mask)
+        mask = None if view.mask is None else crop.cut(view.mask)
         camera = crop.camera(view.camera, self.plan.resolution_px)
-        return replace(view, camera=camera, rgb=crop.of(view.rgb), mask=mask, depth_planar=crop.of(view.depth_planar))
+        return replace(view, camera=camera, rgb=crop.cut(view.rgb), mask=mask, depth_planar=crop.cut(view.depth_planar))
 
     def _write_pictures(self, clip: Clip, number: int, view: LabeledView) -> None:
         pictures = {kind: self.folder.path / clip.name / kind / picture_name(clip, number) for kind in self._picture_kinds}

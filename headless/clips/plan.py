@@ -87,7 +87,7 @@ class Crop:
     width_px: int
     height_px: int
 
-    def of(self, frame: NDArray[T]) -> NDArray[T]:
+    def cut(self, frame: NDArray[T]) -> NDArray[T]:
         """The rectangle of a frame [S, S, ...]."""
         return frame[self.top_px : self.top_px + self.height_px, self.left_px : self.left_px + self.width_px]
 

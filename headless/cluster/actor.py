@@ -89,11 +89,11 @@ class SubjectActor:
         lacking = {name: writer.folder.lacking_kinds(name) for name in names}
         for view in writer.subject(seed):
             if view.name in names and not lacking[view.name]:
-                yield writer.made(view)
+                yield writer.existing(view)
         tasks = writer.tasks(seed, self._make_subject, lambda name: lacking.get(name, []))
         with models.one_thread_a_view(), closing(run_tasks([tasks], writer.make, self._work.view_threads)) as results:
-            for _, made in results:
-                yield made
+            for _, written in results:
+                yield written
 
 
 def _enter(folder: Path, *, needed: bool) -> None:

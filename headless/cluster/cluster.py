@@ -20,7 +20,7 @@ from types import FrameType
 from typing import Any
 
 from dnerf_core.errors import DNeRFError, UsageError
-from headless.work.workers import MOST_WORKERS, usable_cores
+from headless.work.workers import MAX_DEFAULT_WORKERS, usable_cores
 
 ADDRESS_VARIABLE = "RAY_ADDRESS"
 CONNECT_PATIENCE_S = 10.0
@@ -42,7 +42,7 @@ class Cluster:
         A GPU's actor takes its share of the cores, as the thread engine does: while one view's files are compressed, which is
         the processor's work, the GPU makes the next one.
         """
-        return max(1, min(self.cpus // self.gpus, MOST_WORKERS)) if gpu else 1
+        return max(1, min(self.cpus // self.gpus, MAX_DEFAULT_WORKERS)) if gpu else 1
 
 
 def require_ray() -> None:

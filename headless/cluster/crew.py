@@ -15,7 +15,7 @@ from headless.cluster.actor import ActorWork, SubjectActor
 from headless.datasets.view_writer import MadeView
 from headless.work.reporting import Reporter
 
-MOST_TRIES = 3
+MAX_TRIES = 3
 """Actors that may die in one subject, or one after the other while they start, before the job is given up."""
 START_PATIENCE_S = 60.0
 """Then it is told that no actor has started yet."""
@@ -86,8 +86,8 @@ class Crew:
                 self._again.appendleft(subject)
                 return True
             actor = self._idle.pop()
-            made = actor.make.options(num_returns="streaming").remote(subject.seed, frozenset(subject.left))
-            self._busy[made] = actor, subject
+            views = actor.make.options(num_returns="streaming").remote(subject.seed, frozenset(subject.left))
+            self._busy[views] = actor, subject
         return bool(self._busy)
 
     def _next_done(self) -> list[Any]:
@@ -113,9 +113,9 @@ class Crew:
             raise _cause(error) from error
         except ray.exceptions.RayError as error:
             self._deaths_while_starting += 1
-            if self._deaths_while_starting == MOST_TRIES:
+            if self._deaths_while_starting == MAX_TRIES:
                 raise DNeRFError(
-                    f"--engine ray: expected actors to start, {MOST_TRIES} ended one after the other, the last because "
+                    f"--engine ray: expected actors to start, {MAX_TRIES} ended one after the other, the last because "
                     f"{_reason(error)}; look at the nodes' datasetnerf, memory and Ray's logs, then repeat the command"
                 ) from error
             self._reporter.warning(f"an actor died while it started, another one is started: {_reason(error)}")
@@ -125,30 +125,30 @@ class Crew:
             self._deaths_while_starting = 0
             self._idle.append(actor)
 
-    def _take_view(self, made: Any) -> Iterator[MadeView]:
-        actor, subject = self._busy[made]
+    def _take_view(self, views: Any) -> Iterator[MadeView]:
+        actor, subject = self._busy[views]
         try:
-            one: MadeView = ray.get(next(made))
+            made_view: MadeView = ray.get(next(views))
         except StopIteration:
-            del self._busy[made]
+            del self._busy[views]
             self._idle.append(actor)
         except ray.exceptions.RayTaskError as error:
             raise _cause(error) from error
         except ray.exceptions.RayError as error:
-            del self._busy[made]
+            del self._busy[views]
             ray.kill(actor)
             self._lose(subject, error)
             self._start()
         else:
-            subject.left.discard(one.view.name)
-            yield one
+            subject.left.discard(made_view.view.name)
+            yield made_view
 
     def _lose(self, subject: Subject, error: Exception) -> None:
         """An actor has died in a subject: what is left of it waits for another one."""
         subject.deaths += 1
-        if subject.deaths == MOST_TRIES:
+        if subject.deaths == MAX_TRIES:
             raise DNeRFError(
-                f"subject {subject.seed}: expected an actor to make it, {MOST_TRIES} died in it one after the other, the last because "
+                f"subject {subject.seed}: expected an actor to make it, {MAX_TRIES} died in it one after the other, the last because "
                 f"{_reason(error)}; look at the nodes' memory and Ray's logs, then repeat the command, which keeps what is done"
             ) from error
         self._reporter.warning(f"subject {subject.seed}: the actor that made it died, another one goes on: {_reason(error)}")

@@ -35,12 +35,12 @@ def ray_engine(writer: ViewWriter, source: ViewSource, workers: int | None, repo
 
             gpu = source.device != "cpu" and cluster.gpus > 0
             work = ActorWork(writer, replace(source, device="cuda" if gpu else "cpu"), Path.cwd(), cluster.view_threads(gpu))
-            most = min(workers or cluster.gpus, cluster.gpus) if gpu else workers or max(cluster.cpus, 1)
+            max_actors = min(workers or cluster.gpus, cluster.gpus) if gpu else workers or max(cluster.cpus, 1)
 
             def make_views(writer: ViewWriter, seeds: Sequence[int]) -> Generator[MadeView, None, None]:
                 begun.extend(seeds)
                 subjects = (Subject(seed, _missing_names(writer, seed)) for seed in seeds)
-                return Crew(work, subjects, min(most, len(seeds)), gpu, reporter).views()
+                return Crew(work, subjects, min(max_actors, len(seeds)), gpu, reporter).views()
 
             yield make_views
     finally:

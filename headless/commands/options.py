@@ -15,7 +15,7 @@ from dnerf_core.seeds import format_seeds
 from headless.commands.ranged_options import option_of, type_of
 from headless.commands.types import FilledPath, FormatsType, ModelType, SeedsType, ShardType
 from headless.runs.choices import DEFAULT_MODEL, DEFAULT_SEEDS
-from headless.work.workers import MOST_WORKERS
+from headless.work.workers import MAX_DEFAULT_WORKERS
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -123,7 +123,7 @@ def device_option(function: F) -> F:
 
 def workers_option(call: type) -> Callable[[F], F]:
     """`--workers`: how many views are rendered side by side; None where it is not given."""
-    text = f"{job_ranges.WORKERS.text}  [default: one a core, up to {MOST_WORKERS}]"
+    text = f"{job_ranges.WORKERS.text}  [default: one a core, up to {MAX_DEFAULT_WORKERS}]"
     return option_of(call, "workers", metavar="N", help=text)
 
 

@@ -60,7 +60,7 @@ class Written:
     seen: PartialView | RelabelledView
     normal_step_px: int
 
-    def given(self, channel: NDArray[T] | None, what: str) -> NDArray[T]:
+    def required(self, channel: NDArray[T] | None, description: str) -> NDArray[T]:
         """`channel`, once it is there.
 
         Raises:
@@ -68,7 +68,7 @@ class Written:
         """
         if channel is None:
             raise CheckpointError(
-                f"{self.plan.model_name}: expected {what} of {self.name}, found none; masks need a model with a semantic branch"
+                f"{self.plan.model_name}: expected {description} of {self.name}, found none; masks need a model with a semantic branch"
             )
         return channel
 
@@ -125,7 +125,7 @@ class Entry:
 def _write_image(path: Path, view: Written) -> None:
     from dnerf_core.files.pictures import write_image
 
-    write_image(path, view.given(view.seen.rgb, "an image"))
+    write_image(path, view.required(view.seen.rgb, "an image"))
 
 
 def _write_mask(path: Path, view: Written) -> None:
@@ -133,7 +133,7 @@ def _write_mask(path: Path, view: Written) -> None:
 
     if view.labels is None:
         return
-    mask = view.given(view.seen.mask, "a mask")
+    mask = view.required(view.seen.mask, "a mask")
     # Somebody may have painted one while this was running.
     if not path.exists():
         write_mask(path, mask, view.labels.palette())
@@ -143,21 +143,21 @@ def _write_depth(path: Path, view: Written) -> None:
     from dnerf_core.files.pictures import write_depth
 
     if view.plan.depth_format is not None:
-        write_depth(path, view.given(view.seen.depth_planar, "a depth"), view.plan.depth_format)
+        write_depth(path, view.required(view.seen.depth_planar, "a depth"), view.plan.depth_format)
 
 
 def _write_normals(path: Path, view: Written) -> None:
     from dnerf_core.files.pictures import write_normals
     from dnerf_core.rendering.normals import normals_from_depth
 
-    depth = view.given(view.seen.depth_planar, "a depth")
+    depth = view.required(view.seen.depth_planar, "a depth")
     write_normals(path, normals_from_depth(depth, view.camera, view.normal_step_px))
 
 
 def _write_uncertainty(path: Path, view: Written) -> None:
     from dnerf_core.files.pictures import write_uncertainty
 
-    write_uncertainty(path, view.given(view.seen.uncertainty, "uncertainty"))
+    write_uncertainty(path, view.required(view.seen.uncertainty, "uncertainty"))
 
 
 # Readers
@@ -273,10 +273,10 @@ BY_FOLDER: dict[str, Entry] = {entry.folder: entry for entry in ENTRIES.values()
 
 def seen_channels(channels: tuple[Channel, ...], *, consistent: bool) -> tuple[EngineChannel, ...]:
     """What the engine must see for some channels, in the order of the engine's own."""
-    wanted = {name for channel in channels for name in ENTRIES[channel].sees}
-    wanted |= {name for channel in channels for name in ENTRIES[channel].sees_consistent if consistent}
+    engine_names = {name for channel in channels for name in ENTRIES[channel].sees}
+    engine_names |= {name for channel in channels for name in ENTRIES[channel].sees_consistent if consistent}
     order: tuple[EngineChannel, ...] = ("rgb", "mask", "depth", "uncertainty")
-    return tuple(name for name in order if name in wanted)
+    return tuple(name for name in order if name in engine_names)
 
 
 def parse_channels(text: str) -> tuple[Channel, ...]:

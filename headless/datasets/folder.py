@@ -55,13 +55,13 @@ class DatasetFolder(ResultFolder):
         entries = [entry for name, entry in ENTRIES.items() if name in plan.channels and entry.folder]
         self._suffixes = {entry.folder: entry.file_suffix(plan) for entry in entries}
         for entry in sorted(entries, key=lambda entry: entry.folder):
-            if (told := entry.record(plan)) is not None:
-                self.record[entry.folder] = told
-        self._there: dict[Path, set[str]] = {}
+            if (file_facts := entry.record(plan)) is not None:
+                self.record[entry.folder] = file_facts
+        self._names_seen: dict[Path, set[str]] = {}
 
     def __getstate__(self) -> dict[str, Any]:
         """What another process needs of it: not which files this one has seen."""
-        return self.__dict__ | {"_there": {}}
+        return self.__dict__ | {"_names_seen": {}}
 
     def top_leftovers(self) -> list[Path]:
         """Temporary files that interrupted runs left at the top of the folder and of those of its splits."""
@@ -134,7 +134,7 @@ class DatasetFolder(ResultFolder):
         Raises:
             OutputError: one cannot be removed.
         """
-        found = self.top_leftovers() if seeds is None else []
+        stale = self.top_leftovers() if seeds is None else []
         for folder, suffix in self._view_folders():
             name = re.compile(rf"{VIEW_NAME_PATTERN}{re.escape(suffix)}")
 
@@ -142,12 +142,12 @@ class DatasetFolder(ResultFolder):
                 match = name.fullmatch(file)
                 return match is not None and (seeds is None or int(match["seed"]) in seeds)
 
-            found += leftovers(folder, is_ours)
-        remove_files(found)
+            stale += leftovers(folder, is_ours)
+        remove_files(stale)
 
     def look(self) -> None:
         """See which files are there now."""
-        self._there = {folder: _names_in(folder) for folder, _ in self._view_folders()}
+        self._names_seen = {folder: _names_in(folder) for folder, _ in self._view_folders()}
 
     def claim(self) -> None:
         """Make the folders and record the call, where that has not been done.
@@ -162,7 +162,7 @@ class DatasetFolder(ResultFolder):
     def missing_kinds(self, name: str) -> list[str]:
         """The kinds of file that the view `name` lacked when the folder was opened."""
         folder = self.split_folder(self.plan.split_of(seed_of(name)))
-        return [kind for kind, suffix in self._suffixes.items() if f"{name}{suffix}" not in self._there[folder / kind]]
+        return [kind for kind, suffix in self._suffixes.items() if f"{name}{suffix}" not in self._names_seen[folder / kind]]
 
     def lacking_kinds(self, name: str) -> list[str]:
         """The kinds of file that the view `name` lacks now."""

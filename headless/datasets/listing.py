@@ -131,10 +131,10 @@ class Listing:
         `kept` false: the views that are not listed. Subjects without such views are left out.
         """
         for row, seed in enumerate(self.plan.seeds):
-            wanted = self._kept[row * self.plan.views : (row + 1) * self.plan.views] == kept
-            if wanted.any() and (split is None or self.plan.split_of(seed) == split):
+            selected = self._kept[row * self.plan.views : (row + 1) * self.plan.views] == kept
+            if selected.any() and (split is None or self.plan.split_of(seed) == split):
                 views = plan_subject(self.plan, self.cameras, seed)
-                yield [(row * self.plan.views + view.view, view) for view in views if wanted[view.view]]
+                yield [(row * self.plan.views + view.view, view) for view in views if selected[view.view]]
 
     def views(self, split: str | None = None) -> Iterator[tuple[int, PlannedView]]:
         """The listed views of a split, or of all, as `subjects` gives them."""
@@ -165,7 +165,7 @@ class Listing:
         row: dict[str, Any] = {**self.folder.files_of(view), **view.which}
         if "parts" in self.plan.channels and self.labels is not None and self._facts.pixels is not None:
             seen = self._facts.pixels[index] > 0
-            row["parts"] = [name for name, there in zip(self.labels.names[1:], seen[1:], strict=True) if there]
+            row["parts"] = [name for name, visible in zip(self.labels.names[1:], seen[1:], strict=True) if visible]
         if "uncertainty" in self.plan.channels and self._facts.uncertainty is not None:
             row["uncertainty"] = float(self._facts.uncertainty[index])
         return row

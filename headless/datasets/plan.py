@@ -95,10 +95,10 @@ class ViewPlan:
 
     def seeds_by_split(self) -> dict[str, list[int]]:
         """The subjects of each split, all splits in their order; of "" where there are none."""
-        found: dict[str, list[int]] = {name: [] for name, _ in self.splits} or {"": []}
+        by_split: dict[str, list[int]] = {name: [] for name, _ in self.splits} or {"": []}
         for seed in self.seeds:
-            found[self.split_of(seed)].append(seed)
-        return found
+            by_split[self.split_of(seed)].append(seed)
+        return by_split
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values; see `plan_json`; splits in the text form of `--splits`."""

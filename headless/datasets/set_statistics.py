@@ -25,43 +25,43 @@ def set_statistics(plan: ViewPlan, labels: LabelSet | None, facts: ViewFacts, ke
         facts: of all views of the plan.
         kept: bool [N], which of them the data set lists; the others count nowhere.
     """
-    found = facts.select(kept)
+    listed = facts.select(kept)
     views = int(kept.sum())
     data: dict[str, Any] = {"views": views, "rejected": len(kept) - views}
     if plan.splits:
-        of_subject = kept.reshape(len(plan.seeds), plan.views).sum(axis=1)
+        listed_by_subject = kept.reshape(len(plan.seeds), plan.views).sum(axis=1)
         rows = {seed: row for row, seed in enumerate(plan.seeds)}
         data["splits"] = [
-            {"name": name, "subjects": len(seeds), "views": int(sum(of_subject[rows[seed]] for seed in seeds))}
+            {"name": name, "subjects": len(seeds), "views": int(sum(listed_by_subject[rows[seed]] for seed in seeds))}
             for name, seeds in plan.seeds_by_split().items()
         ]
-    if found.pixels is not None and labels is not None:
-        total = int(found.pixels.sum())
-        pixels, present = found.pixels.sum(axis=0).tolist(), (found.pixels > 0).sum(axis=0).tolist()
-        data["empty_masks"] = int((found.pixels[:, 1:].sum(axis=1) == 0).sum())
+    if listed.pixels is not None and labels is not None:
+        total = int(listed.pixels.sum())
+        pixels, present = listed.pixels.sum(axis=0).tolist(), (listed.pixels > 0).sum(axis=0).tolist()
+        data["empty_masks"] = int((listed.pixels[:, 1:].sum(axis=1) == 0).sum())
         data["labels"] = [
             {"id": k, "name": name, "pixels": pixels[k], "share": pixels[k] / total if total else 0.0, "views": present[k]}
             for k, name in enumerate(labels.names)
         ]
         data["vanished"] = [name for name, count in zip(labels.names, pixels, strict=True) if count == 0]
-    if found.uncertainty is not None and views:
-        ends = {"lowest": float(found.uncertainty.min()), "highest": float(found.uncertainty.max())}
-        data["uncertainty"] = {"mean": float(found.uncertainty.mean()), **ends}
+    if listed.uncertainty is not None and views:
+        ends = {"lowest": float(listed.uncertainty.min()), "highest": float(listed.uncertainty.max())}
+        data["uncertainty"] = {"mean": float(listed.uncertainty.mean()), **ends}
     return data
 
 
 def remarks(statistics: dict[str, Any]) -> list[str]:
     """What a user should know of the whole set, a sentence each."""
-    said = []
+    sentences = []
     if statistics.get("vanished"):
         names = ", ".join(statistics["vanished"])
-        said.append(
+        sentences.append(
             f"a class vanished: no view has a pixel of {names}; the model, its label set or the cameras may be the reason"
         )
     if statistics.get("empty_masks"):
-        said.append(f"{statistics['empty_masks']} of {statistics['views']} masks are empty, every pixel is background")
-    said += [f"the split {split['name']} has no views" for split in statistics.get("splits", []) if not split["views"]]
-    return said
+        sentences.append(f"{statistics['empty_masks']} of {statistics['views']} masks are empty, every pixel is background")
+    sentences += [f"the split {split['name']} has no views" for split in statistics.get("splits", []) if not split["views"]]
+    return sentences
 
 
 def read_statistics(path: Path) -> dict[str, Any]:

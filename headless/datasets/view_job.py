@@ -59,7 +59,7 @@ class ViewJob:
         self.views_missing = self._missing(self.seeds)
 
     @property
-    def told_start(self) -> str:
+    def start_message(self) -> str:
         """What is about to be done, for people."""
         total = len(self.seeds) * self.plan.views
         part = "" if self.shard == WHOLE else f"part {self.shard}: "
@@ -130,13 +130,13 @@ class ViewJob:
     def _write_views(self, make_views: MakeViews) -> None:
         """Have the views made and written that are missing; a failed one ends the job by its error."""
         seeds = [seed for seed in self.seeds if self._missing([seed])]
-        with self.reporter.progress("views", self.views_missing) as advance, closing(make_views(self.writer, seeds)) as made:
-            for one in made:
-                view = one.view
+        with self.reporter.progress("views", self.views_missing) as advance, closing(make_views(self.writer, seeds)) as done:
+            for made_view in done:
+                view = made_view.view
                 self.views_written += 1
-                self.changes = self.changes.plus(one.changes)
+                self.changes = self.changes.plus(made_view.changes)
                 self.reporter.event("view", name=view.name, **view.which)
-                if one.empty and not self.expect_empty:
+                if made_view.empty and not self.expect_empty:
                     self.empty_masks += 1
                     self.reporter.warning(f"{view.name}: the mask is empty, every pixel is background", name=view.name)
                 advance()
@@ -148,7 +148,7 @@ def by_threads(make_subject: MakeSubject, workers: int) -> MakeViews:
     def make_views(writer: ViewWriter, seeds: Sequence[int]) -> Generator[MadeView, None, None]:
         subjects = (writer.tasks(seed, make_subject, writer.folder.missing_kinds) for seed in seeds)
         with closing(run_tasks(subjects, writer.make, workers)) as results:
-            for _, made in results:
-                yield made
+            for _, view in results:
+                yield view
 
     return make_views

@@ -62,7 +62,7 @@ class ViewSource:
 
 def subject_maker(model: Model, plan: ViewPlan) -> MakeSubject:
     """From a subject's number to a function that sees the subject in the channels that the plan's files are made of."""
-    wanted = seen_channels(plan.channels, consistent=plan.consistent)
+    engine_channels = seen_channels(plan.channels, consistent=plan.consistent)
     config = model.config.cameras
     voting = voting_cameras(config, plan.yaw_deg, plan.pitch_deg) if plan.given is None else some_of(plan.given.cameras)
 
@@ -70,7 +70,7 @@ def subject_maker(model: Model, plan: ViewPlan) -> MakeSubject:
         subject = subject_key(plan, seed).open(model)
 
         def render(camera: Camera, size_px: int) -> PartialView:
-            return subject.channels(camera, size_px, wanted)
+            return subject.channels(camera, size_px, engine_channels)
 
         return consistent_view(render, Relabelling(model, subject, voting)) if plan.consistent else render
 

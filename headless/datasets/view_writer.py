@@ -87,7 +87,7 @@ class ViewWriter:
         empty = seen.mask is not None and not seen.mask.any()
         return MadeView(task.view, empty, seen.changes) if isinstance(seen, RelabelledView) else MadeView(task.view, empty)
 
-    def made(self, view: PlannedView) -> MadeView:
+    def existing(self, view: PlannedView) -> MadeView:
         """A view that is there already.
 
         Raises:

@@ -55,8 +55,8 @@ def contact_sheet(title: str, rows: Sequence[tuple[str, Sequence[SheetView]]], l
     shows_depth = first.depth_planar is not None
     shown = [
         name
-        for name, there in (("image", first.rgb is not None), ("labels", labels is not None), ("depth", shows_depth))
-        if there
+        for name, present in (("image", first.rgb is not None), ("labels", labels is not None), ("depth", shows_depth))
+        if present
     ]
     tiles_a_view = len(shown)
     views = len(rows[0][1])

@@ -9,7 +9,7 @@ from pathlib import Path
 from dnerf_core.files.posed_folder import PosedFolder
 from dnerf_core.files.whole import write_bytes_whole
 from headless.scores.folder_consistency import PooledConsistency, ScoredObject, agreement_json, open_folders, score_object
-from headless.scores.folder_textures import MOST_OBJECTS, DrawnObject, check_row, middle_row, textures_png
+from headless.scores.folder_textures import MAX_OBJECTS, DrawnObject, check_row, middle_row, textures_png
 from headless.work.reporting import Reporter
 from headless.work.workers import default_workers
 
@@ -26,7 +26,7 @@ def score_folders(paths: Sequence[Path], textures: Path | None, row: int | None,
     """
     started = time.monotonic()
     objects, alone, labels = open_folders([PosedFolder.open(path) for path in paths])
-    drawn_objects = objects[:MOST_OBJECTS] if textures is not None else []
+    drawn_objects = objects[:MAX_OBJECTS] if textures is not None else []
     for item in drawn_objects:
         check_row(item, row)
     views = sum(len(item.views) for item in objects)
@@ -40,7 +40,7 @@ def score_folders(paths: Sequence[Path], textures: Path | None, row: int | None,
         for item in objects:
             result = score_object(item, labels, default_workers(), advance)
             scored.append(result)
-            overall = PooledConsistency.of([result])
+            overall = PooledConsistency.pool([result])
             reporter.event(
                 "object",
                 name=item.name,
@@ -49,7 +49,7 @@ def score_folders(paths: Sequence[Path], textures: Path | None, row: int | None,
                 pairs=sum(result.pairs),
                 **agreement_json(overall.overall, labels),
             )
-    pooled = PooledConsistency.of(scored)
+    pooled = PooledConsistency.pool(scored)
     if textures is not None:
         drawn = [
             DrawnObject(item, result, middle_row(item, result) if row is None else row)

@@ -111,7 +111,7 @@ def render(call: RenderCall, reporter: Reporter | None = None) -> None:
     job = ViewJob(writer, reporter, listing, shard=shard)
     total = len(job.seeds) * plan.views
     told = {"command": "render", "output": str(call.output), "views": total}
-    reporter.start(job.told_start, **told, views_missing=job.views_missing, plan=plan.to_json())
+    reporter.start(job.start_message, **told, views_missing=job.views_missing, plan=plan.to_json())
     if not facts.has_semantics and call.channels is None:
         reporter.warning(f"{plan.model_name}: the model has no semantic branch, so no masks and no labels.json are written")
     if job.views_missing:

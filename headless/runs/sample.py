@@ -82,7 +82,7 @@ def sample(call: SampleCall, reporter: Reporter, load: Callable[[str], Model] | 
     job = ViewJob(ViewWriter(plan, folder, cameras, labels), reporter, listing, expect_empty=unpainted)
     total = len(seeds) * plan.views
     told = {"command": "sample", "output": str(call.output), "views": total}
-    reporter.start(job.told_start, **told, views_missing=job.views_missing, plan=folder.record["plan"])
+    reporter.start(job.start_message, **told, views_missing=job.views_missing, plan=folder.record["plan"])
     if job.views_missing:
         model = models.load_model(call.model_name, call.device) if load is None else load(call.model_name)
         with models.one_thread_a_view():

@@ -15,7 +15,7 @@ def train(call: TrainCall, reporter: Reporter) -> None:
         DNeRFError: a wrong call, an annotated folder or a model that cannot be used, or a result that cannot be written.
     """
     plan = plan_training(call)
-    told = plan.told()
+    told = plan.message_fields()
     reporter.start(
         f"train: {told['steps']} steps on {told['views']} views of {told['subjects']} subjects, {told['views_held_out']} held out",
         **told,

@@ -1,6 +1,6 @@
 """Re-projection agreement of the masks of a folder of posed views, object by object; needs neither model nor torch.
 
-The memory is bounded: of an object no more than `view_pairs.MOST_VIEWS` views are compared, and no more of them held than fit.
+The memory is bounded: of an object no more views are compared than `multiview.consistency_pairs` allows, and no more of them held than fit.
 """
 
 from __future__ import annotations
@@ -131,8 +131,8 @@ def score_object(item: PosedObject, labels: LabelSet, workers: int, advance: Cal
             place = angle_bin(directions, first, second)
             pairs[place] += 1
             for one, other in (both, both[::-1]):
-                found = pair_agreement(one, other, labels.num_classes, TOLERANCE_SHARE * box.longest_side)
-                agreements[place] = agreements[place].plus(found)
+                agreement = pair_agreement(one, other, labels.num_classes, TOLERANCE_SHARE * box.longest_side)
+                agreements[place] = agreements[place].plus(agreement)
         advance()
     return ScoredObject(len(item.views), len(compared), tuple(pairs), tuple(agreements), box, tuple(sizes_px))
 
@@ -182,7 +182,7 @@ class PooledConsistency:
     overall: Agreement
 
     @classmethod
-    def of(cls, scored: Sequence[ScoredObject]) -> PooledConsistency:
+    def pool(cls, scored: Sequence[ScoredObject]) -> PooledConsistency:
         """Of at least one object."""
         by_angle = tuple(Agreement.pooled(parts) for parts in zip(*(item.agreements for item in scored), strict=True))
         pairs = tuple(sum(counts) for counts in zip(*(item.pairs for item in scored), strict=True))

@@ -16,10 +16,10 @@ from dnerf_core.multiview.consistency import line_texture
 from headless.pictures.texture_sheet import TextureRow, texture_sheet
 from headless.scores.folder_consistency import PosedObject, ScoredObject
 
-MOST_OBJECTS = 4
+MAX_OBJECTS = 4
 """Objects that are drawn, the first ones."""
 
-MOST_FRAMES = 512
+MAX_FRAMES = 512
 """Of an object; of more, so many evenly spread ones."""
 
 
@@ -69,7 +69,7 @@ def textures_png(title: str, objects: Sequence[DrawnObject], labels: LabelSet) -
 def _row_of(drawn: DrawnObject, labels: LabelSet) -> TextureRow:
     item, sizes_px = drawn.item, drawn.scored.sizes_px
     count = len(item.views)
-    shown = sorted({int(index) for index in np.rint(np.linspace(0, count - 1, min(count, MOST_FRAMES)))})
+    shown = sorted({int(index) for index in np.rint(np.linspace(0, count - 1, min(count, MAX_FRAMES)))})
     size_px = sizes_px[shown[0]]
     for index in shown:
         if sizes_px[index] != size_px:

@@ -125,8 +125,8 @@ def worst_and_typical(values: Sequence[float], count: int = GRID_ROWS) -> list[t
 
 
 def _rendered(model: Model, images: Sequence[AnnotatedImage]) -> Iterator[tuple[AnnotatedImage, LabeledView]]:
-    made: tuple[SubjectKey, Any] | None = None
+    opened: tuple[SubjectKey, Any] | None = None
     for image in images:
-        if made is None or made[0] != image.subject:
-            made = (image.subject, image.subject.open(model))
-        yield image, made[1].render(image.camera)
+        if opened is None or opened[0] != image.subject:
+            opened = (image.subject, image.subject.open(model))
+        yield image, opened[1].render(image.camera)

@@ -79,8 +79,8 @@ class ConsistentScores:
             return
         pairs = list(itertools.permutations(range(len(subject.cameras)), 2))
         for kind, masks in (("rendered", subject.rendered), ("consistent", subject.consistent)):
-            found = reprojection_agreement(subject.cameras, subject.depths, masks, CLASSES, pairs)
-            self._agreements[kind] = self._agreements[kind].plus(found)
+            agreement = reprojection_agreement(subject.cameras, subject.depths, masks, CLASSES, pairs)
+            self._agreements[kind] = self._agreements[kind].plus(agreement)
 
     def to_json(self) -> dict[str, Any]:
         """After the last view, as JSON values; null where nothing was compared, as with one view of each subject."""
@@ -111,7 +111,7 @@ class ConsistentScores:
         lines = ["", f"{'masks':<{width}}  as rendered  consistent"]
         for name, key in names.items():
             cells = [result[key], result[f"{key}_consistent"]]
-            told = ["-" if value is None else f"{value:.4f}" for value in cells]
-            lines.append(f"{name:<{width}}  {told[0]:>11}  {told[1]:>10}")
+            texts = ["-" if value is None else f"{value:.4f}" for value in cells]
+            lines.append(f"{name:<{width}}  {texts[0]:>11}  {texts[1]:>10}")
         share = result["relabelled"]
         return lines if share is None else [*lines, f"{100 * share:.3g}% of the part pixels changed label"]

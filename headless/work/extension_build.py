@@ -134,8 +134,8 @@ def blender_tool() -> Path | None:
     """Blender's extension tool, of the bpy that is installed beside this program; None where there is none."""
     spec = importlib.util.find_spec("bpy")
     folders = [] if spec is None or spec.submodule_search_locations is None else list(spec.submodule_search_locations)
-    found = [tool for folder in folders for tool in Path(folder).glob("*/scripts/addons_core/bl_pkg/cli/blender_ext.py")]
-    return found[0] if found else None
+    tools = [tool for folder in folders for tool in Path(folder).glob("*/scripts/addons_core/bl_pkg/cli/blender_ext.py")]
+    return tools[0] if tools else None
 
 
 def _validate(tool: Path, archive: Path, named: Path) -> None:
@@ -146,9 +146,9 @@ def _validate(tool: Path, archive: Path, named: Path) -> None:
     except subprocess.TimeoutExpired:
         raise OutputError(f"{named}: expected Blender's tool to check it, it did not end in {_VALIDATION_LIMIT_S} s") from None
     if result.returncode:
-        said = " ".join((result.stdout + result.stderr).split())
+        output = " ".join((result.stdout + result.stderr).split())
         raise OutputError(
-            f"{named}: expected an extension that Blender accepts, its tool says: {said}; install datasetnerf again"
+            f"{named}: expected an extension that Blender accepts, its tool says: {output}; install datasetnerf again"
         )
 
 

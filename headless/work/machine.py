@@ -82,8 +82,8 @@ def cpu_bfloat16(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
         if line.partition(":")[0].strip() in ("flags", "Features"):
             flags = set(line.partition(":")[2].split())
             break
-    found = [name for name in ("amx_bf16", "avx512_bf16", "bf16") if name in flags]
-    return f"yes ({', '.join(found)})" if found else "no, emulated and slow"
+    features = [name for name in ("amx_bf16", "avx512_bf16", "bf16") if name in flags]
+    return f"yes ({', '.join(features)})" if features else "no, emulated and slow"
 
 
 def available_memory(meminfo: Path = Path("/proc/meminfo"), cgroup: Path = _CGROUP) -> int | None:

@@ -60,7 +60,7 @@ class Reporter:
 
             def advance() -> None:
                 bar.advance(task)
-                bar.update(task, rate=told_rate(bar.tasks[0].finished_speed or bar.tasks[0].speed))
+                bar.update(task, rate=rate_text(bar.tasks[0].finished_speed or bar.tasks[0].speed))
 
             yield advance
 
@@ -85,11 +85,11 @@ class Quiet(Reporter):
         yield lambda: None
 
 
-def told_rate(a_second: float | None) -> str:
+def rate_text(steps_per_s: float | None) -> str:
     """Steps a second, or of a slow job a minute; empty while nothing is known."""
-    if not a_second:
+    if not steps_per_s:
         return ""
-    return f"{a_second:.1f}/s" if a_second >= 1 else f"{60 * a_second:.1f}/min"
+    return f"{steps_per_s:.1f}/s" if steps_per_s >= 1 else f"{60 * steps_per_s:.1f}/min"
 
 
 def printable(line: str) -> str:

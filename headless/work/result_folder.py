@@ -142,8 +142,8 @@ class ResultFolder:
                 f"{self.path}: expected a new or empty folder or this command's own results, found {sorted(held)[0]!r} "
                 f"and no {RECORD_NAME}; choose another --output"
             )
-        found = _read_record(self.path / RECORD_NAME, self.record["format"])
-        theirs = _comparable(found)
+        recorded = _read_record(self.path / RECORD_NAME, self.record["format"])
+        theirs = _comparable(recorded)
         ours = _comparable(self.record)
         for key, label in OPTION_NAMES.items():
             if theirs.get(key) != ours.get(key):

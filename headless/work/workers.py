@@ -17,7 +17,7 @@ from typing import Generic, TypeVar
 T = TypeVar("T")
 R = TypeVar("R")
 
-MOST_WORKERS = 8
+MAX_DEFAULT_WORKERS = 8
 """By default. Each may hold a subject of its own, 0.3 GB at full size, and past this many Python's own lock is what they wait for."""
 
 AHEAD = 3
@@ -31,7 +31,7 @@ def usable_cores() -> int:
 
 def default_workers() -> int:
     """A thread for each core that this process may use, up to `MOST_WORKERS`."""
-    return min(usable_cores(), MOST_WORKERS)
+    return min(usable_cores(), MAX_DEFAULT_WORKERS)
 
 
 class TaskBoard(Generic[T]):

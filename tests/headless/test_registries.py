@@ -25,7 +25,7 @@ from tests.headless.fake_engine import FakeModel
 
 
 def _write_gray(path: Path, view: Written) -> None:
-    Image.fromarray(view.given(view.seen.rgb, "an image").mean(axis=2).astype(np.uint8)).save(path)
+    Image.fromarray(view.required(view.seen.rgb, "an image").mean(axis=2).astype(np.uint8)).save(path)
 
 
 def _read_gray(path: Path, labels: LabelSet | None, size_px: int) -> NDArray[np.uint8]:

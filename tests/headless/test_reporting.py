@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from headless.work.reporting import told_rate
+from headless.work.reporting import rate_text
 
 SCRIPT = """
 import time
@@ -22,10 +22,10 @@ with Reporter(as_json={as_json}).progress("views", 20) as advance:
 
 
 @pytest.mark.parametrize(
-    ("a_second", "told"), [(None, ""), (0.0, ""), (12.345, "12.3/s"), (1.0, "1.0/s"), (0.5, "30.0/min"), (1 / 600, "0.1/min")]
+    ("steps_per_s", "text"), [(None, ""), (0.0, ""), (12.345, "12.3/s"), (1.0, "1.0/s"), (0.5, "30.0/min"), (1 / 600, "0.1/min")]
 )
-def test_rates_are_told_in_the_unit_that_reads_best(a_second: float | None, told: str) -> None:
-    assert told_rate(a_second) == told
+def test_rates_are_told_in_the_unit_that_reads_best(steps_per_s: float | None, text: str) -> None:
+    assert rate_text(steps_per_s) == text
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs a pseudo-terminal")

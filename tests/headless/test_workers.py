@@ -97,7 +97,7 @@ def test_workers_by_default(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(workers.os, "sched_getaffinity", lambda pid: set(range(3)))
     assert default_workers() == 3
     monkeypatch.setattr(workers.os, "sched_getaffinity", lambda pid: set(range(64)))
-    assert default_workers() == workers.MOST_WORKERS
+    assert default_workers() == workers.MAX_DEFAULT_WORKERS
 
 
 class Slow(Making):

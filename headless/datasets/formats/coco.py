@@ -49,7 +49,7 @@ class Region:
 
 def regions(mask: NDArray[np.uint8], *, background: bool = False) -> list[Region]:
     """The region of each label that a mask [H, W] shows, in the order of ids; what is to be ignored is none."""
-    found = []
+    visible = []
     for label in np.unique(mask).tolist():
         if label == IGNORE_ID or (label == 0 and not background):
             continue
@@ -57,8 +57,8 @@ def regions(mask: NDArray[np.uint8], *, background: bool = False) -> list[Region
         rows, columns = np.flatnonzero(region.any(axis=1)), np.flatnonzero(region.any(axis=0))
         x, y = int(columns[0]), int(rows[0])
         box = (x, y, int(columns[-1]) - x + 1, int(rows[-1]) - y + 1)
-        found.append(Region(label, int(region.sum()), box, run_lengths(region)))
-    return found
+        visible.append(Region(label, int(region.sum()), box, run_lengths(region)))
+    return visible
 
 
 def run_lengths(region: NDArray[np.bool_]) -> list[int]:
@@ -118,8 +118,8 @@ def _instances(listing: Listed, split: str) -> Iterator[dict[str, Any]]:
     """An annotation for each part of each view."""
     number = 0
     size = [listing.plan.resolution_px] * 2
-    for image_id, _, found in _regions_of_views(listing, split, panoptic=False):
-        for region in found:
+    for image_id, _, view_regions in _regions_of_views(listing, split, panoptic=False):
+        for region in view_regions:
             number += 1
             yield {
                 "id": number,
@@ -134,10 +134,10 @@ def _instances(listing: Listed, split: str) -> Iterator[dict[str, Any]]:
 
 def _panoptic(listing: Listed, split: str) -> Iterator[dict[str, Any]]:
     """An annotation for each view, whose picture is written before."""
-    for image_id, name, found in _regions_of_views(listing, split, panoptic=True):
+    for image_id, name, view_regions in _regions_of_views(listing, split, panoptic=True):
         segments = [
             {"id": region.label + 1, "category_id": region.label, "area": region.area, "bbox": region.box, "iscrowd": 0}
-            for region in found
+            for region in view_regions
         ]
         yield {"image_id": image_id, "file_name": f"{name}.png", "segments_info": segments}
 
@@ -157,8 +157,8 @@ def _regions_of_views(listing: Listed, split: str, *, panoptic: bool) -> Iterato
 
     with listing.reporter.progress("panoptic" if panoptic else "instances", listing.count(split)) as advance:
         tasks = ([(number, view)] for number, (_, view) in enumerate(listing.views(split), start=1))
-        for (number, view), found in run_tasks(tasks, read, listing.workers, in_order=True):
-            yield number, view.name, found
+        for (number, view), view_regions in run_tasks(tasks, read, listing.workers, in_order=True):
+            yield number, view.name, view_regions
             advance()
 
 

@@ -35,9 +35,9 @@ class Export:
 
 def exports(formats: Iterable[Format]) -> list[Export]:
     """How formats are written, "folder" aside."""
-    found = [importlib.import_module(ENTRIES[format].module).EXPORT for format in formats if format in ENTRIES]
-    assert all(isinstance(export, Export) for export in found)
-    return found
+    chosen = [importlib.import_module(ENTRIES[format].module).EXPORT for format in formats if format in ENTRIES]
+    assert all(isinstance(export, Export) for export in chosen)
+    return chosen
 
 
 def index_names(formats: Iterable[Format], splits: Iterable[str]) -> list[str]:

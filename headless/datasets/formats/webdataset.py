@@ -88,22 +88,22 @@ def check_split(listing: Listed, split: str) -> None:
     place = listing.folder.split_folder(split)
     path = place / INDEX_NAME
     try:
-        told = {str(shard["file"]): int(shard["bytes"]) for shard in json.loads(path.read_bytes())["shards"]}
+        sizes = {str(shard["file"]): int(shard["bytes"]) for shard in json.loads(path.read_bytes())["shards"]}
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise OutputError(f"{path}: expected the index of the shards, found {brief(str(error))}; {_DELETE_INDEX}") from error
-    for name in told:
+    for name in sizes:
         if re.fullmatch(rf"{re.escape(_prefix(split))}-[0-9]{{6}}\.tar", name) is None:
             raise OutputError(f"{path}: expected names such as {_name(split, 0)}, found {brief(name)}; {_DELETE_INDEX}")
-    for name, size in told.items():
+    for name, size in sizes.items():
         shard = place / FOLDER / name
         try:
-            found = f"{shard.stat().st_size} bytes"
+            actual = f"{shard.stat().st_size} bytes"
         except FileNotFoundError:
-            found = "none"
+            actual = "none"
         except OSError as error:
             raise output_error(shard, error) from error
-        if found != f"{size} bytes":
-            raise OutputError(f"{shard}: expected {size} bytes, found {found}; {_DELETE_BOTH}")
+        if actual != f"{size} bytes":
+            raise OutputError(f"{shard}: expected {size} bytes, found {actual}; {_DELETE_BOTH}")
 
 
 def _whole_size(listing: Listed, part: Part, path: Path) -> int:
@@ -116,14 +116,14 @@ def _whole_size(listing: Listed, part: Part, path: Path) -> int:
     try:
         size = path.stat().st_size
         with tarfile.open(path, "r:") as tar:
-            found = [member.name for member in tar]
+            members = [member.name for member in tar]
             ended = tar.offset + 2 * tarfile.BLOCKSIZE <= size  # the two empty blocks after the last member
     except tarfile.TarError as error:
         raise OutputError(f"{path}: expected a whole shard, found a damaged one ({error}); {_DELETE_BOTH}") from error
     except OSError as error:
         raise output_error(path, error) from error
-    if found != names or not ended:
-        raise OutputError(f"{path}: expected {len(names)} members, found {len(found)} that are whole or others; {_DELETE_BOTH}")
+    if members != names or not ended:
+        raise OutputError(f"{path}: expected {len(names)} members, found {len(members)} that are whole or others; {_DELETE_BOTH}")
     return size
 
 
