@@ -104,18 +104,18 @@ class DensityPasses:
 
     def __init__(self, model: Model) -> None:
         self.model = model
-        self.found: dict[int, VisibleSamples] = {}
+        self.visible_by_view: dict[int, VisibleSamples] = {}
 
-    def of(self, view: TestView, made: Made, config: SemanticConfig) -> VisibleSamples:
+    def visible_samples(self, view: TestView, planes: Made, config: SemanticConfig) -> VisibleSamples:
         """What a branch of `config` reads in a view."""
         key = id(view)
-        if config.density_prior and key in self.found:
-            return self.found[key]
+        if config.density_prior and key in self.visible_by_view:
+            return self.visible_by_view[key]
         pose, intrinsics = camera_tensors(view.camera)
         resolution = self.model.config.rays.neural_resolution
-        visible = density_pass(self.model.generator, made, pose, intrinsics, resolution, config)
+        visible = density_pass(self.model.generator, planes, pose, intrinsics, resolution, config)
         if config.density_prior:
-            self.found[key] = visible
+            self.visible_by_view[key] = visible
         return visible
 
 
@@ -132,7 +132,7 @@ def score(model: Model, branch: SemanticBranch, views: list[TestView], passes: D
             if guide_kind != "none":
                 raw = render_view(model.generator, subject.made, *camera_tensors(view.camera), epsilon=GUIDE_EPSILON).raw
                 guide = model.generator.superresolve(raw, subject.ws) if guide_kind == "rgb" else raw.features
-            visible = passes.of(view, subject.made, branch.config)
+            visible = passes.visible_samples(view, subject.made, branch.config)
             scores = branch.refine(branch.maps(projected, visible), guide)
             confusions.append(confusion_matrix(view.mask, label_mask(scores)[0].numpy(), len(PART_NAMES)))
     return pooled_scores(confusions)

@@ -88,11 +88,11 @@ def _grown(where: NDArray[np.bool_], px: int) -> NDArray[np.bool_]:
     return F.max_pool2d(image, 2 * px + 1, stride=1, padding=px)[0, 0].numpy() > 0
 
 
-def sheet(model: Model, edit: Edit, asked: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def sheet(model: Model, edit: Edit, requested: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Before, after, and the masks before, asked for and after, side by side."""
     labels = model.labels
     assert labels is not None
-    masks = [labels.colorize(mask) for mask in (edit.before.mask, asked, edit.after.mask) if mask is not None]
+    masks = [labels.colorize(mask) for mask in (edit.before.mask, requested, edit.after.mask) if mask is not None]
     return np.concatenate([edit.before.rgb, edit.after.rgb, *masks], axis=1)
 
 

@@ -28,8 +28,8 @@ def command(folder: Path, subjects: int) -> list[str]:
 
 def files(folder: Path) -> dict[str, Path]:
     """Everything under its final name, by its path in the folder."""
-    found = sorted(path for path in folder.rglob("*") if path.is_file() and not path.name.startswith(".tmp-"))
-    return {path.relative_to(folder).as_posix(): path for path in found}
+    paths = sorted(path for path in folder.rglob("*") if path.is_file() and not path.name.startswith(".tmp-"))
+    return {path.relative_to(folder).as_posix(): path for path in paths}
 
 
 def differing(folder: Path, whole: dict[str, Path]) -> list[str]:
@@ -64,12 +64,12 @@ def main() -> None:
             wrong += len(differing(again, whole))
         done = sum(name.startswith("images/") for name in files(again))
         subprocess.run(command(again, arguments.subjects), check=True, stdout=subprocess.DEVNULL)
-        found = differing(again, whole) + sorted(whole.keys() - files(again).keys())
+        different = differing(again, whole) + sorted(whole.keys() - files(again).keys())
         left = [path for path in again.rglob(".tmp-*")]
         print(
             f"{kills} kills, {done} of {2 * arguments.subjects} views there after them; files seen half-written or other: {wrong}"
         )
-        print(f"after the last run: {len(found)} files differ or are missing, {len(left)} temporary ones are left")
+        print(f"after the last run: {len(different)} files differ or are missing, {len(left)} temporary ones are left")
 
 
 if __name__ == "__main__":

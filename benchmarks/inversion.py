@@ -43,7 +43,7 @@ def camera_deg(model: Model, yaw_deg: float, pitch_deg: float) -> Camera:
     return camera_at(math.radians(yaw_deg), math.radians(pitch_deg), model.config.cameras)
 
 
-def row_of(model: Model, seed: int, found: Inversion, seconds: float) -> dict[str, float]:
+def row_of(model: Model, seed: int, inversion: Inversion, seconds: float) -> dict[str, float]:
     """The scores of one inversion."""
     yaw_deg, pitch_deg = drawn_angles(seed)
     size_px, classes = model.config.image_size, 5
@@ -51,7 +51,9 @@ def row_of(model: Model, seed: int, found: Inversion, seconds: float) -> dict[st
     truth, _ = true_view(model, seed, camera, size_px)
     others = []
     for turn in TURNS_DEG:
-        seen = found.subject.channels(camera_deg(model, found.yaw_deg + turn, found.pitch_deg), size_px, ("mask",)).mask
+        seen = inversion.subject.channels(
+            camera_deg(model, inversion.yaw_deg + turn, inversion.pitch_deg), size_px, ("mask",)
+        ).mask
         assert seen is not None
         others.append(
             confusion_matrix(true_mask(model, seed, camera_deg(model, yaw_deg + turn, pitch_deg), size_px), seen, classes)
@@ -60,10 +62,10 @@ def row_of(model: Model, seed: int, found: Inversion, seconds: float) -> dict[st
         "seed": seed,
         "yaw_deg": yaw_deg,
         "pitch_deg": pitch_deg,
-        "yaw_error_deg": found.yaw_deg - yaw_deg,
-        "pitch_error_deg": found.pitch_deg - pitch_deg,
-        "psnr_db": found.psnr_db(true_rgb(truth)),
-        "miou": found.miou(truth.mask[0].numpy()),
+        "yaw_error_deg": inversion.yaw_deg - yaw_deg,
+        "pitch_error_deg": inversion.pitch_deg - pitch_deg,
+        "psnr_db": inversion.psnr_db(true_rgb(truth)),
+        "miou": inversion.miou(truth.mask[0].numpy()),
         "miou_other_views": pooled_scores(others).miou,
         "seconds": seconds,
     }
@@ -76,13 +78,13 @@ def inverted(model: Model, seed: int, kind: str, settings: InversionSettings) ->
     started = time.perf_counter()
     statistics = w_statistics(model, settings.seed)
     if kind == "mask":
-        found = invert_mask(model, truth.mask[0].numpy(), settings, statistics=statistics)[0]
+        inversion = invert_mask(model, truth.mask[0].numpy(), settings, statistics=statistics)[0]
     else:
-        found = invert_picture(model, true_rgb(truth), settings, statistics=statistics)
-    return found, time.perf_counter() - started
+        inversion = invert_picture(model, true_rgb(truth), settings, statistics=statistics)
+    return inversion, time.perf_counter() - started
 
 
-def told(rows: list[dict[str, float]], kind: str) -> None:
+def print_table(rows: list[dict[str, float]], kind: str) -> None:
     """The table of docs/results.md."""
     yaw = np.abs([row["yaw_error_deg"] for row in rows])
     print(f"| {kind}, {len(rows)} cars | mean | worst |\n|---|---|---|")
@@ -125,7 +127,7 @@ def main() -> None:
         if arguments.rows is not None:
             with arguments.rows.open("a") as file:
                 file.write(json.dumps(rows[-1]) + "\n")
-    told(rows, arguments.kind)
+    print_table(rows, arguments.kind)
 
 
 if __name__ == "__main__":

@@ -31,9 +31,9 @@ def counted(model: Model, seed: int, cameras: list[Camera], painted: int) -> tup
     for number, camera in enumerate(cameras):
         if number != painted:
             depth = prefiller.depth(camera, size_px)
-            found = prefiller.fill(view_name(seed, number), camera, depth)
-            total, filled = total + found.object_px, filled + found.filled_px
-            right += right_pixels(model, seed, camera, found, depth)
+            filled_view = prefiller.fill(view_name(seed, number), camera, depth)
+            total, filled = total + filled_view.object_px, filled + filled_view.filled_px
+            right += right_pixels(model, seed, camera, filled_view, depth)
     return total, filled, right
 
 

@@ -164,11 +164,11 @@ def watched(stages: Stages) -> Iterator[None]:
     with ExitStack() as stack:
         for _, attribute, name, place in STAGES:
             owner = OWNERS[place.split(".", maxsplit=1)[0]]
-            found = owner.__dict__[attribute]
-            call = found.__func__ if isinstance(found, classmethod) else found
+            original = owner.__dict__[attribute]
+            call = original.__func__ if isinstance(original, classmethod) else original
             wrapped = stages.wrapped(call, name)
             stack.enter_context(
-                mock.patch.object(owner, attribute, classmethod(wrapped) if isinstance(found, classmethod) else wrapped)
+                mock.patch.object(owner, attribute, classmethod(wrapped) if isinstance(original, classmethod) else wrapped)
             )
         stages.since = time.perf_counter()
         yield

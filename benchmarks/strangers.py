@@ -48,7 +48,7 @@ def photos(model: Model) -> dict[str, Array]:
     own = car(model)[0]
     half = slice(size_px // 4, size_px - size_px // 4)
     near = np.asarray(Image.fromarray(own[half, half]).resize((size_px, size_px), Image.Resampling.BICUBIC))
-    found = {
+    pictures = {
         "white": np.full((size_px, size_px, 3), 255),
         "black": np.zeros((size_px, size_px, 3)),
         "noise": np.random.default_rng(0).integers(0, 256, (size_px, size_px, 3)),
@@ -62,7 +62,7 @@ def photos(model: Model) -> dict[str, Array]:
         "a car from behind, yaw 170": car(model, 170.0)[0],
         "a car": own,
     }
-    return {name: np.ascontiguousarray(picture).astype(np.uint8) for name, picture in found.items()}
+    return {name: np.ascontiguousarray(picture).astype(np.uint8) for name, picture in pictures.items()}
 
 
 def masks(model: Model) -> dict[str, Array]:
@@ -70,7 +70,7 @@ def masks(model: Model) -> dict[str, Array]:
     size_px, own = model.config.image_size, car(model)[1]
     rows, columns = np.mgrid[:size_px, :size_px] / size_px
     inside = np.hypot(rows - 0.55, columns - 0.5) < 0.3
-    found = {
+    masks = {
         "noise of all labels": np.random.default_rng(0).integers(0, 5, (size_px, size_px)),
         "a disk of one label": np.where(inside, 4, 0),
         "a disk of four quarters": np.where(inside, 1 + (rows > 0.55) + 2 * (columns > 0.5), 0),
@@ -79,7 +79,7 @@ def masks(model: Model) -> dict[str, Array]:
         "a car's labels, exchanged": np.array([0, 3, 1, 4, 2])[own],
         "a car": own,
     }
-    return {name: np.ascontiguousarray(mask).astype(np.uint8) for name, mask in found.items()}
+    return {name: np.ascontiguousarray(mask).astype(np.uint8) for name, mask in masks.items()}
 
 
 def main() -> None:

@@ -35,7 +35,7 @@ def picture_texture(pixels: NDArray[np.float32]) -> Any:
 
 def draw_picture(texture: Any, left: float, bottom: float, width: float, height: float) -> None:
     """Draw it over the region that is being drawn, in its pixels."""
-    shader, batch = _made()
+    shader, batch = _shader_and_square()
     gpu.state.blend_set("ALPHA")
     shader.bind()
     shader.uniform_float("matrix", gpu.matrix.get_projection_matrix() @ gpu.matrix.get_model_view_matrix())
@@ -45,7 +45,7 @@ def draw_picture(texture: Any, left: float, bottom: float, width: float, height:
     gpu.state.blend_set("NONE")
 
 
-def _made() -> tuple[Any, Any]:
+def _shader_and_square() -> tuple[Any, Any]:
     """Shader and square, made when they are first needed: there is no graphics card to make them on before."""
     global _shader, _batch  # noqa: PLW0603
     if _shader is None:

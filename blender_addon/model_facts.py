@@ -126,14 +126,14 @@ def with_facts(scene: bpy.types.Scene, title: str, then: Callable[[bpy.types.Sce
     """
     name = scene.name
 
-    def told(result: dict[str, Any]) -> None:
-        found = bpy.data.scenes.get(name)
-        if found is None:
+    def keep_and_go_on(result: dict[str, Any]) -> None:
+        scene_now = bpy.data.scenes.get(name)
+        if scene_now is None:
             raise UsageError(f"scene: expected {name!r}, found it no more; run it again in a scene that is there")
-        keep_facts(found, result)
-        then(found, facts_from_result(result))
+        keep_facts(scene_now, result)
+        then(scene_now, facts_from_result(result))
 
-    session.current().start_job(title, "model", {"model": chosen_model(scene)}, told)
+    session.current().start_job(title, "model", {"model": chosen_model(scene)}, keep_and_go_on)
 
 
 def keep_facts(scene: bpy.types.Scene, result: dict[str, Any]) -> None:

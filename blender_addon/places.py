@@ -11,32 +11,34 @@ from dnerf_core.errors import UsageError
 from dnerf_core.files.whole import make_folder
 
 
-def absolute_path(text: str, what: str) -> Path:
+def absolute_path(text: str, setting: str) -> Path:
     """The absolute path of a property; `//` is the .blend file's folder.
 
     Raises:
         UsageError: empty, or beside a .blend file that has not been saved yet.
     """
     if not text.strip():
-        raise UsageError(f"{what}: expected a path, found none; choose one")
+        raise UsageError(f"{setting}: expected a path, found none; choose one")
     if text.startswith("//") and not bpy.data.is_saved:
         raise UsageError(
-            f"{what}: expected a saved .blend file for {text!r}, found an unsaved one; save it, or choose another path"
+            f"{setting}: expected a saved .blend file for {text!r}, found an unsaved one; save it, or choose another path"
         )
     return Path(os.path.abspath(bpy.path.abspath(text)))
 
 
-def output_folder(text: str, what: str) -> Path:
+def output_folder(text: str, setting: str) -> Path:
     """The folder of a property, made where it is missing.
 
     Raises:
         UsageError: as `absolute_path`.
         OutputError: it cannot be made or written to.
     """
-    folder = absolute_path(text, what)
+    folder = absolute_path(text, setting)
     make_folder(folder)
     if not os.access(folder, os.W_OK):
-        raise UsageError(f"{what}: expected a folder that can be written to, found {folder}, which cannot; choose another folder")
+        raise UsageError(
+            f"{setting}: expected a folder that can be written to, found {folder}, which cannot; choose another folder"
+        )
     return folder
 
 

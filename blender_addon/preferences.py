@@ -51,7 +51,7 @@ class DNERF_Preferences(bpy.types.AddonPreferences):
         column = layout.column()
         column.prop(self, "interpreter")
         if not self.interpreter:
-            column.label(text=_found_line(), icon="INFO")
+            column.label(text=_interpreter_line(), icon="INFO")
         column.prop(self, "device")
         column.prop(self, "model_folder")
         column.operator("dnerf.check_interpreter", icon="VIEWZOOM")
@@ -91,13 +91,13 @@ def chosen_interpreter(settings: DNERF_Preferences) -> Path:
     """
     if settings.interpreter:
         return Path(bpy.path.abspath(settings.interpreter))
-    found = find_interpreters()
-    if not found:
+    interpreters = find_interpreters()
+    if not interpreters:
         raise WorkerError(
             "interpreter: expected a Python with datasetnerf, found no dnerf-headless on PATH; name one in the preferences of "
             "DatasetNeRF, or create an environment there"
         )
-    return found[0]
+    return interpreters[0]
 
 
 def show_check(line: str, ok: bool) -> None:
@@ -120,9 +120,9 @@ def draw_lines(layout: bpy.types.UILayout, text: str, width: int, icon: str = "N
         column.label(text=line, icon=icon if number == 0 else "BLANK1" if icon != "NONE" else "NONE", translate=False)
 
 
-def _found_line() -> str:
-    found = find_interpreters()
-    return f"found: {found[0]}" if found else "found none on PATH: name one, or create an environment below"
+def _interpreter_line() -> str:
+    interpreters = find_interpreters()
+    return f"found: {interpreters[0]}" if interpreters else "found none on PATH: name one, or create an environment below"
 
 
 CLASSES = (DNERF_Preferences,)

@@ -37,7 +37,7 @@ class _Preview:
         self.region_keys: dict[int, str] = {}
         self.looking: tuple[ViewportSquare, int] | None = None
         """What the viewport that moved last sees, and its region."""
-        self.asked = ""
+        self.requested = ""
         self.waiting = False
         self.texture: Any = None
         self.square: ViewportSquare | None = None
@@ -133,7 +133,7 @@ def _tick() -> float | None:
         shown = [settings.preview_mask, settings.preview_size_px]
         try:
             key = json.dumps([square.camera.to_json(), region, subject_token(scene), *shown])
-            if key != _state.asked:
+            if key != _state.requested:
                 _ask(scene, key, square, region)
         except session.EXPECTED as error:
             switch(scene, False)
@@ -151,7 +151,7 @@ def _ask(scene: bpy.types.Scene, key: str, square: ViewportSquare, region: int) 
         "camera": square.camera.to_json(),
         "size_px": shown_size_px(square.side_px, scene.dnerf.preview_size_px or facts.image_size_px),
     }
-    state.asked, state.waiting = key, True
+    state.requested, state.waiting = key, True
 
     def show(answer: dict[str, Any]) -> None:
         holder = session.current()
@@ -192,9 +192,9 @@ def _failed(fault: WorkerFault) -> None:
     session.current().say(f"live preview: {fault.message}", "ERROR")
 
 
-def shown_size_px(square_side_px: float, most_px: int) -> int:
+def shown_size_px(square_side_px: float, max_px: int) -> int:
     """The side that is asked for: no more pixels than are shown, in steps, so that a slow zoom does not ask for every size."""
-    return max(_LEAST_PX, min(most_px, math.ceil(square_side_px / _STEP_PX) * _STEP_PX))
+    return max(_LEAST_PX, min(max_px, math.ceil(square_side_px / _STEP_PX) * _STEP_PX))
 
 
 def preview_pixels(rgb: NDArray[np.uint8], mask: NDArray[np.uint8] | None, overlay: LabelSet | None) -> NDArray[np.float32]:

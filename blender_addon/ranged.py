@@ -23,15 +23,15 @@ def whole_property(values: Whole, name: str, *, left_open: str = "", **more: Any
         text = f"{more.pop('description', values.text).rstrip('.')}; 0: {left_open}"
         return bpy.props.IntProperty(name=name, description=text, min=0, max=high, default=0, **more)
     default = values.usual if values.default is None else values.default
-    told = {"description": values.text.rstrip("."), **more}
-    return bpy.props.IntProperty(name=name, min=values.low, max=high, default=default, **told)
+    keywords = {"description": values.text.rstrip("."), **more}
+    return bpy.props.IntProperty(name=name, min=values.low, max=high, default=default, **keywords)
 
 
 def number_property(values: Number, name: str, **more: Any) -> Any:
     """A FloatProperty."""
     limits: dict[str, Any] = {"min": values.low} if values.high is None else {"min": values.low, "max": values.high}
-    told = {"description": values.text.rstrip("."), **limits, **more}
-    return bpy.props.FloatProperty(name=name, default=values.default, **told)
+    keywords = {"description": values.text.rstrip("."), **limits, **more}
+    return bpy.props.FloatProperty(name=name, default=values.default, **keywords)
 
 
 def degrees_property(values: Degrees, name: str, end: int, **more: Any) -> Any:

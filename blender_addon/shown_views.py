@@ -35,7 +35,7 @@ class ShownViews:
     overlay: bool
     depth: bool
 
-    def of(self, subject: str, stem: str) -> ShownViews:
+    def for_subject(self, subject: str, stem: str) -> ShownViews:
         """The same views of another subject."""
         poses = [dataclasses.replace(pose, name=stem + pose.name.removeprefix(self.stem)) for pose in self.poses]
         return dataclasses.replace(self, subject=subject, stem=stem, poses=tuple(poses))

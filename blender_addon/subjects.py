@@ -109,8 +109,8 @@ def _steps(scene: bpy.types.Scene) -> tuple[list[dict[str, Any]], int]:
     text = scene.dnerf.subject_steps
     if not text:
         return [], 0
-    found = json.loads(text)
-    return found["steps"], found["at"]
+    history = json.loads(text)
+    return history["steps"], history["at"]
 
 
 def _keep(scene: bpy.types.Scene, steps: list[dict[str, Any]], at: int) -> None:

@@ -104,10 +104,10 @@ def clear_stale() -> None:
 def _is_own_folder(path: Path) -> bool:
     """Whether it is a folder, no link to one, and this user's; Windows has a temporary folder for each user."""
     try:
-        found = path.lstat()
+        status = path.lstat()
     except OSError:
         return False
-    return stat.S_ISDIR(found.st_mode) and (not hasattr(os, "getuid") or found.st_uid == os.getuid())
+    return stat.S_ISDIR(status.st_mode) and (not hasattr(os, "getuid") or status.st_uid == os.getuid())
 
 
 def _unlink_quietly(path: Path) -> None:

@@ -14,13 +14,13 @@ _SCRIPT_BYTES = 4096
 
 def find_interpreters() -> list[Path]:
     """Interpreters that `dnerf-headless` is installed for, the likeliest first. Files are looked at, and nothing is run."""
-    found: dict[Path, None] = {}
+    interpreters: dict[Path, None] = {}
     for script in _scripts():
         for python in _pythons_of(script):
             if python.is_file() and os.access(python, os.X_OK):
-                found[python] = None
+                interpreters[python] = None
                 break
-    return list(found)
+    return list(interpreters)
 
 
 def _scripts() -> Iterator[Path]:

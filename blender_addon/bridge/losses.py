@@ -31,9 +31,9 @@ def lost_before(python: str, exit_code: int, stderr: Sequence[str]) -> str:
         return f"{python}: expected a datasetnerf that has the worker, found an older one; update datasetnerf there"
     if "nknown option" in text:
         return f"{python}: expected Python 3.11 or newer, found an older one; choose another interpreter in the preferences"
-    told = [line.removeprefix("error: ") for line in stderr if line.startswith("error: ")]
-    if told:
-        return f"{python}: {told[-1]}"
+    errors = [line.removeprefix("error: ") for line in stderr if line.startswith("error: ")]
+    if errors:
+        return f"{python}: {errors[-1]}"
     if missing:
         return f"{python}: expected datasetnerf with all it needs, found no {missing[1]}; install datasetnerf there again"
     return f"{python}: expected a worker that starts, it ended with {_end(exit_code)}{_tail(stderr)}; check the interpreter"
@@ -47,11 +47,11 @@ def lost_after(exit_code: int, stderr: Sequence[str], working: Sequence[str]) ->
 
 def wrong_protocol(python: str, facts: dict[str, Any]) -> str:
     """What is said of a greeting that is not this client's."""
-    found = facts.get("protocol")
+    protocol = facts.get("protocol")
     version = f" (datasetnerf {facts['version']})" if isinstance(facts.get("version"), str) else ""
-    older = isinstance(found, int) and found < PROTOCOL
+    older = isinstance(protocol, int) and protocol < PROTOCOL
     remedy = "update datasetnerf there" if older else "update this extension, or datasetnerf there"
-    return f"{python}: expected a worker of protocol {PROTOCOL}, found {found!r}{version}; {remedy}"
+    return f"{python}: expected a worker of protocol {PROTOCOL}, found {protocol!r}{version}; {remedy}"
 
 
 def _end(exit_code: int) -> str:

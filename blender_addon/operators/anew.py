@@ -38,7 +38,7 @@ def render_anew(scene: bpy.types.Scene, facts: ModelFacts, before: str, then: Ca
     if shown is None or shown.subject != before:
         next_cloud()
         return
-    wanted = shown.of(subject, stem)
+    wanted = shown.for_subject(subject, stem)
     rename_images(shown.poses, wanted.poses)
 
     def views_done(_: CollectedViews) -> None:
@@ -102,13 +102,13 @@ def _follow_undo() -> float | None:
     if scene is None:
         return None
     try:
-        with_facts(scene, TITLE, _views_as_told)
+        with_facts(scene, TITLE, _show_views_again)
     except session.EXPECTED as error:
         holder.say(str(error), "ERROR")
     return None
 
 
-def _views_as_told(scene: bpy.types.Scene, facts: ModelFacts) -> None:
+def _show_views_again(scene: bpy.types.Scene, facts: ModelFacts) -> None:
     shown, name = known_shown(scene), scene.name
     assert shown is not None  # or they were not stale
 

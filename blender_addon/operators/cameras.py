@@ -21,7 +21,7 @@ class DNERF_OT_place_cameras(JobOperator, bpy.types.Operator):
     bl_label = "Place Cameras"
 
     def act(self, context: bpy.types.Context) -> None:
-        _at_once_or_asked(context.scene, place)
+        _with_known_or_loaded_facts(context.scene, place)
 
 
 class DNERF_OT_animate_camera(JobOperator, bpy.types.Operator):
@@ -31,10 +31,10 @@ class DNERF_OT_animate_camera(JobOperator, bpy.types.Operator):
     bl_label = "Animate Camera"
 
     def act(self, context: bpy.types.Context) -> None:
-        _at_once_or_asked(context.scene, animate)
+        _with_known_or_loaded_facts(context.scene, animate)
 
 
-def _at_once_or_asked(scene: bpy.types.Scene, then: Callable[[bpy.types.Scene, ModelFacts], None]) -> None:
+def _with_known_or_loaded_facts(scene: bpy.types.Scene, then: Callable[[bpy.types.Scene, ModelFacts], None]) -> None:
     """The worker is asked only where nothing is known of the model yet."""
     facts = known_facts(scene)
     if facts is None:

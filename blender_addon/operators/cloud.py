@@ -34,7 +34,7 @@ class DNERF_OT_fuse_cloud(JobOperator, bpy.types.Operator):
         settings = scene.dnerf
         selected = selected_camera_names(context) if settings.cloud_source == "SELECTED" else None
         painted = str(absolute_path(settings.annotation_folder, "annotate: folder")) if settings.cloud_painted else None
-        with_facts(scene, "Fusing the point cloud", lambda found, facts: fuse_cloud(found, facts, selected, painted))
+        with_facts(scene, "Fusing the point cloud", lambda scene, facts: fuse_cloud(scene, facts, selected, painted))
 
 
 def fuse_cloud(scene: bpy.types.Scene, facts: ModelFacts, selected: Sequence[str] | None, painted: str | None) -> None:
@@ -61,12 +61,12 @@ def fuse_cloud(scene: bpy.types.Scene, facts: ModelFacts, selected: Sequence[str
     name, stem, began = scene.name, subject_stem(scene), time.monotonic()
 
     def done(result: dict[str, Any]) -> None:
-        found = bpy.data.scenes[name]
+        scene_now = bpy.data.scenes[name]
         cloud = cloud_from_result(result)
-        item = add_cloud(found, cloud, f"cloud {stem}", world_up=facts.cameras.world_up)
+        item = add_cloud(scene_now, cloud, f"cloud {stem}", world_up=facts.cameras.world_up)
         if painted is None:
             item[REQUEST_PROPERTY] = request
-        make_active(found, item)
+        make_active(scene_now, item)
         _show_colors()
         results_arrived("Fuse and Import")
         session.current().finish(f"{len(cloud):,} points in {time.monotonic() - began:.1f} s: {item.name}")

@@ -34,7 +34,7 @@ class PartOperator(CloudOperator):
 
     part_id: bpy.props.IntProperty(name="Part", min=0, max=254)
 
-    def told(self, item: bpy.types.Object, done: str, count: int) -> None:
+    def report_count(self, item: bpy.types.Object, done: str, count: int) -> None:
         """Say how many points of which part."""
         labels = cloud_labels(item)
         assert labels is not None  # the part was one of them
@@ -52,7 +52,7 @@ class DNERF_OT_select_part(PartOperator, bpy.types.Operator):
         count = select_part(item, self.part_id)
         context.tool_settings.mesh_select_mode = (True, False, False)
         bpy.ops.object.mode_set(mode="EDIT")
-        self.told(item, "selected", count)
+        self.report_count(item, "selected", count)
 
 
 class DNERF_OT_hide_part(PartOperator, bpy.types.Operator):
@@ -64,7 +64,7 @@ class DNERF_OT_hide_part(PartOperator, bpy.types.Operator):
     def act(self, context: bpy.types.Context) -> None:
         item = _in_object_mode(context)
         hide = self.part_id not in hidden_parts(item)
-        self.told(item, "hidden" if hide else "shown", hide_part(item, self.part_id, hide))
+        self.report_count(item, "hidden" if hide else "shown", hide_part(item, self.part_id, hide))
 
 
 class DNERF_OT_separate_parts(CloudOperator, bpy.types.Operator):

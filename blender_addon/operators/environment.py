@@ -14,7 +14,7 @@ from .base import LineOperator
 
 _LOOK_INTERVAL_S = 0.2
 _checking: threading.Thread | None = None
-_found: list[Check] = []
+_checks: list[Check] = []
 
 
 class DNERF_OT_check_interpreter(LineOperator, bpy.types.Operator):
@@ -30,14 +30,14 @@ class DNERF_OT_check_interpreter(LineOperator, bpy.types.Operator):
     def act(self, context: bpy.types.Context) -> None:
         settings = preferences()
         python, device = chosen_interpreter(settings), settings.device
-        found: list[Check] = []
-        start_check(threading.Thread(target=lambda: found.append(check_interpreter(python, device)), daemon=True), found)
+        checks: list[Check] = []
+        start_check(threading.Thread(target=lambda: checks.append(check_interpreter(python, device)), daemon=True), checks)
 
 
-def start_check(thread: threading.Thread, found: list[Check]) -> None:
+def start_check(thread: threading.Thread, checks: list[Check]) -> None:
     """Let the thread find out, and show it when it has."""
-    global _checking, _found  # one at a time
-    _checking, _found = thread, found
+    global _checking, _checks  # one at a time
+    _checking, _checks = thread, checks
     show_check("checking: the engine is being started", True)
     thread.start()
     bpy.app.timers.register(look, first_interval=_LOOK_INTERVAL_S, persistent=True)
@@ -54,7 +54,7 @@ def look() -> float | None:
     if _checking is not None and _checking.is_alive():
         return _LOOK_INTERVAL_S
     _checking = None
-    show_check(_found[0].message, _found[0].ok)
+    show_check(_checks[0].message, _checks[0].ok)
     session.redraw()
     return None
 

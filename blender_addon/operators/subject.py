@@ -8,7 +8,7 @@ from dnerf_core.job_ranges import SEED
 
 from ..ranged import MAX_INT
 
-MOST_SEED = min(SEED.high or MAX_INT, MAX_INT)
+MAX_SEED = min(SEED.high or MAX_INT, MAX_INT)
 RANDOM_BELOW = 100_000  # short enough to be written down
 
 
@@ -27,7 +27,7 @@ class DNERF_OT_step_seed(bpy.types.Operator):
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         settings = context.scene.dnerf
-        settings.seed = min(max(settings.seed + self.step, 0), MOST_SEED)
+        settings.seed = min(max(settings.seed + self.step, 0), MAX_SEED)
         return {"FINISHED"}
 
 

@@ -55,9 +55,9 @@ def render_video(scene: bpy.types.Scene, facts: ModelFacts, folder: Path) -> Non
 
     def done(result: dict[str, Any]) -> None:
         files = {kind: Path(path) for kind, path in result["files"].items()}
-        found = bpy.data.scenes.get(name)
-        if into_sequencer and found is not None:
-            add_to_sequencer(found, [files[kind] for kind in ("image", "labels") if kind in files])
+        scene_now = bpy.data.scenes.get(name)
+        if into_sequencer and scene_now is not None:
+            add_to_sequencer(scene_now, [files[kind] for kind in ("image", "labels") if kind in files])
             results_arrived("Render Label Video")
         session.current().finish(f"{len(poses)} frames in {time.monotonic() - began:.1f} s, saved in {folder}")
 

@@ -33,7 +33,7 @@ class DNERF_OT_render_views(JobOperator, bpy.types.Operator):
         selected = selected_camera_names(context)
         source = scene.dnerf.view_source
         folder = output_folder(scene.dnerf.views_folder, "views: save to")
-        with_facts(scene, "Rendering views", lambda found, facts: render_views(found, facts, source, selected, folder))
+        with_facts(scene, "Rendering views", lambda scene, facts: render_views(scene, facts, source, selected, folder))
 
 
 class CollectedViews:

@@ -8,7 +8,7 @@ from ..scene.errors import SceneError
 from ..scene.views import IMAGE_PROPERTY
 from .base import SubPanel, draw_text
 
-MOST_LISTED = 12
+MAX_LISTED = 12
 
 
 class DNERF_PT_views(SubPanel, bpy.types.Panel):
@@ -24,10 +24,10 @@ class DNERF_PT_views(SubPanel, bpy.types.Panel):
         layout.operator("dnerf.render_views", icon="RENDER_STILL")
         images = [image for image in bpy.data.images if image.get(IMAGE_PROPERTY)]
         column = layout.column(align=True)
-        for image in images[:MOST_LISTED]:
+        for image in images[:MAX_LISTED]:
             column.operator("dnerf.show_image", text=image.name, icon="IMAGE_DATA", translate=False).image = image.name
-        if len(images) > MOST_LISTED:
-            column.label(text=f"and {len(images) - MOST_LISTED} more images")
+        if len(images) > MAX_LISTED:
+            column.label(text=f"and {len(images) - MAX_LISTED} more images")
 
 
 class DNERF_PT_video(SubPanel, bpy.types.Panel):

@@ -181,9 +181,9 @@ def _material(name: str, *, headlight: bool) -> bpy.types.Material:
 
     Photos have their light in them. Part colours are one flat colour a part, so a headlight shows the shape: 0.55 at grazing angles to 1.
     """
-    found = bpy.data.materials.get(name)
-    if found is not None and found.get(_VERSION_PROPERTY) == _GROUP_VERSION:
-        return found
+    existing = bpy.data.materials.get(name)
+    if existing is not None and existing.get(_VERSION_PROPERTY) == _GROUP_VERSION:
+        return existing
     material = bpy.data.materials.new(name)
     material[_VERSION_PROPERTY] = _GROUP_VERSION
     if bpy.app.version < (5, 0, 0):

@@ -219,7 +219,7 @@ def separate_parts(scene: bpy.types.Scene, item: bpy.types.Object) -> list[bpy.t
     parts = []
     for part_id in np.unique(cloud.labels).tolist():
         chosen = cloud.select(np.flatnonzero(cloud.labels == part_id))
-        made = add_cloud(
+        part = add_cloud(
             scene,
             chosen,
             f"{item.name} {names[part_id]}",
@@ -227,9 +227,9 @@ def separate_parts(scene: bpy.types.Scene, item: bpy.types.Object) -> list[bpy.t
             root=item.parent,
             part_colors=shows_parts(item),
         )
-        made.parent = item.parent
-        made.matrix_parent_inverse, made.matrix_basis = item.matrix_parent_inverse, item.matrix_basis
-        parts.append(made)
+        part.parent = item.parent
+        part.matrix_parent_inverse, part.matrix_basis = item.matrix_parent_inverse, item.matrix_basis
+        parts.append(part)
     mesh = item.data
     bpy.data.objects.remove(item)
     if not mesh.users:

@@ -40,7 +40,7 @@ def place_cameras(
     lenses = _lenses(cameras, size_px)
     root, place = _root(scene)
     collection = _collection(scene, collection_name)
-    _remove_made(scene, collection_name)
+    _remove_owned(scene, collection_name)
     placed = []
     for camera, lens, name in zip(cameras, lenses, names, strict=True):
         item = _new_camera(name, collection_name, root)
@@ -73,7 +73,7 @@ def animate_camera(
     """
     lenses = _lenses(cameras, size_px)
     root, place = _root(scene)
-    _remove_made(scene, name)
+    _remove_owned(scene, name)
     item = _new_camera(name, name, root)
     scene.collection.objects.link(item)
     _set_sizes(item.data, cameras[0], place.scale)
@@ -135,7 +135,7 @@ def _new_camera(name: str, owner: str, root: bpy.types.Object) -> bpy.types.Obje
     return item
 
 
-def _remove_made(scene: bpy.types.Scene, owner: str) -> None:
+def _remove_owned(scene: bpy.types.Scene, owner: str) -> None:
     for item in [item for item in scene.objects if item.get(CAMERA_PROPERTY) == owner]:
         data = item.data
         bpy.data.objects.remove(item)

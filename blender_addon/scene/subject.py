@@ -42,9 +42,9 @@ class RootTransform:
 
 def subject_root(scene: bpy.types.Scene, create: bool = True) -> bpy.types.Object | None:
     """The scene's root, the first by name where there are several; made at the world's origin when there is none and `create` says so."""
-    found = [item for item in scene.objects if item.get(ROOT_PROPERTY)]
-    if found or not create:
-        return min(found, key=lambda item: item.name, default=None)
+    roots = [item for item in scene.objects if item.get(ROOT_PROPERTY)]
+    if roots or not create:
+        return min(roots, key=lambda item: item.name, default=None)
     root = bpy.data.objects.new(ROOT_NAME, None)
     root.empty_display_type = "PLAIN_AXES"
     root.empty_display_size = 0.25
@@ -63,18 +63,18 @@ def root_transform(root: bpy.types.Object | None) -> RootTransform:
         return RootTransform(np.eye(4), 1.0)
     pose = np.array(root.matrix_world, dtype=np.float64)
     lengths = np.linalg.norm(pose[:3, :3], axis=0)
-    told = f"{root.name}: expected the same scale along x, y and z, found"
+    complaint = f"{root.name}: expected the same scale along x, y and z, found"
     if not np.isfinite(pose).all() or lengths.min() < 1e-9:
-        raise SceneError(f"{told} {_listed(lengths)}; apply or reset its scale")
+        raise SceneError(f"{complaint} {_listed(lengths)}; apply or reset its scale")
     scale = float(lengths.mean())
     if np.abs(lengths / scale - 1.0).max() > _TOLERANCE:
-        raise SceneError(f"{told} {_listed(lengths)}; give all three the same scale")
+        raise SceneError(f"{complaint} {_listed(lengths)}; give all three the same scale")
     pose[:3, :3] /= lengths
     rotation = pose[:3, :3]
     if np.abs(rotation.T @ rotation - np.eye(3)).max() > _TOLERANCE:
-        raise SceneError(f"{told} axes that are not at right angles; clear the scale of its parents")
+        raise SceneError(f"{complaint} axes that are not at right angles; clear the scale of its parents")
     if np.linalg.det(rotation) < 0:
-        raise SceneError(f"{told} a mirrored one; make its scale positive")
+        raise SceneError(f"{complaint} a mirrored one; make its scale positive")
     return RootTransform(pose, scale)
 
 
