@@ -1,7 +1,6 @@
 """Re-projection agreement of the masks of a folder of posed views, object by object; needs neither model nor torch.
 
-The memory is bounded: of an object no more than `consistency_pairs.MAX_COMPARED_VIEWS` views are compared, and no more of them held than
-fit.
+The memory is bounded: of an object no more views are compared than `multiview.consistency_pairs` allows, and no more of them held than fit.
 """
 
 from __future__ import annotations
