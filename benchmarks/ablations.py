@@ -126,14 +126,14 @@ def score(model: Model, branch: SemanticBranch, views: list[TestView], passes: D
     guide_kind = branch.config.refiner.guide
     for seed in dict.fromkeys(view.subject for view in views):
         subject = model.subject(seed)
-        projected = branch.project(model.generator.source(subject.made))
+        projected = branch.project(model.generator.source(subject.planes))
         for view in (v for v in views if v.subject == seed):
-            guide = None
+            guide_image = None
             if guide_kind != "none":
-                raw = render_view(model.generator, subject.made, *camera_tensors(view.camera), epsilon=GUIDE_EPSILON).raw
-                guide = model.generator.superresolve(raw, subject.ws) if guide_kind == "rgb" else raw.features
-            visible = passes.visible_samples(view, subject.made, branch.config)
-            scores = branch.refine(branch.maps(projected, visible), guide)
+                raw = render_view(model.generator, subject.planes, *camera_tensors(view.camera), epsilon=GUIDE_EPSILON).raw
+                guide_image = model.generator.superresolve(raw, subject.ws) if guide_kind == "rgb" else raw.features
+            visible = passes.visible_samples(view, subject.planes, branch.config)
+            scores = branch.refine(branch.maps(projected, visible), guide_image)
             confusions.append(confusion_matrix(view.mask, label_mask(scores)[0].numpy(), len(PART_NAMES)))
     return pooled_scores(confusions)
 

@@ -43,13 +43,13 @@ def finite_array(values: ArrayLike, shape: tuple[int, ...], what: str) -> Float6
         UsageError: not numbers, another shape, or an entry that is NaN or infinite; the message starts with `what`.
     """
     try:
-        found = np.asarray(values)
+        given = np.asarray(values)
     except ValueError:  # rows of different lengths
-        found = np.asarray(None)
-    if found.dtype.kind not in "fiu":  # numpy would read "1" and True as numbers
+        given = np.asarray(None)
+    if given.dtype.kind not in "fiu":  # numpy would read "1" and True as numbers
         raise UsageError(f"{what}: expected numbers in shape {list(shape)}, found {brief(values)}; pass plain numbers")
-    check_shapes(**{what: (found, " ".join(map(str, shape)))})
-    array = np.array(found, dtype=np.float64)
+    check_shapes(**{what: (given, " ".join(map(str, shape)))})
+    array = np.array(given, dtype=np.float64)
     if not np.isfinite(array).all():
         place = [int(i) for i in np.argwhere(~np.isfinite(array))[0]]
         raise UsageError(f"{what}: expected finite numbers, found {array[tuple(place)]} at {place}; check where it was computed")
@@ -131,9 +131,9 @@ def focal_from_fov(fov_rad: float) -> float:
     return 0.5 / math.tan(fov_rad / 2.0)
 
 
-def _check_fov(fov_rad: float, what: str, found: str) -> None:
+def _check_fov(fov_rad: float, what: str, given: str) -> None:
     if not 0.0 < fov_rad < math.pi:
-        raise UsageError(f"{what}: expected a field of view between 0 and 180 degrees, found {found}; mind degrees and radians")
+        raise UsageError(f"{what}: expected a field of view between 0 and 180 degrees, found {given}; mind degrees and radians")
 
 
 def intrinsics_from_focal(focal: float, center: tuple[float, float] = (0.5, 0.5)) -> Float64Array:

@@ -44,7 +44,7 @@ IGNORE_COLOR: Color = (255, 255, 255)
 """Palette colour of `IGNORE_ID`; no label may have it, so that a coloured mask reads back."""
 UNUSED_COLOR: Color = (64, 64, 64)
 """Palette colour of ids without a label."""
-_NAMES_TOLD = 8
+_NAMES_SHOWN = 8
 OVERLAY_SHARE = 0.6
 """How much of an overlay is the label's colour."""
 
@@ -146,12 +146,12 @@ class LabelSet:
         object.__setattr__(self, "labels", labels)
 
     def __repr__(self) -> str:
-        return f"LabelSet({self.told_names()})"
+        return f"LabelSet({self.names_text()})"
 
-    def told_names(self) -> str:
+    def names_text(self) -> str:
         """The names as one line tells them: the first eight, and how many more there are."""
-        more = self.num_classes - _NAMES_TOLD
-        return ", ".join(self.names[:_NAMES_TOLD]) + (f" and {more} more" if more > 0 else "")
+        more = self.num_classes - _NAMES_SHOWN
+        return ", ".join(self.names[:_NAMES_SHOWN]) + (f" and {more} more" if more > 0 else "")
 
     @classmethod
     def from_names(cls, part_names: Sequence[str]) -> LabelSet:
@@ -279,8 +279,10 @@ def _refuse_repeats(what: str, values: Sequence[Any], remedy: str) -> None:
 
 def _expect_keys(data: Any, keys: tuple[str, ...], where: str) -> None:
     if not isinstance(data, Mapping) or set(data) != set(keys):
-        found = ", ".join(str(key)[:40] for key in list(data)[:6]) or "none" if isinstance(data, Mapping) else type(data).__name__
-        raise AnnotationError(f"{where}: expected an object with the keys {', '.join(keys)}, found {found}; correct the file")
+        actual = (
+            ", ".join(str(key)[:40] for key in list(data)[:6]) or "none" if isinstance(data, Mapping) else type(data).__name__
+        )
+        raise AnnotationError(f"{where}: expected an object with the keys {', '.join(keys)}, found {actual}; correct the file")
 
 
 def _color_codes(rgb: NDArray[np.uint8]) -> NDArray[np.int32]:

@@ -55,7 +55,7 @@ class Model(LoadedModel):
         return Model(generator, branch, loaded.header, loaded.sha256, place, exact=exact, kernels=kernels)
 
     def __repr__(self) -> str:
-        labels = "no labels" if self.labels is None else f"labels {self.labels.told_names()}"
+        labels = "no labels" if self.labels is None else f"labels {self.labels.names_text()}"
         return f"Model({self.config.name}, {self.config.image_size} x {self.config.image_size} px, {labels}, on {self.device})"
 
     def with_branch(self, branch: SemanticBranch, labels: LabelSet) -> Model:
@@ -138,10 +138,10 @@ def _load_branch(header: ModelHeader, state: dict[str, Tensor]) -> SemanticBranc
     own = branch.state_dict()
     for name in sorted(own.keys() | state.keys()):
         expected = tuple(own[name].shape) if name in own else None
-        found = tuple(state[name].shape) if name in state else None
-        if expected != found:
+        actual = tuple(state[name].shape) if name in state else None
+        if expected != actual:
             raise CheckpointError(
-                f"{header.path}: semantic.{name}: expected shape {expected}, found {found}; the file is damaged, train the branch again"
+                f"{header.path}: semantic.{name}: expected shape {expected}, found {actual}; the file is damaged, train the branch again"
             )
     if header.labels is None or header.labels.num_classes != config.num_classes:
         labels = "none" if header.labels is None else str(header.labels.num_classes)

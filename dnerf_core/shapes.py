@@ -35,7 +35,7 @@ class _Expected:
     dims: tuple[str, ...]
 
     @classmethod
-    def of(cls, text: str) -> _Expected:
+    def parse(cls, text: str) -> _Expected:
         tokens = text.split()
         strange = [token for token in tokens if _TOKEN.fullmatch(token) is None]
         runs = [token for token in tokens if token.endswith("...")]
@@ -53,13 +53,13 @@ class _Expected:
         surplus = len(shape) - len(self.dims)
         if (at is None and surplus != 0) or (at is not None and surplus < -1):
             return None
-        found: list[tuple[str, tuple[int, ...]]] = []
+        pairs: list[tuple[str, tuple[int, ...]]] = []
         start = 0
         for place, token in enumerate(self.dims):
             length = surplus + 1 if place == at else 1
-            found.append((token, tuple(shape[start : start + length])))
+            pairs.append((token, tuple(shape[start : start + length])))
             start += length
-        return found
+        return pairs
 
 
 def check_shapes(error: type[DNeRFError] = UsageError, where: str = "", /, **arrays: Given) -> dict[str, int | tuple[int, ...]]:
@@ -90,24 +90,24 @@ def check_shapes(error: type[DNeRFError] = UsageError, where: str = "", /, **arr
     for name, (array, text, *remedy) in arrays.items():
         if array is None:
             continue
-        expected = _Expected.of(text)
+        expected = _Expected.parse(text)
         title = f"{where}: {name}" if where else name
         shape, dtype = getattr(array, "shape", None), str(getattr(array, "dtype", "")).removeprefix("torch.")
         if shape is None or not dtype:
-            raise error(f"{title}: expected {_told(expected, {})}, found {type(array).__name__}; pass an array")
+            raise error(f"{title}: expected {_shape_text(expected, {})}, found {type(array).__name__}; pass an array")
         spread = expected.spread(shape)
-        found = f"{dtype} {list(shape)}" if expected.kind else f"{list(shape)}"
+        actual = f"{dtype} {list(shape)}" if expected.kind else f"{list(shape)}"
         if spread is None or not expected.fits_kind(dtype) or any(_off(token, sizes, {}) for token, sizes in spread):
             raise error(
-                f"{title}: expected {_told(expected, {})}, found {found}; {_remedy(remedy, 'pass an array of that shape')}"
+                f"{title}: expected {_shape_text(expected, {})}, found {actual}; {_remedy(remedy, 'pass an array of that shape')}"
             )
         if any(_off(token, sizes, bound) for token, sizes in spread):
             others = list(
                 dict.fromkeys(origin[token.removesuffix("|1")] for token, _ in spread if token.removesuffix("|1") in bound)
             )
-            beside = f" to go with {' and '.join(others)}" if others != [name] else ""
+            companions = f" to go with {' and '.join(others)}" if others != [name] else ""
             raise error(
-                f"{title}: expected {_told(expected, bound)}{beside}, found {found}; {_remedy(remedy, 'resize one of them')}"
+                f"{title}: expected {_shape_text(expected, bound)}{companions}, found {actual}; {_remedy(remedy, 'resize one of them')}"
             )
         for token, sizes in spread:
             if token[0].isupper() and token not in bound and not token.endswith("|1"):
@@ -115,7 +115,7 @@ def check_shapes(error: type[DNeRFError] = UsageError, where: str = "", /, **arr
                 origin[token] = name
             if _off(token, sizes, bound):  # one name twice in one shape
                 raise error(
-                    f"{title}: expected {_told(expected, {})}, found {found}; {_remedy(remedy, 'pass an array of that shape')}"
+                    f"{title}: expected {_shape_text(expected, {})}, found {actual}; {_remedy(remedy, 'pass an array of that shape')}"
                 )
     return bound
 
@@ -130,7 +130,7 @@ def _off(token: str, sizes: tuple[int, ...], bound: Mapping[str, int | tuple[int
     return name in bound and bound[name] != sizes[0] and not (token.endswith("|1") and sizes[0] == 1)
 
 
-def _told(expected: _Expected, bound: Mapping[str, int | tuple[int, ...]]) -> str:
+def _shape_text(expected: _Expected, bound: Mapping[str, int | tuple[int, ...]]) -> str:
     """An expectation as a message shows it: `uint8 [H, W, 3]`, with the sizes that are bound in the place of their names."""
     dims: list[str] = []
     for token in expected.dims:

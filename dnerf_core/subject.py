@@ -77,24 +77,24 @@ class Subject(Making):
         return f"Subject(of {self.model.config.name}, latents {self.ws.shape[1]} x {self.ws.shape[2]}, on {self.ws.device})"
 
     @MadeOnce
-    def made(self) -> Made:
-        """What all else is derived from: the generator's own."""
+    def planes(self) -> Made:
+        """What the generator makes of the latents, such as a tri-plane, in its family's own form; all else is derived from it."""
         with self.model.inference():
-            made: Made = self.model.generator.make(self.ws, self.pose)
-            return made
+            planes: Made = self.model.generator.make(self.ws, self.pose)
+            return planes
 
     @MadeOnce
     def projected(self) -> ProjectedPlanes:
         """The subject's semantic tri-plane, after the decoder's first layer."""
         assert self.model.branch is not None
         with self.model.inference():
-            return self.model.branch.project(self.model.generator.source(self.made))
+            return self.model.branch.project(self.model.generator.source(self.planes))
 
     @MadeOnce
     def field(self) -> SubjectField:
         """The radiance field, packed for inference."""
         with self.model.inference():
-            return self.model.generator.pack(self.made)
+            return self.model.generator.pack(self.planes)
 
     @MadeOnce
     def grid(self) -> DensityGrid:
@@ -122,9 +122,9 @@ class Subject(Making):
 
     def prepare(self) -> None:
         """Make what views read now, instead of with the first view; for a model that is not exact."""
-        made = [self.field, self.grid, self.superresolution]
+        prepared = [self.field, self.grid, self.superresolution]
         if self.model.branch is not None:
-            made.append(self.semantics if self.model.branch.config.density_prior else self.projected)
+            prepared.append(self.semantics if self.model.branch.config.density_prior else self.projected)
 
     def render(self, camera: Camera, size_px: int | None = None, *, exact: bool | None = None) -> LabeledView:
         """See the subject from a camera, all channels; see `channels` for the arguments."""
@@ -222,10 +222,10 @@ class Subject(Making):
             mask = depth = rgb = doubt = None
             if branch is not None and raw.maps is not None:
                 features = None if raw.picture is None else raw.picture.features
-                guide = {"none": None, "rendered": features, "rgb": image}[guide_kind]
+                guide_image = {"none": None, "rendered": features, "rgb": image}[guide_kind]
                 checkpoint()
                 refine = branch.refiner if exact else self.model.prepared_refiner
-                scores = resized(refine(raw.maps.scores, raw.maps.features, guide), size)
+                scores = resized(refine(raw.maps.scores, raw.maps.features, guide_image), size)
                 mask = label_mask(scores)[0].cpu().numpy() if "mask" in channels else None
                 doubt = uncertainty(scores)[0].cpu().numpy() if "uncertainty" in channels else None
             if "depth" in channels:
@@ -263,7 +263,7 @@ class Subject(Making):
         side = side or settings.neural_resolution
         footprint = self.grid.footprint(cam2world[0], intrinsics[0], side)
         pixel = torch.arange(side * side, device=cam2world.device) if footprint is None else footprint.nonzero()[:, 0]
-        rays, hit = ray_bundle(backbone, self.made, ViewRays.of(cam2world, intrinsics, side, pixel))
+        rays, hit = ray_bundle(backbone, self.planes, ViewRays.from_cameras(cam2world, intrinsics, side, pixel))
         if not bool(hit.all()):
             met = hit.nonzero()[:, 0]  # an index once: a CUDA device has to be waited for to count each use of a mask
             pixel, rays = pixel[met], rays.select(met)
@@ -274,9 +274,9 @@ class Subject(Making):
         if view.semantic_map is not None and branch is not None:
             maps = branch.split_map(view.semantic_map)
         elif branch is not None:
-            visible = density_pass(backbone, self.made, cam2world, intrinsics, side, branch.config)
+            visible = density_pass(backbone, self.planes, cam2world, intrinsics, side, branch.config)
             maps = branch.maps(self.projected, visible)
-        picture = None if view.color is None else backbone.compose(view.color, view.opacity.flatten(), self.made, side)
+        picture = None if view.color is None else backbone.compose(view.color, view.opacity.flatten(), self.planes, side)
         return _Raw(picture, view.distance[None], view.opacity[None], maps)
 
     def _see_exactly(self, cam2world: Tensor, intrinsics: Tensor, branch: SemanticBranch | None, colors: bool) -> _Raw:
@@ -288,7 +288,7 @@ class Subject(Making):
             if every is not None:
                 pieces.append(visible_samples(rays, samples, ray, 1, resolution, every))
 
-        rendering = render_view(self.model.generator, self.made, cam2world, intrinsics, observe=keep_visible, colors=colors)
+        rendering = render_view(self.model.generator, self.planes, cam2world, intrinsics, observe=keep_visible, colors=colors)
         maps = None
         if branch is not None and every is not None:
             maps = branch.maps(self.projected, join_visible(pieces))
@@ -318,5 +318,5 @@ def to_uint8(image: Tensor, size_px: int) -> NDArray[np.uint8]:
 
 def to_bytes(colors: Tensor) -> NDArray[np.uint8]:
     """Colours [N, 3] in [0, 1] as uint8."""
-    found: NDArray[np.uint8] = (colors * 255).round().clamp(0, 255).to(torch.uint8).cpu().numpy()
-    return found
+    pixels: NDArray[np.uint8] = (colors * 255).round().clamp(0, 255).to(torch.uint8).cpu().numpy()
+    return pixels

@@ -44,15 +44,15 @@ class SubjectFile:
         from dnerf_core.checkpoints.model_file import file_sha256
 
         try:
-            found = file_sha256(self.path)
+            sha256 = file_sha256(self.path)
         except OSError as error:
             raise CheckpointError(
                 f"{self.path}: expected a subject file, cannot read it: {error.strerror}; put it back there"
             ) from error
-        if found != self.sha256:
+        if sha256 != self.sha256:
             raise CheckpointError(
                 f"{self.path}: expected the subject file that the command was called with, sha256 {self.sha256[:16]}..., "
-                f"found sha256 {found[:16]}...; put the same file there"
+                f"found sha256 {sha256[:16]}...; put the same file there"
             )
 
     def open(self, model: Model) -> Subject:
@@ -149,15 +149,15 @@ def checked_subject_files(paths: Sequence[Path], model_path: Path) -> tuple[Subj
         UsageError: one given twice.
         CheckpointError: as `checked_subject_file`.
     """
-    found: dict[str, SubjectFile] = {}
+    by_sha256: dict[str, SubjectFile] = {}
     for path in paths:
         file = checked_subject_file(path, model_path)
-        if file.sha256 in found:
+        if file.sha256 in by_sha256:
             raise UsageError(
-                f"--subject {path}: expected each subject once, found the content of {found[file.sha256].path} again; leave one out"
+                f"--subject {path}: expected each subject once, found the content of {by_sha256[file.sha256].path} again; leave one out"
             )
-        found[file.sha256] = file
-    return tuple(found.values())
+        by_sha256[file.sha256] = file
+    return tuple(by_sha256.values())
 
 
 def files_json(files: Sequence[SubjectFile]) -> dict[str, Any]:

@@ -80,7 +80,7 @@ class LabeledViews(Dataset[Any]):
 
     def __repr__(self) -> str:
         split = "" if self.split is None else f", split {self.split}"
-        labels = "no masks" if self.labels is None else f"labels {self.labels.told_names()}"
+        labels = "no masks" if self.labels is None else f"labels {self.labels.names_text()}"
         return f"LabeledViews({self.folder}{split}: {len(self)} views, {labels})"
 
     def __getitem__(self, index: int) -> Any:

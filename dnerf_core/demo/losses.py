@@ -181,12 +181,14 @@ def patch_losses(
     hit = limits.hit
     rays = bundle_rays(patch.origins, patch.directions, limits, len(planes)).select(hit)
     with torch.no_grad():
-        found = sample_rays(field.raw_density, rays, settings.samples_coarse, settings.samples_fine // 2, rng).distances
-        raw = field.raw_density(rays.points(found).reshape(-1, 3), _repeat(rays.subject, found.shape[1])).reshape(found.shape)
+        sampled = sample_rays(field.raw_density, rays, settings.samples_coarse, settings.samples_fine // 2, rng).distances
+        raw = field.raw_density(rays.points(sampled).reshape(-1, 3), _repeat(rays.subject, sampled.shape[1])).reshape(
+            sampled.shape
+        )
         # what lies behind an opaque surface gets no gradient anyway: keep the samples that matter, in order
-        seen = sample_weights(interval_weights(found, raw))
+        seen = sample_weights(interval_weights(sampled, raw))
         order = (seen + torch.rand(seen.shape, generator=rng) * 1e-3).topk(20, dim=1).indices.sort(dim=1).values
-        distances = found.gather(1, order)
+        distances = sampled.gather(1, order)
     samples = distances.shape[1]
     features = field.features(rays.points(distances).reshape(-1, 3), _repeat(rays.subject, samples))
     out = generator.decoder.net(features).reshape(len(rays), samples, -1)

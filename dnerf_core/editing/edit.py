@@ -76,7 +76,7 @@ class EditObjective:
         """See `inversion.objectives.Objective`."""
         image = seen.image() if full else seen.raw_image
         scores = seen.scores(image) if full else seen.maps().scores
-        loss = self.settings.label_weight * self.mask.of_scores(scores)
+        loss = self.settings.label_weight * self.mask.loss_from_scores(scores)
         kept = self._kept(image.shape[-1])
         apart = (image - self.before[image.shape[-1]]).square().mean(dim=1, keepdim=True) * kept
         loss = loss + self.settings.rgb_weight * apart.sum(dim=(1, 2, 3)) / kept.sum().clamp_min(1)
@@ -144,8 +144,8 @@ def edit_subject(
             go_on = watch is None or watch(progress_of(stage, space, before + step, steps, best, image))
             return go_on
 
-        found, curve = descend(viewpoint, space, objective, [guess], stage, settings.prior, report)
-        guess, done, losses = found[0], done + stage.steps, losses + curve
+        guesses, curve = descend(viewpoint, space, objective, [guess], stage, settings.prior, report)
+        guess, done, losses = guesses[0], done + stage.steps, losses + curve
     with torch.no_grad():
         edited = Subject(model, space.ws(guess.code[None]).clone(), subject.pose)
     after = edited.render(camera)

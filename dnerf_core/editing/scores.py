@@ -40,7 +40,7 @@ class EditScores:
     """How well an edit went, by the view that was painted.
 
     Attributes:
-        edited_taken: share of the repainted pixels that show the asked label.
+        edited_taken: share of the repainted pixels that show the requested label.
         agreement_inside: share of r's pixels that show the edited mask's label.
         agreement_outside: the same outside r.
         psnr_outside_db: of the image outside r against the view before.
@@ -58,19 +58,19 @@ def edit_scores(before: LabeledView, after: LabeledView, edited_mask: NDArray[np
     """Scores of an edit by the painted view; pixels of `IGNORE_ID` do not count."""
     assert before.mask is not None
     assert after.mask is not None
-    right, asked = after.mask == edited_mask, edited_mask != IGNORE_ID
+    agrees, counted = after.mask == edited_mask, edited_mask != IGNORE_ID
     outside = ~region.inside
     return EditScores(
-        edited_taken=float(right[region.edited].mean()),
-        agreement_inside=_share(right, region.inside & asked),
-        agreement_outside=_share(right, outside & asked),
+        edited_taken=float(agrees[region.edited].mean()),
+        agreement_inside=_share(agrees, region.inside & counted),
+        agreement_outside=_share(agrees, outside & counted),
         psnr_outside_db=_psnr_where(before, after, outside),
         psnr_kept_db=_psnr_where(before, after, (before.mask != BACKGROUND_ID) & ~region.near),
     )
 
 
-def _share(right: NDArray[np.bool_], where: NDArray[np.bool_]) -> float:
-    return float(right[where].mean()) if where.any() else float("nan")
+def _share(agrees: NDArray[np.bool_], where: NDArray[np.bool_]) -> float:
+    return float(agrees[where].mean()) if where.any() else float("nan")
 
 
 def _psnr_where(before: LabeledView, after: LabeledView, where: NDArray[np.bool_]) -> float:

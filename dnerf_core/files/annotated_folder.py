@@ -138,11 +138,11 @@ def check_generator(annotations: Annotations, path: Path) -> None:
     """
     from dnerf_core.checkpoints.generator_hash import generator_sha256
 
-    found = generator_sha256(path)
-    if found != annotations.generator_sha256:
+    sha256 = generator_sha256(path)
+    if sha256 != annotations.generator_sha256:
         raise CheckpointError(
             f"{path}: expected the generator that {annotations.folders[0]} was sampled from "
-            f"({annotations.generator_sha256[:12]}), found another ({found[:12]}); name the right one with --model"
+            f"({annotations.generator_sha256[:12]}), found another ({sha256[:12]}); name the right one with --model"
         )
 
 
@@ -180,11 +180,11 @@ def read_folder(folder: Path) -> Annotations:
     except OSError as error:
         raise AnnotationError(f"{masks}: expected a folder of masks, it cannot be read: {error.strerror}; correct it") from error
     # An editor's own files may lie beside the masks; another picture may be a mask under a wrong name.
-    found = [path.name for path in paths if path.suffix.lower() in _PICTURES and not path.name.startswith(".")]
+    mask_names = [path.name for path in paths if path.suffix.lower() in _PICTURES and not path.name.startswith(".")]
     _same_names(
         f"{masks}: masks",
         [f"{name}.png" for name in expected],
-        found,
+        mask_names,
         "restore what is missing (the sample command writes it empty) and take other files away",
     )
     images = []
@@ -285,14 +285,14 @@ def _read_plan(folder: Path) -> _Plan:
     return _Plan(plan["model"], plan["generator_sha256"], seeds, plan["views"], truncation, plan["resolution_px"], files)
 
 
-def _same_names(what: str, expected: Sequence[str], found: Sequence[str], remedy: str) -> None:
-    missing = [name for name in expected if name not in set(found)]
-    surplus = [name for name in found if name not in set(expected)]
+def _same_names(what: str, expected: Sequence[str], names: Sequence[str], remedy: str) -> None:
+    missing = [name for name in expected if name not in set(names)]
+    surplus = [name for name in names if name not in set(expected)]
     if missing or surplus:
-        told = [f"{len(missing)} missing: {_listed(missing)}"] if missing else []
-        told += [f"{len(surplus)} of no view: {_listed(surplus)}"] if surplus else []
+        faults = [f"{len(missing)} missing: {_listed(missing)}"] if missing else []
+        faults += [f"{len(surplus)} of no view: {_listed(surplus)}"] if surplus else []
         raise AnnotationError(
-            f"{what}: expected one for each of {len(expected)} views, found {len(found)}, {', '.join(told)}; {remedy}"
+            f"{what}: expected one for each of {len(expected)} views, found {len(names)}, {', '.join(faults)}; {remedy}"
         )
 
 

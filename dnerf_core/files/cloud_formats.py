@@ -52,8 +52,8 @@ def save_cloud(path: Path, cloud: CloudArrays, labels: LabelSet | None, world_up
     formats: dict[str, CloudFormat] = {".ply": "ply", ".npz": "npz", ".glb": "glb"}
     chosen = formats.get(path.suffix.lower())
     if chosen is None:
-        found = path.suffix or "no ending"
-        raise UsageError(f"{path}: expected a name that ends in .ply, .npz or .glb, found {found}; rename it")
+        ending = path.suffix or "no ending"
+        raise UsageError(f"{path}: expected a name that ends in .ply, .npz or .glb, found {ending}; rename it")
     if color == "label" and (cloud.labels is None or labels is None):
         lacking = "labels" if cloud.labels is None else "label set"
         raise UsageError(f"{path}: expected a cloud with labels and a label set to colour it by, found no {lacking}; choose rgb")

@@ -54,10 +54,10 @@ def _read_npz(path: Path) -> dict[str, Any]:
 
 def _read_ply(path: Path) -> dict[str, Any]:
     data = path.read_bytes()
-    head, found, body = data[:_LONGEST_HEADER].partition(b"end_header\n")
-    if not found or not head.startswith(b"ply\n"):
+    head, end_marker, body = data[:_LONGEST_HEADER].partition(b"end_header\n")
+    if not end_marker or not head.startswith(b"ply\n"):
         raise ValueError("no PLY header")
-    body = data[len(head) + len(found) :]
+    body = data[len(head) + len(end_marker) :]
     lines = head.decode("ascii").splitlines()[1:]
     comments = [line.removeprefix("comment ") for line in lines if line.startswith("comment ")]
     facts = [line.split() for line in lines if line and not line.startswith("comment")]

@@ -85,8 +85,8 @@ def _labels(path: Path) -> Any:
             raise UsageError(f"{path}: expected {kind}, found a folder; name the file in it")
         size = path.stat().st_size
         if not path.is_file() or size > MAX_BYTES:
-            found = f"{size / 2**30:.1f} GiB" if path.is_file() else "no plain file"
-            raise UsageError(f"{path}: expected {kind} of up to {MAX_BYTES // 2**30} GiB, found {found}; is it another file?")
+            actual = f"{size / 2**30:.1f} GiB" if path.is_file() else "no plain file"
+            raise UsageError(f"{path}: expected {kind} of up to {MAX_BYTES // 2**30} GiB, found {actual}; is it another file?")
         # one kind of number, and a huge one is infinite instead of beyond numpy
         data = json.loads(path.read_text(encoding="utf-8-sig"), parse_int=float)
     except FileNotFoundError:
@@ -110,8 +110,8 @@ def _entries(labels: Any, path: Path) -> tuple[list[str], list[list[float]]]:
     """Names and labels, each of which is `LABEL_SIZE` numbers."""
     pairs: Sequence[Any] = list(labels.items()) if isinstance(labels, dict) else labels
     if not isinstance(pairs, list) or not pairs:
-        found = "none" if isinstance(pairs, list) else brief(labels)
-        raise UsageError(f"{path}: labels: expected a name and a camera a picture, found {found}; is it an EG3D data set's?")
+        actual = "none" if isinstance(pairs, list) else brief(labels)
+        raise UsageError(f"{path}: labels: expected a name and a camera a picture, found {actual}; is it an EG3D data set's?")
     names, values = [], []
     for index, pair in enumerate(pairs):
         if not isinstance(pair, list | tuple) or len(pair) != 2 or not isinstance(pair[0], str):
@@ -120,9 +120,9 @@ def _entries(labels: Any, path: Path) -> tuple[list[str], list[list[float]]]:
             )
         name, value = pair
         if not isinstance(value, list) or len(value) != LABEL_SIZE or set(map(type, value)) != {float}:
-            found = f"{len(value)} values" if isinstance(value, list) and len(value) != LABEL_SIZE else brief(value)
+            actual = f"{len(value)} values" if isinstance(value, list) and len(value) != LABEL_SIZE else brief(value)
             raise UsageError(
-                f"{path}: labels: {brief(name)}: expected {LABEL_SIZE} numbers, cam2world and intrinsics, found {found}; correct it"
+                f"{path}: labels: {brief(name)}: expected {LABEL_SIZE} numbers, cam2world and intrinsics, found {actual}; correct it"
             )
         names.append(name)
         values.append(value)
@@ -130,12 +130,12 @@ def _entries(labels: Any, path: Path) -> tuple[list[str], list[list[float]]]:
 
 
 def _refuse(
-    bad: NDArray[np.bool_], shown: NDArray[Any], names: Sequence[str], path: Path, expected: str, found: str, remedy: str
+    bad: NDArray[np.bool_], shown: NDArray[Any], names: Sequence[str], path: Path, expected: str, actual: str, remedy: str
 ) -> None:
-    """Raise for the first entry that is bad; `found` may show it by `{}`."""
+    """Raise for the first entry that is bad; `actual` may show it by `{}`."""
     if bad.any():
         first = int(bad.argmax())
-        text = found.format(
+        text = actual.format(
             np.array2string(np.asarray(shown[first]), separator=", ", precision=6, threshold=12).replace("\n", "")
         )
         raise UsageError(f"{path}: labels: {brief(names[first])}: expected {expected}, found {text}; {remedy}")
@@ -177,7 +177,7 @@ def _check_intrinsics(intrinsics: Float64Array, names: Sequence[str], path: Path
 # What they say
 
 
-def cameras_of_dataset(found: DatasetCameras, start: CameraConfig, world_up: WorldUp | None = None) -> CameraConfig:
+def cameras_of_dataset(dataset: DatasetCameras, start: CameraConfig, world_up: WorldUp | None = None) -> CameraConfig:
     """Where a generator that was trained on these cameras is to be seen from.
 
     Radius (from the world origin), focal length and pitch are medians, the pivot is the point nearest to the optical axes, and the
@@ -191,18 +191,18 @@ def cameras_of_dataset(found: DatasetCameras, start: CameraConfig, world_up: Wor
     Raises:
         UsageError: the cameras look away from what they see, or lean to another axis than +y and +z.
     """
-    place = found.cam2world[:, :3, 3]
+    place = dataset.cam2world[:, :3, 3]
     radius = _six_digits(float(np.median(np.linalg.norm(place, axis=1))))
     kept = start.pivot if np.linalg.norm(start.pivot) < radius else (0.0, 0.0, 0.0)
-    pivot = _told_pivot(found, radius) or kept
-    _check_axes(found, pivot)
-    up: WorldUp = _leaning(found) if world_up is None else world_up
+    pivot = _pivot_of_axes(dataset, radius) or kept
+    _check_axes(dataset, pivot)
+    up: WorldUp = _leaning(dataset) if world_up is None else world_up
     checked_world_up(up)
     yaw_deg, pitch_deg = _angles_deg(place, up)
     return CameraConfig(
         radius=radius,
         pivot=pivot,
-        focal=_six_digits(float(np.median(found.intrinsics[:, [0, 1], [0, 1]]))),
+        focal=_six_digits(float(np.median(dataset.intrinsics[:, [0, 1], [0, 1]]))),
         world_up=up,
         pitch_deg=_six_digits(float(np.median(pitch_deg))),
         yaw_range_deg=_yaw_range_deg(yaw_deg),
@@ -210,12 +210,12 @@ def cameras_of_dataset(found: DatasetCameras, start: CameraConfig, world_up: Wor
     )
 
 
-def told_cameras(found: DatasetCameras, cameras: CameraConfig) -> str:
+def describe_cameras(dataset: DatasetCameras, cameras: CameraConfig) -> str:
     """A remark of one line on what `cameras_of_dataset` made of them."""
     x, y, z = cameras.pivot
-    kept = " (kept, the cameras tell none)" if _told_pivot(found, cameras.radius) is None else ""
+    kept = " (kept, the cameras tell none)" if _pivot_of_axes(dataset, cameras.radius) is None else ""
     text = (
-        f"cameras of {found.path.name} ({len(found.cam2world):,}): radius {cameras.radius:g}, focal {cameras.focal:g}, "
+        f"cameras of {dataset.path.name} ({len(dataset.cam2world):,}): radius {cameras.radius:g}, focal {cameras.focal:g}, "
         f"pivot {x:g} {y:g} {z:g}{kept}, {cameras.world_up} up"
     )
     for name, span in (("yaw", cameras.yaw_range_deg), ("pitch", cameras.pitch_range_deg)):
@@ -224,12 +224,12 @@ def told_cameras(found: DatasetCameras, cameras: CameraConfig) -> str:
     return f"{text} degrees"
 
 
-def nearest_to_axes(found: DatasetCameras) -> Float64Array | None:
+def nearest_to_axes(dataset: DatasetCameras) -> Float64Array | None:
     """The point [3] nearest to the cameras' optical axes in the least-squares sense, world frame; None: the axes are too parallel.
 
     It minimises sum |(I - d d^T)(x - p)|^2 over positions p and directions d. Fitted anew twice to the 90% of the axes that pass nearest.
     """
-    place, forward = found.cam2world[:, :3, 3], found.cam2world[:, :3, 2]
+    place, forward = dataset.cam2world[:, :3, 3], dataset.cam2world[:, :3, 2]
     forward = forward / np.linalg.norm(forward, axis=1, keepdims=True)
     across = np.eye(3) - forward[:, :, None] * forward[:, None, :]
     chosen = np.ones(len(place), dtype=bool)
@@ -244,33 +244,33 @@ def nearest_to_axes(found: DatasetCameras) -> Float64Array | None:
     return point
 
 
-def _told_pivot(found: DatasetCameras, radius: float) -> tuple[float, float, float] | None:
+def _pivot_of_axes(dataset: DatasetCameras, radius: float) -> tuple[float, float, float] | None:
     """What the cameras look at; None: they do not tell, or it is no nearer to the origin than they are."""
-    nearest = nearest_to_axes(found)
+    nearest = nearest_to_axes(dataset)
     if nearest is None or np.linalg.norm(nearest) >= radius:
         return None
     x, y, z = (_six_digits(value) if abs(value) > ROUNDING * radius else 0.0 for value in nearest.tolist())
     return x, y, z
 
 
-def _check_axes(found: DatasetCameras, pivot: tuple[float, float, float]) -> None:
+def _check_axes(dataset: DatasetCameras, pivot: tuple[float, float, float]) -> None:
     """Refuse cameras that look the other way: OpenGL's, whose axes y and z are the opposite of OpenCV's."""
-    towards = np.asarray(pivot) - found.cam2world[:, :3, 3]
-    if np.median((found.cam2world[:, :3, 2] * towards).sum(axis=1)) < 0:
+    towards = np.asarray(pivot) - dataset.cam2world[:, :3, 3]
+    if np.median((dataset.cam2world[:, :3, 2] * towards).sum(axis=1)) < 0:
         raise UsageError(
-            f"{found.path}: expected cameras that look at what they see along +z (OpenCV axes: x right, y down, z forward), "
+            f"{dataset.path}: expected cameras that look at what they see along +z (OpenCV axes: x right, y down, z forward), "
             "found most looking away; flip the second and third column of cam2world if its axes are OpenGL's"
         )
 
 
-def _leaning(found: DatasetCameras) -> WorldUp:
+def _leaning(dataset: DatasetCameras) -> WorldUp:
     """The world axis that the mean image-up vector leans to most."""
-    mean = -found.cam2world[:, :3, 1].mean(axis=0)
+    mean = -dataset.cam2world[:, :3, 1].mean(axis=0)
     axis = int(np.abs(mean).argmax())
     if axis == 0 or mean[axis] < MIN_LEAN:
         leans = f"{'-+'[int(mean[axis] > 0)]}{'xyz'[axis]}" if abs(mean[axis]) >= MIN_LEAN else "none"
         raise UsageError(
-            f"{found.path}: expected pictures whose up leans to the world's +y or +z, found it to lean to {leans}; "
+            f"{dataset.path}: expected pictures whose up leans to the world's +y or +z, found it to lean to {leans}; "
             "give --up y or --up z, or turn the cameras"
         )
     return "y" if axis == 1 else "z"

@@ -116,15 +116,16 @@ def read_label_mask(path: Path, size_px: int, fit: Fit, labels: LabelSet) -> NDA
         ids = read_sized_mask(path, labels, lambda width, height: _check_size(path, width, height))
     square = square_of(ids.shape[1], ids.shape[0], fit, str(path))
     nearest = np.array(squared(Image.fromarray(ids), square, size_px, 0, Image.Resampling.NEAREST), np.uint8)
-    best, most, share_of_nearest = nearest.copy(), np.full(nearest.shape, -1.0, np.float32), np.zeros(nearest.shape, np.float32)
+    best, best_share = nearest.copy(), np.full(nearest.shape, -1.0, np.float32)
+    share_of_nearest = np.zeros(nearest.shape, np.float32)
     for label in np.union1d(ids, 0).tolist():  # background, which lies beside every mask
         where = Image.fromarray((ids == label).astype(np.float32))
         share = np.array(squared(where, square, size_px, float(label == 0), Image.Resampling.BOX), np.float32)
-        best[share > most] = label
-        np.maximum(most, share, out=most)
+        best[share > best_share] = label
+        np.maximum(best_share, share, out=best_share)
         share_of_nearest[nearest == label] = share[nearest == label]
     # filters add up in float32: shares this close are equal
-    return np.where(share_of_nearest > most - 1e-5, nearest, best)
+    return np.where(share_of_nearest > best_share - 1e-5, nearest, best)
 
 
 def _upright(path: Path) -> Image.Image:
@@ -148,8 +149,8 @@ def _check_file(path: Path, what: str) -> None:
     """Refuse what is no file with something in it; a pipe, if opened, would wait for its writer."""
     try:
         if not path.is_file():
-            found = "a folder" if path.is_dir() else "something else" if path.exists() else "no file"
-            raise PhotoError(f"{path}: expected {what}, found {found}; check the path")
+            kind = "a folder" if path.is_dir() else "something else" if path.exists() else "no file"
+            raise PhotoError(f"{path}: expected {what}, found {kind}; check the path")
         if path.stat().st_size == 0:
             raise PhotoError(f"{path}: expected {what}, found an empty file; save or copy it again")
     except OSError as error:
@@ -163,8 +164,8 @@ def _check_size(path: Path, width_px: int, height_px: int) -> None:
         raise PhotoError(_too_large(path, f"{width_px} x {height_px} px"))
 
 
-def _too_large(path: Path, found: str) -> str:
-    return f"{path}: expected at most {MAX_PIXELS // 10**6} megapixels, found {found}; shrink it first"
+def _too_large(path: Path, size_text: str) -> str:
+    return f"{path}: expected at most {MAX_PIXELS // 10**6} megapixels, found {size_text}; shrink it first"
 
 
 def _composited(image: Image.Image, background: Color, path: Path) -> Image.Image:

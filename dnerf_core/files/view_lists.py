@@ -64,8 +64,8 @@ def read_view_lists(folder: Path, split: str | None = None) -> ViewLists:
             f"{folder}: expected a finished data set, found no {METADATA_NAME}; repeat the render command, which ends it"
         )
     if split is not None and split not in splits:
-        found = f"the splits {', '.join(splits)}" if splits else "a data set without splits"
-        raise UsageError(f"{folder}: split {brief(split)}: expected one that it has, found {found}; choose another")
+        available = f"the splits {', '.join(splits)}" if splits else "a data set without splits"
+        raise UsageError(f"{folder}: split {brief(split)}: expected one that it has, found {available}; choose another")
     places = [folder] if whole else [folder / name for name in splits if split in (None, name)]
     cameras = cameras_from_json(_text_of(cameras_path), str(cameras_path))
     labels_path = folder / LABELS_NAME
@@ -98,7 +98,7 @@ def _row_of(line: str, place: Path, cameras: dict[str, Camera], where: str) -> V
     name = PurePosixPath(named[0]).stem
     if name not in cameras:
         raise UsageError(f"{where}: expected a camera for {name} in {CAMERAS_NAME}, found none; render the data set again")
-    image, mask, depth = (None if found is None else place / found for found in files.values())
+    image, mask, depth = (None if file is None else place / file for file in files.values())
     seed, view = (number if isinstance(number := data.get(key), int) else -1 for key in ("seed", "view"))
     return ViewRow(name, seed, view, cameras[name], image, mask, depth)
 

@@ -80,7 +80,7 @@ class LiteralSubject:
             colors: composite the RGB features. They are decoded at every sample either way, as the published decoder does.
         """
         side = self.generator.config.rays.neural_resolution
-        rays, hit = ray_bundle(self.generator, self.made, ViewRays.of(cam2world[None], intrinsics[None], side))
+        rays, hit = ray_bundle(self.generator, self.made, ViewRays.from_cameras(cam2world[None], intrinsics[None], side))
         count = len(rays)
         like = self.planes
         features = like.new_zeros(count, like.shape[1])

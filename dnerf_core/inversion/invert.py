@@ -254,22 +254,24 @@ class _Run:
             yaw_rad, pitch_rad = (float(angle) for angle in guess.angles_rad)
             camera = camera_at(yaw_rad, pitch_rad, self.model.config.cameras)
         yaw_deg, pitch_deg = sphere_angles_deg(camera.cam2world, self.model.config.cameras)
-        found = Inversion(Subject(self.model, ws), camera, yaw_deg, pitch_deg, tuple(curve), {}, finished)
-        return self._tuned(found, guess) if self.settings.tuning_steps and finished else found
+        inversion = Inversion(Subject(self.model, ws), camera, yaw_deg, pitch_deg, tuple(curve), {}, finished)
+        return self._tuned(inversion, guess) if self.settings.tuning_steps and finished else inversion
 
-    def _tuned(self, found: Inversion, guess: Guess) -> Inversion:
+    def _tuned(self, inversion: Inversion, guess: Guess) -> Inversion:
         """The same after pivotal tuning."""
         assert isinstance(self.objective, PictureObjective)
         steps, go_on = self.settings.tuning_steps, True
-        done = sum(len(stage.losses) for stage in found.losses)
+        done = sum(len(stage.losses) for stage in inversion.losses)
 
         def report(step: int, loss: float, image: Tensor) -> bool:
             nonlocal go_on
-            told = Progress(TUNING, done + step, done + steps, loss, found.yaw_deg, found.pitch_deg, image, found.subject.ws)
-            go_on = self.watch is None or self.watch(told)
+            progress = Progress(
+                TUNING, done + step, done + steps, loss, inversion.yaw_deg, inversion.pitch_deg, image, inversion.subject.ws
+            )
+            go_on = self.watch is None or self.watch(progress)
             return go_on
 
-        tuned, losses = tune(self.model, found.subject.ws, found.camera, self.objective, steps, report)
-        subject = Subject(self.model.with_generator_tensors(tuned), found.subject.ws)
-        curve = (*found.losses, StageLosses(TUNING, tuple(losses)))
-        return dataclasses.replace(found, subject=subject, losses=curve, tuned=tuned, finished=go_on)
+        tuned, losses = tune(self.model, inversion.subject.ws, inversion.camera, self.objective, steps, report)
+        subject = Subject(self.model.with_generator_tensors(tuned), inversion.subject.ws)
+        curve = (*inversion.losses, StageLosses(TUNING, tuple(losses)))
+        return dataclasses.replace(inversion, subject=subject, losses=curve, tuned=tuned, finished=go_on)

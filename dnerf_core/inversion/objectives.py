@@ -74,9 +74,9 @@ class MaskObjective:
 
     def loss(self, seen: SeenView, *, full: bool) -> Tensor:
         """See `Objective`."""
-        return self.of_scores(seen.scores() if full else seen.maps().scores)
+        return self.loss_from_scores(seen.scores() if full else seen.maps().scores)
 
-    def of_scores(self, scores: Tensor) -> Tensor:
+    def loss_from_scores(self, scores: Tensor) -> Tensor:
         """Losses [B] of class scores [B, C, R, R]."""
         share = self._target(scores.shape[-1])
         return -(scores.log_softmax(dim=1) * share).sum(dim=(1, 2, 3)) / share.sum()

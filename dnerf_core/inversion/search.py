@@ -34,14 +34,14 @@ def best_starts(
     directions = _directions(yaw_deg, pitch_deg) if known is None else [known]
     angles = torch.tensor(directions, dtype=torch.float32, device=model.device)
     side_px = min(SEARCH_SIDE_PX, model.config.rays.neural_resolution)
-    found = []
+    guesses = []
     for candidate in candidates:
         checkpoint()
         code = space.code(candidate)
         losses = objective.loss(viewpoint.see(space.ws(code[None]), angles, side_px), full=False)
         best = int(losses.argmin())
-        found.append(Guess(float(losses[best]), code, angles[best]))
-    return sorted(found, key=lambda guess: guess.loss)[:count]
+        guesses.append(Guess(float(losses[best]), code, angles[best]))
+    return sorted(guesses, key=lambda guess: guess.loss)[:count]
 
 
 def _directions(yaw_deg: tuple[float, float], pitch_deg: tuple[float, float]) -> list[tuple[float, float]]:

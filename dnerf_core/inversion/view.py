@@ -23,7 +23,7 @@ class SeenView:
 
     Attributes:
         ws: [B, num_ws, w_dim], or [1, num_ws, w_dim]: one subject from all cameras.
-        made: what the generator makes of them.
+        planes: what the generator makes of them.
         cam2world, intrinsics: [B, 4, 4] and [B, 3, 3].
         picture: what is seen, before the super-resolution.
         visible: the samples that the semantic branch reads, by the radiance field's weights.
@@ -31,7 +31,7 @@ class SeenView:
 
     model: LoadedModel
     ws: Tensor
-    made: Made
+    planes: Made
     cam2world: Tensor
     intrinsics: Tensor
     picture: RawPicture
@@ -58,8 +58,8 @@ class SeenView:
         visible = self.visible
         if not branch.config.density_prior:  # a density of its own needs samples of its own
             where = self.cam2world, self.intrinsics, self.side_px
-            visible = density_pass(self.model.generator, self.made, *where, branch.config)
-        return branch.maps(branch.project(self.model.generator.source(self.made)), visible)
+            visible = density_pass(self.model.generator, self.planes, *where, branch.config)
+        return branch.maps(branch.project(self.model.generator.source(self.planes)), visible)
 
     def scores(self, image: Tensor | None = None) -> Tensor:
         """Class scores [B, K, S, S] at full size; R has to be the neural resolution.
@@ -69,12 +69,12 @@ class SeenView:
         """
         branch = self.model.branch
         assert branch is not None
-        guide = None
+        guide_image = None
         if branch.config.refiner.guide == "rendered":
-            guide = self.picture.features
+            guide_image = self.picture.features
         elif branch.config.refiner.guide == "rgb":
-            guide = self.image() if image is None else image
-        return branch.refine(self.maps(), guide)
+            guide_image = self.image() if image is None else image
+        return branch.refine(self.maps(), guide_image)
 
 
 def see(
@@ -88,18 +88,18 @@ def see(
         pose: [B or 1, *pose_shape], the subjects'; None: the family's usual one, or it has none.
     """
     generator, batch = model.generator, len(cam2world)
-    made: Made = generator.make(ws, pose)
+    planes: Made = generator.make(ws, pose)
     intrinsics = intrinsics.expand(batch, -1, -1)
-    bundle, hit = ray_bundle(generator, made, ViewRays.of(cam2world, intrinsics, side_px))
+    bundle, hit = ray_bundle(generator, planes, ViewRays.from_cameras(cam2world, intrinsics, side_px))
     met = hit.nonzero()[:, 0]
-    field, settings, rays = generator.field(made), generator.config.rays, bundle.select(met)
+    field, settings, rays = generator.field(planes), generator.config.rays, bundle.select(met)
     seen = render_visible(field.raw_density, field.density_and_colors, rays, settings.samples_coarse, settings.samples_fine)
     count = batch * side_px**2
     color = seen.values.new_zeros(count, seen.values.shape[1]).index_copy(0, met, seen.values)
     opacity = seen.opacity.new_zeros(count).index_copy(0, met, seen.opacity)
-    picture = generator.compose(color, opacity, made, side_px)
+    picture = generator.compose(color, opacity, planes, side_px)
     visible = VisibleSamples(batch, side_px, met[seen.ray], seen.points, seen.weight)
-    return SeenView(model, ws, made, cam2world, intrinsics, picture, visible)
+    return SeenView(model, ws, planes, cam2world, intrinsics, picture, visible)
 
 
 def intrinsics_of(model: LoadedModel) -> Tensor:

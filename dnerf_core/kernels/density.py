@@ -53,8 +53,8 @@ def raw_density(field: PackedField, samples: Samples) -> Tensor:
     channels, hidden = decoder.first.shape
     with torch.cuda.device_of(raw):
         density_kernel[(triton.cdiv(count, BLOCK),)](
-            Rays.of(samples),
-            Table.of(field.planes),
+            Rays.from_samples(samples),
+            Table.from_planes(field.planes),
             samples.place,
             decoder.first,
             decoder.first_bias,

@@ -26,8 +26,8 @@ class Rays(NamedTuple):
     samples: Any
 
     @classmethod
-    def of(cls, samples: Samples) -> Rays:
-        """Of samples along them."""
+    def from_samples(cls, samples: Samples) -> Rays:
+        """The rays of samples."""
         distances = samples.distances
         return cls(samples.origins.contiguous(), samples.directions.contiguous(), distances.contiguous(), *distances.shape)
 
@@ -42,8 +42,8 @@ class Table(NamedTuple):
     shift: Any
 
     @classmethod
-    def of(cls, planes: PackedPlanes) -> Table:
-        """Of packed planes."""
+    def from_planes(cls, planes: PackedPlanes) -> Table:
+        """The table of packed planes."""
         resolution = planes.resolution
         return cls(planes.table, resolution, planes.table.shape[1], resolution / planes.side, resolution / 2 + 0.5)
 

@@ -121,8 +121,8 @@ def color_sums(field: PackedField, samples: Samples, keep: Tensor, weights: Tens
         return sums
     with torch.cuda.device_of(sums):
         color_kernel[(triton.cdiv(count, RAYS),)](
-            Rays.of(samples),
-            Table.of(field.planes),
+            Rays.from_samples(samples),
+            Table.from_planes(field.planes),
             samples.place_of(keep),
             weights,
             run_starts(ray, count),
@@ -152,8 +152,8 @@ def hidden_sums(semantics: PackedSemantics, samples: Samples, keep: Tensor, weig
         return sums
     with torch.cuda.device_of(sums):
         hidden_kernel[(triton.cdiv(count, RAYS),)](
-            Rays.of(samples),
-            Table.of(planes),
+            Rays.from_samples(samples),
+            Table.from_planes(planes),
             samples.place_of(keep),
             weights,
             run_starts(ray, count),

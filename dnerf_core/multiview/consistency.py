@@ -37,7 +37,7 @@ class SurfaceBox:
     high: NDArray[np.float64]
 
     @classmethod
-    def of(cls, camera: Camera, depth_planar: NDArray[np.floating]) -> SurfaceBox:
+    def round_view(cls, camera: Camera, depth_planar: NDArray[np.floating]) -> SurfaceBox:
         """Round the points of one view's pixels with depth [H, W]."""
         seen = np.isfinite(depth_planar)
         if not seen.any():
@@ -82,8 +82,8 @@ class Agreement:
 
         Background is no part: its few pixels with depth are where mask and depth end differently. They count against the parts.
         """
-        found = [iou for iou in self.iou_per_part if not math.isnan(iou)]
-        return sum(found) / len(found) if found else math.nan
+        occurring = [iou for iou in self.iou_per_part if not math.isnan(iou)]
+        return sum(occurring) / len(occurring) if occurring else math.nan
 
     @property
     def iou_per_part(self) -> tuple[float, ...]:
@@ -101,7 +101,7 @@ class Agreement:
         return int(self.confusion.sum()) / self.object_pixels if self.object_pixels else 0.0
 
     @classmethod
-    def of_nothing(cls, num_classes: int) -> Agreement:
+    def empty(cls, num_classes: int) -> Agreement:
         """Nothing compared yet."""
         return cls(np.zeros((num_classes, num_classes), dtype=np.int64), 0)
 
@@ -142,9 +142,9 @@ def reprojection_agreement(
         )
     for index, (depth, mask) in enumerate(zip(depths, masks, strict=True)):
         check_shapes(UsageError, f"view {index}", depth=(depth, "H W"), mask=(mask, "H W"))
-    boxes = [SurfaceBox.of(camera, depth) for camera, depth in zip(cameras, depths, strict=True)]
+    boxes = [SurfaceBox.round_view(camera, depth) for camera, depth in zip(cameras, depths, strict=True)]
     tolerance = tolerance_share * SurfaceBox.round_all(boxes).longest_side
-    total = Agreement.of_nothing(num_classes)
+    total = Agreement.empty(num_classes)
     for a, b in pairs:
         if not (0 <= a < len(cameras) and 0 <= b < len(cameras)):
             raise UsageError(f"pairs: expected views 0 to {len(cameras) - 1}, found ({a}, {b}); choose others")
@@ -163,8 +163,8 @@ def pair_agreement(view: DepthView, other: DepthView, num_classes: int, toleranc
     depth = view.depth_planar
     here, there = covisible_pixels(view.camera, depth, other.camera, other.depth_planar, tolerance)
     row, column = view.label_ids().reshape(-1)[here], other.label_ids().reshape(-1)[there]
-    told = (row != IGNORE_ID) & (column != IGNORE_ID)
-    return Agreement(confusion_matrix(row[told], column[told], num_classes), int(np.isfinite(depth).sum()))
+    known = (row != IGNORE_ID) & (column != IGNORE_ID)
+    return Agreement(confusion_matrix(row[known], column[known], num_classes), int(np.isfinite(depth).sum()))
 
 
 def pairs_apart(count: int, step: int) -> list[tuple[int, int]]:

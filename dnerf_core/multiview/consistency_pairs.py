@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 ANGLE_EDGES_DEG = (0, 5, 15, 30, 60, 180)
 """Pairs are reported by the angle between the directions from which they see the object's middle: from an edge to below the next."""
 
-MOST_VIEWS = 64
+MAX_COMPARED_VIEWS = 64
 """Views of one object that are compared, all with all; of more, half are spread evenly and half are those next to them."""
 
 
@@ -20,18 +20,18 @@ def directions_from(middle: NDArray[np.floating], positions: NDArray[np.floating
 
 
 def compared_views(directions: NDArray[np.floating]) -> list[int]:
-    """The views of an object that are compared, in their order: all of up to `MOST_VIEWS`.
+    """The views of an object that are compared, in their order: all of up to `MAX_COMPARED_VIEWS`.
 
-    Of more, `MOST_VIEWS` / 2 evenly spread over the order, the first and the last among them, and of each of these the view whose
+    Of more, `MAX_COMPARED_VIEWS` / 2 evenly spread over the order, the first and the last among them, and of each of these the view whose
     direction is nearest to its own (the first of several as near); so there are pairs of neighbours among them, and of opposites.
 
     Args:
         directions: unit vectors [V, 3], see `directions_from`.
     """
     count = len(directions)
-    if count <= MOST_VIEWS:
+    if count <= MAX_COMPARED_VIEWS:
         return list(range(count))
-    spread = np.rint(np.linspace(0, count - 1, MOST_VIEWS // 2)).astype(int).tolist()
+    spread = np.rint(np.linspace(0, count - 1, MAX_COMPARED_VIEWS // 2)).astype(int).tolist()
     nearest = []
     for view in spread:
         cosine = directions @ directions[view]

@@ -59,7 +59,7 @@ class LabelChanges:
 NO_CHANGES = LabelChanges()
 
 
-def some_of(cameras: Sequence[Camera]) -> list[Camera]:
+def voting_subset(cameras: Sequence[Camera]) -> list[Camera]:
     """The voting ones of given cameras: evenly spaced in their order, ends included; all of them where there are no more."""
     count = min(VOTING_VIEWS, len(cameras))
     return [cameras[round(place)] for place in np.linspace(0, len(cameras) - 1, count)]

@@ -71,12 +71,12 @@ def choose_views(images: Sequence[AnnotatedImage], name: str) -> tuple[list[Anno
     Raises:
         UsageError: no such view, or nothing is painted in it.
     """
-    found = next((image for image in images if image.name == name), None)
-    if found is None:
+    chosen = next((image for image in images if image.name == name), None)
+    if chosen is None:
         raise UsageError(f"view {name!r}: expected one of {len(images)}, such as {images[0].name}, found none of that name")
-    if not is_painted(found.mask):
-        raise UsageError(f"{found.mask_path}: expected a painted mask, found nothing painted in it; paint and save it first")
-    views = [image for image in images if image.subject == found.subject]
+    if not is_painted(chosen.mask):
+        raise UsageError(f"{chosen.mask_path}: expected a painted mask, found nothing painted in it; paint and save it first")
+    views = [image for image in images if image.subject == chosen.subject]
     painted = [image for image in views if is_painted(image.mask)]
     return painted, [image for image in views if not is_painted(image.mask)]
 
@@ -86,8 +86,8 @@ def right_pixels(model: Model, seed: int, camera: Camera, filled: Prefilled, dep
     from dnerf_core.demo.truth import true_mask
 
     truth = true_mask(model, seed, camera, filled.mask.shape[0])
-    told = np.isfinite(depth_planar) & (filled.mask != IGNORE_ID)
-    return int((filled.mask[told] == truth[told]).sum())
+    known = np.isfinite(depth_planar) & (filled.mask != IGNORE_ID)
+    return int((filled.mask[known] == truth[known]).sum())
 
 
 def truth_is_known(model: Model, labels: LabelSet, truncation: float) -> bool:

@@ -73,7 +73,7 @@ class PointCloud:
         if self.labels is None:
             told = "no labels"
         else:
-            told = "labels not named" if self.label_set is None else f"labels {self.label_set.told_names()}"
+            told = "labels not named" if self.label_set is None else f"labels {self.label_set.names_text()}"
         return f"PointCloud({len(self)} points, {told}, {self.world_up} up)"
 
     def select(self, chosen: NDArray[np.integer]) -> PointCloud:

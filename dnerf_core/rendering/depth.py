@@ -65,11 +65,11 @@ def resample_depth(depth_planar: Tensor, opacity: Tensor, size_px: int, same_sur
             depths.append(depth)
             weights.append(torch.where(depth.isfinite(), weight + 1e-6, torch.zeros_like(depth)))
     assert mean_opacity is not None
-    reference, most = depths[0], weights[0]
+    reference, largest = depths[0], weights[0]
     for depth, weight in zip(depths[1:], weights[1:], strict=True):
-        reference = torch.where(weight > most, depth, reference)
-        most = torch.maximum(weight, most)
-    total, mean = torch.zeros_like(most), torch.zeros_like(most)
+        reference = torch.where(weight > largest, depth, reference)
+        largest = torch.maximum(weight, largest)
+    total, mean = torch.zeros_like(largest), torch.zeros_like(largest)
     for depth, weight in zip(depths, weights, strict=True):
         same = (depth - reference).abs() <= same_surface  # inf - inf is nan, and no
         total += torch.where(same, weight, torch.zeros_like(weight))

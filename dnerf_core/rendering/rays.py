@@ -31,8 +31,8 @@ class ViewRays:
     pixel: Tensor | None = None
 
     @classmethod
-    def of(cls, cam2world: Tensor, intrinsics: Tensor, side: int, pixel: Tensor | None = None) -> ViewRays:
-        """Of cameras; differentiable in both."""
+    def from_cameras(cls, cam2world: Tensor, intrinsics: Tensor, side: int, pixel: Tensor | None = None) -> ViewRays:
+        """The rays of cameras; differentiable in both arguments."""
         uv = pixel_centres(side, cam2world)
         if pixel is not None:
             uv = uv[pixel]

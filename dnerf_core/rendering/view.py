@@ -48,15 +48,15 @@ def bundle_rays(origins: Tensor, directions: Tensor, limits: RayLimits, subjects
     return RayBundle(flat_origins, flat_directions, limits.start, limits.end, subject, limits.void_outside)
 
 
-def ray_bundle(backbone: Backbone[Any], made: Made, view: ViewRays) -> tuple[RayBundle, Tensor]:
+def ray_bundle(backbone: Backbone[Any], planes: Made, view: ViewRays) -> tuple[RayBundle, Tensor]:
     """Rays of B views with their sampling limits, M = B * N, and which of them are worth sampling (bool [M])."""
-    limits = backbone.limits(view, made)
-    return bundle_rays(view.origins, view.directions, limits, len(made)), limits.hit
+    limits = backbone.limits(view, planes)
+    return bundle_rays(view.origins, view.directions, limits, len(planes)), limits.hit
 
 
 def render_view(
     backbone: Backbone[Any],
-    made: Made,
+    planes: Made,
     cam2world: Tensor,
     intrinsics: Tensor,
     resolution: int | None = None,
@@ -79,8 +79,8 @@ def render_view(
     """
     config = backbone.config
     side, batch = resolution or config.rays.neural_resolution, cam2world.shape[0]
-    rays, hit = ray_bundle(backbone, made, ViewRays.of(cam2world, intrinsics, side))
-    field, index = backbone.field(made), hit.nonzero()[:, 0]
+    rays, hit = ray_bundle(backbone, planes, ViewRays.from_cameras(cam2world, intrinsics, side))
+    field, index = backbone.field(planes), hit.nonzero()[:, 0]
     pieces, seen = [], []
     for part in index.split(RAYS_PER_CHUNK):
         bundle = rays.select(part)
@@ -102,7 +102,7 @@ def render_view(
     if colors:
         color = like.new_zeros(count, config.feature_channels)
         color = color.index_copy(0, index, torch.cat(seen)) if len(index) else color
-        picture = backbone.compose(color, opacity, made, side)
+        picture = backbone.compose(color, opacity, planes, side)
     # clamped within each image, so that a view never depends on the batch it was rendered in
     distance = distance.reshape(batch, -1)
     clamped = torch.minimum(

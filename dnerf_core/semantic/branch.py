@@ -108,27 +108,27 @@ class SemanticBranch(nn.Module):
         """Maps of B views from scores and features [B, C + 32, R, R]."""
         return SemanticMaps(out[:, : self.config.num_classes], out[:, self.config.num_classes :])
 
-    def refine(self, maps: SemanticMaps, guide: Tensor | None = None) -> Tensor:
-        """Full-size class scores [B, C, S, S]; `guide` as `config.refiner.guide` asks, see `Refiner.forward`."""
-        scores: Tensor = self.refiner(maps.scores, maps.features, guide)
+    def refine(self, maps: SemanticMaps, guide_image: Tensor | None = None) -> Tensor:
+        """Full-size class scores [B, C, S, S]; `guide_image` as `config.refiner.guide` asks, see `Refiner.forward`."""
+        scores: Tensor = self.refiner(maps.scores, maps.features, guide_image)
         return scores
 
     def render(
         self,
         backbone: Backbone[Any],
-        made: Made,
+        planes: Made,
         cam2world: Tensor,
         intrinsics: Tensor,
         resolution: int | None = None,
-        guide: Tensor | None = None,
+        guide_image: Tensor | None = None,
     ) -> Tensor:
         """Full-size class scores [B, C, S, S] of B subjects, one camera each, with a density pass of its own.
 
         A caller that renders the RGB image too shares one density pass: `visible_samples`, `maps`, `refine`.
         """
         side = resolution or backbone.config.rays.neural_resolution
-        visible = density_pass(backbone, made, cam2world, intrinsics, side, self.config)
-        return self.refine(self.maps(self.project(backbone.source(made)), visible), guide)
+        visible = density_pass(backbone, planes, cam2world, intrinsics, side, self.config)
+        return self.refine(self.maps(self.project(backbone.source(planes)), visible), guide_image)
 
     def _hidden_at(self, projected: ProjectedPlanes, points: Tensor, subject: Tensor | None) -> Tensor:
         rows, weights = projected.finder(points, subject)

@@ -36,8 +36,8 @@ class KeptSamples:
     per_ray: int | None
 
     @classmethod
-    def of(cls, visible: VisibleSamples, rays: RayBundle) -> KeptSamples:
-        """Of the samples of one view along its rays (all R*R)."""
+    def from_visible(cls, visible: VisibleSamples, rays: RayBundle) -> KeptSamples:
+        """The samples of one view along its rays (all R*R), ready to be kept."""
         assert visible.views == 1
         ray = visible.ray
         along = ((visible.points - rays.origins[ray]) * rays.directions[ray]).sum(dim=1)

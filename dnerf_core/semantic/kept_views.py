@@ -58,7 +58,7 @@ class AnnotatedView:
 @dataclass(frozen=True, eq=False)
 class KeptView:
     """One labelled view, ready: its subject, mask uint8 [S, S], rays, samples, where they read, their taps piece by piece (or None) and
-    guide [1, G, ..].
+    guide image [1, G, ..].
     """
 
     subject: int
@@ -67,7 +67,7 @@ class KeptView:
     samples: KeptSamples
     finder: TapFinder
     taps: list[KeptTaps] | None
-    guide: Tensor | None
+    guide_image: Tensor | None
 
     def maps(self, branch: SemanticBranch, table: Tensor) -> SemanticMaps:
         """Raw semantic maps [1, .., R, R] of the view; table [R*R*P, 64] is its subject's."""
@@ -97,7 +97,7 @@ class KeptViews:
         tensors = [x for inputs in self.inputs.values() for x in inputs]
         held = 0
         for view in self.views:
-            tensors += [view.mask, *(x for x in (*vars(view.rays).values(), view.guide) if isinstance(x, Tensor))]
+            tensors += [view.mask, *(x for x in (*vars(view.rays).values(), view.guide_image) if isinstance(x, Tensor))]
             held += view.samples.num_bytes + sum(taps.num_bytes for taps in view.taps or [])
         return held + sum(x.numel() * x.element_size() for x in tensors)
 
@@ -152,23 +152,23 @@ def keep_views(
     check_views(views, ws.shape[0], branch.config.num_classes, generator.config.image_size)
     used = sorted({view.subject for view in views})
 
-    def made_of(subject: int) -> Made:
+    def planes_of(subject: int) -> Made:
         one = slice(subject, subject + 1)
-        made: Made = generator.make(ws[one], None if poses is None else poses[one])
-        return made
+        planes: Made = generator.make(ws[one], None if poses is None else poses[one])
+        return planes
 
-    branch.triplane.measure(branch.triplane.inputs(generator.source(made_of(s))) for s in used[: max(1, statistics_subjects)])
+    branch.triplane.measure(branch.triplane.inputs(generator.source(planes_of(s))) for s in used[: max(1, statistics_subjects)])
     kept: dict[int, KeptView] = {}
     budget = TAPS_BUDGET_BYTES
     inputs: dict[int, list[Tensor]] = {}
     for subject in used:
         w = ws[subject : subject + 1]
-        made = made_of(subject)
-        normalized = branch.triplane.normalize(branch.triplane.inputs(generator.source(made)))
+        planes = planes_of(subject)
+        normalized = branch.triplane.normalize(branch.triplane.inputs(generator.source(planes)))
         inputs[subject] = [x.half().contiguous() for x in normalized]
         for index, view in enumerate(views):
             if view.subject == subject:
-                kept[index] = _keep_view(branch, generator, w, made, view, budget)
+                kept[index] = _keep_view(branch, generator, w, planes, view, budget)
                 budget -= sum(taps.num_bytes for taps in kept[index].taps or [])
                 if progress is not None:
                     progress(len(kept), len(views))
@@ -181,20 +181,20 @@ def build_taps(finder: TapFinder, pieces: Sequence[VisibleSamples], table_rows: 
 
 
 def _keep_view(
-    branch: SemanticBranch, generator: Backbone[Any], w: Tensor, made: Made, view: AnnotatedView, budget_bytes: int
+    branch: SemanticBranch, generator: Backbone[Any], w: Tensor, planes: Made, view: AnnotatedView, budget_bytes: int
 ) -> KeptView:
     cam2world, intrinsics = camera_tensors(view, w.device, w.dtype)
     resolution = generator.config.rays.neural_resolution
-    visible = density_pass(generator, made, cam2world, intrinsics, resolution, branch.config)
-    rays, _ = ray_bundle(generator, made, ViewRays.of(cam2world, intrinsics, resolution))
-    samples = KeptSamples.of(visible, rays)
-    finder, table_rows = generator.source(made).finder, branch.triplane.resolution**2 * branch.triplane.num_planes
+    visible = density_pass(generator, planes, cam2world, intrinsics, resolution, branch.config)
+    rays, _ = ray_bundle(generator, planes, ViewRays.from_cameras(cam2world, intrinsics, resolution))
+    samples = KeptSamples.from_visible(visible, rays)
+    finder, table_rows = generator.source(planes).finder, branch.triplane.resolution**2 * branch.triplane.num_planes
     taps: list[KeptTaps] | None = build_taps(finder, samples.samples(rays).split(SAMPLES_PER_PIECE), table_rows)
     if sum(piece.num_bytes for piece in taps or []) > budget_bytes:
         taps = None
-    guide = None
+    guide_image = None
     if branch.config.refiner.guide != "none":
-        raw = render_view(generator, made, cam2world, intrinsics, epsilon=GUIDE_EPSILON).raw
-        guide = (generator.superresolve(raw, w) if branch.config.refiner.guide == "rgb" else raw.features).half()
+        raw = render_view(generator, planes, cam2world, intrinsics, epsilon=GUIDE_EPSILON).raw
+        guide_image = (generator.superresolve(raw, w) if branch.config.refiner.guide == "rgb" else raw.features).half()
     mask = torch.from_numpy(view.mask.copy()).to(w.device)
-    return KeptView(view.subject, mask, rays, samples, finder, taps, guide)
+    return KeptView(view.subject, mask, rays, samples, finder, taps, guide_image)

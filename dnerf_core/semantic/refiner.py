@@ -32,39 +32,39 @@ class Refiner(nn.Module):
 
     def __init__(self, config: SemanticConfig, generator: BackboneConfig, rng: torch.Generator) -> None:
         super().__init__()
-        self.guide, self.kind = config.refiner.guide, config.refiner.kind
+        self.guide_kind, self.kind = config.refiner.guide, config.refiner.kind
         self.full_size = generator.image_size
         if self.kind == "bilinear":
             return
         self.sizes = upsampling_sizes(generator.rays.neural_resolution, generator.image_size)
         first, later = config.refiner.widths
         wide = config.num_classes + config.feature_dim
-        wide += generator.feature_channels if self.guide == "rendered" else 0
+        wide += generator.feature_channels if self.guide_kind == "rendered" else 0
         self.raw0 = EqualizedConv(rng, wide, first)
         self.raw1 = EqualizedConv(rng, first, later)
-        extra = 3 if self.guide == "rgb" else 0
+        extra = 3 if self.guide_kind == "rgb" else 0
         last = len(self.sizes) - 1
         self.up = nn.ModuleList(
             EqualizedConv(rng, later + (extra if index == last else 0), later) for index in range(len(self.sizes))
         )
         self.out = EqualizedConv(rng, later, config.num_classes, zero=True)
 
-    def forward(self, scores: Tensor, features: Tensor, guide: Tensor | None = None) -> Tensor:
+    def forward(self, scores: Tensor, features: Tensor, guide_image: Tensor | None = None) -> Tensor:
         """Class scores [B, C, S, S] (before softmax).
 
         Args:
             scores: raw scores [B, C, R, R]; features: [B, 32, R, R].
-            guide: [B, 32, R, R] in about [-1, 1] for "rendered", [B, 3, S, S] in about [-1, 1] for "rgb", None for "none".
+            guide_image: [B, 32, R, R] in about [-1, 1] for "rendered", [B, 3, S, S] in about [-1, 1] for "rgb", None for "none".
         Raises:
             ValueError: a guide is missing or surplus.
         """
-        if (guide is None) != (self.guide == "none"):
-            found = "none" if guide is None else list(guide.shape)
-            raise ValueError(f"guide: expected one for {self.guide!r}, found {found}; pass what the refiner's config names")
+        if (guide_image is None) != (self.guide_kind == "none"):
+            actual = "none" if guide_image is None else list(guide_image.shape)
+            raise ValueError(f"guide: expected one for {self.guide_kind!r}, found {actual}; pass what the refiner's config names")
         enlarged = _resize(scores, self.full_size)
         if self.kind == "bilinear":
             return enlarged
-        x = self._convolve(scores, features, guide, [_activated(layer) for layer in self.layers], torch.float32)
+        x = self._convolve(scores, features, guide_image, [_activated(layer) for layer in self.layers], torch.float32)
         return enlarged + self.out(x)
 
     @property
@@ -73,16 +73,16 @@ class Refiner(nn.Module):
         return [self.raw0, self.raw1, *self.up]
 
     def _convolve(
-        self, scores: Tensor, features: Tensor, guide: Tensor | None, layers: list[Layer], dtype: torch.dtype
+        self, scores: Tensor, features: Tensor, guide_image: Tensor | None, layers: list[Layer], dtype: torch.dtype
     ) -> Tensor:
         """What the last convolution sees, [B, w, S, S]."""
-        raw = [scores, features, guide] if guide is not None and self.guide == "rendered" else [scores, features]
+        raw = [scores, features, guide_image] if guide_image is not None and self.guide_kind == "rendered" else [scores, features]
         x = torch.cat(raw, dim=1).to(dtype, memory_format=torch.channels_last)
         x = layers[1](layers[0](x))
         for index, (size, layer) in enumerate(zip(self.sizes, layers[2:], strict=True)):
             x = _resize(x, size)
-            if guide is not None and self.guide == "rgb" and index == len(self.sizes) - 1:
-                x = torch.cat([x, guide.to(x.dtype)], dim=1)
+            if guide_image is not None and self.guide_kind == "rgb" and index == len(self.sizes) - 1:
+                x = torch.cat([x, guide_image.to(x.dtype)], dim=1)
             x = layer(x)
         return x
 
@@ -96,12 +96,12 @@ class PreparedRefiner:
             self.layers = [_folded(layer, dtype, math.sqrt(2)) for layer in refiner.layers]
             self.out_weight, self.out_bias = folded_weights(refiner.out, dtype, 1.0)
 
-    def __call__(self, scores: Tensor, features: Tensor, guide: Tensor | None = None) -> Tensor:
+    def __call__(self, scores: Tensor, features: Tensor, guide_image: Tensor | None = None) -> Tensor:
         """Class scores float32 [B, C, S, S], as `Refiner.forward`."""
         if self.refiner.kind == "bilinear":
-            scores_only: Tensor = self.refiner(scores, features, guide)
+            scores_only: Tensor = self.refiner(scores, features, guide_image)
             return scores_only
-        x = self.refiner._convolve(scores, features, guide, self.layers, self.dtype)
+        x = self.refiner._convolve(scores, features, guide_image, self.layers, self.dtype)
         return F.conv2d(x, self.out_weight, self.out_bias, padding=1).float() + _resize(scores, self.refiner.full_size)
 
 

@@ -157,7 +157,7 @@ def _tables(branch: SemanticBranch, kept: KeptViews, views: Sequence[KeptView]) 
 
 def _view_loss(branch: SemanticBranch, view: KeptView, table: Tensor, weights: Tensor) -> Tensor:
     """Sum over pixels of a view's weighted cross-entropy."""
-    scores = branch.refine(view.maps(branch, table), None if view.guide is None else view.guide.float())
+    scores = branch.refine(view.maps(branch, table), None if view.guide_image is None else view.guide_image.float())
     return F.cross_entropy(scores, view.mask[None].long(), weight=weights, ignore_index=IGNORE_ID, reduction="sum")
 
 

@@ -93,15 +93,15 @@ def join_visible(pieces: list[VisibleSamples]) -> VisibleSamples:
 
 
 def density_pass(
-    backbone: Backbone[Any], made: Made, cam2world: Tensor, intrinsics: Tensor, resolution: int, config: SemanticConfig
+    backbone: Backbone[Any], planes: Made, cam2world: Tensor, intrinsics: Tensor, resolution: int, config: SemanticConfig
 ) -> VisibleSamples:
     """The samples that a branch reads of B subjects, or of one, from B cameras, at bin midpoints.
 
     Args:
         cam2world, intrinsics: [B, 4, 4] and [B, 3, 3] (OpenCV axes; normalised).
     """
-    rays, hit = ray_bundle(backbone, made, ViewRays.of(cam2world, intrinsics, resolution))
-    field, settings = backbone.field(made), backbone.config.rays
+    rays, hit = ray_bundle(backbone, planes, ViewRays.from_cameras(cam2world, intrinsics, resolution))
+    field, settings = backbone.field(planes), backbone.config.rays
     pieces = []
     for part in hit.nonzero()[:, 0].split(RAYS_PER_CHUNK):
         bundle = rays.select(part)

@@ -35,8 +35,8 @@ class MadeOnce(Generic[T]):
             with instance._making:
                 if self._name not in held:
                     held[self._name] = self._make(instance)
-        made: T = held[self._name]  # from the second time on the instance's own attribute is found first
-        return made
+        value: T = held[self._name]  # from the second time on the instance's own attribute is found first
+        return value
 
 
 class Making:

@@ -20,7 +20,7 @@ def literal_subject(subject: Subject, channels: tuple[Channel, ...]) -> Any:
     branch = subject.model.branch if "mask" in channels else None
     literal = family_of(subject.model.config).literal
     assert literal is not None
-    return named(literal)(subject.model.generator, branch, subject.made)
+    return named(literal)(subject.model.generator, branch, subject.planes)
 
 
 @torch.no_grad()

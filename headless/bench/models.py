@@ -61,5 +61,5 @@ def full_size_model(
     branch.to(device).eval().requires_grad_(False)
     header = ModelHeader(Path("formula weights"), 1, config, None, LabelSet.from_names(parts), None, None, {}, 0)
     model = Model(generator, branch, header, "0" * 64, device)
-    branch.triplane.measure([branch.triplane.inputs(generator.source(model.subject(0).made))])
+    branch.triplane.measure([branch.triplane.inputs(generator.source(model.subject(0).planes))])
     return model

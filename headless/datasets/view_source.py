@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from dnerf_core.checkpoints import model_facts
 from dnerf_core.errors import CheckpointError
-from dnerf_core.multiview.consistent_views import Relabelling, some_of, voting_cameras
+from dnerf_core.multiview.consistent_views import Relabelling, voting_cameras, voting_subset
 from dnerf_core.subject_key import subject_key
 from headless import models
 from headless.datasets.channels import seen_channels
@@ -64,7 +64,7 @@ def subject_maker(model: Model, plan: ViewPlan) -> MakeSubject:
     """From a subject's number to a function that sees the subject in the channels that the plan's files are made of."""
     engine_channels = seen_channels(plan.channels, consistent=plan.consistent)
     config = model.config.cameras
-    voting = voting_cameras(config, plan.yaw_deg, plan.pitch_deg) if plan.given is None else some_of(plan.given.cameras)
+    voting = voting_cameras(config, plan.yaw_deg, plan.pitch_deg) if plan.given is None else voting_subset(plan.given.cameras)
 
     def make(seed: int) -> RenderView:
         subject = subject_key(plan, seed).open(model)

@@ -116,7 +116,7 @@ def score_object(item: PosedObject, labels: LabelSet, workers: int, advance: Cal
     held = _HeldViews(item)
     boxes, sizes_px = [], []
     for view in held.read_all(workers):
-        boxes.append(SurfaceBox.of(view.camera, view.depth_planar))
+        boxes.append(SurfaceBox.round_view(view.camera, view.depth_planar))
         sizes_px.append(view.size_px)
     box = SurfaceBox.round_all(boxes)
     directions = directions_from(box.middle, np.array([view.camera.position for view in item.views]))
@@ -124,7 +124,7 @@ def score_object(item: PosedObject, labels: LabelSet, workers: int, advance: Cal
     for _ in range(len(item.views) - len(compared)):
         advance()
     bins = len(ANGLE_EDGES_DEG) - 1
-    pairs, agreements = [0] * bins, [Agreement.of_nothing(labels.num_classes)] * bins
+    pairs, agreements = [0] * bins, [Agreement.empty(labels.num_classes)] * bins
     for index, first in enumerate(compared):
         for second in compared[index + 1 :]:
             both = held.seen(first), held.seen(second)

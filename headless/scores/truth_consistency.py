@@ -46,7 +46,7 @@ class ConsistentScores:
         """model: one whose labels are the truth's."""
         self._model, self._views = model, views
         self._confusion = np.zeros((CLASSES, CLASSES), dtype=np.int64)
-        self._agreements = {kind: Agreement.of_nothing(CLASSES) for kind in ("rendered", "consistent")}
+        self._agreements = {kind: Agreement.empty(CLASSES) for kind in ("rendered", "consistent")}
         self._changes = LabelChanges()
         self._subject: _ComparedViews | None = None
 

@@ -55,14 +55,14 @@ def _make_a_cloud(model: Model) -> None:
     last = model.generator.decoder.net[2]
     last.weight[0] *= 200
     points = torch.rand(1000, 3, generator=torch.Generator().manual_seed(6)) * 1.6 - 0.8
-    fields = [model.generator.field(model.subject(seed).made) for seed in range(4)]
+    fields = [model.generator.field(model.subject(seed).planes) for seed in range(4)]
     last.bias[0] -= torch.cat([field.raw_density(points, None) for field in fields]).quantile(0.8)
 
 
 @torch.no_grad()
 def _branch(semantic: SemanticConfig, model: Model) -> SemanticBranch:
     branch = SemanticBranch(semantic, model.config, seed=3)
-    branch.triplane.measure([branch.triplane.inputs(model.subject(seed).made) for seed in range(2)])
+    branch.triplane.measure([branch.triplane.inputs(model.subject(seed).planes) for seed in range(2)])
     branch.hidden_bias.normal_(generator=torch.Generator().manual_seed(2))
     branch.out_weight.mul_(10)
     if semantic.refiner.kind == "light":

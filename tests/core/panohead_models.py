@@ -63,7 +63,7 @@ def tiny_model(config: PanoHeadConfig = TINY, semantic: SemanticConfig | None = 
 @torch.no_grad()
 def _branch(semantic: SemanticConfig, model: Model) -> SemanticBranch:
     branch = SemanticBranch(semantic, model.config, seed=3)
-    branch.triplane.measure([branch.triplane.inputs(model.generator.source(model.subject(seed).made)) for seed in range(2)])
+    branch.triplane.measure([branch.triplane.inputs(model.generator.source(model.subject(seed).planes)) for seed in range(2)])
     branch.hidden_bias.normal_(generator=torch.Generator().manual_seed(2))
     branch.out_weight.mul_(10)
     if semantic.refiner.kind == "light":

@@ -76,7 +76,7 @@ def view_of(model: Model, yaw_deg: float = 20.0) -> Camera:
 
 
 def radius_of(model: Model, seed: int) -> float:
-    return float(model.subject(seed).made.radius)
+    return float(model.subject(seed).planes.radius)
 
 
 def sides_mask(model: Model, seed: int, camera: Camera, pose: torch.Tensor | None = None) -> NDArray[np.uint8]:
@@ -160,7 +160,7 @@ def test_a_ball_is_seen_where_it_is(model: Model, exact: bool, pose: torch.Tenso
     uv, depth = camera.project(nearest[None])
     column, row = (uv[0] * model.config.image_size).astype(int)
     assert view.depth_planar[row, column] == pytest.approx(depth[0] + 0.023, abs=0.01)
-    made, behind = subject.made, view.depth_planar == np.inf
+    made, behind = subject.planes, view.depth_planar == np.inf
     corner = (made.behind[0, [4, 3, 2]] * 255).numpy()
     np.testing.assert_allclose(view.rgb[0, 0], corner, atol=1)
     np.testing.assert_allclose(view.rgb[row, column], (made.paint[0, [4, 3, 2]] * 255).numpy(), atol=2)
@@ -182,7 +182,7 @@ def test_the_fast_path_shows_what_the_exact_one_does(model: Model, pose: torch.T
 
 def test_nothing_counts_outside_void_limits(model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
     """Rays that end inside the ball see its rest only where the limits do not void it."""
-    made, camera = model.subject(3).made, camera_tensors(view_of(model))
+    made, camera = model.subject(3).planes, camera_tensors(view_of(model))
     whole, limits = model.generator.limits, {}
     for void in (True, False):
 
@@ -201,7 +201,7 @@ def test_the_grid_holds_the_fields_density(model: Model) -> None:
     values = subject.field.density_grid(8, 3.0, 0.0).values[0, 0]
     centres = (torch.arange(-1, 9) + 0.5) * 0.25 - 1
     z, y, x = torch.meshgrid(centres, centres, centres, indexing="ij")
-    expected = STEEPNESS * (subject.made.radius - (torch.stack([x, y, z], dim=-1) - SHIFT[0]).norm(dim=-1))
+    expected = STEEPNESS * (subject.planes.radius - (torch.stack([x, y, z], dim=-1) - SHIFT[0]).norm(dim=-1))
     torch.testing.assert_close(values, expected, rtol=1e-4, atol=1e-2)
 
 

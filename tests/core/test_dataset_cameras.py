@@ -20,7 +20,7 @@ from dnerf_core.camera import Camera, arc_cameras, sphere_camera
 from dnerf_core.camera_frames import FLIP_YZ
 from dnerf_core.checkpoints.config_ranges import check_ranges
 from dnerf_core.errors import UsageError
-from dnerf_core.files.dataset_cameras import DatasetCameras, cameras_of_dataset, read_dataset_cameras, told_cameras
+from dnerf_core.files.dataset_cameras import DatasetCameras, cameras_of_dataset, describe_cameras, read_dataset_cameras
 from dnerf_core.generator.config import CameraConfig, GeneratorConfig, preset
 
 FACES = preset("ffhq512-128").cameras
@@ -162,7 +162,7 @@ def test_axes_that_tell_no_pivot_keep_the_starts(tmp_path: Path, count: int) -> 
     start = CameraConfig(pivot=(0.0, 0.1, 0.3))
     config = cameras_of_dataset(found, start)
     assert config.pivot == (0.0, 0.1, 0.3)
-    assert "pivot 0 0.1 0.3 (kept, the cameras tell none)" in told_cameras(found, config)
+    assert "pivot 0 0.1 0.3 (kept, the cameras tell none)" in describe_cameras(found, config)
     assert cameras_of_dataset(found, dataclasses.replace(start, pivot=(0.0, 5.0, 0.0))).pivot == (0.0, 0.0, 0.0)
 
 
@@ -178,7 +178,7 @@ def test_labels_by_name_and_a_byte_order_mark_are_read(tmp_path: Path) -> None:
 
 def test_the_remark_names_what_was_found(tmp_path: Path) -> None:
     found = read_dataset_cameras(written(tmp_path / "dataset.json", arc_cameras(FACES, (-20, 20), (0, 10), count=2000)))
-    assert told_cameras(found, cameras_of_dataset(found, FACES)) == (
+    assert describe_cameras(found, cameras_of_dataset(found, FACES)) == (
         "cameras of dataset.json (2,000): radius 2.7, focal 4.2647, pivot 0 0 0.2, y up, yaw -19 to 19, pitch 0.25 to 9.75 degrees"
     )
 

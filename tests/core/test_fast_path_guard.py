@@ -208,7 +208,7 @@ def test_a_subjects_own_work_is_done_once(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 @pytest.mark.usefixtures("one_thread")
-@pytest.mark.parametrize("name", ["made", "field", "grid", "semantics", "superresolution"])
+@pytest.mark.parametrize("name", ["planes", "field", "grid", "semantics", "superresolution"])
 def test_work_that_is_done_again_is_noticed(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A property that no longer keeps what it made."""
     monkeypatch.setattr(Subject, name, property(vars(Subject)[name]._make))

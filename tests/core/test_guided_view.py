@@ -35,7 +35,7 @@ def one_colored(field: PackedField) -> PackedField:
 
 def view_with(subject: Subject, field: PackedField, grid: DensityGrid, semantics: PackedSemantics | None = None) -> GuidedView:
     model, side = subject.model, subject.model.config.rays.neural_resolution
-    rays, hit = ray_bundle(model.generator, subject.made, ViewRays.of(*camera_tensors(tiny_camera(0.4)), side))
+    rays, hit = ray_bundle(model.generator, subject.planes, ViewRays.from_cameras(*camera_tensors(tiny_camera(0.4)), side))
     pixel = hit.nonzero()[:, 0]
     return guided_view(field, semantics, grid, rays.select(pixel), pixel, side, model.config.rays)
 
@@ -77,9 +77,9 @@ def test_rays_read_in_whole_are_what_the_field_says_there(subject: Subject) -> N
     """Where a solid grid sends all rays to be read again: opacity and colours from every sample at the plan's own distances."""
     solid = DensityGrid.build(torch.full((18, 18, 18), 2000.0), 1.6, longest_ray(subject.model.config.rays, 1.6), 0.0)
     view, generator = view_with(subject, subject.field, solid), subject.model.generator
-    rays, hit = ray_bundle(generator, subject.made, ViewRays.of(*camera_tensors(tiny_camera(0.4)), 32))
+    rays, hit = ray_bundle(generator, subject.planes, ViewRays.from_cameras(*camera_tensors(tiny_camera(0.4)), 32))
     pixel = hit.nonzero()[:, 0]
-    bundle, field = rays.select(pixel), generator.field(subject.made)
+    bundle, field = rays.select(pixel), generator.field(subject.planes)
     distances = sample_rays(lambda points, _: solid.estimate(points.t().contiguous())[0], bundle, 16, 16).distances
     raw = field.raw_density(bundle.points(distances).reshape(-1, 3), None).view_as(distances)
     expected = RaySamples(distances, interval_weights(distances, raw))

@@ -55,11 +55,11 @@ MASK = torch.tensor([[0, 0, 1, 1], [0, 1, 1, IGNORE_ID], [2, 2, IGNORE_ID, IGNOR
 
 def test_a_mask_at_its_own_size_is_torchs_weighted_cross_entropy() -> None:
     scores, weights = made_up().full_scores, torch.tensor([1.0, 2.0, 0.5])
-    found = MaskObjective(MASK, weights).of_scores(scores)
+    found = MaskObjective(MASK, weights).loss_from_scores(scores)
     for view in (0, 1):
         expected = F.cross_entropy(scores[view][None], MASK[None], weight=weights, ignore_index=IGNORE_ID)
         torch.testing.assert_close(found[view], expected)
-    assert not torch.allclose(found, MaskObjective(MASK, torch.ones(3)).of_scores(scores), atol=1e-2)
+    assert not torch.allclose(found, MaskObjective(MASK, torch.ones(3)).loss_from_scores(scores), atol=1e-2)
 
 
 def test_a_mask_at_half_its_size_by_hand() -> None:
@@ -70,9 +70,9 @@ def test_a_mask_at_half_its_size_by_hand() -> None:
     first = 1 * 0.75 * math.log(4) + 2 * 0.25 * math.log(2)
     second, third = 2 * 0.75 * math.log(3), 0.5 * 1 * math.log(3)
     expected = (first + second + third) / (0.75 + 0.5 + 1.5 + 0.5)
-    assert MaskObjective(MASK, weights).of_scores(scores).item() == pytest.approx(expected, rel=1e-6)
+    assert MaskObjective(MASK, weights).loss_from_scores(scores).item() == pytest.approx(expected, rel=1e-6)
     scores[0, :, 1, 1] = torch.tensor([50.0, 0.0, -50.0])  # where the mask says nothing
-    assert MaskObjective(MASK, weights).of_scores(scores).item() == pytest.approx(expected, rel=1e-6)
+    assert MaskObjective(MASK, weights).loss_from_scores(scores).item() == pytest.approx(expected, rel=1e-6)
 
 
 def test_pixels_count_by_their_weight() -> None:
@@ -82,7 +82,7 @@ def test_pixels_count_by_their_weight() -> None:
     scores = made_up(views=1).full_scores
     each = F.cross_entropy(scores, MASK[None], reduction="none", ignore_index=IGNORE_ID)[0]
     counted = pixels * (MASK != IGNORE_ID)
-    found = MaskObjective(MASK, torch.ones(3), pixels).of_scores(scores)
+    found = MaskObjective(MASK, torch.ones(3), pixels).loss_from_scores(scores)
     assert counted.sum() == 3 + 6
     torch.testing.assert_close(found[0], (each * counted).sum() / 9)
 
@@ -90,8 +90,8 @@ def test_pixels_count_by_their_weight() -> None:
 def test_a_mask_is_compared_at_the_views_side() -> None:
     seen = made_up()
     objective = MaskObjective(MASK, torch.ones(3))
-    assert torch.equal(objective.loss(seen, full=True), objective.of_scores(seen.full_scores))  # type: ignore[arg-type]
-    assert torch.equal(objective.loss(seen, full=False), objective.of_scores(seen.raw_scores))  # type: ignore[arg-type]
+    assert torch.equal(objective.loss(seen, full=True), objective.loss_from_scores(seen.full_scores))  # type: ignore[arg-type]
+    assert torch.equal(objective.loss(seen, full=False), objective.loss_from_scores(seen.raw_scores))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("side", [3, 5])
@@ -102,5 +102,5 @@ def test_a_side_that_does_not_divide_the_mask(side: int) -> None:
     scores = torch.zeros(1, 2, side, side)
     scores[:, 0] = 1.0
     by_class = F.cross_entropy(torch.tensor([[1.0, 0.0]] * 2), torch.tensor([0, 1]))
-    found = MaskObjective(whole, torch.ones(2)).of_scores(scores)
+    found = MaskObjective(whole, torch.ones(2)).loss_from_scores(scores)
     assert found.item() == pytest.approx(by_class.item(), rel=0.01)

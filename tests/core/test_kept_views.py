@@ -86,8 +86,10 @@ def test_gradients_equal_those_of_the_samples_themselves(case: Case, config: Sem
         planes = generator.planes(ws[view.subject : view.subject + 1])
         pose, lens = (torch.tensor(x, dtype=torch.float32)[None] for x in (view.cam2world, view.intrinsics))
         visible = density_pass(generator, planes, pose, lens, generator.config.rays.neural_resolution, config)
-        guide = kept.views[index].guide
-        scores.append(branch.refine(branch.maps(branch.project(planes), visible), None if guide is None else guide.float()))
+        guide_image = kept.views[index].guide_image
+        scores.append(
+            branch.refine(branch.maps(branch.project(planes), visible), None if guide_image is None else guide_image.float())
+        )
     masks = torch.stack([torch.from_numpy(views[index].mask) for index in (0, 1, 3)]).long()
     expected = F.cross_entropy(torch.cat(scores), masks, weight=WEIGHTS, ignore_index=255)
     expected.backward()
@@ -120,7 +122,7 @@ def test_kept_samples_by_hand() -> None:
     )
     ray = torch.tensor([1, 1, 3])
     points = torch.tensor([[0.0, 0, 1], [0, 0, 2.5], [0, 0, 4.5]])
-    kept = KeptSamples.of(VisibleSamples(1, 2, ray, points, torch.tensor([0.25, 0.5, 1.0])), rays)
+    kept = KeptSamples.from_visible(VisibleSamples(1, 2, ray, points, torch.tensor([0.25, 0.5, 1.0])), rays)
     assert kept.counts.tolist() == [0, 2, 0, 1]
     assert kept.place.tolist() == [-32768, 0, 21845 - 1]
     assert kept.num_bytes == 4 * 4 + 3 * 4

@@ -66,7 +66,7 @@ def test_a_view_has_everything(model_file: Path) -> None:
 def test_masks_equal_the_branchs_own_rendering(model_file: Path, branch: SemanticBranch) -> None:
     model, camera = Model.load(model_file), tiny_camera(-0.3)
     subject = model.subject(1)
-    scores = branch.render(model.generator, subject.made, *camera_tensors(camera))
+    scores = branch.render(model.generator, subject.planes, *camera_tensors(camera))
     assert np.array_equal(subject.render(camera).mask, label_mask(scores)[0].numpy())
 
 

@@ -53,7 +53,7 @@ def orbit(config: PanoHeadConfig = TINY, count: int = 6) -> list[Camera]:
 def test_exact_views_are_the_literal_ones(config: PanoHeadConfig) -> None:
     model = tiny_model(config)
     generator: Any = model.generator
-    made = model.subject(1).made
+    made = model.subject(1).planes
     literal = LiteralHead(generator, None, made)
     seen = 0.0
     for camera in orbit(config, 3):
@@ -75,7 +75,7 @@ def test_projected_semantics_are_the_literal_ones(kind: FeatureKind, depth: int)
     """Folding, upsampling and reading slice by slice equals reading all channels trilinearly."""
     model = tiny_model(with_field(depth=depth), SemanticConfig(feature_kind=kind, density_prior=False))
     assert model.branch is not None
-    made = model.subject(1).made
+    made = model.subject(1).planes
     points = (torch.rand(400, 3, generator=torch.Generator().manual_seed(4)) - 0.5) * 1.2
     scores, features = model.branch.decode(model.branch.project(model.generator.source(made)), points)
     expected, _ = literal_values(model.branch, literal_volumes(model.branch, made), points)
@@ -89,10 +89,10 @@ def test_exact_semantics_are_the_literal_ones(kind: FeatureKind) -> None:
     model = tiny_model(semantic=SemanticConfig(feature_kind=kind))
     subject, branch = model.subject(0), model.branch
     assert branch is not None
-    literal = LiteralHead(model.generator, branch, subject.made)
+    literal = LiteralHead(model.generator, branch, subject.planes)
     cam2world, intrinsics = camera_tensors(orbit()[1])
     every = dataclasses.replace(branch.config, weight_epsilon=0.0)
-    visible = density_pass(model.generator, subject.made, cam2world, intrinsics, 32, every)
+    visible = density_pass(model.generator, subject.planes, cam2world, intrinsics, 32, every)
     maps = branch.maps(subject.projected, visible)
     expected = literal.view(cam2world[0], intrinsics[0], colors=False).semantic_map
     torch.testing.assert_close(torch.cat([maps.scores, maps.features], dim=1), expected, rtol=1e-4, atol=2e-3)
@@ -177,13 +177,13 @@ def test_what_is_behind_is_label_0_and_painted() -> None:
     subject = model.subject(0)
     for camera in orbit():
         cam2world, intrinsics = camera_tensors(camera)
-        rendering = render_view(model.generator, subject.made, cam2world, intrinsics)
+        rendering = render_view(model.generator, subject.planes, cam2world, intrinsics)
         view = subject.channels(camera, 32, exact=True)
         empty = rendering.opacity[0] == 0
         assert view.mask is not None
         assert (view.mask[empty.numpy()] == 0).all()
         assert (view.mask[(rendering.opacity[0] > 0.99).numpy()] != 0).any()
-        behind = torch.nn.functional.interpolate(subject.made.background, size=32, mode="bilinear", antialias=True)
+        behind = torch.nn.functional.interpolate(subject.planes.background, size=32, mode="bilinear", antialias=True)
         torch.testing.assert_close(rendering.raw.features[0][:, empty], behind[0][:, empty])
 
 

@@ -50,7 +50,7 @@ def test_maps_equal_the_literal_ones(prior: bool) -> None:
     assert maps.scores.shape == (2, 3, 16, 16) and maps.features.shape == (2, 32, 16, 16)
     own = torch.cat([maps.scores, maps.features], dim=1).permute(0, 2, 3, 1).reshape(2 * 256, -1)
 
-    rays, hit = ray_bundle(generator, planes, ViewRays.of(*cameras, 16))
+    rays, hit = ray_bundle(generator, planes, ViewRays.from_cameras(*cameras, 16))
     for subject in (0, 1):
         part = (hit & (torch.arange(512) // 256 == subject)).nonzero()[:, 0]
         bundle = rays.select(part)

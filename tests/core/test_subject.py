@@ -130,7 +130,7 @@ def test_exact_views_are_the_literal_methods(variant: str) -> None:
     subject = VARIANTS[variant]().subject(2)
     model, camera = subject.model, camera_tensors(CAMERA)
     assert model.branch is not None
-    literal = LiteralSubject(model.generator, model.branch, subject.made).view(camera[0][0], camera[1][0])
+    literal = LiteralSubject(model.generator, model.branch, subject.planes).view(camera[0][0], camera[1][0])
     exact = subject._see_exactly(*camera, model.branch, True)
     assert literal.features is not None and literal.semantic_map is not None
     assert exact.picture is not None and exact.maps is not None

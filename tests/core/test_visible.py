@@ -129,8 +129,8 @@ def test_the_demo_is_rendered_as_in_full_and_so_are_its_gradients(demo: Model, w
     cam2world.requires_grad_()
     ws = model.subject(1).ws.clone().requires_grad_()
     seen = see(model, ws, cam2world, intrinsics, 32)
-    texels, pose = seen.made.planes.detach().requires_grad_(), cam2world.detach().clone().requires_grad_()
-    full = render_view(model.generator, dataclasses.replace(seen.made, planes=texels), pose, intrinsics, 32)
+    texels, pose = seen.planes.planes.detach().requires_grad_(), cam2world.detach().clone().requires_grad_()
+    full = render_view(model.generator, dataclasses.replace(seen.planes, planes=texels), pose, intrinsics, 32)
     assert 0.1 < float(full.opacity.detach().mean()) < 0.9
     assert float((seen.picture.features - full.raw.features).detach().abs().max()) / 2 <= 2 * EPSILON
     # every interval counts in the opacity, read again or not
@@ -138,7 +138,7 @@ def test_the_demo_is_rendered_as_in_full_and_so_are_its_gradients(demo: Model, w
     assert float((weights - full.opacity.flatten()).detach().abs().max()) <= 3 * EPSILON
     assert len(seen.visible.ray) < 3 * 32 * 32
     toward = torch.randn(full.raw.features.shape, generator=torch.Generator().manual_seed(1))
-    ours = torch.autograd.grad((seen.picture.features * toward).sum(), [seen.made.planes, cam2world])
+    ours = torch.autograd.grad((seen.picture.features * toward).sum(), [seen.planes.planes, cam2world])
     theirs = torch.autograd.grad((full.raw.features * toward).sum(), [texels, pose])
     for found, expected in zip(ours, theirs, strict=True):
         assert float(torch.cosine_similarity(found.flatten(), expected.flatten(), dim=0)) > 0.98
@@ -188,7 +188,7 @@ def test_rays_that_miss_the_box_show_the_background(white: bool) -> None:
     ws = model.subject(1).ws
     seen = seen_of(model, ws, aside, 16)
     tensors = camera_tensors(aside)
-    _, hit = ray_bundle(model.generator, seen.made, ViewRays.of(*tensors, 16))
+    _, hit = ray_bundle(model.generator, seen.planes, ViewRays.from_cameras(*tensors, 16))
     assert 0.1 < float(hit.float().mean()) < 0.9
     missed = seen.picture.features[0].flatten(1)[:, ~hit]
     assert torch.equal(missed, torch.full_like(missed, 1.0 if white else -1.0))

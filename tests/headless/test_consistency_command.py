@@ -216,7 +216,7 @@ def test_many_views_and_little_memory(
     again = summary(capsys, str(folder))
     assert len(read) > 8 + 28, "one view is held at a time, so each of the 28 pairs needs reading"
     assert {**whole, "seconds": 0} == {**again, "seconds": 0}
-    monkeypatch.setattr(view_pairs, "MOST_VIEWS", 4)
+    monkeypatch.setattr(view_pairs, "MAX_COMPARED_VIEWS", 4)
     fewer = summary(capsys, str(folder))
     assert fewer["views"] == 8
     assert 2 < fewer["views_compared"] <= 4

@@ -13,7 +13,7 @@ from dnerf_core.backbone.viewing import CameraConfig
 from dnerf_core.camera_frames import WorldUp
 from dnerf_core.checkpoints.config_ranges import check_ranges
 from dnerf_core.errors import CheckpointError, UsageError
-from dnerf_core.files.dataset_cameras import cameras_of_dataset, read_dataset_cameras, told_cameras
+from dnerf_core.files.dataset_cameras import cameras_of_dataset, describe_cameras, read_dataset_cameras
 from dnerf_core.generator.config import ORBITS, PRESETS, VIDEO_CAMERAS, GeneratorConfig
 
 Point = tuple[float, float, float]
@@ -79,7 +79,7 @@ def chosen_cameras(
     if choice.dataset is not None:
         found = read_dataset_cameras(choice.dataset)
         made = cameras_of_dataset(found, base, choice.world_up)
-        remarks.append(told_cameras(found, made))
+        remarks.append(describe_cameras(found, made))
     for name in ("radius", "pivot", "focal", "world_up"):
         value = getattr(choice, name)
         if value is not None:
