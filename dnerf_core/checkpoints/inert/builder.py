@@ -248,8 +248,8 @@ class InertBuilder:
             if type(held) is memoryview:
                 return read_nested_storage(held)
             # Decoded again when it is wanted: a release's weights would fill the memory twice over.
-            found = read_nested_storage(latin1(held))
-            return StorageRecord(found.element, found.count, lambda: read_nested_storage(latin1(held)).raw)
+            storage = read_nested_storage(latin1(held))
+            return StorageRecord(storage.element, storage.count, lambda: read_nested_storage(latin1(held)).raw)
         except DamagedPickleError as error:
             raise DamagedPickleError(f"holds a nested torch file that {error}") from error
         except MalformedPickleError as error:

@@ -60,12 +60,12 @@ def state_of(modules: Mapping[str, ModuleRecord], where: str) -> dict[str, Tenso
 
 
 def _attribute(module: ModuleRecord, attribute: str, where: str) -> dict[str, Any]:
-    found = module.state.get(attribute)
-    if type(found) is not dict or not all(type(key) is str and re.fullmatch(r"\w{1,80}", key, re.ASCII) for key in found):
+    entries = module.state.get(attribute)
+    if type(entries) is not dict or not all(type(key) is str and re.fullmatch(r"\w{1,80}", key, re.ASCII) for key in entries):
         raise CheckpointError(
             f"{where}: expected {attribute!r} to be a dictionary of names, found another value; {_unmodified()}"
         )
-    return found
+    return entries
 
 
 def _unmodified() -> str:

@@ -34,12 +34,12 @@ from dnerf_core.errors import CheckpointError, UsageError
 _MAX_DEPTH = 3
 """Dictionaries in dictionaries, from the checkpoint's own on, in which a generator is looked for."""
 
-_KNOWN_BESIDE = {"G", "D", "G_ema", "training_set_kwargs", "augment_pipe"}
+_USUAL_ENTRIES = {"G", "D", "G_ema", "training_set_kwargs", "augment_pipe"}
 """What every snapshot of a StyleGAN's training holds."""
 
 _GIVE_ONE = "nothing was written; give a checkpoint of one of these"
 
-_SETTINGS_BESIDE = ("rendering_kwargs", "neural_rendering_resolution", "img_resolution")
+_OUTER_SETTINGS = ("rendering_kwargs", "neural_rendering_resolution", "img_resolution")
 """Settings that are met beside the construction arguments."""
 
 
@@ -52,7 +52,7 @@ class Network:
         tensors: its state by published key name, with whatever else lies there under the same prefix.
         modules: every module by dotted name, the root as ''; None for a state dict.
         options: construction arguments that travel with a state dict; None: none do.
-        beside: what the checkpoint holds beyond it, a phrase each; a training's own G, D and settings are not named.
+        surroundings: what the checkpoint holds beyond it, a phrase each; a training's own G, D and settings are not named.
         family: which family of generators it is of.
     """
 
@@ -60,7 +60,7 @@ class Network:
     tensors: Mapping[str, TensorRecord]
     modules: Mapping[str, ModuleRecord] | None
     options: dict[str, Any] | None
-    beside: tuple[str, ...]
+    surroundings: tuple[str, ...]
     family: Family
 
 
@@ -93,18 +93,20 @@ def find_network(checkpoint: Checkpoint, path: object, wanted: str | None = None
         UsageError: `wanted` is not there, or there are several and none is the averaged one.
     """
     tree = checkpoint.tree
-    found = _distinct(_candidates(tree))
-    if not found:
+    candidates = _distinct(_candidates(tree))
+    if not candidates:
         if type(tree) is dict:
             check_own(tree.get("G_ema"), "G_ema")
         raise CheckpointError(_nothing(checkpoint, path))
     if wanted is not None:
-        chosen = [candidate for candidate in found if candidate.place == wanted]
+        chosen = [candidate for candidate in candidates if candidate.place == wanted]
         if not chosen:
-            raise UsageError(f"--network {wanted}: expected one of {_places(found)} of {path}, found no such; correct the name")
+            raise UsageError(
+                f"--network {wanted}: expected one of {_places(candidates)} of {path}, found no such; correct the name"
+            )
     else:
-        averaged = [candidate for candidate in found if "ema" in candidate.place.lower()]
-        chosen = averaged or found
+        averaged = [candidate for candidate in candidates if "ema" in candidate.place.lower()]
+        chosen = averaged or candidates
     if len(chosen) > 1:
         raise UsageError(f"{path}: expected one generator, found {_places(chosen)}; choose one by --network")
     return _opened(chosen[0], path)
@@ -112,10 +114,10 @@ def find_network(checkpoint: Checkpoint, path: object, wanted: str | None = None
 
 def _distinct(candidates: Iterator[_Candidate]) -> list[_Candidate]:
     """Each network once, however often a file refers to it; under the place that names the average, if one does."""
-    found: dict[tuple[int, str | None], _Candidate] = {}
+    distinct: dict[tuple[int, str | None], _Candidate] = {}
     for candidate in sorted(candidates, key=lambda one: "ema" not in one.place.lower()):
-        found.setdefault((id(candidate.value), candidate.prefix), candidate)
-    return list(found.values())
+        distinct.setdefault((id(candidate.value), candidate.prefix), candidate)
+    return list(distinct.values())
 
 
 def _places(candidates: list[_Candidate]) -> str:
@@ -150,8 +152,8 @@ def _candidates(tree: Any) -> Iterator[_Candidate]:
 
 def _prefixes(state: dict[Any, Any], pattern: re.Pattern[str]) -> list[str]:
     """What a generator's published names begin with in a state dict; none: it is no generator's."""
-    found = (pattern.match(name) for name, value in state.items() if type(name) is str and type(value) is TensorRecord)
-    return sorted({match[1] for match in found if match})
+    matches = (pattern.match(name) for name, value in state.items() if type(name) is str and type(value) is TensorRecord)
+    return sorted({match[1] for match in matches if match})
 
 
 def _nothing(checkpoint: Checkpoint, path: object) -> str:
@@ -190,7 +192,7 @@ def _opened_module(candidate: _Candidate, path: object) -> Network:
     tensors = state_of(modules, where)
     if family not in families:
         family = _family_by_tensors(tensors, families, where)
-    return Network(candidate.place, tensors, modules, None, _beside(candidate, set()), family)
+    return Network(candidate.place, tensors, modules, None, _surroundings(candidate, set()), family)
 
 
 def _opened_state(candidate: _Candidate, prefix: str, path: object) -> Network:
@@ -199,8 +201,8 @@ def _opened_state(candidate: _Candidate, prefix: str, path: object) -> Network:
     family = _family_by_tensors(tensors, families_of_state(tensors), f"{path}: {candidate.place}")
     options, used = _options(candidate)
     others = [name for name in candidate.value if not (name in held and name.startswith(prefix))]
-    beside = [f"{len(others)} more such as {_short(others[0])} ({_kind(candidate.value[others[0]])})"] if others else []
-    return Network(candidate.place, tensors, None, options, (*_beside(candidate, used), *beside), family)
+    other_tensors = [f"{len(others)} more such as {_short(others[0])} ({_kind(candidate.value[others[0]])})"] if others else []
+    return Network(candidate.place, tensors, None, options, (*_surroundings(candidate, used), *other_tensors), family)
 
 
 def _family_by_tensors(tensors: Mapping[str, TensorRecord], families: list[Family], where: str) -> Family:
@@ -230,7 +232,7 @@ def _options(candidate: _Candidate) -> tuple[dict[str, Any] | None, set[str]]:
             if type(value) is dict and type(name) is str and name not in candidate.keys and _are_arguments(name, value):
                 options |= {key: part for key, part in value.items() if type(key) is str}
                 used.add(name)
-        for name in _SETTINGS_BESIDE:
+        for name in _OUTER_SETTINGS:
             if name in holder and type(holder[name]) in (dict, int):
                 options.setdefault(name, holder[name])
                 used.add(name)
@@ -243,16 +245,16 @@ def _are_arguments(name: str, value: dict[Any, Any]) -> bool:
     return type(value.get("rendering_kwargs")) is dict or ("init" in name and "z_dim" in value)
 
 
-def _beside(candidate: _Candidate, used: set[str]) -> tuple[str, ...]:
+def _surroundings(candidate: _Candidate, used: set[str]) -> tuple[str, ...]:
     """What lies in the dictionaries round a network, but for what every training writes."""
-    told = []
+    phrases = []
     for holder, key in zip(candidate.holders, candidate.keys, strict=True):
-        told += [
+        phrases += [
             f"{_short(name)} ({_kind(value)})"
             for name, value in holder.items()
-            if name != key and name not in used and name not in _KNOWN_BESIDE
+            if name != key and name not in used and name not in _USUAL_ENTRIES
         ]
-    return tuple(told)
+    return tuple(phrases)
 
 
 def _short(name: Any) -> str:
@@ -281,8 +283,8 @@ def _listed(phrases: list[str]) -> str:
 def left_out(network: Network, surplus: list[str]) -> tuple[str, ...]:
     """A remark for what lies beside a network, and one for `surplus`, the tensors of it that its configuration does not demand."""
     remarks = []
-    if network.beside:
-        remarks.append(f"left out, beside {network.place}: {_listed(list(network.beside))}")
+    if network.surroundings:
+        remarks.append(f"left out, beside {network.place}: {_listed(list(network.surroundings))}")
     if surplus:
         named = _listed([_short(name) for name in sorted(surplus)])
         remarks.append(f"left out of {network.place}: {named}, which {network.family.title}'s generator does not have")

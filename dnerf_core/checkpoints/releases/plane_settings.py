@@ -100,12 +100,12 @@ def construction(settings: ReleaseSettings, name: str, default: int) -> Any:
 
 def conv_clamp_of(settings: ReleaseSettings, prefix: str, default: Any) -> float | None:
     """The clamp that the layers below `prefix` carry: one for all of them, or `default` where none says."""
-    found = [
+    clamps = [
         record.state["conv_clamp"]
         for name, record in settings.modules.items()
         if name.startswith(prefix) and name.rpartition(".")[2] in ("conv0", "conv1", "torgb") and "conv_clamp" in record.state
     ] or [default]
-    limits = [None if value is None else settings.number(f"{prefix}conv_clamp", value, 0.0) for value in found]
+    limits = [None if value is None else settings.number(f"{prefix}conv_clamp", value, 0.0) for value in clamps]
     if any(limit != limits[0] for limit in limits):
         settings.refuse(f"{prefix}conv_clamp", "one value for all layers", "several")
     return limits[0]

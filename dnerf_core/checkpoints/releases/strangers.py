@@ -60,8 +60,8 @@ def relative_by_settings(root: ModuleRecord) -> str | None:
 
 def stranger(tree: Any) -> str | None:
     """What a checkpoint without a registered family's generator holds, as a message names it; None: nothing that is known."""
-    found = [name for value in _near(tree) if (name := _named(value)) is not None]
-    return next((name for name in found if not name.startswith(DISCRIMINATOR)), found[0] if found else None)
+    names = [name for value in _near(tree) if (name := _named(value)) is not None]
+    return next((name for name in names if not name.startswith(DISCRIMINATOR)), names[0] if names else None)
 
 
 def stranger_class(root: ModuleRecord) -> str | None:
