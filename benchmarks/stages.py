@@ -28,7 +28,6 @@ from dnerf_core import subject
 from dnerf_core.camera import arc_cameras
 from dnerf_core.generator.eg3d import Generator
 from dnerf_core.generator.packed_field import FoldedDecoder, PackedField
-from dnerf_core.generator.prepared import PreparedSuperResolution
 from dnerf_core.model import Model
 from dnerf_core.rendering import guided_view
 from dnerf_core.rendering import sample_reading as samples
@@ -37,6 +36,7 @@ from dnerf_core.rendering.packed_planes import PackedPlanes
 from dnerf_core.semantic.branch import SemanticBranch
 from dnerf_core.semantic.packed import PackedSemantics
 from dnerf_core.semantic.refiner import PreparedRefiner
+from dnerf_core.stylegan2.prepared import PreparedSuperResolution
 from headless.bench.models import full_size_model
 from headless.models import load_model
 

@@ -17,12 +17,12 @@ OPTIONAL = types.MappingProxyType({"optional": True})
 
 def config_to_json(config: Any) -> dict[str, Any]:
     """A frozen config dataclass as JSON values; an `OPTIONAL` field that is None is left out."""
-    told = {}
+    values = {}
     for entry in dataclasses.fields(config):
         value = getattr(config, entry.name)
         if value is not None or not _is_optional(entry):
-            told[entry.name] = config_to_json(value) if dataclasses.is_dataclass(value) else value
-    return told
+            values[entry.name] = config_to_json(value) if dataclasses.is_dataclass(value) else value
+    return values
 
 
 def _is_optional(entry: dataclasses.Field[Any]) -> bool:

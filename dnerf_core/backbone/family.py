@@ -7,6 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from dnerf_core.backbone.signature import Signature
+
 if TYPE_CHECKING:
     from dnerf_core.backbone.protocols import Backbone
     from dnerf_core.backbone.specs import Shape
@@ -24,8 +26,9 @@ class Family:
         check_ranges: (config, where, remedy) refuses a configuration that could not be built or rendered by a `CheckpointError`, before
             anything is allocated by it; `backbone.ranges` has the parts that all families share.
         builder: "module:name" of what makes a `Backbone` of a configuration; under torch's "meta" device it allocates nothing.
-        read_release: "module:name" of what reads its releases: (network, path, options) -> `checkpoints.release.Release`.
-        relative: as `checkpoints.releases.families` names its networks among EG3D's relatives; None: EG3D's own.
+        read_release: "module:name" of what reads its releases: (network, path, options) -> `checkpoints.release.Release`. What the
+            shapes of bare weights tell is its matter too; `checkpoints.releases.reader.ReleaseReader` has what families share.
+        signature: what its networks are known by in a checkpoint.
         unseen_by_views: what the names of those tensors begin with that no view of given ws reads; tuning leaves them alone.
         kernels: which kernels read its fields, see `kernels.choice`.
         literal: "module:name" of its literal method, as its paper writes it: (generator, branch or None, what it made of a subject) -> an
@@ -40,7 +43,7 @@ class Family:
     check_ranges: Callable[[Any, str, str], None]
     builder: str
     read_release: str
-    relative: str | None = None
+    signature: Signature
     unseen_by_views: tuple[str, ...] = ("backbone.mapping.",)
     kernels: tuple[str, ...] = ("torch",)
     literal: str | None = None

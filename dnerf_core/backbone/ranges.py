@@ -40,10 +40,7 @@ def check_numbers(config: BackboneConfig, whole: Iterable[WholeNumber], refuse: 
     Args:
         whole: a bound that rests on another field comes after that field's own.
     """
-    for name, number in _floats("", config):
-        if not abs(number) <= MAX_SIZE:
-            expected = f"a number within {MAX_SIZE:g} of 0" if math.isfinite(number) else "a finite number"
-            raise refuse(name, expected, number)
+    _check_floats("", config, refuse)
     for name, value, low, high in whole:
         if not low <= value <= high:
             raise refuse(name, f"{low} to {high}", value)
@@ -67,20 +64,32 @@ def check_view(config: BackboneConfig, box_field: str, refuse: Refusal) -> None:
     Args:
         box_field: dotted name of the field that says the box's side.
     """
-    for name, size in (
-        (box_field, config.box_side),
-        ("cameras.radius", config.cameras.radius),
-        ("cameras.focal", config.cameras.focal),
-    ):
-        if size <= 0:
-            raise refuse(name, "a number above 0", size)
-    for name, expected, found in _camera_faults(config.cameras):
-        raise refuse(f"cameras.{name}", expected, found)
+    if config.box_side <= 0:
+        raise refuse(box_field, "a number above 0", config.box_side)
+    check_cameras(config.cameras, refuse)
     if not 0 <= 2 * config.rays.auto_inset < config.box_side:
         short = box_field.rpartition(".")[2]
         raise refuse("rays.auto_inset", f"0 to less than half of {short} {config.box_side}", config.rays.auto_inset)
     if not _are_limits(config.rays):
         raise refuse("rays.ray_start", f"less than ray_end {config.rays.ray_end!r}, or both 'auto'", repr(config.rays.ray_start))
+
+
+def check_cameras(cameras: CameraConfig, refuse: Refusal) -> None:
+    """Refuses cameras that could not be looked through; their fields are named as those of a configuration's `cameras`."""
+    _check_floats("cameras", cameras, refuse)
+    for name, size in (("radius", cameras.radius), ("focal", cameras.focal)):
+        if size <= 0:
+            raise refuse(f"cameras.{name}", "a number above 0", size)
+    for name, expected, found in _camera_faults(cameras):
+        raise refuse(f"cameras.{name}", expected, found)
+
+
+def _check_floats(name: str, value: Any, refuse: Refusal) -> None:
+    """Refuses a number with a fraction, anywhere in a part of a configuration of that dotted name, that is not finite or far off."""
+    for place, number in _floats(name, value):
+        if not abs(number) <= MAX_SIZE:
+            expected = f"a number within {MAX_SIZE:g} of 0" if math.isfinite(number) else "a finite number"
+            raise refuse(place, expected, number)
 
 
 def _floats(name: str, value: Any) -> Iterator[tuple[str, float]]:

@@ -1,6 +1,7 @@
 """Every family of generators, by the name that a model file's header has. Nothing here imports torch.
 
-A further family is a folder of its own (configuration, shapes, ranges, network), its reader of releases, and a line in `FAMILIES`.
+A further family is a folder of its own (configuration, shapes, ranges, network), its reader of releases, and a line in `FAMILIES`: nothing
+else of the engine or of the command line knows a family by name.
 """
 
 from __future__ import annotations
@@ -16,6 +17,12 @@ FAMILIES: dict[str, Family] = {family.name: family for family in (EG3D, PANOHEAD
 
 UNNAMED = EG3D.name
 """The family of a model file that names none, as all did when there was one; its files are still written like that, byte by byte."""
+
+
+def family_titles(conjunction: str = "or") -> str:
+    """The families as messages name them: "EG3D or PanoHead"."""
+    *others, last = (family.title for family in FAMILIES.values())
+    return f"{', '.join(others)} {conjunction} {last}" if others else last
 
 
 def family_of(config: Any) -> Family:

@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 
 from dnerf_core.backbone.family import named
-from dnerf_core.backbone.registry import FAMILIES
 from dnerf_core.backbone.specs import BackboneConfig
 from dnerf_core.checkpoints.inert.checkpoint_file import read_checkpoint, refusal
 from dnerf_core.checkpoints.inert.pickle_machine import MalformedPickleError
@@ -63,7 +62,7 @@ def read_release(path: str | Path, options: ImportOptions | None = None) -> Rele
     checkpoint = read_checkpoint(path)
     try:
         network = find_network(checkpoint, path, options.network)
-        release: Release = named(FAMILIES[network.family].read_release)(network, path, options)
+        release: Release = named(network.family.read_release)(network, path, options)
         return release
     except MalformedPickleError as error:
         raise refusal(path, error) from error

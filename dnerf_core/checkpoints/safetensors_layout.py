@@ -143,10 +143,10 @@ def parsed_json(raw: bytes, where: str, damaged: str = DAMAGED) -> dict[str, Any
         return int(text)
 
     def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        made = dict(pairs)
-        if len(made) != len(pairs):
+        values = dict(pairs)
+        if len(values) != len(pairs):
             raise ValueError("a name twice")
-        return made
+        return values
 
     try:
         value = json.loads(
@@ -228,7 +228,7 @@ def _checkpoint(head: bytes) -> str | None:
 
 def _table(entries: dict[str, Any], data_size: int, path: Path, kind: FileKind) -> dict[str, TensorInfo]:
     """The tensors in the order of their bytes, which must follow each other without gap or overlap up to the file's end."""
-    found: list[tuple[int, int, str, TensorInfo]] = []
+    spans: list[tuple[int, int, str, TensorInfo]] = []
     for name, entry in entries.items():
         shown = ascii(name[:80])
         if not name.startswith(kind.prefixes) or not isinstance(entry, dict) or set(entry) != {"dtype", "shape", "data_offsets"}:
@@ -245,16 +245,16 @@ def _table(entries: dict[str, Any], data_size: int, path: Path, kind: FileKind) 
         info = TensorInfo(dtype, tuple(shape), place[0])
         if place[1] - place[0] != info.count * dtype.itemsize:
             raise CheckpointError(f"{path}: tensor {shown}: its bytes do not match its shape {shape}; {kind.damaged}")
-        found.append((place[0], place[1], name, info))
-    found.sort(key=lambda row: row[:2])
+        spans.append((place[0], place[1], name, info))
+    spans.sort(key=lambda row: row[:2])
     end = 0
-    for first, last, name, _ in found:
+    for first, last, name, _ in spans:
         if first != end:
             raise CheckpointError(f"{path}: tensor {name[:80]!a}: expected its bytes at {end}, found {first}; {kind.damaged}")
         end = last
     if end != data_size:
         raise CheckpointError(f"{path}: expected {end} bytes of tensors, found {data_size}; copy it again")
-    return {name: info for _, _, name, info in found}
+    return {name: info for _, _, name, info in spans}
 
 
 def _are_sizes(value: Any) -> bool:

@@ -30,10 +30,10 @@ if TYPE_CHECKING:
     from dnerf_core.subject import Subject
 
 FORMAT_VERSION = 1
-MOST_WS, MOST_W_DIM = 256, 8192
-MOST_VALUES = 2**29
+MAX_NUM_WS, MAX_W_DIM = 256, 8192
+MAX_VALUES = 2**29
 """Of all tensors of a file, 2 GiB as float32: ten times the largest published generator."""
-MOST_TEXT = 2**20
+MAX_TEXT_BYTES = 2**20
 """Bytes of the header's text."""
 
 _WS = "subject.ws"
@@ -184,8 +184,8 @@ def write_subject_file(path: str | Path, record: SubjectRecord) -> None:
         raise CheckpointError(
             f"{where}: expected plain JSON values of finite numbers, found others ({error}); not written"
         ) from error
-    if len(text) > MOST_TEXT:
-        raise CheckpointError(f"{where}: expected at most {MOST_TEXT} bytes of text, found {len(text)}; not written")
+    if len(text) > MAX_TEXT_BYTES:
+        raise CheckpointError(f"{where}: expected at most {MAX_TEXT_BYTES} bytes of text, found {len(text)}; not written")
     _checked_header(parsed_json(text.encode(), where, "not written"), where, "not written")
     write_tensors(path, arrays, SUBJECT.key, text)
 
@@ -252,9 +252,9 @@ def check_subject_file(path: str | Path, model_path: Path) -> SubjectHeader:
     """
     header = read_subject_header(path)
     model = read_header(model_path)
-    found = generator_sha256(model_path)
-    if header.generator_sha256 != found:
-        raise _other_generator(str(path), header, model.generator_config.name, model_path, found)
+    model_sha256 = generator_sha256(model_path)
+    if header.generator_sha256 != model_sha256:
+        raise _other_generator(str(path), header, model.generator_config.name, model_path, model_sha256)
     _check_fit({name: info.shape for name, info in header.tensors.items()}, model.generator_config, str(path), SUBJECT.damaged)
     for _ in _values(header):
         pass
@@ -272,11 +272,11 @@ def _values(header: SubjectHeader) -> Iterator[tuple[str, NDArray[np.float32]]]:
 
 
 def _other_generator(
-    where: str, record: SubjectRecord | SubjectHeader, model_name: str, model_path: Path, found: str
+    where: str, record: SubjectRecord | SubjectHeader, model_name: str, model_path: Path, found_sha256: str
 ) -> CheckpointError:
     return CheckpointError(
         f"{where}: expected the generator that it is a subject of, {brief(record.generator_name)} "
-        f"({record.generator_sha256[:12]}), found {model_name} ({found[:12]}) in {model_path}; name the right one with --model"
+        f"({record.generator_sha256[:12]}), found {model_name} ({found_sha256[:12]}) in {model_path}; name the right one with --model"
     )
 
 
@@ -319,17 +319,17 @@ def _checked_header(fields: Mapping[str, Any], where: str, remedy: str = SUBJECT
 def _checked_shapes(shapes: Mapping[str, tuple[int, ...]], where: str, remedy: str) -> tuple[int, int]:
     """(num_ws, w_dim) of a file's tensors, all of which are checked."""
     ws = shapes.get(_WS, ())
-    if len(ws) != 2 or not (1 <= ws[0] <= MOST_WS and 1 <= ws[1] <= MOST_W_DIM):
+    if len(ws) != 2 or not (1 <= ws[0] <= MAX_NUM_WS and 1 <= ws[1] <= MAX_W_DIM):
         found = list(ws) if _WS in shapes else "none"
         raise CheckpointError(
-            f"{where}: {_WS}: expected [num_ws, w_dim] of at most [{MOST_WS}, {MOST_W_DIM}], found {found}; {remedy}"
+            f"{where}: {_WS}: expected [num_ws, w_dim] of at most [{MAX_NUM_WS}, {MAX_W_DIM}], found {found}; {remedy}"
         )
     surplus = [name for name in shapes if name not in (_WS, _POSE) and not name.startswith(_TUNED)]
     if surplus:
         raise CheckpointError(f"{where}: expected the tensors {_WS} and {_TUNED}*, found {surplus[0][:80]!a}; {remedy}")
     total = sum(int(np.prod(shape, dtype=np.float64)) for shape in shapes.values())
-    if total > MOST_VALUES:
-        raise CheckpointError(f"{where}: expected at most {MOST_VALUES} values, found {total}; {remedy}")
+    if total > MAX_VALUES:
+        raise CheckpointError(f"{where}: expected at most {MAX_VALUES} values, found {total}; {remedy}")
     return ws[0], ws[1]
 
 

@@ -13,12 +13,13 @@ from dnerf_core.backbone.protocols import RawPicture, RayLimits, Superresolve, T
 from dnerf_core.backbone.weights import PublishedWeights
 from dnerf_core.generator.config import GeneratorConfig, TriplaneConfig
 from dnerf_core.generator.packed_field import FoldedDecoder, PackedField
-from dnerf_core.generator.prepared import PreparedSuperResolution
-from dnerf_core.generator.stylegan2 import Backbone, FullyConnected
-from dnerf_core.generator.superresolution import SuperResolution
 from dnerf_core.rendering.limits import configured_limits
 from dnerf_core.rendering.rays import ViewRays
 from dnerf_core.rendering.triplane import plane_table, sample_planes, table_taps
+from dnerf_core.stylegan2.config import PlanesConfig
+from dnerf_core.stylegan2.networks import Backbone, FullyConnected
+from dnerf_core.stylegan2.prepared import PreparedSuperResolution
+from dnerf_core.stylegan2.superresolution import SuperResolution
 
 if TYPE_CHECKING:
     from dnerf_core.semantic.config import FeatureKind
@@ -57,7 +58,7 @@ class Planes:
 class Decoder(nn.Module):
     """Mean plane feature -> raw density and colour features: two linear layers with softplus between."""
 
-    def __init__(self, in_features: int, config: TriplaneConfig) -> None:
+    def __init__(self, in_features: int, config: PlanesConfig) -> None:
         super().__init__()
         lr_mul = config.decoder_lr_mul
         self.net = nn.Sequential(

@@ -7,7 +7,7 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from dnerf_core.generator.packed_field import PackedField
+from dnerf_core.kernels.fields import PlaneField
 from dnerf_core.kernels.reads import Rays, Table, axes_of, block_of, load_matrix, load_vector, product, read_samples, softplus
 from dnerf_core.rendering.sample_reading import Samples
 
@@ -43,7 +43,7 @@ def density_kernel(
     tl.store(raw + index, out, mask=valid)
 
 
-def raw_density(field: PackedField, samples: Samples) -> Tensor:
+def raw_density(field: PlaneField, samples: Samples) -> Tensor:
     """Raw density [K] of samples, as `TorchSamples.raw_density`."""
     count = samples.distances.numel() if samples.place is None else len(samples.place)
     raw = samples.distances.new_empty(count)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from dnerf_core.generator.packed_field import PackedField
 from dnerf_core.kernels.density import raw_density
+from dnerf_core.kernels.fields import PlaneField
 from dnerf_core.kernels.sums import color_sums, hidden_sums
 from dnerf_core.rendering.sample_reading import Samples
 from dnerf_core.semantic.packed import PackedSemantics
@@ -14,7 +14,7 @@ from dnerf_core.semantic.packed import PackedSemantics
 class TritonSamples:
     """As `TorchSamples`, to float32 rounding; what is read of a sample is read again where it is needed again, and never stored."""
 
-    def __init__(self, field: PackedField, semantics: PackedSemantics | None, samples: Samples) -> None:
+    def __init__(self, field: PlaneField, semantics: PackedSemantics | None, samples: Samples) -> None:
         self.field, self.semantics, self.samples = field, semantics, samples
 
     def raw_density(self) -> Tensor:

@@ -12,7 +12,7 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from dnerf_core.generator.packed_field import PackedField
+from dnerf_core.kernels.fields import PlaneField
 from dnerf_core.kernels.reads import Rays, Table, axes_of, block_of, load_matrix, load_vector, product, read_samples, softplus
 from dnerf_core.rendering.packed_planes import PackedPlanes
 from dnerf_core.rendering.sample_reading import Samples
@@ -112,7 +112,7 @@ def hidden_kernel(
     tl.store(sums + ray * table.channels + channel, total, mask=(ray < rays.count) & (channel < table.channels))
 
 
-def color_sums(field: PackedField, samples: Samples, keep: Tensor, weights: Tensor, ray: Tensor) -> Tensor:
+def color_sums(field: PlaneField, samples: Samples, keep: Tensor, weights: Tensor, ray: Tensor) -> Tensor:
     """Weighted sums [M, C] of the colour features of kept samples, as `TorchSamples.color_sums`."""
     decoder, count = field.decoder, len(samples.distances)
     channels, hidden = decoder.first.shape

@@ -1,4 +1,4 @@
-"""What a PanoHead generator is made of, as data (no torch): EG3D's configs where they are the same, and the tri-grid's own."""
+"""What a PanoHead generator is made of, as data (no torch): the tri-grid and the background."""
 
 from __future__ import annotations
 
@@ -6,14 +6,8 @@ import math
 from dataclasses import dataclass, field
 from typing import Literal
 
-from dnerf_core.backbone.specs import LatentSpec, SourceSpec
-from dnerf_core.backbone.viewing import CameraConfig, RayConfig
-from dnerf_core.generator.config import (
-    VARIANTS,
-    BackboneConfig,
-    MappingConfig,
-    SuperResolutionConfig,
-)
+from dnerf_core.backbone.viewing import CameraConfig
+from dnerf_core.stylegan2.config import VARIANTS, BackboneConfig, PlaneGeneratorConfig
 
 GridAxes = Literal["xyz", "xzy", "yzx", "yxz", "zxy", "zyx"]
 Activation = Literal["none", "lrelu", "sigmoid"]
@@ -67,12 +61,11 @@ PANOHEAD_CAMERAS = CameraConfig(
 
 
 @dataclass(frozen=True)
-class PanoHeadConfig:
+class PanoHeadConfig(PlaneGeneratorConfig):
     """Everything that decides what function a PanoHead generator's weights are.
 
     Attributes:
-        image_size: the output's side, pixels.
-        mapping, backbone, rays, superresolution, cameras: as EG3D's; `rays.white_back` is of no effect, since the background is made.
+        rays: `rays.white_back` is of no effect, since the background is made.
         triplane: the field.
         use_torgb_raw: the raw image is a modulated 1x1 convolution of the rendered features; else their first three channels.
         use_background: a second synthesis paints what is behind the head.
@@ -80,28 +73,11 @@ class PanoHeadConfig:
     """
 
     name: str = "panohead"
-    image_size: int = 512
-    mapping: MappingConfig = field(default_factory=MappingConfig)
-    backbone: BackboneConfig = field(default_factory=BackboneConfig)
     triplane: TrigridConfig = field(default_factory=TrigridConfig)
-    rays: RayConfig = field(default_factory=RayConfig)
-    superresolution: SuperResolutionConfig = field(default_factory=SuperResolutionConfig)
     cameras: CameraConfig = PANOHEAD_CAMERAS
     use_torgb_raw: bool = True
     use_background: bool = True
     background_clamp: float | None = None
-
-    # what any family's configuration says of itself, see `BackboneConfig`
-
-    @property
-    def box_side(self) -> float:
-        """Side of the grids' cube, world units."""
-        return self.triplane.box_warp
-
-    @property
-    def feature_channels(self) -> int:
-        """Channels of rendered features: those of a slice."""
-        return self.backbone.plane_channels
 
     @property
     def planes_text(self) -> str:
@@ -111,29 +87,9 @@ class PanoHeadConfig:
         return f"{size} px, {self.backbone.plane_channels} channels, {field.depth} slices, axes {' '.join(field.plane_axes)}, {behind}"
 
     @property
-    def superresolution_text(self) -> str:
-        """The variant's name."""
-        return self.superresolution.kind
-
-    @property
-    def latent(self) -> LatentSpec:
-        """What makes a subject."""
-        return LatentSpec(self.mapping.z_dim, self.backbone.num_ws, self.mapping.w_dim)
-
-    @property
-    def source(self) -> SourceSpec:
-        """What a semantic branch reads: every block, a picture a slice."""
-        backbone, scales = self.backbone, self.backbone.block_resolutions
-        widths = tuple(backbone.channels(scale) for scale in scales)
-        pictures = len(self.triplane.plane_axes) * self.triplane.depth
-        return SourceSpec(scales, widths, pictures, backbone.plane_channels, backbone.resolution)
-
-    # its own
-
-    @property
-    def image_channels(self) -> int:
-        """Channels that the backbone paints: planes x features x slices."""
-        return len(self.triplane.plane_axes) * self.backbone.plane_channels * self.triplane.depth
+    def slices(self) -> int:
+        """Slices a plane."""
+        return self.triplane.depth
 
     @property
     def background(self) -> BackboneConfig:

@@ -5,10 +5,9 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor
 
-from dnerf_core.generator.config import TriplaneConfig
 from dnerf_core.generator.eg3d import Decoder
-from dnerf_core.generator.stylegan2 import LRELU_GAIN, LRELU_SLOPE, FullyConnected
 from dnerf_core.panohead.config import Activation, TrigridConfig
+from dnerf_core.stylegan2.networks import LRELU_GAIN, LRELU_SLOPE, FullyConnected
 
 
 def activate_colors(raw: Tensor, activation: Activation) -> Tensor:
@@ -24,7 +23,7 @@ class GridDecoder(Decoder):
     """Mean feature -> raw density and colour features, whose range is the activation's."""
 
     def __init__(self, in_features: int, config: TrigridConfig) -> None:
-        super().__init__(in_features, TriplaneConfig(hidden_dim=config.hidden_dim, decoder_lr_mul=config.decoder_lr_mul))
+        super().__init__(in_features, config)
         self.activation: Activation = config.activation
 
     def colors(self, features: Tensor) -> Tensor:

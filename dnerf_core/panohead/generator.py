@@ -11,18 +11,6 @@ from torch import Tensor, nn
 
 from dnerf_core.backbone.protocols import RawPicture, RayLimits, Superresolve, TapFinder
 from dnerf_core.backbone.weights import PublishedWeights
-from dnerf_core.generator.config import MappingConfig
-from dnerf_core.generator.prepared import PreparedSuperResolution
-from dnerf_core.generator.stylegan2 import (
-    LRELU_GAIN,
-    LRELU_SLOPE,
-    Backbone,
-    FullyConnected,
-    Synthesis,
-    ToRGB,
-    normalize_second_moment,
-)
-from dnerf_core.generator.superresolution import SuperResolution
 from dnerf_core.panohead.background import background_ws, resize_background
 from dnerf_core.panohead.config import PanoHeadConfig, TrigridConfig
 from dnerf_core.panohead.decoder import GridDecoder
@@ -31,6 +19,18 @@ from dnerf_core.panohead.packed_field import PackedGridField
 from dnerf_core.panohead.trigrid import picture_taps
 from dnerf_core.rendering.limits import configured_limits
 from dnerf_core.rendering.rays import ViewRays
+from dnerf_core.stylegan2.config import MappingConfig
+from dnerf_core.stylegan2.networks import (
+    LRELU_GAIN,
+    LRELU_SLOPE,
+    Backbone,
+    FullyConnected,
+    Synthesis,
+    ToRGB,
+    normalize_second_moment,
+)
+from dnerf_core.stylegan2.prepared import PreparedSuperResolution
+from dnerf_core.stylegan2.superresolution import SuperResolution
 
 if TYPE_CHECKING:
     from dnerf_core.semantic.config import FeatureKind

@@ -10,12 +10,12 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from dnerf_core.generator.packed_field import FoldedDecoder
-from dnerf_core.generator.stylegan2 import LRELU_GAIN, LRELU_SLOPE
 from dnerf_core.panohead.config import Activation, TrigridConfig
 from dnerf_core.panohead.decoder import GridDecoder
 from dnerf_core.panohead.field import CROPPED, crop_limit
 from dnerf_core.panohead.packed_grids import GridTaps, PackedGrids
 from dnerf_core.rendering.density_grid import DensityGrid
+from dnerf_core.stylegan2.networks import LRELU_GAIN, LRELU_SLOPE
 
 NODES_AT_ONCE = 2**16
 """Nodes of a density grid that are read at once: bounds memory."""

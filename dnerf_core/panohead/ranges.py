@@ -1,23 +1,19 @@
-"""What a configuration of PanoHead's generator may claim, field by field: numbers that no tensor's shape backs, or shapes count with."""
+"""What a configuration of PanoHead's generator may claim beyond that of any generator of painted planes."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from dnerf_core.backbone.ranges import WholeNumber, check_numbers, check_view, image_size_range, ray_ranges, refusal
+from dnerf_core.backbone.ranges import WholeNumber, refusal
 from dnerf_core.panohead.config import MAX_DEPTH, PanoHeadConfig
+from dnerf_core.stylegan2.ranges import check_plane_generator
 
 
 def check_panohead_ranges(config: PanoHeadConfig, where: str, remedy: str) -> None:
     """Refuses a config that could not be built or rendered; see `Family.check_ranges`."""
     refuse = refusal(where, remedy)
-    check_numbers(config, _whole_numbers(config), refuse)
+    check_plane_generator(config, refuse, _whole_numbers(config))
     field = config.triplane
-    if config.backbone.resolution.bit_count() != 1:
-        raise refuse("backbone.resolution", "a power of two", config.backbone.resolution)
-    if len(field.plane_axes) != 3:
-        raise refuse("triplane.plane_axes", "3 planes", len(field.plane_axes))
-    check_view(config, "triplane.box_warp", refuse)
     if not 0 <= 2 * field.crop_margin < field.box_warp:
         raise refuse("triplane.crop_margin", f"0 to less than half of box_warp {field.box_warp}", field.crop_margin)
     if config.rays.white_back:
@@ -25,16 +21,6 @@ def check_panohead_ranges(config: PanoHeadConfig, where: str, remedy: str) -> No
 
 
 def _whole_numbers(config: PanoHeadConfig) -> Iterator[WholeNumber]:
-    backbone, mapping = config.backbone, config.mapping
-    yield image_size_range(config)
-    yield "backbone.resolution", backbone.resolution, 4, 4096
-    yield "backbone.channel_base", backbone.channel_base, backbone.resolution, 2**24
-    yield "backbone.channel_max", backbone.channel_max, 1, 2**16
-    yield "backbone.plane_channels", backbone.plane_channels, 1, 2**12
-    yield "mapping.z_dim", mapping.z_dim, 1, 2**16
-    yield "mapping.w_dim", mapping.w_dim, 1, 2**16
-    yield "mapping.layers", mapping.layers, 1, 64
     yield "triplane.depth", config.triplane.depth, 1, MAX_DEPTH
     if config.use_background:  # half the width, and at least a channel
         yield "backbone.channel_base / 2", config.background.channel_base, config.background.resolution, 2**24
-    yield from ray_ranges(config.rays)

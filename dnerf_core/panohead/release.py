@@ -6,6 +6,7 @@ Its snapshots are EG3D's with more in them; decoder, renderer and marcher carry 
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Mapping
 from typing import Any, get_args
 
@@ -13,24 +14,26 @@ from dnerf_core.backbone.viewing import CameraConfig
 from dnerf_core.checkpoints.inert.mapped_file import file_stem
 from dnerf_core.checkpoints.inert.pickle_machine import shown
 from dnerf_core.checkpoints.releases.camera_choice import chosen_cameras
-from dnerf_core.checkpoints.releases.reader import Configured, ReleaseReader
-from dnerf_core.checkpoints.releases.settings import (
+from dnerf_core.checkpoints.releases.plane_settings import (
     TRAINING_OPTIONS,
     USED_OPTIONS,
-    ReleaseSettings,
     backbone_config,
+    box_warp_of,
     check_gains,
     checked_options,
     conv_clamp_of,
+    decoder_lr_mul_of,
+    hidden_dim_of,
     image_size_of,
     mapping_config,
     orbit,
-    plane_bases,
+    plane_axes_of,
     ray_config,
     superresolution_config,
 )
-from dnerf_core.checkpoints.releases.shape_facts import ShapeFacts, with_shapes
-from dnerf_core.generator.release import settings_of_options
+from dnerf_core.checkpoints.releases.reader import Configured, ReleaseReader
+from dnerf_core.checkpoints.releases.settings import ReleaseSettings
+from dnerf_core.checkpoints.releases.shape_facts import ShapeFacts, settings_of_options, shape_facts, with_shapes
 from dnerf_core.panohead.config import (
     MAX_DEPTH,
     PANOHEAD,
@@ -46,14 +49,11 @@ _OWN_OPTIONS = {"triplane_size", "triplane_depth", "decoder_activation", "use_to
 _OWN_TRAINING_OPTIONS = {"trans_reg", "density_noise"}
 _FFHQ_PIVOT = (0.0, 0.0, 0.2)
 """What EG3D's settings for faces, which PanoHead's training starts from, have for a pivot; PanoHead's cameras look at the origin."""
+VIDEO_CAMERAS: Mapping[str, CameraConfig] = {}
+"""None are known of a video script of its own."""
 
 
-def panohead_config(settings: ReleaseSettings) -> tuple[PanoHeadConfig, tuple[str, ...]]:
-    """The generator's config, and a remark for everything that the file left open or that was set aside.
-
-    Raises:
-        CheckpointError: a setting is missing, of another type, or not implemented.
-    """
+def _of_modules(settings: ReleaseSettings) -> Configured:
     known = USED_OPTIONS | TRAINING_OPTIONS | _OWN_OPTIONS | _OWN_TRAINING_OPTIONS
     options, remarks = checked_options(settings, known)
     depth = settings.count("rendering_kwargs.triplane_depth", options.get("triplane_depth"), 1, MAX_DEPTH)
@@ -76,11 +76,11 @@ def panohead_config(settings: ReleaseSettings) -> tuple[PanoHeadConfig, tuple[st
         mapping=mapping_config(settings, options),
         backbone=backbone,
         triplane=TrigridConfig(
-            box_warp=settings.number("rendering_kwargs.box_warp", options.get("box_warp"), 1e-3, 1e3),
-            plane_axes=_grid_axes(settings),
+            box_warp=box_warp_of(settings, options),
+            plane_axes=plane_axes_of(settings, get_args(GridAxes), PUBLISHED_GRID_AXES),
             depth=depth,
-            hidden_dim=settings.count("decoder.hidden_dim", settings.attribute("decoder", "hidden_dim", 64), 1, 4096),
-            decoder_lr_mul=settings.number("rendering_kwargs.decoder_lr_mul", options.get("decoder_lr_mul", 1.0), 1e-6, 1e3),
+            hidden_dim=hidden_dim_of(settings),
+            decoder_lr_mul=decoder_lr_mul_of(settings, options),
             activation=activation,
         ),
         rays=dataclasses.replace(rays, white_back=False),
@@ -91,7 +91,7 @@ def panohead_config(settings: ReleaseSettings) -> tuple[PanoHeadConfig, tuple[st
         background_clamp=conv_clamp_of(settings, "bcg_synthesis.", backbone.conv_clamp),
     )
     check_gains(settings, config.triplane.decoder_lr_mul)
-    return _named(config), tuple(remarks)
+    return config, tuple(remarks)
 
 
 def _flag(settings: ReleaseSettings, options: Mapping[str, Any], name: str, prefix: str, remarks: list[str]) -> bool:
@@ -105,20 +105,6 @@ def _flag(settings: ReleaseSettings, options: Mapping[str, Any], name: str, pref
     return is_there
 
 
-def _grid_axes(settings: ReleaseSettings) -> tuple[GridAxes, ...]:
-    bases = plane_bases(settings)
-    if bases is None:
-        return PUBLISHED_GRID_AXES
-    axes: list[GridAxes] = []
-    for index, name in enumerate(bases):
-        if name not in get_args(GridAxes):
-            settings.refuse(f"renderer.plane_axes[{index}]", f"one of the axes {', '.join(get_args(GridAxes))}", name)
-        axes.append(name)  # type: ignore[arg-type]
-    if len(axes) != 3:
-        settings.refuse("renderer.plane_axes", "3 planes", len(axes))
-    return tuple(axes)
-
-
 def _cameras(settings: ReleaseSettings, options: Mapping[str, Any], remarks: list[str]) -> CameraConfig:
     """The published scripts' cameras; another orbit in the file takes their radius and pivot, with the rest assumed."""
     published = PANOHEAD_CAMERAS
@@ -130,9 +116,11 @@ def _cameras(settings: ReleaseSettings, options: Mapping[str, Any], remarks: lis
         )
         pivot = published.pivot
     base = dataclasses.replace(published, radius=radius, pivot=pivot)
-    made, told = chosen_cameras(base, settings.cameras, release=None, is_assumed=base != published)
-    remarks.extend(told)
-    return made
+    cameras, camera_remarks = chosen_cameras(
+        base, settings.cameras, release=None, video_cameras=VIDEO_CAMERAS, is_assumed=base != published
+    )
+    remarks.extend(camera_remarks)
+    return cameras
 
 
 def _depth(facts: ShapeFacts) -> int:
@@ -143,27 +131,23 @@ def _depth(facts: ShapeFacts) -> int:
 def _of_options(bare: ReleaseSettings, options: Mapping[str, Any], facts: ShapeFacts) -> Configured:
     rendering = options.get("rendering_kwargs")
     rendering = dict(rendering) if type(rendering) is dict else {}
-    told, depth = rendering.get("triplane_depth"), _depth(facts)
+    given_depth, depth = rendering.get("triplane_depth"), _depth(facts)
     rendering |= {"triplane_depth": depth}
     image_channels = 3 * facts.decoder_inputs * depth
     settings, changed = settings_of_options(bare, {**options, "rendering_kwargs": rendering}, facts, image_channels)
-    config, remarks = panohead_config(settings)
-    if told is not None and told != depth:
-        changed = (*changed, f"the weights' shapes decide: triplane_depth {depth} in place of {shown(told)}")
+    config, remarks = _of_modules(settings)
+    if given_depth is not None and given_depth != depth:
+        changed = (*changed, f"the weights' shapes decide: triplane_depth {depth} in place of {shown(given_depth)}")
     return config, (*changed, *remarks)
 
 
 def _with_shapes(config: PanoHeadConfig, facts: ShapeFacts) -> Configured:
-    made, remarks = with_shapes(config, facts, facts.decoder_inputs)
+    config_by_shape, remarks = with_shapes(config, facts, facts.decoder_inputs)
     depth = _depth(facts)
     if depth != config.triplane.depth:
         remarks = (*remarks, f"the weights' shapes decide: depth {depth} in place of {config.triplane.depth}")
-    return dataclasses.replace(made, triplane=dataclasses.replace(made.triplane, depth=depth)), remarks
-
-
-def _named(config: PanoHeadConfig) -> PanoHeadConfig:
-    published = dataclasses.replace(config, name=PANOHEAD.name)
-    return published if published == PANOHEAD else config
+    triplane = dataclasses.replace(config_by_shape.triplane, depth=depth)
+    return dataclasses.replace(config_by_shape, triplane=triplane), remarks
 
 
 PANOHEAD_RELEASES = ReleaseReader(
@@ -173,10 +157,11 @@ PANOHEAD_RELEASES = ReleaseReader(
         "use, its additions are under CC BY-NC-SA 4.0; the terms that came with the release govern these weights too."
     ),
     presets={PANOHEAD.name: PANOHEAD},
-    of_modules=panohead_config,
+    video_cameras=VIDEO_CAMERAS,
+    of_modules=_of_modules,
+    read_shapes=functools.partial(shape_facts, title="PanoHead"),
     of_options=_of_options,
     with_shapes=_with_shapes,
-    renamed=_named,
 )
 """How PanoHead's releases are read."""
 

@@ -146,8 +146,8 @@ def _fast_views(claim: Claim, model: Model, seed: int, cameras: list[Camera], si
     """All views of a subject, and seconds a view: its making included, or of further views alone."""
     subject = model.subject(seed)
 
-    def views(chosen: list[Camera]) -> list[PartialView]:
-        return [subject.channels(camera, size, claim.channels) for camera in chosen]
+    def views(seen_from: list[Camera]) -> list[PartialView]:
+        return [subject.channels(camera, size, claim.channels) for camera in seen_from]
 
     if claim.further:
         first = views(cameras[:1])
@@ -194,5 +194,5 @@ def difference(pairs: list[tuple[PartialView, PartialView]], box_side: float) ->
 
 
 def _highest(values: list[float | None]) -> float | None:
-    known = [value for value in values if value is not None]
-    return max(known) if known else None
+    measured = [value for value in values if value is not None]
+    return max(measured) if measured else None

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from dnerf_core.backbone.viewing import CameraConfig
 from dnerf_core.camera import Camera, arc_cameras, orbit_cameras
-from dnerf_core.generator.config import CameraConfig
 from dnerf_core.subject_key import SubjectFile, subject_key
 from headless.datasets.plan import plan_json
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from dnerf_core.generator.config import CameraConfig
+    from dnerf_core.backbone.viewing import CameraConfig
     from dnerf_core.labels import LabelSet
     from headless.datasets.folder import DatasetFolder
     from headless.datasets.formats.card import Origin

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dnerf_core.backbone.viewing import CameraConfig
 from dnerf_core.files.names import METADATA_NAME, SHEET_NAME, json_bytes
-from dnerf_core.generator.config import CameraConfig
 from dnerf_core.labels import LabelSet
 from dnerf_core.subject_key import subject_key
 from headless.datasets.folder import REJECTED_NAME, DatasetFolder

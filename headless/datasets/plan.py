@@ -10,10 +10,10 @@ from typing import Any, ClassVar, Protocol
 
 import numpy as np
 
+from dnerf_core.backbone.viewing import CameraConfig
 from dnerf_core.camera import ArcMode, Camera, arc_cameras
 from dnerf_core.files.names import view_name
 from dnerf_core.files.pictures import DepthFormat
-from dnerf_core.generator.config import CameraConfig
 from dnerf_core.seeds import format_seeds
 from dnerf_core.subject_key import SubjectFile, files_json
 from headless.datasets.channels import Channel

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
+from dnerf_core.backbone.viewing import CameraConfig
 from dnerf_core.files.masks import read_mask
-from dnerf_core.generator.config import CameraConfig
 from dnerf_core.labels import LabelSet
 from dnerf_core.multiview.consistent_views import NO_CHANGES, LabelChanges
 from dnerf_core.work.made_once import Once

@@ -1,4 +1,4 @@
-"""A checkpoint with EG3D's generator becomes a model file: what a call asks for, and the run. Nothing of the checkpoint is executed."""
+"""A checkpoint with a family's generator becomes a model file: what a call asks for, and the run. Nothing of it is executed."""
 
 from __future__ import annotations
 
@@ -54,10 +54,10 @@ def import_checkpoint(call: ImportCall, reporter: Reporter) -> None:
     release = call.release
     target = default_target(release) if call.output is None else call.output
     try:
-        taken = target.exists()
+        is_taken = target.exists()
     except OSError as error:
         raise output_error(target, error) from error
-    if taken:
+    if is_taken:
         raise OutputError(f"{target}: expected a new file, it is there already; remove it, or choose another --output")
     reporter.start(f"import: {release} becomes {target}", command="import", release=str(release), output=str(target))
     started = time.monotonic()

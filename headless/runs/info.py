@@ -12,8 +12,8 @@ from dnerf_core.checkpoints.model_facts import ModelFacts
 from headless.work.reporting import Reporter
 
 if TYPE_CHECKING:
+    from dnerf_core.backbone.viewing import CameraConfig
     from dnerf_core.camera import Camera, WorldUp
-    from dnerf_core.generator.config import CameraConfig
 
 
 @dataclass(frozen=True)

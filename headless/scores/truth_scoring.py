@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from dnerf_core.backbone.specs import BackboneConfig
+from dnerf_core.backbone.viewing import CameraConfig
 from dnerf_core.camera import Camera, arc_cameras
 from dnerf_core.demo.truth import TRUTH_PITCH_DEG, TRUTH_YAW_DEG, ScoredView, random_view, scored_labels, true_rgb, true_view
-from dnerf_core.generator.config import CameraConfig
 from dnerf_core.job_ranges import FRAMES
 from dnerf_core.model import Model
 from dnerf_core.own_views import view_ranges

@@ -19,6 +19,7 @@ from dnerf_core.backbone.family import Family
 from dnerf_core.backbone.protocols import RawPicture, RayLimits, Superresolve, TapFinder
 from dnerf_core.backbone.ranges import check_numbers, check_view, image_size_range, ray_ranges, refusal
 from dnerf_core.backbone.registry import FAMILIES
+from dnerf_core.backbone.signature import Signature
 from dnerf_core.backbone.specs import LatentSpec, Shape, SourceSpec
 from dnerf_core.backbone.viewing import CameraConfig, RayConfig
 from dnerf_core.backbone.weights import PublishedWeights
@@ -252,8 +253,13 @@ BALLS = Family(
     expected_shapes=ball_shapes,
     check_ranges=check_ball,
     builder="tests.core.stub_family:BallBackbone",
-    read_release="tests.core.stub_family:no_release",
-    relative="a ball",
+    read_release="tests.core.stub_release:read_balls",
+    signature=Signature(
+        network_class="BallGenerator",
+        modules=frozenset({"latents", "paint"}),
+        state_key=r"paint\.weight$",
+        own_tensors=(r"^latents\.weight$", r"^torgb$"),
+    ),
     unseen_by_views=("latents.",),
 )
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import dataclasses
 import json
 import struct
@@ -307,59 +306,6 @@ def test_an_edit_keeps_the_pose(model: Model) -> None:
     wish = np.where(np.roll(painted, 4, axis=0) > 0, 1, painted).astype(np.uint8)
     edited = edit_subject(subject, view_of(model), wish, EditSettings(steps=3), statistics=w_statistics(labelled, 0, 200))
     assert edited.subject.pose is subject.pose
-
-
-# Who may know a family
-
-FAMILY_FOLDERS = ("dnerf_core.generator", "dnerf_core.panohead")
-SHARED = ("dnerf_core.generator.config", "dnerf_core.panohead.config")
-"""Cameras, rays and configurations: data, read without torch."""
-KNOWS_A_FAMILY = {
-    "dnerf_core/backbone/registry.py": "the one line a family",
-    "dnerf_core/kernels/density.py": "fused kernels for fields that are packed tri-planes, which `Family.kernels` says",
-    "dnerf_core/kernels/fused.py": "as above",
-    "dnerf_core/kernels/sums.py": "as above",
-    "dnerf_core/demo/losses.py": "trains the demo, which is an EG3D generator",
-    "dnerf_core/demo/refine.py": "as above",
-    "dnerf_core/demo/train.py": "as above",
-}
-
-
-def family_imports(source: str) -> list[str]:
-    """Modules of a family's folder that a module imports, wherever in it."""
-    names = []
-    for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.Import):
-            names += [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom) and node.module is not None:
-            names += [f"{node.module}.{alias.name}" for alias in node.names]
-    inside = [name for name in names if name.startswith(tuple(f"{folder}." for folder in FAMILY_FOLDERS))]
-    return [name for name in inside if not name.startswith(SHARED)]
-
-
-def test_nothing_outside_a_familys_folder_imports_its_modules() -> None:
-    found = {}
-    for package in ("dnerf_core", "headless", "blender_addon"):
-        for path in sorted((ROOT / package).rglob("*.py")):
-            place = path.relative_to(ROOT).as_posix()
-            if not place.replace("/", ".").startswith(tuple(f"{folder}." for folder in FAMILY_FOLDERS)):
-                found[place] = family_imports(path.read_text("utf-8"))
-    assert {place for place, names in found.items() if names} == KNOWS_A_FAMILY.keys()
-    eg3d = {place for place, names in found.items() if any(name.startswith("dnerf_core.generator.eg3d") for name in names)}
-    assert eg3d == {place for place in KNOWS_A_FAMILY if place.startswith("dnerf_core/demo/")}
-
-
-@pytest.mark.parametrize(
-    "source",
-    [
-        "from dnerf_core.generator.eg3d import Generator",
-        "def f():\n    import dnerf_core.generator.eg3d",
-        "from dnerf_core.generator import eg3d",
-    ],
-)
-def test_a_planted_import_is_found(source: str) -> None:
-    assert len(family_imports(source)) == 1
-    assert family_imports("from dnerf_core.generator.config import RayConfig") == []
 
 
 def test_a_subject_knows_no_model_module() -> None:

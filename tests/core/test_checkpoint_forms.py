@@ -16,7 +16,7 @@ import pytest
 
 from dnerf_core.backbone.config_json import config_to_json
 from dnerf_core.checkpoints.expected_shapes import is_filter
-from dnerf_core.checkpoints.inert.mapped_file import LEAST_UNPACKED_BYTES
+from dnerf_core.checkpoints.inert.mapped_file import MIN_UNPACKED_LIMIT_BYTES
 from dnerf_core.checkpoints.release import ImportOptions, import_release, read_release
 from dnerf_core.errors import CheckpointError, DNeRFError, UsageError
 from dnerf_core.generator.config import PRESETS, BackboneConfig, GeneratorConfig, MappingConfig
@@ -415,7 +415,7 @@ def test_packed_files_that_are_damaged_or_too_large_are_refused(tmp_path: Path) 
         (raw[:100] + bytes([raw[100] ^ 255]) + raw[101:], "found a damaged one"),
         (gzip.compress(b""), "found an empty one"),
         (gzip.compress(b"hello"), "found text"),
-        (gzip.compress(bytes(LEAST_UNPACKED_BYTES + 1), 9), f"grows beyond {LEAST_UNPACKED_BYTES} bytes"),
+        (gzip.compress(bytes(MIN_UNPACKED_LIMIT_BYTES + 1), 9), f"grows beyond {MIN_UNPACKED_LIMIT_BYTES} bytes"),
     ):
         path.write_bytes(data)
         with pytest.raises(CheckpointError, match=re.escape(expected)):

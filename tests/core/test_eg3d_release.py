@@ -118,7 +118,9 @@ def test_every_setting_is_read_back(tmp_path: Path, kind: Any, size: int) -> Non
 
 
 def test_a_preset_is_recognised_by_its_settings(tmp_path: Path) -> None:
-    from dnerf_core.generator.release import named_config
+    from dnerf_core.generator.release import EG3D_RELEASES
+
+    named_config = EG3D_RELEASES.named
 
     for name, known in PRESETS.items():
         assert named_config(known).name == name

@@ -60,7 +60,7 @@ DISCRIMINATOR = h.Module("DualDiscriminator", {"c_dim": 25})
 @pytest.mark.parametrize(
     ("tree", "expected"),
     [
-        ({"G_ema": gnarf()}, "G_ema: expected EG3D's generator, found GNARF's generator"),
+        ({"G_ema": gnarf()}, "G_ema: expected a generator of EG3D or PanoHead, found GNARF's generator"),
         ({"G": gnarf(), "G_ema": gnarf()}, "found GNARF's generator"),
         (gnarf(), "found GNARF's generator"),
         ({"G_ema": stylegan(False)}, "expected a TriPlaneGenerator, found 'Generator', StyleGAN2's generator"),

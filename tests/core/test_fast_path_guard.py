@@ -19,7 +19,6 @@ from dnerf_core.checkpoints.model_file import ModelHeader
 from dnerf_core.embedded import model_path
 from dnerf_core.generator.config import BackboneConfig, SuperResolutionConfig, preset
 from dnerf_core.generator.eg3d import Generator
-from dnerf_core.generator.prepared import PreparedSuperResolution
 from dnerf_core.model import Model
 from dnerf_core.rendering.density_grid import DensityGrid
 from dnerf_core.rendering.packed_planes import PackedPlanes
@@ -27,6 +26,7 @@ from dnerf_core.semantic.branch import SemanticBranch
 from dnerf_core.semantic.config import RefinerConfig, SemanticConfig
 from dnerf_core.semantic.refiner import PreparedRefiner
 from dnerf_core.semantic.triplane import SemanticTriplane
+from dnerf_core.stylegan2.prepared import PreparedSuperResolution
 from dnerf_core.subject import ALL_CHANNELS, Channel, Subject
 from tests.core.operation_count import Operations, count_operations
 from tests.core.test_subject import demo_camera, tiny_model

@@ -27,9 +27,9 @@ from dnerf_core.generator.config import (
     preset,
 )
 from dnerf_core.generator.eg3d import Generator
-from dnerf_core.generator.stylegan2 import FIR_TAPS, Mapping, modulated_conv, normalize_second_moment, upsample_image
-from dnerf_core.generator.superresolution import VARIANTS, SuperResolution
 from dnerf_core.rendering.view import render_view
+from dnerf_core.stylegan2.networks import FIR_TAPS, Mapping, modulated_conv, normalize_second_moment, upsample_image
+from dnerf_core.stylegan2.superresolution import VARIANTS, SuperResolution
 
 TINY = GeneratorConfig(
     name="tiny",

@@ -11,7 +11,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from dnerf_core.generator.config import GeneratorConfig, RayConfig, SuperResolutionConfig, SuperResolutionKind
-from dnerf_core.generator.prepared import (
+from dnerf_core.semantic.config import GuideKind, RefinerConfig, SemanticConfig
+from dnerf_core.semantic.refiner import PreparedRefiner, Refiner
+from dnerf_core.stylegan2.networks import SynthesisLayer, ToRGB, modulated_conv
+from dnerf_core.stylegan2.prepared import (
     PreparedLayer,
     PreparedSuperResolution,
     PreparedToRGB,
@@ -20,10 +23,7 @@ from dnerf_core.generator.prepared import (
     interleave_phases,
     upsampling_phases,
 )
-from dnerf_core.generator.stylegan2 import SynthesisLayer, ToRGB, modulated_conv
-from dnerf_core.generator.superresolution import SuperResolution
-from dnerf_core.semantic.config import GuideKind, RefinerConfig, SemanticConfig
-from dnerf_core.semantic.refiner import PreparedRefiner, Refiner
+from dnerf_core.stylegan2.superresolution import SuperResolution
 from tests.core.semantic_cases import TINY
 
 pytestmark = pytest.mark.usefixtures("one_thread")

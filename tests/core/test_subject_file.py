@@ -314,7 +314,7 @@ def test_files_of_another_kind_name_the_right_option(tmp_path: Path, model: Mode
 
 def test_a_huge_file_is_refused_before_it_is_read(tmp_path: Path, good: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "x.safetensors").write_bytes(good)
-    monkeypatch.setattr(subject_file, "MOST_VALUES", 300)
+    monkeypatch.setattr(subject_file, "MAX_VALUES", 300)
     with pytest.raises(CheckpointError, match="expected at most 300 values, found"):
         read_subject_header(tmp_path / "x.safetensors")
 

@@ -115,11 +115,11 @@ class InertBuilder:
                 return GlobalName(full)
             if _OWN_CODE.fullmatch(module):
                 return ForeignRecord(full)
-        raise MalformedPickleError(f"names the global {shown(full)}, which no EG3D checkpoint needs")
+        raise MalformedPickleError(f"names the global {shown(full)}, which no generator's checkpoint needs")
 
     def persistent(self, identifier: Any) -> Any:
         if self._find_storage is None:
-            raise MalformedPickleError("refers to a persistent id, which no EG3D release does")
+            raise MalformedPickleError("refers to a persistent id, which no generator's checkpoint does")
         if type(identifier) is tuple and len(identifier) >= 2:
             label, kind = identifier[:2]
             # torch's legacy format puts a module's class beside the text of its source, which nobody reads here.
@@ -138,7 +138,7 @@ class InertBuilder:
         if type(target) is GlobalName and target.name in _PATHS and type(args) is tuple:
             return self._path(args)
         if reducer is None or type(args) is not tuple:
-            raise MalformedPickleError(f"calls {_named(target)} in a way no EG3D checkpoint does")
+            raise MalformedPickleError(f"calls {_named(target)} in a way no generator's checkpoint does")
         return reducer(args)
 
     def new_object(self, target: Any, args: Any, named: Any = None) -> Any:
@@ -153,7 +153,7 @@ class InertBuilder:
                 return ModuleRecord(target.name.rpartition(".")[2])
         if type(target) is GlobalName and self._find_storage is not None and target.name in self._reducers and named is None:
             return self.reduce(target, args)
-        raise MalformedPickleError(f"makes an object of {_named(target)} in a way no EG3D checkpoint does")
+        raise MalformedPickleError(f"makes an object of {_named(target)} in a way no generator's checkpoint does")
 
     def build(self, target: Any, state: Any) -> None:
         if type(target) is ForeignRecord:
@@ -165,7 +165,7 @@ class InertBuilder:
         elif type(target) is ArrayRecord and not target.is_built and type(state) is tuple and len(state) == 5:
             fill(target, state)
         elif not (_is_metadata(target, state) or (self._find_storage is not None and type(target) in (dict, TensorRecord))):
-            raise MalformedPickleError(f"sets the state of {_named(target)} in a way no EG3D checkpoint does")
+            raise MalformedPickleError(f"sets the state of {_named(target)} in a way no generator's checkpoint does")
 
     # Networks and dictionaries
 
@@ -187,7 +187,7 @@ class InertBuilder:
         if self._find_storage is not None and len(args) == 1 and type(args[0]) is list:
             return _from_pairs(args[0])
         if args:
-            raise MalformedPickleError("calls collections.OrderedDict with arguments, which no EG3D release does")
+            raise MalformedPickleError("calls collections.OrderedDict with arguments, which no generator's checkpoint does")
         return {}
 
     def _set(self, args: tuple[Any, ...]) -> set[Any]:
@@ -248,8 +248,8 @@ class InertBuilder:
             if type(held) is memoryview:
                 return read_nested_storage(held)
             # Decoded again when it is wanted: a release's weights would fill the memory twice over.
-            found = read_nested_storage(latin1(held))
-            return StorageRecord(found.element, found.count, lambda: read_nested_storage(latin1(held)).raw)
+            storage = read_nested_storage(latin1(held))
+            return StorageRecord(storage.element, storage.count, lambda: read_nested_storage(latin1(held)).raw)
         except DamagedPickleError as error:
             raise DamagedPickleError(f"holds a nested torch file that {error}") from error
         except MalformedPickleError as error:

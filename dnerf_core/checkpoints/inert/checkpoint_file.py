@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from dnerf_core.backbone.registry import family_titles
 from dnerf_core.checkpoints.inert.builder import InertBuilder
 from dnerf_core.checkpoints.inert.mapped_file import GZIP_MAGIC, map_file, unpack_gzip
 from dnerf_core.checkpoints.inert.nested_storage import is_legacy
@@ -23,7 +24,6 @@ from dnerf_core.errors import CheckpointError
 MAX_DEPTH = 64
 """A release nests 30 deep; deeper data is refused before anything walks it."""
 
-EXPECTED = "a checkpoint of EG3D (.pkl, .pth, .pt)"
 _DAMAGED = "nothing was executed or written; get the file again from where it came"
 _OTHER = "nothing was executed or written; save the generator's state dict alone, by torch.save(G_ema.state_dict(), ..), and import that"
 
@@ -60,14 +60,15 @@ def read_checkpoint(path: Path) -> Checkpoint:
     Raises:
         CheckpointError: the file holds no checkpoint, or is damaged; the message names what was found.
     """
-    data = map_file(path, EXPECTED, "nothing was written; get the file again from where it came")
+    expected = f"a checkpoint of {family_titles()} (.pkl, .pth, .pt)"
+    data = map_file(path, expected, "nothing was written; get the file again from where it came")
     if data[:2] == GZIP_MAGIC:
         data = unpack_gzip(path, data)
     if is_safetensors(data):
         return Checkpoint(read_safetensors(path, data), "a .safetensors file")
     found = _other_format(data)
     if found:
-        raise CheckpointError(f"{path}: expected {EXPECTED}, found {found}")
+        raise CheckpointError(f"{path}: expected {expected}, found {found}")
     try:
         opened = _read(data)
         _check_depth(opened.tree)
@@ -128,7 +129,7 @@ def _check_depth(tree: Any) -> None:
         if children is None or id(value) in seen:
             continue
         if depth > MAX_DEPTH:
-            raise MalformedPickleError(f"is nested deeper than {MAX_DEPTH}, which no EG3D checkpoint is")
+            raise MalformedPickleError(f"is nested deeper than {MAX_DEPTH}, which no generator's checkpoint is")
         seen.add(id(value))
         waiting.extend((child, depth + 1) for child in children)
 
@@ -144,7 +145,7 @@ def check_own(network: Any, name: str) -> None:
     while waiting:
         value = waiting.pop()
         if type(value) is ForeignRecord:
-            raise MalformedPickleError(f"holds {shown(value.name)} inside {name}, which no EG3D checkpoint does")
+            raise MalformedPickleError(f"holds {shown(value.name)} inside {name}, which no generator's checkpoint does")
         children = _children(value)
         if children is not None and id(value) not in seen:
             seen.add(id(value))

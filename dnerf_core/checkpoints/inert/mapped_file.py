@@ -13,10 +13,10 @@ from typing import IO, cast
 from dnerf_core.errors import CheckpointError
 
 GZIP_MAGIC = b"\x1f\x8b"
-MOST_UNPACKED = 50
+MAX_UNPACKED_RATIO = 50
 """Times its size that a gzip file may grow to: weights hardly shrink, so a file that grows more holds none."""
 
-LEAST_UNPACKED_BYTES = 256 * 2**20
+MIN_UNPACKED_LIMIT_BYTES = 256 * 2**20
 """What any gzip file may grow to."""
 
 _CHUNK_BYTES = 4 * 2**20
@@ -69,16 +69,16 @@ def unpack_gzip(path: Path, data: memoryview) -> memoryview:
     Raises:
         CheckpointError: damaged, empty, larger than weights could be, or no room to unpack it.
     """
-    most = max(LEAST_UNPACKED_BYTES, MOST_UNPACKED * len(data))
+    max_bytes = max(MIN_UNPACKED_LIMIT_BYTES, MAX_UNPACKED_RATIO * len(data))
     size = 0
     with tempfile.TemporaryFile() as file:
         try:
             with gzip.GzipFile(fileobj=as_file(data), mode="rb") as packed:
                 while chunk := packed.read(_CHUNK_BYTES):
                     size += len(chunk)
-                    if size > most:
+                    if size > max_bytes:
                         raise CheckpointError(
-                            f"{path}: expected a checkpoint packed by gzip, found one that grows beyond {most} bytes, as weights "
+                            f"{path}: expected a checkpoint packed by gzip, found one that grows beyond {max_bytes} bytes, as weights "
                             "never do; nothing was written; unpack it yourself if you know what it holds"
                         )
                     file.write(chunk)

@@ -29,13 +29,13 @@ def read_legacy(data: memoryview) -> Any:
     Raises:
         MalformedPickleError: another format, a name that no checkpoint needs, or storages that do not fit the file.
     """
-    found: dict[str, memoryview] = {}
-    builder = InertBuilder(found.__getitem__)
+    storages: dict[str, memoryview] = {}
+    builder = InertBuilder(storages.__getitem__)
     tree, keys, position = read_legacy_pickles(data, builder)
     if sorted(keys) != sorted(builder.storages):
         raise MalformedPickleError("does not hold exactly the storages it describes")
     for key in keys:
-        found[key], position = take_storage(data, position, *builder.storages[key])
+        storages[key], position = take_storage(data, position, *builder.storages[key])
     if position != len(data):
         raise DamagedPickleError(f"has {len(data) - position} bytes after its end")
     return tree

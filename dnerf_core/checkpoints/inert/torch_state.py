@@ -29,10 +29,10 @@ def read_torch_state(path: Path, wanted: Collection[str]) -> dict[str, np.ndarra
         state = read_zip(data) if bytes(data[:4]) == ZIP_MAGIC else read_legacy(data)
         if type(state) is not dict:
             raise MalformedPickleError("holds no dictionary of tensors")
-        found = {name: state[name] for name in wanted if name in state}
-        if any(type(tensor) is not TensorRecord for tensor in found.values()):
+        tensors = {name: state[name] for name in wanted if name in state}
+        if any(type(tensor) is not TensorRecord for tensor in tensors.values()):
             raise MalformedPickleError("holds something other than tensors by these names")
-        return {name: tensor.to_array() for name, tensor in found.items()}
+        return {name: tensor.to_array() for name, tensor in tensors.items()}
     except MalformedPickleError as error:
         remedy = _DAMAGED if isinstance(error, DamagedPickleError) else _OTHER
         raise CheckpointError(f"{path}: expected {_EXPECTED}, found a file that {error}; {remedy}") from error

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
-import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
+from dnerf_core.backbone.ranges import check_cameras, refusal
 from dnerf_core.backbone.viewing import CameraConfig
 from dnerf_core.camera_frames import WorldUp
-from dnerf_core.checkpoints.config_ranges import check_ranges
 from dnerf_core.errors import CheckpointError, UsageError
-from dnerf_core.files.dataset_cameras import cameras_of_dataset, describe_cameras, read_dataset_cameras
-from dnerf_core.generator.config import ORBITS, PRESETS, VIDEO_CAMERAS, GeneratorConfig
+from dnerf_core.files.dataset_cameras import cameras_of_dataset, read_dataset_cameras, describe_cameras
 
 Point = tuple[float, float, float]
 
@@ -46,22 +43,20 @@ OWN_CAMERAS = CameraChoice()
 """Nothing is given."""
 
 
-def release_of_orbit(radius: float, pivot: Point) -> str | None:
-    """The release whose own file holds this orbit; None: no release's does."""
-    for name, (known_radius, known_pivot) in ORBITS.items():
-        if math.isclose(known_radius, radius) and np.allclose(known_pivot, pivot, atol=1e-9):
-            return name
-    return None
-
-
 def chosen_cameras(
-    base: CameraConfig, choice: CameraChoice, *, release: str | None, is_assumed: bool
+    base: CameraConfig,
+    choice: CameraChoice,
+    *,
+    release: str | None,
+    video_cameras: Mapping[str, CameraConfig],
+    is_assumed: bool,
 ) -> tuple[CameraConfig, tuple[str, ...]]:
     """`base` with what was chosen, and a remark for what rests on a data set or on nothing.
 
     Args:
         base: what the checkpoint says.
         release: the release whose cameras `base` holds; None: no release's.
+        video_cameras: the cameras of the family's published video script, by release.
         is_assumed: whether `base` has a focal length and a world up that stand nowhere.
 
     Raises:
@@ -69,25 +64,25 @@ def chosen_cameras(
     """
     remarks = []
     if choice.is_video:
-        if release is None:
+        if release is None or release not in video_cameras:
+            known = f"a release's cameras ({', '.join(video_cameras)})" if video_cameras else "a published video script"
             raise UsageError(
-                f"--video-cameras: expected a generator with a release's cameras ({', '.join(VIDEO_CAMERAS)}), found another's; "
-                "give --camera-radius and --focal"
+                f"--video-cameras: expected a generator with {known}, found another's; give --camera-radius and --focal"
             )
-        base = VIDEO_CAMERAS[release]
-    made = base
+        base = video_cameras[release]
+    cameras = base
     if choice.dataset is not None:
-        found = read_dataset_cameras(choice.dataset)
-        made = cameras_of_dataset(found, base, choice.world_up)
-        remarks.append(describe_cameras(found, made))
+        labelled = read_dataset_cameras(choice.dataset)
+        cameras = cameras_of_dataset(labelled, base, choice.world_up)
+        remarks.append(describe_cameras(labelled, cameras))
     for name in ("radius", "pivot", "focal", "world_up"):
         value = getattr(choice, name)
         if value is not None:
-            made = dataclasses.replace(made, **{name: value})
+            cameras = dataclasses.replace(cameras, **{name: value})
     if is_assumed and choice.dataset is None:
         assumed = [
-            *([] if choice.focal is not None else [f"focal length {made.focal}"]),
-            *([] if choice.world_up is not None else [f"world up {made.world_up!r}"]),
+            *([] if choice.focal is not None else [f"focal length {cameras.focal}"]),
+            *([] if choice.world_up is not None else [f"world up {cameras.world_up!r}"]),
         ]
         if assumed:
             remarks.append(
@@ -95,12 +90,7 @@ def chosen_cameras(
                 f"{'are' if len(assumed) > 1 else 'is'} assumed; --cameras-from, --focal and --up tell them"
             )
     try:
-        check_ranges(GeneratorConfig(cameras=made), "generator", "give other --camera-radius, --camera-pivot or --focal")
+        check_cameras(cameras, refusal("generator", "give other --camera-radius, --camera-pivot or --focal"))
     except CheckpointError as error:
         raise UsageError(str(error)) from error
-    return made, tuple(remarks)
-
-
-def preset_of(cameras: CameraConfig) -> str | None:
-    """The first release with these cameras."""
-    return next((name for name, known in PRESETS.items() if known.cameras == cameras), None)
+    return cameras, tuple(remarks)

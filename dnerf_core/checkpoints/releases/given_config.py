@@ -1,7 +1,7 @@
 """`--config`: the settings of weights that travel without them, by a release's name or out of a JSON file.
 
-The JSON is a model file's own configuration (as `dnerf-headless info --json` prints it), the construction arguments of EG3D's
-generator (with `rendering_kwargs` among them), or the `training_options.json` that EG3D's training writes beside its snapshots.
+The JSON is a model file's own configuration (as `dnerf-headless info --json` prints it), a generator's construction arguments (with
+`rendering_kwargs` among them), or the `training_options.json` that its training writes beside its snapshots.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from dnerf_core.checkpoints.safetensors_layout import parsed_json
 from dnerf_core.errors import CheckpointError, UsageError, brief
 
 MAX_CONFIG_BYTES = 16 * 2**20
-_REMEDY = "pass the settings that EG3D's training wrote (training_options.json), or a release's name"
+_REMEDY = "pass the settings that the training wrote (training_options.json), or a release's name"
 
 
 def read_given_config(name_or_path: str, presets: Mapping[str, Any]) -> Any:
@@ -56,7 +56,7 @@ def _interpreted(data: dict[str, Any], config_class: type[Any], where: str) -> A
         return data
     if isinstance(data.get("generator"), dict):
         data = data["generator"]
-    if "rays" in data and "triplane" in data:
+    if "rays" in data:  # which every family's configuration has
         config = config_from_json(config_class, data, where)
         check_ranges(config, where, _REMEDY)
         return config
@@ -67,9 +67,7 @@ def _of_training(data: dict[str, Any], where: str) -> dict[str, Any]:
     """Construction arguments out of training_options.json; resolutions stand with the data set and the loss."""
     options = dict(data["G_kwargs"])
     if not isinstance(options.get("rendering_kwargs"), dict):
-        raise CheckpointError(
-            f"{where}: G_kwargs: expected rendering_kwargs, as EG3D's training writes them, found none; {_REMEDY}"
-        )
+        raise CheckpointError(f"{where}: G_kwargs: expected rendering_kwargs, as the training writes them, found none; {_REMEDY}")
     loss = data.get("loss_kwargs")
     if isinstance(loss, dict):
         last = loss.get("neural_rendering_resolution_final")

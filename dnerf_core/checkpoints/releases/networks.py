@@ -1,4 +1,4 @@
-"""Finds EG3D's generator in a checkpoint, whatever form it has there: a module, or a state dict under any prefix.
+"""Finds a registered family's generator in a checkpoint, whatever form it has there: a module, or a state dict under any prefix.
 
 The published code pickles modules; others save state dicts, with the construction arguments beside them or without.
 """
@@ -12,27 +12,34 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from dnerf_core.backbone.registry import FAMILIES, UNNAMED
+from dnerf_core.backbone.family import Family
+from dnerf_core.backbone.registry import family_titles
 from dnerf_core.checkpoints.inert.checkpoint_file import Checkpoint, check_own
 from dnerf_core.checkpoints.inert.pickle_machine import shown
 from dnerf_core.checkpoints.inert.records import ArrayRecord, ForeignRecord, ModuleRecord, TensorRecord
-from dnerf_core.checkpoints.releases.families import relative_by_names, relative_by_settings, stranger, stranger_class
+from dnerf_core.checkpoints.releases.module_tree import state_of, walk_modules
+from dnerf_core.checkpoints.releases.recognition import (
+    families_of_class,
+    families_of_state,
+    family_of_own_tensors,
+    family_of_settings,
+    has_modules_of_a_family,
+    network_classes,
+    remaining_family,
+    state_key_pattern,
+)
+from dnerf_core.checkpoints.releases.strangers import relative_by_names, relative_by_settings, stranger, stranger_class
 from dnerf_core.errors import CheckpointError, UsageError
 
-MAX_MODULES = 5_000
-"""A release's G_ema has about 150 modules."""
+_MAX_DEPTH = 3
+"""Dictionaries in dictionaries, from the checkpoint's own on, in which a generator is looked for."""
 
-UNMODIFIED = "nothing was written; import an unmodified generator of EG3D"
-_INSIDE = re.compile(r"((?:[^.\s]{1,80}\.){0,8}?)backbone\.synthesis\.b\d{1,5}\.")
-"""A generator's tensor, after the prefix that a larger network gives it."""
+_USUAL_ENTRIES = {"G", "D", "G_ema", "training_set_kwargs", "augment_pipe"}
+"""What every snapshot of a StyleGAN's training holds."""
 
-_NEAR = 3
-_CLASS = "TriPlaneGenerator"
+_GIVE_ONE = "nothing was written; give a checkpoint of one of these"
 
-_KNOWN_BESIDE = {"G", "D", "G_ema", "training_set_kwargs", "augment_pipe"}
-"""What every snapshot of EG3D's training holds."""
-
-_SETTINGS_BESIDE = ("rendering_kwargs", "neural_rendering_resolution", "img_resolution")
+_OUTER_SETTINGS = ("rendering_kwargs", "neural_rendering_resolution", "img_resolution")
 """Settings that are met beside the construction arguments."""
 
 
@@ -45,7 +52,7 @@ class Network:
         tensors: its state by published key name, with whatever else lies there under the same prefix.
         modules: every module by dotted name, the root as ''; None for a state dict.
         options: construction arguments that travel with a state dict; None: none do.
-        beside: what the checkpoint holds beyond it, a phrase each; a training's own G, D and settings are not named.
+        surroundings: what the checkpoint holds beyond it, a phrase each; a training's own G, D and settings are not named.
         family: which family of generators it is of.
     """
 
@@ -53,8 +60,8 @@ class Network:
     tensors: Mapping[str, TensorRecord]
     modules: Mapping[str, ModuleRecord] | None
     options: dict[str, Any] | None
-    beside: tuple[str, ...]
-    family: str = UNNAMED
+    surroundings: tuple[str, ...]
+    family: Family
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,18 +93,20 @@ def find_network(checkpoint: Checkpoint, path: object, wanted: str | None = None
         UsageError: `wanted` is not there, or there are several and none is the averaged one.
     """
     tree = checkpoint.tree
-    found = _distinct(_candidates(tree))
-    if not found:
+    candidates = _distinct(_candidates(tree))
+    if not candidates:
         if type(tree) is dict:
             check_own(tree.get("G_ema"), "G_ema")
         raise CheckpointError(_nothing(checkpoint, path))
     if wanted is not None:
-        chosen = [candidate for candidate in found if candidate.place == wanted]
+        chosen = [candidate for candidate in candidates if candidate.place == wanted]
         if not chosen:
-            raise UsageError(f"--network {wanted}: expected one of {_places(found)} of {path}, found no such; correct the name")
+            raise UsageError(
+                f"--network {wanted}: expected one of {_places(candidates)} of {path}, found no such; correct the name"
+            )
     else:
-        averaged = [candidate for candidate in found if "ema" in candidate.place.lower()]
-        chosen = averaged or found
+        averaged = [candidate for candidate in candidates if "ema" in candidate.place.lower()]
+        chosen = averaged or candidates
     if len(chosen) > 1:
         raise UsageError(f"{path}: expected one generator, found {_places(chosen)}; choose one by --network")
     return _opened(chosen[0], path)
@@ -105,10 +114,10 @@ def find_network(checkpoint: Checkpoint, path: object, wanted: str | None = None
 
 def _distinct(candidates: Iterator[_Candidate]) -> list[_Candidate]:
     """Each network once, however often a file refers to it; under the place that names the average, if one does."""
-    found: dict[tuple[int, str | None], _Candidate] = {}
+    distinct: dict[tuple[int, str | None], _Candidate] = {}
     for candidate in sorted(candidates, key=lambda one: "ema" not in one.place.lower()):
-        found.setdefault((id(candidate.value), candidate.prefix), candidate)
-    return list(found.values())
+        distinct.setdefault((id(candidate.value), candidate.prefix), candidate)
+    return list(distinct.values())
 
 
 def _places(candidates: list[_Candidate]) -> str:
@@ -116,22 +125,23 @@ def _places(candidates: list[_Candidate]) -> str:
 
 
 def _candidates(tree: Any) -> Iterator[_Candidate]:
-    """Every generator down to `_NEAR` dictionaries deep. Each dictionary is walked once: shared and cyclic ones cost no more."""
+    """Every generator down to `_MAX_DEPTH` dictionaries deep. Each dictionary is walked once: shared and cyclic ones cost no more."""
     seen: set[int] = set()
     waiting: deque[_Candidate] = deque([_Candidate((), tree, None, ())])
+    classes, pattern = network_classes(), state_key_pattern()
     while waiting:
         place = waiting.popleft()
         value = place.value
         if type(value) is ModuleRecord and value.class_name != "argparse.Namespace":
-            if value.class_name == _CLASS or place.keys[-1:] == ("G_ema",) or _looks_like_one(value):
+            if value.class_name in classes or place.keys[-1:] == ("G_ema",) or has_modules_of_a_family(value):
                 yield place
             continue
         held = value.state if type(value) is ModuleRecord else value
         if type(held) is not dict:
             continue
-        prefixes = _prefixes(held)
+        prefixes = _prefixes(held, pattern)
         yield from (dataclasses.replace(place, value=held, prefix=prefix) for prefix in prefixes)
-        if not prefixes and len(place.keys) < _NEAR and id(held) not in seen:
+        if not prefixes and len(place.keys) < _MAX_DEPTH and id(held) not in seen:
             seen.add(id(held))
             waiting.extend(
                 _Candidate((*place.keys, key), part, None, (*place.holders, held))
@@ -140,68 +150,77 @@ def _candidates(tree: Any) -> Iterator[_Candidate]:
             )
 
 
-def _prefixes(state: dict[Any, Any]) -> list[str]:
+def _prefixes(state: dict[Any, Any], pattern: re.Pattern[str]) -> list[str]:
     """What a generator's published names begin with in a state dict; none: it is no generator's."""
-    found = (_INSIDE.match(name) for name, value in state.items() if type(name) is str and type(value) is TensorRecord)
-    return sorted({match[1] for match in found if match})
-
-
-def _looks_like_one(module: ModuleRecord) -> bool:
-    inner = module.state.get("_modules")
-    return type(inner) is dict and {"backbone", "decoder", "superresolution"} <= set(inner)
+    matches = (pattern.match(name) for name, value in state.items() if type(name) is str and type(value) is TensorRecord)
+    return sorted({match[1] for match in matches if match})
 
 
 def _nothing(checkpoint: Checkpoint, path: object) -> str:
     tree, form = checkpoint.tree, checkpoint.form
     what = stranger(tree)
     if what is not None:
-        return f"{path}: expected EG3D's generator, found {form} with {what}; {_imported()}"
+        return f"{path}: expected a generator of {family_titles()}, found {form} with {what}; {_GIVE_ONE}"
     held = ""
     if type(tree) is dict and tree:
         held = f"; {form} that holds {_listed([f'{_short(key)} ({_kind(value)})' for key, value in tree.items()])}"
     return (
         f"{path}: expected a dictionary with the network 'G_ema', a generator, or a state dict of one, found none{held}; "
-        "nothing was written; import what EG3D's training wrote, or a state dict of its generator"
+        f"nothing was written; import what the training of {family_titles()} wrote, or a state dict of its generator"
     )
 
 
 def _opened(candidate: _Candidate, path: object) -> Network:
-    where = f"{path}: {candidate.place}"
-    if candidate.prefix is None:
-        root = candidate.value
-        family = _family(relative_by_settings(root), where)
-        if root.class_name != _CLASS:
-            what = stranger_class(root)
-            found = shown(root.class_name) if what is None else f"{shown(root.class_name)}, {what}"
-            raise CheckpointError(f"{where}: expected a {_CLASS}, found {found}; {_imported()}")
-        check_own(root, candidate.place)
-        modules = dict(walk_modules(root, where))
-        tensors = state_of(modules, where)
-        if family == UNNAMED:
-            family = _family(relative_by_names(tensors), where)
-        return Network(candidate.place, tensors, modules, None, _beside(candidate, set()), family)
-    prefix = candidate.prefix
+    return _opened_module(candidate, path) if candidate.prefix is None else _opened_state(candidate, candidate.prefix, path)
+
+
+def _opened_module(candidate: _Candidate, path: object) -> Network:
+    root, where = candidate.value, f"{path}: {candidate.place}"
+    family = family_of_settings(root)
+    if family is None:
+        _refuse_relative(relative_by_settings(root), where)
+    families = families_of_class(root.class_name)
+    if not families:
+        what = stranger_class(root)
+        found = shown(root.class_name) if what is None else f"{shown(root.class_name)}, {what}"
+        raise CheckpointError(
+            f"{where}: expected a {' or '.join(network_classes())}, found {found}; nothing was written; "
+            f"import a generator of {family_titles()}"
+        )
+    check_own(root, candidate.place)
+    modules = dict(walk_modules(root, where))
+    tensors = state_of(modules, where)
+    if family not in families:
+        family = _family_by_tensors(tensors, families, where)
+    return Network(candidate.place, tensors, modules, None, _surroundings(candidate, set()), family)
+
+
+def _opened_state(candidate: _Candidate, prefix: str, path: object) -> Network:
     held = {name: value for name, value in candidate.value.items() if type(name) is str and type(value) is TensorRecord}
     tensors = {name.removeprefix(prefix): tensor for name, tensor in held.items() if name.startswith(prefix)}
-    family = _family(relative_by_names(tensors), where)
+    family = _family_by_tensors(tensors, families_of_state(tensors), f"{path}: {candidate.place}")
     options, used = _options(candidate)
     others = [name for name in candidate.value if not (name in held and name.startswith(prefix))]
-    beside = [f"{len(others)} more such as {_short(others[0])} ({_kind(candidate.value[others[0]])})"] if others else []
-    return Network(candidate.place, tensors, None, options, (*_beside(candidate, used), *beside), family)
+    other_tensors = [f"{len(others)} more such as {_short(others[0])} ({_kind(candidate.value[others[0]])})"] if others else []
+    return Network(candidate.place, tensors, None, options, (*_surroundings(candidate, used), *other_tensors), family)
 
 
-def _family(relative: str | None, where: str) -> str:
-    """The family of what is EG3D's own (None) or one of its relatives, by the name that `families` gives it."""
-    for family in FAMILIES.values():
-        if family.relative == relative:
-            return family.name
-    raise CheckpointError(f"{where}: expected EG3D's generator, found {relative}; {_imported()}")
+def _family_by_tensors(tensors: Mapping[str, TensorRecord], families: list[Family], where: str) -> Family:
+    """Which of `families`, at least one, a network is of; where none is told by its own tensors, the one that remains.
+
+    Where none remains either it is the first, whose reader says what is missing.
+    """
+    family = family_of_own_tensors(tensors, families)
+    if family is None:
+        _refuse_relative(relative_by_names(tensors), where)
+        family = remaining_family(families) or families[0]
+    return family
 
 
-def _imported() -> str:
-    """The end of a message about another generator."""
-    titles = [f"{family.title}'s" for family in FAMILIES.values()]
-    return f"nothing was written; of generators, {' and '.join(titles)} are imported"
+def _refuse_relative(relative: str | None, where: str) -> None:
+    """Raises the CheckpointError for a relative of EG3D that is not imported, as `strangers` names it; None: it is none."""
+    if relative is not None:
+        raise CheckpointError(f"{where}: expected a generator of {family_titles()}, found {relative}; {_GIVE_ONE}")
 
 
 def _options(candidate: _Candidate) -> tuple[dict[str, Any] | None, set[str]]:
@@ -213,7 +232,7 @@ def _options(candidate: _Candidate) -> tuple[dict[str, Any] | None, set[str]]:
             if type(value) is dict and type(name) is str and name not in candidate.keys and _are_arguments(name, value):
                 options |= {key: part for key, part in value.items() if type(key) is str}
                 used.add(name)
-        for name in _SETTINGS_BESIDE:
+        for name in _OUTER_SETTINGS:
             if name in holder and type(holder[name]) in (dict, int):
                 options.setdefault(name, holder[name])
                 used.add(name)
@@ -226,16 +245,16 @@ def _are_arguments(name: str, value: dict[Any, Any]) -> bool:
     return type(value.get("rendering_kwargs")) is dict or ("init" in name and "z_dim" in value)
 
 
-def _beside(candidate: _Candidate, used: set[str]) -> tuple[str, ...]:
+def _surroundings(candidate: _Candidate, used: set[str]) -> tuple[str, ...]:
     """What lies in the dictionaries round a network, but for what every training writes."""
-    told = []
+    phrases = []
     for holder, key in zip(candidate.holders, candidate.keys, strict=True):
-        told += [
+        phrases += [
             f"{_short(name)} ({_kind(value)})"
             for name, value in holder.items()
-            if name != key and name not in used and name not in _KNOWN_BESIDE
+            if name != key and name not in used and name not in _USUAL_ENTRIES
         ]
-    return tuple(told)
+    return tuple(phrases)
 
 
 def _short(name: Any) -> str:
@@ -264,60 +283,9 @@ def _listed(phrases: list[str]) -> str:
 def left_out(network: Network, surplus: list[str]) -> tuple[str, ...]:
     """A remark for what lies beside a network, and one for `surplus`, the tensors of it that its configuration does not demand."""
     remarks = []
-    if network.beside:
-        remarks.append(f"left out, beside {network.place}: {_listed(list(network.beside))}")
+    if network.surroundings:
+        remarks.append(f"left out, beside {network.place}: {_listed(list(network.surroundings))}")
     if surplus:
         named = _listed([_short(name) for name in sorted(surplus)])
-        remarks.append(f"left out of {network.place}: {named}, which {FAMILIES[network.family].title}'s generator does not have")
+        remarks.append(f"left out of {network.place}: {named}, which {network.family.title}'s generator does not have")
     return tuple(remarks)
-
-
-def walk_modules(root: ModuleRecord, where: str) -> Iterator[tuple[str, ModuleRecord]]:
-    """Every module with its dotted name, the root as ''. Bounded: a file may nest a module in itself.
-
-    Raises:
-        CheckpointError: too many, or something that is no module in a module's place.
-    """
-    waiting, count = [("", root, 0)], 0
-    while waiting:
-        name, module, depth = waiting.pop()
-        count += 1
-        if count > MAX_MODULES or depth > 16:
-            raise CheckpointError(f"{where}: expected some 150 modules, found far more; {UNMODIFIED}")
-        yield name, module
-        for key, child in _attribute(module, "_modules", f"{where}.{name}").items():
-            if child is None:
-                continue
-            if type(child) is not ModuleRecord:
-                raise CheckpointError(f"{where}.{name}: module {key!r}: expected a module, found {shown(child)}; {UNMODIFIED}")
-            waiting.append((f"{name}.{key}" if name else key, child, depth + 1))
-
-
-def state_of(modules: Mapping[str, ModuleRecord], where: str) -> dict[str, TensorRecord]:
-    """The state dict of modules: parameters and persistent buffers by full name.
-
-    Raises:
-        CheckpointError: something that is no tensor in a tensor's place.
-    """
-    records: dict[str, TensorRecord] = {}
-    for name, module in modules.items():
-        passing = module.state.get("_non_persistent_buffers_set")
-        skipped = passing if type(passing) is set else set()
-        owned = _attribute(module, "_parameters", f"{where}.{name}") | {
-            key: value for key, value in _attribute(module, "_buffers", f"{where}.{name}").items() if key not in skipped
-        }
-        for key, record in owned.items():
-            full = f"{name}.{key}" if name else key
-            if record is None:
-                continue
-            if type(record) is not TensorRecord:
-                raise CheckpointError(f"{where}: {full}: expected a float32 tensor, found {shown(record)}; {UNMODIFIED}")
-            records[full] = record
-    return records
-
-
-def _attribute(module: ModuleRecord, attribute: str, where: str) -> dict[str, Any]:
-    found = module.state.get(attribute)
-    if type(found) is not dict or not all(type(key) is str and re.fullmatch(r"\w{1,80}", key, re.ASCII) for key in found):
-        raise CheckpointError(f"{where}: expected {attribute!r} to be a dictionary of names, found another value; {UNMODIFIED}")
-    return found

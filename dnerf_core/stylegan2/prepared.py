@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from dnerf_core.generator.stylegan2 import (
+from dnerf_core.stylegan2.networks import (
     LRELU_GAIN,
     LRELU_SLOPE,
     SynthesisBlock,
@@ -21,7 +21,7 @@ from dnerf_core.generator.stylegan2 import (
     fir_kernel,
     upsample_image,
 )
-from dnerf_core.generator.superresolution import SuperResolution, input_of
+from dnerf_core.stylegan2.superresolution import SuperResolution, input_of
 from dnerf_core.work.precision import conv_leaky_relu
 
 

@@ -1,4 +1,4 @@
-"""What a file is that holds no generator of EG3D: named by its classes, or by the names of its tensors."""
+"""What a file is that holds no generator of the registered families: named by its classes, or by the names of its tensors."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from collections import deque
 from collections.abc import Collection, Iterator
 from typing import Any
 
+from dnerf_core.backbone.registry import FAMILIES
 from dnerf_core.checkpoints.inert.records import ForeignRecord, ModuleRecord, TensorRecord
+from dnerf_core.checkpoints.releases.recognition import dictionary, family_of_own_tensors
 
-PANOHEAD = "PanoHead's generator (heads from all around)"
 GNARF = "GNARF's generator (bodies that move)"
 NEXT3D = "Next3D's generator (faces that move)"
 STYLEGAN2 = "StyleGAN2's generator (plain images)"
@@ -18,12 +19,11 @@ DISCRIMINATOR = "a discriminator alone"
 TENSORFLOW = "a StyleGAN of the TensorFlow code"
 DIFFUSION = "a part of a diffusion model (diffusers)"
 
-_BY_TENSORS: tuple[tuple[str, tuple[str, ...]], ...] = (
-    (PANOHEAD, (r"(^|\.)(bcg_synthesis|t_mapping)\.",)),
+_RELATIVES: tuple[tuple[str, tuple[str, ...]], ...] = (
     (GNARF, (r"(^|\.)renderer\.(smpl|surface_field)",)),
     (NEXT3D, (r"(^|\.)texture_backbone\.",)),
 )
-"""Relatives that have EG3D's tensors and more: each of the patterns fits some name."""
+"""Relatives of EG3D that have its tensors and more, and are not imported: each of the patterns fits some name."""
 
 _STRANGERS: tuple[tuple[str, tuple[str, ...]], ...] = (
     (STYLEGAN3, (r"(^|\.)synthesis\.input\.(affine|freqs|transform)",)),
@@ -41,18 +41,16 @@ _STRANGERS: tuple[tuple[str, tuple[str, ...]], ...] = (
 
 
 def relative_by_names(names: Collection[str]) -> str | None:
-    """Which relative of EG3D a state dict is of that has EG3D's tensors too; None: EG3D's own."""
-    return _first(_BY_TENSORS, names)
+    """Which relative of EG3D that is not imported a state dict is of, although it has EG3D's tensors too; None: of none."""
+    return _first(_RELATIVES, names)
 
 
 def relative_by_settings(root: ModuleRecord) -> str | None:
-    """Which relative of EG3D a TriPlaneGenerator is; None: EG3D's own."""
-    modules = _dictionary(root.state.get("_modules"))
-    options = _dictionary(root.state.get("rendering_kwargs"))
+    """Which relative of EG3D that is not imported a TriPlaneGenerator is; None: none."""
+    modules = dictionary(root.state.get("_modules"))
+    options = dictionary(root.state.get("rendering_kwargs"))
     renderer = modules.get("renderer")
     held = renderer.state if type(renderer) is ModuleRecord else {}
-    if "triplane_depth" in options or "bcg_synthesis" in modules:
-        return PANOHEAD
     if {"projector", "warping_mask"} & set(options) or any(str(name).startswith(("smpl", "surface_field")) for name in held):
         return GNARF
     if "texture_backbone" in modules:
@@ -61,18 +59,18 @@ def relative_by_settings(root: ModuleRecord) -> str | None:
 
 
 def stranger(tree: Any) -> str | None:
-    """What a checkpoint without a generator of EG3D holds, as a message names it; None: nothing that is known."""
-    found = [name for value in _near(tree) if (name := _named(value)) is not None]
-    return next((name for name in found if not name.startswith(DISCRIMINATOR)), found[0] if found else None)
+    """What a checkpoint without a registered family's generator holds, as a message names it; None: nothing that is known."""
+    names = [name for value in _near(tree) if (name := _named(value)) is not None]
+    return next((name for name in names if not name.startswith(DISCRIMINATOR)), names[0] if names else None)
 
 
 def stranger_class(root: ModuleRecord) -> str | None:
-    """What a network of another class than TriPlaneGenerator is."""
-    modules = _dictionary(root.state.get("_modules"))
+    """What a network is whose class is no registered family's; None: nothing that is known."""
+    modules = dictionary(root.state.get("_modules"))
     if root.class_name.endswith("Discriminator"):
         return DISCRIMINATOR
     synthesis = modules.get("synthesis")
-    inner = _dictionary(synthesis.state.get("_modules")) if type(synthesis) is ModuleRecord else {}
+    inner = dictionary(synthesis.state.get("_modules")) if type(synthesis) is ModuleRecord else {}
     if "mapping" in modules and synthesis is not None:
         return STYLEGAN3 if "input" in inner else STYLEGAN2
     return None
@@ -87,6 +85,9 @@ def _named(value: Any) -> str | None:
         return stranger_class(value)
     if type(value) is dict and any(type(part) is TensorRecord for part in value.values()):
         names = [name for name in value if type(name) is str]
+        family = family_of_own_tensors(names, FAMILIES.values())
+        if family is not None:
+            return f"a part of {family.title}'s generator"
         return relative_by_names(names) or _first(_STRANGERS, names)
     return None
 
@@ -108,7 +109,3 @@ def _first(table: tuple[tuple[str, tuple[str, ...]], ...], names: Collection[str
         if all(any(re.search(pattern, name) for name in names) for pattern in patterns):
             return family
     return None
-
-
-def _dictionary(value: Any) -> dict[Any, Any]:
-    return value if type(value) is dict else {}

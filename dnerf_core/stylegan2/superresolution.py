@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from dnerf_core.generator.config import VARIANTS, SuperResolutionConfig
-from dnerf_core.generator.stylegan2 import SynthesisBlock
+from dnerf_core.stylegan2.config import VARIANTS, SuperResolutionConfig
+from dnerf_core.stylegan2.networks import SynthesisBlock
 
 
 class SuperResolution(nn.Module):

@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from dnerf_core.generator.config import BackboneConfig, MappingConfig
+from dnerf_core.stylegan2.config import BackboneConfig, MappingConfig
 
 LRELU_SLOPE = 0.2
 LRELU_GAIN = math.sqrt(2.0)
