@@ -11,7 +11,7 @@ from dnerf_core.files.clouds import Category, CloudStyle
 from dnerf_core.files.names import LABELS_NAME, labels_json
 from dnerf_core.files.whole import leftovers, make_folder, remove_files, write_bytes_whole
 from dnerf_core.pointcloud.cloud import PointCloud
-from dnerf_core.pointcloud.views import DepthView
+from dnerf_core.rendering.labeled_view import LabeledView
 from headless.clouds.plan import CloudPlan
 from headless.clouds.sources import CloudSource, MakeView, fused
 from headless.work.reporting import Reporter
@@ -89,7 +89,7 @@ class CloudJob:
             make_folder(path.parent)
             write_bytes_whole(path, data)
 
-    def _seen(self) -> Iterator[tuple[str, list[DepthView]]]:
+    def _seen(self) -> Iterator[tuple[str, list[LabeledView]]]:
         """Each missing object with all its views."""
         expected: dict[str, int] = {}
 
@@ -99,7 +99,7 @@ class CloudJob:
                 expected[name] = len(tasks)
                 yield tasks
 
-        collected: dict[str, list[DepthView]] = {}
+        collected: dict[str, list[LabeledView]] = {}
         for task, view in run_tasks(groups(), lambda task: task.view(), self.workers, in_order=True):
             views = collected.setdefault(task.name, [])
             views.append(view)

@@ -15,7 +15,7 @@ from dnerf_core.files.posed_folder import PosedFolder, subject_name
 from dnerf_core.labels import LabelSet
 from dnerf_core.pointcloud.cloud import PointCloud
 from dnerf_core.pointcloud.fusion import FusionOptions, fuse_views
-from dnerf_core.pointcloud.views import DepthView, sample_side_px
+from dnerf_core.rendering.labeled_view import LabeledView, sample_side_px
 from dnerf_core.subject_key import subject_key
 from dnerf_core.work.made_once import Once
 from headless.datasets.plan import ViewPlan, plan_subject
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from dnerf_core.model import Model
     from dnerf_core.subject import Subject
 
-MakeView = Callable[[], DepthView]
+MakeView = Callable[[], LabeledView]
 
 
 class CloudSource(Protocol):
@@ -46,14 +46,14 @@ class CloudSource(Protocol):
         """One call a view of an object; they may be called from several threads."""
 
 
-def depth_view(subject: Subject, camera: Camera, size_px: int, *, with_mask: bool) -> DepthView:
+def depth_view(subject: Subject, camera: Camera, size_px: int, *, with_mask: bool) -> LabeledView:
     """A subject's view as it is fused."""
     view = subject.render(camera, size_px)
     sample_px = sample_side_px(size_px, subject.model.config.rays.neural_resolution)
-    return DepthView(camera, view.depth_planar, view.rgb, view.mask if with_mask else None, sample_px)
+    return LabeledView(camera, view.rgb, view.mask if with_mask else None, view.depth_planar, sample_px)
 
 
-def fused(name: str, views: Sequence[DepthView], labels: LabelSet | None, fusion: FusionOptions) -> PointCloud:
+def fused(name: str, views: Sequence[LabeledView], labels: LabelSet | None, fusion: FusionOptions) -> PointCloud:
     """The cloud of an object of a source with these labels.
 
     Raises:
@@ -86,7 +86,7 @@ class ModelSource:
         seed = int(name[1:])
         subject = Once(lambda: subject_key(self.plan, seed).open(self.model.value))
 
-        def see(camera: Camera) -> DepthView:
+        def see(camera: Camera) -> LabeledView:
             return depth_view(subject.value, camera, self.plan.resolution_px, with_mask=self.labels is not None)
 
         return [partial(see, view.camera) for view in plan_subject(self.plan, self.config.cameras, seed)]

@@ -12,7 +12,7 @@ from dnerf_core.errors import AnnotationError
 from dnerf_core.files.annotated_folder import check_generator, is_painted, read_folder
 from dnerf_core.multiview.prefilling import Prefiller
 from dnerf_core.pointcloud.fusion import FusionOptions, fuse_views
-from dnerf_core.pointcloud.views import DepthView
+from dnerf_core.rendering.labeled_view import LabeledView
 from dnerf_core.subject_key import SubjectKey
 from headless import models
 from headless.clouds.sources import depth_view
@@ -54,13 +54,13 @@ def pointcloud(job: Job, held: HeldModels) -> dict[str, Any]:
         painted = None if folder is None else _painted(folder, subject, key)
         labels = holder.model.labels if painted is None else painted.labels
 
-        def see(camera: Camera) -> DepthView:
+        def see(camera: Camera) -> LabeledView:
             job.check()
             view = depth_view(subject, camera, size_px, with_mask=painted is None and labels is not None)
             if painted is None:
                 return view
             mask = painted.prefiller.fill("", camera, view.depth_planar).mask
-            return DepthView(camera, view.depth_planar, view.rgb, mask, view.sample_px)
+            return LabeledView(camera, view.rgb, mask, view.depth_planar, view.sample_px)
 
         views = []
         for _, view in run_tasks([cameras], see, workers.default_workers(), in_order=True):
