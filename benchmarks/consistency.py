@@ -26,7 +26,6 @@ from dnerf_core.metrics import confusion_matrix, pooled_scores
 from dnerf_core.model import Model
 from dnerf_core.multiview.consistency import Agreement, line_texture, pairs_apart, reprojection_agreement
 from dnerf_core.pointcloud.consistent import consistent_masks
-from dnerf_core.pointcloud.views import DepthView
 from dnerf_core.seeds import parse_seeds
 
 STEPS = (1, 5, 15, 30, 60)
@@ -48,9 +47,7 @@ def see(model: Model, seed: int, frames: int) -> Arc:
     """Render a subject and its truth along the arc."""
     cameras = arc_cameras(model.config.cameras, (-30.0, 30.0), count=frames)
     subject, size = model.subject(seed), model.config.image_size
-    sample_px = size // model.config.rays.neural_resolution
-    rendered = [subject.render(camera) for camera in cameras]
-    views = [DepthView(view.camera, view.depth_planar, view.rgb, view.mask, sample_px) for view in rendered]
+    views = [subject.render(camera) for camera in cameras]
     truths = [true_view(model, seed, camera, size, samples_per_pixel=1)[0] for camera in cameras]
     depths = [view.depth_planar for view in views]
     return Arc(

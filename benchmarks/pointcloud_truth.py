@@ -33,8 +33,8 @@ from dnerf_core.demo.world import PART_NAMES, Cars
 from dnerf_core.model import Model
 from dnerf_core.pointcloud.cloud import PointCloud
 from dnerf_core.pointcloud.fusion import fuse_views
-from dnerf_core.pointcloud.views import DepthView
 from dnerf_core.pointcloud.voxels import voxel_keys
+from dnerf_core.rendering.labeled_view import LabeledView
 from dnerf_core.seeds import parse_seeds
 from headless.commands.types import parse_range
 
@@ -109,7 +109,7 @@ def bilinear_depth(depth: NDArray[np.float32], far: float, size_px: int) -> NDAr
     return resized
 
 
-def paper_points(views: list[DepthView]) -> PointCloud:
+def paper_points(views: list[LabeledView]) -> PointCloud:
     """Every pixel with a part as one point, no cut, no voxels; normals are not the paper's and stay 0."""
     points = np.concatenate([view.points_of(view.has_surface()) for view in views]).astype(np.float32)
     labels = np.concatenate([view.mask[view.has_surface()] for view in views if view.mask is not None])
@@ -125,10 +125,10 @@ def score_subject(model: Model, seed: int, cameras: list[Camera]) -> dict[str, C
     fused, paper = [], []
     for camera in cameras:
         view = subject.render(camera)
-        fused.append(DepthView(camera, view.depth_planar, view.rgb, view.mask, size // resolution))
+        fused.append(view)
         small = subject.channels(camera, resolution, ("depth",)).depth_planar
         assert small is not None
-        paper.append(DepthView(camera, bilinear_depth(small, far, size), view.rgb, view.mask, size // resolution))
+        paper.append(dataclasses.replace(view, depth_planar=bilinear_depth(small, far, size)))
     cars = Cars.from_latent(torch.from_numpy(model.latent(seed))[None])
     surface = visible_surface(model, seed, cameras)
     scores = {}

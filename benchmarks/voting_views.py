@@ -29,7 +29,7 @@ from dnerf_core.metrics import confusion_matrix, pooled_scores
 from dnerf_core.model import Model
 from dnerf_core.multiview.consistency import Agreement, reprojection_agreement
 from dnerf_core.pointcloud.consistent import fused_votes, relabelled
-from dnerf_core.pointcloud.views import DepthView
+from dnerf_core.rendering.labeled_view import LabeledView
 from dnerf_core.seeds import parse_seeds
 
 COUNTS = (8, 16, 24, 32)
@@ -69,14 +69,9 @@ def golden_cameras(config: CameraConfig, ranges: Ranges, count: int) -> list[Cam
 def rows_of(model: Model, seed: int, cameras: list[Camera], ranges: Ranges) -> dict[str, Row]:
     """One subject, every way to vote."""
     subject, size = model.subject(seed), model.config.image_size
-    sample_px = size // model.config.rays.neural_resolution
 
-    def see(camera: Camera) -> DepthView:
-        view = subject.render(camera)
-        return DepthView(camera, view.depth_planar, view.rgb, view.mask, sample_px)
-
-    def seen(chosen: Sequence[Camera]) -> list[DepthView]:
-        return [see(camera) for camera in chosen]
+    def seen(chosen: Sequence[Camera]) -> list[LabeledView]:
+        return [subject.render(camera) for camera in chosen]
 
     views = seen(cameras)
     truths = [true_mask(model, seed, camera, size) for camera in cameras]
@@ -88,7 +83,7 @@ def rows_of(model: Model, seed: int, cameras: list[Camera], ranges: Ranges) -> d
         return Row(agreement, np.sum(confusions, axis=0), render_s, fuse_s)
 
     config = model.config.cameras
-    ways: dict[str, Callable[[], list[DepthView]]] = {}
+    ways: dict[str, Callable[[], list[LabeledView]]] = {}
     for count in COUNTS:
         ways[f"{count} along an arc"] = partial(seen, arc_cameras(config, ranges.yaw, ranges.pitch, count=count))
         if ranges.pitch[0] != ranges.pitch[1]:

@@ -116,6 +116,26 @@ class Choice:
 
 
 @dataclass(frozen=True)
+class Choices:
+    """Some of some texts, at least one, each once, in the order of `choices`; see `Whole`."""
+
+    choices: tuple[str, ...]
+    default: tuple[str, ...] | None = None
+    text: str = ""
+
+    @property
+    def expected(self) -> str:
+        """What is expected, for errors."""
+        return f"a list of one or more of {', '.join(self.choices)}"
+
+    def take(self, value: Any) -> tuple[str, ...] | None:
+        """The texts in the order of `choices`; None: they are none of these."""
+        if not isinstance(value, list | tuple) or not value or any(item not in self.choices for item in value):
+            return None
+        return tuple(choice for choice in self.choices if choice in value)
+
+
+@dataclass(frozen=True)
 class Flag:
     """True or false; see `Whole`."""
 
@@ -151,7 +171,7 @@ class Share:
         return None if number is None or (number > 1 and number != int(number)) else number
 
 
-Range = Whole | Number | Degrees | Choice | Flag | Share
+Range = Whole | Number | Degrees | Choice | Choices | Flag | Share
 
 
 def ranged(values: Range) -> Any:

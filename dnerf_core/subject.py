@@ -22,12 +22,11 @@ from dnerf_core.pointcloud.cloud import PointCloud
 from dnerf_core.pointcloud.fusion import FusionOptions, fuse_views
 from dnerf_core.pointcloud.own_cameras import own_cloud_cameras
 from dnerf_core.pointcloud.surface import MESH_NODES, SURFACE_DENSITY, check_mesh, marched_surface
-from dnerf_core.pointcloud.views import sample_side_px
 from dnerf_core.rendering.camera_tensors import camera_tensors
 from dnerf_core.rendering.density_grid import DensityGrid
 from dnerf_core.rendering.depth import planar_depth
 from dnerf_core.rendering.guided_view import guided_view
-from dnerf_core.rendering.labeled_view import LabeledView, PartialView
+from dnerf_core.rendering.labeled_view import LabeledView, PartialView, sample_side_px
 from dnerf_core.rendering.rays import ViewRays
 from dnerf_core.rendering.view import ray_bundle, render_view
 from dnerf_core.rendering.volume import RayBundle, RaySamples

@@ -18,7 +18,7 @@ from dnerf_core.files.masks import read_mask
 from dnerf_core.files.names import CAMERAS_NAME, LABELS_NAME
 from dnerf_core.files.pictures import read_depth, read_image
 from dnerf_core.labels import LabelSet
-from dnerf_core.pointcloud.views import DepthView, check_depth
+from dnerf_core.rendering.labeled_view import LabeledView, check_depth
 
 OBJECT_NAME = "object"
 """What the object of a folder is called whose cameras do not say which subject they show."""
@@ -96,7 +96,7 @@ class PosedFolder:
         """
         return read_image(_first_there([self.image_path(view)], view))
 
-    def colored(self, view: PosedView) -> DepthView:
+    def colored(self, view: PosedView) -> LabeledView:
         """A view with its image, and with its mask where the folder has labels.
 
         Raises:
@@ -108,11 +108,11 @@ class PosedFolder:
         size_px = rgb.shape[1], rgb.shape[0]
         mask = None if self.labels is None else read_mask(self.mask_path(view), self.labels, size_px)
         try:
-            return DepthView(view.camera, read_depth(depth_path), rgb, mask)
+            return LabeledView(view.camera, rgb, mask, read_depth(depth_path))
         except UsageError as error:
             raise AnnotationError(f"{depth_path}: {error}") from None
 
-    def labelled(self, view: PosedView) -> DepthView:
+    def labelled(self, view: PosedView) -> LabeledView:
         """A view's depth and mask; no image is looked for, and the picture is black.
 
         Raises:
@@ -128,7 +128,7 @@ class PosedFolder:
         except UsageError as error:
             raise AnnotationError(f"{depth_path}: {error}") from None
         mask = read_mask(self.mask_path(view), self.labels, (depth.shape[1], depth.shape[0]), like="depth")
-        return DepthView.without_picture(view.camera, depth, mask)
+        return LabeledView.without_picture(view.camera, mask, depth)
 
 
 def subject_name(seed: int) -> str:

@@ -25,7 +25,7 @@ from dnerf_core.errors import UsageError
 from dnerf_core.labels import IGNORE_ID
 from dnerf_core.metrics import confusion_matrix, segmentation_scores
 from dnerf_core.multiview.carrying import TOLERANCE_SHARE, covisible_pixels
-from dnerf_core.pointcloud.views import DepthView
+from dnerf_core.rendering.labeled_view import LabeledView
 from dnerf_core.shapes import check_shapes
 
 
@@ -148,12 +148,12 @@ def reprojection_agreement(
     for a, b in pairs:
         if not (0 <= a < len(cameras) and 0 <= b < len(cameras)):
             raise UsageError(f"pairs: expected views 0 to {len(cameras) - 1}, found ({a}, {b}); choose others")
-        one, other = (DepthView.without_picture(cameras[index], depths[index], masks[index]) for index in (a, b))
+        one, other = (LabeledView.without_picture(cameras[index], masks[index], depths[index]) for index in (a, b))
         total = total.plus(pair_agreement(one, other, num_classes, tolerance))
     return total
 
 
-def pair_agreement(view: DepthView, other: DepthView, num_classes: int, tolerance: float) -> Agreement:
+def pair_agreement(view: LabeledView, other: LabeledView, num_classes: int, tolerance: float) -> Agreement:
     """The labels of one view carried into another; arguments as `reprojection_agreement` has them, `tolerance` in world units.
 
     Raises:

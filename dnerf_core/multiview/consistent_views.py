@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from dnerf_core.backbone.viewing import CameraConfig
 from dnerf_core.camera import Camera, arc_cameras
 from dnerf_core.pointcloud.consistent import fused_votes, relabelled
-from dnerf_core.pointcloud.views import DepthView, sample_side_px
 from dnerf_core.pointcloud.voxels import VoxelSums
+from dnerf_core.rendering.labeled_view import LabeledView, sample_side_px
 from dnerf_core.work.made_once import Once
 
 if TYPE_CHECKING:
@@ -75,17 +75,17 @@ class Relabelling:
 
     def mask(self, camera: Camera, mask: NDArray[np.uint8], depth_planar: NDArray[np.float32]) -> NDArray[np.uint8]:
         """A view's mask as the votes have it; see `dnerf_core.pointcloud.consistent.relabelled`."""
-        return relabelled(DepthView.without_picture(camera, depth_planar, mask), self._votes.value)
+        return relabelled(LabeledView.without_picture(camera, mask, depth_planar), self._votes.value)
 
     def _fuse(self) -> VoxelSums:
         assert self._model.labels is not None
         return fused_votes([self._see(camera) for camera in self._cameras], self._model.labels.num_classes)
 
-    def _see(self, camera: Camera) -> DepthView:
+    def _see(self, camera: Camera) -> LabeledView:
         """At the generator's own size, whatever the plan's: enlarged labels hold no more, and small ones less."""
         size_px = self._model.config.image_size
         view = self._subject.channels(camera, size_px, ("mask", "depth"))
         assert view.mask is not None
         assert view.depth_planar is not None
         sample_px = sample_side_px(size_px, self._model.config.rays.neural_resolution)
-        return DepthView.without_picture(camera, view.depth_planar, view.mask, sample_px)
+        return LabeledView.without_picture(camera, view.mask, view.depth_planar, sample_px)

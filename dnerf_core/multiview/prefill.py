@@ -14,13 +14,13 @@ from dnerf_core.camera import Camera
 from dnerf_core.errors import UsageError
 from dnerf_core.labels import IGNORE_ID, check_ids
 from dnerf_core.multiview.carrying import covisible_pixels
-from dnerf_core.pointcloud.views import DepthView
+from dnerf_core.rendering.labeled_view import LabeledView
 
 _TIE_BREAK = 1e-3
 
 
 def prefill(
-    camera: Camera, depth_planar: NDArray[np.floating], painted: Sequence[DepthView], num_classes: int, tolerance: float
+    camera: Camera, depth_planar: NDArray[np.floating], painted: Sequence[LabeledView], num_classes: int, tolerance: float
 ) -> NDArray[np.uint8]:
     """The mask of a view as far as painted views of the same subject tell it.
 

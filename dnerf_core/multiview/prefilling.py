@@ -15,7 +15,7 @@ from dnerf_core.files.annotated_folder import AnnotatedImage, is_painted
 from dnerf_core.labels import IGNORE_ID, SHAPENET_CAR_LABELS, LabelSet
 from dnerf_core.multiview.carrying import TOLERANCE_SHARE
 from dnerf_core.multiview.prefill import prefill
-from dnerf_core.pointcloud.views import DepthView
+from dnerf_core.rendering.labeled_view import LabeledView
 
 if TYPE_CHECKING:
     from dnerf_core.model import Model
@@ -49,7 +49,7 @@ class Prefiller:
         self.subject, self.labels = subject, labels
         self.tolerance = TOLERANCE_SHARE * subject.model.config.box_side
         self.painted = [
-            DepthView.without_picture(view.camera, self.depth(view.camera, view.mask.shape[0]), view.mask) for view in painted
+            LabeledView.without_picture(view.camera, view.mask, self.depth(view.camera, view.mask.shape[0])) for view in painted
         ]
 
     def depth(self, camera: Camera, size_px: int) -> NDArray[np.float32]:

@@ -12,12 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dnerf_core.pointcloud.fusion import FusionOptions, default_voxel, surface_points
-from dnerf_core.pointcloud.views import DepthView
 from dnerf_core.pointcloud.voxels import VoxelSums, voxel_corners, voxel_keys
+from dnerf_core.rendering.labeled_view import LabeledView
 
 
 def consistent_masks(
-    views: Sequence[DepthView], num_classes: int, options: FusionOptions | None = None
+    views: Sequence[LabeledView], num_classes: int, options: FusionOptions | None = None
 ) -> list[NDArray[np.uint8]]:
     """Each view's mask with every part pixel's label decided by all views: `relabelled` by their `fused_votes`, which have the arguments.
 
@@ -28,7 +28,7 @@ def consistent_masks(
     return [relabelled(view, votes) for view in views]
 
 
-def fused_votes(views: Sequence[DepthView], num_classes: int, options: FusionOptions | None = None) -> VoxelSums:
+def fused_votes(views: Sequence[LabeledView], num_classes: int, options: FusionOptions | None = None) -> VoxelSums:
     """What views say of each place, on voxels; the same bit for bit whatever the views' order.
 
     Args:
@@ -50,7 +50,7 @@ def fused_votes(views: Sequence[DepthView], num_classes: int, options: FusionOpt
     return functools.reduce(VoxelSums.plus, (piece.sums(voxel, num_classes) for piece in pieces))
 
 
-def relabelled(view: DepthView, votes: VoxelSums) -> NDArray[np.uint8]:
+def relabelled(view: LabeledView, votes: VoxelSums) -> NDArray[np.uint8]:
     """A view's mask with every part pixel's label decided by the votes.
 
     A pixel is back-projected by its own depth, and takes the class with most votes there: those of the eight voxels round the place,

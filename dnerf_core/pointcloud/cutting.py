@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dnerf_core.multiview.carrying import falls_into
-from dnerf_core.pointcloud.views import DepthView
+from dnerf_core.rendering.labeled_view import LabeledView
 
 MAX_INCIDENCE_DEG = 80.0
 """A surface's depth changes by 5.7 times the sideways step there."""
@@ -31,7 +31,7 @@ SLACK_STEPS = 1.0
 """How far a pixel may lie off the continuation, in steps from one depth sample to the next: closer than the picture resolves."""
 
 
-def breaks_off(view: DepthView, slack_steps: float = SLACK_STEPS) -> NDArray[np.bool_]:
+def breaks_off(view: LabeledView, slack_steps: float = SLACK_STEPS) -> NDArray[np.bool_]:
     """bool [H, W]: pixels that continue neither side of their row, or neither side of their column (measure 1); background among them.
 
     Inverse depth q is linear along a plane, so from neighbours q1, q2 at one and two depth samples the plane goes on to 2 q1 - q2; the
@@ -76,11 +76,11 @@ class FreeSpace:
         nearest: float64 [H, W], the least depth among the pixels round each one, world units, +inf where all are background.
     """
 
-    view: DepthView
+    view: LabeledView
     nearest: NDArray[np.float64]
 
     @classmethod
-    def of(cls, view: DepthView) -> FreeSpace:
+    def of(cls, view: LabeledView) -> FreeSpace:
         """The free space of a view; the surroundings reach one depth sample to each side."""
         nearest = view.depth_planar.astype(np.float64)
         for axis in (0, 1):

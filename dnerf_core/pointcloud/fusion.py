@@ -21,8 +21,8 @@ from dnerf_core.pointcloud.cloud import PointCloud
 from dnerf_core.pointcloud.cutting import MAX_INCIDENCE_DEG, SLACK_STEPS, FreeSpace, breaks_off, seen_through
 from dnerf_core.pointcloud.planes import fit_planes
 from dnerf_core.pointcloud.thinning import every_so_many, farthest_points
-from dnerf_core.pointcloud.views import DepthView, SeenView
 from dnerf_core.pointcloud.voxels import VoxelSums, voxel_keys
+from dnerf_core.rendering.labeled_view import LabeledView
 
 VOXELS_A_SIDE = 200
 """Voxels along the object's longest side where no size is asked for and the pixels allow it."""
@@ -85,7 +85,7 @@ class SurfacePoints:
 
 
 def fuse_views(
-    views: Sequence[SeenView],
+    views: Sequence[LabeledView],
     num_classes: int | None = None,
     options: FusionOptions | None = None,
     *,
@@ -95,7 +95,7 @@ def fuse_views(
     """The point cloud of one object seen from several cameras; the same bit for bit whatever the views' order.
 
     Args:
-        views: `LabeledView`s or `DepthView`s of one object at rest, at least one; all with masks or none.
+        views: of one object at rest, at least one; all with masks or none.
         num_classes: label ids are 0 .. num_classes - 1, 255 gives no vote; not read without masks. None: those of the label set,
             else as many as the masks' highest id asks for.
         label_set, world_up: what the cloud tells of itself, see `PointCloud`.
@@ -110,21 +110,20 @@ def fuse_views(
         >>> views = [subject.render(camera) for camera in orbit_cameras(model.config.cameras, count=8)]
         >>> fuse_views(views, label_set=model.labels).save("car.ply")
     """
-    checked = [DepthView.of(view) for view in views]
     if num_classes is None:
-        num_classes = _classes_of(checked) if label_set is None else label_set.num_classes
-    for index, view in enumerate(checked):
+        num_classes = _classes_of(views) if label_set is None else label_set.num_classes
+    for index, view in enumerate(views):
         _check_ids(view.mask, num_classes, index)
-    cloud = _fused(checked, num_classes, options or FusionOptions())
+    cloud = _fused(views, num_classes, options or FusionOptions())
     return dataclasses.replace(cloud, label_set=None if cloud.labels is None else label_set, world_up=world_up)
 
 
-def _classes_of(views: Sequence[DepthView]) -> int:
+def _classes_of(views: Sequence[LabeledView]) -> int:
     """One more than the highest id in the views' masks."""
     return 1 + max((int(view.mask[view.mask != IGNORE_ID].max(initial=0)) for view in views if view.mask is not None), default=0)
 
 
-def _fused(views: Sequence[DepthView], num_classes: int, options: FusionOptions) -> PointCloud:
+def _fused(views: Sequence[LabeledView], num_classes: int, options: FusionOptions) -> PointCloud:
     pieces = surface_points(views, options)
     total = sum(len(piece.points) for piece in pieces)
     if not total:
@@ -138,7 +137,7 @@ def _fused(views: Sequence[DepthView], num_classes: int, options: FusionOptions)
     return _thinned(pieces, fuse, options.points, total)
 
 
-def surface_points(views: Sequence[DepthView], options: FusionOptions) -> list[SurfacePoints]:
+def surface_points(views: Sequence[LabeledView], options: FusionOptions) -> list[SurfacePoints]:
     """Each view's points that pass the cut.
 
     Raises:
@@ -163,7 +162,7 @@ def longest_side(pieces: Sequence[SurfacePoints]) -> float:
     return max(_extent([piece.points for piece in pieces]), 1e-6)
 
 
-def default_voxel(views: Sequence[DepthView], pieces: Sequence[SurfacePoints]) -> float:
+def default_voxel(views: Sequence[LabeledView], pieces: Sequence[SurfacePoints]) -> float:
     """`VOXELS_A_SIDE` along the longest side, but at least `PIXELS_A_VOXEL` pixels of the median view at its median depth."""
     steps = [
         float(np.median(view.depth_planar[view.has_surface()])) / view.focal_px for view in views if view.has_surface().any()
@@ -171,7 +170,7 @@ def default_voxel(views: Sequence[DepthView], pieces: Sequence[SurfacePoints]) -
     return max(longest_side(pieces) / VOXELS_A_SIDE, PIXELS_A_VOXEL * float(np.median(steps)))
 
 
-def _points_of(view: DepthView, others: Sequence[FreeSpace], tolerance: float, options: FusionOptions) -> SurfacePoints:
+def _points_of(view: LabeledView, others: Sequence[FreeSpace], tolerance: float, options: FusionOptions) -> SurfacePoints:
     fit = fit_planes(view, options.max_incidence_deg)
     pixels = view.has_surface() & ~breaks_off(view, options.slack_steps)
     pixels &= fit.cosine >= np.cos(np.radians(options.max_incidence_deg))

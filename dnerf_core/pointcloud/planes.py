@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dnerf_core.camera import pixel_centers_uv
-from dnerf_core.pointcloud.views import DepthView
+from dnerf_core.rendering.labeled_view import LabeledView
 
 REACH = 2
 """The surroundings are (2 REACH + 1)^2 depth samples: 25 smooth the grain of volume-rendered depth and stay within small parts."""
@@ -28,7 +28,7 @@ class PlaneFit:
     cosine: NDArray[np.float64]
 
 
-def fit_planes(view: DepthView, max_incidence_deg: float) -> PlaneFit:
+def fit_planes(view: LabeledView, max_incidence_deg: float) -> PlaneFit:
     """Fit a plane to the depth around every pixel.
 
     A plane n . X = 1 (camera frame) is seen at depth z with 1 / z = n . (x, y, 1), (x, y) on the image plane at z = 1: inverse depth

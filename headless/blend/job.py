@@ -10,10 +10,10 @@ from pathlib import Path
 from dnerf_core.camera import WorldUp
 from dnerf_core.pointcloud.fusion import FusionOptions
 from headless.blend.scene import BlendSubject, BlendView, write_blend
+from headless.clouds.gathering import fused, fused_clouds
 from headless.clouds.plan import CloudPlan
-from headless.clouds.sources import CloudSource, FolderSource, fused
+from headless.clouds.sources import CloudSource, FolderSource
 from headless.work.reporting import Reporter
-from headless.work.workers import run_tasks
 
 
 def blend_of_clouds(path: Path, plan: CloudPlan, source: CloudSource, reporter: Reporter, workers: int) -> None:
@@ -31,9 +31,7 @@ def blend_of_clouds(path: Path, plan: CloudPlan, source: CloudSource, reporter: 
     with reporter.progress("clouds", len(source.names)) as advance:
 
         def subjects() -> Iterator[BlendSubject]:
-            for name in source.names:
-                rendered = run_tasks([source.views(name)], lambda view: view(), workers, in_order=True)
-                cloud = fused(name, [view for _, view in rendered], source.labels, plan.fusion())
+            for name, cloud in fused_clouds(source, source.names, plan.fusion(), workers):
                 yield BlendSubject(name, cloud)
                 reporter.event("cloud", name=name, points=len(cloud))
                 advance()
@@ -68,7 +66,7 @@ def blend_of_folder(path: Path, folder: Path, world_up: WorldUp, reporter: Repor
                     BlendView(stem, view.camera, view.rgb, view.mask, view.depth_planar)
                     for stem, view in zip(names, seen, strict=True)
                 ]
-                yield BlendSubject(name, fused(name, seen, source.labels, FusionOptions()), views)
+                yield BlendSubject(name, fused(name, seen, source, FusionOptions()), views)
                 advance()
 
         write_blend(path, subjects(), source.labels, world_up)

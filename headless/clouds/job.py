@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from dnerf_core.files.cloud_formats import CloudFormat, shapenetpart_lists, write_cloud
@@ -11,21 +9,14 @@ from dnerf_core.files.clouds import Category, CloudStyle
 from dnerf_core.files.names import LABELS_NAME, labels_json
 from dnerf_core.files.whole import leftovers, make_folder, remove_files, write_bytes_whole
 from dnerf_core.pointcloud.cloud import PointCloud
-from dnerf_core.pointcloud.views import DepthView
+from headless.clouds.gathering import fused_clouds
 from headless.clouds.plan import CloudPlan
-from headless.clouds.sources import CloudSource, MakeView, fused
+from headless.clouds.sources import CloudSource
 from headless.work.reporting import Reporter
 from headless.work.result_folder import ResultFolder
-from headless.work.workers import run_tasks
 
 RECORD_FORMAT = "datasetnerf-pointclouds"
 _SUFFIXES: dict[CloudFormat, str] = {"ply": ".ply", "npz": ".npz", "glb": ".glb", "shapenetpart": ".txt"}
-
-
-@dataclass(frozen=True)
-class _Task:
-    name: str
-    view: MakeView
 
 
 class CloudJob:
@@ -82,29 +73,12 @@ class CloudJob:
         if self.source.labels is not None:
             self.folder.write_once(LABELS_NAME, labels_json(self.source.labels))
         with self.reporter.progress("clouds", len(self.missing)) as advance:
-            for name, views in self._seen():
-                self._write_cloud(name, fused(name, views, self.source.labels, self.plan.fusion()))
+            for name, cloud in fused_clouds(self.source, self.missing, self.plan.fusion(), self.workers):
+                self._write_cloud(name, cloud)
                 advance()
         for path, data in lists.items():
             make_folder(path.parent)
             write_bytes_whole(path, data)
-
-    def _seen(self) -> Iterator[tuple[str, list[DepthView]]]:
-        """Each missing object with all its views."""
-        expected: dict[str, int] = {}
-
-        def groups() -> Iterator[list[_Task]]:
-            for name in self.missing:  # one at a time: an object's views hold its subject
-                tasks = [_Task(name, view) for view in self.source.views(name)]
-                expected[name] = len(tasks)
-                yield tasks
-
-        collected: dict[str, list[DepthView]] = {}
-        for task, view in run_tasks(groups(), lambda task: task.view(), self.workers, in_order=True):
-            views = collected.setdefault(task.name, [])
-            views.append(view)
-            if len(views) == expected[task.name]:
-                yield task.name, collected.pop(task.name)
 
     def _write_cloud(self, name: str, cloud: PointCloud) -> None:
         for kind in self.missing_formats(name):

@@ -1,7 +1,8 @@
-"""Where the views of point clouds come from: a model's subjects, or a folder of posed views with depth."""
+"""Where the views of point clouds come from: a model's subjects, one of them from given cameras, or a folder of posed views with depth."""
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -10,13 +11,13 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from dnerf_core.backbone.specs import BackboneConfig
 from dnerf_core.camera import Camera, WorldUp
-from dnerf_core.errors import DNeRFError
+from dnerf_core.errors import AnnotationError
+from dnerf_core.files.annotated_folder import check_generator, is_painted, read_folder
 from dnerf_core.files.posed_folder import PosedFolder, subject_name
 from dnerf_core.labels import LabelSet
-from dnerf_core.pointcloud.cloud import PointCloud
-from dnerf_core.pointcloud.fusion import FusionOptions, fuse_views
-from dnerf_core.pointcloud.views import DepthView, sample_side_px
-from dnerf_core.subject_key import subject_key
+from dnerf_core.multiview.prefilling import Prefiller
+from dnerf_core.rendering.labeled_view import LabeledView
+from dnerf_core.subject_key import SubjectKey, subject_key
 from dnerf_core.work.made_once import Once
 from headless.datasets.plan import ViewPlan, plan_subject
 
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from dnerf_core.model import Model
     from dnerf_core.subject import Subject
 
-MakeView = Callable[[], DepthView]
+MakeView = Callable[[], LabeledView]
 
 
 class CloudSource(Protocol):
@@ -46,23 +47,72 @@ class CloudSource(Protocol):
         """One call a view of an object; they may be called from several threads."""
 
 
-def depth_view(subject: Subject, camera: Camera, size_px: int, *, with_mask: bool) -> DepthView:
-    """A subject's view as it is fused."""
-    view = subject.render(camera, size_px)
-    sample_px = sample_side_px(size_px, subject.model.config.rays.neural_resolution)
-    return DepthView(camera, view.depth_planar, view.rgb, view.mask if with_mask else None, sample_px)
+@dataclass(frozen=True)
+class PaintedLabels:
+    """Where labels come from when they are painted ones: an annotated folder's painted views of a subject."""
+
+    prefiller: Prefiller
+    labels: LabelSet
+
+    @classmethod
+    def of(cls, folder: Path, subject: Subject, key: SubjectKey) -> PaintedLabels:
+        """Those of a subject, which is the one that the key names.
+
+        Raises:
+            AnnotationError: the folder cannot be used, is of another generator, or has no painted view of the subject.
+        """
+        found = read_folder(folder)
+        check_generator(found, subject.model.header.path)
+        images = [image for image in found.images if image.subject.identity == key.identity and is_painted(image.mask)]
+        if not images:
+            which = f"with {key.title}" if key.file is None else key.title
+            raise AnnotationError(
+                f"{folder}: expected a painted view of the subject {which}, found none; paint one, or choose another subject"
+            )
+        return cls(Prefiller(subject, images, found.labels), found.labels)
+
+    def on(self, view: LabeledView) -> LabeledView:
+        """A view of the subject with the labels that are painted, 255 where no painted view tells."""
+        mask = self.prefiller.fill("", view.camera, view.depth_planar).mask
+        return dataclasses.replace(view, mask=mask)
 
 
-def fused(name: str, views: Sequence[DepthView], labels: LabelSet | None, fusion: FusionOptions) -> PointCloud:
-    """The cloud of an object of a source with these labels.
+@dataclass(frozen=True)
+class SubjectSource:
+    """One subject from given cameras, with the model's labels or with painted ones.
 
-    Raises:
-        DNeRFError: as `fuse_views`; the message names the object.
+    Attributes:
+        name: what the subject is called in messages.
+        size_px: side of the views.
     """
-    try:
-        return fuse_views(views, 0 if labels is None else labels.num_classes, fusion)
-    except DNeRFError as error:
-        raise type(error)(f"{name}: {error}") from error
+
+    name: str
+    subject: Subject
+    cameras: Sequence[Camera]
+    size_px: int
+    painted: PaintedLabels | None = None
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return (self.name,)
+
+    @property
+    def labels(self) -> LabelSet | None:
+        if self.painted is not None:
+            return self.painted.labels
+        model = self.subject.model
+        return model.labels if model.has_semantics else None
+
+    @property
+    def world_up(self) -> WorldUp:
+        return self.subject.model.config.cameras.world_up
+
+    def views(self, name: str) -> list[MakeView]:
+        def see(camera: Camera) -> LabeledView:
+            view = self.subject.render(camera, self.size_px)
+            return view if self.painted is None else self.painted.on(view)
+
+        return [partial(see, camera) for camera in self.cameras]
 
 
 @dataclass(frozen=True)
@@ -86,8 +136,8 @@ class ModelSource:
         seed = int(name[1:])
         subject = Once(lambda: subject_key(self.plan, seed).open(self.model.value))
 
-        def see(camera: Camera) -> DepthView:
-            return depth_view(subject.value, camera, self.plan.resolution_px, with_mask=self.labels is not None)
+        def see(camera: Camera) -> LabeledView:
+            return subject.value.render(camera, self.plan.resolution_px)
 
         return [partial(see, view.camera) for view in plan_subject(self.plan, self.config.cameras, seed)]
 

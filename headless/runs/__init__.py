@@ -5,7 +5,9 @@ from headless.runs import RenderCall, render
 render(RenderCall(output=Path("cars"), seeds=(0, 1)))
 """
 
-# Not lazy: the function has its module's name, which Python binds here when anything first imports the module; it loads no torch.
+# Not lazy: a function has its module's name, which Python binds here when anything first imports the module; none of them loads torch.
 from headless.runs.render import RenderCall, render
+from headless.runs.subject_cloud import SubjectCloudCall, subject_cloud
+from headless.runs.views import ViewsCall, views
 
-__all__ = ["RenderCall", "render"]
+__all__ = ["RenderCall", "SubjectCloudCall", "ViewsCall", "render", "subject_cloud", "views"]

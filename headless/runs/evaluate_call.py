@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from dnerf_core import job_ranges
 from dnerf_core.errors import UsageError
-from dnerf_core.ranges import Ranged, Whole, ranged
+from dnerf_core.ranges import Whole, ranged
 from dnerf_core.seeds import format_seeds, parse_seeds
-from headless.runs.choices import DEFAULT_MODEL
+from headless.runs.shared_calls import SeedsCall
 from headless.work.reporting import Reporter
 
 if TYPE_CHECKING:
@@ -24,25 +24,19 @@ ROW = Whole(0, None, None, "Which pixel row, 0 at the top.")
 
 
 @dataclass(frozen=True, kw_only=True)
-class EvaluateCall(Ranged):
+class EvaluateCall(SeedsCall):
     """What one call of `evaluate` asks for; None: what `docs/cli.md` says of an option that is not given."""
 
     folders: tuple[Path, ...] = ()
-    model_name: str = DEFAULT_MODEL
     truth: bool = ranged(job_ranges.OFF)
     consistency: bool = ranged(job_ranges.OFF)
     consistent: bool = ranged(job_ranges.OFF)
     video: bool = ranged(job_ranges.OFF)
-    seeds: tuple[int, ...] | None = None
-    subjects: int | None = ranged(job_ranges.SUBJECTS)
     views: int | None = ranged(job_ranges.VIEWS)
-    yaw: tuple[float, float] | None = ranged(job_ranges.YAW)
-    pitch: tuple[float, float] | None = ranged(job_ranges.PITCH)
     grid: Path | None = None
     textures: Path | None = None
     row: int | None = ranged(ROW)
     skip_unpainted: bool = ranged(job_ranges.OFF)
-    device: str = ranged(job_ranges.DEVICE)
     exact: bool = ranged(job_ranges.OFF)
 
 

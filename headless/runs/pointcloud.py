@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 from dnerf_core import job_ranges
 from dnerf_core.checkpoints import model_facts
 from dnerf_core.own_views import ALL_AROUND_YAW_DEG, view_ranges
-from dnerf_core.ranges import Choice, Ranged, ranged
+from dnerf_core.ranges import Choice, ranged
 from headless.blend.checks import check_blend_place
-from headless.runs.choices import DEFAULT_MODEL, check_total, chosen_seeds, chosen_views
+from headless.runs.choices import check_total, chosen_views
+from headless.runs.shared_calls import FusionCall, SubjectViewsCall
 from headless.work.reporting import Reporter
 
 if TYPE_CHECKING:
@@ -28,27 +29,16 @@ COLOR = Choice(("rgb", "label"), "rgb")
 
 
 @dataclass(frozen=True, kw_only=True)
-class PointCloudCall(Ranged):
+class PointCloudCall(SubjectViewsCall, FusionCall):
     """What one call of `pointcloud` asks for; None: what `docs/cli.md` says of an option that is not given."""
 
-    model_name: str = DEFAULT_MODEL
     from_folder: Path | None = None
-    seeds: tuple[int, ...] | None = None
-    subjects: int | None = ranged(job_ranges.SUBJECTS)
-    subject_files: tuple[Path, ...] = ()
     views: int | None = ranged(job_ranges.CLOUD_VIEWS)
     yaw: tuple[float, float] | None = ranged(job_ranges.CLOUD_YAW)
-    pitch: tuple[float, float] | None = ranged(job_ranges.PITCH)
-    random_views: bool = ranged(job_ranges.OFF)
-    truncation: float = ranged(job_ranges.TRUNCATION)
     resolution: int | None = ranged(job_ranges.RESOLUTION)
     formats: tuple[CloudFormat, ...] = ("ply",)
     color: CloudColor = ranged(COLOR)
-    voxel: float | None = ranged(job_ranges.VOXEL)
-    points: int | None = ranged(job_ranges.POINTS)
     category: str = "Car"
-    device: str = ranged(job_ranges.DEVICE)
-    workers: int | None = ranged(job_ranges.WORKERS)
     exact: bool = ranged(job_ranges.OFF)
     output: Path = Path("dnerf-clouds")
 
@@ -127,7 +117,7 @@ def open_source(call: PointCloudCall) -> tuple[CloudSource, dict[str, Any]]:
                 raise UsageError(f"{name}: expected none beside --from, whose views are all fused; leave it out")
         folder = FolderSource.open(call.from_folder)
         return folder, folder.to_json()
-    seeds = chosen_seeds(call.seeds, call.subjects, files=call.subject_files, truncation=call.truncation)
+    seeds = call.chosen_seeds()
     facts = model_facts.describe_model(call.model_name)
     yaw_deg, pitch_deg = view_ranges(
         facts.config.cameras, call.yaw, call.pitch, drawn=call.random_views, untold_yaw_deg=ALL_AROUND_YAW_DEG

@@ -13,10 +13,11 @@ from dnerf_core import job_ranges
 from dnerf_core.checkpoints import model_facts
 from dnerf_core.embedded import EMBEDDED_MODELS
 from dnerf_core.errors import UsageError
-from dnerf_core.ranges import Choice, Ranged, ranged
+from dnerf_core.ranges import Choice, ranged
 from headless.blend.checks import check_blend_place, check_blend_views
 from headless.datasets.spacing import DISTRIBUTION, check_formats, check_reject, chosen_spacing
-from headless.runs.choices import DEFAULT_MODEL, check_total, chosen_seeds, chosen_views
+from headless.runs.choices import check_total, chosen_views
+from headless.runs.shared_calls import SubjectViewsCall
 from headless.work.reporting import Quiet, Reporter
 
 if TYPE_CHECKING:
@@ -36,28 +37,17 @@ DEPTH_FORMAT = Choice(("exr", "npy"), "exr")
 
 
 @dataclass(frozen=True, kw_only=True)
-class RenderCall(Ranged):
+class RenderCall(SubjectViewsCall):
     """What one call of `render` asks for; None: what docs/cli.md says of an option that is not given.
 
     Example:
         >>> render(RenderCall(output=Path("cars"), seeds=(0, 1), views=5, yaw=(-30, 30)))
     """
 
-    model_name: str = DEFAULT_MODEL
-    seeds: tuple[int, ...] | None = None
-    subjects: int | None = ranged(job_ranges.SUBJECTS)
-    subject_files: tuple[Path, ...] = ()
-    views: int | None = ranged(job_ranges.VIEWS)
-    yaw: tuple[float, float] | None = ranged(job_ranges.YAW)
-    pitch: tuple[float, float] | None = ranged(job_ranges.PITCH)
-    random_views: bool = ranged(job_ranges.OFF)
     view_distribution: Spacing | None = ranged(DISTRIBUTION)
     cameras: Path | None = None
-    truncation: float = ranged(job_ranges.TRUNCATION)
     resolution: int | None = ranged(job_ranges.RESOLUTION)
-    device: str = ranged(job_ranges.DEVICE)
     engine: Literal["threads", "ray"] = ranged(ENGINE)
-    workers: int | None = ranged(job_ranges.WORKERS)
     shard: tuple[int, int] = (1, 1)
     exact: bool = ranged(job_ranges.OFF)
     consistent: bool = ranged(job_ranges.OFF)
@@ -93,7 +83,7 @@ def render(call: RenderCall, reporter: Reporter | None = None) -> None:
     reporter = reporter or Quiet()
     if call.engine == "ray":
         require_ray()
-    seeds = chosen_seeds(call.seeds, call.subjects, files=call.subject_files, truncation=call.truncation)
+    seeds = call.chosen_seeds()
     facts = model_facts.describe_model(call.model_name)
     plan = make_plan(call, seeds, facts)
     check_reject(call.reject_uncertain, plan.channels)

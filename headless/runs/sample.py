@@ -12,9 +12,10 @@ from dnerf_core import job_ranges
 from dnerf_core.checkpoints import model_facts
 from dnerf_core.checkpoints.model_facts import recorded_name
 from dnerf_core.errors import AnnotationError, UsageError
-from dnerf_core.ranges import Ranged, ranged
+from dnerf_core.ranges import ranged
 from headless.datasets.spacing import DISTRIBUTION, chosen_spacing
-from headless.runs.choices import DEFAULT_MODEL, check_total, chosen_seeds, chosen_views
+from headless.runs.choices import check_total, chosen_views
+from headless.runs.shared_calls import SubjectViewsCall
 from headless.work.reporting import Reporter
 
 if TYPE_CHECKING:
@@ -31,23 +32,13 @@ DEFAULT_SEEDS = tuple(range(job_ranges.SAMPLED_SUBJECTS.usual or 0))
 
 
 @dataclass(frozen=True, kw_only=True)
-class SampleCall(Ranged):
+class SampleCall(SubjectViewsCall):
     """What one call of `sample` asks for; None: what `docs/cli.md` says of an option that is not given."""
 
-    model_name: str = DEFAULT_MODEL
-    seeds: tuple[int, ...] | None = None
     subjects: int | None = ranged(job_ranges.SAMPLED_SUBJECTS)
-    subject_files: tuple[Path, ...] = ()
-    views: int | None = ranged(job_ranges.VIEWS)
-    yaw: tuple[float, float] | None = ranged(job_ranges.YAW)
-    pitch: tuple[float, float] | None = ranged(job_ranges.PITCH)
-    random_views: bool = ranged(job_ranges.OFF)
     view_distribution: Spacing | None = ranged(DISTRIBUTION)
-    truncation: float = ranged(job_ranges.TRUNCATION)
     labels: str | None = None
     truth: bool = ranged(job_ranges.OFF)
-    device: str = ranged(job_ranges.DEVICE)
-    workers: int | None = ranged(job_ranges.WORKERS)
     output: Path = Path("dnerf-annotate")
 
 
@@ -69,7 +60,7 @@ def sample(call: SampleCall, reporter: Reporter, load: Callable[[str], Model] | 
     from headless.work.workers import default_workers
 
     started = time.monotonic()
-    seeds = chosen_seeds(call.seeds, call.subjects, DEFAULT_SEEDS, files=call.subject_files, truncation=call.truncation)
+    seeds = call.chosen_seeds(DEFAULT_SEEDS)
     facts = model_facts.describe_model(call.model_name)
     labels = chosen_labels(call, facts)
     plan = make_plan(call, seeds, facts)

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from dnerf_core import job_ranges
 from dnerf_core.checkpoints import model_facts
 from dnerf_core.limits import MAX_FRAMES
-from dnerf_core.ranges import Ranged, ranged
-from headless.runs.choices import DEFAULT_MODEL, chosen_seeds
+from dnerf_core.ranges import ranged
+from headless.runs.shared_calls import SubjectsCall
 from headless.work.reporting import Reporter
 
 if TYPE_CHECKING:
@@ -24,23 +24,14 @@ DEFAULT_SEEDS = (0,)
 
 
 @dataclass(frozen=True, kw_only=True)
-class VideoCall(Ranged):
+class VideoCall(SubjectsCall):
     """What one call of `video` asks for; None: what `docs/cli.md` says of an option that is not given."""
 
-    model_name: str = DEFAULT_MODEL
-    seeds: tuple[int, ...] | None = None
-    subjects: int | None = ranged(job_ranges.SUBJECTS)
-    subject_files: tuple[Path, ...] = ()
     between: bool = ranged(job_ranges.OFF)
     path: str = "arc"
     frames: int | None = ranged(job_ranges.FRAMES)
     fps: int = ranged(job_ranges.FPS)
-    yaw: tuple[float, float] | None = ranged(job_ranges.YAW)
-    pitch: tuple[float, float] | None = ranged(job_ranges.PITCH)
-    truncation: float = ranged(job_ranges.TRUNCATION)
     resolution: int | None = ranged(job_ranges.RESOLUTION)
-    device: str = ranged(job_ranges.DEVICE)
-    workers: int | None = ranged(job_ranges.WORKERS)
     exact: bool = ranged(job_ranges.OFF)
     output: Path = Path("dnerf-video")
 
@@ -140,7 +131,7 @@ def make_plan(call: VideoCall, facts: ModelFacts, from_file: list[Camera] | None
     from dnerf_core.subject_key import checked_subject_files
     from headless.clips.plan import ClipPlan
 
-    seeds = chosen_seeds(call.seeds, call.subjects, DEFAULT_SEEDS, files=call.subject_files, truncation=call.truncation)
+    seeds = call.chosen_seeds(DEFAULT_SEEDS)
     if call.between and call.subject_files:
         raise UsageError("--between: expected seeds, found --subject; leave one of them out")
     if call.between and len(seeds) < 2:

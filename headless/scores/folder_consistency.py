@@ -19,7 +19,7 @@ from dnerf_core.labels import LabelSet
 from dnerf_core.multiview.carrying import TOLERANCE_SHARE
 from dnerf_core.multiview.consistency import Agreement, SurfaceBox, pair_agreement
 from dnerf_core.multiview.consistency_pairs import ANGLE_EDGES_DEG, angle_bin, compared_views, directions_from
-from dnerf_core.pointcloud.views import DepthView
+from dnerf_core.rendering.labeled_view import LabeledView
 from headless.scores.scoring import rounded, score_table
 from headless.work.workers import run_tasks
 
@@ -142,34 +142,34 @@ class _HeldViews:
 
     def __init__(self, item: PosedObject) -> None:
         self._item = item
-        self._held: OrderedDict[int, DepthView] = OrderedDict()
+        self._held: OrderedDict[int, LabeledView] = OrderedDict()
         self._bytes = 0
 
-    def read_all(self, workers: int) -> Iterator[DepthView]:
+    def read_all(self, workers: int) -> Iterator[LabeledView]:
         """Every view, in order; read by so many threads."""
         numbers = range(len(self._item.views))
         for index, view in run_tasks([numbers], self._read, workers, in_order=True):
             self._keep(index, view)
             yield view
 
-    def seen(self, index: int) -> DepthView:
+    def seen(self, index: int) -> LabeledView:
         """A view, read again where it is not held."""
         if index not in self._held:
             self._keep(index, self._read(index))
         self._held.move_to_end(index)
         return self._held[index]
 
-    def _read(self, index: int) -> DepthView:
+    def _read(self, index: int) -> LabeledView:
         return self._item.folder.labelled(self._item.views[index])
 
-    def _keep(self, index: int, view: DepthView) -> None:
+    def _keep(self, index: int, view: LabeledView) -> None:
         self._held[index] = view
         self._bytes += _bytes_of(view)
         while self._bytes > HELD_BYTES and len(self._held) > 1:
             self._bytes -= _bytes_of(self._held.popitem(last=False)[1])
 
 
-def _bytes_of(view: DepthView) -> int:
+def _bytes_of(view: LabeledView) -> int:
     return view.depth_planar.nbytes + (0 if view.mask is None else view.mask.nbytes)
 
 

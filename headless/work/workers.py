@@ -11,6 +11,7 @@ import os
 import queue
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
+from contextvars import copy_context
 from threading import Event, Lock, Semaphore, Thread
 from typing import Generic, TypeVar
 
@@ -92,7 +93,11 @@ def run_tasks(
         else:
             done.put(None)
 
-    threads = [Thread(target=serve, name=f"worker {number}", daemon=True) for number in range(workers)]
+    # each with the caller's context, so that what interrupts the caller's computations interrupts theirs
+    contexts = [copy_context() for _ in range(workers)]
+    threads = [
+        Thread(target=context.run, args=(serve,), name=f"worker {number}", daemon=True) for number, context in enumerate(contexts)
+    ]
     for thread in threads:
         thread.start()
     early: dict[int, tuple[T, R]] = {}

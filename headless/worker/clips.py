@@ -14,7 +14,7 @@ from dnerf_core.errors import UsageError
 from dnerf_core.files.names import LABELS_NAME
 from dnerf_core.files.whole import remove_files
 from dnerf_core.limits import MAX_RESOLUTION
-from dnerf_core.ranges import Whole
+from dnerf_core.ranges import Choices, Whole
 from dnerf_core.subject_key import SubjectFile, SubjectKey, checked_subject_file, subject_key
 from headless import models
 from headless.clips.job import PREVIEWS, RECORD_FORMAT, VideoJob
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _PREVIEW_FILES = {"image": "image.mp4", "overlay": "overlay.mp4", "side-by-side": "side-by-side.mp4"}
+SHOWN = Choices(tuple(_PREVIEW_FILES), tuple(_PREVIEW_FILES))
 
 
 def video(job: Job, held: HeldModels) -> dict[str, Any]:
@@ -40,7 +41,7 @@ def video(job: Job, held: HeldModels) -> dict[str, Any]:
     subjects = [chosen_subject(part) for part in params.parts("subjects")]
     cameras, size = [camera for _, camera in params.cameras()], params.field(VideoCall, "resolution", "size_px")
     fps = params.field(VideoCall, "fps")
-    previews = params.choices("previews", tuple(_PREVIEW_FILES), tuple(_PREVIEW_FILES))
+    previews = params.ranged("previews", SHOWN)
     replace, sequence, crop = params.flag("replace"), params.flag("sequence"), chosen_crop(params)
     params.close()
     if _NAME.fullmatch(clip_name) is None:

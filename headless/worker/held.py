@@ -120,6 +120,10 @@ class HeldModels:
             known = self._files[chosen] = stamp, SubjectFile(chosen, file_sha256(chosen), tuned)
         return SubjectKey(0, 1.0, known[1])
 
+    def subject(self, name_or_path: str, key: SubjectKey) -> Subject:
+        """A subject of a model, as runs ask for it; see `get` and `HeldModel.subject`."""
+        return self.get(name_or_path).subject(key)
+
     def clear(self) -> None:
         """Let all go: their memory is needed."""
         self._held.clear()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -104,13 +104,6 @@ class Params:
     def texts(self, name: str, default: Any = _NOT_GIVEN) -> list[str]:
         """A list of texts that are not empty."""
         return self.items(name, lambda value: value if isinstance(value, str) and value else None, "texts", default=default)
-
-    def choices(self, name: str, choices: Sequence[str], default: Sequence[str]) -> tuple[str, ...]:
-        """Some of some texts, each once, in the order of `choices`."""
-        found = self.items(
-            name, lambda value: value if value in choices else None, f"of {', '.join(choices)}", default=[*default]
-        )
-        return tuple(choice for choice in choices if choice in found)
 
     def parts(self, name: str, default: Any = _NOT_GIVEN) -> list[Params]:
         """A list of objects, each as params of its own."""

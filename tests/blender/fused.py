@@ -27,15 +27,12 @@ def demo() -> tuple[Any, Any]:
 def fused() -> Any:
     """The cloud of 16 views all around subject 3, low and high, as the engine's `PointCloud`."""
     from dnerf_core.pointcloud.fusion import FusionOptions, fuse_views
-    from dnerf_core.pointcloud.views import DepthView
 
     model, subject = demo()
-    sample_px = SIZE_PX // model.config.rays.neural_resolution
     views = []
     for pitch in (5.0, 25.0):
         for camera in arc_cameras(model.config.cameras, (-180, 180), (pitch, pitch), count=8):
-            view = subject.render(camera, SIZE_PX)
-            views.append(DepthView(camera, view.depth_planar, view.rgb, view.mask, sample_px))
+            views.append(subject.render(camera, SIZE_PX))
     return fuse_views(views, model.labels.num_classes, FusionOptions())
 
 

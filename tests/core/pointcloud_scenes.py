@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dnerf_core.camera import Camera, intrinsics_from_focal, look_at
-from dnerf_core.pointcloud.views import DepthView
+from dnerf_core.rendering.labeled_view import LabeledView
 
 RADIUS = 0.5
 WALL_Z = -1.0
@@ -47,7 +47,7 @@ def distance_to_surface(points: NDArray[np.floating], *, wall: bool) -> NDArray[
     return np.asarray(np.minimum(to_ball, np.abs(points[:, 2] - WALL_Z)) if wall else to_ball, dtype=np.float64)
 
 
-def view_of(camera: Camera, size_px: int = 64, *, wall: bool = False, subpixels: int = 1, mask: bool = True) -> DepthView:
+def view_of(camera: Camera, size_px: int = 64, *, wall: bool = False, subpixels: int = 1, mask: bool = True) -> LabeledView:
     """A view of the scene; with `subpixels` above 1 each depth is the mean of so many a side, so that edges fly."""
     fine = depth_of(camera, size_px * subpixels, wall=wall)
     depth = fine.reshape(size_px, subpixels, size_px, subpixels).mean(axis=(1, 3))
@@ -58,7 +58,7 @@ def view_of(camera: Camera, size_px: int = 64, *, wall: bool = False, subpixels:
     on_wall = wall & (points[:, 2] < (WALL_Z - RADIUS) / 2)
     ids[seen] = np.where(on_wall, WALL, np.where(points[:, 0] > SEAM_X, FRONT, BACK))
     rgb[seen] = np.array([[0, 0, 0], [200, 0, 0], [0, 200, 0], [0, 0, 200]], np.uint8)[ids[seen]]
-    return DepthView(camera, depth.astype(np.float32), rgb, ids if mask else None)
+    return LabeledView(camera, rgb, ids if mask else None, depth.astype(np.float32))
 
 
 def _centers(size_px: int) -> NDArray[np.float64]:

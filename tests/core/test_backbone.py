@@ -35,7 +35,7 @@ from dnerf_core.inversion.settings import InversionSettings
 from dnerf_core.labels import LabelSet
 from dnerf_core.model import Model
 from dnerf_core.pointcloud.fusion import fuse_views
-from dnerf_core.pointcloud.views import DepthView
+from dnerf_core.rendering.labeled_view import LabeledView
 from dnerf_core.rendering.view import render_view
 from dnerf_core.semantic.config import BranchTrainingConfig, FeatureKind, RefinerConfig, SemanticConfig
 from dnerf_core.semantic.kept_views import AnnotatedView
@@ -235,7 +235,7 @@ def test_a_branch_learns_the_balls_sides_and_clouds_have_them(
     # the sides go with the ball, although most of it has x above 0 by then
     moved, ahead = labelled.subject(7, pose=SHIFT).render(view_of(labelled, 0.0)).mask, view_of(labelled, 0.0)
     assert (moved == sides_mask(labelled, 7, ahead, SHIFT)).mean() > 0.88  # the branch's own density 0.91
-    cloud = fuse_views([DepthView(c, v.depth_planar, v.rgb, v.mask, 2) for c, v in turned(labelled)], LABELS.num_classes)
+    cloud = fuse_views(turned(labelled), LABELS.num_classes)
     away = np.linalg.norm(cloud.points, axis=1)
     assert np.abs(away - radius_of(labelled, 7)).max() < 0.05 and len(cloud.points) > 200
     assert cloud.labels is not None
@@ -243,8 +243,8 @@ def test_a_branch_learns_the_balls_sides_and_clouds_have_them(
         assert ((cloud.labels == 2) == (cloud.points[:, 0] > 0)).mean() > 0.9
 
 
-def turned(model: Model) -> list[tuple[Camera, object]]:
-    return [(c, model.subject(7).render(c)) for c in arc_cameras(model.config.cameras, (-180.0, 180.0), (10.0, 10.0), count=8)]
+def turned(model: Model) -> list[LabeledView]:
+    return [model.subject(7).render(c) for c in arc_cameras(model.config.cameras, (-180.0, 180.0), (10.0, 10.0), count=8)]
 
 
 def test_a_pose_is_kept_by_a_subject_file(model: Model, tmp_path: Path) -> None:

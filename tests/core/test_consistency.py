@@ -12,8 +12,8 @@ from dnerf_core.errors import AnnotationError, UsageError
 from dnerf_core.multiview.carrying import covisible_pixels
 from dnerf_core.multiview.consistency import Agreement, line_texture, pairs_apart, reprojection_agreement
 from dnerf_core.pointcloud.consistent import consistent_masks, fused_votes, relabelled, votes_at
-from dnerf_core.pointcloud.views import DepthView
 from dnerf_core.pointcloud.voxels import VoxelSums
+from dnerf_core.rendering.labeled_view import LabeledView
 from tests.core.pointcloud_scenes import BACK, FRONT, RADIUS, SEAM_X, WALL, camera_at, ring, view_of
 
 CLASSES = 4
@@ -180,7 +180,7 @@ def test_votes_between_two_voxels_by_hand() -> None:
     np.testing.assert_allclose(votes_at(points, sums), expected, atol=1e-9)
 
 
-def noisy_ring() -> tuple[list[DepthView], list[np.ndarray]]:
+def noisy_ring() -> tuple[list[LabeledView], list[np.ndarray]]:
     """Views whose labels are wrong in blocks, each view's elsewhere, and their true masks."""
     rng = np.random.default_rng(5)
     views, truths = [], []
@@ -189,7 +189,7 @@ def noisy_ring() -> tuple[list[DepthView], list[np.ndarray]]:
         assert view.mask is not None
         wrong = (rng.random((16, 16)) < 0.15).repeat(4, 0).repeat(4, 1) & (view.mask > 0)
         mask = np.where(wrong, WALL, view.mask).astype(np.uint8)
-        views.append(DepthView(camera, view.depth_planar, view.rgb, mask))
+        views.append(LabeledView(camera, view.rgb, mask, view.depth_planar))
         truths.append(view.mask)
     return views, truths
 
@@ -228,7 +228,7 @@ def test_pixels_where_nothing_was_fused_keep_their_label() -> None:
     assert view.mask is not None
     depth, mask = view.depth_planar.copy(), view.mask.copy()
     depth[2, 2], mask[2, 2] = 2.0, WALL
-    (made,) = consistent_masks([DepthView(view.camera, depth, view.rgb, mask)], CLASSES)
+    (made,) = consistent_masks([LabeledView(view.camera, view.rgb, mask, depth)], CLASSES)
     assert made[2, 2] == WALL
     np.testing.assert_array_equal(made > 0, mask > 0)
     with pytest.raises(UsageError, match="views: expected masks in all of them, found one without"):
@@ -237,7 +237,7 @@ def test_pixels_where_nothing_was_fused_keep_their_label() -> None:
 
 @pytest.mark.filterwarnings("error")
 def test_views_without_a_surface_have_no_votes() -> None:
-    nothing = DepthView.without_picture(camera_at(0, 0, 3), np.full((8, 8), np.inf), np.zeros((8, 8), np.uint8))
+    nothing = LabeledView.without_picture(camera_at(0, 0, 3), np.zeros((8, 8), np.uint8), np.full((8, 8), np.inf))
     votes = fused_votes([nothing, nothing], CLASSES)
     assert votes.votes.shape == (0, CLASSES)
     assert not relabelled(nothing, votes).any()
@@ -250,7 +250,7 @@ def test_votes_relabel_views_that_gave_none() -> None:
     views, truths = noisy_ring()
     assert truths[0] is not None
     wrong = np.where(truths[0] > 0, WALL, 0).astype(np.uint8)
-    stranger = DepthView(views[0].camera, views[0].depth_planar, views[0].rgb, wrong)
+    stranger = LabeledView(views[0].camera, views[0].rgb, wrong, views[0].depth_planar)
     made = relabelled(stranger, fused_votes(views[1:], CLASSES))
     assert (made == truths[0])[truths[0] > 0].mean() > 0.9
     for bad in (

@@ -9,18 +9,18 @@ from dnerf_core.camera import Camera, pixel_centers_uv
 from dnerf_core.errors import UsageError
 from dnerf_core.pointcloud.cutting import FreeSpace, breaks_off, seen_through
 from dnerf_core.pointcloud.planes import REACH, fit_planes
-from dnerf_core.pointcloud.views import DepthView
+from dnerf_core.rendering.labeled_view import LabeledView
 from tests.core.pointcloud_scenes import WALL_Z, camera_at, distance_to_surface, ring, view_of
 
 RNG = np.random.default_rng(0)
 
 
-def flat_view(depth: np.ndarray, camera: Camera | None = None, sample_px: int = 1) -> DepthView:
+def flat_view(depth: np.ndarray, camera: Camera | None = None, sample_px: int = 1) -> LabeledView:
     camera = camera or Camera(np.eye(4), np.array([[1.0, 0, 0.5], [0, 1.0, 0.5], [0, 0, 1]]))
-    return DepthView(camera, depth, np.zeros((*depth.shape, 3), np.uint8), None, sample_px)
+    return LabeledView(camera, np.zeros((*depth.shape, 3), np.uint8), None, depth, sample_px)
 
 
-def tilted_view(normal: np.ndarray, shape: tuple[int, int] = (12, 20)) -> DepthView:
+def tilted_view(normal: np.ndarray, shape: tuple[int, int] = (12, 20)) -> LabeledView:
     """A plane through the origin, seen with skew and unequal focal lengths by a camera that is turned, too."""
     skewed = Camera(camera_at(1.0, 0.7, 3.0).cam2world, np.array([[1.3, 0.2, 0.45], [0, 1.9, 0.55], [0, 0, 1]]))
     rays = skewed.rays((shape[1], shape[0]))
@@ -40,7 +40,7 @@ def test_a_pixel_goes_where_its_centre_points() -> None:
 def test_a_pixel_gives_a_point_where_it_has_depth_and_a_part() -> None:
     depth = np.array([[1.0, 1.0, np.inf], [1.0, np.inf, 1.0]])
     mask = np.array([[0, 1, 1], [255, 0, 2]], np.uint8)
-    view = DepthView(camera_at(0, 0, 3), depth, np.zeros((2, 3, 3), np.uint8), mask)
+    view = LabeledView(camera_at(0, 0, 3), np.zeros((2, 3, 3), np.uint8), mask, depth)
     np.testing.assert_array_equal(view.has_surface(), [[False, True, False], [True, False, True]])
     np.testing.assert_array_equal(flat_view(depth).has_surface(), np.isfinite(depth))
 
@@ -49,16 +49,16 @@ def test_a_view_that_does_not_fit_together_is_refused() -> None:
     depth, rgb = np.ones((4, 6), np.float32), np.zeros((4, 6, 3), np.uint8)
     camera = camera_at(0, 0, 3)
     with pytest.raises(UsageError, match=r"depth_planar: expected floats \[H, W\], found int64 \[4, 6\]"):
-        DepthView(camera, np.ones((4, 6), np.int64), rgb)  # type: ignore[arg-type]
+        LabeledView(camera, rgb, None, np.ones((4, 6), np.int64))  # type: ignore[arg-type]
     for bad in (0.0, -1.0, np.nan):
         with pytest.raises(UsageError, match=r"depth_planar: expected depths above 0, \+inf at background"):
-            DepthView(camera, np.where(np.eye(4, 6) > 0, bad, depth), rgb)
+            LabeledView(camera, rgb, None, np.where(np.eye(4, 6) > 0, bad, depth))
     with pytest.raises(UsageError, match=r"rgb: expected uint8 \[4, 6, 3\] to go with depth_planar, found uint8 \[6, 4, 3\]"):
-        DepthView(camera, depth, rgb.reshape(6, 4, 3))
+        LabeledView(camera, rgb.reshape(6, 4, 3), None, depth)
     with pytest.raises(UsageError, match=r"mask: expected uint8 \[H, W\], found int64 \[4, 6\]"):
-        DepthView(camera, depth, rgb, np.zeros((4, 6), np.int64))  # type: ignore[arg-type]
+        LabeledView(camera, rgb, np.zeros((4, 6), np.int64), depth)  # type: ignore[arg-type]
     with pytest.raises(UsageError, match="sample_px: expected at least 1 pixel, found 0"):
-        DepthView(camera, depth, rgb, None, 0)
+        LabeledView(camera, rgb, None, depth, 0)
 
 
 @pytest.mark.parametrize("normal", [[0.0, 0.0, 1.0], [0.5, 0.5, 0.7], [-0.5, 0.1, 0.8]])
@@ -170,7 +170,7 @@ def test_a_ghost_that_its_own_view_cannot_tell_is_seen_through_by_others() -> No
     views = [view_of(camera) for camera in cameras]
     depth = views[0].depth_planar.copy()
     depth[5:14, 5:14] = 3.0
-    ghost = DepthView(cameras[0], depth, views[0].rgb, views[0].mask)
+    ghost = LabeledView(cameras[0], views[0].rgb, views[0].mask, depth)
     patch = np.zeros(depth.shape, bool)
     patch[5:14, 5:14] = True
     assert not breaks_off(ghost)[patch].any()

@@ -10,7 +10,7 @@ import pytest
 from dnerf_core.errors import AnnotationError, DNeRFError, UsageError
 from dnerf_core.pointcloud.cloud import PointCloud
 from dnerf_core.pointcloud.fusion import FusionOptions, fuse_views, surface_points
-from dnerf_core.pointcloud.views import DepthView
+from dnerf_core.rendering.labeled_view import LabeledView
 from tests.core.pointcloud_scenes import BACK, FRONT, RADIUS, SEAM_X, WALL, camera_at, distance_to_surface, ring, view_of
 
 CLASSES = 4
@@ -49,7 +49,9 @@ def test_labels_and_colours_are_those_of_the_place() -> None:
 
 
 def test_a_wrong_view_is_outvoted() -> None:
-    wrong = DepthView(VIEWS[0].camera, VIEWS[0].depth_planar, VIEWS[0].rgb, np.where(VIEWS[0].mask > 0, WALL, 0).astype(np.uint8))
+    wrong = LabeledView(
+        VIEWS[0].camera, VIEWS[0].rgb, np.where(VIEWS[0].mask > 0, WALL, 0).astype(np.uint8), VIEWS[0].depth_planar
+    )
     labels = fuse_views([wrong, *VIEWS[1:]], CLASSES).labels
     alone = fuse_views([wrong], CLASSES).labels
     assert labels is not None
@@ -113,7 +115,7 @@ def test_a_ghost_in_the_air_does_not_reach_the_cloud() -> None:
     assert mask is not None
     ghostly = mask.copy()
     depth[8:20, 8:20], ghostly[8:20, 8:20] = 3.0, WALL
-    ghost = DepthView(VIEWS[0].camera, depth, VIEWS[0].rgb, ghostly)
+    ghost = LabeledView(VIEWS[0].camera, VIEWS[0].rgb, ghostly, depth)
     alone = fuse_views([ghost], CLASSES)
     assert distance_to_surface(alone.points, wall=False).max() > 0.2
     assert equal(fuse_views([ghost, *VIEWS[1:]], CLASSES), CLOUD)
@@ -126,7 +128,7 @@ def test_a_surface_seen_too_obliquely_is_left_to_other_views() -> None:
     normal = np.array([np.sin(np.radians(85)), 0, np.cos(np.radians(85))])
     distance = -(rays.origins @ normal) / (rays.directions @ normal)
     depth = np.where((distance > 2) & (distance < 4), distance * (rays.directions @ camera.forward), np.inf)
-    view = DepthView(camera, depth, np.zeros((40, 40, 3), np.uint8))
+    view = LabeledView(camera, np.zeros((40, 40, 3), np.uint8), None, depth)
     assert len(surface_points([view], FusionOptions(max_incidence_deg=88.0))[0].points) > 0
     assert len(surface_points([view], FusionOptions())[0].points) == 0
 
@@ -151,7 +153,7 @@ def test_wrong_calls_are_told() -> None:
         fuse_views(VIEWS, 2)
     with pytest.raises(UsageError, match=r"points: expected at most \d+, which the views hold, found 1000000; add views"):
         fuse_views(VIEWS, CLASSES, FusionOptions(points=1_000_000))
-    empty = DepthView(VIEWS[0].camera, np.full((8, 8), np.inf, np.float32), np.zeros((8, 8, 3), np.uint8))
+    empty = LabeledView(VIEWS[0].camera, np.zeros((8, 8, 3), np.uint8), None, np.full((8, 8), np.inf, np.float32))
     with pytest.raises(DNeRFError, match="point cloud: expected a surface in the 2 views, found none that all views agree on"):
         fuse_views([empty, empty], CLASSES)
 

@@ -8,7 +8,7 @@ import pytest
 from dnerf_core.camera import Camera, pixel_centers_uv
 from dnerf_core.errors import AnnotationError, UsageError
 from dnerf_core.multiview.prefill import prefill
-from dnerf_core.pointcloud.views import DepthView
+from dnerf_core.rendering.labeled_view import LabeledView
 
 SIZE_PX = 8
 TOLERANCE = 0.05
@@ -32,14 +32,14 @@ def columns() -> np.ndarray:
 
 def test_a_wall_seen_from_the_side() -> None:
     # 0.5 to the right at depth 4 is 2 pixels of 8: what the other camera has in column k is the painted one's column k + 2
-    filled = prefill(camera_at(0.5), wall(), [DepthView.without_picture(camera_at(0.0), wall(), columns())], 5, TOLERANCE)
+    filled = prefill(camera_at(0.5), wall(), [LabeledView.without_picture(camera_at(0.0), columns(), wall())], 5, TOLERANCE)
     expected = np.full((SIZE_PX, SIZE_PX), 255)
     expected[:, :6] = columns()[:, 2:]
     assert filled.dtype == np.uint8
     assert np.array_equal(filled, expected)
     # the wrong reading: a camera to the left
     assert not np.array_equal(
-        prefill(camera_at(-0.5), wall(), [DepthView.without_picture(camera_at(0.0), wall(), columns())], 5, TOLERANCE), expected
+        prefill(camera_at(-0.5), wall(), [LabeledView.without_picture(camera_at(0.0), columns(), wall())], 5, TOLERANCE), expected
     )
 
 
@@ -49,7 +49,7 @@ def test_background_ignored_and_hidden_pixels() -> None:
     painted_depth[1] = 2.0  # something stands before the wall there
     mask[2] = 255
     mask[3] = 0
-    filled = prefill(camera_at(0.0), depth, [DepthView.without_picture(camera_at(0.0), painted_depth, mask)], 5, TOLERANCE)
+    filled = prefill(camera_at(0.0), depth, [LabeledView.without_picture(camera_at(0.0), mask, painted_depth)], 5, TOLERANCE)
     assert (filled[0] == 0).all()
     assert (filled[1] == 255).all()
     assert (filled[2] == 255).all()
@@ -59,7 +59,7 @@ def test_background_ignored_and_hidden_pixels() -> None:
 
 def test_the_tolerance_decides_what_is_the_same_surface() -> None:
     for offset, filled_share in ((0.04, 1.0), (0.06, 0.0)):
-        views = [DepthView.without_picture(camera_at(0.0), wall(4.0 + offset), columns())]
+        views = [LabeledView.without_picture(camera_at(0.0), columns(), wall(4.0 + offset))]
         assert (prefill(camera_at(0.0), wall(), views, 5, TOLERANCE) != 255).mean() == filled_share
 
 
@@ -69,20 +69,20 @@ def test_all_painted_views_vote_and_the_nearest_decides_ties() -> None:
     turned[:3, :3] = [[np.cos(0.1), 0, np.sin(0.1)], [0, 1, 0], [-np.sin(0.1), 0, np.cos(0.1)]]
     one, two = (np.full((SIZE_PX, SIZE_PX), label, np.uint8) for label in (1, 2))
 
-    def from_turned(mask: np.ndarray) -> DepthView:
+    def from_turned(mask: np.ndarray) -> LabeledView:
         camera = Camera(turned, here.intrinsics)
         uv = pixel_centers_uv(SIZE_PX)
         directions = (np.concatenate([(uv - 0.5) / 2, np.ones((SIZE_PX, SIZE_PX, 1))], -1) @ camera.cam2world[:3, :3].T)[..., 2]
-        return DepthView.without_picture(camera, (4.0 / directions).astype(np.float32), mask)
+        return LabeledView.without_picture(camera, mask, (4.0 / directions).astype(np.float32))
 
     middle = np.s_[3:5, 3:5]
     assert (
-        prefill(here, wall(), [from_turned(one), DepthView.without_picture(here, wall(), two)], 3, TOLERANCE)[middle] == 2
+        prefill(here, wall(), [from_turned(one), LabeledView.without_picture(here, two, wall())], 3, TOLERANCE)[middle] == 2
     ).all()
     assert (
-        prefill(here, wall(), [from_turned(two), DepthView.without_picture(here, wall(), one)], 3, TOLERANCE)[middle] == 1
+        prefill(here, wall(), [from_turned(two), LabeledView.without_picture(here, one, wall())], 3, TOLERANCE)[middle] == 1
     ).all()
-    outvoted = [from_turned(one), from_turned(one), DepthView.without_picture(here, wall(), two)]
+    outvoted = [from_turned(one), from_turned(one), LabeledView.without_picture(here, two, wall())]
     assert (prefill(here, wall(), outvoted, 3, TOLERANCE)[middle] == 1).all()
 
 
@@ -93,7 +93,7 @@ def test_a_floor_at_a_slant_is_filled_although_its_depth_changes_within_a_pixel(
         return np.where(v > 0.5, (1 - camera.position[1]) * 2 / np.maximum(v - 0.5, 1e-9), np.inf).astype(np.float32)
 
     here, above = camera_at(0.0), camera_at(0.0, -0.3)
-    painted = DepthView.without_picture(above, floor(above), np.where(np.isfinite(floor(above)), 1, 0).astype(np.uint8))
+    painted = LabeledView.without_picture(above, np.where(np.isfinite(floor(above)), 1, 0).astype(np.uint8), floor(above))
     filled = prefill(here, floor(here), [painted], 2, TOLERANCE)
     # rows 4 to 7 see the floor at depths 32, 10.7, 6.4 and 4.57, which lie in the other's picture at 4.65, 5.95, 7.25 and, below it,
     # 8.55 rows; the nearest rows' depths there are off by 9.6, 3.2 and 0.46: far more than the tolerance
@@ -106,10 +106,10 @@ def test_errors() -> None:
     with pytest.raises(UsageError, match="expected at least one, found none"):
         prefill(camera_at(0.0), wall(), [], 3, TOLERANCE)
     with pytest.raises(AnnotationError, match="mask: expected ids 0 to 2 or 255, found 3"):
-        prefill(camera_at(0.0), wall(), [DepthView.without_picture(camera_at(0.0), wall(), columns())], 3, TOLERANCE)
+        prefill(camera_at(0.0), wall(), [LabeledView.without_picture(camera_at(0.0), columns(), wall())], 3, TOLERANCE)
     for mask in (columns()[:4], columns().astype(np.int64)):
         with pytest.raises(UsageError, match=r"mask: expected uint8 \[(8, 8|H, W)\]"):
-            DepthView.without_picture(camera_at(0.0), wall(), mask)
-    without = DepthView(camera_at(0.0), wall(), np.zeros((SIZE_PX, SIZE_PX, 3), np.uint8))
+            LabeledView.without_picture(camera_at(0.0), mask, wall())
+    without = LabeledView(camera_at(0.0), np.zeros((SIZE_PX, SIZE_PX, 3), np.uint8), None, wall())
     with pytest.raises(UsageError, match="expected masks in all of them"):
         prefill(camera_at(0.0), wall(), [without], 3, TOLERANCE)

@@ -19,8 +19,6 @@ from dnerf_core.pointcloud.cloud import PointCloud
 from dnerf_core.pointcloud.fusion import FusionOptions, fuse_views
 from dnerf_core.pointcloud.own_cameras import CLOUD_VIEWS, own_cloud_cameras
 from dnerf_core.pointcloud.surface import check_mesh, marched_surface
-from dnerf_core.pointcloud.views import DepthView
-from dnerf_core.rendering.labeled_view import LabeledView
 from headless import cli
 from tests.core.pointcloud_scenes import RADIUS, distance_to_surface, ring, view_of
 
@@ -41,13 +39,9 @@ def same(one: PointCloud, other: PointCloud) -> bool:
 # Fusion of labelled views
 
 
-def labeled(view: DepthView) -> LabeledView:
-    return LabeledView(view.camera, view.rgb, view.mask, view.depth_planar.astype(np.float32), view.sample_px)
-
-
 def test_labeled_views_are_fused_as_they_are() -> None:
     plain = fuse_views(SCENE, BALL.num_classes)
-    told = fuse_views([labeled(view) for view in SCENE], label_set=BALL, world_up="z")
+    told = fuse_views(SCENE, label_set=BALL, world_up="z")
     assert same(plain, told)
     assert (plain.label_set, plain.world_up, told.label_set, told.world_up) == (None, "y", BALL, "z")
     assert same(plain, fuse_views(SCENE))  # the classes are those of the masks

@@ -14,20 +14,12 @@ from dnerf_core.checkpoints import model_facts
 from dnerf_core.checkpoints.model_facts import ModelFacts
 from dnerf_core.generator.config import CameraConfig, GeneratorConfig
 from dnerf_core.labels import SHAPENET_CAR_LABELS, LabelSet
-from dnerf_core.subject import PartialView
+from dnerf_core.rendering.labeled_view import LabeledView, PartialView, sample_side_px
 from headless import models
 from headless.work import workers
 
 SIZE_PX = 24
 PITCH_DEG = 12.0
-
-
-@dataclass
-class FakeView:
-    camera: Camera
-    rgb: np.ndarray
-    mask: np.ndarray | None
-    depth_planar: np.ndarray
 
 
 @dataclass
@@ -78,7 +70,7 @@ class FakeSubject:
             doubt.astype(np.float32) if "uncertainty" in channels and self.model.masks else None,
         )
 
-    def render(self, camera: Camera, size_px: int | None = None) -> FakeView:
+    def render(self, camera: Camera, size_px: int | None = None) -> LabeledView:
         self.model.before_view()
         self.model.views_made.append((self.seed, camera))
         size = size_px or SIZE_PX
@@ -95,7 +87,8 @@ class FakeSubject:
         if self.model.point is not None:
             (u, v), _ = camera.project(self.model.point)
             rgb[int(v * size), int(u * size)] = 255
-        return FakeView(camera, rgb, mask if self.model.masks else None, depth)
+        sample_px = sample_side_px(size, self.model.config.rays.neural_resolution)
+        return LabeledView(camera, rgb, mask if self.model.masks else None, depth, sample_px)
 
 
 def fake_facts(name: str, masks: bool) -> ModelFacts:

@@ -20,7 +20,7 @@ from dnerf_core.labels import LabelSet
 from dnerf_core.multiview import consistency_pairs as view_pairs
 from dnerf_core.multiview.consistency import reprojection_agreement
 from dnerf_core.multiview.consistency_pairs import angle_bin, compared_views, directions_from
-from dnerf_core.pointcloud.views import DepthView
+from dnerf_core.rendering.labeled_view import LabeledView
 from headless import cli
 from headless.runs import consistency as consistency_run
 from headless.scores import folder_consistency
@@ -205,7 +205,7 @@ def test_many_views_and_little_memory(
     read: list[str] = []
 
     class CountedFolder(PosedFolder):
-        def labelled(self, view: PosedView) -> DepthView:
+        def labelled(self, view: PosedView) -> LabeledView:
             read.append(view.name)
             return super().labelled(view)
 

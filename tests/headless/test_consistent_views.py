@@ -19,7 +19,6 @@ from dnerf_core.metrics import confusion_matrix, pooled_scores
 from dnerf_core.model import Model
 from dnerf_core.multiview.consistent_views import VOTING_VIEWS, LabelChanges, voting_cameras, voting_subset
 from dnerf_core.pointcloud.consistent import fused_votes, relabelled
-from dnerf_core.pointcloud.views import DepthView
 from headless import cli, models
 from headless.clouds.sources import FolderSource
 from tests.headless.fake_engine import PITCH_DEG, FakeModel
@@ -91,12 +90,10 @@ def test_views_agree_more_at_little_cost(both: dict[str, Path], truth_scores: di
 def test_masks_are_those_of_the_engines_functions(both: dict[str, Path]) -> None:
     model = Model.load("demo-cars")
     with models.one_thread_a_view():
-        subject, size = model.subject(20000), model.config.image_size
+        subject = model.subject(20000)
         cameras = voting_cameras(model.config.cameras, (-180, 180), (5, 30))
         assert len(cameras) == VOTING_VIEWS
-        voters = [subject.render(camera) for camera in cameras]
-        sample_px = size // model.config.rays.neural_resolution
-        votes = fused_votes([DepthView(v.camera, v.depth_planar, v.rgb, v.mask, sample_px) for v in voters], 5)
+        votes = fused_votes([subject.render(camera) for camera in cameras], 5)
     rendered = FolderSource.open(both["rendered"])
     masks = masks_of(both["consistent"])
     for number, make in enumerate(rendered.views("s20000")):

@@ -19,7 +19,7 @@ from dnerf_core.editing.settings import EditSettings
 from dnerf_core.errors import UsageError
 from dnerf_core.inversion.settings import InversionSettings
 from dnerf_core.model import Model
-from dnerf_core.ranges import Choice, Degrees, Flag, Number, Range, Share, Whole, defaults_of, ranges_of
+from dnerf_core.ranges import Choice, Choices, Degrees, Flag, Number, Range, Share, Whole, defaults_of, ranges_of
 from dnerf_core.semantic.config import BranchTrainingConfig
 from dnerf_core.subject_key import SubjectKey
 from headless.annotating.training_plan import TrainCall
@@ -29,7 +29,9 @@ from headless.runs.import_ import ImportCall
 from headless.runs.pointcloud import PointCloudCall
 from headless.runs.render import RenderCall
 from headless.runs.sample import SampleCall
+from headless.runs.subject_cloud import SubjectCloudCall
 from headless.runs.video import VideoCall
+from headless.runs.views import ViewsCall
 from headless.searches.calls import EditCall, InvertCall, edit_settings_of, settings_of
 from headless.worker import annotating, clips, clouds, editing, inverting, previews, views
 from headless.worker.params import Params
@@ -49,6 +51,8 @@ CALLS: dict[str, Any] = {
     "edit": EditCall,
     "import": ImportCall,
 }
+IN_MEMORY: dict[str, Any] = {"views": ViewsCall, "subject_cloud": SubjectCloudCall}
+"""Of runs that no command has."""
 FIELDS = [(job, name) for job, call in CALLS.items() for name in ranges_of(call)]
 CAMERA = arc_cameras(TINY.cameras, (20.0, 20.0), count=1)[0]
 FLOAT32_MOST = 3.4e38
@@ -69,6 +73,8 @@ def probes(values: Range) -> tuple[list[Any], list[Any]]:
         return [[-values.limit, values.limit]], [[-values.limit - 1, 0.0], [0.0, values.limit + 1]]
     if isinstance(values, Choice):
         return list(values.choices), ["nothing of these"]
+    if isinstance(values, Choices):
+        return [list(values.choices), [values.choices[-1]]], [[], ["nothing of these"], values.choices[0]]
     if isinstance(values, Share):
         return [0, 0.5, 1, values.most], [-1, 1.5, values.most + 1]
     return [True], [1]
@@ -95,6 +101,19 @@ def test_the_defaults_are_the_engines() -> None:
     assert edit_settings_of(EditCall(subject="3", mask=None)) == EditSettings()
     train, engine = TrainCall(folders=(), output=Path("x")), BranchTrainingConfig()
     assert (train.steps, train.learning_rate, train.seed) == (engine.steps, engine.learning_rate, engine.seed)
+
+
+@pytest.mark.parametrize(("job", "name"), [(job, name) for job, call in IN_MEMORY.items() for name in ranges_of(call)])
+def test_a_call_in_memory_cannot_be_made_with_a_value_out_of_range(job: str, name: str) -> None:
+    call, values = IN_MEMORY[job], ranges_of(IN_MEMORY[job])[name]
+    given: dict[str, Any] = {"subject": SubjectKey(3, 1.0), "cameras": [CAMERA]}
+    held, refused = probes(values)
+    for value in held:
+        assert getattr(call(**given, **{name: value}), name) == value
+    for value in refused:
+        with pytest.raises(UsageError, match=f"^{name}: expected "):
+            call(**given, **{name: value})
+    assert defaults_of(call)[name] == values.default
 
 
 # --- the command line
@@ -185,6 +204,7 @@ READ = [
     *((job, "seed", job_ranges.SEED) for job in ("edit", "render", "preview", "pointcloud")),
     *((job, "truncation", job_ranges.TRUNCATION) for job in ("edit", "render", "preview", "pointcloud")),
     *((job, "size_px", job_ranges.RESOLUTION) for job in ("render", "preview")),
+    ("render", "channels", ranges_of(ViewsCall)["channels"]),
 ]
 
 

@@ -30,7 +30,6 @@ from dnerf_core.pointcloud.fusion import FusionOptions, fuse_views
 from dnerf_core.worker_protocol import Code
 from headless import cli, models
 from headless.clips.video_files import read_label_video
-from headless.clouds.sources import depth_view
 from tests.headless.tiny_engine import LABELS, SIZE_PX, TINY, read_ids, sample_folder, save_tiny
 from tests.headless.worker_talk import ROOT, Heard, Talk, is_gone, named
 
@@ -151,7 +150,7 @@ def test_a_cloud_is_what_fusing_gives(talk: Talk, trained_model: Path) -> None:
     found = heard.done()
     with models.one_thread_a_view():
         subject = Model.load(trained_model).subject(3)
-        views = [depth_view(subject, camera, SIZE_PX, with_mask=True) for camera in CAMERAS]
+        views = [subject.render(camera, SIZE_PX) for camera in CAMERAS]
     cloud = fuse_views(views, 3, FusionOptions(points=500))
     assert (found["count"], LabelSet.from_json(found["label_set"])) == (500, LABELS)
     for name in ("points", "normals", "colors", "labels", "confidence"):

@@ -1,0 +1,77 @@
+"""What the calls of several jobs ask for in the same words: a field, its range and its default stand once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from dnerf_core import job_ranges
+from dnerf_core.ranges import Ranged, ranged
+from headless.runs.choices import DEFAULT_MODEL, DEFAULT_SEEDS, chosen_seeds
+
+
+@dataclass(frozen=True, kw_only=True)
+class SeedsCall(Ranged):
+    """Of jobs on a model's own subjects.
+
+    Attributes:
+        model_name: an embedded model's name, or a file.
+        seeds, subjects: the subjects, or how many of the first seeds; None, both: the job's own default.
+        yaw, pitch: where they are seen from, first and last, degrees; None: where the model says, see `dnerf_core.own_views`.
+    """
+
+    model_name: str = DEFAULT_MODEL
+    seeds: tuple[int, ...] | None = None
+    subjects: int | None = ranged(job_ranges.SUBJECTS)
+    yaw: tuple[float, float] | None = ranged(job_ranges.YAW)
+    pitch: tuple[float, float] | None = ranged(job_ranges.PITCH)
+    device: str = ranged(job_ranges.DEVICE)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SubjectsCall(SeedsCall):
+    """Of jobs on subjects wherever they come from, which render them.
+
+    Attributes:
+        subject_files: these instead of seeds.
+        truncation: the factor psi of the seeds' subjects.
+        workers: views rendered side by side; None: `headless.work.workers.default_workers`.
+    """
+
+    subject_files: tuple[Path, ...] = ()
+    truncation: float = ranged(job_ranges.TRUNCATION)
+    workers: int | None = ranged(job_ranges.WORKERS)
+
+    def chosen_seeds(self, default: tuple[int, ...] = DEFAULT_SEEDS) -> tuple[int, ...]:
+        """The numbers of the subjects meant; `default` where the call does not say.
+
+        Raises:
+            UsageError: several ways to say it at once, see `headless.runs.choices.chosen_seeds`.
+        """
+        return chosen_seeds(self.seeds, self.subjects, default, files=self.subject_files, truncation=self.truncation)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SubjectViewsCall(SubjectsCall):
+    """Of jobs that see every subject from several cameras of its own.
+
+    Attributes:
+        views: of each subject; None: see `headless.runs.choices.chosen_views`.
+        random_views: whether their directions are drawn, instead of evenly spaced.
+    """
+
+    views: int | None = ranged(job_ranges.VIEWS)
+    random_views: bool = ranged(job_ranges.OFF)
+
+
+@dataclass(frozen=True, kw_only=True)
+class FusionCall(Ranged):
+    """Of jobs that fuse views to clouds.
+
+    Attributes:
+        voxel: distance between neighbouring points, world units; None: by the object's size and the pixels.
+        points: exactly so many points a cloud, in place of a distance.
+    """
+
+    voxel: float | None = ranged(job_ranges.VOXEL)
+    points: int | None = ranged(job_ranges.POINTS)
