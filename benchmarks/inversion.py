@@ -1,7 +1,7 @@
 """Inversion of photos and masks of cars that no training has seen, against their exact truth.
 
     python benchmarks/inversion.py
-    python benchmarks/inversion.py --from mask
+    python benchmarks/inversion.py --kind mask
 
 The photo is the truth's own picture of a car of the demo's world, not the generator's, from a camera that is drawn by its seed. What is
 found is scored by the exact truth: the re-render's PSNR, the camera's angles, the labels of the photo's view, and those of five
@@ -101,7 +101,7 @@ def print_table(rows: list[dict[str, float]], kind: str) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", default="20000-20029", help="cars that no training has seen")
-    parser.add_argument("--from", dest="kind", choices=["image", "mask"], default="image")
+    parser.add_argument("--kind", choices=["image", "mask"], default="image")
     parser.add_argument("--space", choices=SPACES, default="w+")
     parser.add_argument("--tuning-steps", type=int, default=0)
     parser.add_argument("--search-seed", type=int, default=0)

@@ -1,7 +1,7 @@
 """What pictures that show no car of the demo's get as their best likeness, against which the warning of a poor one is set.
 
     python benchmarks/strangers.py
-    python benchmarks/strangers.py --from mask
+    python benchmarks/strangers.py --kind mask
 
 Pictures from formulas, and pictures of a car that does not stand as the model's cars do. The last row, a car as it
 should be, is for comparison.
@@ -84,7 +84,7 @@ def masks(model: Model) -> dict[str, Array]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--from", dest="kind", choices=["image", "mask"], default="image")
+    parser.add_argument("--kind", choices=["image", "mask"], default="image")
     kind, model, settings = parser.parse_args().kind, Model.load("demo-cars"), InversionSettings()
     statistics = w_statistics(model, settings.seed)
     print(f"| {kind} | {'PSNR, dB' if kind == 'image' else 'mIoU'} |\n|---|---|")

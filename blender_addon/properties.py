@@ -103,7 +103,7 @@ class SceneProperties(bpy.types.PropertyGroup):
         job_ranges.RGB_WEIGHT, "Colours", description="How much all that is not edited keeps its colours", soft_max=1000
     )
     edit_perceptual_weight: number_property(
-        job_ranges.PERCEPTUAL,
+        job_ranges.PERCEPTUAL_WEIGHT,
         "Likeness",
         description="How much all that is not edited looks the same to a VGG16 network, whose file is named below; 0: not used",
         soft_max=1000,

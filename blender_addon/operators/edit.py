@@ -32,13 +32,8 @@ from .paint import open_for_painting
 from .views import CollectedViews, render_poses
 
 EDITING = "Editing the subject"
-WEIGHTS = {
-    "keep_inside": "keep_inside",
-    "label_weight": "label_weight",
-    "rgb_weight": "rgb_weight",
-    "perceptual": "perceptual_weight",
-}
-"""Of the request, and the panel's properties after `edit_`, whose names stay because .blend files keep them."""
+WEIGHTS = ("keep_inside", "label_weight", "rgb_weight", "perceptual_weight")
+"""Of the request, and after `edit_` of the panel's properties."""
 
 
 class DNERF_OT_edit_mask(JobOperator, bpy.types.Operator):
@@ -159,14 +154,14 @@ def edit_settings(scene: bpy.types.Scene) -> dict[str, Any]:
         UsageError: the network that is to compare pictures has no file.
     """
     settings = scene.dnerf
-    params: dict[str, Any] = {name: round(getattr(settings, f"edit_{property_}"), 6) for name, property_ in WEIGHTS.items()}
+    params: dict[str, Any] = {name: round(getattr(settings, f"edit_{name}"), 6) for name in WEIGHTS}
     params |= {"margin": settings.edit_margin_px, "steps": settings.edit_steps}
     if settings.edit_perceptual_weight > 0:
         if not settings.edit_perceptual_file:
             raise UsageError(
                 "edit: VGG16 file: expected a file, since Likeness is above 0, found none; choose it, or set Likeness to 0"
             )
-        params["vgg"] = bpy.path.abspath(settings.edit_perceptual_file)
+        params["perceptual_file"] = bpy.path.abspath(settings.edit_perceptual_file)
     return params
 
 

@@ -35,7 +35,7 @@ class DNERF_OT_invert_photo(JobOperator, bpy.types.Operator):
     filter_image: bpy.props.BoolProperty(default=True, options={"HIDDEN"})
     filter_folder: bpy.props.BoolProperty(default=True, options={"HIDDEN"})
     kind: bpy.props.EnumProperty(
-        name="From",
+        name="Kind",
         items=[
             ("image", "Photo", "A photo: shape and colours are found"),
             ("mask", "Mask", "A painted mask in the labels' colours: the shape is found, colours are open"),
@@ -78,7 +78,7 @@ class DNERF_OT_invert_photo(JobOperator, bpy.types.Operator):
         output = new_subject_path(subjects_folder(context.scene.dnerf.subjects_folder), file_stem(photo.stem))
         params = {
             "photo": str(photo),
-            "from": self.kind,
+            "kind": self.kind,
             "fit": self.fit,
             "seed": self.search_seed,
             "output": str(output),

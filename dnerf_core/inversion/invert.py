@@ -134,13 +134,13 @@ def invert_picture(
     check_shapes(picture=(rgb, f"uint8 {size_px} {size_px} 3", "resize it first"))
     target = torch.tensor(np.ascontiguousarray(rgb), device=model.device).permute(2, 0, 1).float() / 127.5 - 1
     distance = None
-    if settings.perceptual > 0:
+    if settings.perceptual_weight > 0:
         if perceptual is None:
             raise UsageError(
                 "perceptual loss: expected its network's weights, found none; name their file, or leave its weight at 0"
             )
         distance = _distance_to(perceptual, target)
-    objective = PictureObjective(target, distance, settings.perceptual)
+    objective = PictureObjective(target, distance, settings.perceptual_weight)
     run = _Run(model, settings, objective, Viewpoint(model, camera), statistics or w_statistics(model, settings.seed), watch)
     return run.results(1)[0]
 
@@ -174,7 +174,7 @@ def invert_mask(
     if model.branch is None:
         raise UsageError(f"mask: expected a model with a semantic branch, found none in {model.config.name}; train one first")
     check_shapes(mask=(mask, f"uint8 {size_px} {size_px}", "resize it first"))
-    if settings.tuning_steps or settings.perceptual:
+    if settings.tuning_steps or settings.perceptual_weight:
         raise UsageError("mask: expected no pivotal tuning and no perceptual loss, which compare colours; leave them out")
     if variants < 1:
         raise UsageError(f"variants: expected at least 1, found {variants}; ask for one or more")

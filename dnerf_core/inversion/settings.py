@@ -61,7 +61,7 @@ class InversionSettings:
         yaw_deg, pitch_deg: where the camera is looked for first; None: the generator's own, see `within`. The descent may leave it.
         steps: of all stages together; None: the usual ones.
         prior: weight of how unusual the latent is.
-        perceptual: weight of the perceptual loss; 0: none, and no network is needed.
+        perceptual_weight: weight of the perceptual loss; 0: none, and no network is needed.
         tuning_steps: steps of pivotal tuning after the last stage; 0: none.
         seed: of the candidates.
     """
@@ -73,7 +73,7 @@ class InversionSettings:
     pitch_deg: tuple[float, float] | None = None
     steps: int | None = None
     prior: float = 3e-4
-    perceptual: float = 0.0
+    perceptual_weight: float = 0.0
     tuning_steps: int = 0
     seed: int = 0
 
@@ -100,7 +100,7 @@ class InversionSettings:
                 raise UsageError(f"{name}: expected at least {low}, found {getattr(self, name)}; choose another")
         if self.seed > MAX_SEED:
             raise UsageError(f"seed: expected at most {MAX_SEED}, found {self.seed}; choose another")
-        for name in ("prior", "perceptual"):
+        for name in ("prior", "perceptual_weight"):
             if not 0 <= getattr(self, name) < math.inf:
                 raise UsageError(f"{name}: expected a weight of at least 0, found {getattr(self, name)}; choose another")
         for name, span, limit in (("yaw_deg", self.yaw_deg or (0.0, 0.0), 360), ("pitch_deg", self.pitch_deg or (0.0, 0.0), 90)):

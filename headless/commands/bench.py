@@ -8,6 +8,7 @@ import click
 
 from headless.commands import options
 from headless.commands.grouped import GroupedCommand
+from headless.commands.ranged_options import option
 from headless.work.reporting import Reporter
 
 if TYPE_CHECKING:
@@ -23,8 +24,8 @@ HEAD = (
 
 @click.command("bench", cls=GroupedCommand, epilog="\b\nExample:\n  dnerf-headless bench --quick --json")
 @options.device_option
-@click.option("--quick", is_flag=True, help="One round instead of three.")
-@click.option("--claim", "names", multiple=True, metavar="NAME", help="Only this claim; may be given several times.")
+@option("--quick", is_flag=True, help="Measure one round instead of three.")
+@option("--claim", "names", multiple=True, metavar="NAME", help="Measure only this claim; may be given several times.")
 @options.output_style_options
 def command(device: str, quick: bool, names: tuple[str, ...], as_json: bool) -> None:
     """Measure the fast path against the literal method on this machine.

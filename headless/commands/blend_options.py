@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import click
 
 from dnerf_core.errors import UsageError
+from headless.commands.ranged_options import option
 from headless.commands.types import FilledPath
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -26,13 +27,13 @@ _ARC_OPTIONS = {
 def cameras_option(function: F) -> F:
     """`--cameras`: where each subject is seen from, instead of an arc; see `headless.datasets.given_cameras`."""
     text = "See each subject by the views of a cameras.json, or by a .blend file's active camera over its frame range, instead of an arc."
-    return click.option("--cameras", type=FilledPath(exists=True, dir_okay=False), metavar="FILE", help=text)(function)
+    return option("--cameras", type=FilledPath(exists=True, dir_okay=False), metavar="FILE", help=text)(function)
 
 
 def blend_option(function: F) -> F:
     """`--blend`: a .blend file of the results beside the folder."""
     text = "Also write cameras, pictures and fused clouds to a new .blend file."
-    return click.option("--blend", type=FilledPath(dir_okay=False), metavar="FILE.blend", help=text)(function)
+    return option("--blend", type=FilledPath(dir_okay=False), metavar="FILE.blend", help=text)(function)
 
 
 def refuse_arc_options(path: Path | None) -> None:
@@ -42,7 +43,7 @@ def refuse_arc_options(path: Path | None) -> None:
         UsageError: one was given.
     """
     ctx = click.get_current_context()
-    given = [option for name, option in _ARC_OPTIONS.items() if _was_given(ctx, name)]
+    given = [spelling for name, spelling in _ARC_OPTIONS.items() if _was_given(ctx, name)]
     if path is not None and given:
         raise UsageError(f"{given[0]}: expected none beside --cameras {path}, whose views are taken; leave it out")
 

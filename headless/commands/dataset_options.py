@@ -10,7 +10,7 @@ import click
 
 from dnerf_core.errors import brief
 from headless.commands import options
-from headless.commands.ranged_options import type_of
+from headless.commands.ranged_options import option, type_of
 from headless.datasets.channels import CHANNELS, DEFAULT_CHANNELS, parse_channels
 from headless.datasets.formats.registry import FORMATS
 from headless.datasets.spacing import DISTRIBUTION
@@ -34,27 +34,26 @@ class _Parsed(click.ParamType[Any]):
 
 def distribution_option(function: F) -> F:
     """`--view-distribution`: how a subject's views lie in the ranges of yaw and pitch; see `chosen_spacing`."""
-    text = f"{DISTRIBUTION.text}  [default: even]"
-    return click.option("--view-distribution", type=type_of(DISTRIBUTION), help=text)(function)
+    return option("--view-distribution", type=type_of(DISTRIBUTION), help=DISTRIBUTION.text, show_default="even")(function)
 
 
 def channels_option(function: F) -> F:
     """`--channels`: what is written of each view; None where it is not given."""
-    text = f"What is written of each view, of {','.join(CHANNELS)}.  [default: {','.join(DEFAULT_CHANNELS)}]"
-    return click.option("--channels", type=_Parsed("channels", parse_channels), metavar="LIST", help=text)(function)
+    text, usual = f"Write these of each view, any of {','.join(CHANNELS)}.", ",".join(DEFAULT_CHANNELS)
+    return option("--channels", type=_Parsed("channels", parse_channels), metavar="LIST", help=text, show_default=usual)(function)
 
 
 def format_option(function: F) -> F:
     """`--format`: what is written beside the folder, which is always there."""
-    text = f"Also write the views in other formats, of {','.join(FORMATS)}."
+    text = f"Also write the views in other formats, any of {','.join(FORMATS)}."
     return options.formats_option(FORMATS, "folder", text, always=["folder"])(function)
 
 
 def reject_option(function: F) -> F:
     """`--reject-uncertain`: the share of views that no list names; 0 where it is not given."""
-    text = "Leave this share of the views out of all lists, the most uncertain ones, such as 10%."
-    option = click.option("--reject-uncertain", type=_Parsed("share", parse_share), default=0.0, metavar="SHARE%", help=text)
-    return option(function)
+    text = "Leave the most uncertain views out of all lists, this share of them, such as 10%."
+    add = option("--reject-uncertain", type=_Parsed("share", parse_share), default=0.0, metavar="SHARE%", help=text)
+    return add(function)
 
 
 def parse_share(text: str) -> float:
@@ -72,6 +71,6 @@ def parse_share(text: str) -> float:
 
 def splits_option(function: F) -> F:
     """`--splits`: names and shares that subjects are dealt out to; empty where it is not given."""
-    text = "Deal subjects out to splits, such as train=0.8,val=0.1,test=0.1; a folder each."
-    option = click.option("--splits", type=_Parsed("splits", parse_splits), default=(), metavar="NAME=SHARE,..", help=text)
-    return option(function)
+    text = "Deal subjects out to splits, a folder each, such as train=0.8,val=0.1,test=0.1."
+    add = option("--splits", type=_Parsed("splits", parse_splits), default=(), metavar="NAME=SHARE,..", help=text)
+    return add(function)

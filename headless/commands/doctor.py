@@ -11,6 +11,7 @@ from dnerf_core.checkpoints import model_facts
 from dnerf_core.errors import DNeRFError
 from headless.commands import options
 from headless.commands.grouped import GroupedCommand
+from headless.commands.ranged_options import option
 from headless.work.machine import Finding, look_round
 from headless.work.reporting import Reporter
 
@@ -19,8 +20,8 @@ _MARKS = {"ok": " ", "note": "-", "bad": "!"}
 
 @click.command("doctor", cls=GroupedCommand, epilog="\b\nExample:\n  dnerf-headless doctor --self-test")
 @options.device_option
-@options.output_option(".")
-@click.option("--self-test", is_flag=True, help="Also render one view of the embedded model and say how long it took.")
+@options.output_option(".", "Look whether results can be written to this folder, and how much space there is.")
+@option("--self-test", is_flag=True, help="Also render one view of the embedded model and say how long it took.")
 @options.output_style_options
 @click.pass_context
 def command(context: click.Context, device: str, output: Path, self_test: bool, as_json: bool) -> None:

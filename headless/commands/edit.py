@@ -8,7 +8,7 @@ import click
 
 from headless.commands import options
 from headless.commands.grouped import GroupedCommand
-from headless.commands.ranged_options import option_of
+from headless.commands.ranged_options import option, option_of
 from headless.commands.types import FilledPath
 from headless.searches.calls import EditCall
 from headless.work.reporting import Reporter
@@ -19,42 +19,47 @@ from headless.work.reporting import Reporter
     cls=GroupedCommand,
     epilog="\b\nExample:\n  dnerf-headless edit found/photo.safetensors --mask longer.png --output edited",
 )
-@click.argument("subject", metavar="FILE|SEED")
-@click.option(
+@click.argument("subject", metavar="FILE|SEED", help="Edit this subject: a subject file, such as invert writes, or a seed.")
+@option(
     "--mask",
     type=FilledPath(exists=True, dir_okay=False),
     required=True,
     metavar="FILE",
-    help="The repainted mask: label ids as annotators paint them, 255 where nothing is asked for.",
+    help="Follow this repainted mask: label ids such as annotators paint, 255 where nothing is asked for.",
 )
 @options.model_option
 @options.truncation_option(EditCall)
-@option_of(EditCall, "yaw", metavar="A", help="The turn that the mask was painted from, degrees.  [default: the file's own]")
 @option_of(
-    EditCall, "pitch", metavar="A", help="The elevation it was painted from, degrees.  [default: the file's or the model's own]"
+    EditCall, "yaw", metavar="A", help="Say from which turn the mask was painted, in degrees.", show_default="the file's own"
 )
+@option_of(EditCall, "pitch", metavar="A", show_default="the file's or the model's own")
 @option_of(
     EditCall,
     "camera",
     type=FilledPath(exists=True, dir_okay=False),
     metavar="FILE",
-    help="The camera that the mask was painted from: a cameras.json with one view.",
+    help="Say from which camera the mask was painted: a cameras.json with one view.",
 )
 @option_of(EditCall, "label_weight", metavar="W")
 @option_of(EditCall, "rgb_weight", metavar="W")
-@option_of(EditCall, "perceptual", metavar="W", help="Weight of the perceptual loss outside the region (lambda 3); needs --vgg.")
 @option_of(
     EditCall,
-    "vgg",
+    "perceptual_weight",
+    metavar="W",
+    help="Weigh the perceptual loss outside the region by W (lambda 3); needs --perceptual-file.",
+)
+@option_of(
+    EditCall,
+    "perceptual_file",
     type=FilledPath(exists=True, dir_okay=False),
     metavar="FILE",
-    help="VGG16's weights, see `invert --help`.",
+    help="Read the weights of the perceptual loss's network, VGG16, from here, such as torchvision's vgg16-397923af.pth.",
 )
 @option_of(EditCall, "keep_inside", metavar="W")
 @option_of(EditCall, "edited_weight", metavar="W")
 @option_of(EditCall, "prior", metavar="W")
 @option_of(EditCall, "margin", metavar="PIXELS")
-@option_of(EditCall, "steps", metavar="N")
+@option_of(EditCall, "steps")
 @options.device_option
 @options.output_option(EditCall.output)
 @options.output_style_options

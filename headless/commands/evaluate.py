@@ -10,7 +10,7 @@ from click.core import ParameterSource
 from dnerf_core.errors import UsageError
 from headless.commands import options
 from headless.commands.grouped import GroupedCommand
-from headless.commands.ranged_options import option_of
+from headless.commands.ranged_options import option, option_of
 from headless.commands.types import FilledPath
 from headless.runs.evaluate import evaluate
 from headless.runs.evaluate_call import EvaluateCall
@@ -22,56 +22,64 @@ _CONSISTENCY_TAKES = {"folders", "consistency", "textures", "row", "as_json"}
 @click.command(
     "evaluate", cls=GroupedCommand, epilog="\b\nExample:\n  dnerf-headless evaluate --model demo-cars --truth --seeds 0-99 --json"
 )
-@click.argument("folders", nargs=-1, type=FilledPath(exists=True, file_okay=False), metavar="[FOLDER]...")
+@click.argument(
+    "folders",
+    nargs=-1,
+    type=FilledPath(exists=True, file_okay=False),
+    metavar="[FOLDER]...",
+    help="Score the model against these folders of sample, or with --consistency the views of these folders.",
+)
 @options.model_option
-@option_of(EvaluateCall, "truth", help="Score against the exact truth, which is known for demo-cars only.")
+@option_of(EvaluateCall, "truth", help="Score the model against the exact truth, which is known for demo-cars only.")
 @option_of(
     EvaluateCall,
     "consistency",
-    help="Score any folder's views with cameras, depth and masks against each other, by re-projection.",
+    help="Score how far the views of each FOLDER, with cameras, depth and masks of any origin, agree with each other, without a model. "
+    "For masks that are made to agree, see --consistent.",
 )
 @option_of(
     EvaluateCall,
     "consistent",
-    help="With --truth: also score masks re-rendered from the fused labels, as render --consistent writes them.",
+    help="With --truth: also score the masks that render --consistent writes, which are made to agree by the labels that views fuse to. "
+    "For how far views agree, see --consistency.",
 )
-@option_of(EvaluateCall, "video", help="With --truth: the frames of an even arc, instead of random views.")
+@option_of(EvaluateCall, "video", help="With --truth: score the frames of an even arc, instead of random views.")
 @options.subject_options(EvaluateCall, "0-99, or 0 with --video")
 @option_of(
     EvaluateCall,
     "views",
-    metavar="N",
-    help="How many views of each subject are scored.  [default: 1, or 61 with --video]",
+    help="Score N views of each subject.",
+    show_default="1, or 61 with --video",
 )
 @option_of(
     EvaluateCall,
     "yaw",
     metavar="A:B",
-    help="How far the camera is turned, degrees; one value or a range.  [default: -180:180, or -30:30 with --video]",
+    show_default="-180:180, or -30:30 with --video",
 )
 @option_of(
     EvaluateCall,
     "pitch",
     metavar="A:B",
-    help="How far it is above the horizon, degrees; one value or a range.  [default: 5:30, or the model's own with --video]",
+    show_default="5:30, or the model's own with --video",
 )
-@click.option(
+@option(
     "--grid",
     type=FilledPath(dir_okay=False),
     metavar="FILE.png",
-    help="Also draw the worst views and typical ones; a file of that name is replaced.",
+    help="Also draw the worst views and typical ones to this file; one of that name is replaced.",
 )
-@click.option(
+@option(
     "--textures",
     type=FilledPath(dir_okay=False),
     metavar="FILE.png",
-    help="With --consistency: also draw line textures, one pixel row of every frame; a file of that name is replaced.",
+    help="With --consistency: also draw line textures, one pixel row of every frame, to this file; one of that name is replaced.",
 )
 @option_of(
     EvaluateCall,
     "row",
-    metavar="N",
-    help="With --textures: which pixel row, 0 at the top.  [default: through the object's middle]",
+    help="With --textures: draw pixel row N, 0 at the top.",
+    show_default="through the object's middle",
 )
 @option_of(EvaluateCall, "skip_unpainted", help="Leave out masks that are all background instead of refusing them.")
 @options.device_option
@@ -84,7 +92,7 @@ def command(ctx: click.Context, as_json: bool, **values: object) -> None:
     FOLDER is what sample wrote, with its masks painted: mIoU (background counts as a class), accuracy and IoU of each class,
     over all pixels of all views. --truth adds the silhouette's IoU, PSNR and depth error of each view, and gives their means.
     --consistency needs no model: FOLDER has cameras.json, labels.json, masks and depth, of any origin; labels of each view are
-    carried by depth into the others and compared there.
+    carried by depth into the others and compared there. --consistent is another thing: which masks --truth scores.
     """
     check_options(values, ctx)
     evaluate(EvaluateCall(**values), Reporter(as_json))  # type: ignore[arg-type]

@@ -12,7 +12,7 @@ from headless.work.reporting import Reporter
 
 
 @click.command("extension", cls=GroupedCommand, epilog="\b\nExample:\n  dnerf-headless extension --output .")
-@options.output_option(".")
+@options.output_option(".", "Write the file to this folder, which is made if it is not there.")
 @options.output_style_options
 def command(output: Path, as_json: bool) -> None:
     """Write the Blender extension.

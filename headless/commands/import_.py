@@ -10,7 +10,7 @@ import click
 from dnerf_core.errors import brief
 from headless.commands import options
 from headless.commands.grouped import GroupedCommand
-from headless.commands.ranged_options import option_of
+from headless.commands.ranged_options import option, option_of
 from headless.commands.types import FilledPath
 from headless.runs.import_ import ImportCall, import_checkpoint
 from headless.work.reporting import Reporter
@@ -36,41 +36,47 @@ class _PointType(click.ParamType[tuple[float, float, float]]):
 @click.command(
     "import", cls=GroupedCommand, epilog="\b\nExample:\n  dnerf-headless import ffhqrebalanced512-128.pkl -o ffhq.safetensors"
 )
-@click.argument("release", type=FilledPath(exists=True, dir_okay=False), metavar="CHECKPOINT")
-@click.option(
+@click.argument("release", type=FilledPath(exists=True, dir_okay=False), metavar="CHECKPOINT", help="Import this file.")
+@option(
     "--output",
     "-o",
     type=FilledPath(),
     metavar="X.safetensors",
-    help="The model file to write.  [default: the same name in the current folder]",
+    help="Write this model file.",
+    show_default="the same name in the current folder",
 )
-@click.option(
+@option(
     "--config",
     metavar="NAME|FILE.json",
-    help="Settings of weights that come without them: a release's name such as ffhq512-128, or a JSON file (training_options.json).",
+    help="Give weights that come without settings those of a release, such as ffhq512-128, or of a JSON file (training_options.json).",
 )
-@click.option(
-    "--network", metavar="NAME", help="Which generator to take where a file holds several.  [default: the averaged one]"
+@option(
+    "--network",
+    metavar="NAME",
+    help="Take the generator of this name, where a file holds several.",
+    show_default="the averaged one",
 )
 @option_of(
     ImportCall,
     "neural_resolution",
     metavar="PIXELS",
-    help="Side of the volume rendering.  [default: the checkpoint's]",
+    show_default="the checkpoint's",
 )
-@click.option(
+@option(
     "--cameras-from",
     type=FilledPath(exists=True, dir_okay=False),
     metavar="dataset.json",
     help="Take radius, focal length, pivot and the spread of yaw and pitch from a data set's camera labels.",
 )
 @option_of(
-    ImportCall, "video_cameras", help="The cameras of the published video script: of cars a closer view than the trained one."
+    ImportCall,
+    "video_cameras",
+    help="Take the cameras of the published video script, which sees cars from closer than the training did.",
 )
-@option_of(ImportCall, "camera_radius", metavar="R", help="Distance of the cameras from the world origin.")
-@click.option("--camera-pivot", type=_PointType(), metavar="X,Y,Z", help="The point that the cameras look at.")
-@option_of(ImportCall, "focal", metavar="F", help="Focal length, as a share of the image's width.")
-@option_of(ImportCall, "up", help="The axis that points up in the generator's world.")
+@option_of(ImportCall, "camera_radius", metavar="R")
+@option("--camera-pivot", type=_PointType(), metavar="X,Y,Z", help="Let the cameras look at this point.")
+@option_of(ImportCall, "focal", metavar="F")
+@option_of(ImportCall, "up")
 @options.output_style_options
 def command(as_json: bool, **values: Any) -> None:
     """Turn a checkpoint with EG3D's or PanoHead's generator into a model file.

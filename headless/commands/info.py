@@ -12,7 +12,12 @@ from headless.work.reporting import Reporter
 
 
 @click.command("info", cls=GroupedCommand, epilog="\b\nExample:\n  dnerf-headless info demo-cars")
-@click.argument("model_name", type=ModelType(), metavar="NAME|FILE")
+@click.argument(
+    "model_name",
+    type=ModelType(),
+    metavar="NAME|FILE",
+    help="Print what is inside this embedded model, model file or subject file.",
+)
 @options.output_style_options
 def command(as_json: bool, **values: str) -> None:
     """Print what is inside a model file or a subject file.

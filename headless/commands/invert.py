@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from dnerf_core.inversion.settings import MASK_STAGES, PICTURE_STAGES, Stage
 from dnerf_core.own_views import SEARCH_YAW_DEG, yaw_text
 from headless.commands import options
 from headless.commands.grouped import GroupedCommand
@@ -15,53 +16,63 @@ from headless.searches.calls import InvertCall
 from headless.work.reporting import Reporter
 
 
+def _steps_of(stages: tuple[Stage, ...]) -> int:
+    return sum(stage.steps for stage in stages)
+
+
 @click.command(
     "invert",
     cls=GroupedCommand,
     epilog="\b\nExample:\n  dnerf-headless invert photo.jpg --output found",
 )
-@click.argument("pictures", nargs=-1, required=True, type=FilledPath(exists=True, dir_okay=False), metavar="PICTURE...")
+@click.argument(
+    "pictures",
+    nargs=-1,
+    required=True,
+    type=FilledPath(exists=True, dir_okay=False),
+    metavar="PICTURE...",
+    help="Invert these photos, or with --kind mask these label masks.",
+)
 @options.model_option
-@option_of(InvertCall, "kind", "--from")
+@option_of(InvertCall, "kind")
 @option_of(InvertCall, "variants", metavar="K")
 @option_of(InvertCall, "fit")
-@option_of(InvertCall, "crop", metavar="X,Y,SIDE", help="Take this square of the picture, in its pixels, instead of --fit.")
+@option_of(
+    InvertCall,
+    "crop",
+    metavar="X,Y,SIDE",
+    help="Take the square of that SIDE whose left top corner is X,Y, in the picture's pixels, instead of --fit.",
+)
 @option_of(
     InvertCall,
     "yaw",
     metavar="A:B",
-    help=f"Turns among which the camera is looked for, degrees; -180:180 for all around.  [default: {yaw_text(SEARCH_YAW_DEG)}]",
+    help="Look for the camera among turns of A to B degrees; -180:180 is all around.",
+    show_default=yaw_text(SEARCH_YAW_DEG),
 )
-@option_of(
-    InvertCall, "pitch", metavar="A:B", help="Elevations that the search begins from, degrees.  [default: the model's own]"
-)
+@options.pitch_option(InvertCall)
 @option_of(
     InvertCall,
     "camera",
     type=FilledPath(exists=True, dir_okay=False),
     metavar="FILE",
-    help="The camera, where it is known: a cameras.json with one view; it is not moved.",
+    help="Keep to this camera, where it is known: a cameras.json with one view.",
 )
 @option_of(InvertCall, "space")
 @option_of(InvertCall, "starts")
 @option_of(InvertCall, "candidates")
-@option_of(InvertCall, "steps", metavar="N")
-@option_of(InvertCall, "prior")
-@option_of(InvertCall, "perceptual", help="Weight of the perceptual loss; needs --vgg.")
+@option_of(InvertCall, "steps", show_default=f"{_steps_of(PICTURE_STAGES)}, or {_steps_of(MASK_STAGES)} of a mask")
+@option_of(InvertCall, "prior", metavar="W")
+@option_of(InvertCall, "perceptual_weight", metavar="W", help="Weigh the perceptual loss by W; needs --perceptual-file.")
 @option_of(
     InvertCall,
-    "vgg",
+    "perceptual_file",
     type=FilledPath(exists=True, dir_okay=False),
     metavar="FILE",
-    help="VGG16's weights, such as torchvision's vgg16-397923af.pth.",
+    help="Read the weights of the perceptual loss's network, VGG16, from here, such as torchvision's vgg16-397923af.pth.",
 )
-@option_of(
-    InvertCall,
-    "tuning",
-    metavar="STEPS",
-    help="Then tune the generator's weights about what was found (pivotal tuning).",
-)
-@option_of(InvertCall, "seed", help="Seed of the random latents; another one starts the search from elsewhere.")
+@option_of(InvertCall, "tuning")
+@option_of(InvertCall, "seed")
 @options.device_option
 @options.output_option(InvertCall.output)
 @options.output_style_options

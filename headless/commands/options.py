@@ -12,7 +12,7 @@ from dnerf_core import job_ranges
 from dnerf_core.own_views import FRONT_YAW_DEG, yaw_text
 from dnerf_core.ranges import Degrees, ranges_of
 from dnerf_core.seeds import format_seeds
-from headless.commands.ranged_options import option_of, type_of
+from headless.commands.ranged_options import option, option_of, type_of
 from headless.commands.types import FilledPath, FormatsType, ModelType, SeedsType, ShardType
 from headless.runs.choices import DEFAULT_MODEL, DEFAULT_SEEDS
 from headless.work.workers import MAX_DEFAULT_WORKERS
@@ -26,7 +26,7 @@ def formats_option(names: Sequence[str], default: str, help_text: str, always: S
     def joined(ctx: click.Context, param: click.Parameter, values: tuple[tuple[str, ...], ...]) -> tuple[str, ...]:
         return tuple(name for name in names if name in always or any(name in value for value in values))
 
-    return click.option(
+    return option(
         "--format",
         "formats",
         type=FormatsType(names),
@@ -34,7 +34,8 @@ def formats_option(names: Sequence[str], default: str, help_text: str, always: S
         callback=joined,
         default=(default,),
         metavar="LIST",
-        help=f"{help_text}  [default: {default}]",
+        help=help_text,
+        show_default=default,
     )
 
 
@@ -49,32 +50,32 @@ _EAGER_FLAG: dict[str, Any] = {"is_flag": True, "is_eager": True, "callback": _r
 
 def model_option(function: F) -> F:
     """`--model`: an embedded model's name or a model file."""
-    text = "An embedded model or a model file."
-    return click.option(
+    text = "Take this model: an embedded one, or a model file."
+    return option(
         "--model", "model_name", type=ModelType(), default=DEFAULT_MODEL, show_default=True, metavar="NAME|FILE", help=text
     )(function)
 
 
 def subject_options(call: type, default: str = format_seeds(DEFAULT_SEEDS)) -> Callable[[F], F]:
     """`--seeds` and `--subjects`: which subjects; see `chosen_seeds`. `default` is what the help says of seeds not given."""
-    seeds_text = f"Seeds, such as 0-7 or 0,3,9-12.  [default: {default}]"
+    text = "Take the subjects of these seeds, such as 0-7 or 0,3,9-12."
 
     def add(function: F) -> F:
         function = option_of(call, "subjects", metavar="N")(function)
-        return click.option("--seeds", type=SeedsType(), metavar="LIST", help=seeds_text)(function)
+        return option("--seeds", type=SeedsType(), metavar="LIST", help=text, show_default=default)(function)
 
     return add
 
 
 def subject_file_option(function: F) -> F:
     """`--subject`, given any number of times: subject files instead of seeds; see `chosen_seeds`."""
-    return click.option(
+    return option(
         "--subject",
         "subject_files",
         type=FilledPath(exists=True, dir_okay=False),
         multiple=True,
         metavar="FILE",
-        help="A subject file instead of seeds, such as invert and edit write; may be given several times.",
+        help="Take this subject file instead of seeds, such as invert and edit write; may be given several times.",
     )(function)
 
 
@@ -82,23 +83,29 @@ def yaw_option(call: type) -> Callable[[F], F]:
     """`--yaw`: a range of turns, None where it is not given; the field's usual one stands in where the model tells none."""
     values = ranges_of(call)["yaw"]
     assert isinstance(values, Degrees)
-    return option_of(call, "yaw", metavar="A:B", help=f"{values.text}  [default: {yaw_text(values.usual or FRONT_YAW_DEG)}]")
+    return option_of(call, "yaw", metavar="A:B", show_default=yaw_text(values.usual or FRONT_YAW_DEG))
+
+
+def pitch_option(call: type) -> Callable[[F], F]:
+    """`--pitch`: a range of elevations, None where it is not given: the model's own."""
+    return option_of(call, "pitch", metavar="A:B", show_default="the model's own")
 
 
 def camera_options(call: type) -> Callable[[F], F]:
     """`--views`, `--yaw`, `--pitch` and `--random-views`: where each subject is seen from; see `chosen_views`."""
     views = ranges_of(call)["views"]
-    views_text = f"{views.text}  [default: {getattr(views, 'usual', None)}, or 1 where yaw and pitch are single values]"
-    random_text = "Draw yaw and pitch uniformly, by seed and view; render and sample: --view-distribution uniform."
+    views_default = f"{getattr(views, 'usual', None)}, or 1 where yaw and pitch are single values"
+    random_text = "Draw yaw and pitch at random, uniformly, by seed and view"
+    random_text += "; the same as --view-distribution uniform." if "view_distribution" in ranges_of(call) else "."
 
     def add(function: F) -> F:
-        for option in (
+        for add_one in (
             option_of(call, "random_views", help=random_text),
-            option_of(call, "pitch", metavar="A:B", help=f"{job_ranges.PITCH.text}  [default: the model's own]"),
+            pitch_option(call),
             yaw_option(call),
-            option_of(call, "views", metavar="N", help=views_text),
+            option_of(call, "views", show_default=views_default),
         ):
-            function = option(function)
+            function = add_one(function)
         return function
 
     return add
@@ -111,26 +118,24 @@ def truncation_option(call: type) -> Callable[[F], F]:
 
 def resolution_option(call: type) -> Callable[[F], F]:
     """`--resolution`: the output's side in pixels."""
-    return option_of(call, "resolution", metavar="PIXELS", help="Side of the pictures, pixels.  [default: the model's own]")
+    return option_of(call, "resolution", metavar="PIXELS", show_default="the model's own")
 
 
 def device_option(function: F) -> F:
     """`--device`: where the engine computes; of commands without a call, too."""
     values = job_ranges.DEVICE
-    text = "auto takes a CUDA device if there is one."
-    return click.option("--device", type=type_of(values), default=values.default, show_default=True, help=text)(function)
+    return option("--device", type=type_of(values), default=values.default, show_default=True, help=values.text)(function)
 
 
 def workers_option(call: type) -> Callable[[F], F]:
     """`--workers`: how many views are rendered side by side; None where it is not given."""
-    text = f"{job_ranges.WORKERS.text}  [default: one a core, up to {MAX_DEFAULT_WORKERS}]"
-    return option_of(call, "workers", metavar="N", help=text)
+    return option_of(call, "workers", show_default=f"one a core, up to {MAX_DEFAULT_WORKERS}")
 
 
 def shard_option(function: F) -> F:
     """`--shard`: which part of the subjects; a pair (number, count)."""
     text = "Do part I of N of the subjects; the parts may run anywhere, at the same time, into one folder."
-    return click.option("--shard", type=ShardType(), default="1/1", metavar="I/N", help=text)(function)
+    return option("--shard", type=ShardType(), default="1/1", metavar="I/N", help=text)(function)
 
 
 def exact_option(call: type) -> Callable[[F], F]:
@@ -139,25 +144,27 @@ def exact_option(call: type) -> Callable[[F], F]:
     return option_of(call, "exact", help=text)
 
 
-def output_option(default: str | Path) -> Callable[[F], F]:
+def output_option(
+    default: str | Path, text: str = "Write the results to this folder, which is made if it is not there."
+) -> Callable[[F], F]:
     """`--output`: the folder that results go to."""
-    return click.option(
+    return option(
         "--output",
         "-o",
         type=FilledPath(),
         default=str(default),
         show_default=True,
         metavar="FOLDER",
-        help="Where the results go; made if it is not there.",
+        help=text,
     )
 
 
 def output_style_options(function: F) -> F:
     """`--json` and `--debug`, which every command has."""
-    json_text = "One JSON object a line on stdout, the last one the summary."
-    return click.option("--json", "as_json", help=json_text, **_EAGER_FLAG)(debug_option(function))
+    json_text = "Print one JSON object a line on stdout, the last one the summary."
+    return option("--json", "as_json", help=json_text, **_EAGER_FLAG)(debug_option(function))
 
 
 def debug_option(function: F) -> F:
     """`--debug`."""
-    return click.option("--debug", expose_value=False, help="Show the traceback of a failure.", **_EAGER_FLAG)(function)
+    return option("--debug", expose_value=False, help="Show the traceback of a failure.", **_EAGER_FLAG)(function)

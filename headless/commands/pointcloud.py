@@ -6,7 +6,7 @@ import click
 
 from headless.commands import blend_options, options
 from headless.commands.grouped import GroupedCommand
-from headless.commands.ranged_options import option_of
+from headless.commands.ranged_options import option, option_of
 from headless.commands.types import FilledPath
 from headless.runs.pointcloud import FORMATS, PointCloudCall, pointcloud
 from headless.work.reporting import Reporter
@@ -18,7 +18,7 @@ from headless.work.reporting import Reporter
     epilog="\b\nExample:\n  dnerf-headless pointcloud --seeds 0-99 --points 2048 --format ply,shapenetpart --output clouds",
 )
 @options.model_option
-@click.option(
+@option(
     "--from",
     "from_folder",
     type=FilledPath(exists=True, file_okay=False),
@@ -30,16 +30,16 @@ from headless.work.reporting import Reporter
 @options.camera_options(PointCloudCall)
 @options.truncation_option(PointCloudCall)
 @options.resolution_option(PointCloudCall)
-@options.formats_option(FORMATS, PointCloudCall.formats[0], f"What to write, of {','.join(FORMATS)}.")
-@option_of(PointCloudCall, "color", help="Colours of PLY and GLB: the pictures' or the labels'.")
+@options.formats_option(FORMATS, PointCloudCall.formats[0], f"Write these, any of {','.join(FORMATS)}.")
+@option_of(PointCloudCall, "color", help="Colour PLY and GLB as the pictures are (rgb), or by the labels (label).")
 @option_of(
     PointCloudCall,
     "voxel",
     metavar="SIZE",
-    help="Spacing of the points, in world units.  [default: by the object's size and the resolution]",
+    show_default="by the object's size and the resolution",
 )
-@option_of(PointCloudCall, "points", metavar="N", help="Exactly N points a cloud, instead of --voxel.")
-@option_of(PointCloudCall, "category", metavar="NAME", help="The objects' category in ShapeNetPart's layout.")
+@option_of(PointCloudCall, "points", help="Thin each cloud to exactly N points, instead of --voxel.")
+@option_of(PointCloudCall, "category", metavar="NAME", help="Name the objects' category in ShapeNetPart's layout.")
 @options.device_option
 @options.workers_option(PointCloudCall)
 @options.exact_option(PointCloudCall)

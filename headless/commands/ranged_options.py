@@ -1,16 +1,42 @@
-"""Click options out of a call's fields: their bounds, choices and defaults are the fields' own."""
+"""Click options out of a call's fields: their bounds, choices and defaults are the fields' own. Help tells both in words."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from dnerf_core.ranges import Choice, Degrees, Flag, Number, Range, Share, Whole, defaults_of, ranges_of
 from headless.commands.types import FiniteFloat, RangeType, ShareType
 
+if TYPE_CHECKING:
+    from click.types import OptionHelpExtra
+
 F = TypeVar("F", bound=Callable[..., Any])
+
+
+class WordedOption(click.Option):
+    """An option whose help tells its default and its bounds in words: `[default: 80; 2 to 100000]`.
+
+    A text as `show_default` stands there as it is, for a default that something else decides.
+    """
+
+    def get_help_extra(self, ctx: click.Context) -> OptionHelpExtra:
+        """What click puts between brackets."""
+        extra = super().get_help_extra(ctx)
+        if isinstance(self.show_default, str):
+            extra["default"] = self.show_default
+        elif "default" in extra and isinstance(self.default, float):
+            extra["default"] = _plain(self.default)
+        if isinstance(self.type, click.IntRange | click.FloatRange):
+            extra["range"] = _bounds(self.type)
+        return extra
+
+
+def option(*spellings: str, **more: Any) -> Callable[[F], F]:
+    """`click.option` of a `WordedOption`: for what is no field with a range."""
+    return click.option(*spellings, cls=WordedOption, **more)
 
 
 def option_of(call: type, name: str, *spellings: str, **more: Any) -> Callable[[F], F]:
@@ -20,7 +46,7 @@ def option_of(call: type, name: str, *spellings: str, **more: Any) -> Callable[[
         name: of the field.
         spellings: such as `--output` and `-o`; none: the name with hyphens.
         more: what else click is to be told, such as `metavar`; `help` where the field's own text says too little, `type` where the
-            field has no range.
+            field has no range, `show_default` where it has no default of its own.
     """
     values, default = ranges_of(call).get(name), defaults_of(call).get(name)
     told: dict[str, Any] = {}
@@ -28,11 +54,13 @@ def option_of(call: type, name: str, *spellings: str, **more: Any) -> Callable[[
         told |= {"is_flag": True, "default": default}
     elif values is not None:
         told["type"] = type_of(values)
+    if isinstance(values, Whole):
+        told["metavar"] = "N"
     if default is not None and not isinstance(values, Flag):
         told |= {"default": default, "show_default": True}
     if values is not None and values.text:
         told["help"] = values.text
-    return click.option(*(spellings or (f"--{name.replace('_', '-')}",)), name, **told | more)
+    return option(*(spellings or (f"--{name.replace('_', '-')}",)), name, **told | more)
 
 
 def type_of(values: Range) -> click.ParamType[Any]:
@@ -47,3 +75,15 @@ def type_of(values: Range) -> click.ParamType[Any]:
         return ShareType(values)
     assert isinstance(values, Choice)
     return click.Choice(values.choices)
+
+
+def _bounds(values: click.IntRange | click.FloatRange) -> str:
+    assert values.min is not None  # every range of ours has a lower end
+    if values.max is None:
+        return f"{'above' if values.min_open else 'at least'} {_plain(values.min)}"
+    return f"{'above ' if values.min_open else ''}{_plain(values.min)} to {_plain(values.max)}"
+
+
+def _plain(value: float) -> str:
+    """`1000000` rather than `1e+06` or `1000000.0`, and `1e-07`."""
+    return f"{value:.12g}"

@@ -28,7 +28,7 @@ from headless.work.reporting import Reporter
 @option_of(
     RenderCall,
     "engine",
-    help="What makes views: threads of this process, or actors on the Ray cluster that RAY_ADDRESS names.",
+    help="Make views by threads of this process, or by actors on the Ray cluster that RAY_ADDRESS names.",
 )
 @options.workers_option(RenderCall)
 @options.shard_option
@@ -36,12 +36,13 @@ from headless.work.reporting import Reporter
 @option_of(
     RenderCall,
     "consistent",
-    help="Masks re-rendered from the labels that several views of a subject fuse to, so that its views agree more.",
+    help="Write masks re-rendered from the labels that several views of a subject fuse to, so that its views agree more. "
+    "For how far they do, see evaluate --consistency.",
 )
 @options.output_option(RenderCall.output)
 @dataset_options.format_option
 @dataset_options.channels_option
-@option_of(RenderCall, "depth_format", help="exr holds 0 at background, npy keeps +inf.")
+@option_of(RenderCall, "depth_format", help="Write depth as exr, which holds 0 at background, or as npy, which keeps +inf.")
 @dataset_options.splits_option
 @dataset_options.reject_option
 @blend_options.blend_option

@@ -7,7 +7,7 @@ import click
 from dnerf_core.seeds import format_seeds
 from headless.commands import dataset_options, options
 from headless.commands.grouped import GroupedCommand
-from headless.commands.ranged_options import option_of
+from headless.commands.ranged_options import option, option_of
 from headless.runs.sample import DEFAULT_SEEDS, SampleCall, sample
 from headless.work.reporting import Reporter
 
@@ -23,10 +23,11 @@ from headless.work.reporting import Reporter
 @options.camera_options(SampleCall)
 @dataset_options.distribution_option
 @options.truncation_option(SampleCall)
-@click.option(
+@option(
     "--labels",
     metavar="NAMES|FILE",
-    help="What to paint: names of parts such as hood,roof,wheels, or a labels.json.  [default: the model's own labels]",
+    help="Paint these parts: names such as hood,roof,wheels, or a labels.json.",
+    show_default="the model's own labels",
 )
 @option_of(SampleCall, "truth", help="Fill the masks from the exact truth, which is known for demo-cars only.")
 @options.device_option

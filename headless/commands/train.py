@@ -7,44 +7,61 @@ import click
 from headless.annotating.training_plan import TrainCall
 from headless.commands import options
 from headless.commands.grouped import GroupedCommand
-from headless.commands.ranged_options import option_of
+from headless.commands.ranged_options import option, option_of
 from headless.commands.types import FilledPath, ModelType
 from headless.runs.train import train
 from headless.work.reporting import Reporter
 
 
 @click.command("train", cls=GroupedCommand, epilog="\b\nExample:\n  dnerf-headless train dnerf-annotate -o my-cars.safetensors")
-@click.argument("folders", nargs=-1, required=True, type=FilledPath(exists=True, file_okay=False), metavar="FOLDER...")
-@click.option("--output", "-o", type=FilledPath(), required=True, metavar="X.safetensors", help="The model file to write.")
-@click.option(
+@click.argument(
+    "folders",
+    nargs=-1,
+    required=True,
+    type=FilledPath(exists=True, file_okay=False),
+    metavar="FOLDER...",
+    help="Train on these folders of sample, whose masks are painted.",
+)
+@option("--output", "-o", type=FilledPath(), required=True, metavar="X.safetensors", help="Write this model file.")
+@option(
     "--model",
     "model_name",
     type=ModelType(),
     metavar="NAME|FILE",
-    help="The generator.  [default: the one the folder was sampled from]",
+    help="Take the generator of this model, an embedded one or a model file.",
+    show_default="the one the folder was sampled from",
 )
 @option_of(TrainCall, "steps")
 @option_of(
     TrainCall,
     "feature_kind",
-    help="What is read of each block of the generator: its hidden features, or its output.",
+    help="Read this of each block of the generator: its hidden features, or the planes that it gives out.",
 )
-@option_of(TrainCall, "scales", help="Which blocks of the generator are read; last is the ablation without multi-scale features.")
+@option_of(
+    TrainCall, "scales", help="Read all blocks of the generator, or only the last: the ablation without multi-scale features."
+)
 @option_of(
     TrainCall,
     "density_prior",
     "--density-prior/--no-density-prior",
-    show_default=True,
+    show_default="--density-prior",
     help="Composite labels with the generator's density, or learn a density of their own.",
 )
-@option_of(TrainCall, "guide", help="What the semantic super-resolution sees beside the semantic maps.")
-@option_of(TrainCall, "learning_rate", help="Learning rate of the optimiser; it falls to 0 along a cosine.")
-@option_of(TrainCall, "seed", help="Seed of the first weights and of the order of views.")
+@option_of(
+    TrainCall,
+    "guide",
+    help="Show the semantic super-resolution this beside the semantic maps: nothing, the rendered features, or the final image.",
+)
+@option_of(
+    TrainCall, "learning_rate", metavar="RATE", help="Let the optimiser learn at this rate, which falls to 0 along a cosine."
+)
+@option_of(TrainCall, "seed", help="Draw the first weights and the order of views by this seed.")
 @option_of(
     TrainCall,
     "holdout",
     metavar="N|SHARE",
-    help="The last subjects, kept out of the training and scored; 0 for none.  [default: a tenth of 3 or more subjects]",
+    help="Keep the last N subjects, or this share, out of the training, and score them; 0 for none.",
+    show_default="a tenth of 3 or more subjects",
 )
 @option_of(TrainCall, "skip_unpainted", help="Leave out masks that are all background instead of refusing them.")
 @option_of(TrainCall, "allow_missing_classes", help="Train though a class of the label set occurs in no mask.")

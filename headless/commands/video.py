@@ -19,19 +19,17 @@ from headless.work.reporting import Reporter
 @options.model_option
 @options.subject_options(VideoCall, format_seeds(DEFAULT_SEEDS))
 @options.subject_file_option
-@option_of(VideoCall, "between", help="One clip that passes from each subject to the next, instead of a clip each.")
+@option_of(VideoCall, "between", help="Make one clip that passes from each subject to the next, instead of a clip each.")
 @option_of(
     VideoCall,
     "path",
     metavar="arc|orbit|FILE",
-    help="Where the camera goes: along --yaw and --pitch, once round, or through the views of a cameras.json.",
+    help="Lead the camera along --yaw and --pitch (arc), once round (orbit), or through the views of a cameras.json.",
 )
-@option_of(VideoCall, "frames", metavar="N", help=f"{job_ranges.FRAMES.text}  [default: {job_ranges.FRAMES.usual}]")
-@option_of(VideoCall, "fps", metavar="N")
+@option_of(VideoCall, "frames", show_default=str(job_ranges.FRAMES.usual))
+@option_of(VideoCall, "fps")
 @options.yaw_option(VideoCall)
-@option_of(
-    VideoCall, "pitch", metavar="A:B", help="How far the camera is above the horizon, degrees.  [default: the model's own]"
-)
+@options.pitch_option(VideoCall)
 @options.truncation_option(VideoCall)
 @options.resolution_option(VideoCall)
 @options.device_option

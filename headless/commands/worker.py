@@ -13,6 +13,7 @@ import click
 from dnerf_core.errors import DNeRFError
 from headless.commands import options
 from headless.commands.grouped import GroupedCommand
+from headless.commands.ranged_options import option
 from headless.commands.types import FilledPath
 
 
@@ -22,14 +23,14 @@ from headless.commands.types import FilledPath
     epilog="\b\nExample:\n  dnerf-headless worker --exchange FOLDER   # then a request a line, see docs/worker.md",
 )
 @options.device_option
-@click.option(
+@option(
     "--exchange",
     type=FilledPath(exists=True, file_okay=False),
     required=True,
     metavar="FOLDER",
-    help="The client's own folder, through which arrays travel.",
+    help="Exchange arrays through this folder, which is the client's own.",
 )
-@click.option("--parent", type=click.IntRange(1), metavar="PID", help="The client's process; the worker ends when it is gone.")
+@option("--parent", type=click.IntRange(1), metavar="PID", help="End when this process, the client's, is gone.")
 @options.debug_option
 def command(device: str, exchange: Path, parent: int | None) -> None:
     """Do what another program asks, such as the Blender extension.

@@ -13,7 +13,7 @@ Spacing = Literal["even", "uniform", "gaussian"]
 DISTRIBUTION = Choice(
     ("even", "uniform", "gaussian"),
     None,
-    "Where views lie in the ranges: even steps, or by seed and view, uniform or gaussian about the middle.",
+    "Spread views over --yaw and --pitch in even steps, or draw them by seed and view: uniform, or gaussian about the middle.",
 )
 
 

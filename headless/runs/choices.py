@@ -50,15 +50,15 @@ def chosen_seeds(
     return default if seeds is None else seeds
 
 
-def check_perceptual(weight: float, vgg: Path | None) -> None:
-    """Refuse `--perceptual` without `--vgg`, and the other way round.
+def check_perceptual(weight: float, file: Path | None) -> None:
+    """Refuse `--perceptual-weight` without `--perceptual-file`, and the other way round.
 
     Raises:
         UsageError: one is missing.
     """
-    if (weight > 0) != (vgg is not None):
-        given, missing = ("--perceptual", "--vgg") if vgg is None else ("--vgg", "--perceptual")
-        raise UsageError(f"{given}: expected {missing} beside it, found none; give both, or neither")
+    if (weight > 0) != (file is not None):
+        given, missing = ("weight", "file") if file is None else ("file", "weight")
+        raise UsageError(f"--perceptual-{given}: expected --perceptual-{missing} beside it, found none; give both, or neither")
 
 
 def check_total(subjects: int, views: int) -> None:

@@ -63,7 +63,7 @@ def edit(call: EditCall, reporter: Reporter) -> None:
     mask = read_label_mask(call.mask, facts.config.image_size, "pad", facts.labels)
     repainting = Repainting(call, settings, facts, key, camera, mask, file_sha256(call.mask))
     job = _Job(repainting, call.mask)
-    inputs = [call.mask, call.camera, call.vgg, None if key.file is None else key.file.path]
+    inputs = [call.mask, call.camera, call.perceptual_file, None if key.file is None else key.file.path]
     check_inputs_stay([path for path in inputs if isinstance(path, Path)], job.outputs)
     make_folder(call.output)
     made = made_before(job.path, repainting.asked)
@@ -108,7 +108,7 @@ class _Job:
         assert labels is not None
         model = models.load_model(call.model_name, call.device)
         subject = repainting.key.open(model)
-        tools = Tools.of(subject.model, call.vgg, seed=repainting.settings.statistics_seed)
+        tools = Tools.of(subject.model, call.perceptual_file, seed=repainting.settings.statistics_seed)
         watch = SearchWatch(
             lambda ws: Subject(subject.model, ws, subject.pose),
             labels.colorize(repainting.mask),

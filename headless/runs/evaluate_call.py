@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _FOLDER_REFUSES = ("seeds", "subjects", "views", "yaw", "pitch")
 
 
-ROW = Whole(0, None, None, "Which pixel row, 0 at the top.")
+ROW = Whole(0, None, None, "Draw pixel row N, 0 at the top.")
 
 
 @dataclass(frozen=True, kw_only=True)

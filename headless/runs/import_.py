@@ -17,10 +17,10 @@ from headless.work.reporting import Reporter
 if TYPE_CHECKING:
     from dnerf_core.checkpoints.release import ImportOptions
 
-NEURAL_RESOLUTION = Whole(1, 2048, None, "Side of the volume rendering, pixels.")
-CAMERA_RADIUS = Number(1e-3, 1e6, None, "Distance of the cameras from the world origin.")
-FOCAL = Number(1e-3, 1e3, None, "Focal length, as a share of the image's width.")
-UP = Choice(("y", "z"), None, "The axis that points up in the generator's world.")
+NEURAL_RESOLUTION = Whole(1, 2048, None, "Render volumes at this many pixels a side.")
+CAMERA_RADIUS = Number(1e-3, 1e6, None, "Put the cameras this far from the world's origin.")
+FOCAL = Number(1e-3, 1e3, None, "Give the cameras this focal length, as a share of the image's width.")
+UP = Choice(("y", "z"), None, "Say which axis points up in the generator's world.")
 
 
 @dataclass(frozen=True, kw_only=True)

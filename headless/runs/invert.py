@@ -46,7 +46,7 @@ def invert(call: InvertCall, reporter: Reporter) -> None:
     pictures = recovery.pictures()
     job = _Job(recovery, reporter)
     outputs = [path for picture in pictures for path in job.outputs(picture)]
-    check_inputs_stay([path for path in (*call.pictures, call.camera, call.vgg) if isinstance(path, Path)], outputs)
+    check_inputs_stay([path for path in (*call.pictures, call.camera, call.perceptual_file) if isinstance(path, Path)], outputs)
     make_folder(call.output)
     waiting = [picture for picture in pictures if not job.is_done(picture)]
     if waiting:
@@ -62,7 +62,7 @@ def invert(call: InvertCall, reporter: Reporter) -> None:
         if picture.note is not None:
             reporter.warning(picture.note)
     if waiting:
-        tools = Tools.of(models.load_model(call.model_name, call.device), call.vgg, seed=call.seed)
+        tools = Tools.of(models.load_model(call.model_name, call.device), call.perceptual_file, seed=call.seed)
         with ending_early() as asked:
             for picture in waiting:
                 job.run(picture, tools, asked)

@@ -18,15 +18,17 @@ if TYPE_CHECKING:
     from dnerf_core.files.squares import Fit
 
 USUAL, USUAL_EDIT = InversionSettings(), EditSettings()
-VARIANTS = Whole(1, 64, 1, "Different subjects of each mask.")
-SPACE = Choice(SPACES, USUAL.space, "Where the latent moves; w+ fits best.")
-STARTS = Whole(1, 64, USUAL.starts, "Latents to descend from.")
-CANDIDATES = Whole(1, 10_000, USUAL.candidates, "Random latents to choose the starts from.")
-PRIOR = Number(0.0, None, USUAL.prior, "Weight of how unusual the latent is.")
-START_PITCH = Degrees(STEEPEST_PITCH_DEG, None, "Elevations to begin from, degrees.")
-EDIT_PITCH = Degrees(STEEPEST_PITCH_DEG, None, "Elevation that the mask was painted from, degrees.")
-EDIT_PRIOR = Number(0.0, None, USUAL_EDIT.prior, "Weight of the distance from the subject as it was.")
-EDITED_WEIGHT = Number(1.0, None, USUAL_EDIT.edited_weight, "How much more a repainted pixel's label counts than another one's.")
+VARIANTS = Whole(1, 64, 1, "Find K different subjects of each mask; needs --kind mask.")
+SPACE = Choice(SPACES, USUAL.space, "Move the latent in this space: z, w, or w+, which has a w a layer and fits best.")
+STARTS = Whole(1, 64, USUAL.starts, "Descend from the best N of the candidates.")
+CANDIDATES = Whole(1, 10_000, USUAL.candidates, "Compare N random latents to choose the starts from.")
+PRIOR = Number(0.0, None, USUAL.prior, "Weigh by W how unusual the latent is.")
+START_PITCH = Degrees(STEEPEST_PITCH_DEG, None, "Begin the search at elevations of A to B degrees.")
+EDIT_PITCH = Degrees(STEEPEST_PITCH_DEG, None, "Say from which elevation the mask was painted, in degrees.")
+EDIT_PRIOR = Number(0.0, None, USUAL_EDIT.prior, "Weigh by W how far the subject moves from what it was.")
+EDITED_WEIGHT = Number(
+    1.0, None, USUAL_EDIT.edited_weight, "Count the label of a repainted pixel W times as much as another one's."
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,7 +39,7 @@ class InvertCall(Ranged):
         crop: X,Y,SIDE, the square of a picture that is taken, in place of `fit`.
         yaw, pitch: None: the model's own, see `InversionSettings.within`.
         camera: where the pictures were taken from: a file with one view, or the camera itself; None: it is found.
-        vgg: the file of the perceptual network.
+        perceptual_file: the file of the perceptual network.
         output: the folder that results go to.
     """
 
@@ -55,8 +57,8 @@ class InvertCall(Ranged):
     candidates: int = ranged(CANDIDATES)
     steps: int | None = ranged(job_ranges.SEARCH_STEPS)
     prior: float = ranged(PRIOR)
-    perceptual: float = ranged(job_ranges.PERCEPTUAL)
-    vgg: Path | None = None
+    perceptual_weight: float = ranged(job_ranges.PERCEPTUAL_WEIGHT)
+    perceptual_file: Path | None = None
     tuning: int = ranged(job_ranges.TUNING)
     seed: int = ranged(job_ranges.SEARCH_SEED)
     device: str = ranged(job_ranges.DEVICE)
@@ -69,12 +71,12 @@ def settings_of(call: InvertCall) -> InversionSettings:
     Raises:
         UsageError: options that do not go together.
     """
-    check_perceptual(call.perceptual, call.vgg)
-    if call.kind == "mask" and (call.perceptual > 0 or call.tuning):
-        option = "--tuning" if call.tuning else "--perceptual"
-        raise UsageError(f"{option}: expected photos, found --from mask, which says nothing of colours; leave it out")
+    check_perceptual(call.perceptual_weight, call.perceptual_file)
+    if call.kind == "mask" and (call.perceptual_weight > 0 or call.tuning):
+        option = "--tuning" if call.tuning else "--perceptual-weight"
+        raise UsageError(f"{option}: expected photos, found --kind mask, which says nothing of colours; leave it out")
     if call.kind == "image" and call.variants > 1:
-        raise UsageError("--variants: expected --from mask, found photos, which have one subject each; leave it out")
+        raise UsageError("--variants: expected --kind mask, found photos, which have one subject each; leave it out")
     if call.camera is not None and (call.yaw is not None or call.pitch is not None):
         raise UsageError("--camera: expected it alone, found --yaw or --pitch beside it; give one of them")
     settings = InversionSettings(
@@ -85,7 +87,7 @@ def settings_of(call: InvertCall) -> InversionSettings:
         pitch_deg=call.pitch,
         steps=call.steps,
         prior=call.prior,
-        perceptual=call.perceptual,
+        perceptual_weight=call.perceptual_weight,
         tuning_steps=call.tuning,
         seed=call.seed,
     )
@@ -118,7 +120,7 @@ class EditCall(Ranged):
         mask: the repainted mask's file; None: the mask comes as an array, beside the call.
         yaw, pitch: where the mask was painted from, one direction.
         camera: the same as a file with one view, or as the camera itself; None: the subject file's own, or `yaw` and `pitch`.
-        vgg: the file of the perceptual network.
+        perceptual_file: the file of the perceptual network.
         output: the folder that results go to.
     """
 
@@ -131,8 +133,8 @@ class EditCall(Ranged):
     camera: Path | Camera | None = None
     label_weight: float = ranged(job_ranges.LABEL_WEIGHT)
     rgb_weight: float = ranged(job_ranges.RGB_WEIGHT)
-    perceptual: float = ranged(job_ranges.PERCEPTUAL)
-    vgg: Path | None = None
+    perceptual_weight: float = ranged(job_ranges.PERCEPTUAL_WEIGHT)
+    perceptual_file: Path | None = None
     keep_inside: float = ranged(job_ranges.KEEP_INSIDE)
     edited_weight: float = ranged(EDITED_WEIGHT)
     prior: float = ranged(EDIT_PRIOR)
@@ -148,11 +150,11 @@ def edit_settings_of(call: EditCall) -> EditSettings:
     Raises:
         UsageError: options that do not go together.
     """
-    check_perceptual(call.perceptual, call.vgg)
+    check_perceptual(call.perceptual_weight, call.perceptual_file)
     settings = EditSettings(
         label_weight=call.label_weight,
         rgb_weight=call.rgb_weight,
-        perceptual_weight=call.perceptual,
+        perceptual_weight=call.perceptual_weight,
         keep_inside=call.keep_inside,
         edited_weight=call.edited_weight,
         prior=call.prior,

@@ -9,6 +9,7 @@ from typing import Any
 from dnerf_core.checkpoints.subject_file import read_subject_header
 from dnerf_core.errors import CheckpointError, OutputError, UsageError
 from dnerf_core.files.whole import check_writable, leftovers, remove_files
+from headless.work.spellings import MADE_NAMES
 
 
 def made_before(path: Path, asked: dict[str, Any]) -> dict[str, Any] | None:
@@ -26,21 +27,21 @@ def made_before(path: Path, asked: dict[str, Any]) -> dict[str, Any] | None:
         made = read_subject_header(path).made
     except CheckpointError as error:
         raise OutputError(f"{error}; it stands where this call would write: remove it, or choose another --output") from error
-    different = _differences(made, asked)
+    different = dict.fromkeys(MADE_NAMES.get(name, name) for name in _differences(made, asked))
     if different:
         raise OutputError(
-            f"{path}: expected an earlier result of this call, found one with other {', '.join(different)}; "
+            f"{path}: expected an earlier result of this call, found one that differs in {', '.join(different)}; "
             "remove it, or choose another --output"
         )
     return made if made.get("finished") else None
 
 
 def _differences(made: dict[str, Any], asked: dict[str, Any], prefix: str = "") -> list[str]:
-    """Names of what differs, such as `settings.steps`."""
+    """Names of what differs, such as `settings.steps`; a camera is one thing."""
     names: list[str] = []
     for key, value in asked.items():
         found = made.get(key)
-        if isinstance(value, dict) and isinstance(found, dict):
+        if key == "settings" and isinstance(found, dict):
             names += _differences(found, value, f"{prefix}{key}.")
         elif found != value:
             names.append(prefix + key)

@@ -45,6 +45,10 @@ if TYPE_CHECKING:
     from dnerf_core.subject import LabeledView, Subject
     from dnerf_core.subject_key import SubjectKey
 
+_RECORDED_NAMES = {"perceptual_weight": "perceptual"}
+"""Settings of an inversion that a subject file records by another name than their own: the one that earlier files have, which by it go on
+counting as done. For the same reason the sha256 of `perceptual_file` is recorded as `vgg_sha256`."""
+
 
 @dataclass(frozen=True, eq=False)
 class Tools:
@@ -60,16 +64,18 @@ class Tools:
     perceptual: PerceptualLoss | None
 
     @classmethod
-    def of(cls, model: LoadedModel, vgg: Path | None, statistics: WStatistics | None = None, *, seed: int = 0) -> Tools:
+    def of(
+        cls, model: LoadedModel, perceptual_file: Path | None, statistics: WStatistics | None = None, *, seed: int = 0
+    ) -> Tools:
         """Load what a call names beside its model.
 
         Args:
             statistics: None: measured here, by `seed`.
 
         Raises:
-            CheckpointError: `vgg` cannot be used.
+            CheckpointError: `perceptual_file` cannot be used.
         """
-        perceptual = None if vgg is None else PerceptualLoss.load(vgg, model.device)
+        perceptual = None if perceptual_file is None else PerceptualLoss.load(perceptual_file, model.device)
         return cls(model, w_statistics(model, seed) if statistics is None else statistics, perceptual)
 
 
@@ -109,7 +115,7 @@ class Recovery:
         facts = model_facts.describe_model(call.model_name)
         if call.kind == "mask" and not facts.has_semantics:
             raise UsageError(
-                f"--from mask: expected a model with a semantic branch, found none in {facts.config.name}; train one"
+                f"--kind mask: expected a model with a semantic branch, found none in {facts.config.name}; train one"
             )
         camera = call.camera
         if isinstance(camera, Path):
@@ -117,9 +123,9 @@ class Recovery:
         return cls(call, settings.within(facts.config.cameras), facts, camera)
 
     @cached_property
-    def vgg_sha256(self) -> str | None:
+    def perceptual_file_sha256(self) -> str | None:
         """Of the perceptual network's file."""
-        return None if self.call.vgg is None else file_sha256(self.call.vgg)
+        return None if self.call.perceptual_file is None else file_sha256(self.call.perceptual_file)
 
     def pictures(self) -> list[Picture]:
         """All pictures of the call; see `read_pictures`."""
@@ -131,11 +137,11 @@ class Recovery:
             "kind": self.call.kind,
             "source_sha256": picture.sha256,
             "model_sha256": self.facts.sha256,
-            "vgg_sha256": self.vgg_sha256,
+            "vgg_sha256": self.perceptual_file_sha256,
             "fit": self.call.crop or self.call.fit,
             "given_camera": None if self.camera is None else self.camera.to_json(),
             "variants": self.call.variants,
-            "settings": json.loads(json.dumps(dataclasses.asdict(self.settings))),
+            "settings": recorded_settings(self.settings),
         }
 
     def steps(self, picture: Picture) -> int:
@@ -228,7 +234,7 @@ class Repainting:
             "kind": "edit",
             "of": list(self.key.identity),
             "model_sha256": self.facts.sha256,
-            "vgg_sha256": None if self.call.vgg is None else file_sha256(self.call.vgg),
+            "vgg_sha256": None if self.call.perceptual_file is None else file_sha256(self.call.perceptual_file),
             "mask_sha256": self.mask_sha256,
             "mask_camera": self.camera.to_json(),
             "settings": dataclasses.asdict(self.settings),
@@ -274,6 +280,12 @@ class Repainting:
     def poor(self, scores: dict[str, Any], finished: bool) -> str | None:
         """As `Recovery.poor`."""
         return poor_edit(self.facts.config.name, scores["edited_taken"]) if finished else None
+
+
+def recorded_settings(settings: InversionSettings) -> dict[str, Any]:
+    """The settings as a subject file records them, as JSON values under the names of `_RECORDED_NAMES`."""
+    values = json.loads(json.dumps(dataclasses.asdict(settings)))
+    return {_RECORDED_NAMES.get(name, name): value for name, value in values.items()}
 
 
 def check_editing(call: EditCall) -> tuple[EditSettings, ModelFacts]:

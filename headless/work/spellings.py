@@ -1,4 +1,5 @@
-"""How the command line spells what a plan holds, for messages about a command that differs from an earlier one."""
+"""How the command line spells things: what a plan or a subject file records, for messages about a command that differs from an earlier one,
+and the spellings of earlier versions that it goes on taking."""
 
 from __future__ import annotations
 
@@ -37,3 +38,39 @@ OPTION_NAMES = {
     "truth": "--truth",
 }
 """How a user knows each entry of a recorded plan; entries not named here do not tell two plans apart."""
+
+MADE_NAMES = {
+    "kind": "--kind",
+    "source_sha256": "the picture",
+    "of": "the subject",
+    "model_sha256": "--model (sha256)",
+    "vgg_sha256": "--perceptual-file (its content)",
+    "fit": "--fit or --crop",
+    "variants": "--variants",
+    "given_camera": "--camera",
+    "mask_sha256": "--mask (its content)",
+    "mask_camera": "the mask's camera",
+    "settings.yaw_deg": "--yaw",
+    "settings.pitch_deg": "--pitch",
+    "settings.space": "--space",
+    "settings.starts": "--starts",
+    "settings.candidates": "--candidates",
+    "settings.steps": "--steps",
+    "settings.prior": "--prior",
+    "settings.perceptual": "--perceptual-weight",
+    "settings.perceptual_weight": "--perceptual-weight",
+    "settings.tuning_steps": "--tuning",
+    "settings.seed": "--seed",
+    "settings.label_weight": "--label-weight",
+    "settings.rgb_weight": "--rgb-weight",
+    "settings.keep_inside": "--keep-inside",
+    "settings.edited_weight": "--edited-weight",
+    "settings.margin_px": "--margin",
+}
+"""How a user knows what a subject file says of how it was made."""
+
+KEPT_SPELLINGS = {
+    "invert": {"--from": "--kind", "--perceptual": "--perceptual-weight", "--vgg": "--perceptual-file"},
+    "edit": {"--perceptual": "--perceptual-weight", "--vgg": "--perceptual-file"},
+}
+"""Options of commands by the spellings of earlier versions, and by today's: the old ones are read, and shown nowhere."""

@@ -24,7 +24,7 @@ from headless.worker.searches import chosen_output, watch_of, write_found
 if TYPE_CHECKING:
     from dnerf_core.checkpoints.model_facts import ModelFacts
 
-FIELDS = ("label_weight", "rgb_weight", "perceptual", "keep_inside", "edited_weight", "prior", "margin", "steps")
+FIELDS = ("label_weight", "rgb_weight", "perceptual_weight", "keep_inside", "edited_weight", "prior", "margin", "steps")
 """Of the call, by the same names in a request."""
 SCORES = ("edited_taken", "agreement_inside", "agreement_outside", "psnr_outside_db", "psnr_kept_db")
 """Of those that the subject file keeps, the ones that an answer has as `scores`."""
@@ -48,7 +48,7 @@ def edit(job: Job, held: HeldModels) -> dict[str, Any]:
     subject = holder.subject(key)
     own = subject.model is holder.model  # one with tuned weights may map to another w
     statistics = holder.w_statistics(settings.statistics_seed) if own else None
-    tools = Tools.of(subject.model, call.vgg, statistics, seed=settings.statistics_seed)
+    tools = Tools.of(subject.model, call.perceptual_file, statistics, seed=settings.statistics_seed)
     with interruptible(job.check):
         found = repainting.edit(subject, tools, watch_of(job))
         scores = repainting.scores(found, repainting.look_round(subject, found))
@@ -72,7 +72,7 @@ def edit_call(params: Params, chosen: SubjectKey | Path, mask_text: str, device:
         truncation=key.truncation,
         mask=Path(mask_text) if Path(mask_text).is_absolute() else None,
         model_name=params.text("model"),
-        vgg=params.path("vgg", None),
+        perceptual_file=params.path("perceptual_file", None),
         device=device,
         output=output.parent,
         **params.fields(EditCall, *FIELDS),

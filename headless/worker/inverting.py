@@ -15,7 +15,7 @@ from headless.worker.searches import chosen_output, watch_of, write_found
 if TYPE_CHECKING:
     from pathlib import Path
 
-FIELDS = ("yaw", "pitch", "space", "starts", "candidates", "steps", "prior", "perceptual", "tuning", "seed")
+FIELDS = ("yaw", "pitch", "space", "starts", "candidates", "steps", "prior", "perceptual_weight", "tuning", "seed")
 """Of the call, by the same names in a request."""
 
 
@@ -31,7 +31,7 @@ def invert(job: Job, held: HeldModels) -> dict[str, Any]:
     recovery = Recovery.of(call)
     (picture,) = recovery.pictures()
     holder = held.get(call.model_name)
-    tools = Tools.of(holder.model, call.vgg, holder.w_statistics(call.seed))
+    tools = Tools.of(holder.model, call.perceptual_file, holder.w_statistics(call.seed))
     with interruptible(job.check):
         (found,) = recovery.find(picture, tools, watch_of(job))
         scored = recovery.score(picture, found)
@@ -52,9 +52,9 @@ def invert_call(params: Params, device: str, output: Path) -> InvertCall:
     return InvertCall(
         pictures=(params.path("photo"),),
         model_name=params.text("model"),
-        kind=params.field(InvertCall, "kind", "from"),
+        kind=params.field(InvertCall, "kind"),
         camera=params.camera_or_none("camera"),
-        vgg=params.path("vgg", None),
+        perceptual_file=params.path("perceptual_file", None),
         device=device,
         output=output.parent,
         **params.fit(),

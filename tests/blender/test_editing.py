@@ -252,11 +252,16 @@ def test_the_panels_numbers_are_the_engines(session: ModuleType, settings: bpy.t
 
     settings.property_unset("edit_steps")
     params = edit_settings(bpy.context.scene)
-    engine = {"perceptual": "perceptual_weight", "margin": "margin_px"}
+    engine = {"margin": "margin_px"}
     assert params == {name: usual[engine.get(name, name)] for name in params} and len(params) == 6
     settings.edit_perceptual_weight = 1.0
     with pytest.raises(UsageError, match="expected a file, since Likeness is above 0, found none"):
         edit_settings(bpy.context.scene)
+    settings.edit_perceptual_file = "/vgg16.pth"
+    params = edit_settings(bpy.context.scene)
+    assert (params["perceptual_weight"], params["perceptual_file"]) == (1.0, "/vgg16.pth")
+    settings.property_unset("edit_perceptual_weight")
+    settings.property_unset("edit_perceptual_file")
 
 
 def test_a_warning_stands_before_the_scores() -> None:

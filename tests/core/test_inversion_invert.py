@@ -135,7 +135,7 @@ class MadeUpDistance:
 
 def test_the_perceptual_loss_is_asked_at_full_size(model: Model, picture: NDArray[np.uint8]) -> None:
     distance: Any = MadeUpDistance()
-    found = invert_picture(model, picture, quick(perceptual=2.0), perceptual=distance)
+    found = invert_picture(model, picture, quick(perceptual_weight=2.0), perceptual=distance)
     plain = invert_picture(model, picture, QUICK)
     assert distance.shown == len(found.losses[-1].losses)
     assert [stage.losses for stage in found.losses[:-1]] == [stage.losses for stage in plain.losses[:-1]]
@@ -237,7 +237,7 @@ def test_what_cannot_be_inverted_is_refused(model: Model, picture: NDArray[np.ui
         invert_picture,
         model,
         picture,
-        quick(perceptual=0.1),
+        quick(perceptual_weight=0.1),
     )
     refused("starts: expected at least 1, found 0; choose another", invert_picture, model, picture, quick(starts=0))
     refused("starts: expected at least 1, found 0; choose another", invert_mask, model, mask, quick(starts=0))
@@ -251,7 +251,7 @@ def test_what_cannot_be_inverted_is_refused(model: Model, picture: NDArray[np.ui
     refused("mask: expected uint8 [128, 128], found uint8 [128, 64]; resize it first", invert_mask, model, mask[:, ::2], QUICK)
     colours = "mask: expected no pivotal tuning and no perceptual loss, which compare colours; leave them out"
     refused(colours, invert_mask, model, mask, quick(tuning_steps=1))
-    refused(colours, invert_mask, model, mask, quick(perceptual=0.1))
+    refused(colours, invert_mask, model, mask, quick(perceptual_weight=0.1))
     refused("variants: expected at most the 2 starts, found 3; ask for more starts", invert_mask, model, mask, QUICK, variants=3)
     refused("variants: expected at least 1, found 0; ask for one or more", invert_mask, model, mask, QUICK, variants=0)
     foreign = mask.copy()

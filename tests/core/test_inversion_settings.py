@@ -66,7 +66,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"steps": 3}, "steps: expected at least 4, one a stage, found 3; choose more"),
     ({"steps": 0}, "steps: expected at least 4, one a stage, found 0; choose more"),
     ({"prior": -1e-4}, "prior: expected a weight of at least 0, found -0.0001; choose another"),
-    ({"perceptual": math.nan}, "perceptual: expected a weight of at least 0, found nan; choose another"),
+    ({"perceptual_weight": math.nan}, "perceptual_weight: expected a weight of at least 0, found nan; choose another"),
     ({"yaw_deg": (0.0, math.inf)}, "yaw_deg: expected two angles from -360 to 360, found (0.0, inf); choose another range"),
     (
         {"yaw_deg": (-1e6, 1e6)},

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import resource
 import subprocess
 import sys
@@ -16,7 +15,6 @@ from click.testing import CliRunner
 from dnerf_core import __version__
 from dnerf_core.errors import AnnotationError, OutputError, UsageError
 from headless import cli
-from headless.commands.grouped import REST, GroupedCommand, group_of
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -218,24 +216,3 @@ def test_exit_codes_reach_the_shell() -> None:
 
 def test_the_overview_has_every_command_once() -> None:
     assert sorted(name for names in cli.GROUPS.values() for name in names) == sorted(cli.COMMANDS)
-
-
-@pytest.mark.parametrize("name", cli.COMMANDS)
-def test_each_option_stands_below_a_title(name: str) -> None:
-    """Only what is about messages may stand in the group of the rest."""
-    command = cli.group.get_command(click.Context(cli.group), name)
-    assert isinstance(command, GroupedCommand)
-    rest = {option for p in command.params if isinstance(p, click.Option) and group_of(p) == REST for option in p.opts}
-    assert rest <= {"--json", "--debug", "--exchange", "--parent"}
-
-
-@pytest.mark.parametrize("name", cli.COMMANDS)
-def test_help_is_made_of_sentences(name: str) -> None:
-    """Each begins with a capital or a name of a choice, ends with a full stop before what click adds, and hangs on no word outside it."""
-    command = cli.group.get_command(click.Context(cli.group), name)
-    assert command is not None
-    for parameter in command.params:
-        if isinstance(parameter, click.Option) and parameter.help:
-            text = re.sub(r"\s*\[default: .*\]$", "", parameter.help)
-            assert text.endswith("."), f"{parameter.opts[0]}: {text}"
-            assert not re.match(r"(Of|Its|Round|With) ", text) or text.startswith("With --"), f"{parameter.opts[0]}: {text}"

@@ -169,7 +169,7 @@ def test_an_option_takes_what_its_field_does(job: str, name: str, needed: dict[s
 
 # --- the worker
 
-NAMES = {("invert", "kind"): "from", ("video", "resolution"): "size_px", ("pointcloud", "resolution"): "size_px"}
+NAMES = {("video", "resolution"): "size_px", ("pointcloud", "resolution"): "size_px"}
 """What a request calls a field, where it is not the field's name."""
 METHODS: dict[str, tuple[Callable[..., Any], dict[str, Any]]] = {
     "sample": (annotating.sample, {"model": "m", "seeds": [0], "output": "/out"}),
@@ -253,7 +253,7 @@ PANEL: dict[str, tuple[Range, str]] = {
     "edit_margin_px": (ranges_of(EditCall)["margin"], ""),
     "edit_label_weight": (ranges_of(EditCall)["label_weight"], ""),
     "edit_rgb_weight": (ranges_of(EditCall)["rgb_weight"], ""),
-    "edit_perceptual_weight": (ranges_of(EditCall)["perceptual"], ""),
+    "edit_perceptual_weight": (ranges_of(EditCall)["perceptual_weight"], ""),
     "camera_count": (ranges_of(RenderCall)["views"], ""),
     "yaw_first_deg": (ranges_of(RenderCall)["yaw"], ""),
     "yaw_last_deg": (ranges_of(RenderCall)["yaw"], ""),
@@ -347,10 +347,10 @@ def test_an_inversion_is_recorded_the_same(talk: Talk, trained_model: Path, tmp_
     picture = tmp_path / ("photo.png" if kind == "image" else "mask.png")
     numbers = {"steps": 8, "candidates": 3, "starts": 2, "prior": 0.001, "seed": 1}
     options = [text for name, value in numbers.items() for text in (f"--{name}", str(value))]
-    asked = ["--from", kind, "--crop", "-4,0,120", "--yaw", "-200:40", "--pitch", "5:20", "--device", "cpu"]
+    asked = ["--kind", kind, "--crop", "-4,0,120", "--yaw", "-200:40", "--pitch", "5:20", "--device", "cpu"]
     call = said("invert", picture, "--model", trained_model, *options, *asked, "-o", tmp_path / "out")
     assert call.code == 0, call.err
-    request = {"model": str(trained_model), "photo": str(picture), "from": kind, "fit": [-4, 0, 120], **numbers}
+    request = {"model": str(trained_model), "photo": str(picture), "kind": kind, "fit": [-4, 0, 120], **numbers}
     output = tmp_path / "worker.safetensors"
     talk.call("invert", **request, yaw=[-200, 40], pitch=[5, 20], output=str(output)).done()
     (ours, scores), (workers, others) = made(tmp_path / "out" / f"{picture.stem}.safetensors"), made(output)

@@ -127,6 +127,15 @@ def test_an_edit_gives_a_subject_and_what_shows_it(first: tuple[Path, Said], giv
     assert told.summary["edited_taken"] == pytest.approx((now == asked)[edited].mean(), abs=1e-5)
 
 
+def test_the_record_keeps_the_words_of_earlier_files(first: tuple[Path, Said]) -> None:
+    """What earlier versions recorded of a call: the same call counts as done by it."""
+    made = read_subject_header(first[0] / "painted.safetensors").made
+    weights = {"label_weight", "rgb_weight", "perceptual_weight", "keep_inside", "edited_weight", "prior"}
+    asked = {"kind", "of", "model_sha256", "vgg_sha256", "mask_sha256", "mask_camera", "settings"}
+    assert {*made} == asked | {"source", "finished", "scores"}
+    assert {*made["settings"]} == weights | {"margin_px", "steps", "statistics_seed"}
+
+
 def test_json_lines(first: tuple[Path, Said]) -> None:
     out, told = first
     path = str(out / "painted.safetensors")
@@ -158,12 +167,12 @@ def test_the_same_call_again_does_nothing_and_another_is_refused(
         f"look at {out / 'painted-sheet.png'}",
     ]
     for args, name in (
-        ((given.subject, "--margin", "5"), "settings.margin_px"),
-        ((str(SEED), "--yaw", YAW_DEG, "--pitch", PITCH_DEG), "of"),
-        ((given.subject, "--yaw", "21"), "mask_camera.cam2world"),
+        ((given.subject, "--margin", "5"), "--margin"),
+        ((str(SEED), "--yaw", YAW_DEG, "--pitch", PITCH_DEG), "the subject"),
+        ((given.subject, "--yaw", "21"), "the mask's camera"),
     ):
         told = edit(*args, "--mask", given.painted, "-o", out)
-        assert told.code == 1 and f"found one with other {name}; remove it" in told.error
+        assert told.code == 1 and f"found one that differs in {name}; remove it" in told.error
     assert snapshot(out) == before
 
 
@@ -214,13 +223,13 @@ def test_the_perceptual_loss_is_of_the_network_in_the_file(
     first: tuple[Path, Said], given: Given, edit: Callable[..., Said], tmp_path: Path
 ) -> None:
     vgg, out = write_vgg(tmp_path / "vgg.safetensors"), tmp_path / "out"
-    call = (given.subject, "--mask", given.painted, "--perceptual", "1", "--vgg", vgg, "-o", out)
+    call = (given.subject, "--mask", given.painted, "--perceptual-weight", "1", "--perceptual-file", vgg, "-o", out)
     assert edit(*call).code == 0
     losses = [(folder / "painted-loss.csv").read_text().splitlines() for folder in (out, first[0])]
     assert losses[0][:5] == losses[1][:5] and losses[0][5:] != losses[1][5:]  # coarse steps do without it
     write_vgg(vgg, seed=1)
     told = edit(*call)
-    assert told.code == 1 and "found one with other vgg_sha256; remove it" in told.error
+    assert told.code == 1 and "found one that differs in --perceptual-file (its content); remove it" in told.error
 
 
 def test_the_best_so_far_is_kept_and_made_anew_later(
@@ -245,7 +254,7 @@ def test_the_best_so_far_is_kept_and_made_anew_later(
 def test_the_options_defaults_are_the_engines() -> None:
     ours = {parameter.name: parameter.default for parameter in edit_command.command.params}
     engine = dataclasses.asdict(EditSettings())
-    pairs = {"perceptual_weight": "perceptual", "margin_px": "margin"}
+    pairs = {"margin_px": "margin"}
     del engine["statistics_seed"]
     assert {name: ours[pairs.get(name, name)] for name in engine} == engine
 
@@ -276,8 +285,14 @@ def test_a_mask_with_nothing_repainted_is_refused(given: Given, edit: Callable[.
             ("seven.safetensors", "--truncation", "0.7"),
             "--truncation: expected a seed, found a subject file, which is not truncated",
         ),
-        (("seven.safetensors", "--perceptual", "1"), "--perceptual: expected --vgg beside it, found none; give both, or neither"),
-        (("seven.safetensors", "--vgg", "mask.png"), "--vgg: expected --perceptual beside it, found none; give both, or neither"),
+        (
+            ("seven.safetensors", "--perceptual-weight", "1"),
+            "--perceptual-weight: expected --perceptual-file beside it, found none; give both, or neither",
+        ),
+        (
+            ("seven.safetensors", "--perceptual-file", "mask.png"),
+            "--perceptual-file: expected --perceptual-weight beside it, found none; give both, or neither",
+        ),
         (("seven.safetensors", "--label-weight", "0"), "expected a weight of the labels above 0, found 0: nothing would change"),
         (("seven.safetensors", "--mask", "foreign.png"), "foreign.png: expected ids 0 to 2 or 255, found 3 at column 0, row 0"),
         (("seven.safetensors", "--mask", "photo.png"), "photo.png: expected only the label set's colours, found"),

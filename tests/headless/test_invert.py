@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import json
 import os
 import resource
@@ -18,6 +19,7 @@ import pytest
 from PIL import Image
 
 from dnerf_core.camera import cameras_from_json
+from dnerf_core.checkpoints.model_file import file_sha256
 from dnerf_core.checkpoints.subject_file import read_subject_file, read_subject_header, record_of, write_subject_file
 from dnerf_core.files.pictures import read_image, write_mask
 from dnerf_core.model import Model
@@ -128,13 +130,61 @@ def test_the_same_call_again_does_nothing(first: tuple[Path, Said], given: Path,
     assert text.out[1:] == [f"{out}: 1 picture: nothing to do, all there", f"look at {out / 'photo-strip.png'}"]
 
 
+def test_a_file_of_an_earlier_version_counts_as_done(
+    first: tuple[Path, Said], given: Path, invert: Callable[..., Said], trained_model: Path, tmp_path: Path
+) -> None:
+    """The words of the record are those of earlier files, whatever the options are called now."""
+    vgg, out = write_vgg(tmp_path / "vgg.safetensors"), tmp_path / "out"
+    made_then = {
+        "kind": "image",
+        "source_sha256": file_sha256(given / "photo.png"),
+        "model_sha256": file_sha256(trained_model),
+        "vgg_sha256": file_sha256(vgg),
+        "fit": "pad",
+        "given_camera": None,
+        "variants": 1,
+        "settings": {
+            "space": "w+",
+            "candidates": 2,
+            "starts": 2,
+            "yaw_deg": [-60.0, 60.0],
+            "pitch_deg": None,
+            "steps": 8,
+            "prior": 3e-4,
+            "perceptual": 0.1,
+            "tuning_steps": 0,
+            "seed": 1,
+        },
+        "source": "photo.png",
+        "finished": True,
+        "scores": {"miou": None, "psnr_db": 9.5, "yaw_deg": 1.0, "pitch_deg": 2.0},
+        "diversity": None,
+    }
+    out.mkdir()
+    record = read_subject_file(first[0] / "photo.safetensors")
+    write_subject_file(out / "photo.safetensors", dataclasses.replace(record, made=made_then))
+    call = (given / "photo.png", "--perceptual-weight", "0.1", "--perceptual-file", vgg)
+    before = snapshot(out)
+    told = invert(*call, "-o", out, "--json")
+    assert (told.code, snapshot(out)) == (0, before), told.err
+    assert told.summary["inverted"] == 0 and told.summary["psnr_db"] == 9.5
+    earlier = invert(given / "photo.png", "--perceptual", "0.1", "--vgg", vgg, "-o", out, "--json")
+    assert earlier.code == 0 and earlier.summary["results"] == told.summary["results"]
+    refused = invert(*call[:2], "0.2", *call[3:], "-o", out)
+    assert refused.code == 1 and "found one that differs in --perceptual-weight; remove it" in refused.error
+    assert invert(*call, "-o", tmp_path / "new").code == 0
+    made_now = read_subject_header(tmp_path / "new" / "photo.safetensors").made
+    assert {**made_now, "scores": None} == {**made_then, "scores": None}
+
+
 @pytest.mark.parametrize(
     ("args", "names"),
     [
-        (("--steps", "9"), "settings.steps"),
-        (("--space", "z", "--prior", "1"), "settings.space, settings.prior"),
-        (("--fit", "crop"), "fit"),
-        (("--yaw", "0:10"), "settings.yaw_deg"),
+        (("--steps", "9"), "--steps"),
+        (("--space", "z", "--prior", "1"), "--space, --prior"),
+        (("--fit", "crop"), "--fit or --crop"),
+        (("--yaw", "0:10"), "--yaw"),
+        (("--seed", "2"), "--seed"),
     ],
 )
 def test_another_call_is_refused(
@@ -145,7 +195,7 @@ def test_another_call_is_refused(
     told = invert(given / "photo.png", *args, "-o", out)
     assert (told.code, snapshot(out)) == (1, before)
     assert told.error == (
-        f"error: {out / 'photo.safetensors'}: expected an earlier result of this call, found one with other {names}; "
+        f"error: {out / 'photo.safetensors'}: expected an earlier result of this call, found one that differs in {names}; "
         "remove it, or choose another --output"
     )
 
@@ -155,10 +205,10 @@ def test_another_picture_or_model_or_file_there_is_refused(
 ) -> None:
     out, _ = first
     told = invert(noise(tmp_path / "photo.png"), "-o", out)
-    assert told.code == 1 and "found one with other source_sha256; remove it" in told.error
+    assert told.code == 1 and "found one that differs in the picture; remove it" in told.error
     other = save_tiny(tmp_path / "other.safetensors", TINY, seed=4)
     told = invert(given / "photo.png", "--model", other, "-o", out)
-    assert told.code == 1 and "found one with other model_sha256; remove it" in told.error
+    assert told.code == 1 and "found one that differs in --model (sha256); remove it" in told.error
     told = invert(given / "photo.png", "-o", tmp_path)
     assert told.code == 0, told.err
     (tmp_path / "photo.safetensors").write_bytes(other.read_bytes())
@@ -192,7 +242,7 @@ def test_several_pictures_one_after_the_other(given: Path, invert: Callable[...,
 
 def test_a_mask_gives_variants_that_differ(given: Path, invert: Callable[..., Said], tmp_path: Path) -> None:
     out = tmp_path / "out"
-    call = (given / "mask.png", "--from", "mask", "--variants", "3", "-o", out)
+    call = (given / "mask.png", "--kind", "mask", "--variants", "3", "-o", out)
     told = invert(*call, "--json")
     assert told.code == 0 and names(out) == {f"mask-{number}{ending}" for number in (1, 2, 3) for ending in ENDINGS}
     inverted = told.events("inverted")[0]
@@ -212,7 +262,7 @@ def test_a_mask_gives_variants_that_differ(given: Path, invert: Callable[..., Sa
     assert lines[3].startswith("variants: latents ")
     assert lines[4:] == [f"{out}: 1 mask: nothing to do, all there", f"look at {out / 'mask-1-strip.png'}"]
     fewer = invert(*call[:3], "--variants", "2", "-o", out)
-    assert fewer.code == 1 and "found one with other variants, settings.candidates, settings.starts; remove it" in fewer.error
+    assert fewer.code == 1 and "found one that differs in --variants, --candidates, --starts; remove it" in fewer.error
 
 
 def test_a_known_camera_stays(given: Path, invert: Callable[..., Said], tmp_path: Path) -> None:
@@ -271,26 +321,32 @@ def test_the_perceptual_loss_is_of_the_network_in_the_file(
     first: tuple[Path, Said], given: Path, invert: Callable[..., Said], tmp_path: Path
 ) -> None:
     vgg, out = write_vgg(tmp_path / "vgg.safetensors"), tmp_path / "out"
-    told = invert(given / "photo.png", "--perceptual", "0.1", "--vgg", vgg, "-o", out)
+    told = invert(given / "photo.png", "--perceptual-weight", "0.1", "--perceptual-file", vgg, "-o", out)
     assert told.code == 0, told.err
     assert not np.array_equal(latents(out / "photo.safetensors"), latents(first[0] / "photo.safetensors"))
     write_vgg(vgg, seed=1)
-    told = invert(given / "photo.png", "--perceptual", "0.1", "--vgg", vgg, "-o", out)
-    assert told.code == 1 and "found one with other vgg_sha256; remove it" in told.error
+    told = invert(given / "photo.png", "--perceptual-weight", "0.1", "--perceptual-file", vgg, "-o", out)
+    assert told.code == 1 and "found one that differs in --perceptual-file (its content); remove it" in told.error
 
 
 @pytest.mark.parametrize(
     ("args", "message"),
     [
-        (("photo.png", "--perceptual", "1"), "--perceptual: expected --vgg beside it, found none; give both, or neither"),
-        (("photo.png", "--vgg", "photo.png"), "--vgg: expected --perceptual beside it, found none; give both, or neither"),
         (
-            ("photo.png", "--variants", "2"),
-            "--variants: expected --from mask, found photos, which have one subject each; leave it out",
+            ("photo.png", "--perceptual-weight", "1"),
+            "--perceptual-weight: expected --perceptual-file beside it, found none; give both, or neither",
         ),
         (
-            ("mask.png", "--from", "mask", "--tuning", "2"),
-            "--tuning: expected photos, found --from mask, which says nothing of colours",
+            ("photo.png", "--perceptual-file", "photo.png"),
+            "--perceptual-file: expected --perceptual-weight beside it, found none; give both, or neither",
+        ),
+        (
+            ("photo.png", "--variants", "2"),
+            "--variants: expected --kind mask, found photos, which have one subject each; leave it out",
+        ),
+        (
+            ("mask.png", "--kind", "mask", "--tuning", "2"),
+            "--tuning: expected photos, found --kind mask, which says nothing of colours",
         ),
         (
             ("photo.png", "--camera", "cameras.json", "--yaw", "0:9"),
@@ -321,13 +377,13 @@ def test_the_perceptual_loss_is_of_the_network_in_the_file(
         (("nowhere.png",), "'nowhere.png' does not exist"),
         (("",), "expected a path, found an empty text"),
         (("photo.png", "cut.png"), "cut.png: expected a whole photo"),
-        (("foreign.png", "--from", "mask"), "foreign.png: expected ids 0 to 2 or 255, found 3 at column 0, row 0; repaint it"),
+        (("foreign.png", "--kind", "mask"), "foreign.png: expected ids 0 to 2 or 255, found 3 at column 0, row 0; repaint it"),
         (
-            ("blank.png", "--from", "mask"),
+            ("blank.png", "--kind", "mask"),
             "blank.png: expected some painted part, found only background or 255; paint the object first",
         ),
-        (("mask.png", "blank.png", "--from", "mask"), "blank.png: expected some painted part, found only background"),
-        (("photo.png", "--from", "mask"), "photo.png: expected only the label set's colours, found"),
+        (("mask.png", "blank.png", "--kind", "mask"), "blank.png: expected some painted part, found only background"),
+        (("photo.png", "--kind", "mask"), "photo.png: expected only the label set's colours, found"),
     ],
 )
 def test_a_call_that_cannot_be_done_is_one_line_before_any_work(
@@ -393,9 +449,9 @@ def test_a_model_without_labels_takes_photos_only(given: Path, tiny_model: Path,
     told = said(*call, given / "photo.png", "-o", tmp_path / "out")
     assert told.code == 0 and names(tmp_path / "out") == {f"photo{ending}" for ending in ENDINGS - {"-mask.png"}}
     assert Image.open(tmp_path / "out" / "photo-strip.png").height < 300  # one row
-    told = said(*call, given / "mask.png", "--from", "mask", "-o", tmp_path / "out")
+    told = said(*call, given / "mask.png", "--kind", "mask", "-o", tmp_path / "out")
     assert told.code == 2
-    assert told.error == "error: --from mask: expected a model with a semantic branch, found none in tiny; train one"
+    assert told.error == "error: --kind mask: expected a model with a semantic branch, found none in tiny; train one"
 
 
 # Ctrl-C

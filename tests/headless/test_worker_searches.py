@@ -147,7 +147,7 @@ def test_a_mask_alone_and_a_cut_out_of_it(talk: Talk, trained_model: Path, model
     wide = np.zeros((SIZE_PX, 2 * SIZE_PX), np.uint8)
     wide[:, SIZE_PX:] = mask
     write_mask(tmp_path / "wide.png", wide, LABELS.palette())
-    request = {"model": str(trained_model), "photo": str(tmp_path / "wide.png"), "from": "mask", "steps": 12}
+    request = {"model": str(trained_model), "photo": str(tmp_path / "wide.png"), "kind": "mask", "steps": 12}
     fit = [SIZE_PX, 0, SIZE_PX]
     found = talk.call("invert", **request, fit=fit, output=str(tmp_path / "a.safetensors")).done()
     assert found["psnr_db"] is None
@@ -228,12 +228,12 @@ def test_what_the_model_does_not_make_gets_a_warning(talk: Talk, trained_model: 
     [
         ("invert", {"photo": "three.png"}, 2, "params: photo: expected an absolute path, found 'three.png'"),
         ("invert", {"photo": "/no/such.png"}, 1, "/no/such.png: expected a photo (PNG, JPEG"),
-        ("invert", {"from": "sketch"}, 2, "params: from: expected image or mask, found 'sketch'"),
+        ("invert", {"kind": "sketch"}, 2, "params: kind: expected image or mask, found 'sketch'"),
         ("invert", {"fit": [0, 0]}, 2, "params: fit: expected pad, crop, or left, top and side in whole pixels, found [0, 0]"),
         ("invert", {"fit": [9999, 0, 10]}, 2, "expected a square that shows some of"),
         ("invert", {"steps": 3}, 2, "steps: expected at least 4, one a stage, found 3; choose more"),
         ("invert", {"space": "v"}, 2, "params: space: expected z or w or w+, found 'v'"),
-        ("invert", {"from": "mask"}, 1, "expected only the label set's colours"),
+        ("invert", {"kind": "mask"}, 1, "expected only the label set's colours"),
         ("invert", {"output": "FULL"}, 2, "params: output: expected a new file, found one at"),
         ("invert", {"output": "/no/such/folder/a.safetensors"}, 1, "/no/such/folder"),
         ("invert", {"output": "/tmp/a.png"}, 2, "params: output: expected a name that ends in .safetensors, found 'a.png'"),
@@ -243,8 +243,18 @@ def test_what_the_model_does_not_make_gets_a_warning(talk: Talk, trained_model: 
         ("edit", {"mask": "mask.png"}, 2, "params: mask: expected an array's name or the absolute path of a file"),
         ("edit", {"mask": "/no/such.png"}, 2, "params: mask: expected an array's name or the absolute path of a file"),
         ("edit", {"mask": "c9.npy"}, 1, "expected an array of the client"),
-        ("edit", {"perceptual": 1}, 2, "--perceptual: expected --vgg beside it, found none; give both, or neither"),
-        ("edit", {"vgg": "/no/such.pth"}, 2, "--vgg: expected --perceptual beside it, found none; give both, or neither"),
+        (
+            "edit",
+            {"perceptual_weight": 1},
+            2,
+            "--perceptual-weight: expected --perceptual-file beside it, found none; give both, or neither",
+        ),
+        (
+            "edit",
+            {"perceptual_file": "/no/such.pth"},
+            2,
+            "--perceptual-file: expected --perceptual-weight beside it, found none; give both, or neither",
+        ),
         ("edit", {"label_weight": 0}, 2, "edit: expected a weight of the labels above 0"),
         ("edit", {"model": "PLAIN"}, 2, "edit: expected a model with a semantic branch, found none in tiny; train one first"),
         ("edit", {"strength": 1}, 2, "found 'strength'; leave it out"),
