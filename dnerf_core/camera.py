@@ -37,6 +37,7 @@ from .camera_frames import (
 )
 from .camera_pinhole import Camera, Rays, pixel_centers_uv
 from .errors import UsageError, brief, json_fault
+from .json_text import without_surrogates
 from .own_views import ALL_AROUND_YAW_DEG, view_ranges
 
 __all__ = [
@@ -213,7 +214,7 @@ def cameras_from_json(source: str | Mapping[str, Any], where: str = "cameras.jso
     data: Any = source
     if isinstance(source, str):
         try:
-            data = json.loads(source)
+            data = without_surrogates(json.loads(source))
         except (ValueError, RecursionError) as error:
             raise UsageError(f"{where}: expected JSON, found {json_fault(error)}; is it a cameras file?") from None
     if not isinstance(data, Mapping):

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from dnerf_core.backbone.specs import Shape
 from dnerf_core.errors import CheckpointError
+from dnerf_core.json_text import without_surrogates
 
 MAX_HEADER_BYTES = 16 * 2**20
 MAX_INTEGER_DIGITS = 20
@@ -121,8 +122,10 @@ def file_kind(path: Path) -> FileKind | None:
     return next((kind for kind in _KINDS if kind.key in texts), None)
 
 
-def parsed_json(raw: bytes, where: str, damaged: str = DAMAGED) -> dict[str, Any]:
-    """A JSON object out of UTF-8 bytes; NaN, infinities, integers beyond 20 digits and a name given twice are refused.
+def parsed_json(raw: bytes | str, where: str, damaged: str = DAMAGED) -> dict[str, Any]:
+    """A JSON object out of UTF-8 bytes or text; NaN, infinities, integers beyond 20 digits and a name given twice are refused.
+
+    Lone halves of surrogate pairs become U+FFFD, see `without_surrogates`.
 
     Raises:
         CheckpointError: anything else; `where` begins the message, `damaged` ends it.
@@ -143,14 +146,15 @@ def parsed_json(raw: bytes, where: str, damaged: str = DAMAGED) -> dict[str, Any
         return int(text)
 
     def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        values = dict(pairs)
+        values = {without_surrogates(name): value for name, value in pairs}
         if len(values) != len(pairs):
             raise ValueError("a name twice")
         return values
 
     try:
-        value = json.loads(
-            raw.decode("utf-8"), parse_constant=refuse, parse_float=finite, parse_int=short, object_pairs_hook=unique
+        text = raw.decode("utf-8") if isinstance(raw, bytes) else raw
+        value = without_surrogates(
+            json.loads(text, parse_constant=refuse, parse_float=finite, parse_int=short, object_pairs_hook=unique)
         )
     except (ValueError, RecursionError) as error:
         raise CheckpointError(f"{where}: expected JSON text of finite numbers, found something else; {damaged}") from error
@@ -167,7 +171,7 @@ def checked_fields(
     Raises:
         CheckpointError: another version, a missing field or a surplus one.
     """
-    fields = parsed_json(layout.text.encode(), f"{path}: its metadata {kind.key!r}", kind.damaged)
+    fields = parsed_json(layout.text, f"{path}: its metadata {kind.key!r}", kind.damaged)
     found = fields.get("format_version")
     if type(found) is not int or found != version:
         shown = found if type(found) is int else type(found).__name__

@@ -186,7 +186,7 @@ def write_subject_file(path: str | Path, record: SubjectRecord) -> None:
         ) from error
     if len(text) > MAX_TEXT_BYTES:
         raise CheckpointError(f"{where}: expected at most {MAX_TEXT_BYTES} bytes of text, found {len(text)}; not written")
-    _checked_header(parsed_json(text.encode(), where, "not written"), where, "not written")
+    _checked_header(parsed_json(text, where, "not written"), where, "not written")
     write_tensors(path, arrays, SUBJECT.key, text)
 
 

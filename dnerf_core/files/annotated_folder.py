@@ -17,6 +17,8 @@ from dnerf_core.camera import Camera, cameras_from_json
 from dnerf_core.errors import AnnotationError, CheckpointError, UsageError, brief, json_fault
 from dnerf_core.files.masks import is_painted, read_mask
 from dnerf_core.files.names import RECORD_FORMAT, RECORD_NAME, RECORD_VERSION, view_name
+from dnerf_core.files.opening import read_regular_text
+from dnerf_core.json_text import without_surrogates
 from dnerf_core.labels import IGNORE_ID, LabelSet
 from dnerf_core.limits import MAX_RESOLUTION, MAX_TRUNCATION, MAX_VIEWS, MAX_VIEWS_A_CALL, MIN_RESOLUTION
 from dnerf_core.seeds import parse_seeds
@@ -232,7 +234,7 @@ def _read_plan(folder: Path) -> _Plan:
     if not path.is_file():
         raise AnnotationError(f"{folder}: expected a folder made by `sample`, found no {RECORD_NAME}; name such a folder")
     try:
-        record: Any = json.loads(_text(path))
+        record: Any = without_surrogates(json.loads(_text(path)))
     except (ValueError, RecursionError) as error:
         raise AnnotationError(
             f"{path}: expected the record of a sample call, found no JSON ({json_fault(error)}); restore it"
@@ -298,7 +300,7 @@ def _same_names(what: str, expected: Sequence[str], names: Sequence[str], remedy
 
 def _text(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8")
+        return read_regular_text(path)
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         raise AnnotationError(

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dnerf_core.errors import AnnotationError, UsageError
+from dnerf_core.files.opening import open_regular, read_regular_bytes
 from dnerf_core.labels import Label, LabelSet, default_colors
 
 _LONGEST_HEADER = 2**16
@@ -42,7 +43,7 @@ def read_cloud(path: Path) -> dict[str, Any]:
 
 
 def _read_npz(path: Path) -> dict[str, Any]:
-    with np.load(path, allow_pickle=False) as archive:
+    with open_regular(path) as file, np.load(file, allow_pickle=False) as archive:
         arrays = {name: archive[name] for name in archive.files}
     cloud: dict[str, Any] = {name: arrays[name] for name in ("points", "normals", "colors")}
     cloud |= {name: arrays[name] for name in ("labels", "confidence") if name in arrays}
@@ -53,7 +54,7 @@ def _read_npz(path: Path) -> dict[str, Any]:
 
 
 def _read_ply(path: Path) -> dict[str, Any]:
-    data = path.read_bytes()
+    data = read_regular_bytes(path)
     head, end_marker, body = data[:_LONGEST_HEADER].partition(b"end_header\n")
     if not end_marker or not head.startswith(b"ply\n"):
         raise ValueError("no PLY header")

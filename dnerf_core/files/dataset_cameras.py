@@ -19,6 +19,7 @@ from dnerf_core.backbone.ranges import MAX_SIZE
 from dnerf_core.backbone.viewing import CameraConfig
 from dnerf_core.camera_frames import ENGINE_TO_BLENDER, Float64Array, WorldUp, checked_world_up
 from dnerf_core.errors import UsageError, brief, json_fault
+from dnerf_core.files.opening import read_regular_text
 
 MAX_BYTES = 2 * 2**30
 """Of a dataset.json: some million labels."""
@@ -88,7 +89,7 @@ def _labels(path: Path) -> Any:
             actual = f"{size / 2**30:.1f} GiB" if path.is_file() else "no plain file"
             raise UsageError(f"{path}: expected {kind} of up to {MAX_BYTES // 2**30} GiB, found {actual}; is it another file?")
         # one kind of number, and a huge one is infinite instead of beyond numpy
-        data = json.loads(path.read_text(encoding="utf-8-sig"), parse_int=float)
+        data = json.loads(read_regular_text(path, "utf-8-sig"), parse_int=float)
     except FileNotFoundError:
         raise UsageError(f"{path}: expected {kind}, found no such file; correct the path") from None
     except OSError as error:

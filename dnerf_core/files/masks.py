@@ -7,10 +7,9 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from dnerf_core.errors import AnnotationError
-from dnerf_core.files.pictures import PICTURE_ERRORS
+from dnerf_core.files.decoding import PICTURE_ERRORS, decoded_picture
 from dnerf_core.labels import IGNORE_ID, LabelSet, check_ids
 
 
@@ -61,10 +60,7 @@ def read_sized_mask(path: Path, labels: LabelSet, check_size: Callable[[int, int
 def _decoded(path: Path, check_size: Callable[[int, int], None]) -> tuple[str, NDArray[np.uint8], NDArray[np.uint8] | None]:
     """Mode, pixels and, of a palette image without transparency, the palette uint8 [256, 3]; other colour images as RGBA."""
     try:
-        with Image.open(path, formats=("PNG",)) as image:
-            # Before the pixels are read: a small file may claim a very large picture.
-            check_size(*image.size)
-            image.load()
+        with decoded_picture(path, ("PNG",), check_size) as image:
             if image.mode == "P" and "transparency" not in image.info:
                 colors = np.array(image.getpalette("RGB"), np.uint8).reshape(-1, 3)[:256]
                 palette = np.zeros((256, 3), np.uint8)

@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from dnerf_core.errors import PhotoError
+from dnerf_core.files.decoding import PICTURE_ERRORS, decoded_picture, reason_of
 from dnerf_core.files.masks import read_sized_mask
-from dnerf_core.files.pictures import PICTURE_ERRORS
+from dnerf_core.files.opening import strange_kind
 from dnerf_core.files.squares import MAX_PIXELS, Color, Fit, Square, square_of, squared
 from dnerf_core.labels import LabelSet
 
@@ -131,10 +132,7 @@ def read_label_mask(path: Path, size_px: int, fit: Fit, labels: LabelSet) -> NDA
 def _upright(path: Path) -> Image.Image:
     _check_file(path, f"a photo ({_NAMED})")
     try:
-        with Image.open(path, formats=_FORMATS) as image:
-            # Before the pixels are read: a small file may claim a very large picture.
-            _check_size(path, *image.size)
-            image.load()
+        with decoded_picture(path, _FORMATS, lambda width, height: _check_size(path, width, height)) as image:
             turn = _TURNS.get(image.getexif().get(_ORIENTATION_TAG, 1))
             return image.copy() if turn is None else image.transpose(turn)
     except UnidentifiedImageError as error:
@@ -142,19 +140,21 @@ def _upright(path: Path) -> Image.Image:
     except Image.DecompressionBombError as error:
         raise PhotoError(_too_large(path, "more")) from error
     except PICTURE_ERRORS as error:
-        raise PhotoError(f"{path}: expected a whole photo, it cannot be read: {_reason(error)}; save or copy it again") from error
+        raise PhotoError(
+            f"{path}: expected a whole photo, it cannot be read: {reason_of(error)}; save or copy it again"
+        ) from error
 
 
 def _check_file(path: Path, what: str) -> None:
     """Refuse what is no file with something in it; a pipe, if opened, would wait for its writer."""
     try:
         if not path.is_file():
-            kind = "a folder" if path.is_dir() else "something else" if path.exists() else "no file"
+            kind = "a folder" if path.is_dir() else strange_kind(path) or "no file"
             raise PhotoError(f"{path}: expected {what}, found {kind}; check the path")
         if path.stat().st_size == 0:
             raise PhotoError(f"{path}: expected {what}, found an empty file; save or copy it again")
     except OSError as error:
-        raise PhotoError(f"{path}: expected {what}, it cannot be read: {_reason(error)}; check the path") from error
+        raise PhotoError(f"{path}: expected {what}, it cannot be read: {reason_of(error)}; check the path") from error
 
 
 def _check_size(path: Path, width_px: int, height_px: int) -> None:
@@ -197,8 +197,3 @@ def _remarks() -> Iterator[list[str]]:
         warnings.simplefilter("always")
         yield remarks
     remarks += [str(item.message) for item in caught if not issubclass(item.category, Image.DecompressionBombWarning)]
-
-
-def _reason(error: Exception) -> str:
-    text = error.strerror if isinstance(error, OSError) and error.strerror else str(error) or type(error).__name__
-    return " ".join(text.split())

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import io
-import struct
-import zlib
 from pathlib import Path
 from tokenize import TokenError
 from typing import Literal, TypeVar
@@ -14,16 +12,15 @@ import numpy.typing as npt
 from PIL import Image
 
 from dnerf_core.errors import OutputError
+from dnerf_core.files.decoding import PICTURE_ERRORS, decoded_picture, reason_of
 from dnerf_core.files.exr import exr_bytes
+from dnerf_core.files.opening import open_regular
 from dnerf_core.files.whole import write_bytes_whole
 
 T = TypeVar("T", bound=np.generic)
 DepthFormat = Literal["exr", "npy"]
 
 MAKE_AGAIN = "remove it and repeat the command, which makes it again"
-
-PICTURE_ERRORS = (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error, Image.DecompressionBombError)
-"""Pillow's ways to say that a picture is damaged."""
 
 
 def write_image(path: Path, rgb: npt.NDArray[np.uint8]) -> None:
@@ -117,7 +114,7 @@ def read_gray16(path: Path) -> npt.NDArray[np.uint16]:
         OutputError: it cannot be read.
     """
     try:
-        with Image.open(path, formats=("PNG",)) as image:
+        with decoded_picture(path, ("PNG",)) as image:
             return np.asarray(image).astype(np.uint16)
     except PICTURE_ERRORS as error:
         raise _unreadable(path, error) from error
@@ -130,7 +127,7 @@ def read_image(path: Path) -> npt.NDArray[np.uint8]:
         OutputError: it cannot be read.
     """
     try:
-        with Image.open(path, formats=("PNG",)) as image:
+        with decoded_picture(path, ("PNG",)) as image:
             return np.asarray(image, dtype=np.uint8).copy()
     except PICTURE_ERRORS as error:
         raise _unreadable(path, error) from error
@@ -143,6 +140,7 @@ def read_depth(path: Path) -> npt.NDArray[np.float32]:
         OutputError: it cannot be read.
     """
     try:
+        open_regular(path).close()  # the readers below would wait for a pipe's writer
         if path.suffix == ".npy":
             # mapped first: a damaged header may claim more than fits in memory
             return np.array(np.load(path, mmap_mode="r"), dtype=np.float32)
@@ -169,8 +167,7 @@ def of_size(array: npt.NDArray[T], path: Path, size_px: int) -> npt.NDArray[T]:
 
 
 def _unreadable(path: Path, error: Exception) -> OutputError:
-    reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error) or type(error).__name__
-    return OutputError(f"{path}: expected a file that this command wrote, it cannot be read: {reason}; {MAKE_AGAIN}")
+    return OutputError(f"{path}: expected a file that this command wrote, it cannot be read: {reason_of(error)}; {MAKE_AGAIN}")
 
 
 def _png_bytes(image: Image.Image) -> bytes:

@@ -16,7 +16,9 @@ from dnerf_core.camera import Camera, cameras_from_json
 from dnerf_core.errors import AnnotationError, UsageError
 from dnerf_core.files.masks import read_mask
 from dnerf_core.files.names import CAMERAS_NAME, LABELS_NAME
+from dnerf_core.files.opening import read_regular_text
 from dnerf_core.files.pictures import read_depth, read_image
+from dnerf_core.json_text import without_surrogates
 from dnerf_core.labels import LabelSet
 from dnerf_core.rendering.labeled_view import LabeledView, check_depth
 
@@ -59,7 +61,7 @@ class PosedFolder:
         """
         text = _read_text(path / CAMERAS_NAME)
         cameras = cameras_from_json(text, str(path / CAMERAS_NAME))
-        seeds = {view["name"]: view.get("seed") for view in json.loads(text)["views"]}
+        seeds = {view["name"]: view.get("seed") for view in without_surrogates(json.loads(text))["views"]}
         objects: dict[str, list[PosedView]] = {}
         for name, camera in cameras.items():
             seed = seeds[name]
@@ -145,7 +147,7 @@ def _first_there(paths: Sequence[Path], view: PosedView) -> Path:
 
 def _read_text(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8")
+        return read_regular_text(path)
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(
             f"{path}: expected a file of posed views, it cannot be read ({error}); give a folder of views"

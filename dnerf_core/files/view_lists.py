@@ -13,6 +13,8 @@ from typing import Any
 from dnerf_core.camera import Camera, cameras_from_json
 from dnerf_core.errors import UsageError, brief, json_fault
 from dnerf_core.files.names import CAMERAS_NAME, LABELS_NAME, METADATA_NAME
+from dnerf_core.files.opening import read_regular_text
+from dnerf_core.json_text import without_surrogates
 from dnerf_core.labels import LabelSet
 
 _FILE_KEYS = ("image_file_name", "mask_file_name", "depth_file")
@@ -84,7 +86,7 @@ def _rows_of(place: Path, cameras: dict[str, Camera]) -> list[ViewRow]:
 
 def _row_of(line: str, place: Path, cameras: dict[str, Camera], where: str) -> ViewRow:
     try:
-        data: Any = json.loads(line)
+        data: Any = without_surrogates(json.loads(line))
     except (ValueError, RecursionError) as error:
         raise UsageError(
             f"{where}: expected JSON, found {json_fault(error)}; repeat the render command in a new folder"
@@ -110,7 +112,7 @@ def _lies_inside(name: str) -> bool:
 
 def _text_of(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8")
+        return read_regular_text(path)
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(
             f"{path}: expected a list of a data set, it cannot be read ({error}); render the data set again"

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from dnerf_core.camera import Camera, WorldUp, cameras_from_json
 from dnerf_core.errors import UsageError
+from dnerf_core.files.opening import read_regular_text
 from dnerf_core.limits import MAX_RESOLUTION, MAX_VIEWS, MIN_RESOLUTION
 from headless.datasets.given_cameras import GivenCameras
 
@@ -42,7 +43,7 @@ def read_one_camera(path: Path, world_up: WorldUp, seen: str) -> Camera:
 
 def _read_json(path: Path, option: str) -> GivenCameras:
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_regular_text(path)
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"{option} {path}: expected a cameras.json or a .blend file, it cannot be read ({error})") from error
     return GivenCameras(tuple(cameras_from_json(text, str(path)).values()), path.name)

@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from dnerf_core.errors import brief
+from dnerf_core.files.opening import strange_kind
 from dnerf_core.ranges import Share
 from dnerf_core.seeds import parse_seeds
 
@@ -94,7 +95,7 @@ class FormatsType(click.ParamType[tuple[str, ...]]):
 
 
 class FilledPath(click.Path):
-    """A path that is not the empty text, which would mean the current folder; as a `Path`."""
+    """A path as a `Path`: not the empty text, which would mean the current folder, and no pipe, socket or device."""
 
     def __init__(self, *, exists: bool = False, file_okay: bool = True, dir_okay: bool = True) -> None:
         super().__init__(exists=exists, file_okay=file_okay, dir_okay=dir_okay, path_type=Path)
@@ -102,7 +103,11 @@ class FilledPath(click.Path):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         if value == "":
             self.fail("expected a path, found an empty text", param, ctx)
-        return super().convert(value, param, ctx)
+        path = super().convert(value, param, ctx)
+        kind = strange_kind(path)
+        if kind is not None:
+            self.fail(f"{str(path)!r}: expected a regular file or a folder, found {kind}; name another", param, ctx)
+        return path
 
 
 class ModelType(click.ParamType[str]):

@@ -11,7 +11,8 @@ import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 from PIL.PngImagePlugin import PngInfo
 
-from dnerf_core.files.pictures import PICTURE_ERRORS
+from dnerf_core.files.decoding import PICTURE_ERRORS
+from dnerf_core.files.opening import open_regular
 from dnerf_core.labels import LabelSet
 from headless.pictures.contact_sheet import draw_labels, wrap_labels
 
@@ -86,7 +87,7 @@ def drawn_grid(
 def drawn_by(path: Path) -> str | None:
     """The `call_sha256` of the grid in a file; None where the file is no such grid, or cannot be read."""
     try:
-        with Image.open(path, formats=("PNG",)) as image:
+        with open_regular(path) as file, Image.open(file, formats=("PNG",)) as image:
             call_sha256 = image.info.get(_CALL_KEY)
     except PICTURE_ERRORS:
         return None

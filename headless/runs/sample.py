@@ -12,6 +12,7 @@ from dnerf_core import job_ranges
 from dnerf_core.checkpoints import model_facts
 from dnerf_core.checkpoints.model_facts import recorded_name
 from dnerf_core.errors import AnnotationError, UsageError
+from dnerf_core.files.opening import read_regular_text
 from dnerf_core.ranges import ranged
 from headless.datasets.spacing import DISTRIBUTION, chosen_spacing
 from headless.runs.choices import check_total, chosen_views
@@ -146,7 +147,7 @@ def read_labels(text: str) -> LabelSet:
         except AnnotationError as error:
             raise UsageError(f"--labels: {error}") from error
     try:
-        source = Path(text).read_text(encoding="utf-8")
+        source = read_regular_text(Path(text))
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         raise UsageError(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from dnerf_core import job_ranges
 from dnerf_core.checkpoints import model_facts
+from dnerf_core.files.opening import read_regular_text
 from dnerf_core.limits import MAX_FRAMES
 from dnerf_core.ranges import ranged
 from headless.runs.shared_calls import SubjectsCall
@@ -105,7 +106,7 @@ def read_path(call: VideoCall) -> list[Camera] | None:
         if value is not None:
             raise UsageError(f"{name}: expected none beside --path {call.path}, whose views are the frames; leave it out")
     try:
-        text = Path(call.path).read_text(encoding="utf-8")
+        text = read_regular_text(Path(call.path))
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"--path {call.path}: expected arc, orbit or a cameras.json, it cannot be read ({error})") from error
     cameras = list(cameras_from_json(text, call.path).values())

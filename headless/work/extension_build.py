@@ -30,6 +30,7 @@ CARRIED = (
     "files/clouds.py",
     "files/whole.py",
     "job_ranges.py",
+    "json_text.py",
     "labels.py",
     "limits.py",
     "own_views.py",

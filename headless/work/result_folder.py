@@ -14,6 +14,7 @@ from typing import Any
 from dnerf_core import __version__
 from dnerf_core.errors import OutputError, brief
 from dnerf_core.files.names import RECORD_NAME, RECORD_VERSION, json_bytes
+from dnerf_core.files.opening import read_regular_text
 from dnerf_core.files.whole import leftovers, make_folder, output_error, remove_files, temporary_for, write_whole
 from headless.work.spellings import OPTION_NAMES
 
@@ -159,7 +160,7 @@ def _write_bytes(path: Path, data: bytes) -> None:
 
 def _read_record(path: Path, record_format: str) -> dict[str, Any]:
     try:
-        record = json.loads(path.read_text(encoding="utf-8"))
+        record = json.loads(read_regular_text(path))
     except (OSError, ValueError, RecursionError) as error:
         raise OutputError(
             f"{path}: expected the record of an earlier call, it cannot be read ({error}); choose another --output"

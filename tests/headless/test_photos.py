@@ -262,7 +262,7 @@ A_PHOTO = "expected a photo (PNG, JPEG, WebP, TIFF, BMP or GIF), "
 BAD_PHOTOS: list[tuple[Callable[[Path], Path], str]] = [
     (lambda path: path, A_PHOTO + "found no file; check the path"),
     (made_folder, A_PHOTO + "found a folder; check the path"),
-    (pipe, A_PHOTO + "found something else; check the path"),
+    (pipe, A_PHOTO + "found a named pipe (FIFO); check the path"),
     (written(b""), A_PHOTO + "found an empty file; save or copy it again"),
     (written(b"<html>not found</html>"), A_PHOTO + "found another kind of file; convert it"),
     (written(b"\x89PNG\r\n\x1a\n"), "expected a"),
