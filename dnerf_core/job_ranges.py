@@ -20,6 +20,9 @@ from .ranges import Choice, Degrees, Flag, Number, Whole
 
 OFF = Flag(False)
 """A switch that is off unless it is asked for."""
+SNAP_COLORS = Flag(
+    False, "Read masks by the nearest label colour: antialiased, JPEG or BMP ones, and those of half or double the size."
+)
 
 # subjects
 SEED = Whole(0, MAX_SEED, 0, "Choose the subject by its seed.")

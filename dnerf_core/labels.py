@@ -206,11 +206,17 @@ class LabelSet:
         mixed = (1 - OVERLAY_SHARE) * rgb.astype(np.float64) + OVERLAY_SHARE * self.colorize(mask)
         return np.where((mask == 0)[..., None], rgb, np.rint(mixed)).astype(np.uint8)
 
-    def ids_from_colors(self, rgb: NDArray[np.uint8], where: str = "mask") -> NDArray[np.uint8]:
+    def ids_from_colors(
+        self,
+        rgb: NDArray[np.uint8],
+        where: str = "mask",
+        remedy: str = "paint without antialiasing and save as PNG, or add the colour",
+    ) -> NDArray[np.uint8]:
         """The mask uint8 [H, W] of a picture uint8 [H, W, 3] painted in exactly the palette's colours; the inverse of `colorize`.
 
         Raises:
-            AnnotationError: no such array, or a colour that is no label's (the first is named); the message starts with `where`.
+            AnnotationError: no such array, or a colour that is no label's (the first is named); the message starts with `where`
+                and ends with `remedy`.
         """
         check_shapes(AnnotationError, **{where: (rgb, "uint8 H W 3", "convert it to RGB")})
         ids = np.array([*range(self.num_classes), IGNORE_ID], dtype=np.uint8)
@@ -223,7 +229,7 @@ class LabelSet:
             row, column = (int(i) for i in np.argwhere(strange)[0])
             raise AnnotationError(
                 f"{where}: expected only the label set's colours, found {tuple(rgb[row, column].tolist())} at column {column}, "
-                f"row {row} ({int(strange.sum())} such pixels); paint without antialiasing and save as PNG, or add the colour"
+                f"row {row} ({int(strange.sum())} such pixels); {remedy}"
             )
         return ids[nearest]
 

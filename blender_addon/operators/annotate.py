@@ -143,14 +143,21 @@ def _trained(scene_name: str, result: dict[str, Any]) -> None:
     settings.model_path = bpy.path.relpath(result["model"]) if bpy.data.is_saved else result["model"]
     settings.model_kind = "FILE"
     miou = result["scores"]["miou"]
+    warnings = result["warnings"]
     score = "no view was held out to score it" if miou is None else f"mIoU {miou:.3f} on held-out subjects"
 
     def known(facts: dict[str, Any]) -> None:
         keep_facts(bpy.data.scenes[scene_name], facts)
         results_arrived("Train")
-        session.current().finish(f"{facts_from_result(facts).name} trained: {score}; it is the model now")
+        session.current().finish(f"{facts_from_result(facts).name} trained: {score}; it is the model now{warned_text(warnings)}")
 
     session.current().continue_job("model", {"model": result["model"]}, known)
+
+
+def warned_text(warnings: list[str]) -> str:
+    """What a line says at its end of a job's warnings: the first, and how many more there are; "" where there are none."""
+    more = f" (and {len(warnings) - 1} more)" if len(warnings) > 1 else ""
+    return f"; warning: {warnings[0]}{more}" if warnings else ""
 
 
 CLASSES = (DNERF_OT_sample_views, DNERF_OT_open_annotations, DNERF_OT_prefill, DNERF_OT_train)

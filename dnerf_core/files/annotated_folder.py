@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from dnerf_core.errors import AnnotationError, CheckpointError, UsageError, brie
 from dnerf_core.files.masks import is_painted, read_mask
 from dnerf_core.files.names import RECORD_FORMAT, RECORD_NAME, RECORD_VERSION, view_name
 from dnerf_core.files.opening import read_regular_text
+from dnerf_core.files.snapping import SnapTally
 from dnerf_core.json_text import without_surrogates
 from dnerf_core.labels import IGNORE_ID, LabelSet
 from dnerf_core.limits import MAX_RESOLUTION, MAX_TRUNCATION, MAX_VIEWS, MAX_VIEWS_A_CALL, MIN_RESOLUTION
@@ -25,6 +26,7 @@ from dnerf_core.seeds import parse_seeds
 from dnerf_core.subject_key import SubjectFile, SubjectKey, recorded_files
 
 _PICTURES = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp"}
+_SNAPPED_SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp"}
 _MAX_CAMERA_DISTANCE = 1e6
 """Farther away, rays in float32 no longer tell one pixel from the next."""
 _LISTED = 3
@@ -63,6 +65,7 @@ class Annotations:
         labels: what the ids mean.
         images: views in the order of the folders, seeds and view numbers.
         skipped: masks left out since nothing is painted in them.
+        snapped: what was read by the nearest colour.
     """
 
     folders: tuple[Path, ...]
@@ -71,6 +74,7 @@ class Annotations:
     labels: LabelSet
     images: tuple[AnnotatedImage, ...]
     skipped: int
+    snapped: SnapTally = field(default_factory=SnapTally)
 
     @property
     def subjects(self) -> tuple[SubjectKey, ...]:
@@ -86,11 +90,12 @@ class Annotations:
         return digest.hexdigest()
 
 
-def read_annotations(folders: Sequence[Path], *, skip_unpainted: bool = False) -> Annotations:
+def read_annotations(folders: Sequence[Path], *, skip_unpainted: bool = False, snap_colors: bool = False) -> Annotations:
     """Read and check annotated folders.
 
     Args:
         skip_unpainted: leave out masks in which nothing is painted instead of refusing them.
+        snap_colors: read masks by the nearest label colour, as `read_mask` has it, and JPEG and BMP files and other names of PNGs, too.
 
     Raises:
         UsageError: a folder named twice.
@@ -99,7 +104,8 @@ def read_annotations(folders: Sequence[Path], *, skip_unpainted: bool = False) -
     """
     if len({folder.resolve() for folder in folders}) < len(folders):
         raise UsageError("annotated folders: expected each one once, found one twice; name it once")
-    parts = [read_folder(folder) for folder in folders]
+    snap = SnapTally() if snap_colors else None
+    parts = [read_folder(folder, snap) for folder in folders]
     first = parts[0]
     for part in parts[1:]:
         if part.generator_sha256 != first.generator_sha256:
@@ -128,7 +134,13 @@ def read_annotations(folders: Sequence[Path], *, skip_unpainted: bool = False) -
             "paint them, or leave them out with --skip-unpainted"
         )
     return Annotations(
-        tuple(folders), first.model, first.generator_sha256, first.labels, tuple(painted), len(images) - len(painted)
+        tuple(folders),
+        first.model,
+        first.generator_sha256,
+        first.labels,
+        tuple(painted),
+        len(images) - len(painted),
+        snap or SnapTally(),
     )
 
 
@@ -164,7 +176,7 @@ def _unpainted_kinds(images: Sequence[AnnotatedImage]) -> str:
     return " and ".join(kinds)
 
 
-def read_folder(folder: Path) -> Annotations:
+def read_folder(folder: Path, snap: SnapTally | None = None) -> Annotations:
     """All views of one annotated folder, painted or not.
 
     Raises:
@@ -182,19 +194,38 @@ def read_folder(folder: Path) -> Annotations:
     except OSError as error:
         raise AnnotationError(f"{masks}: expected a folder of masks, it cannot be read: {error.strerror}; correct it") from error
     # An editor's own files may lie beside the masks; another picture may be a mask under a wrong name.
-    mask_names = [path.name for path in paths if path.suffix.lower() in _PICTURES and not path.name.startswith(".")]
-    _same_names(
-        f"{masks}: masks",
-        [f"{name}.png" for name in expected],
-        mask_names,
-        "restore what is missing (the sample command writes it empty) and take other files away",
-    )
+    found = [path for path in paths if path.suffix.lower() in _PICTURES and not path.name.startswith(".")]
+    by_view = {} if snap is None else _other_names(found, expected)
+    taken = {path.name for path in by_view.values()}
+    views_of = {path.name: f"{name}.png" for name, path in by_view.items()}
+    names = [views_of.get(path.name, path.name) for path in found if path.stem not in by_view or path.name in taken]
+    remedy = "restore what is missing (the sample command writes it empty) and take other files away"
+    if snap is None and _other_names(found, expected):
+        remedy += ", or take .jpg, .jpeg, .bmp and .PNG for masks with --snap-colors"
+    _same_names(f"{masks}: masks", [f"{name}.png" for name in expected], names, remedy)
     images = []
     for name, (seed, view) in expected.items():
-        path = masks / f"{name}.png"
-        mask = read_mask(path, labels, plan.size_px)
+        path = by_view.get(name, masks / f"{name}.png")
+        mask = read_mask(path, labels, plan.size_px, snap=snap)
         images.append(AnnotatedImage(name, plan.subject(seed), view, cameras[name], mask, path))
     return Annotations((folder,), plan.model, plan.generator_sha256, labels, tuple(images), 0)
+
+
+def _other_names(paths: Sequence[Path], views: Collection[str]) -> dict[str, Path]:
+    """Masks under other names than NAME.png, by the view; such a file was saved beside the one that `sample` wrote, and stands for it.
+
+    Raises:
+        AnnotationError: two of one view.
+    """
+    found: dict[str, Path] = {}
+    for path in paths:
+        if path.stem in views and path.suffix.lower() in _SNAPPED_SUFFIXES and path.suffix != ".png":
+            if path.stem in found:
+                raise AnnotationError(
+                    f"{path}: expected one mask of view {path.stem}, found {found[path.stem].name} as well; take one away"
+                )
+            found[path.stem] = path
+    return found
 
 
 def _read_cameras(path: Path) -> dict[str, Camera]:

@@ -9,8 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dnerf_core.errors import AnnotationError
-from dnerf_core.files.decoding import PICTURE_ERRORS, decoded_picture
+from dnerf_core.files.decoding import PICTURE_ERRORS, decoded_picture, reason_of
+from dnerf_core.files.snapping import SnapTally, snapped_ids, to_size
 from dnerf_core.labels import IGNORE_ID, LabelSet, check_ids
+
+_SNAPPED_FORMATS = ("PNG", "JPEG", "BMP")
+_SNAP_REMEDY = "--snap-colors of train, evaluate, invert and edit takes"
 
 
 def is_painted(mask: NDArray[np.uint8]) -> bool:
@@ -18,7 +22,9 @@ def is_painted(mask: NDArray[np.uint8]) -> bool:
     return bool(((mask != 0) & (mask != IGNORE_ID)).any())
 
 
-def read_mask(path: Path, labels: LabelSet, size_px: int | tuple[int, int], like: str = "image") -> NDArray[np.uint8]:
+def read_mask(
+    path: Path, labels: LabelSet, size_px: int | tuple[int, int], like: str = "image", snap: SnapTally | None = None
+) -> NDArray[np.uint8]:
     """The label ids uint8 [H, W] of a painted mask.
 
     Taken are: a palette image whose used colours are labels' (by colour, since editors reorder palettes) or whose palette is
@@ -27,6 +33,8 @@ def read_mask(path: Path, labels: LabelSet, size_px: int | tuple[int, int], like
     Args:
         size_px: the side, or (width, height).
         like: what of the view has that size, for errors.
+        snap: where it is given, colours are read by the nearest label's (`snapped_ids`), JPEG and BMP files, and masks of exactly half or
+            double the size, are taken, too; it is told of the mask.
 
     Raises:
         AnnotationError: a file that cannot be read, of another size or kind, or with an id or colour that is no label's.
@@ -34,74 +42,98 @@ def read_mask(path: Path, labels: LabelSet, size_px: int | tuple[int, int], like
     expected = (size_px, size_px) if isinstance(size_px, int) else size_px
 
     def check_size(width_px: int, height_px: int) -> None:
-        if (width_px, height_px) != expected:
+        taken = [expected]
+        if snap is not None:
+            taken += [(2 * expected[0], 2 * expected[1])]
+            taken += [(expected[0] // 2, expected[1] // 2)] if expected[0] % 2 == expected[1] % 2 == 0 else []
+        if (width_px, height_px) not in taken:
             raise AnnotationError(
                 f"{path}: expected a mask of {expected[0]} x {expected[1]} px like its {like}, found {width_px} x {height_px}; "
                 "paint it at that size"
             )
 
-    return read_sized_mask(path, labels, check_size)
+    return to_size(read_sized_mask(path, labels, check_size, snap), *expected)
 
 
-def read_sized_mask(path: Path, labels: LabelSet, check_size: Callable[[int, int], None]) -> NDArray[np.uint8]:
+def read_sized_mask(
+    path: Path, labels: LabelSet, check_size: Callable[[int, int], None], snap: SnapTally | None = None
+) -> NDArray[np.uint8]:
     """`read_mask` of a size that `check_size` judges by width and height; it raises what is to be raised.
 
     Raises:
         AnnotationError: as `read_mask`.
     """
-    mode, pixels, palette = _decoded(path, check_size)
+    mode, pixels, palette = _decoded(path, check_size, ("PNG",) if snap is None else _SNAPPED_FORMATS)
     if palette is not None:
-        return _ids_from_palette(pixels, palette, labels, path)
+        return _ids_from_palette(pixels, palette, labels, path, snap)
     if mode == "L":
         return _checked_ids(pixels, labels, path)
-    return _ids_from_rgba(pixels, labels, path)
+    return _ids_from_rgba(pixels, labels, path, snap)
 
 
-def _decoded(path: Path, check_size: Callable[[int, int], None]) -> tuple[str, NDArray[np.uint8], NDArray[np.uint8] | None]:
+def _decoded(
+    path: Path, check_size: Callable[[int, int], None], formats: tuple[str, ...]
+) -> tuple[str, NDArray[np.uint8], NDArray[np.uint8] | None]:
     """Mode, pixels and, of a palette image without transparency, the palette uint8 [256, 3]; other colour images as RGBA."""
     try:
-        with decoded_picture(path, ("PNG",), check_size) as image:
+        with decoded_picture(path, formats, check_size) as image:
             if image.mode == "P" and "transparency" not in image.info:
                 colors = np.array(image.getpalette("RGB"), np.uint8).reshape(-1, 3)[:256]
                 palette = np.zeros((256, 3), np.uint8)
                 palette[: len(colors)] = colors
                 return "P", np.array(image, np.uint8), palette
-            if image.mode == "L":
+            if image.mode == "L" and image.format == "PNG":
                 return "L", np.array(image, np.uint8), None
-            if image.mode in ("RGB", "RGBA", "P"):
+            if image.mode in ("RGB", "RGBA", "P", "CMYK"):
                 return "RGBA", np.array(image.convert("RGBA"), np.uint8), None
-            mode = image.mode
+            mode = image.mode if image.format == "PNG" else f"{image.mode} ({image.format})"
     except FileNotFoundError as error:
         raise AnnotationError(
             f"{path}: expected a mask, found no file; restore it, or repeat the sample command for an empty one"
         ) from error
     except PICTURE_ERRORS as error:
-        raise AnnotationError(f"{path}: expected a PNG image, it cannot be read: {error}; save the mask again") from error
+        kinds, more = ("PNG", f", as PNG; {_SNAP_REMEDY} JPEG and BMP") if formats == ("PNG",) else ("PNG, JPEG or BMP", "")
+        raise AnnotationError(
+            f"{path}: expected a {kinds} image, it cannot be read: {reason_of(error)}; save the mask again{more}"
+        ) from error
     raise AnnotationError(
         f"{path}: expected a palette, RGB, RGBA or 8-bit gray image, found mode {mode}; save it as one of these"
     )
 
 
-def _ids_from_palette(indices: NDArray[np.uint8], palette: NDArray[np.uint8], labels: LabelSet, path: Path) -> NDArray[np.uint8]:
+def _ids_from_palette(
+    indices: NDArray[np.uint8], palette: NDArray[np.uint8], labels: LabelSet, path: Path, snap: SnapTally | None
+) -> NDArray[np.uint8]:
     used = np.unique(indices)
     own = np.array_equal(palette[used], labels.palette()[used])
     gray_ramp = np.array_equal(palette[used], np.repeat(used[:, None], 3, axis=1))
     if own or gray_ramp:
         return _checked_ids(indices.copy(), labels, path)
-    return labels.ids_from_colors(palette[indices], str(path))
+    return _ids_from_rgb(palette[indices], labels, path, snap)
 
 
-def _ids_from_rgba(rgba: NDArray[np.uint8], labels: LabelSet, path: Path) -> NDArray[np.uint8]:
+def _ids_from_rgba(rgba: NDArray[np.uint8], labels: LabelSet, path: Path, snap: SnapTally | None) -> NDArray[np.uint8]:
     alpha = rgba[..., 3]
     halfway = (alpha > 0) & (alpha < 255)
-    if halfway.any():
+    if halfway.any() and snap is None:
         row, column = (int(index) for index in np.argwhere(halfway)[0])
         raise AnnotationError(
             f"{path}: expected pixels either painted or transparent, found alpha {alpha[row, column]} at column {column}, "
-            f"row {row}; paint without antialiasing"
+            f"row {row}; paint without antialiasing; {_SNAP_REMEDY} blended colours"
         )
-    rgb = np.where(alpha[..., None] == 0, labels.palette()[0], rgba[..., :3]).astype(np.uint8)
-    return labels.ids_from_colors(rgb, str(path))
+    share = alpha[..., None] / 255  # over the background's colour, as a painting program shows it
+    rgb = np.rint(share * rgba[..., :3] + (1 - share) * labels.palette()[0]).astype(np.uint8)
+    return _ids_from_rgb(rgb, labels, path, snap)
+
+
+def _ids_from_rgb(rgb: NDArray[np.uint8], labels: LabelSet, path: Path, snap: SnapTally | None) -> NDArray[np.uint8]:
+    if snap is None:
+        return labels.ids_from_colors(
+            rgb, str(path), f"paint without antialiasing and save as PNG, or add the colour; {_SNAP_REMEDY} the nearest colour"
+        )
+    ids, snapped_px, ignored_px = snapped_ids(rgb, labels)
+    snap.add(path, snapped_px, ignored_px, ids.size)
+    return ids
 
 
 def _checked_ids(ids: NDArray[np.uint8], labels: LabelSet, path: Path) -> NDArray[np.uint8]:

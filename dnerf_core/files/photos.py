@@ -16,6 +16,7 @@ from dnerf_core.errors import PhotoError
 from dnerf_core.files.decoding import PICTURE_ERRORS, decoded_picture, reason_of
 from dnerf_core.files.masks import read_sized_mask
 from dnerf_core.files.opening import strange_kind
+from dnerf_core.files.snapping import SnapTally
 from dnerf_core.files.squares import MAX_PIXELS, Color, Fit, Square, square_of, squared
 from dnerf_core.labels import LabelSet
 
@@ -97,7 +98,7 @@ def read_photo(path: Path, size_px: int, fit: Fit, background: Color) -> Photo:
     return Photo(rgb, image.width, image.height, square, f"{path}: {'; '.join(notes)}" if notes else None)
 
 
-def read_label_mask(path: Path, size_px: int, fit: Fit, labels: LabelSet) -> NDArray[np.uint8]:
+def read_label_mask(path: Path, size_px: int, fit: Fit, labels: LabelSet, snap: SnapTally | None = None) -> NDArray[np.uint8]:
     """The label ids uint8 [S, S] of a painted mask of any size; 255, ignored, stays what it is; beside the mask is background.
 
     A pixel gets the id that covers most of it, where several tie that of the nearest pixel: the nearest pixel alone would
@@ -106,6 +107,7 @@ def read_label_mask(path: Path, size_px: int, fit: Fit, labels: LabelSet) -> NDA
     Args:
         size_px: S.
         fit: how a mask that is not square becomes so; as its photo did.
+        snap: as `read_mask` has it.
 
     Raises:
         PhotoError: no such file, or a mask of more than `MAX_PIXELS`.
@@ -114,7 +116,7 @@ def read_label_mask(path: Path, size_px: int, fit: Fit, labels: LabelSet) -> NDA
     """
     _check_file(path, "a mask (PNG)")
     with _remarks():
-        ids = read_sized_mask(path, labels, lambda width, height: _check_size(path, width, height))
+        ids = read_sized_mask(path, labels, lambda width, height: _check_size(path, width, height), snap)
     square = square_of(ids.shape[1], ids.shape[0], fit, str(path))
     nearest = np.array(squared(Image.fromarray(ids), square, size_px, 0, Image.Resampling.NEAREST), np.uint8)
     best, best_share = nearest.copy(), np.full(nearest.shape, -1.0, np.float32)

@@ -49,6 +49,8 @@ class TrainCall(Ranged):
     holdout: float | None = ranged(Share(MAX_SUBJECTS))
     skip_unpainted: bool = ranged(job_ranges.OFF)
     allow_missing_classes: bool = ranged(job_ranges.OFF)
+    snap_colors: bool = ranged(job_ranges.SNAP_COLORS)
+    strict: bool = ranged(job_ranges.OFF)
     device: str = ranged(job_ranges.DEVICE)
 
 
@@ -151,7 +153,7 @@ def plan_training(call: TrainCall) -> TrainingPlan:
     """
     from dnerf_core.files.annotated_folder import read_annotations
 
-    annotations = read_annotations(call.folders, skip_unpainted=call.skip_unpainted)
+    annotations = read_annotations(call.folders, skip_unpainted=call.skip_unpainted, snap_colors=call.snap_colors)
     held_out = held_out_subjects(annotations.subjects, call.holdout)
     if not call.allow_missing_classes:
         _check_classes(annotations, held_out)

@@ -18,6 +18,7 @@ from dnerf_core.semantic.training import train_branch
 from headless import models
 from headless.annotating import training_state
 from headless.annotating.held_out import score_and_draw
+from headless.annotating.told_masks import check_masks
 from headless.annotating.trained_model import check_places, save_trained, training_record, with_branch
 from headless.annotating.training_state import KeptState
 
@@ -35,14 +36,15 @@ def run_training(plan: TrainingPlan, reporter: Reporter) -> dict[str, Any]:
     """Train, score, and write the picture grid and the model file; returns the training record.
 
     Raises:
-        DNeRFError: a state file of another call, a model that cannot be used, a loss that explodes, or a result that cannot be
-            written.
+        DNeRFError: a mask that a strict call refuses, a state file of another call, a model that cannot be used, a loss that explodes,
+            or a result that cannot be written.
     """
     started = time.monotonic()
     state_file = training_state.state_path(plan.call.output)
     check_places(plan)
     kept = training_state.read_state(state_file, plan.identity())
     model = models.load_model(plan.model_name, plan.call.device)
+    check_masks(plan.annotations.images, model, reporter, strict=plan.call.strict)
     seconds_before = 0.0 if kept is None else kept.seconds
     trained = _train(plan, model, kept, reporter, lambda: seconds_before + time.monotonic() - started)
     labelled, stored = with_branch(plan, model, trained.branch)

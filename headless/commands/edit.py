@@ -60,6 +60,7 @@ from headless.work.reporting import Reporter
 @option_of(EditCall, "prior", metavar="W")
 @option_of(EditCall, "margin", metavar="PIXELS")
 @option_of(EditCall, "steps")
+@option_of(EditCall, "snap_colors")
 @options.device_option
 @options.output_option(EditCall.output)
 @options.output_style_options

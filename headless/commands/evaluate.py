@@ -82,6 +82,7 @@ _CONSISTENCY_TAKES = {"folders", "consistency", "textures", "row", "as_json"}
     show_default="through the object's middle",
 )
 @option_of(EvaluateCall, "skip_unpainted", help="Leave out masks that are all background instead of refusing them.")
+@option_of(EvaluateCall, "snap_colors")
 @options.device_option
 @options.exact_option(EvaluateCall)
 @options.output_style_options

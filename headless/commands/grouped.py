@@ -14,7 +14,16 @@ OPTION_GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
         (
             *("PICTURE...", "FOLDER...", "[FOLDER]...", "FILE|SEED", "CHECKPOINT", "NAME|FILE"),
             *("model", "from", "seeds", "subjects", "subject", "truncation", "kind", "fit", "crop", "mask"),
-            *("config", "network", "neural_resolution", "holdout", "skip_unpainted", "allow_missing_classes"),
+            *(
+                "config",
+                "network",
+                "neural_resolution",
+                "holdout",
+                "skip_unpainted",
+                "allow_missing_classes",
+                "snap_colors",
+                "strict",
+            ),
         ),
     ),
     ("What is scored", ("evaluate.truth", "consistency", "evaluate.consistent", "video")),

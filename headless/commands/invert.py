@@ -72,6 +72,7 @@ def _steps_of(stages: tuple[Stage, ...]) -> int:
     help="Read the weights of the perceptual loss's network, VGG16, from here, such as torchvision's vgg16-397923af.pth.",
 )
 @option_of(InvertCall, "tuning")
+@option_of(InvertCall, "snap_colors")
 @option_of(InvertCall, "seed")
 @options.device_option
 @options.output_option(InvertCall.output)

@@ -65,6 +65,8 @@ from headless.work.reporting import Reporter
 )
 @option_of(TrainCall, "skip_unpainted", help="Leave out masks that are all background instead of refusing them.")
 @option_of(TrainCall, "allow_missing_classes", help="Train though a class of the label set occurs in no mask.")
+@option_of(TrainCall, "snap_colors")
+@option_of(TrainCall, "strict", help="Refuse a mask that seems mirrored, shifted or another view's, instead of warning of it.")
 @options.device_option
 @options.output_style_options
 def command(as_json: bool, **values: object) -> None:

@@ -103,7 +103,7 @@ class FilledPath(click.Path):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         if value == "":
             self.fail("expected a path, found an empty text", param, ctx)
-        path = super().convert(value, param, ctx)
+        path: Path = super().convert(value, param, ctx)  # type: ignore[assignment]  # of `path_type`
         kind = strange_kind(path)
         if kind is not None:
             self.fail(f"{str(path)!r}: expected a regular file or a folder, found {kind}; name another", param, ctx)

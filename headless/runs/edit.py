@@ -18,6 +18,7 @@ from dnerf_core.editing.scores import TURNS_DEG
 from dnerf_core.editing.settings import edit_stages
 from dnerf_core.errors import UsageError
 from dnerf_core.files.photos import read_label_mask
+from dnerf_core.files.snapping import SnapTally
 from dnerf_core.files.whole import make_folder, remove_files, write_bytes_whole
 from dnerf_core.inversion.pose import camera_at
 from dnerf_core.own_views import view_ranges
@@ -60,7 +61,10 @@ def edit(call: EditCall, reporter: Reporter) -> None:
         raise UsageError("--mask: expected the file of the repainted mask, found none; name it")
     key = subject_of(call, facts)
     camera = camera_of(call, key, facts)
-    mask = read_label_mask(call.mask, facts.config.image_size, "pad", facts.labels)
+    snap = SnapTally() if call.snap_colors else None
+    mask = read_label_mask(call.mask, facts.config.image_size, "pad", facts.labels, snap)
+    if snap is not None and (snapped := snap.line()) is not None:
+        reporter.warning(snapped)
     repainting = Repainting(call, settings, facts, key, camera, mask, file_sha256(call.mask))
     job = _Job(repainting, call.mask)
     inputs = [call.mask, call.camera, call.perceptual_file, None if key.file is None else key.file.path]

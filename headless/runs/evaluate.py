@@ -45,7 +45,9 @@ def _against_folders(call: EvaluateCall, reporter: Reporter) -> None:
     from headless.scores import scoring
 
     started = time.monotonic()
-    annotations = read_annotations(call.folders, skip_unpainted=call.skip_unpainted)
+    annotations = read_annotations(call.folders, skip_unpainted=call.skip_unpainted, snap_colors=call.snap_colors)
+    if (snapped := annotations.snapped.line()) is not None:
+        reporter.warning(snapped)
     facts = model_facts.describe_model(call.model_name)
     check_generator(annotations, facts.path)
     model = models.load_model(call.model_name, call.device, exact=call.exact)

@@ -37,6 +37,7 @@ class EvaluateCall(SeedsCall):
     textures: Path | None = None
     row: int | None = ranged(ROW)
     skip_unpainted: bool = ranged(job_ranges.OFF)
+    snap_colors: bool = ranged(job_ranges.SNAP_COLORS)
     exact: bool = ranged(job_ranges.OFF)
 
 

@@ -22,6 +22,8 @@ def train(call: TrainCall, reporter: Reporter) -> None:
     )
     if plan.annotations.skipped:
         reporter.warning(f"{plan.annotations.skipped} masks with nothing painted are left out")
+    if (snapped := plan.annotations.snapped.line()) is not None:
+        reporter.warning(snapped)
     # These bring torch, which a call that is refused need not wait for.
     from headless.annotating.trained_model import finished_record
     from headless.annotating.training_run import run_training

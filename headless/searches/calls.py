@@ -60,6 +60,7 @@ class InvertCall(Ranged):
     perceptual_weight: float = ranged(job_ranges.PERCEPTUAL_WEIGHT)
     perceptual_file: Path | None = None
     tuning: int = ranged(job_ranges.TUNING)
+    snap_colors: bool = ranged(job_ranges.SNAP_COLORS)
     seed: int = ranged(job_ranges.SEARCH_SEED)
     device: str = ranged(job_ranges.DEVICE)
     output: Path = Path("dnerf-inverted")
@@ -140,6 +141,7 @@ class EditCall(Ranged):
     prior: float = ranged(EDIT_PRIOR)
     margin: int = ranged(job_ranges.MARGIN)
     steps: int = ranged(job_ranges.EDIT_STEPS)
+    snap_colors: bool = ranged(job_ranges.SNAP_COLORS)
     device: str = ranged(job_ranges.DEVICE)
     output: Path = Path("dnerf-edited")
 

@@ -13,6 +13,7 @@ from dnerf_core.checkpoints.model_file import file_sha256
 from dnerf_core.errors import UsageError
 from dnerf_core.files.masks import is_painted
 from dnerf_core.files.photos import background_color, read_label_mask, read_photo
+from dnerf_core.files.snapping import SnapTally
 
 if TYPE_CHECKING:
     from dnerf_core.checkpoints.model_facts import ModelFacts
@@ -54,7 +55,7 @@ def read_pictures(call: InvertCall, facts: ModelFacts, fit: Fit) -> list[Picture
             raise UsageError(
                 f"{path}: expected pictures of different names, found {found[path.stem].path} as well; rename one, or call twice"
             )
-        found[path.stem] = _mask(path, facts, fit) if call.kind == "mask" else _photo(path, facts, fit)
+        found[path.stem] = _mask(path, facts, fit, call.snap_colors) if call.kind == "mask" else _photo(path, facts, fit)
     return list(found.values())
 
 
@@ -63,9 +64,11 @@ def _photo(path: Path, facts: ModelFacts, fit: Fit) -> Picture:
     return Picture(path, path.stem, file_sha256(path), photo.rgb, None, photo.note)
 
 
-def _mask(path: Path, facts: ModelFacts, fit: Fit) -> Picture:
+def _mask(path: Path, facts: ModelFacts, fit: Fit, snap_colors: bool) -> Picture:
     assert facts.labels is not None
-    mask = read_label_mask(path, facts.config.image_size, fit, facts.labels)
+    snap = SnapTally() if snap_colors else None
+    mask = read_label_mask(path, facts.config.image_size, fit, facts.labels, snap)
     if not is_painted(mask):
         raise UsageError(f"{path}: expected some painted part, found only background or 255; paint the object first")
-    return Picture(path, path.stem, file_sha256(path), facts.labels.colorize(mask), mask, None)
+    note = None if snap is None else snap.line()
+    return Picture(path, path.stem, file_sha256(path), facts.labels.colorize(mask), mask, note)

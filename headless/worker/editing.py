@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from dnerf_core.checkpoints.model_file import file_sha256
 from dnerf_core.errors import UsageError, brief
 from dnerf_core.files.photos import read_label_mask
+from dnerf_core.files.snapping import SnapTally
 from dnerf_core.subject_key import SubjectKey
 from dnerf_core.work.interruption import interruptible
 from headless.searches.calls import EditCall
@@ -24,7 +25,17 @@ from headless.worker.searches import chosen_output, watch_of, write_found
 if TYPE_CHECKING:
     from dnerf_core.checkpoints.model_facts import ModelFacts
 
-FIELDS = ("label_weight", "rgb_weight", "perceptual_weight", "keep_inside", "edited_weight", "prior", "margin", "steps")
+FIELDS = (
+    "label_weight",
+    "rgb_weight",
+    "perceptual_weight",
+    "keep_inside",
+    "edited_weight",
+    "prior",
+    "margin",
+    "steps",
+    "snap_colors",
+)
 """Of the call, by the same names in a request."""
 SCORES = ("edited_taken", "agreement_inside", "agreement_outside", "psnr_outside_db", "psnr_kept_db")
 """Of those that the subject file keeps, the ones that an answer has as `scores`."""
@@ -42,7 +53,8 @@ def edit(job: Job, held: HeldModels) -> dict[str, Any]:
     params.close()
     settings, facts = check_editing(call)
     key = held.key(chosen)
-    mask, mask_sha256 = edited_mask(job, facts, mask_text)
+    snap = SnapTally() if call.snap_colors else None
+    mask, mask_sha256 = edited_mask(job, facts, mask_text, snap)
     repainting = Repainting(call, settings, facts, key, camera, mask, mask_sha256)
     holder = held.get(call.model_name)
     subject = holder.subject(key)
@@ -60,7 +72,7 @@ def edit(job: Job, held: HeldModels) -> dict[str, Any]:
         "other_views": scores["other_views"],
         "finished": found.finished,
         "seconds": round(time.monotonic() - started, 3),
-        "warnings": [] if poor is None else [poor],
+        "warnings": [note for note in (None if snap is None else snap.line(), poor) if note is not None],
     }
 
 
@@ -79,7 +91,7 @@ def edit_call(params: Params, chosen: SubjectKey | Path, mask_text: str, device:
     )
 
 
-def edited_mask(job: Job, facts: ModelFacts, text: str) -> tuple[NDArray[np.uint8], str]:
+def edited_mask(job: Job, facts: ModelFacts, text: str, snap: SnapTally | None = None) -> tuple[NDArray[np.uint8], str]:
     """`mask`: an array in the exchange folder by its name, or a mask file by its absolute path; and its sha256, of an array of its values.
 
     Raises:
@@ -99,4 +111,4 @@ def edited_mask(job: Job, facts: ModelFacts, text: str) -> tuple[NDArray[np.uint
         raise UsageError(
             f"params: mask: expected an array's name or the absolute path of a file, found {brief(text)}; correct the request"
         )
-    return read_label_mask(path, size_px, "pad", facts.labels), file_sha256(path)
+    return read_label_mask(path, size_px, "pad", facts.labels, snap), file_sha256(path)

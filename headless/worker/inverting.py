@@ -15,7 +15,7 @@ from headless.worker.searches import chosen_output, watch_of, write_found
 if TYPE_CHECKING:
     from pathlib import Path
 
-FIELDS = ("yaw", "pitch", "space", "starts", "candidates", "steps", "prior", "perceptual_weight", "tuning", "seed")
+FIELDS = ("yaw", "pitch", "space", "starts", "candidates", "steps", "prior", "perceptual_weight", "tuning", "seed", "snap_colors")
 """Of the call, by the same names in a request."""
 
 
