@@ -25,7 +25,8 @@ from dnerf_core.files.pictures import write_mask
 from dnerf_core.model import Model
 from dnerf_core.subject_key import SubjectKey
 from headless import cli
-from headless.annotating import trained_model, training_plan, training_run, training_state
+from headless.annotating import told_masks, trained_model, training_plan, training_run, training_state
+from headless.annotating.mask_checks import Suspicion
 from headless.annotating.training_plan import held_out_subjects
 from headless.annotating.training_state import KeptState, read_state, state_path, write_state
 from headless.scores import scoring
@@ -462,3 +463,19 @@ def test_a_state_that_does_not_fit_the_disk_is_one_line(tmp_path: Path) -> None:
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_mirrored_mask_is_warned_of_and_refused_by_strict(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The check itself is tested on drawn silhouettes; here, that its findings reach the user, before anything is trained."""
+    path = folder / "masks" / "s0001_v00.png"
+    found = [Suspicion("s0001_v00", path, "mirrored", f"{path}: seems mirrored")]
+    monkeypatch.setattr(told_masks, "suspicions", lambda views, tolerance, shown_px: found if len(views) == 8 else [])
+    assert train(folder, tmp_path / "strict.safetensors", "--strict") == 1
+    assert error_line(capsys) == f"error: {path}: seems mirrored"
+    assert not (tmp_path / "strict.safetensors").exists()
+    assert train(folder, tmp_path / "warned.safetensors", "--json") == 0
+    events = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    warned = [event for event in events if event["event"] == "warning"]
+    assert {"event": "warning", "message": f"{path}: seems mirrored", "mask": str(path), "suspected": "mirrored"} in warned

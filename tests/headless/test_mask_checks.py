@@ -1,0 +1,100 @@
+"""Painted masks held against silhouettes and neighbours, on silhouettes drawn here."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from dnerf_core.camera import sphere_camera
+from headless.annotating.mask_checks import CHECKED_PX, MaskedView, small_mask, suspicions
+
+SIDE = CHECKED_PX
+
+
+def shape(seed: int) -> NDArray[np.uint8]:
+    """A lopsided thing of two parts, another one for each seed."""
+    rng = np.random.default_rng(seed)
+    rows, columns = np.mgrid[:SIDE, :SIDE]
+    mask = np.zeros((SIDE, SIDE), np.uint8)
+    width, height = rng.integers(22, 34), rng.integers(12, 20)
+    mask[(np.abs(columns - 64) <= width) & (np.abs(rows - 70) <= height)] = 1
+    left = 64 - width + int(rng.integers(0, width))
+    mask[(columns >= left) & (columns < left + 14) & (np.abs(rows - 45) <= 14)] = 2
+    return mask
+
+
+def view(number: int, mask: NDArray[np.uint8], silhouette: NDArray[np.bool_], subject: int | None = None) -> MaskedView:
+    camera = sphere_camera(0.3, 0.1, radius=3.0, focal=1.7)
+    name = f"s{number:04d}_v00"
+    depth = np.where(silhouette, 3.0, np.inf)
+    return MaskedView(name, Path(f"masks/{name}.png"), number if subject is None else subject, camera, mask, depth)
+
+
+def views_of(masks: list[NDArray[np.uint8]]) -> list[MaskedView]:
+    return [view(number, mask, shape(number) > 0) for number, mask in enumerate(masks)]
+
+
+def test_good_masks_are_not_blamed() -> None:
+    masks = [shape(number) for number in range(12)]
+    assert suspicions(views_of(masks), 0.02, 2 * SIDE) == []
+    masks[0][masks[0] == 2] = 0  # a part left unpainted
+    masks[1][masks[1] == 1] = 255  # or unknown
+    masks[2] = np.pad(masks[2], 1)[:-2, 1:-1]  # a pixel off
+    masks[3][(masks[3] == 0) & (np.pad(masks[3], 1)[1:-1, 2:] > 0)] = 1  # an edge too wide
+    assert suspicions(views_of(masks), 0.02, 2 * SIDE) == []
+    assert suspicions([], 0.02, 2 * SIDE) == []
+
+
+def test_a_mirrored_mask_is_named() -> None:
+    masks = [shape(number) for number in range(8)]
+    masks[5] = masks[5][:, ::-1]
+    (found,) = suspicions(views_of(masks), 0.02, 2 * SIDE)
+    assert (found.name, found.kind) == ("s0005_v00", "mirrored")
+    assert found.message.startswith("masks/s0005_v00.png: expected the mask of view s0005_v00, found one that seems mirrored: ")
+    assert found.message.endswith("flip it left to right")
+
+
+def test_a_shift_is_told_in_the_files_pixels() -> None:
+    masks = [shape(number) for number in range(8)]
+    masks[2] = np.roll(masks[2], (-4, 5), axis=(0, 1))
+    (found,) = suspicions(views_of(masks), 0.02, 2 * SIDE)
+    assert (found.name, found.kind) == ("s0002_v00", "shifted")
+    assert "about +10, -8 px (right, down)" in found.message
+
+
+def test_two_masks_that_are_swapped_name_each_other() -> None:
+    masks = [shape(number) for number in range(8)]
+    masks[1], masks[4] = masks[4], masks[1]
+    found = suspicions(views_of(masks), 0.02, 2 * SIDE)
+    assert [(one.name, one.kind) for one in found] == [("s0001_v00", "swapped"), ("s0004_v00", "swapped")]
+    assert "fits the silhouette of s0004_v00 (100%)" in found[0].message
+
+
+def test_paint_far_from_the_object_is_told() -> None:
+    masks = [shape(0)]
+    masks[0][5:30, 5:50] = 1
+    (found,) = suspicions(views_of(masks), 0.02, SIDE)
+    assert found.kind == "outside"
+    assert "of what is painted outside the object" in found.message
+
+
+def test_neighbours_tell_where_the_silhouette_cannot() -> None:
+    """A silhouette that fills the picture, as of generators with a background, and three views from one place: labels alone tell."""
+    everywhere = np.ones((SIDE, SIDE), bool)
+    part = np.where(shape(3) == 2, 2, 0).astype(np.uint8)
+    views = [view(number, part if number else part[:, ::-1], everywhere, subject=7) for number in range(3)]
+    (found,) = suspicions(views, 0.02, SIDE)
+    assert (found.name, found.kind) == ("s0000_v00", "mirrored")
+    assert "fits the masks of the subject's other views" in found.message
+    assert suspicions(views[1:], 0.02, SIDE) == []
+
+
+@pytest.mark.parametrize("side", [64, 128, 200])
+def test_masks_are_made_small_by_the_nearest_pixel(side: int) -> None:
+    mask = np.arange(256, dtype=np.uint8)[None, :].repeat(256, axis=0)
+    small = small_mask(mask, side)
+    assert small.shape == (side, side)
+    assert np.abs(small[0] - (np.arange(side) + 0.5) * 256 / side).max() <= 1
