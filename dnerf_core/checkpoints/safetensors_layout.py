@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from dnerf_core.backbone.specs import Shape
 from dnerf_core.errors import CheckpointError
-from dnerf_core.json_text import without_surrogates
+from dnerf_core.files.json_text import without_surrogates
 
 MAX_HEADER_BYTES = 16 * 2**20
 MAX_INTEGER_DIGITS = 20

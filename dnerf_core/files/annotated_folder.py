@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 
 from dnerf_core.camera import Camera, cameras_from_json
 from dnerf_core.errors import AnnotationError, CheckpointError, UsageError, brief, json_fault
+from dnerf_core.files.json_text import without_surrogates
 from dnerf_core.files.masks import is_painted, read_mask
 from dnerf_core.files.names import RECORD_FORMAT, RECORD_NAME, RECORD_VERSION, view_name
 from dnerf_core.files.opening import read_regular_text
 from dnerf_core.files.snapping import SnapTally
-from dnerf_core.json_text import without_surrogates
 from dnerf_core.labels import IGNORE_ID, LabelSet
 from dnerf_core.limits import MAX_RESOLUTION, MAX_TRUNCATION, MAX_VIEWS, MAX_VIEWS_A_CALL, MIN_RESOLUTION
 from dnerf_core.seeds import parse_seeds

@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 
 from dnerf_core.camera import Camera, cameras_from_json
 from dnerf_core.errors import AnnotationError, UsageError
+from dnerf_core.files.json_text import without_surrogates
 from dnerf_core.files.masks import read_mask
 from dnerf_core.files.names import CAMERAS_NAME, LABELS_NAME
 from dnerf_core.files.opening import read_regular_text
 from dnerf_core.files.pictures import read_depth, read_image
-from dnerf_core.json_text import without_surrogates
 from dnerf_core.labels import LabelSet
 from dnerf_core.rendering.labeled_view import LabeledView, check_depth
 

@@ -12,9 +12,9 @@ from typing import Any
 
 from dnerf_core.camera import Camera, cameras_from_json
 from dnerf_core.errors import UsageError, brief, json_fault
+from dnerf_core.files.json_text import without_surrogates
 from dnerf_core.files.names import CAMERAS_NAME, LABELS_NAME, METADATA_NAME
 from dnerf_core.files.opening import read_regular_text
-from dnerf_core.json_text import without_surrogates
 from dnerf_core.labels import LabelSet
 
 _FILE_KEYS = ("image_file_name", "mask_file_name", "depth_file")

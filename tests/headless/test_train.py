@@ -473,7 +473,7 @@ def test_a_mirrored_mask_is_warned_of_and_refused_by_strict(
     found = [Suspicion("s0001_v00", path, "mirrored", f"{path}: seems mirrored")]
     monkeypatch.setattr(told_masks, "suspicions", lambda views, tolerance, shown_px: found if len(views) == 8 else [])
     assert train(folder, tmp_path / "strict.safetensors", "--strict") == 1
-    assert error_line(capsys) == f"error: {path}: seems mirrored"
+    assert error_line(capsys) == f"error: {path}: seems mirrored\n"
     assert not (tmp_path / "strict.safetensors").exists()
     assert train(folder, tmp_path / "warned.safetensors", "--json") == 0
     events = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
