@@ -132,14 +132,20 @@ class ModelSource:
     def world_up(self) -> WorldUp:
         return self.config.cameras.world_up
 
+    def subject(self, name: str) -> Once[Subject]:
+        """A subject, made with its first use."""
+        return Once(lambda: subject_key(self.plan, int(name[1:])).open(self.model.value))
+
     def views(self, name: str) -> list[MakeView]:
-        seed = int(name[1:])
-        subject = Once(lambda: subject_key(self.plan, seed).open(self.model.value))
+        return self.views_of(name, self.subject(name))
+
+    def views_of(self, name: str, subject: Once[Subject]) -> list[MakeView]:
+        """`views` of a subject that is at hand for other uses, too."""
 
         def see(camera: Camera) -> LabeledView:
             return subject.value.render(camera, self.plan.resolution_px)
 
-        return [partial(see, view.camera) for view in plan_subject(self.plan, self.config.cameras, seed)]
+        return [partial(see, view.camera) for view in plan_subject(self.plan, self.config.cameras, int(name[1:]))]
 
 
 @dataclass(frozen=True)

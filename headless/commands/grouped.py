@@ -32,7 +32,21 @@ OPTION_GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
         "Output",
         (
             *("output", "format", "channels", "resolution", "depth_format", "splits", "reject_uncertain", "consistent", "blend"),
-            *("fps", "color", "voxel", "points", "category", "grid", "textures", "row", "variants"),
+            *(
+                "fps",
+                "color",
+                "voxel",
+                "points",
+                "category",
+                "nodes",
+                "level",
+                "faces",
+                "min_piece",
+                "grid",
+                "textures",
+                "row",
+                "variants",
+            ),
         ),
     ),
     (

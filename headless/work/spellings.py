@@ -34,6 +34,10 @@ OPTION_NAMES = {
     "voxel": "--voxel",
     "points": "--points",
     "category": "--category",
+    "nodes": "--nodes",
+    "level": "--level",
+    "faces": "--faces",
+    "min_piece": "--min-piece",
     "labels": "--labels",
     "truth": "--truth",
 }
