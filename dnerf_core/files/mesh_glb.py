@@ -1,7 +1,7 @@
 """A mesh as binary glTF 2.0 (Khronos specification, chapters 3.6 and 4.4): one primitive and one material a part (numpy only).
 
-Primitives share the vertices, so that the surface stays in one piece. The parts' ids are the vertices' `_LABEL`, unsigned bytes, and
-their shares of the votes `_CONFIDENCE`; names with an underscore are what glTF leaves to applications.
+Primitives share the vertices, so that the surface stays in one piece. The parts' ids are the vertices' `_LABEL`, whole
+numbers as float32, and their shares of the votes `_CONFIDENCE`; names with an underscore are what glTF leaves to applications.
 """
 
 from __future__ import annotations
@@ -61,7 +61,8 @@ def mesh_glb_bytes(mesh: Mesh, color: CloudColor) -> bytes:
         rgba = np.concatenate([linear, np.full((len(linear), 1), 255, np.uint8)], axis=1)
         attributes["COLOR_0"] = buffer.add(rgba, "VEC4", _BYTE, _ARRAY_BUFFER, normalized=True)
     if mesh.labels is not None and mesh.confidence is not None:
-        attributes["_LABEL"] = buffer.add(mesh.labels, "SCALAR", _BYTE, _ARRAY_BUFFER)
+        # float, though ids are whole: Blender 4.5's importer fails on bytes that several primitives share
+        attributes["_LABEL"] = buffer.add(mesh.labels.astype("<f4"), "SCALAR", _FLOAT, _ARRAY_BUFFER)
         attributes["_CONFIDENCE"] = buffer.add(mesh.confidence.astype("<f4"), "SCALAR", _FLOAT, _ARRAY_BUFFER)
     primitives: list[dict[str, Any]] = []
     materials: list[dict[str, Any]] = []
