@@ -9,10 +9,10 @@ import numpy as np
 
 from dnerf_core.errors import UsageError
 from dnerf_core.files.clouds import CloudColor, CloudStyle, distinct, ply_header, vertex_table
+from dnerf_core.files.mesh_arrays import MeshArrays, Part
 from dnerf_core.files.mesh_glb import mesh_glb_bytes
 from dnerf_core.files.usd import mesh_usd_bytes
 from dnerf_core.files.whole import write_bytes_whole
-from dnerf_core.mesh.mesh import Mesh, Part
 
 MeshFormat = Literal["glb", "ply", "obj", "usd"]
 MESH_FORMATS: tuple[MeshFormat, ...] = ("glb", "ply", "obj", "usd")
@@ -23,7 +23,7 @@ def mesh_files(path: Path, mesh_format: MeshFormat) -> list[Path]:
     return [path, path.with_suffix(".mtl")] if mesh_format == "obj" else [path]
 
 
-def write_mesh(path: Path, mesh: Mesh, mesh_format: MeshFormat, color: CloudColor = "rgb") -> None:
+def write_mesh(path: Path, mesh: MeshArrays, mesh_format: MeshFormat, color: CloudColor = "rgb") -> None:
     """Write one mesh in one format.
 
     Raises:
@@ -39,7 +39,7 @@ def write_mesh(path: Path, mesh: Mesh, mesh_format: MeshFormat, color: CloudColo
     write_bytes_whole(path, encoders[mesh_format](mesh, color))
 
 
-def save_mesh(path: Path, mesh: Mesh, color: CloudColor = "rgb") -> None:
+def save_mesh(path: Path, mesh: MeshArrays, color: CloudColor = "rgb") -> None:
     """Write one mesh in the format that the ending of `path` names: `.glb`, `.ply`, `.obj` or `.usd`.
 
     Raises:
@@ -56,7 +56,7 @@ def save_mesh(path: Path, mesh: Mesh, color: CloudColor = "rgb") -> None:
     write_mesh(path, mesh, chosen[path.suffix.lower()], color)
 
 
-def mesh_ply_bytes(mesh: Mesh, color: CloudColor) -> bytes:
+def mesh_ply_bytes(mesh: MeshArrays, color: CloudColor) -> bytes:
     """Binary little-endian PLY: the vertices as clouds have their points, and faces as `vertex_indices`."""
     style = CloudStyle(mesh.label_set, color, mesh.world_up)
     points = mesh.as_cloud()
@@ -67,7 +67,7 @@ def mesh_ply_bytes(mesh: Mesh, color: CloudColor) -> bytes:
     return ply_header(points, style, kinds, more) + vertices.tobytes() + faces.tobytes()
 
 
-def obj_bytes(mesh: Mesh, color: CloudColor, materials: str) -> bytes:
+def obj_bytes(mesh: MeshArrays, color: CloudColor, materials: str) -> bytes:
     """Wavefront OBJ: `v x y z r g b` (colours behind the place, as most readers know them), `vn`, and the faces part by part.
 
     Places are as they stand, in the world frame of the cameras: OBJ tells no up axis.
@@ -85,7 +85,7 @@ def obj_bytes(mesh: Mesh, color: CloudColor, materials: str) -> bytes:
     return ("\n".join(lines) + "\n").encode()
 
 
-def mtl_bytes(mesh: Mesh) -> bytes:
+def mtl_bytes(mesh: MeshArrays) -> bytes:
     """The materials of `obj_bytes`: each part's colour of the label set."""
     lines = []
     for name, (_, _, rgb, _) in _materials(mesh):
@@ -93,7 +93,7 @@ def mtl_bytes(mesh: Mesh) -> bytes:
     return "\n".join(lines).encode()
 
 
-def _materials(mesh: Mesh) -> list[tuple[str, Part]]:
+def _materials(mesh: MeshArrays) -> list[tuple[str, Part]]:
     """The parts by the names of their materials, which have no spaces: readers take the first word."""
     parts = mesh.parts()
     words = distinct([(label, "_".join(name.split())) for label, name, _, _ in parts])

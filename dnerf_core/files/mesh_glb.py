@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dnerf_core.files.clouds import CloudColor, linear_from_srgb
-from dnerf_core.mesh.mesh import Mesh
+from dnerf_core.files.mesh_arrays import MeshArrays
 
 _ARRAY_BUFFER, _ELEMENT_ARRAY_BUFFER = 34962, 34963
 _BYTE, _UINT, _FLOAT = 5121, 5125, 5126
@@ -44,7 +44,7 @@ class _Buffer:
         return len(self.accessors) - 1
 
 
-def mesh_glb_bytes(mesh: Mesh, color: CloudColor) -> bytes:
+def mesh_glb_bytes(mesh: MeshArrays, color: CloudColor) -> bytes:
     """The file. With the pictures' colours they are the vertices' (`COLOR_0`, linear), with the labels' the materials' own, which stop
     sharply at a part's edge. glTF is y-up: a z-up mesh is turned."""
     vertices, normals = mesh.vertices, mesh.normals

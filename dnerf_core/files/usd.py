@@ -7,16 +7,14 @@ from __future__ import annotations
 
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dnerf_core.files.clouds import CloudArrays, CloudColor, CloudStyle, distinct, linear_from_srgb, shown_colors
+from dnerf_core.files.mesh_arrays import MeshArrays
 from dnerf_core.mesh.options import needed
-
-if TYPE_CHECKING:
-    from dnerf_core.mesh.mesh import Mesh
 
 _NAME = "/World/object"
 
@@ -53,7 +51,7 @@ def cloud_usd_bytes(cloud: CloudArrays, style: CloudStyle) -> bytes:
     return _bytes(stage)
 
 
-def mesh_usd_bytes(mesh: Mesh, color: CloudColor) -> bytes:
+def mesh_usd_bytes(mesh: MeshArrays, color: CloudColor) -> bytes:
     """`Mesh` with normals and colours, and with labels `primvars:_LABEL` and `_CONFIDENCE`; each part a `GeomSubset` bound to its material.
 
     The materials (`UsdPreviewSurface`) have the labels' colours, or read the vertices' `displayColor`, which has the pictures'.

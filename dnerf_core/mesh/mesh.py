@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from dnerf_core.camera import WorldUp
 from dnerf_core.errors import UsageError
+from dnerf_core.files.mesh_arrays import Part
 from dnerf_core.labels import LabelSet
 from dnerf_core.mesh.options import MeshOptions
 from dnerf_core.mesh.painting import painted
@@ -26,9 +27,6 @@ if TYPE_CHECKING:
     from trimesh import Trimesh
 
     from dnerf_core.files.clouds import CloudColor
-
-Part = tuple[int, str, tuple[int, int, int], NDArray[np.int64]]
-"""Id, name and colour of a part, and the numbers [M] of its faces."""
 
 _GREY = (160, 160, 160)
 
