@@ -19,7 +19,7 @@ MESH_NODES = 128
 """Nodes an axis of the grid that a mesh is made from."""
 
 MAX_NODES = 512
-"""0.5 GB of densities, and a minute on two cores."""
+"""Nodes an axis at most: 0.5 GB of densities, and a minute on two cores."""
 
 SURFACE_DENSITY = 10.0
 """Raw density at a mesh's surface where none is given: the level of EG3D's published `gen_samples.py`."""

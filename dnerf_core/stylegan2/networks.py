@@ -227,7 +227,7 @@ class SynthesisBlock(nn.Module):
 
 
 class Synthesis(nn.Module):
-    """The backbone: blocks b4 .. b<resolution>, ending in 3 x plane_channels image channels."""
+    """Blocks b4 .. b<resolution>, whose images have `image_channels` channels: those of all planes side by side, or of a background."""
 
     def __init__(self, config: BackboneConfig, w_dim: int, image_channels: int) -> None:
         super().__init__()
