@@ -79,7 +79,7 @@ class SurfacePoints:
 
     def sums(self, voxel: float, num_classes: int) -> VoxelSums:
         """On voxels of that side."""
-        return VoxelSums.of(
+        return VoxelSums.from_points(
             self.points, self.normals, self.colors, self.labels, self.weights, voxel=voxel, num_classes=num_classes
         )
 
@@ -148,7 +148,7 @@ def surface_points(views: Sequence[LabeledView], options: FusionOptions) -> list
     if len({view.mask is None for view in views}) > 1:
         raise UsageError("views: expected masks in all of them or in none, found both; leave the others out")
     tolerance = options.tolerance_share * _extent([view.points_of(view.has_surface()) for view in views])
-    spaces = [FreeSpace.of(view) for view in views]
+    spaces = [FreeSpace.from_view(view) for view in views]
     return [_points_of(view, [space for space in spaces if space.view is not view], tolerance, options) for view in views]
 
 
@@ -220,14 +220,14 @@ def _voxel_for(points: NDArray[np.float64], count: int, side: float) -> float:
     voxel = side / VOXELS_A_SIDE
     best = too_small
     for _ in range(24):
-        found = len(np.unique(voxel_keys(points, voxel)))
-        if found >= count:
+        num_voxels = len(np.unique(voxel_keys(points, voxel)))
+        if num_voxels >= count:
             best = too_small = voxel
-            if found <= 1.01 * count:
+            if num_voxels <= 1.01 * count:
                 break
         else:
             too_large = voxel
-        guess = voxel * float(np.sqrt(found / (1.005 * count)))
+        guess = voxel * float(np.sqrt(num_voxels / (1.005 * count)))
         voxel = guess if too_small < guess < too_large else float(np.sqrt(too_small * too_large))
     return best
 

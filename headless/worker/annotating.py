@@ -10,7 +10,7 @@ from dnerf_core.errors import UsageError
 from dnerf_core.files.annotated_folder import check_generator, is_painted, read_folder
 from dnerf_core.job_ranges import SEED
 from dnerf_core.limits import MAX_SUBJECTS
-from dnerf_core.multiview.prefilling import Prefiller, choose_views, right_pixels, truth_is_known
+from dnerf_core.multiview.prefilling import Prefiller, choose_views, correct_pixels, truth_is_known
 from dnerf_core.ranges import ranges_of
 from headless import models
 from headless.annotating.training_plan import TrainCall
@@ -148,7 +148,7 @@ def prefill(job: Job, held: HeldModels) -> dict[str, Any]:
             view: dict[str, Any] = {"name": target.name, "mask": job.exchange.put(filled.mask)}
             view |= {"filled_px": filled.filled_px, "object_px": filled.object_px}
             if known:
-                view["right_px"] = right_pixels(holder.model, key.seed, target.camera, filled, depth)
+                view["right_px"] = correct_pixels(holder.model, key.seed, target.camera, filled, depth)
             views.append(view)
             job.progress(len(views), len(targets), "views")
     return {"painted": [image.name for image in painted], "views": views, "truth": known}

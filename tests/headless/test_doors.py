@@ -76,7 +76,7 @@ def probes(values: Range) -> tuple[list[Any], list[Any]]:
     if isinstance(values, Choices):
         return [list(values.choices), [values.choices[-1]]], [[], ["nothing of these"], values.choices[0]]
     if isinstance(values, Share):
-        return [0, 0.5, 1, values.most], [-1, 1.5, values.most + 1]
+        return [0, 0.5, 1, values.max_count], [-1, 1.5, values.max_count + 1]
     return [True], [1]
 
 
