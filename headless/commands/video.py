@@ -9,6 +9,7 @@ from dnerf_core.seeds import format_seeds
 from headless.commands import options
 from headless.commands.grouped import GroupedCommand
 from headless.commands.ranged_options import option_of
+from headless.commands.types import CameraPathType
 from headless.runs.video import DEFAULT_SEEDS, VideoCall, video
 from headless.work.reporting import Reporter
 
@@ -23,6 +24,7 @@ from headless.work.reporting import Reporter
 @option_of(
     VideoCall,
     "path",
+    type=CameraPathType(),
     metavar="arc|orbit|FILE",
     help="Lead the camera along --yaw and --pitch (arc), once round (orbit), or through the views of a cameras.json.",
 )

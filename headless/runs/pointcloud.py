@@ -67,10 +67,13 @@ def pointcloud(call: PointCloudCall, reporter: Reporter) -> None:
         return
     folder = ResultFolder(call.output, RECORD_FORMAT, "pointcloud", plan.to_json(), [LABELS_NAME, *plan.formats])
     job = CloudJob(plan, source, folder, reporter, call.workers or default_workers())
-    made = len(job.missing)
-    told = {"command": "pointcloud", "output": str(call.output), "clouds": len(source.names)}
+    missing = len(job.missing)
+    fields = {"command": "pointcloud", "output": str(call.output), "clouds": len(source.names)}
     reporter.start(
-        f"{call.output}: {len(source.names)} clouds, {made} of them to be made", **told, clouds_missing=made, plan=plan.to_json()
+        f"{call.output}: {len(source.names)} clouds, {missing} of them to be made",
+        **fields,
+        clouds_missing=missing,
+        plan=plan.to_json(),
     )
     if source.labels is None:
         reporter.warning("the views have no labels, so the clouds have none")
@@ -80,12 +83,12 @@ def pointcloud(call: PointCloudCall, reporter: Reporter) -> None:
     else:
         job.write()
     seconds = time.monotonic() - started
-    done = f"{made} made in {seconds:.1f} s, {job.points} points" if job.files_made else "nothing to do, all there"
+    done = f"{missing} made in {seconds:.1f} s, {job.points} points" if job.files_made else "nothing to do, all there"
     first = job.file(source.names[0], plan.formats[0])
     reporter.summary(
         [f"{call.output}: {len(source.names)} clouds as {', '.join(plan.formats)}: {done}", f"look at {first}"],
-        **told,
-        clouds_made=made,
+        **fields,
+        clouds_made=missing,
         points=job.points,
         nothing_to_do=not job.files_made,
         seconds=round(seconds, 3),
@@ -154,11 +157,11 @@ def make_plan(call: PointCloudCall, source: CloudSource, described: dict[str, An
     if call.voxel is not None and call.points is not None:
         raise UsageError("--voxel and --points: expected one of them, found both; a count decides the spacing")
     if source.labels is None:
-        for asked, option in (
+        for needs_labels, option in (
             ("shapenetpart" in call.formats, "--format shapenetpart"),
             (call.color == "label", "--color label"),
         ):
-            if asked:
+            if needs_labels:
                 raise UsageError(
                     f"{option}: expected views with labels, found none; train a semantic branch first, or leave it out"
                 )

@@ -100,8 +100,8 @@ def render(call: RenderCall, reporter: Reporter | None = None) -> None:
     writer = ViewWriter(plan, folder, facts.config.cameras, labels, step_px)
     job = ViewJob(writer, reporter, listing, shard=shard)
     total = len(job.seeds) * plan.views
-    told = {"command": "render", "output": str(call.output), "views": total}
-    reporter.start(job.start_message, **told, views_missing=job.views_missing, plan=plan.to_json())
+    fields = {"command": "render", "output": str(call.output), "views": total}
+    reporter.start(job.start_message, **fields, views_missing=job.views_missing, plan=plan.to_json())
     if not facts.has_semantics and call.channels is None:
         reporter.warning(f"{plan.model_name}: the model has no semantic branch, so no masks and no labels.json are written")
     if job.views_missing:
@@ -112,16 +112,16 @@ def render(call: RenderCall, reporter: Reporter | None = None) -> None:
     statistics = listing.statistics() if job.complete else {}
     if statistics:
         listing.tell(statistics)
-    told_blend = write_blend(call, facts, reporter)
-    tell_end(call, job, statistics, told, told_blend, time.monotonic() - started, reporter)
+    blend_lines = write_blend(call, facts, reporter)
+    tell_end(call, job, statistics, fields, blend_lines, time.monotonic() - started, reporter)
 
 
 def tell_end(
     call: RenderCall,
     job: ViewJob,
     statistics: dict[str, Any],
-    told: dict[str, Any],
-    told_blend: list[str],
+    fields: dict[str, Any],
+    blend_lines: list[str],
     seconds: float,
     reporter: Reporter,
 ) -> None:
@@ -129,8 +129,8 @@ def tell_end(
 
     Args:
         statistics: of the whole set; empty where it is not complete.
-        told: what the start told, and the summary repeats.
-        told_blend: see `write_blend`.
+        fields: of the first message, which the summary repeats.
+        blend_lines: see `write_blend`.
     """
     from dnerf_core.files.names import SHEET_NAME
     from headless.datasets.plan import WHOLE
@@ -148,11 +148,11 @@ def tell_end(
     reporter.summary(
         [
             f"{call.output}: {part}{total} views of {len(job.seeds)} subjects, {size}: {done}",
-            *told_masks(relabelled, shares, statistics.get("rejected", 0), len(plan.seeds) * plan.views),
-            *told_blend,
+            *mask_lines(relabelled, shares, statistics.get("rejected", 0), len(plan.seeds) * plan.views),
+            *blend_lines,
             after,
         ],
-        **told,
+        **fields,
         subjects=len(job.seeds),
         shard=str(job.shard),
         complete=job.complete,
@@ -170,7 +170,7 @@ def tell_end(
     )
 
 
-def told_masks(relabelled: float | None, shares: dict[str, float], rejected: int, views: int) -> list[str]:
+def mask_lines(relabelled: float | None, shares: dict[str, float], rejected: int, views: int) -> list[str]:
     """What the summary says to people of the masks: labels that consistent ones changed in this run, shares of all, views rejected."""
     lines = []
     if relabelled is not None:
@@ -183,7 +183,7 @@ def told_masks(relabelled: float | None, shares: dict[str, float], rejected: int
 
 
 def write_blend(call: RenderCall, facts: ModelFacts, reporter: Reporter) -> list[str]:
-    """The `--blend` of a folder whose views are all there; returns what is told of it, nothing where none is asked for.
+    """The `--blend` of a folder whose views are all there; returns the summary's lines of it, none where none is asked for.
 
     Raises:
         OutputError: it cannot be written.
@@ -272,16 +272,16 @@ def chosen_channels(call: RenderCall, facts: ModelFacts) -> tuple[Channel, ...]:
     """
     from headless.datasets.channels import DEFAULT_CHANNELS, LABEL_CHANNELS
 
-    asked = DEFAULT_CHANNELS if call.channels is None else call.channels
+    channels = DEFAULT_CHANNELS if call.channels is None else call.channels
     if facts.has_semantics:
-        return asked
-    surplus = [channel for channel in asked if channel in LABEL_CHANNELS]
+        return channels
+    surplus = [channel for channel in channels if channel in LABEL_CHANNELS]
     if surplus and call.channels is not None:
         raise UsageError(
             f"--channels: expected channels that {facts.config.name} has, found {', '.join(surplus)}, which need a semantic branch; "
             "train one, or leave them out"
         )
-    return tuple(channel for channel in asked if channel not in LABEL_CHANNELS)
+    return tuple(channel for channel in channels if channel not in LABEL_CHANNELS)
 
 
 @contextmanager

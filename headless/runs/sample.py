@@ -33,11 +33,15 @@ DEFAULT_SEEDS = tuple(range(job_ranges.SAMPLED_SUBJECTS.usual or 0))
 
 @dataclass(frozen=True, kw_only=True)
 class SampleCall(SubjectViewsCall):
-    """What one call of `sample` asks for; None: what `docs/cli.md` says of an option that is not given."""
+    """What one call of `sample` asks for; None: what `docs/cli.md` says of an option that is not given.
+
+    Attributes:
+        labels: what is painted: names of parts, or a labels.json.
+    """
 
     subjects: int | None = ranged(job_ranges.SAMPLED_SUBJECTS)
     view_distribution: Spacing | None = ranged(DISTRIBUTION)
-    labels: str | None = None
+    labels: tuple[str, ...] | Path | None = None
     truth: bool = ranged(job_ranges.OFF)
     output: Path = Path("dnerf-annotate")
 
@@ -72,8 +76,8 @@ def sample(call: SampleCall, reporter: Reporter, load: Callable[[str], Model] | 
     listing = Listing(plan, folder, cameras, labels, reporter, workers=workers, unpainted=unpainted)
     job = ViewJob(ViewWriter(plan, folder, cameras, labels), reporter, listing, expect_empty=unpainted)
     total = len(seeds) * plan.views
-    told = {"command": "sample", "output": str(call.output), "views": total}
-    reporter.start(job.start_message, **told, views_missing=job.views_missing, plan=folder.record["plan"])
+    fields = {"command": "sample", "output": str(call.output), "views": total}
+    reporter.start(job.start_message, **fields, views_missing=job.views_missing, plan=folder.record["plan"])
     if job.views_missing:
         model = models.load_model(call.model_name, call.device) if load is None else load(call.model_name)
         with models.one_thread_a_view():
@@ -91,7 +95,7 @@ def sample(call: SampleCall, reporter: Reporter, load: Callable[[str], Model] | 
     )
     reporter.summary(
         [f"{call.output}: {total} views of {len(seeds)} subjects to annotate: {done}", next_step],
-        **told,
+        **fields,
         subjects=len(seeds),
         views_written=job.views_written,
         labels=list(labels.names),
@@ -131,8 +135,8 @@ def chosen_labels(call: SampleCall, facts: ModelFacts) -> LabelSet:
     return labels
 
 
-def read_labels(text: str) -> LabelSet:
-    """The label set that `--labels` means: a labels.json where the text ends in .json, else names of parts with commas between.
+def read_labels(labels: tuple[str, ...] | Path) -> LabelSet:
+    """The label set that a call's `labels` mean: of these names, or out of this file.
 
     Raises:
         UsageError: names that make no label set, or a file that cannot be read.
@@ -140,19 +144,19 @@ def read_labels(text: str) -> LabelSet:
     """
     from dnerf_core.labels import LabelSet
 
-    if not text.lower().endswith(".json"):
+    if not isinstance(labels, Path):
         try:
-            return LabelSet.from_names([name.strip() for name in text.split(",")])
+            return LabelSet.from_names(labels)
         except AnnotationError as error:
             raise UsageError(f"--labels: {error}") from error
     try:
-        source = Path(text).read_text(encoding="utf-8")
+        source = labels.read_text(encoding="utf-8")
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         raise UsageError(
-            f"--labels: {text}: expected a labels file, it cannot be read: {reason}; correct it, or give names"
+            f"--labels: {labels}: expected a labels file, it cannot be read: {reason}; correct it, or give names"
         ) from error
-    return LabelSet.from_json(source, f"--labels: {text}")
+    return LabelSet.from_json(source, f"--labels: {labels}")
 
 
 def make_plan(call: SampleCall, seeds: tuple[int, ...], facts: ModelFacts) -> ViewPlan:

@@ -171,6 +171,6 @@ def test_thirty_subjects_and_three_views_by_default(tiny_model: Path, capsys: py
     from headless.runs.choices import chosen_seeds
     from headless.runs.sample import SampleCall, make_plan
 
-    call = SampleCall(model_name=str(tiny_model), yaw=(-30, 30), labels="a", device="cpu", output=tmp_path)
+    call = SampleCall(model_name=str(tiny_model), yaw=(-30, 30), labels=("a",), device="cpu", output=tmp_path)
     plan = make_plan(call, chosen_seeds(None, None, tuple(range(30))), model_facts.describe_model(str(tiny_model)))
     assert (len(plan.seeds), plan.views, plan.pitch_deg) == (30, 3, (TINY.cameras.pitch_deg,) * 2)
