@@ -18,12 +18,15 @@ os.environ.setdefault("GOMP_SPINCOUNT", "20000")
 MOST_PROCESSES = 4
 """Each holds torch, and some of them Blender: about a gigabyte."""
 LONGEST = (
-    "headless/test_invert.py",
-    "blender/test_editing.py",
     "blender/test_operators.py",
+    "blender/test_editing.py",
     "headless/test_kill.py",
+    "headless/test_invert.py",
     "headless/test_worker_searches.py",
     "core/test_kernels.py",
+    "core/test_inversion_invert.py",
+    "core/test_editing.py",
+    "blender/test_own_yaw.py",
 )
 """Files that begin first, so that no process works on them alone in the end."""
 
@@ -37,21 +40,16 @@ def cores() -> int:
 def pytest_cmdline_main(config: pytest.Config) -> None:
     """With pytest-xdist, folders are tested by several processes, each file by one of them; `-n 0`: all in this process.
 
-    A single file is, too, and so is all where there are windows to press buttons in, which want the screen and the time for themselves.
+    In this process, too: single files, what is debugged or printed, and windows (DNERF_BLENDER_ROOTS), which want the time for themselves.
     """
     if not config.pluginmanager.hasplugin("xdist") or hasattr(config, "workerinput"):
         return
     option = config.option
+    chosen = option.numprocesses is not None or option.dist != "no"
+    alone = option.usepdb or option.capture == "no" or os.environ.get("DNERF_BLENDER_ROOTS")
     folders = any(Path(argument.split("::")[0]).is_dir() for argument in config.args)
-    processes = min(MOST_PROCESSES, cores())
-    if (
-        option.numprocesses is None
-        and option.dist == "no"
-        and folders
-        and processes > 1
-        and not os.environ.get("DNERF_BLENDER_ROOTS")
-    ):
-        option.numprocesses, option.dist, option.loadscopereorder = processes, "loadfile", False
+    if folders and cores() > 1 and not chosen and not alone:
+        option.numprocesses, option.dist, option.loadscopereorder = min(MOST_PROCESSES, cores()), "loadfile", False
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -84,9 +82,10 @@ def several_threads() -> Iterator[None]:
     """Torch with the threads that it has outside of tests, which round sums differently than one does."""
     import torch
 
+    before = torch.get_num_threads()
     torch.set_num_threads(max(2, cores()))
     yield
-    torch.set_num_threads(1)
+    torch.set_num_threads(before)
 
 
 _status = 0
