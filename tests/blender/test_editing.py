@@ -4,10 +4,13 @@ The model is a small one of random weights; in a real window `gui/test_edit_wind
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
+import io
 import json
 import os
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,7 +21,7 @@ import pytest
 
 bpy = pytest.importorskip("bpy", reason="bpy is not installed here")
 
-from tests.blender.addon import enabled_addon, interpreter_script  # noqa: E402
+from tests.blender.addon import ENGINE_PYTHON, enabled_addon, interpreter_script  # noqa: E402
 from tests.blender.test_operators import failed, finished, pixels, run_engine  # noqa: E402
 
 pytestmark = pytest.mark.skipif(
@@ -37,7 +40,7 @@ def session(tmp_path: Path) -> Iterator[ModuleType]:
 @pytest.fixture(scope="module")
 def small_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("small")
-    run_engine(folder, "-m", "tests.blender.small_model", str(folder / "small.safetensors"))
+    run_engine(folder, "-m", "tests.blender.small_model", str(folder))
     return folder / "small.safetensors"
 
 
@@ -188,23 +191,24 @@ def test_a_photo_becomes_the_subject_and_its_camera_the_scenes(
 
 
 def run_and_read(folder: Path, *arguments: str) -> str:
+    if arguments[:2] == ("-m", "headless.cli") and sys.executable == ENGINE_PYTHON:
+        from headless import cli
+
+        with contextlib.redirect_stdout(io.StringIO()) as output:
+            assert cli.run(list(arguments[2:])) == 0
+        return output.getvalue()
     done = subprocess.run([str(interpreter_script(folder)), *arguments], check=True, timeout=180, capture_output=True, text=True)
     return done.stdout
 
 
 def test_the_subject_file_is_what_everything_is_made_of(
-    session: ModuleType, settings: bpy.types.PropertyGroup, tmp_path: Path
+    session: ModuleType, settings: bpy.types.PropertyGroup, small_model: Path, tmp_path: Path
 ) -> None:
-    code = (
-        "import sys; from dnerf_core.model import Model; from dnerf_core.checkpoints.subject_file import record_of, write_subject_file;"
-        "model = Model.load(sys.argv[1]); write_subject_file(sys.argv[2], record_of(model, model.subject(3).ws, None, {}))"
-    )
-    run_engine(tmp_path, "-c", code, settings.model_path, str(tmp_path / "three.safetensors"))
     settings.seed, settings.want_depth, settings.video_folder = 3, False, str(tmp_path / "videos")
     finished(session, bpy.ops.dnerf.render_views())
     finished(session, bpy.ops.dnerf.fuse_cloud())
     expected, cloud = pixels(bpy.data.images["s0003_v00"]), vertices(bpy.context.active_object)
-    settings.seed, settings.subject_file = 9, str(tmp_path / "three.safetensors")
+    settings.seed, settings.subject_file = 9, str(small_model.with_name("three.safetensors"))
     finished(session, bpy.ops.dnerf.render_views())
     finished(session, bpy.ops.dnerf.fuse_cloud())
     np.testing.assert_array_equal(pixels(bpy.data.images["three_v00"]), expected)
