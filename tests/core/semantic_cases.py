@@ -33,11 +33,11 @@ TINY = GeneratorConfig(
 )
 
 
-def tiny_generator() -> Generator:
+def tiny_generator(config: GeneratorConfig = TINY) -> Generator:
     """A frozen generator of random weights whose field is a cloud with clear inside and outside."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(3)
-        generator = Generator(TINY)
+        generator = Generator(config)
     with torch.no_grad():
         generator.decoder.net[2].weight[0] *= 200
         generator.decoder.net[2].bias[0] = -135
