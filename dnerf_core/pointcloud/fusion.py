@@ -37,6 +37,10 @@ FARTHEST_CANDIDATES = 3
 """Candidates for each point that farthest-point sampling chooses."""
 
 
+class NoSurfaceError(DNeRFError):
+    """Views show no surface that all of them agree on."""
+
+
 @dataclass(frozen=True)
 class FusionOptions:
     """How views are fused.
@@ -103,7 +107,7 @@ def fuse_views(
     Raises:
         UsageError: no views, masks in some only, or more points asked for than there are.
         AnnotationError: a mask has an id that is neither a class nor 255.
-        DNeRFError: nothing is left of the views after the cut.
+        NoSurfaceError: nothing is left of the views after the cut.
 
     Example:
         >>> subject = model.subject(seed=3)
@@ -127,7 +131,7 @@ def _fused(views: Sequence[LabeledView], num_classes: int, options: FusionOption
     pieces = surface_points(views, options)
     total = sum(len(piece.points) for piece in pieces)
     if not total:
-        raise DNeRFError(
+        raise NoSurfaceError(
             f"point cloud: expected a surface in the {len(views)} views, found none that all views agree on; "
             "look at their depth, masks and cameras"
         )

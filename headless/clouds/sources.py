@@ -161,7 +161,8 @@ class FolderSource:
 
     def to_json(self) -> dict[str, Any]:
         """As a record names it."""
-        return {"source": str(self.folder.path.resolve()), "source_sha256": self.folder.sha256}
+        split = {} if self.folder.split is None else {"split": self.folder.split}
+        return {"source": str(self.folder.path.resolve()), "source_sha256": self.folder.sha256, **split}
 
     @property
     def labels(self) -> LabelSet | None:

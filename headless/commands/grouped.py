@@ -31,7 +31,19 @@ OPTION_GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
     (
         "Output",
         (
-            *("output", "format", "channels", "resolution", "depth_format", "splits", "reject_uncertain", "consistent", "blend"),
+            *(
+                "output",
+                "format",
+                "shard_views",
+                "coco_instances",
+                "nerfstudio_images",
+                "channels",
+                "resolution",
+                "masks",
+                "depth_format",
+                "splits",
+            ),
+            *("reject_uncertain", "consistent", "blend"),
             *("fps", "color", "voxel", "points", "category", "grid", "textures", "row", "variants"),
         ),
     ),

@@ -6,7 +6,7 @@ import click
 
 from dnerf_core import job_ranges
 from dnerf_core.seeds import format_seeds
-from headless.commands import options
+from headless.commands import dataset_options, options
 from headless.commands.grouped import GroupedCommand
 from headless.commands.ranged_options import option_of
 from headless.commands.types import CameraPathType
@@ -34,6 +34,7 @@ from headless.work.reporting import Reporter
 @options.pitch_option(VideoCall)
 @options.truncation_option(VideoCall)
 @options.resolution_option(VideoCall)
+@dataset_options.splits_option
 @options.device_option
 @options.workers_option(VideoCall)
 @options.exact_option(VideoCall)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from dnerf_core.files.clouds import CloudColor
     from headless.clouds.plan import CloudPlan
     from headless.clouds.sources import CloudSource
+    from headless.datasets.splits import Splits
 
 
 FORMATS = ("ply", "npz", "glb", "shapenetpart")
@@ -40,6 +41,7 @@ class PointCloudCall(SubjectViewsCall, FusionCall):
     color: CloudColor = ranged(COLOR)
     category: str = "Car"
     exact: bool = ranged(job_ranges.OFF)
+    splits: Splits = ()
     output: Path = Path("dnerf-clouds")
 
 
@@ -65,7 +67,8 @@ def pointcloud(call: PointCloudCall, reporter: Reporter) -> None:
         with models.one_thread_a_view():
             blend_of_clouds(call.output, plan, source, reporter, call.workers or default_workers())
         return
-    folder = ResultFolder(call.output, RECORD_FORMAT, "pointcloud", plan.to_json(), [LABELS_NAME, *plan.formats])
+    tops = [*plan.formats, *(name for name, _ in plan.splits)]
+    folder = ResultFolder(call.output, RECORD_FORMAT, "pointcloud", plan.to_json(), [LABELS_NAME, *tops])
     job = CloudJob(plan, source, folder, reporter, call.workers or default_workers())
     missing = len(job.missing)
     fields = {"command": "pointcloud", "output": str(call.output), "clouds": len(source.names)}
@@ -149,9 +152,13 @@ def make_plan(call: PointCloudCall, source: CloudSource, described: dict[str, An
     """The plan of a call.
 
     Raises:
-        UsageError: both `--voxel` and `--points`, a format or colours that need labels where there are none, or a bad category.
+        UsageError: both `--voxel` and `--points`, a format or colours that need labels where there are none, a bad category or one that
+            the labels do not go with, or splits where there are no subjects.
     """
     from dnerf_core.errors import UsageError
+    from dnerf_core.files.clouds import Category
+    from dnerf_core.files.posed_folder import OBJECT_NAME
+    from dnerf_core.files.shapenetpart import check_parts
     from headless.clouds.plan import CloudPlan
 
     if call.voxel is not None and call.points is not None:
@@ -167,4 +174,15 @@ def make_plan(call: PointCloudCall, source: CloudSource, described: dict[str, An
                 )
     if re.fullmatch(r"[A-Za-z][A-Za-z0-9_-]{0,63}", call.category) is None:
         raise UsageError(f"--category: expected a word of letters, digits, - and _, found {call.category!r}; rename it")
-    return CloudPlan(described, call.formats, call.color, call.voxel, call.points, call.category)
+    if "shapenetpart" in call.formats and source.labels is not None:
+        check_parts(source.labels, Category.named(call.category))
+    if call.splits and OBJECT_NAME in source.names:
+        raise UsageError(
+            f"--splits: expected views that say which subject they show, found some without a seed in {call.from_folder}; leave it out"
+        )
+    if call.splits and call.output.suffix.lower() == ".blend":
+        raise UsageError(f"--splits: expected an --output folder, found {call.output}, one file for all; leave it out")
+    for name, _ in call.splits:
+        if name in FORMATS:
+            raise UsageError(f"--splits: expected other names than {', '.join(FORMATS)}, found {name}; rename the split")
+    return CloudPlan(described, call.formats, call.color, call.voxel, call.points, call.category, call.splits)

@@ -15,6 +15,7 @@ from dnerf_core.embedded import EMBEDDED_MODELS
 from dnerf_core.errors import UsageError
 from dnerf_core.ranges import Choice, ranged
 from headless.blend.checks import check_blend_place, check_blend_views
+from headless.datasets.format_options import DEPTH_FORMAT, MASKS, FormatOptions
 from headless.datasets.spacing import DISTRIBUTION, check_formats, check_reject, chosen_spacing
 from headless.runs.choices import check_total, chosen_views
 from headless.runs.shared_calls import SubjectViewsCall
@@ -22,7 +23,7 @@ from headless.work.reporting import Quiet, Reporter
 
 if TYPE_CHECKING:
     from dnerf_core.checkpoints.model_facts import ModelFacts
-    from dnerf_core.files.pictures import DepthFormat
+    from dnerf_core.files.pictures import DepthFormat, MaskFormat
     from headless.datasets.channels import Channel
     from headless.datasets.formats.card import Origin
     from headless.datasets.formats.registry import Format
@@ -33,11 +34,10 @@ if TYPE_CHECKING:
     from headless.datasets.view_writer import ViewWriter
 
 ENGINE = Choice(("threads", "ray"), "threads")
-DEPTH_FORMAT = Choice(("exr", "npy"), "exr")
 
 
 @dataclass(frozen=True, kw_only=True)
-class RenderCall(SubjectViewsCall):
+class RenderCall(SubjectViewsCall, FormatOptions):
     """What one call of `render` asks for; None: what docs/cli.md says of an option that is not given.
 
     Example:
@@ -54,6 +54,7 @@ class RenderCall(SubjectViewsCall):
     output: Path = Path("dnerf-out")
     formats: tuple[Format, ...] = ("folder",)
     channels: tuple[Channel, ...] | None = None
+    masks: MaskFormat | None = ranged(MASKS)
     depth_format: DepthFormat = ranged(DEPTH_FORMAT)
     splits: Splits = ()
     reject_uncertain: float = 0.0
@@ -70,6 +71,7 @@ def render(call: RenderCall, reporter: Reporter | None = None) -> None:
         DNeRFError: a wrong call, a model that cannot be used, or results that cannot be written.
     """
     from headless.cluster.cluster import require_ray
+    from headless.datasets.earlier import continued, kept_kinds
     from headless.datasets.folder import DatasetFolder
     from headless.datasets.formats.card import CARD_NAME
     from headless.datasets.listing import Listing
@@ -85,9 +87,11 @@ def render(call: RenderCall, reporter: Reporter | None = None) -> None:
         require_ray()
     seeds = call.chosen_seeds()
     facts = model_facts.describe_model(call.model_name)
-    plan = make_plan(call, seeds, facts)
+    plan = continued(make_plan(call, seeds, facts), call.output, call.masks)
     check_reject(call.reject_uncertain, plan.channels)
     check_formats(call.formats, plan.channels)
+    options = FormatOptions.of(call)
+    options.check(call.formats, plan.channels)
     check_total(len(seeds), plan.views)
     folder = DatasetFolder(call.output, "render", plan, more_names=[STATISTICS_NAME, CARD_NAME])
     shard = Shard(*call.shard)
@@ -95,7 +99,17 @@ def render(call: RenderCall, reporter: Reporter | None = None) -> None:
     workers = call.workers or default_workers()
     labels = facts.labels if plan.masks else None
     origin = make_origin(call, facts)
-    listing = Listing(plan, folder, facts.config.cameras, labels, reporter, workers=workers, formats=call.formats, origin=origin)
+    listing = Listing(
+        plan,
+        folder,
+        facts.config.cameras,
+        labels,
+        reporter,
+        workers=workers,
+        formats=call.formats,
+        options=options,
+        origin=origin,
+    )
     step_px = max(1, round(plan.resolution_px / facts.config.rays.neural_resolution))
     writer = ViewWriter(plan, folder, facts.config.cameras, labels, step_px)
     job = ViewJob(writer, reporter, listing, shard=shard)
@@ -104,6 +118,8 @@ def render(call: RenderCall, reporter: Reporter | None = None) -> None:
     reporter.start(job.start_message, **fields, views_missing=job.views_missing, plan=plan.to_json())
     if not facts.has_semantics and call.channels is None:
         reporter.warning(f"{plan.model_name}: the model has no semantic branch, so no masks and no labels.json are written")
+    if job.views_missing and (kept := kept_kinds(plan)):
+        reporter.warning(f"{call.output}: begun by an earlier version, it goes on with {' and '.join(kept)}")
     if job.views_missing:
         with opened_engine(call, writer, workers, reporter) as make_views:
             job.write(make_views)
@@ -230,6 +246,7 @@ def make_plan(call: RenderCall, seeds: tuple[int, ...], facts: ModelFacts) -> Vi
         resolution_px=call.resolution or side_px or facts.config.image_size,
         channels=channels,
         depth_format=call.depth_format if "depth" in channels else None,
+        mask_format=call.masks or "ids",
         exact=call.exact,
         splits=call.splits,
         reject_uncertain=call.reject_uncertain,

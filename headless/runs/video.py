@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from dnerf_core.camera import Camera
     from dnerf_core.checkpoints.model_facts import ModelFacts
     from headless.clips.plan import ClipPlan
+    from headless.datasets.splits import Splits
 
 
 DEFAULT_SEEDS = (0,)
@@ -40,6 +41,7 @@ class VideoCall(SubjectsCall):
     fps: int = ranged(job_ranges.FPS)
     resolution: int | None = ranged(job_ranges.RESOLUTION)
     exact: bool = ranged(job_ranges.OFF)
+    splits: Splits = ()
     output: Path = Path("dnerf-video")
 
     def __post_init__(self) -> None:
@@ -68,7 +70,7 @@ def video(call: VideoCall, reporter: Reporter) -> None:
     cameras = given_cameras(call)
     plan = make_plan(call, facts, cameras)
     clips = plan_clips(plan, cameras or path_cameras(plan, facts.config.cameras))
-    folder = ResultFolder(call.output, RECORD_FORMAT, "video", plan.to_json(), [LABELS_NAME])
+    folder = ResultFolder(call.output, RECORD_FORMAT, "video", plan.to_json(), [LABELS_NAME, *(name for name, _ in plan.splits)])
     workers = call.workers or default_workers()
     job = VideoJob(plan, clips, folder, facts.labels if plan.masks else None, reporter, workers)
     fields = {"command": "video", "output": str(call.output), "clips": len(clips), "frames": plan.frames}
@@ -143,7 +145,7 @@ def make_plan(call: VideoCall, facts: ModelFacts, cameras: list[Camera] | None, 
         path_sha256: what tells them from others; None: the hash of the path's file, or of the cameras.
 
     Raises:
-        UsageError: `--between` with a single subject or with subject files.
+        UsageError: `--between` with a single subject, with subject files or with splits.
         CheckpointError: a subject file that cannot be used with the model.
     """
     from dnerf_core.own_views import view_ranges
@@ -155,6 +157,8 @@ def make_plan(call: VideoCall, facts: ModelFacts, cameras: list[Camera] | None, 
         raise UsageError("--between: expected seeds, found --subject; leave one of them out")
     if call.between and len(seeds) < 2:
         raise UsageError(f"--between: expected two subjects or more, found {len(seeds)}; give --seeds such as 3,7")
+    if call.between and call.splits:
+        raise UsageError("--between: expected no --splits beside it, since one clip shows all subjects; leave one of them out")
     yaw_deg, pitch_deg = view_ranges(facts.config.cameras, call.yaw, call.pitch)
     return ClipPlan(
         model_name=facts.config.name,
@@ -172,6 +176,7 @@ def make_plan(call: VideoCall, facts: ModelFacts, cameras: list[Camera] | None, 
         masks=facts.has_semantics,
         exact=call.exact,
         subject_files=checked_subject_files(call.subject_files, facts.path),
+        splits=call.splits,
     )
 
 
