@@ -12,17 +12,28 @@ import pytest
 os.environ.setdefault("GOMP_SPINCOUNT", "20000")
 
 
-@pytest.fixture(scope="session")
-def parity_dir() -> Path:
-    """Folder of reference numbers of the published generator; DNERF_REQUIRE_PARITY=1 turns its absence into a failure."""
-    default = Path(__file__).resolve().parents[2] / "shared" / "parity"
-    folder = Path(os.environ.get("DNERF_PARITY", default))
+def _shared_folder(variable: str, name: str, what: str) -> Path:
+    """A folder beside the repository that the variable may name; DNERF_REQUIRE_PARITY=1 turns its absence into a failure."""
+    default = Path(__file__).resolve().parents[2] / "shared" / name
+    folder = Path(os.environ.get(variable, default))
     if not folder.is_dir():
-        message = f"parity data not found at {folder}; set DNERF_PARITY to the folder that holds it"
+        message = f"{what} not found at {folder}; set {variable} to the folder that holds it"
         if os.environ.get("DNERF_REQUIRE_PARITY") == "1":
             pytest.fail(message)
         pytest.skip(message)
     return folder
+
+
+@pytest.fixture(scope="session")
+def parity_dir() -> Path:
+    """Folder of reference numbers of the published generator."""
+    return _shared_folder("DNERF_PARITY", "parity", "parity data")
+
+
+@pytest.fixture(scope="session")
+def inputs_dir() -> Path:
+    """Folder of small files as other programs write them: annotations and cameras."""
+    return _shared_folder("DNERF_INPUTS", "inputs", "inputs")
 
 
 _status = 0
