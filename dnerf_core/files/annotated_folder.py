@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dnerf_core.camera import Camera, cameras_from_json
-from dnerf_core.errors import AnnotationError, CheckpointError, UsageError, brief, json_fault
+from dnerf_core.errors import AnnotationError, CheckpointError, UnpaintedError, UsageError, brief, json_fault
 from dnerf_core.files.masks import is_painted, read_mask
 from dnerf_core.files.names import LABELS_NAME, RECORD_FORMAT, RECORD_NAME, RECORD_VERSION, view_name
 from dnerf_core.labels import IGNORE_ID, LabelSet
@@ -92,6 +92,7 @@ def read_annotations(folders: Sequence[Path], *, skip_unpainted: bool = False) -
 
     Raises:
         UsageError: a folder named twice.
+        UnpaintedError: masks with nothing painted.
         AnnotationError: a folder or file that cannot be used as it is; the message names it.
         CheckpointError: a subject file that is gone or another one by now.
     """
@@ -115,12 +116,12 @@ def read_annotations(folders: Sequence[Path], *, skip_unpainted: bool = False) -
         file.check()
     painted = [image for image in images if is_painted(image.mask)]
     if not painted:
-        raise AnnotationError(
+        raise UnpaintedError(
             f"{_shown_folders(folders)}: expected painted masks, found only {_unpainted_kinds(images)}; paint some first"
         )
     if len(painted) < len(images) and not skip_unpainted:
         empty = [image for image in images if not is_painted(image.mask)]
-        raise AnnotationError(
+        raise UnpaintedError(
             f"{_listed([str(image.mask_path) for image in empty])}: expected painted masks, found only "
             f"{_unpainted_kinds(empty)} in {len(empty)} of {len(images)}; "
             "paint them, or leave them out with --skip-unpainted"

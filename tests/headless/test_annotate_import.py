@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import shutil
 import zipfile
 from pathlib import Path
@@ -701,3 +702,70 @@ def test_a_labelme_mask_of_one_pixel(folder: Path, tmp_path: Path) -> None:
     shape = labelme_mask("right", np.pad(np.ones((1, 1), np.bool_), ((3, SIZE_PX - 4), (5, SIZE_PX - 6))))
     assert bring(folder, "labelme", one_shape(tmp_path, shape)) == 0
     assert np.argwhere(held(folder)[VIEW]).tolist() == [[3, 5]]
+
+
+# --- what `train` and `evaluate` say of files that nobody has read
+
+
+def drop_files(tool: str, folder: Path, masks: dict[str, np.ndarray]) -> Path:
+    """Let a tool's files of the masks lie in the folder; gives what to name of them."""
+    if tool == "labelme":
+        return write_labelme(folder / "images", masks, NAMES)
+    if tool == "coco":
+        path = folder / "annotations" / "instances_default.json"
+        path.parent.mkdir()
+        path.write_text(json.dumps(coco_file(masks, NAMES, packed=True)))
+        return path
+    if tool == "cvat":
+        path = folder / "masks" / "annotations.xml"
+        path.write_text(cvat_file(SIZE_PX, {f"{view}.png": cvat_masks(mask, NAMES) for view, mask in masks.items()}))
+        return path
+    voc = write_voc(folder / "my voc", masks, COLORS, NAMES)
+    if tool == "voc":
+        return voc
+    with zipfile.ZipFile(folder / "task.zip", "w") as archive:
+        for path in voc.rglob("*"):
+            archive.write(path, path.relative_to(voc))
+    shutil.rmtree(voc)
+    return folder / "task.zip"
+
+
+@pytest.mark.parametrize("kept", [True, False], ids=["empty masks", "no masks"])
+@pytest.mark.parametrize("tool", ["labelme", "coco", "cvat", "voc", "zip"])
+def test_files_that_nobody_has_read_are_told_with_the_command_that_reads_them(
+    tool: str, kept: bool, folder: Path, masks: dict[str, np.ndarray], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = drop_files(tool, folder, masks)
+    if not kept:
+        for mask in (folder / "masks").glob("*.png"):
+            mask.unlink()
+    for call in (["train", str(folder), "-o", str(tmp_path / "x.safetensors")], ["evaluate", str(folder)]):
+        capsys.readouterr()
+        assert cli.run(call) == 1
+        line = error_line(capsys)
+        assert "expected painted masks, found " in line and f" in {path}; read that first: " in line
+    command = shlex.split(line.rpartition(": ")[2])
+    assert command[:3] == ["dnerf-headless", "annotate", "import"]
+    assert cli.run(command[1:]) == 0
+    assert_same(held(folder), masks)
+
+
+def test_an_unpainted_folder_without_such_files_is_told_as_ever(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "images" / "notes.json").write_text("{")
+    (folder / "images" / "other.xml").write_text("<other/>")
+    (folder / "notes.zip").write_bytes(b"PK no archive")
+    capsys.readouterr()
+    assert cli.run(["train", str(folder), "-o", str(tmp_path / "x.safetensors")]) == 1
+    assert f"{folder}: expected painted masks, found only background; paint some first" in error_line(capsys)
+
+
+def test_a_folder_painted_in_part_tells_of_files_too(
+    folder: Path, masks: dict[str, np.ndarray], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_mask(folder / "masks" / f"{VIEW}.png", masks[VIEW], LABELS.palette())
+    path = drop_files("labelme", folder, masks)
+    capsys.readouterr()
+    assert cli.run(["train", str(folder), "-o", str(tmp_path / "x.safetensors")]) == 1
+    assert f"found only background in 7 of 8, and labelme's JSON files in {path}; read that first: " in error_line(capsys)
