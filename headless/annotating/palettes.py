@@ -52,8 +52,9 @@ def recorded_labels(labels: LabelSet) -> tuple[str, ...]:
 def folder_labels(folder: Path, chosen: LabelSet) -> FolderLabels:
     """The labels of a folder that a call asks for again.
 
-    The folder's own count where they begin with the chosen names, whatever their colours have become; chosen labels count where they
-    begin with the folder's. Otherwise the chosen ones are what the call asks for, and the record tells whether it may.
+    A call asks for the labels that the folder was made with, or for those that `labels.json` holds by now, and may add some. The folder's
+    count then, with the colours that they have by now, and those that are added. Otherwise the chosen ones are what the call asks for,
+    and the record tells that it is another.
 
     Raises:
         AnnotationError: a `labels.json` that has been damaged.
@@ -69,10 +70,14 @@ def folder_labels(folder: Path, chosen: LabelSet) -> FolderLabels:
         raise AnnotationError(f"{path}: expected a labels file, it cannot be read: {error}; correct it") from error
     held = LabelSet.from_json(text, str(path))
     names = tuple(entry.rpartition(" #")[0] for entry in recorded)
-    if held.names[: len(chosen.names)] == chosen.names and held.names[: len(names)] == names:
+    asked = recorded_labels(chosen)[: len(recorded)] == recorded or chosen.labels == held.labels[: len(chosen.labels)]
+    if not asked or any(labels.names[: len(names)] != names for labels in (chosen, held)):
+        return new
+    if held.names[: len(chosen.names)] == chosen.names:
         return FolderLabels(held, recorded, _palette_of(recorded), added=False)
-    if chosen.labels[: len(held.labels)] == held.labels and chosen.names[: len(names)] == names:
-        return FolderLabels(chosen, recorded, _palette_of(recorded), added=True)
+    if chosen.names[: len(held.names)] == held.names:
+        grown = (*held.labels, *chosen.labels[len(held.labels) :])
+        return FolderLabels(LabelSet(grown), recorded, _palette_of(recorded), added=True)
     return new
 
 

@@ -197,6 +197,6 @@ class Listing:
             title += f": the first {len(seeds)} x {min(most_views, self.plan.views)}"
         names = [subject_key(self.plan, seed).short_title for seed in seeds]
         buffer = io.BytesIO()
-        sheet = contact_sheet.contact_sheet(title, names, views_of, labels, to_paint=self.sampled)
+        sheet = contact_sheet.contact_sheet(title, names, views_of, labels, to_paint=self.unpainted)
         sheet.save(buffer, format="PNG")
         return buffer.getvalue()

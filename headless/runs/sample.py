@@ -77,7 +77,8 @@ def sample(call: SampleCall, reporter: Reporter, load: Callable[[str], Model] | 
     if refreshed or held.added:
         remove_files([call.output / SHEET_NAME])  # its legend is of the former labels
     if unreadable:
-        reporter.warning(f"{masks}: {len(unreadable)} masks cannot be read and stay as they are, such as {unreadable[0]}.png")
+        stay = "mask cannot be read and stays as it is:" if len(unreadable) == 1 else "masks cannot be read and stay as they are:"
+        reporter.warning(f"{masks}: {len(unreadable)} {stay} {', '.join(f'{name}.png' for name in unreadable[:3])}")
     workers = call.workers or default_workers()
     cameras, unpainted = facts.config.cameras, not call.truth
     listing = Listing(plan, folder, cameras, labels, reporter, workers=workers, sampled=True, unpainted=unpainted)
@@ -94,7 +95,11 @@ def sample(call: SampleCall, reporter: Reporter, load: Callable[[str], Model] | 
     seconds = time.monotonic() - started
     done = "nothing to do, all there" if job.nothing_to_do else f"{job.views_written} written in {seconds:.1f} s"
     if refreshed:
-        done += f", palettes of {refreshed} masks follow labels.json"
+        done += (
+            f", palettes of {refreshed} masks follow labels.json"
+            if refreshed > 1
+            else ", the palette of a mask follows labels.json"
+        )
     names = ", ".join(labels.names[1:])
     next_step = (
         f"next: dnerf-headless train {call.output} -o model.safetensors"
