@@ -64,13 +64,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: order.get(item.nodeid.split("::")[0], len(order)))
 
 
-@pytest.fixture(scope="session")
-def parity_dir() -> Path:
-    """Folder of reference numbers of the published generator; DNERF_REQUIRE_PARITY=1 turns its absence into a failure."""
-    default = Path(__file__).resolve().parents[2] / "shared" / "parity"
-    folder = Path(os.environ.get("DNERF_PARITY", default))
+def _shared_folder(variable: str, name: str, what: str) -> Path:
+    """A folder beside the repository that the variable may name; DNERF_REQUIRE_PARITY=1 turns its absence into a failure."""
+    default = Path(__file__).resolve().parents[2] / "shared" / name
+    folder = Path(os.environ.get(variable, default))
     if not folder.is_dir():
-        message = f"parity data not found at {folder}; set DNERF_PARITY to the folder that holds it"
+        message = f"{what} not found at {folder}; set {variable} to the folder that holds it"
         if os.environ.get("DNERF_REQUIRE_PARITY") == "1":
             pytest.fail(message)
         pytest.skip(message)
@@ -86,6 +85,18 @@ def several_threads() -> Iterator[None]:
     torch.set_num_threads(max(2, cores()))
     yield
     torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="session")
+def parity_dir() -> Path:
+    """Folder of reference numbers of the published generator."""
+    return _shared_folder("DNERF_PARITY", "parity", "parity data")
+
+
+@pytest.fixture(scope="session")
+def inputs_dir() -> Path:
+    """Folder of small files as other programs write them: annotations and cameras."""
+    return _shared_folder("DNERF_INPUTS", "inputs", "inputs")
 
 
 _status = 0

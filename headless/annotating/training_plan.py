@@ -149,9 +149,9 @@ def plan_training(call: TrainCall) -> TrainingPlan:
     Raises:
         DNeRFError: a folder or a model that cannot be used, or nothing left to train on.
     """
-    from dnerf_core.files.annotated_folder import read_annotations
+    from headless.annotating.painted import read_painted
 
-    annotations = read_annotations(call.folders, skip_unpainted=call.skip_unpainted)
+    annotations = read_painted(call.folders, skip_unpainted=call.skip_unpainted)
     held_out = held_out_subjects(annotations.subjects, call.holdout)
     if not call.allow_missing_classes:
         _check_classes(annotations, held_out)

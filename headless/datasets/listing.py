@@ -42,6 +42,7 @@ class Listing:
         formats: tuple[Format, ...] = (),
         options: FormatOptions = USUAL,
         origin: Origin | None = None,
+        sampled: bool = False,
         unpainted: bool = False,
     ) -> None:
         """Args:
@@ -49,11 +50,12 @@ class Listing:
         workers: threads that read files.
         formats: what is written beside the folder's own lists, and `options` how.
         origin: where the weights come from, for the statistics and the data card; None: there are none.
-        unpainted: the masks are there to be painted; the contact sheet leaves them out.
+        sampled: the views are there to be annotated; the contact sheet shows all of them, and what there is to paint.
+        unpainted: nothing is painted in the masks; the contact sheet leaves them out.
         """
         self.plan, self.folder, self.cameras, self.labels, self.reporter = plan, folder, cameras, labels, reporter
         self.workers, self.formats, self.options, self.origin = workers, formats, options, origin
-        self.unpainted = unpainted
+        self.sampled, self.unpainted = sampled, unpainted
 
     def lacks_any(self) -> bool:
         """Whether a list is missing.
@@ -176,21 +178,30 @@ class Listing:
         return row
 
     def _sheet_png(self) -> bytes:
-        """The contact sheet of the first subjects and views."""
-        labels, size_px = None if self.unpainted else self.labels, self.plan.resolution_px
+        """The contact sheet of the first subjects and views; of samples, of all."""
+        labels, size_px = self.labels, self.plan.resolution_px
+        most_subjects, most_views = contact_sheet.MAX_SUBJECTS, contact_sheet.MAX_VIEWS
+        if self.sampled:
+            most_subjects, most_views = contact_sheet.MAX_SAMPLED_SUBJECTS, contact_sheet.MAX_SAMPLED_VIEWS
+        seeds = self.plan.seeds[:most_subjects]
+        shown = [
+            kind
+            for kind in self.folder.kinds
+            if kind in ("images", "depth") or (kind == "masks" and labels is not None and not self.unpainted)
+        ]
 
         def read(view: PlannedView) -> contact_sheet.SheetView:
-            shown = [
-                kind for kind in self.folder.kinds if kind in ("images", "depth") or (kind == "masks" and labels is not None)
-            ]
             seen = {kind: self.folder.read(kind, view.name, labels, size_px) for kind in shown}
             return contact_sheet.SheetView(seen.get("images"), seen.get("masks"), seen.get("depth"))
 
-        rows = []
-        for seed in self.plan.seeds[: contact_sheet.MAX_SUBJECTS]:
-            views = plan_subject(self.plan, self.cameras, seed)[: contact_sheet.MAX_VIEWS]
-            rows.append((subject_key(self.plan, seed).short_title, [read(view) for view in views]))
+        def views_of(row: int) -> list[contact_sheet.SheetView]:
+            return [read(view) for view in plan_subject(self.plan, self.cameras, seeds[row])[:most_views]]
+
         title = f"{self.plan.model_name}, {len(self.plan.seeds)} subjects x {self.plan.views} views"
+        if self.sampled and (len(seeds) < len(self.plan.seeds) or most_views < self.plan.views):
+            title += f": the first {len(seeds)} x {min(most_views, self.plan.views)}"
+        names = [subject_key(self.plan, seed).short_title for seed in seeds]
         buffer = io.BytesIO()
-        contact_sheet.contact_sheet(title, rows, labels).save(buffer, format="PNG")
+        sheet = contact_sheet.contact_sheet(title, names, views_of, labels, to_paint=self.unpainted)
+        sheet.save(buffer, format="PNG")
         return buffer.getvalue()

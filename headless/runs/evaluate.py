@@ -35,13 +35,14 @@ def evaluate(call: EvaluateCall, reporter: Reporter) -> None:
 
 def _against_folders(call: EvaluateCall, reporter: Reporter) -> None:
     """Score the model's masks against painted ones."""
-    from dnerf_core.files.annotated_folder import check_generator, read_annotations
+    from dnerf_core.files.annotated_folder import check_generator
     from dnerf_core.files.whole import write_bytes_whole
     from headless import models
+    from headless.annotating.painted import read_painted
     from headless.scores import scoring
 
     started = time.monotonic()
-    annotations = read_annotations(call.folders, skip_unpainted=call.skip_unpainted)
+    annotations = read_painted(call.folders, skip_unpainted=call.skip_unpainted)
     facts = model_facts.describe_model(call.model_name)
     check_generator(annotations, facts.path)
     model = models.load_model(call.model_name, call.device, exact=call.exact)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -56,9 +56,12 @@ def sample(call: SampleCall, reporter: Reporter, load: Callable[[str], Model] | 
         DNeRFError: a wrong call, a model that cannot be used, or results that cannot be written.
     """
     from dnerf_core.files.names import SHEET_NAME
+    from dnerf_core.files.whole import remove_files
     from headless import models
+    from headless.annotating.palettes import folder_labels, refresh_palettes
     from headless.datasets.folder import DatasetFolder
     from headless.datasets.listing import Listing
+    from headless.datasets.plan import view_names
     from headless.datasets.view_job import ViewJob, by_threads
     from headless.datasets.view_writer import ViewWriter
     from headless.work.workers import default_workers
@@ -66,14 +69,23 @@ def sample(call: SampleCall, reporter: Reporter, load: Callable[[str], Model] | 
     started = time.monotonic()
     seeds = call.chosen_seeds(DEFAULT_SEEDS)
     facts = model_facts.describe_model(call.model_name)
-    labels = chosen_labels(call, facts)
+    held = folder_labels(call.output, chosen_labels(call, facts))
+    labels = held.labels
     plan = make_plan(call, seeds, facts)
     check_total(len(seeds), plan.views)
-    folder = DatasetFolder(call.output, "sample", plan, sample_record(call, plan, facts, labels))
+    folder = DatasetFolder(call.output, "sample", plan, sample_record(call, plan, facts, held.recorded))
     folder.open()
+    held.write_added(call.output)
+    masks = call.output / "masks"
+    refreshed, unreadable = refresh_palettes(masks, [name for seed in seeds for name in view_names(plan, seed)], held)
+    if refreshed or held.added:
+        remove_files([call.output / SHEET_NAME])  # its legend is of the former labels
+    if unreadable:
+        stay = "mask cannot be read and stays as it is:" if len(unreadable) == 1 else "masks cannot be read and stay as they are:"
+        reporter.warning(f"{masks}: {len(unreadable)} {stay} {', '.join(f'{name}.png' for name in unreadable[:3])}")
     workers = call.workers or default_workers()
     cameras, unpainted = facts.config.cameras, not call.truth
-    listing = Listing(plan, folder, cameras, labels, reporter, workers=workers, unpainted=unpainted)
+    listing = Listing(plan, folder, cameras, labels, reporter, workers=workers, sampled=True, unpainted=unpainted)
     job = ViewJob(ViewWriter(plan, folder, cameras, labels), reporter, listing, expect_empty=unpainted)
     total = len(seeds) * plan.views
     fields = {"command": "sample", "output": str(call.output), "views": total}
@@ -86,8 +98,13 @@ def sample(call: SampleCall, reporter: Reporter, load: Callable[[str], Model] | 
         job.write()
     seconds = time.monotonic() - started
     done = "nothing to do, all there" if job.nothing_to_do else f"{job.views_written} written in {seconds:.1f} s"
+    if refreshed:
+        done += (
+            f", palettes of {refreshed} masks follow labels.json"
+            if refreshed > 1
+            else ", the palette of a mask follows labels.json"
+        )
     names = ", ".join(labels.names[1:])
-    masks = call.output / "masks"
     next_step = (
         f"next: dnerf-headless train {call.output} -o model.safetensors"
         if call.truth
@@ -99,6 +116,7 @@ def sample(call: SampleCall, reporter: Reporter, load: Callable[[str], Model] | 
         subjects=len(seeds),
         views_written=job.views_written,
         labels=list(labels.names),
+        palettes_refreshed=refreshed,
         nothing_to_do=job.nothing_to_do,
         contact_sheet=str(call.output / SHEET_NAME),
         seconds=round(seconds, 3),
@@ -195,15 +213,19 @@ def make_plan(call: SampleCall, seeds: tuple[int, ...], facts: ModelFacts) -> Vi
     )
 
 
-def sample_record(call: SampleCall, plan: ViewPlan, facts: ModelFacts, labels: LabelSet) -> dict[str, Any]:
-    """What `dataset.json` keeps: the plan, where model and subject files are, which generator it is, and what there is to paint."""
+def sample_record(call: SampleCall, plan: ViewPlan, facts: ModelFacts, labels: Sequence[str]) -> dict[str, Any]:
+    """What `dataset.json` keeps: the plan, where model and subject files are, which generator it is, and what there was to paint.
+
+    Args:
+        labels: as `headless.annotating.palettes.recorded_labels` tells them.
+    """
     from dnerf_core.checkpoints.generator_hash import generator_sha256
     from dnerf_core.subject_key import paths_json
 
     return plan.to_json() | {
         "model": recorded_name(call.model_name),
         "generator_sha256": generator_sha256(facts.path),
-        "labels": [f"{label.name} #{bytes(label.color).hex()}" for label in labels.labels],
+        "labels": list(labels),
         "truth": call.truth,
         **paths_json(plan.subject_files),
     }
