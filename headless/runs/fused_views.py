@@ -29,7 +29,7 @@ def model_source(call: FusedViewsCall) -> ModelSource:
     seeds = call.chosen_seeds()
     facts = model_facts.describe_model(call.model_name)
     yaw_deg, pitch_deg = view_ranges(
-        facts.config.cameras, call.yaw, call.pitch, drawn=call.random_views, untold_yaw_deg=ALL_AROUND_YAW_DEG
+        facts.config.cameras, call.yaw, call.pitch, drawn=call.random_views, default_yaw_deg=ALL_AROUND_YAW_DEG
     )
     view_plan = ViewPlan(
         model_name=facts.config.name,
