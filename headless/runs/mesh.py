@@ -61,10 +61,13 @@ def mesh(call: MeshCall, reporter: Reporter) -> None:
     plan = make_plan(call, source)
     folder = ResultFolder(call.output, RECORD_FORMAT, "mesh", plan.to_json(), [LABELS_NAME, *plan.formats])
     job = MeshJob(plan, source, folder, reporter, call.workers or default_workers())
-    made = len(job.missing)
-    told = {"command": "mesh", "output": str(call.output), "meshes": len(source.names)}
+    missing = len(job.missing)
+    fields = {"command": "mesh", "output": str(call.output), "meshes": len(source.names)}
     reporter.start(
-        f"{call.output}: {len(source.names)} meshes, {made} of them to be made", **told, meshes_missing=made, plan=plan.to_json()
+        f"{call.output}: {len(source.names)} meshes, {missing} of them to be made",
+        **fields,
+        meshes_missing=missing,
+        plan=plan.to_json(),
     )
     if source.labels is None:
         reporter.warning("the model has no labels, so the meshes have none")
@@ -75,14 +78,14 @@ def mesh(call: MeshCall, reporter: Reporter) -> None:
             f"{len(job.open_meshes)} meshes are not watertight, {job.open_meshes[0]} is the first; try other --nodes"
         )
     seconds = time.monotonic() - started
-    done = f"{made} made in {seconds:.1f} s, {job.faces} faces" if job.files_made else "nothing to do, all there"
+    done = f"{missing} made in {seconds:.1f} s, {job.faces} faces" if job.files_made else "nothing to do, all there"
     reporter.summary(
         [
             f"{call.output}: {len(source.names)} meshes as {', '.join(plan.formats)}: {done}",
             f"look at {job.file(source.names[0], plan.formats[0])}",
         ],
-        **told,
-        meshes_made=made,
+        **fields,
+        meshes_made=missing,
         faces=job.faces,
         not_watertight=len(job.open_meshes),
         nothing_to_do=not job.files_made,

@@ -90,7 +90,7 @@ def render(call: RenderCall, reporter: Reporter | None = None) -> None:
     plan = continued(make_plan(call, seeds, facts), call.output, call.masks)
     check_reject(call.reject_uncertain, plan.channels)
     check_formats(call.formats, plan.channels)
-    options = FormatOptions.of(call)
+    options = FormatOptions.from_call(call)
     options.check(call.formats, plan.channels)
     check_total(len(seeds), plan.views)
     folder = DatasetFolder(call.output, "render", plan, more_names=[STATISTICS_NAME, CARD_NAME])
