@@ -189,15 +189,15 @@ def main() -> None:
         masks = {name: paint(mask, rng) for name, mask in checked.masks.items()}
         good = len(checked.blamed(masks))
         found = {"mirrored": 0, "swapped": 0, "shifted": 0}
-        beside = 0
+        good_blamed = 0
         for _ in range(arguments.rounds):
             some, which = spoilt(masks, checked.masks, rng)
             blamed = checked.blamed(some)
             for kind, names in which.items():
                 found[kind] += sum(name in blamed for name in names)
-            beside += sum(all(name not in names for names in which.values()) for name in blamed)
+            good_blamed += sum(all(name not in names for names in which.values()) for name in blamed)
         shares = " | ".join(f"{count} of {SPOILT * arguments.rounds}" for count in found.values())
-        print(f"| {painter} | {good} of {len(masks)} | {shares} | {beside} |", flush=True)
+        print(f"| {painter} | {good} of {len(masks)} | {shares} | {good_blamed} |", flush=True)
     one_a_subject = [name for name in checked.masks if name.endswith("v01")]
     blamed = checked.blamed(checked.masks, one_a_subject)
     print(f"| exact, one view a subject | {len(blamed)} of {len(one_a_subject)} | | | | |\n")

@@ -37,7 +37,7 @@ from .camera_frames import (
 )
 from .camera_pinhole import Camera, Rays, pixel_centers_uv
 from .errors import UsageError, brief, json_fault
-from .files.json_text import without_surrogates
+from .files.opening.json_text import without_surrogates
 from .own_views import ALL_AROUND_YAW_DEG, view_ranges
 
 __all__ = [

@@ -27,8 +27,8 @@ from headless.work.reporting import printable
 PROGRAM = "dnerf-headless"
 
 GROUPS: dict[str, tuple[str, ...]] = {
-    "Make data": ("render", "video", "pointcloud"),
-    "Teach labels": ("sample", "train", "evaluate"),
+    "Make data": ("render", "video", "pointcloud", "mesh"),
+    "Teach labels": ("sample", "annotate", "train", "evaluate"),
     "From a photo or a mask": ("invert", "edit"),
     "Files": ("import", "info"),
     "This machine and Blender": ("bench", "doctor", "worker", "extension"),
@@ -39,7 +39,9 @@ COMMANDS: dict[str, str] = {
     "render": "Write labelled, posed views of generated subjects to a folder.",
     "video": "Write label videos along a camera path.",
     "pointcloud": "Write point clouds with labelled parts, fused from views all around.",
+    "mesh": "Write each subject's surface as a closed mesh with labelled parts.",
     "sample": "Write views of a few subjects to annotate: images, and empty masks to paint.",
+    "annotate": "Bring in what other programs painted, as masks of a folder of sample.",
     "train": "Train a semantic branch on painted views and write a model file.",
     "evaluate": "Score a model against painted masks or the exact truth, or views against each other.",
     "invert": "Find the subject of a photo or a mask, and where it was taken from.",

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from dnerf_core.backbone.specs import Shape
 from dnerf_core.errors import CheckpointError
-from dnerf_core.files.json_text import without_surrogates
+from dnerf_core.files.opening.json_text import without_surrogates
 
 MAX_HEADER_BYTES = 16 * 2**20
 MAX_INTEGER_DIGITS = 20
@@ -172,9 +172,9 @@ def checked_fields(
         CheckpointError: another version, a missing field or a surplus one.
     """
     fields = parsed_json(layout.text, f"{path}: its metadata {kind.key!r}", kind.damaged)
-    found = fields.get("format_version")
-    if type(found) is not int or found != version:
-        shown = found if type(found) is int else type(found).__name__
+    file_version = fields.get("format_version")
+    if type(file_version) is not int or file_version != version:
+        shown = file_version if type(file_version) is int else type(file_version).__name__
         raise CheckpointError(f"{path}: expected format version {version}, found {shown}; use the datasetnerf that wrote it")
     missing, surplus = sorted(names - set(fields)), sorted(ascii(name[:80]) for name in set(fields) - names - optional)
     if missing or surplus:

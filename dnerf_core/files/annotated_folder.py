@@ -4,26 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dnerf_core.camera import Camera, cameras_from_json
-from dnerf_core.errors import AnnotationError, CheckpointError, UsageError, brief, json_fault
-from dnerf_core.files.json_text import without_surrogates
+from dnerf_core.errors import AnnotationError, CheckpointError, UnpaintedError, UsageError, brief
+from dnerf_core.files.annotated_record import read_labels, read_plan, text_of
 from dnerf_core.files.masks import is_painted, read_mask
-from dnerf_core.files.names import RECORD_FORMAT, RECORD_NAME, RECORD_VERSION, view_name
-from dnerf_core.files.opening import read_regular_text
 from dnerf_core.files.snapping import SnapTally
 from dnerf_core.labels import IGNORE_ID, LabelSet
-from dnerf_core.limits import MAX_RESOLUTION, MAX_TRUNCATION, MAX_VIEWS, MAX_VIEWS_A_CALL, MIN_RESOLUTION
-from dnerf_core.seeds import parse_seeds
-from dnerf_core.subject_key import SubjectFile, SubjectKey, recorded_files
+from dnerf_core.subject_key import SubjectKey
 
 _PICTURES = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp"}
 _SNAPPED_SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp"}
@@ -99,6 +93,7 @@ def read_annotations(folders: Sequence[Path], *, skip_unpainted: bool = False, s
 
     Raises:
         UsageError: a folder named twice.
+        UnpaintedError: masks with nothing painted.
         AnnotationError: a folder or file that cannot be used as it is; the message names it.
         CheckpointError: a subject file that is gone or another one by now.
     """
@@ -123,12 +118,12 @@ def read_annotations(folders: Sequence[Path], *, skip_unpainted: bool = False, s
         file.check()
     painted = [image for image in images if is_painted(image.mask)]
     if not painted:
-        raise AnnotationError(
+        raise UnpaintedError(
             f"{_shown_folders(folders)}: expected painted masks, found only {_unpainted_kinds(images)}; paint some first"
         )
     if len(painted) < len(images) and not skip_unpainted:
         empty = [image for image in images if not is_painted(image.mask)]
-        raise AnnotationError(
+        raise UnpaintedError(
             f"{_listed([str(image.mask_path) for image in empty])}: expected painted masks, found only "
             f"{_unpainted_kinds(empty)} in {len(empty)} of {len(images)}; "
             "paint them, or leave them out with --skip-unpainted"
@@ -182,11 +177,11 @@ def read_folder(folder: Path, snap: SnapTally | None = None) -> Annotations:
     Raises:
         AnnotationError: as `read_annotations`.
     """
-    plan = _read_plan(folder)
-    labels = LabelSet.from_json(_text(folder / "labels.json"), str(folder / "labels.json"))
+    plan = read_plan(folder)
+    labels = read_labels(folder)
     cameras_path = folder / "cameras.json"
     cameras = _read_cameras(cameras_path)
-    expected = {view_name(seed, view): (seed, view) for seed in plan.seeds for view in range(plan.views)}
+    expected = plan.view_names()
     _same_names(f"{cameras_path}: cameras", list(expected), list(cameras), "restore the file; the sample command writes it anew")
     masks = folder / "masks"
     try:
@@ -230,7 +225,7 @@ def _other_names(paths: Sequence[Path], views: Collection[str]) -> dict[str, Pat
 
 def _read_cameras(path: Path) -> dict[str, Camera]:
     try:
-        cameras = cameras_from_json(_text(path), str(path))
+        cameras = cameras_from_json(text_of(path), str(path))
     except UsageError as error:  # what the file holds is no option of the call
         raise AnnotationError(str(error)) from error
     for name, camera in cameras.items():
@@ -243,81 +238,6 @@ def _read_cameras(path: Path) -> dict[str, Camera]:
     return cameras
 
 
-@dataclass(frozen=True)
-class _Plan:
-    """What is read of a folder's record."""
-
-    model: str
-    generator_sha256: str
-    seeds: tuple[int, ...]
-    views: int
-    truncation: float
-    size_px: int
-    files: tuple[SubjectFile, ...]
-
-    def subject(self, seed: int) -> SubjectKey:
-        """The subject of this number."""
-        return SubjectKey(seed, self.truncation, self.files[seed] if self.files else None)
-
-
-def _read_plan(folder: Path) -> _Plan:
-    path = folder / RECORD_NAME
-    if not path.is_file():
-        raise AnnotationError(f"{folder}: expected a folder made by `sample`, found no {RECORD_NAME}; name such a folder")
-    try:
-        record: Any = without_surrogates(json.loads(_text(path)))
-    except (ValueError, RecursionError) as error:
-        raise AnnotationError(
-            f"{path}: expected the record of a sample call, found no JSON ({json_fault(error)}); restore it"
-        ) from error
-    known = isinstance(record, dict) and record.get("format") == RECORD_FORMAT and record.get("format_version") == RECORD_VERSION
-    if not known:
-        raise AnnotationError(
-            f"{path}: expected format {RECORD_FORMAT} {RECORD_VERSION}, found another; name a folder of `sample`"
-        )
-    if record.get("command") != "sample":
-        raise AnnotationError(
-            f"{path}: expected a folder made by `sample`, found one by {brief(record.get('command'))}; name another"
-        )
-    plan = record.get("plan")
-    kinds: dict[str, type | tuple[type, ...]] = {
-        "model": str,
-        "generator_sha256": str,
-        "seeds": str,
-        "views": int,
-        "truncation": (int, float),
-        "resolution_px": int,
-    }
-    for key, kind in kinds.items():
-        if not isinstance(plan, dict) or not isinstance(plan.get(key), kind):
-            raise AnnotationError(f"{path}: plan: expected a value of {key!r}, found none or another kind; restore the file")
-    assert isinstance(plan, dict)
-    try:
-        seeds = parse_seeds(plan["seeds"])
-    except ValueError as error:
-        raise AnnotationError(f"{path}: plan: seeds: {error}; restore the file") from error
-    ranges = {
-        "views": (1, min(MAX_VIEWS, MAX_VIEWS_A_CALL // len(seeds))),
-        "truncation": (0, MAX_TRUNCATION),
-        "resolution_px": (MIN_RESOLUTION, MAX_RESOLUTION),
-    }
-    for key, (low, high) in ranges.items():
-        if isinstance(plan[key], bool) or not low <= plan[key] <= high:
-            raise AnnotationError(
-                f"{path}: plan: {key}: expected a number from {low} to {high:g}, found {brief(plan[key])}; restore the file"
-            )
-    if re.fullmatch("[0-9a-f]{64}", plan["generator_sha256"]) is None:
-        raise AnnotationError(
-            f"{path}: plan: generator_sha256: expected 64 hexadecimal digits, found {brief(plan['generator_sha256'])}; "
-            "restore the file"
-        )
-    truncation = float(plan["truncation"])
-    files = recorded_files(plan, len(seeds), f"{path}: plan")
-    if files and (seeds != tuple(range(len(files))) or truncation != 1.0):
-        raise AnnotationError(f"{path}: plan: seeds: expected the numbers of the subject files, found others; restore the file")
-    return _Plan(plan["model"], plan["generator_sha256"], seeds, plan["views"], truncation, plan["resolution_px"], files)
-
-
 def _same_names(what: str, expected: Sequence[str], names: Sequence[str], remedy: str) -> None:
     missing = [name for name in expected if name not in set(names)]
     surplus = [name for name in names if name not in set(expected)]
@@ -327,16 +247,6 @@ def _same_names(what: str, expected: Sequence[str], names: Sequence[str], remedy
         raise AnnotationError(
             f"{what}: expected one for each of {len(expected)} views, found {len(names)}, {', '.join(faults)}; {remedy}"
         )
-
-
-def _text(path: Path) -> str:
-    try:
-        return read_regular_text(path)
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        raise AnnotationError(
-            f"{path}: expected a file that `sample` wrote, it cannot be read: {reason}; restore it, or repeat the sample command"
-        ) from error
 
 
 def _listed(names: Sequence[str]) -> str:

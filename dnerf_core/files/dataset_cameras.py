@@ -19,7 +19,7 @@ from dnerf_core.backbone.ranges import MAX_SIZE
 from dnerf_core.backbone.viewing import CameraConfig
 from dnerf_core.camera_frames import ENGINE_TO_BLENDER, Float64Array, WorldUp, checked_world_up
 from dnerf_core.errors import UsageError, brief, json_fault
-from dnerf_core.files.opening import read_regular_text
+from dnerf_core.files.opening.regular_files import read_regular_text
 
 MAX_BYTES = 2 * 2**30
 """Of a dataset.json: some million labels."""

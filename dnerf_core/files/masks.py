@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dnerf_core.errors import AnnotationError
-from dnerf_core.files.decoding import PICTURE_ERRORS, decoded_picture, reason_of
+from dnerf_core.files.opening.decoding import PICTURE_ERRORS, decoded_picture, reason_of
 from dnerf_core.files.snapping import SnapTally, snapped_ids, to_size
 from dnerf_core.labels import IGNORE_ID, LabelSet, check_ids
 

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from dnerf_core.errors import PhotoError
-from dnerf_core.files.decoding import PICTURE_ERRORS, decoded_picture, reason_of
 from dnerf_core.files.masks import read_sized_mask
-from dnerf_core.files.opening import strange_kind
+from dnerf_core.files.opening.decoding import PICTURE_ERRORS, decoded_picture, reason_of
+from dnerf_core.files.opening.regular_files import strange_kind
 from dnerf_core.files.snapping import SnapTally
 from dnerf_core.files.squares import MAX_PIXELS, Color, Fit, Square, square_of, squared
 from dnerf_core.labels import LabelSet

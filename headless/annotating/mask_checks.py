@@ -202,13 +202,13 @@ def _by_neighbours(
 
 def _carried(view: MaskedView, others: Sequence[MaskedView], tolerance: float) -> NDArray[np.uint8]:
     """What other views' masks say of this view's pixels, 255 where none says anything; the first to speak is heard."""
-    told = np.full(view.mask.size, IGNORE_ID, np.uint8)
+    labels = np.full(view.mask.size, IGNORE_ID, np.uint8)
     for other in others:
         here, there = covisible_pixels(view.camera, view.depth_planar, other.camera, other.depth_planar, tolerance)
         label = other.mask.reshape(-1)[there]
-        new = told[here] == IGNORE_ID
-        told[here[new]] = label[new]
-    return told.reshape(view.mask.shape)
+        new = labels[here] == IGNORE_ID
+        labels[here[new]] = label[new]
+    return labels.reshape(view.mask.shape)
 
 
 @dataclass(frozen=True)

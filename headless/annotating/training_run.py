@@ -18,7 +18,7 @@ from dnerf_core.semantic.training import train_branch
 from headless import models
 from headless.annotating import training_state
 from headless.annotating.held_out import score_and_draw
-from headless.annotating.told_masks import check_masks
+from headless.annotating.suspected_masks import check_masks
 from headless.annotating.trained_model import check_places, save_trained, training_record, with_branch
 from headless.annotating.training_state import KeptState
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from dnerf_core.camera import Camera, WorldUp, cameras_from_json
 from dnerf_core.errors import UsageError
-from dnerf_core.files.opening import read_regular_text
+from dnerf_core.files.opening.regular_files import read_regular_text
 from dnerf_core.limits import MAX_RESOLUTION, MAX_VIEWS, MIN_RESOLUTION
 from headless.datasets.given_cameras import GivenCameras
 

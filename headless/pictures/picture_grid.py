@@ -11,8 +11,8 @@ import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 from PIL.PngImagePlugin import PngInfo
 
-from dnerf_core.files.decoding import PICTURE_ERRORS
-from dnerf_core.files.opening import open_regular
+from dnerf_core.files.opening.decoding import PICTURE_ERRORS
+from dnerf_core.files.opening.regular_files import open_regular
 from dnerf_core.labels import LabelSet
 from headless.pictures.contact_sheet import draw_labels, wrap_labels
 

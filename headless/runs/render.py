@@ -15,6 +15,7 @@ from dnerf_core.embedded import EMBEDDED_MODELS
 from dnerf_core.errors import UsageError
 from dnerf_core.ranges import Choice, ranged
 from headless.blend.checks import check_blend_place, check_blend_views
+from headless.datasets.format_options import DEPTH_FORMAT, MASKS, FormatOptions
 from headless.datasets.spacing import DISTRIBUTION, check_formats, check_reject, chosen_spacing
 from headless.runs.choices import check_total, chosen_views
 from headless.runs.shared_calls import SubjectViewsCall
@@ -22,7 +23,7 @@ from headless.work.reporting import Quiet, Reporter
 
 if TYPE_CHECKING:
     from dnerf_core.checkpoints.model_facts import ModelFacts
-    from dnerf_core.files.pictures import DepthFormat
+    from dnerf_core.files.pictures import DepthFormat, MaskFormat
     from headless.datasets.channels import Channel
     from headless.datasets.formats.card import Origin
     from headless.datasets.formats.registry import Format
@@ -33,11 +34,10 @@ if TYPE_CHECKING:
     from headless.datasets.view_writer import ViewWriter
 
 ENGINE = Choice(("threads", "ray"), "threads")
-DEPTH_FORMAT = Choice(("exr", "npy"), "exr")
 
 
 @dataclass(frozen=True, kw_only=True)
-class RenderCall(SubjectViewsCall):
+class RenderCall(SubjectViewsCall, FormatOptions):
     """What one call of `render` asks for; None: what docs/cli.md says of an option that is not given.
 
     Example:
@@ -54,6 +54,7 @@ class RenderCall(SubjectViewsCall):
     output: Path = Path("dnerf-out")
     formats: tuple[Format, ...] = ("folder",)
     channels: tuple[Channel, ...] | None = None
+    masks: MaskFormat | None = ranged(MASKS)
     depth_format: DepthFormat = ranged(DEPTH_FORMAT)
     splits: Splits = ()
     reject_uncertain: float = 0.0
@@ -70,6 +71,7 @@ def render(call: RenderCall, reporter: Reporter | None = None) -> None:
         DNeRFError: a wrong call, a model that cannot be used, or results that cannot be written.
     """
     from headless.cluster.cluster import require_ray
+    from headless.datasets.earlier import continued, kept_kinds
     from headless.datasets.folder import DatasetFolder
     from headless.datasets.formats.card import CARD_NAME
     from headless.datasets.listing import Listing
@@ -85,9 +87,11 @@ def render(call: RenderCall, reporter: Reporter | None = None) -> None:
         require_ray()
     seeds = call.chosen_seeds()
     facts = model_facts.describe_model(call.model_name)
-    plan = make_plan(call, seeds, facts)
+    plan = continued(make_plan(call, seeds, facts), call.output, call.masks)
     check_reject(call.reject_uncertain, plan.channels)
     check_formats(call.formats, plan.channels)
+    options = FormatOptions.from_call(call)
+    options.check(call.formats, plan.channels)
     check_total(len(seeds), plan.views)
     folder = DatasetFolder(call.output, "render", plan, more_names=[STATISTICS_NAME, CARD_NAME])
     shard = Shard(*call.shard)
@@ -95,15 +99,27 @@ def render(call: RenderCall, reporter: Reporter | None = None) -> None:
     workers = call.workers or default_workers()
     labels = facts.labels if plan.masks else None
     origin = make_origin(call, facts)
-    listing = Listing(plan, folder, facts.config.cameras, labels, reporter, workers=workers, formats=call.formats, origin=origin)
+    listing = Listing(
+        plan,
+        folder,
+        facts.config.cameras,
+        labels,
+        reporter,
+        workers=workers,
+        formats=call.formats,
+        options=options,
+        origin=origin,
+    )
     step_px = max(1, round(plan.resolution_px / facts.config.rays.neural_resolution))
     writer = ViewWriter(plan, folder, facts.config.cameras, labels, step_px)
     job = ViewJob(writer, reporter, listing, shard=shard)
     total = len(job.seeds) * plan.views
-    told = {"command": "render", "output": str(call.output), "views": total}
-    reporter.start(job.start_message, **told, views_missing=job.views_missing, plan=plan.to_json())
+    fields = {"command": "render", "output": str(call.output), "views": total}
+    reporter.start(job.start_message, **fields, views_missing=job.views_missing, plan=plan.to_json())
     if not facts.has_semantics and call.channels is None:
         reporter.warning(f"{plan.model_name}: the model has no semantic branch, so no masks and no labels.json are written")
+    if job.views_missing and (kept := kept_kinds(plan)):
+        reporter.warning(f"{call.output}: begun by an earlier version, it goes on with {' and '.join(kept)}")
     if job.views_missing:
         with opened_engine(call, writer, workers, reporter) as make_views:
             job.write(make_views)
@@ -112,16 +128,16 @@ def render(call: RenderCall, reporter: Reporter | None = None) -> None:
     statistics = listing.statistics() if job.complete else {}
     if statistics:
         listing.tell(statistics)
-    told_blend = write_blend(call, facts, reporter)
-    tell_end(call, job, statistics, told, told_blend, time.monotonic() - started, reporter)
+    blend_lines = write_blend(call, facts, reporter)
+    tell_end(call, job, statistics, fields, blend_lines, time.monotonic() - started, reporter)
 
 
 def tell_end(
     call: RenderCall,
     job: ViewJob,
     statistics: dict[str, Any],
-    told: dict[str, Any],
-    told_blend: list[str],
+    fields: dict[str, Any],
+    blend_lines: list[str],
     seconds: float,
     reporter: Reporter,
 ) -> None:
@@ -129,8 +145,8 @@ def tell_end(
 
     Args:
         statistics: of the whole set; empty where it is not complete.
-        told: what the start told, and the summary repeats.
-        told_blend: see `write_blend`.
+        fields: of the first message, which the summary repeats.
+        blend_lines: see `write_blend`.
     """
     from dnerf_core.files.names import SHEET_NAME
     from headless.datasets.plan import WHOLE
@@ -148,11 +164,11 @@ def tell_end(
     reporter.summary(
         [
             f"{call.output}: {part}{total} views of {len(job.seeds)} subjects, {size}: {done}",
-            *told_masks(relabelled, shares, statistics.get("rejected", 0), len(plan.seeds) * plan.views),
-            *told_blend,
+            *mask_lines(relabelled, shares, statistics.get("rejected", 0), len(plan.seeds) * plan.views),
+            *blend_lines,
             after,
         ],
-        **told,
+        **fields,
         subjects=len(job.seeds),
         shard=str(job.shard),
         complete=job.complete,
@@ -170,7 +186,7 @@ def tell_end(
     )
 
 
-def told_masks(relabelled: float | None, shares: dict[str, float], rejected: int, views: int) -> list[str]:
+def mask_lines(relabelled: float | None, shares: dict[str, float], rejected: int, views: int) -> list[str]:
     """What the summary says to people of the masks: labels that consistent ones changed in this run, shares of all, views rejected."""
     lines = []
     if relabelled is not None:
@@ -183,7 +199,7 @@ def told_masks(relabelled: float | None, shares: dict[str, float], rejected: int
 
 
 def write_blend(call: RenderCall, facts: ModelFacts, reporter: Reporter) -> list[str]:
-    """The `--blend` of a folder whose views are all there; returns what is told of it, nothing where none is asked for.
+    """The `--blend` of a folder whose views are all there; returns the summary's lines of it, none where none is asked for.
 
     Raises:
         OutputError: it cannot be written.
@@ -230,6 +246,7 @@ def make_plan(call: RenderCall, seeds: tuple[int, ...], facts: ModelFacts) -> Vi
         resolution_px=call.resolution or side_px or facts.config.image_size,
         channels=channels,
         depth_format=call.depth_format if "depth" in channels else None,
+        mask_format=call.masks or "ids",
         exact=call.exact,
         splits=call.splits,
         reject_uncertain=call.reject_uncertain,
@@ -272,16 +289,16 @@ def chosen_channels(call: RenderCall, facts: ModelFacts) -> tuple[Channel, ...]:
     """
     from headless.datasets.channels import DEFAULT_CHANNELS, LABEL_CHANNELS
 
-    asked = DEFAULT_CHANNELS if call.channels is None else call.channels
+    channels = DEFAULT_CHANNELS if call.channels is None else call.channels
     if facts.has_semantics:
-        return asked
-    surplus = [channel for channel in asked if channel in LABEL_CHANNELS]
+        return channels
+    surplus = [channel for channel in channels if channel in LABEL_CHANNELS]
     if surplus and call.channels is not None:
         raise UsageError(
             f"--channels: expected channels that {facts.config.name} has, found {', '.join(surplus)}, which need a semantic branch; "
             "train one, or leave them out"
         )
-    return tuple(channel for channel in asked if channel not in LABEL_CHANNELS)
+    return tuple(channel for channel in channels if channel not in LABEL_CHANNELS)
 
 
 @contextmanager

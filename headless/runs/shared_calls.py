@@ -65,6 +65,21 @@ class SubjectViewsCall(SubjectsCall):
 
 
 @dataclass(frozen=True, kw_only=True)
+class FusedViewsCall(SubjectViewsCall):
+    """Of jobs that put the views of a subject together again: clouds and meshes.
+
+    Attributes:
+        resolution: side of the views, pixels; None: the model's own.
+        exact: whether every sample is read.
+    """
+
+    views: int | None = ranged(job_ranges.CLOUD_VIEWS)
+    yaw: tuple[float, float] | None = ranged(job_ranges.CLOUD_YAW)
+    resolution: int | None = ranged(job_ranges.RESOLUTION)
+    exact: bool = ranged(job_ranges.OFF)
+
+
+@dataclass(frozen=True, kw_only=True)
 class FusionCall(Ranged):
     """Of jobs that fuse views to clouds.
 

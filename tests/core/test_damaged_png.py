@@ -13,9 +13,9 @@ from PIL import Image
 
 from dnerf_core.errors import AnnotationError, OutputError, PhotoError
 from dnerf_core.files.masks import read_mask
+from dnerf_core.files.opening.whole_png import DamagedPngError, check_png
 from dnerf_core.files.photos import BLACK, read_label_mask, read_photo
 from dnerf_core.files.pictures import read_gray16, read_image
-from dnerf_core.files.whole_png import DamagedPngError, check_png
 from dnerf_core.labels import SHAPENET_CAR_LABELS
 
 FILES = Path(__file__).parent / "files"

@@ -23,7 +23,7 @@ CARRIED = (
     "camera_pinhole.py",
     "errors.py",
     "files/clouds.py",
-    "files/json_text.py",
+    "files/opening/json_text.py",
     "files/whole.py",
     "job_ranges.py",
     "labels.py",

@@ -17,9 +17,9 @@ from dnerf_core.checkpoints.subject_file import read_subject_header
 from dnerf_core.errors import CheckpointError, DNeRFError, UsageError
 from dnerf_core.files.cloud_reading import read_cloud
 from dnerf_core.files.dataset_cameras import _labels
-from dnerf_core.files.json_text import without_surrogates
 from dnerf_core.files.masks import read_mask
-from dnerf_core.files.opening import NotRegularError, open_regular, read_regular_text, strange_kind
+from dnerf_core.files.opening.json_text import without_surrogates
+from dnerf_core.files.opening.regular_files import NotRegularError, open_regular, read_regular_text, strange_kind
 from dnerf_core.files.photos import BLACK, read_label_mask, read_photo
 from dnerf_core.files.pictures import read_depth, read_image
 from dnerf_core.files.posed_folder import PosedFolder

@@ -25,7 +25,7 @@ from dnerf_core.files.pictures import write_mask
 from dnerf_core.model import Model
 from dnerf_core.subject_key import SubjectKey
 from headless import cli
-from headless.annotating import told_masks, trained_model, training_plan, training_run, training_state
+from headless.annotating import suspected_masks, trained_model, training_plan, training_run, training_state
 from headless.annotating.mask_checks import Suspicion
 from headless.annotating.training_plan import held_out_subjects
 from headless.annotating.training_state import KeptState, read_state, state_path, write_state
@@ -129,7 +129,7 @@ def test_truncation_is_that_of_the_folder(painted_folder: Path, folder: Path, tm
         patch.setattr(Model, "subject", subject)
         both = ["train", str(painted_folder), str(folder), "-o", str(tmp_path / "out.safetensors")]
         assert cli.run([*both, "--steps", "1", "--holdout", "3"]) == 0
-    assert set(seen) == {(seed, psi) for psi in (1.0, 0.3) for seed in range(4)}
+    assert set(seen) == {(seed, truncation) for truncation in (1.0, 0.3) for seed in range(4)}
 
 
 def test_a_model_stored_as_float16_stays_float16(tiny_demo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -471,7 +471,7 @@ def test_a_mirrored_mask_is_warned_of_and_refused_by_strict(
     """The check itself is tested on drawn silhouettes; here, that its findings reach the user, before anything is trained."""
     path = folder / "masks" / "s0001_v00.png"
     found = [Suspicion("s0001_v00", path, "mirrored", f"{path}: seems mirrored")]
-    monkeypatch.setattr(told_masks, "suspicions", lambda views, tolerance, shown_px: found if len(views) == 8 else [])
+    monkeypatch.setattr(suspected_masks, "suspicions", lambda views, tolerance, shown_px: found if len(views) == 8 else [])
     assert train(folder, tmp_path / "strict.safetensors", "--strict") == 1
     assert error_line(capsys) == f"error: {path}: seems mirrored\n"
     assert not (tmp_path / "strict.safetensors").exists()

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from PIL import Image
 
-from dnerf_core.files.opening import open_regular
-from dnerf_core.files.whole_png import check_png
+from dnerf_core.files.opening.regular_files import open_regular
+from dnerf_core.files.opening.whole_png import check_png
 
 PICTURE_ERRORS = (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error, Image.DecompressionBombError)
 """The ways to say that a picture is damaged: Pillow's, and those of `decoded_picture`."""

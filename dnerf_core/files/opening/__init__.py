@@ -1,0 +1,1 @@
+"""Files that others wrote, opened: regular ones only, PNGs whole, JSON texts that can be written again."""
