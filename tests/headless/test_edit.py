@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from dnerf_core.camera import cameras_from_json
 from dnerf_core.checkpoints.subject_file import read_subject_file, read_subject_header, record_of, write_subject_file
@@ -125,6 +126,17 @@ def test_an_edit_gives_a_subject_and_what_shows_it(first: tuple[Path, Said], giv
     rows = list(csv.DictReader((out / "painted-loss.csv").open()))
     assert [row["stage"] for row in rows] == ["16 px w+"] * 4 + ["full size w+"] * 2
     assert told.summary["edited_taken"] == pytest.approx((now == asked)[edited].mean(), abs=1e-5)
+
+
+def test_a_mask_of_inexact_colours_is_read_by_the_nearest(edit: Callable[..., Said], given: Given, tmp_path: Path) -> None:
+    blurred = tmp_path / "painted.jpg"
+    Image.fromarray(LABELS.colorize(read_ids(given.painted))).save(blurred, quality=90)
+    call = (given.subject, "--mask", blurred, "-o", tmp_path / "out")
+    assert "--snap-colors" in edit(*call).error
+    snapped = edit(*call, "--snap-colors")
+    assert snapped.code == 0
+    assert snapped.err[0].startswith("warning: 1 masks read by the nearest colour: ")
+    assert names(tmp_path / "out") == {f"painted{ending}" for ending in ENDINGS}
 
 
 def test_the_record_keeps_the_words_of_earlier_files(first: tuple[Path, Said]) -> None:

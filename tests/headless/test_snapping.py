@@ -17,6 +17,7 @@ from dnerf_core.files.masks import read_mask
 from dnerf_core.files.photos import read_label_mask
 from dnerf_core.files.snapping import SnapTally, snapped_ids, to_size
 from dnerf_core.labels import SHAPENET_CAR_LABELS, LabelSet
+from headless.annotating.painted import read_painted
 
 FILES = Path(__file__).parents[1] / "core" / "files"
 LABELS = SHAPENET_CAR_LABELS
@@ -107,7 +108,8 @@ def test_a_folder_with_other_names(painted_folder: Path, tmp_path: Path) -> None
     colors[names[2]].save(masks / f"{names[2]}.jpeg", quality=95, subsampling=0)
     with pytest.raises(AnnotationError, match=r"or take .jpg, .jpeg, .bmp and .PNG for masks with --snap-colors"):
         read_annotations([folder])
-    after = read_annotations([folder], snap_colors=True)
+    after = read_painted([folder], snap_colors=True)
+    assert after.snapped.line() is not None
     assert [image.mask_path.suffix for image in after.images[:4]] == [".bmp", ".PNG", ".jpeg", ".png"]
     for one, two in zip(before.images, after.images, strict=True):
         known = two.mask != 255

@@ -204,6 +204,10 @@ def test_an_edit_is_the_engines_and_its_scores_are_of_the_file(
     masks = [subject.render(behind).mask for subject in (model.subject(3), after)]
     shown = (masks[0] != 0) | (masks[1] != 0)
     assert found["other_views"][2]["labels_changed"] == pytest.approx((masks[0] != masks[1])[shown].mean(), abs=0.01)
+    Image.fromarray(LABELS.colorize(mask)).save(tmp_path / "mask.jpg", quality=90)
+    by_nearest = {"mask": str(tmp_path / "mask.jpg"), "output": str(tmp_path / "snapped.safetensors"), "snap_colors": True}
+    snapped = talk.call("edit", **request | by_nearest, steps=2).done()
+    assert snapped["warnings"][0].startswith("1 masks read by the nearest colour: ")
     array = talk.client.put_array(mask)
     again = talk.call("edit", **request | {"output": str(tmp_path / "again.safetensors")}, mask=array, steps=20).done()
     assert again["scores"].keys() == found["scores"].keys()
