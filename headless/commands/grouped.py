@@ -23,7 +23,19 @@ OPTION_GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
     (
         "Cameras",
         (
-            *("views", "yaw", "pitch", "random_views", "view_distribution", "cameras", "camera", "path", "between", "frames"),
+            *(
+                "views",
+                "yaw",
+                "pitch",
+                "random_views",
+                "view_distribution",
+                "cameras",
+                "camera",
+                "cameras_up",
+                "path",
+                "between",
+                "frames",
+            ),
             *("cameras_from", "video_cameras", "camera_radius", "camera_pivot", "focal", "up"),
         ),
     ),

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import click
 
 from dnerf_core import job_ranges
+from dnerf_core.files.camera_files.turning import FILE_UPS
 from dnerf_core.own_views import FRONT_YAW_DEG, yaw_text
 from dnerf_core.ranges import Degrees, ranges_of
 from dnerf_core.seeds import format_seeds
@@ -109,6 +110,14 @@ def camera_options(call: type) -> Callable[[F], F]:
         return function
 
     return add
+
+
+def cameras_up_option(function: F) -> F:
+    """`--cameras-up`: which axis points up in the world of a file of cameras; None where it is not given."""
+    text = "Turn the cameras of the file from a world with this axis up to the model's: x, y, z, -x, -y or -z."
+    choice = click.Choice(FILE_UPS)
+    shown = "taken as they are"
+    return option("--cameras-up", type=choice, default=None, metavar="AXIS", help=text, show_default=shown)(function)
 
 
 def truncation_option(call: type) -> Callable[[F], F]:

@@ -22,6 +22,7 @@ from headless.work.reporting import Reporter
 @options.camera_options(RenderCall)
 @dataset_options.distribution_option
 @blend_options.cameras_option
+@options.cameras_up_option
 @options.truncation_option(RenderCall)
 @options.resolution_option(RenderCall)
 @options.device_option

@@ -24,8 +24,9 @@ from headless.work.reporting import Reporter
     VideoCall,
     "path",
     metavar="arc|orbit|FILE",
-    help="Lead the camera along --yaw and --pitch (arc), once round (orbit), or through the views of a cameras.json.",
+    help="Lead the camera along --yaw and --pitch (arc), once round (orbit), or through the views of a file as render --cameras takes it.",
 )
+@options.cameras_up_option
 @option_of(VideoCall, "frames", show_default=str(job_ranges.FRAMES.usual))
 @option_of(VideoCall, "fps")
 @options.yaw_option(VideoCall)

@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dnerf_core.camera import Camera, cameras_to_json
+from dnerf_core.camera import cameras_to_json
 from dnerf_core.checkpoints.model_facts import ModelFacts
 from dnerf_core.checkpoints.model_file import file_sha256
 from dnerf_core.checkpoints.subject_file import read_subject_header, write_subject_file
@@ -17,7 +17,7 @@ from dnerf_core.editing.edit import Edit
 from dnerf_core.editing.scores import TURNS_DEG
 from dnerf_core.editing.settings import edit_stages
 from dnerf_core.errors import UsageError
-from dnerf_core.files.photos import read_label_mask
+from dnerf_core.files.photos import picture_size, read_label_mask
 from dnerf_core.files.whole import make_folder, remove_files, write_bytes_whole
 from dnerf_core.inversion.pose import camera_at
 from dnerf_core.own_views import view_ranges
@@ -25,7 +25,7 @@ from dnerf_core.seeds import MAX_SEED
 from dnerf_core.subject import Subject
 from dnerf_core.subject_key import SubjectKey, checked_subject_file
 from headless import models
-from headless.blend.given import read_one_camera
+from headless.cameras.picture_cameras import TakenBy, cameras_of_pictures
 from headless.pictures.edit_sheet import write_edit_sheet
 from headless.pictures.loss_curve import LossStage, write_loss_curve
 from headless.searches.calls import EditCall
@@ -59,8 +59,9 @@ def edit(call: EditCall, reporter: Reporter) -> None:
     if call.mask is None:
         raise UsageError("--mask: expected the file of the repainted mask, found none; name it")
     key = subject_of(call, facts)
-    camera = camera_of(call, key, facts)
     mask = read_label_mask(call.mask, facts.config.image_size, "pad", facts.labels)
+    taken = taken_by(call, key, facts, call.mask)
+    camera = taken.cameras[call.mask]
     repainting = Repainting(call, settings, facts, key, camera, mask, file_sha256(call.mask))
     job = _Job(repainting, call.mask)
     inputs = [call.mask, call.camera, call.perceptual_file, None if key.file is None else key.file.path]
@@ -76,6 +77,8 @@ def edit(call: EditCall, reporter: Reporter) -> None:
         subject=key.title,
         output=str(job.path),
     )
+    for remark in taken.remarks:
+        reporter.warning(remark)
     if told is None:
         told = job.run(reporter, started)
         if not told["finished"]:
@@ -83,7 +86,8 @@ def edit(call: EditCall, reporter: Reporter) -> None:
             raise KeyboardInterrupt
         if (poor := repainting.poor(told, told["finished"])) is not None:
             reporter.warning(f"{call.mask}: {poor}")
-    reporter.summary(_lines(job, told), command="edit", **told)
+    lines = _lines(job, told) if taken.told is None else [taken.told, *_lines(job, told)]
+    reporter.summary(lines, command="edit", **told)
 
 
 class _Job:
@@ -193,8 +197,11 @@ def subject_of(call: EditCall, facts: ModelFacts) -> SubjectKey:
     return SubjectKey(int(call.subject), call.truncation)
 
 
-def camera_of(call: EditCall, key: SubjectKey, facts: ModelFacts) -> Camera:
+def taken_by(call: EditCall, key: SubjectKey, facts: ModelFacts, mask: Path) -> TakenBy:
     """Where the mask was painted from.
+
+    Args:
+        mask: its file, of which the view's name is known where `--camera` has several.
 
     Raises:
         UsageError: it is told twice, or not at all.
@@ -206,15 +213,16 @@ def camera_of(call: EditCall, key: SubjectKey, facts: ModelFacts) -> Camera:
     if call.camera is not None:
         if call.yaw is not None or call.pitch is not None:
             raise UsageError("--camera: expected it alone, found --yaw or --pitch beside it; give one of them")
-        given = call.camera
-        return read_one_camera(given, cameras.world_up, "mask") if isinstance(given, Path) else given
+        if not isinstance(call.camera, Path):
+            return TakenBy({mask: call.camera})
+        return cameras_of_pictures(call.camera, {mask: picture_size(mask)}, "pad", facts.config, "mask", call.cameras_up)
     own = None if key.file is None else read_subject_header(key.file.path).camera
     if call.yaw is None and call.pitch is None and own is not None:
-        return own
+        return TakenBy({mask: own})
     if call.yaw is None:
         raise UsageError("--yaw: expected where the mask was painted from, found nothing; give --yaw and --pitch, or --camera")
     (yaw_deg, _), (pitch_deg, _) = view_ranges(cameras, call.yaw, call.pitch)
-    return camera_at(math.radians(yaw_deg), math.radians(pitch_deg), cameras)
+    return TakenBy({mask: camera_at(math.radians(yaw_deg), math.radians(pitch_deg), cameras)})
 
 
 def _db(value: float | None) -> str:

@@ -22,6 +22,7 @@ from headless.work.reporting import Quiet, Reporter
 
 if TYPE_CHECKING:
     from dnerf_core.checkpoints.model_facts import ModelFacts
+    from dnerf_core.files.camera_files.turning import FileUp
     from dnerf_core.files.pictures import DepthFormat
     from headless.datasets.channels import Channel
     from headless.datasets.formats.card import Origin
@@ -46,6 +47,7 @@ class RenderCall(SubjectViewsCall):
 
     view_distribution: Spacing | None = ranged(DISTRIBUTION)
     cameras: Path | None = None
+    cameras_up: FileUp | None = None
     resolution: int | None = ranged(job_ranges.RESOLUTION)
     engine: Literal["threads", "ray"] = ranged(ENGINE)
     shard: tuple[int, int] = (1, 1)
@@ -104,6 +106,8 @@ def render(call: RenderCall, reporter: Reporter | None = None) -> None:
     reporter.start(job.start_message, **told, views_missing=job.views_missing, plan=plan.to_json())
     if not facts.has_semantics and call.channels is None:
         reporter.warning(f"{plan.model_name}: the model has no semantic branch, so no masks and no labels.json are written")
+    for remark in () if plan.given is None else plan.given.remarks:
+        reporter.warning(remark)
     if job.views_missing:
         with opened_engine(call, writer, workers, reporter) as make_views:
             job.write(make_views)
@@ -148,6 +152,7 @@ def tell_end(
     reporter.summary(
         [
             f"{call.output}: {part}{total} views of {len(job.seeds)} subjects, {size}: {done}",
+            *([] if plan.given is None or plan.given.told is None else [plan.given.told]),
             *told_masks(relabelled, shares, statistics.get("rejected", 0), len(plan.seeds) * plan.views),
             *told_blend,
             after,
@@ -205,12 +210,16 @@ def make_plan(call: RenderCall, seeds: tuple[int, ...], facts: ModelFacts) -> Vi
     """
     from dnerf_core.own_views import view_ranges
     from dnerf_core.subject_key import checked_subject_files
-    from headless.blend.given import checked_side, read_given_cameras
+    from headless.cameras.given import checked_side, read_given_cameras
     from headless.datasets.plan import ViewPlan
 
     channels = chosen_channels(call, facts)
     check_consistent(call, facts, channels)
-    given = None if call.cameras is None else read_given_cameras(call.cameras, facts.config.cameras.world_up)
+    if call.cameras_up is not None and call.cameras is None:
+        raise UsageError(
+            f"--cameras-up {call.cameras_up}: expected --cameras beside it, found none; give the file, or leave it out"
+        )
+    given = None if call.cameras is None else read_given_cameras(call.cameras, facts.config, call.cameras_up)
     side_px = None if given is None or call.cameras is None or call.resolution is not None else checked_side(given, call.cameras)
     spacing = chosen_spacing(call.view_distribution, call.random_views)
     yaw_deg, pitch_deg = view_ranges(facts.config.cameras, call.yaw, call.pitch, drawn=spacing != "even")

@@ -138,6 +138,7 @@ def read_labels(text: str) -> LabelSet:
         UsageError: names that make no label set, or a file that cannot be read.
         AnnotationError: a file that is no labels file.
     """
+    from dnerf_core.files.text import read_user_text
     from dnerf_core.labels import LabelSet
 
     if not text.lower().endswith(".json"):
@@ -145,13 +146,7 @@ def read_labels(text: str) -> LabelSet:
             return LabelSet.from_names([name.strip() for name in text.split(",")])
         except AnnotationError as error:
             raise UsageError(f"--labels: {error}") from error
-    try:
-        source = Path(text).read_text(encoding="utf-8")
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        raise UsageError(
-            f"--labels: {text}: expected a labels file, it cannot be read: {reason}; correct it, or give names"
-        ) from error
+    source = read_user_text(text, "a labels file", "correct it, or give names", option="--labels:")
     return LabelSet.from_json(source, f"--labels: {text}")
 
 

@@ -17,7 +17,9 @@ from headless.work.reporting import Reporter
 if TYPE_CHECKING:
     from dnerf_core.camera import Camera
     from dnerf_core.checkpoints.model_facts import ModelFacts
+    from dnerf_core.files.camera_files.turning import FileUp
     from headless.clips.plan import ClipPlan
+    from headless.datasets.given_cameras import GivenCameras
 
 
 DEFAULT_SEEDS = (0,)
@@ -29,6 +31,7 @@ class VideoCall(SubjectsCall):
 
     between: bool = ranged(job_ranges.OFF)
     path: str = "arc"
+    cameras_up: FileUp | None = None
     frames: int | None = ranged(job_ranges.FRAMES)
     fps: int = ranged(job_ranges.FPS)
     resolution: int | None = ranged(job_ranges.RESOLUTION)
@@ -51,8 +54,10 @@ def video(call: VideoCall, reporter: Reporter) -> None:
 
     started = time.monotonic()
     facts = model_facts.describe_model(call.model_name)
-    from_file = read_path(call)
-    plan = make_plan(call, facts, from_file)
+    given = read_path(call, facts)
+    from_file = None if given is None else list(given.cameras)
+    apart, side_px = (None, None) if given is None else (path_sha256(call, given), asked_side(call, given))
+    plan = make_plan(call, facts, from_file, apart, side_px)
     clips = plan_clips(plan, from_file or path_cameras(plan, facts.config.cameras))
     folder = ResultFolder(call.output, RECORD_FORMAT, "video", plan.to_json(), [LABELS_NAME])
     workers = call.workers or default_workers()
@@ -68,6 +73,8 @@ def video(call: VideoCall, reporter: Reporter) -> None:
     )
     if not plan.masks:
         reporter.warning(f"{plan.model_name}: the model has no semantic branch, so only the image is written")
+    for remark in () if given is None else given.remarks:
+        reporter.warning(remark)
     if job.missing:
         model = models.load_model(call.model_name, call.device, exact=plan.exact)
         with models.one_thread_a_view():
@@ -76,7 +83,7 @@ def video(call: VideoCall, reporter: Reporter) -> None:
     done = f"{made} made in {seconds:.1f} s" if made else "nothing to do, all there"
     first = call.output / job.file_name(clips[0], job.kinds[-1])
     reporter.summary(
-        [f"{call.output}: {size}: {done}", f"look at {first}"],
+        [f"{call.output}: {size}: {done}", *([] if given is None or given.told is None else [given.told]), f"look at {first}"],
         **told,
         clips_made=made,
         empty_frames=job.empty_frames,
@@ -85,16 +92,18 @@ def video(call: VideoCall, reporter: Reporter) -> None:
     )
 
 
-def read_path(call: VideoCall) -> list[Camera] | None:
-    """The cameras of `--path FILE`; None for an arc or an orbit.
+def read_path(call: VideoCall, facts: ModelFacts) -> GivenCameras | None:
+    """The cameras of `--path FILE`, in the model's world; None for an arc or an orbit.
 
     Raises:
         UsageError: no such file, no cameras in it, or an option beside it that does not go with a file.
     """
-    from dnerf_core.camera import cameras_from_json
     from dnerf_core.errors import UsageError
+    from headless.cameras.given import read_given_cameras
 
     if call.path in ("arc", "orbit"):
+        if call.cameras_up is not None:
+            raise UsageError(f"--cameras-up: expected none with --path {call.path}, which is in the model's world; leave it out")
         if call.path == "orbit" and call.yaw is not None:
             raise UsageError("--yaw: expected no range with --path orbit, which goes all the way round; leave it out")
         if call.path == "orbit" and call.pitch is not None and call.pitch[0] != call.pitch[1]:
@@ -104,28 +113,42 @@ def read_path(call: VideoCall) -> list[Camera] | None:
     for name, value in (("--frames", call.frames), ("--yaw", call.yaw), ("--pitch", call.pitch)):
         if value is not None:
             raise UsageError(f"{name}: expected none beside --path {call.path}, whose views are the frames; leave it out")
-    try:
-        text = Path(call.path).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"--path {call.path}: expected arc, orbit or a cameras.json, it cannot be read ({error})") from error
-    cameras = list(cameras_from_json(text, call.path).values())
-    if len(cameras) > MAX_FRAMES:
-        raise UsageError(f"{call.path}: expected at most {MAX_FRAMES} views, found {len(cameras)}; leave some out")
-    return cameras
+    return read_given_cameras(Path(call.path), facts.config, call.cameras_up, option="--path", most=MAX_FRAMES)
 
 
-def make_plan(call: VideoCall, facts: ModelFacts, from_file: list[Camera] | None, path_sha256: str | None = None) -> ClipPlan:
+def path_sha256(call: VideoCall, given: GivenCameras) -> str:
+    """What tells the cameras of a path from others: the hash of a cameras.json, of what is read out of any other file the views' own."""
+    from dnerf_core.checkpoints.model_file import file_sha256
+
+    path = Path(call.path)
+    return given.sha256 if given.told is not None or not path.is_file() else file_sha256(path)
+
+
+def asked_side(call: VideoCall, given: GivenCameras) -> int | None:
+    """The side that the cameras' file asks for; None: it does not, or the call says another.
+
+    Raises:
+        UsageError: one that is out of range.
+    """
+    from headless.cameras.given import checked_side
+
+    return None if call.resolution is not None else checked_side(given, Path(call.path))
+
+
+def make_plan(
+    call: VideoCall, facts: ModelFacts, from_file: list[Camera] | None, path_sha256: str | None = None, side_px: int | None = None
+) -> ClipPlan:
     """The plan of a call for a model; the model's own directions and size stand in for options not given.
 
     Args:
         from_file: the cameras of the frames, where the call's path is neither an arc nor an orbit.
-        path_sha256: what tells them from others; None: the hash of the path's file.
+        path_sha256: what tells them from others.
+        side_px: side of the frames that their file asks for; None: it does not.
 
     Raises:
         UsageError: `--between` with a single subject or with subject files.
         CheckpointError: a subject file that cannot be used with the model.
     """
-    from dnerf_core.checkpoints.model_file import file_sha256
     from dnerf_core.errors import UsageError
     from dnerf_core.own_views import view_ranges
     from dnerf_core.subject_key import checked_subject_files
@@ -143,13 +166,13 @@ def make_plan(call: VideoCall, facts: ModelFacts, from_file: list[Camera] | None
         seeds=seeds,
         between=call.between,
         path=call.path if call.path in ("arc", "orbit") else "file",  # type: ignore[arg-type]
-        path_sha256=None if from_file is None else path_sha256 or file_sha256(Path(call.path)),
+        path_sha256=path_sha256,
         frames=len(from_file) if from_file is not None else call.frames or job_ranges.FRAMES.usual or 1,
         fps=call.fps,
         yaw_deg=yaw_deg,
         pitch_deg=pitch_deg,
         truncation=call.truncation,
-        resolution_px=call.resolution or facts.config.image_size,
+        resolution_px=call.resolution or side_px or facts.config.image_size,
         masks=facts.has_semantics,
         exact=call.exact,
         subject_files=checked_subject_files(call.subject_files, facts.path),
