@@ -75,13 +75,18 @@ class VideoJob:
         """
         self.plan, self.folder, self.labels, self.reporter, self.workers = plan, folder, labels, reporter, workers
         self.sequence = sequence
-        without = {LABELS, OVERLAY, SIDE_BY_SIDE} if labels is None else set()
-        self.kinds = tuple(kind for kind in (CAMERAS, LABELS, *previews) if kind not in without)
+        self.kinds = self.kinds_of(labels, previews)
         folder.check()
         names = {self.file_name(clip, kind) for clip in clips for kind in self.kinds}
         remove_files([*folder.top_leftovers(), *leftovers(folder.path, names.__contains__)])
         self.missing = [clip for clip in clips if any(map(folder.lacks, self._names(clip)))]
         self.empty_frames = 0
+
+    @staticmethod
+    def kinds_of(labels: LabelSet | None, previews: tuple[str, ...] = PREVIEWS) -> tuple[str, ...]:
+        """The kinds of file that each clip has."""
+        without = {LABELS, OVERLAY, SIDE_BY_SIDE} if labels is None else set()
+        return tuple(kind for kind in (CAMERAS, LABELS, *previews) if kind not in without)
 
     @staticmethod
     def file_name(clip: Clip, kind: str) -> str:

@@ -168,6 +168,17 @@ def output_option(
     )
 
 
+def dry_run_options(call: type) -> Callable[[F], F]:
+    """`--dry-run` and `--ignore-disk-space`."""
+    text = "Say what would be made, how much disk and time it takes, measured by a view, and write nothing."
+    ignored = "Begin even where the disk has less than half of what the call is estimated to write."
+
+    def add(function: F) -> F:
+        return option_of(call, "dry_run", help=text)(option_of(call, "ignore_disk_space", help=ignored)(function))
+
+    return add
+
+
 def output_style_options(function: F) -> F:
     """`--json` and `--debug`, which every command has."""
     json_text = "Print one JSON object a line on stdout, the last one the summary."

@@ -47,6 +47,7 @@ from headless.work.reporting import Reporter
 @dataset_options.splits_option
 @dataset_options.reject_option
 @blend_options.blend_option
+@options.dry_run_options(RenderCall)
 @options.output_style_options
 def command(as_json: bool, **values: object) -> None:
     """Write labelled, posed views of generated subjects to a folder.

@@ -37,6 +37,7 @@ from headless.work.reporting import Reporter
 @options.workers_option(VideoCall)
 @options.exact_option(VideoCall)
 @options.output_option(VideoCall.output)
+@options.dry_run_options(VideoCall)
 @options.output_style_options
 def command(as_json: bool, **values: object) -> None:
     """Write label videos along a camera path.

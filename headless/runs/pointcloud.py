@@ -49,31 +49,47 @@ def pointcloud(call: PointCloudCall, reporter: Reporter) -> None:
     Raises:
         DNeRFError: a wrong call, a model or folder that cannot be used, or results that cannot be written.
     """
+    from dnerf_core.errors import UsageError
     from dnerf_core.files.names import LABELS_NAME
     from headless import models
     from headless.clouds.job import RECORD_FORMAT, CloudJob
+    from headless.clouds.sources import ModelSource
+    from headless.runs.dry_run import estimated_clouds, measured_clouds
+    from headless.work.estimates import tell_dry_run, weighed
     from headless.work.result_folder import ResultFolder
     from headless.work.workers import default_workers
 
     started = time.monotonic()
     source, described = open_source(call)
     plan = make_plan(call, source, described)
+    workers = call.workers or default_workers()
     if call.output.suffix.lower() == ".blend":
+        if call.dry_run:
+            raise UsageError("--dry-run: expected a folder as --output, found a .blend file; leave it out, or name a folder")
         from headless.blend.job import blend_of_clouds
 
         check_blend_place(call.output, "--output")
         with models.one_thread_a_view():
-            blend_of_clouds(call.output, plan, source, reporter, call.workers or default_workers())
+            blend_of_clouds(call.output, plan, source, reporter, workers)
         return
     folder = ResultFolder(call.output, RECORD_FORMAT, "pointcloud", plan.to_json(), [LABELS_NAME, *plan.formats])
-    job = CloudJob(plan, source, folder, reporter, call.workers or default_workers())
+    job = CloudJob(plan, source, folder, reporter, workers, only_look=call.dry_run)
     made = len(job.missing)
     told = {"command": "pointcloud", "output": str(call.output), "clouds": len(source.names)}
+    views, config = (source.plan, source.config) if isinstance(source, ModelSource) else (None, None)
+    estimate = estimated_clouds(plan, config, views, source, job.missing, workers)
+    size = f"{len(source.names)} clouds"
+    if call.dry_run:
+        tell_dry_run(measured_clouds(estimate, source, job.missing, workers), call.output, size, reporter, told)
+        return
+    remarks = weighed(estimate, call.output, size, ignored=call.ignore_disk_space)
     reporter.start(
         f"{call.output}: {len(source.names)} clouds, {made} of them to be made", **told, clouds_missing=made, plan=plan.to_json()
     )
     if source.labels is None:
         reporter.warning("the views have no labels, so the clouds have none")
+    for remark in remarks:
+        reporter.warning(remark)
     if job.missing:
         with models.one_thread_a_view():
             job.write()

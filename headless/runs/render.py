@@ -78,7 +78,9 @@ def render(call: RenderCall, reporter: Reporter | None = None) -> None:
     from headless.datasets.plan import WHOLE, Shard
     from headless.datasets.set_statistics import STATISTICS_NAME
     from headless.datasets.view_job import ViewJob
+    from headless.datasets.view_source import ViewSource
     from headless.datasets.view_writer import ViewWriter
+    from headless.runs.dry_run import weighed_views
     from headless.work.workers import default_workers
 
     started = time.monotonic()
@@ -93,7 +95,7 @@ def render(call: RenderCall, reporter: Reporter | None = None) -> None:
     check_total(len(seeds), plan.views)
     folder = DatasetFolder(call.output, "render", plan, more_names=[STATISTICS_NAME, CARD_NAME])
     shard = Shard(*call.shard)
-    folder.open(None if shard == WHOLE else frozenset(shard.seeds(plan)))
+    folder.open(None if shard == WHOLE else frozenset(shard.seeds(plan)), only_look=call.dry_run)
     workers = call.workers or default_workers()
     labels = facts.labels if plan.masks else None
     origin = make_origin(call, facts)
@@ -103,10 +105,22 @@ def render(call: RenderCall, reporter: Reporter | None = None) -> None:
     job = ViewJob(writer, reporter, listing, shard=shard)
     total = len(job.seeds) * plan.views
     told = {"command": "render", "output": str(call.output), "views": total}
+    remarks = weighed_views(
+        call,
+        writer,
+        ViewSource(call.model_name, call.device, plan).open,
+        job.views_missing,
+        facts.config,
+        reporter,
+        told,
+        call.formats,
+    )
+    if remarks is None:
+        return
     reporter.start(job.start_message, **told, views_missing=job.views_missing, plan=plan.to_json())
     if not facts.has_semantics and call.channels is None:
         reporter.warning(f"{plan.model_name}: the model has no semantic branch, so no masks and no labels.json are written")
-    for remark in () if plan.given is None else plan.given.remarks:
+    for remark in remarks:
         reporter.warning(remark)
     if job.views_missing:
         with opened_engine(call, writer, workers, reporter) as make_views:

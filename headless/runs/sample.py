@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from dnerf_core.labels import LabelSet
     from dnerf_core.model import Model
     from headless.datasets.plan import ViewPlan
-    from headless.datasets.seen import RenderView
+    from headless.datasets.seen import MakeSubject, RenderView
     from headless.datasets.spacing import Spacing
 
 
@@ -57,6 +57,7 @@ def sample(call: SampleCall, reporter: Reporter, load: Callable[[str], Model] | 
     from headless.datasets.listing import Listing
     from headless.datasets.view_job import ViewJob, by_threads
     from headless.datasets.view_writer import ViewWriter
+    from headless.runs.dry_run import weighed_views
     from headless.work.workers import default_workers
 
     started = time.monotonic()
@@ -66,18 +67,29 @@ def sample(call: SampleCall, reporter: Reporter, load: Callable[[str], Model] | 
     plan = make_plan(call, seeds, facts)
     check_total(len(seeds), plan.views)
     folder = DatasetFolder(call.output, "sample", plan, sample_record(call, plan, facts, labels))
-    folder.open()
+    folder.open(only_look=call.dry_run)
     workers = call.workers or default_workers()
     cameras, unpainted = facts.config.cameras, not call.truth
     listing = Listing(plan, folder, cameras, labels, reporter, workers=workers, unpainted=unpainted)
-    job = ViewJob(ViewWriter(plan, folder, cameras, labels), reporter, listing, expect_empty=unpainted)
+    writer = ViewWriter(plan, folder, cameras, labels)
+    job = ViewJob(writer, reporter, listing, expect_empty=unpainted)
     total = len(seeds) * plan.views
     told = {"command": "sample", "output": str(call.output), "views": total}
-    reporter.start(job.start_message, **told, views_missing=job.views_missing, plan=folder.record["plan"])
-    if job.views_missing:
+
+    def opened() -> MakeSubject:
         model = models.load_model(call.model_name, call.device) if load is None else load(call.model_name)
+        return subject_maker(model, plan, truth=call.truth)
+
+    remarks = weighed_views(call, writer, opened, job.views_missing, facts.config, reporter, told)
+    if remarks is None:
+        return
+    reporter.start(job.start_message, **told, views_missing=job.views_missing, plan=folder.record["plan"])
+    for remark in remarks:
+        reporter.warning(remark)
+    if job.views_missing:
+        make_subject = opened()
         with models.one_thread_a_view():
-            job.write(by_threads(subject_maker(model, plan, truth=call.truth), workers))
+            job.write(by_threads(make_subject, workers))
     elif job.files_missing():
         job.write()
     seconds = time.monotonic() - started

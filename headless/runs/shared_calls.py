@@ -36,11 +36,15 @@ class SubjectsCall(SeedsCall):
         subject_files: these instead of seeds.
         truncation: the factor psi of the seeds' subjects.
         workers: views rendered side by side; None: `headless.work.workers.default_workers`.
+        dry_run: only say what would be made, how long it takes and how much disk.
+        ignore_disk_space: begin even where the disk is far too small by the estimate.
     """
 
     subject_files: tuple[Path, ...] = ()
     truncation: float = ranged(job_ranges.TRUNCATION)
     workers: int | None = ranged(job_ranges.WORKERS)
+    dry_run: bool = ranged(job_ranges.OFF)
+    ignore_disk_space: bool = ranged(job_ranges.OFF)
 
     def chosen_seeds(self, default: tuple[int, ...] = DEFAULT_SEEDS) -> tuple[int, ...]:
         """The numbers of the subjects meant; `default` where the call does not say.

@@ -18,8 +18,9 @@ if TYPE_CHECKING:
     from dnerf_core.camera import Camera
     from dnerf_core.checkpoints.model_facts import ModelFacts
     from dnerf_core.files.camera_files.turning import FileUp
-    from headless.clips.plan import ClipPlan
+    from headless.clips.plan import Clip, ClipPlan
     from headless.datasets.given_cameras import GivenCameras
+    from headless.work.result_folder import ResultFolder
 
 
 DEFAULT_SEEDS = (0,)
@@ -49,6 +50,8 @@ def video(call: VideoCall, reporter: Reporter) -> None:
     from headless import models
     from headless.clips.job import RECORD_FORMAT, VideoJob
     from headless.clips.plan import mixed_subject, path_cameras, plan_clips
+    from headless.runs.dry_run import estimated_clips
+    from headless.work.estimates import weighed
     from headless.work.result_folder import ResultFolder
     from headless.work.workers import default_workers
 
@@ -61,10 +64,19 @@ def video(call: VideoCall, reporter: Reporter) -> None:
     clips = plan_clips(plan, from_file or path_cameras(plan, facts.config.cameras))
     folder = ResultFolder(call.output, RECORD_FORMAT, "video", plan.to_json(), [LABELS_NAME])
     workers = call.workers or default_workers()
+    if call.dry_run:
+        tell_plan(call, plan, clips, facts, folder, workers, reporter)
+        return
     job = VideoJob(plan, clips, folder, facts.labels if plan.masks else None, reporter, workers)
     told = {"command": "video", "output": str(call.output), "clips": len(clips), "frames": plan.frames}
     made = len(job.missing)
     size = f"{len(clips)} clips of {plan.frames} frames"
+    estimate = estimated_clips(plan, facts.config, job.missing, len(job.kinds), workers)
+    pictures = f"{size} of {plan.resolution_px} x {plan.resolution_px} px"
+    remarks = [
+        *(() if given is None else given.remarks),
+        *weighed(estimate, call.output, pictures, ignored=call.ignore_disk_space),
+    ]
     reporter.start(
         f"{call.output}: {size}, {made} of them to be made",
         **told,
@@ -73,7 +85,7 @@ def video(call: VideoCall, reporter: Reporter) -> None:
     )
     if not plan.masks:
         reporter.warning(f"{plan.model_name}: the model has no semantic branch, so only the image is written")
-    for remark in () if given is None else given.remarks:
+    for remark in remarks:
         reporter.warning(remark)
     if job.missing:
         model = models.load_model(call.model_name, call.device, exact=plan.exact)
@@ -90,6 +102,31 @@ def video(call: VideoCall, reporter: Reporter) -> None:
         nothing_to_do=not made,
         seconds=round(seconds, 3),
     )
+
+
+def tell_plan(
+    call: VideoCall, plan: ClipPlan, clips: list[Clip], facts: ModelFacts, folder: ResultFolder, workers: int, reporter: Reporter
+) -> None:
+    """The summary of a call that only says what it would do.
+
+    Raises:
+        DNeRFError: a folder of another call, or a model that cannot be used.
+    """
+    from headless import models
+    from headless.clips.job import VideoJob
+    from headless.runs.dry_run import estimated_clips, measured_clips
+    from headless.work.estimates import tell_dry_run
+
+    folder.check()
+    kinds = VideoJob.kinds_of(facts.labels if plan.masks else None)
+    missing = [clip for clip in clips if any(folder.lacks(VideoJob.file_name(clip, kind)) for kind in kinds)]
+    estimate = estimated_clips(plan, facts.config, missing, len(kinds), workers)
+    if missing:
+        model = models.load_model(call.model_name, call.device, exact=plan.exact)
+        estimate = measured_clips(estimate, plan, missing, model, workers)
+    size = f"{len(clips)} clips of {plan.frames} frames of {plan.resolution_px} x {plan.resolution_px} px"
+    told = {"command": "video", "output": str(call.output), "clips": len(clips), "frames": plan.frames}
+    tell_dry_run(estimate, call.output, size, reporter, told)
 
 
 def read_path(call: VideoCall, facts: ModelFacts) -> GivenCameras | None:

@@ -426,3 +426,15 @@ def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(UsageError, match="expected a list, it cannot be read: it is no plain file; correct it"):
         read_user_text(tmp_path / "pipe", "a list")
+
+
+def test_read_cameras_gives_them_by_name_in_a_world_of_choice(tmp_path: Path) -> None:
+    from dnerf_core import read_cameras
+
+    front = sphere_camera(0.4, 0.3, radius=3.0, focal=1.7, world_up="z")
+    data = nerfstudio(frames=[{"file_path": "a.png", "transform_matrix": front.to_opengl().tolist()}])
+    path = written(tmp_path / "t.json", data)
+    same(read_cameras(path)["a.png"], front)
+    same(read_cameras(path, up="z", world_up="y")["a.png"], sphere_camera(0.4, 0.3, radius=3.0, focal=1.7))
+    with pytest.raises(UsageError, match=r"expected a new name for view 1, found 'a\.png' again"):
+        read_cameras(written(tmp_path / "t.json", data | {"frames": data["frames"] * 2}))

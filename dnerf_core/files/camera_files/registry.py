@@ -6,8 +6,10 @@ import json
 from pathlib import Path
 from typing import Any, Protocol
 
+from dnerf_core.camera import Camera, WorldUp
 from dnerf_core.errors import UsageError, brief, json_fault
 from dnerf_core.files.camera_files import camera_path, colmap, labels, own, transforms
+from dnerf_core.files.camera_files.turning import FileUp, turned
 from dnerf_core.files.camera_files.views import CameraFile
 from dnerf_core.files.text import read_user_text
 
@@ -56,6 +58,28 @@ def read_camera_file(path: str | Path, option: str = "", others: str = "") -> Ca
         if form.recognises(data):
             return form.read(data, path)
     raise UsageError(f"{path}: expected {KINDS}, found an object with {brief(sorted(data))}; is it another file?")
+
+
+def read_cameras(path: str | Path, up: FileUp | None = None, world_up: WorldUp = "y") -> dict[str, Camera]:
+    """The cameras of a file of any format by name, in its order, each of the enclosing square of its picture.
+
+    Convention: OpenCV axes, intrinsics normalised by the square's side.
+
+    Args:
+        path: a file, or the folder of a COLMAP model.
+        up: the axis that points up in the file's world, which is turned to one with `world_up` up; None: it is taken as it is.
+
+    Raises:
+        UsageError: it cannot be read, is none of the formats, or has a name twice.
+    """
+    file = read_camera_file(path)
+    cameras: dict[str, Camera] = {}
+    for index, name in enumerate(file.names):
+        if name in cameras:
+            raise UsageError(f"{path}: expected a new name for view {index}, found {brief(name)} again; rename one of the two")
+        camera = file.view(index).squared("pad")
+        cameras[name] = camera if up is None else turned(camera, up, world_up)
+    return cameras
 
 
 def _whole(text: str) -> int | float:
