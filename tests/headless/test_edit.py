@@ -275,7 +275,7 @@ def test_a_mask_with_nothing_repainted_is_refused(given: Given, edit: Callable[.
         (("7", "--yaw", "0:9"), "--yaw: expected one direction, found a range; give a single value"),
         (("7", "--yaw", "0", "--pitch", "0:9"), "--pitch: expected one direction, found a range; give a single value"),
         (("7", "--yaw", "0", "--camera", "cameras.json"), "--camera: expected it alone, found --yaw or --pitch beside it"),
-        (("7", "--camera", "two.json"), "--camera two.json: expected a view named 'mask.png', found none among 2 such as "),
+        (("7", "--camera", "two.json"), "--camera two.json: expected a view named 'painted.png', found none among 2 such as "),
         (("7", "--camera", "mask.png"), "EG3D dataset.json or COLMAP's text model, it cannot be read: bytes that are no text"),
         (("nope", "--yaw", "0"), "nope: expected a subject file or a seed from 0 to 4294967295, found neither; correct the name"),
         (("4294967296", "--yaw", "0"), "4294967296: expected a subject file or a seed from 0 to 4294967295, found neither"),
