@@ -20,7 +20,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from dnerf_core.backbone.protocols import Made
+from dnerf_core.backbone.protocols import Planes
 from dnerf_core.camera import Camera
 from dnerf_core.demo.truth import TRUTH_PITCH_DEG, TRUTH_YAW_DEG, camera_tensors, random_view, true_mask
 from dnerf_core.demo.world import PART_NAMES
@@ -106,7 +106,7 @@ class DensityPasses:
         self.model = model
         self.visible_by_view: dict[int, VisibleSamples] = {}
 
-    def visible_samples(self, view: TestView, planes: Made, config: SemanticConfig) -> VisibleSamples:
+    def visible_samples(self, view: TestView, planes: Planes, config: SemanticConfig) -> VisibleSamples:
         """What a branch of `config` reads in a view."""
         key = id(view)
         if config.density_prior and key in self.visible_by_view:

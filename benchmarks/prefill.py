@@ -16,7 +16,7 @@ from dnerf_core.files.annotated_folder import AnnotatedImage
 from dnerf_core.files.names import view_name
 from dnerf_core.labels import SHAPENET_CAR_LABELS
 from dnerf_core.model import Model
-from dnerf_core.multiview.prefilling import Prefiller, right_pixels
+from dnerf_core.multiview.prefilling import Prefiller, correct_pixels
 from dnerf_core.seeds import parse_seeds
 from headless.commands.types import parse_range
 
@@ -27,14 +27,14 @@ def counted(model: Model, seed: int, cameras: list[Camera], painted: int) -> tup
     mask = true_mask(model, seed, cameras[painted], size_px)
     image = AnnotatedImage(view_name(seed, painted), (seed, 1.0), painted, cameras[painted], mask, Path("truth"))
     prefiller = Prefiller(subject, [image], SHAPENET_CAR_LABELS)
-    total = filled = right = 0
+    total = filled = correct = 0
     for number, camera in enumerate(cameras):
         if number != painted:
             depth = prefiller.depth(camera, size_px)
             filled_view = prefiller.fill(view_name(seed, number), camera, depth)
             total, filled = total + filled_view.object_px, filled + filled_view.filled_px
-            right += right_pixels(model, seed, camera, filled_view, depth)
-    return total, filled, right
+            correct += correct_pixels(model, seed, camera, filled_view, depth)
+    return total, filled, correct
 
 
 def main() -> None:
@@ -51,8 +51,10 @@ def main() -> None:
     )
     print("|---|---|---|---|")
     for name, painted in (("the first", 0), ("the middle one", len(cameras) // 2)):
-        total, filled, right = (sum(counts) for counts in zip(*(counted(model, s, cameras, painted) for s in seeds), strict=True))
-        print(f"| {name} | {total} | {filled / total:.4f} | {right / filled:.4f} |", flush=True)
+        total, filled, correct = (
+            sum(counts) for counts in zip(*(counted(model, s, cameras, painted) for s in seeds), strict=True)
+        )
+        print(f"| {name} | {total} | {filled / total:.4f} | {correct / filled:.4f} |", flush=True)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dnerf_core.errors import AnnotationError, UsageError
-from dnerf_core.labels import LabelSet
+from dnerf_core.labels import IGNORE_ID, LabelSet
 
 from .places import absolute_path
 from .scene.views import image_to_array
@@ -101,9 +101,14 @@ def read_picture(path: Path) -> NDArray[np.uint8]:
 
 
 def read_mask(path: Path, labels: LabelSet) -> NDArray[np.uint8]:
-    """A mask file's ids [H, W], by its colours.
+    """A mask file's ids [H, W]: by its colours, or, where it is a gray picture of ids, the ids themselves.
 
     Raises:
         AnnotationError: it is not there, or has colours that are no labels.
     """
-    return labels.ids_from_colors(read_picture(path), str(path))
+    picture = read_picture(path)
+    ids = picture[..., 0]
+    known = (ids < labels.num_classes) | (ids == IGNORE_ID)  # white means ignore in palettes, too
+    if (picture == ids[..., None]).all() and known.all():
+        return np.ascontiguousarray(ids)
+    return labels.ids_from_colors(picture, str(path))

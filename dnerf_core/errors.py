@@ -27,6 +27,10 @@ class AnnotationError(DNeRFError):
     """An annotated folder, mask or label set cannot be used as it is."""
 
 
+class UnpaintedError(AnnotationError):
+    """Masks of an annotated folder have yet to be painted."""
+
+
 class PhotoError(DNeRFError):
     """A photo that a subject is sought for cannot be used as it is."""
 

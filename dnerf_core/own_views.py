@@ -38,7 +38,7 @@ def view_ranges(
     pitch_deg: AngleRange | None = None,
     *,
     drawn: bool = False,
-    untold_yaw_deg: AngleRange = FRONT_YAW_DEG,
+    default_yaw_deg: AngleRange = FRONT_YAW_DEG,
 ) -> tuple[AngleRange, AngleRange]:
     """The ranges of yaw and pitch that views lie in, degrees.
 
@@ -46,13 +46,13 @@ def view_ranges(
         yaw_deg, pitch_deg: as asked for; None: the generator's own.
         drawn: whether views are scattered over the ranges, which then take all of its own pitches; else they lie along a line, at its
             usual pitch.
-        untold_yaw_deg: the yaw of a generator that tells none.
+        default_yaw_deg: the yaw of a generator that tells none.
     """
     own_pitch = own.pitch_range_deg if drawn and own.pitch_range_deg is not None else (own.pitch_deg, own.pitch_deg)
-    own_yaw = untold_yaw_deg if own.yaw_range_deg is None else own.yaw_range_deg
+    own_yaw = default_yaw_deg if own.yaw_range_deg is None else own.yaw_range_deg
     return own_yaw if yaw_deg is None else yaw_deg, own_pitch if pitch_deg is None else pitch_deg
 
 
-def yaw_text(untold_yaw_deg: AngleRange = FRONT_YAW_DEG) -> str:
+def yaw_text(default_yaw_deg: AngleRange = FRONT_YAW_DEG) -> str:
     """What a help says of a yaw that is not given."""
-    return f"the model's own, {untold_yaw_deg[0]:g}:{untold_yaw_deg[1]:g} where it tells none"
+    return f"the model's own, {default_yaw_deg[0]:g}:{default_yaw_deg[1]:g} where it tells none"

@@ -154,9 +154,9 @@ class Flag:
 
 @dataclass(frozen=True)
 class Share:
-    """A share from 0 to 1, or above 1 a whole number up to `most`; `0.5` is a share, `1` is one. See `Whole`."""
+    """A share from 0 to 1, or above 1 a whole number up to `max_count`; `0.5` is a share, `1` is one. See `Whole`."""
 
-    most: int
+    max_count: int
     default: float | None = None
     text: str = ""
 
@@ -167,7 +167,7 @@ class Share:
 
     def take(self, value: Any) -> float | None:
         """The value; None: it is none of these."""
-        number = Number(0, self.most).take(value)
+        number = Number(0, self.max_count).take(value)
         return None if number is None or (number > 1 and number != int(number)) else number
 
 

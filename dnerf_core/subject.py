@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from dnerf_core.backbone.protocols import Made, RawPicture, SubjectField, Superresolve
+from dnerf_core.backbone.protocols import Planes, RawPicture, SubjectField, Superresolve
 from dnerf_core.backbone.viewing import RayConfig
 from dnerf_core.camera import Camera
 from dnerf_core.loaded_model import LoadedModel
@@ -76,10 +76,10 @@ class Subject(Making):
         return f"Subject(of {self.model.config.name}, latents {self.ws.shape[1]} x {self.ws.shape[2]}, on {self.ws.device})"
 
     @MadeOnce
-    def planes(self) -> Made:
+    def planes(self) -> Planes:
         """What the generator makes of the latents, such as a tri-plane, in its family's own form; all else is derived from it."""
         with self.model.inference():
-            planes: Made = self.model.generator.make(self.ws, self.pose)
+            planes: Planes = self.model.generator.planes(self.ws, self.pose)
             return planes
 
     @MadeOnce

@@ -28,7 +28,7 @@ PROGRAM = "dnerf-headless"
 
 GROUPS: dict[str, tuple[str, ...]] = {
     "Make data": ("render", "video", "pointcloud"),
-    "Teach labels": ("sample", "train", "evaluate"),
+    "Teach labels": ("sample", "annotate", "train", "evaluate"),
     "From a photo or a mask": ("invert", "edit"),
     "Files": ("import", "info"),
     "This machine and Blender": ("bench", "doctor", "worker", "extension"),
@@ -40,6 +40,7 @@ COMMANDS: dict[str, str] = {
     "video": "Write label videos along a camera path.",
     "pointcloud": "Write point clouds with labelled parts, fused from views all around.",
     "sample": "Write views of a few subjects to annotate: images, and empty masks to paint.",
+    "annotate": "Bring in what other programs painted, as masks of a folder of sample.",
     "train": "Train a semantic branch on painted views and write a model file.",
     "evaluate": "Score a model against painted masks or the exact truth, or views against each other.",
     "invert": "Find the subject of a photo or a mask, and where it was taken from.",

@@ -46,7 +46,7 @@ def fuse_cloud(scene: bpy.types.Scene, facts: ModelFacts, selected: Sequence[str
     """
     settings = scene.dnerf
     if selected is None:
-        ranges = view_ranges(facts.cameras, untold_yaw_deg=ALL_AROUND_YAW_DEG)
+        ranges = view_ranges(facts.cameras, default_yaw_deg=ALL_AROUND_YAW_DEG)
         around = arc_cameras(facts.cameras, *ranges, count=settings.cloud_views)
         cameras = [{**camera.to_json(), "name": f"v{index:02d}"} for index, camera in enumerate(around)]
     else:

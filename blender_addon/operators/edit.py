@@ -122,7 +122,7 @@ def apply_edit(scene: bpy.types.Scene, facts: ModelFacts, view: EditView, output
     """The step of the job after the model is known: send the mask."""
     if facts.labels is None:
         raise SceneError(f"model {facts.name}: expected one with labels to edit by, found none; choose the model of the mask")
-    holder, name, asked = session.current(), scene.name, edit_settings(scene)
+    holder, name, settings = session.current(), scene.name, edit_settings(scene)
     painted = ids_of(edit_mask_image(view), facts.labels, snap=repair)
     if painted.repaired_px:
         open_mask(view.image, painted.ids, facts.labels)
@@ -134,7 +134,7 @@ def apply_edit(scene: bpy.types.Scene, facts: ModelFacts, view: EditView, output
         "camera": view.camera.to_json(),
         "mask": holder.client.put_array(painted.ids),
         "output": str(output),
-        **asked,
+        **settings,
     }
 
     def done(result: dict[str, Any]) -> None:

@@ -9,12 +9,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
-_RGB, _PALETTE = 2, 3
+_GRAY, _RGB, _PALETTE = 0, 2, 3
 
 
 def rgb_png(rgb: NDArray[np.uint8]) -> bytes:
     """An 8-bit RGB PNG of [H, W, 3]."""
     return _png(rgb.reshape(rgb.shape[0], -1), rgb.shape[1], _RGB, b"")
+
+
+def gray_png(values: NDArray[np.uint8]) -> bytes:
+    """An 8-bit gray PNG of [H, W]."""
+    return _png(values, values.shape[1], _GRAY, b"")
 
 
 def palette_png(mask: NDArray[np.uint8], palette: NDArray[np.uint8]) -> bytes:

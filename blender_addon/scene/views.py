@@ -21,7 +21,7 @@ from dnerf_core.files.whole import make_folder, write_bytes_whole
 from dnerf_core.labels import LabelSet
 
 from .errors import SceneError
-from .png import palette_png, rgb_png
+from .png import gray_png, rgb_png
 
 IMAGE_PROPERTY = "dnerf_image"
 """On images made here: an image of the same name with it is made anew, another's is left alone."""
@@ -108,7 +108,7 @@ def depth_picture(depth_planar: NDArray[np.float32]) -> NDArray[np.uint8]:
 
 
 def save_views(folder: Path, views: Sequence[SavedView], labels: LabelSet | None) -> list[Path]:
-    """Write views as `dnerf-headless render` lays them out: `images/`, `masks/`, `depth/` (NPY), `cameras.json`, `labels.json`.
+    """Write views as `dnerf-headless render` lays them out: `images/`, `masks/` (ids), `depth/` (NPY), `cameras.json`, `labels.json`.
 
     `dnerf-headless pointcloud --from FOLDER` reads the folder. Files of the same names are replaced, each in one step.
 
@@ -127,7 +127,7 @@ def save_views(folder: Path, views: Sequence[SavedView], labels: LabelSet | None
             contents[folder / "images" / f"{view.name}.png"] = rgb_png(view.rgb)
         if view.mask is not None and labels is not None:
             labels.colorize(view.mask)
-            contents[folder / "masks" / f"{view.name}.png"] = palette_png(view.mask, labels.palette())
+            contents[folder / "masks" / f"{view.name}.png"] = gray_png(view.mask)
         if view.depth_planar is not None:
             buffer = io.BytesIO()
             np.save(buffer, view.depth_planar)

@@ -31,7 +31,7 @@ class Family:
         signature: what its networks are known by in a checkpoint.
         unseen_by_views: what the names of those tensors begin with that no view of given ws reads; tuning leaves them alone.
         kernels: which kernels read its fields, see `kernels.choice`.
-        literal: "module:name" of its literal method, as its paper writes it: (generator, branch or None, what it made of a subject) -> an
+        literal: "module:name" of its literal method, as its paper writes it: (generator, branch or None, a subject's planes) -> an
             object whose `view` is `generator.reference.LiteralSubject`'s. The judge of the fast path and the benchmarks' baseline; None: it
             has none.
     """

@@ -1,8 +1,8 @@
 """What a family of generators gives; everything downstream asks for this and for nothing else.
 
-    ws --make--> Made --field--> Field           of B subjects, differentiable: exact views, training, inversion
-                      --pack---> SubjectField    of one subject, for inference: guided views
-                      --source-> SemanticSource  what a semantic branch reads
+    ws --planes--> Planes --field--> Field           of B subjects, differentiable: exact views, training, inversion
+                          --pack---> SubjectField    of one subject, for inference: guided views
+                          --source-> SemanticSource  what a semantic branch reads
     camera --limits--> where rays are sampled;  sums over rays --compose--> RawPicture --superresolve--> image
 
 Frames: points, rays and cameras are in the world frame throughout. A family whose planes live elsewhere (the canonical pose of a body)
@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     from dnerf_core.semantic.config import FeatureKind
 
 
-class Made(Protocol):
-    """What `Backbone.make` leaves of B subjects: the family's own, and opaque to all others."""
+class Planes(Protocol):
+    """What a generator makes of B subjects' latents (EG3D's tri-planes, PanoHead's tri-grids): the family's own, opaque to all others."""
 
     def __len__(self) -> int:
         """B."""
@@ -151,52 +151,52 @@ class SemanticSource(Protocol):
 Superresolve = Callable[[RawPicture], "Tensor"]
 """Raw pictures of B views of one subject -> images [B, 3, S, S]."""
 
-M = TypeVar("M", bound=Made)
+P = TypeVar("P", bound=Planes)
 
 
-class Backbone(Protocol[M]):
+class Backbone(Protocol[P]):
     """A frozen generator: a torch module (see the last methods) whose state has the published names."""
 
     @property
     def config(self) -> BackboneConfig:
         """What its weights are the function of."""
 
-    def mapping(self, z: Tensor, conditioning: Tensor | None, psi: float, cutoff: int | None) -> Tensor:
+    def mapping(self, z: Tensor, conditioning: Tensor | None, truncation: float, cutoff: int | None) -> Tensor:
         """ws [B, num_ws, w_dim] of latents z [B, z_dim], differentiable.
 
         Args:
             conditioning: [B, 25], the camera it is conditioned on, see `Camera.conditioning`; a family without one ignores it.
-            psi: truncation, 1 keeps the latent, 0 gives the mean.
+            truncation: the factor psi: 1 keeps the latent, 0 gives the mean.
             cutoff: how many of the ws are truncated; None: all.
         """
 
-    def make(self, ws: Tensor, pose: Tensor | None = None) -> M:
-        """What views of subjects ws [B, num_ws, w_dim] read.
+    def planes(self, ws: Tensor, pose: Tensor | None = None) -> P:
+        """The planes of subjects ws [B, num_ws, w_dim], which all views of them read.
 
         Args:
             pose: [B, *pose_shape] of `LatentSpec.pose_shape`; None: the family's usual pose, or it has none.
         """
 
-    def field(self, made: M) -> Field:
+    def field(self, planes: P) -> Field:
         """The radiance field of the subjects."""
 
-    def pack(self, made: M) -> SubjectField:
+    def pack(self, planes: P) -> SubjectField:
         """The radiance field of the only subject, for inference."""
 
-    def source(self, made: M) -> SemanticSource:
+    def source(self, planes: P) -> SemanticSource:
         """What a semantic branch reads of the subjects."""
 
-    def limits(self, view: ViewRays, made: M) -> RayLimits:
+    def limits(self, view: ViewRays, planes: P) -> RayLimits:
         """Where the rays of B views are sampled, M = B * N, view by view; view b shows subject b, or the only one."""
 
-    def compose(self, color: Tensor, opacity: Tensor, made: M, side: int) -> RawPicture:
+    def compose(self, color: Tensor, opacity: Tensor, planes: P, side: int) -> RawPicture:
         """The epilogue of volume rendering: what is behind, and the range of values.
 
         Args:
             color: [B * R * R, C], weighted sums of colour features of every ray of B views, view by view, rows first; it may be written to
                 where no gradients are followed.
             opacity: [B * R * R], sums of weights.
-            made: of the B subjects, or of the only one.
+            planes: of the B subjects, or of the only one.
             side: R.
         """
 

@@ -26,12 +26,12 @@ def is_filter(key: str) -> bool:
 
 
 def check_shapes(
-    found: Mapping[str, Shape], config: BackboneConfig, where: str, remedy: str, *, needs_filters: bool = False
+    shapes: Mapping[str, Shape], config: BackboneConfig, where: str, remedy: str, *, needs_filters: bool = False
 ) -> None:
     """Compares a generator's tensors with what its config demands.
 
     Args:
-        found: key to shape; `UNUSED_KEYS` may be among them.
+        shapes: of the tensors that there are, by key; `UNUSED_KEYS` may be among them.
         where, remedy: how the message begins and ends.
         needs_filters: whether a filter that is not there is missed, as in a release.
 
@@ -39,15 +39,15 @@ def check_shapes(
         CheckpointError: a missing key, a surplus key or another shape; the first of them is named, with their number.
     """
     expected = expected_shapes(config)
-    missing = sorted(key for key in set(expected) - set(found) if needs_filters or not is_filter(key))
+    missing = sorted(key for key in set(expected) - set(shapes) if needs_filters or not is_filter(key))
     if missing:
         raise CheckpointError(f"{where}: expected {len(expected)} tensors, missing {_some(missing)}; {remedy}")
-    surplus = sorted(set(found) - set(expected) - UNUSED_KEYS)
+    surplus = sorted(set(shapes) - set(expected) - UNUSED_KEYS)
     if surplus:
         raise CheckpointError(f"{where}: expected {len(expected)} tensors, surplus {_some(surplus)}; {remedy}")
     for key, shape in expected.items():
-        if key in found and tuple(found[key]) != shape:
-            raise CheckpointError(f"{where}: {key}: expected shape {list(shape)}, found {list(found[key])}; {remedy}")
+        if key in shapes and tuple(shapes[key]) != shape:
+            raise CheckpointError(f"{where}: {key}: expected shape {list(shape)}, found {list(shapes[key])}; {remedy}")
 
 
 def _some(names: Iterable[str]) -> str:

@@ -168,9 +168,9 @@ def checked_fields(
         CheckpointError: another version, a missing field or a surplus one.
     """
     fields = parsed_json(layout.text.encode(), f"{path}: its metadata {kind.key!r}", kind.damaged)
-    found = fields.get("format_version")
-    if type(found) is not int or found != version:
-        shown = found if type(found) is int else type(found).__name__
+    file_version = fields.get("format_version")
+    if type(file_version) is not int or file_version != version:
+        shown = file_version if type(file_version) is int else type(file_version).__name__
         raise CheckpointError(f"{path}: expected format version {version}, found {shown}; use the datasetnerf that wrote it")
     missing, surplus = sorted(names - set(fields)), sorted(ascii(name[:80]) for name in set(fields) - names - optional)
     if missing or surplus:

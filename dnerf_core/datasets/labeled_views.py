@@ -56,7 +56,7 @@ class LabeledViews(Dataset[Any]):
         labels: what the masks' ids mean; None: it has no masks.
 
     Args:
-        folder: what `render` wrote, whole.
+        folder: what `render` wrote, whole; or one split's folder in it, such as `cars/train`.
         split: a split's name, such as "train"; None: the views of all splits.
         transform: called with each `Sample`; its result is the item. A function at a module's top, where workers are spawned.
 
@@ -73,6 +73,7 @@ class LabeledViews(Dataset[Any]):
     def __init__(self, folder: str | Path, split: str | None = None, transform: Callable[[Sample], Any] | None = None) -> None:
         self.folder, self.split, self.transform = Path(folder), split, transform
         lists = read_view_lists(self.folder, split)
+        self.split = lists.split
         self.splits, self.labels, self._rows = lists.splits, lists.labels, lists.rows
 
     def __len__(self) -> int:
@@ -103,7 +104,7 @@ class LabeledViews(Dataset[Any]):
 
     def _sample(self, row: ViewRow) -> Sample:
         image = None if row.image is None else read_image(row.image)
-        depth = None if row.depth is None else read_depth(row.depth)
+        depth = None if row.depth is None else read_depth(row.depth, row.depth_scale)
         mask = None if row.mask is None or self.labels is None else self._mask(row.mask, self.labels)
         check_shapes(
             AnnotationError, f"{self.folder}: {row.name}", image=(image, "uint8 H W 3"), mask=(mask, "H W"), depth=(depth, "H W")

@@ -143,7 +143,7 @@ class Training:
             ws = generator.mapping(z)
             # the world's coarse shape is learned on coarse planes, at half the cost; the last block then starts from nothing
             coarse = recipe.coarse_resolution if progress < recipe.coarse_until else None
-            planes = generator.planes(ws, "none", until=coarse).planes
+            planes = generator.planes(ws, noise_mode="none", until=coarse).triplane
         planes, ws = planes.float(), ws.float()
         f_loss, color_loss = point_loss(ScaledDensityField(planes, generator.decoder, generator.config.triplane), batch)
         loss = 2 * f_loss + color_loss

@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dnerf_core.camera import Camera, cameras_from_json
-from dnerf_core.errors import AnnotationError, CheckpointError, UsageError, brief, json_fault
+from dnerf_core.errors import AnnotationError, CheckpointError, UnpaintedError, UsageError, brief, json_fault
 from dnerf_core.files.masks import is_painted, read_mask
-from dnerf_core.files.names import RECORD_FORMAT, RECORD_NAME, RECORD_VERSION, view_name
+from dnerf_core.files.names import LABELS_NAME, RECORD_FORMAT, RECORD_NAME, RECORD_VERSION, view_name
 from dnerf_core.files.text import read_user_text
 from dnerf_core.labels import IGNORE_ID, LabelSet
 from dnerf_core.limits import MAX_RESOLUTION, MAX_TRUNCATION, MAX_VIEWS, MAX_VIEWS_A_CALL, MIN_RESOLUTION
@@ -91,6 +91,7 @@ def read_annotations(folders: Sequence[Path], *, skip_unpainted: bool = False) -
 
     Raises:
         UsageError: a folder named twice.
+        UnpaintedError: masks with nothing painted.
         AnnotationError: a folder or file that cannot be used as it is; the message names it.
         CheckpointError: a subject file that is gone or another one by now.
     """
@@ -114,12 +115,12 @@ def read_annotations(folders: Sequence[Path], *, skip_unpainted: bool = False) -
         file.check()
     painted = [image for image in images if is_painted(image.mask)]
     if not painted:
-        raise AnnotationError(
+        raise UnpaintedError(
             f"{_shown_folders(folders)}: expected painted masks, found only {_unpainted_kinds(images)}; paint some first"
         )
     if len(painted) < len(images) and not skip_unpainted:
         empty = [image for image in images if not is_painted(image.mask)]
-        raise AnnotationError(
+        raise UnpaintedError(
             f"{_listed([str(image.mask_path) for image in empty])}: expected painted masks, found only "
             f"{_unpainted_kinds(empty)} in {len(empty)} of {len(images)}; "
             "paint them, or leave them out with --skip-unpainted"
@@ -167,11 +168,11 @@ def read_folder(folder: Path) -> Annotations:
     Raises:
         AnnotationError: as `read_annotations`.
     """
-    plan = _read_plan(folder)
-    labels = LabelSet.from_json(_text(folder / "labels.json"), str(folder / "labels.json"))
+    plan = read_plan(folder)
+    labels = read_labels(folder)
     cameras_path = folder / "cameras.json"
     cameras = _read_cameras(cameras_path)
-    expected = {view_name(seed, view): (seed, view) for seed in plan.seeds for view in range(plan.views)}
+    expected = plan.view_names()
     _same_names(f"{cameras_path}: cameras", list(expected), list(cameras), "restore the file; the sample command writes it anew")
     masks = folder / "masks"
     try:
@@ -202,7 +203,7 @@ def _read_cameras(path: Path) -> dict[str, Camera]:
 
 
 @dataclass(frozen=True)
-class _Plan:
+class FolderPlan:
     """What is read of a folder's record."""
 
     model: str
@@ -217,8 +218,27 @@ class _Plan:
         """The subject of this number."""
         return SubjectKey(seed, self.truncation, self.files[seed] if self.files else None)
 
+    def view_names(self) -> dict[str, tuple[int, int]]:
+        """Seed and number of every view, by its name."""
+        return {view_name(seed, view): (seed, view) for seed in self.seeds for view in range(self.views)}
 
-def _read_plan(folder: Path) -> _Plan:
+
+def read_labels(folder: Path) -> LabelSet:
+    """What the ids in an annotated folder's masks mean.
+
+    Raises:
+        AnnotationError: its labels.json cannot be used.
+    """
+    path = folder / LABELS_NAME
+    return LabelSet.from_json(_text(path), str(path))
+
+
+def read_plan(folder: Path) -> FolderPlan:
+    """What an annotated folder's record says of its views.
+
+    Raises:
+        AnnotationError: it is none, or damaged.
+    """
     path = folder / RECORD_NAME
     if not path.is_file():
         raise AnnotationError(f"{folder}: expected a folder made by `sample`, found no {RECORD_NAME}; name such a folder")
@@ -273,7 +293,7 @@ def _read_plan(folder: Path) -> _Plan:
     files = recorded_files(plan, len(seeds), f"{path}: plan")
     if files and (seeds != tuple(range(len(files))) or truncation != 1.0):
         raise AnnotationError(f"{path}: plan: seeds: expected the numbers of the subject files, found others; restore the file")
-    return _Plan(plan["model"], plan["generator_sha256"], seeds, plan["views"], truncation, plan["resolution_px"], files)
+    return FolderPlan(plan["model"], plan["generator_sha256"], seeds, plan["views"], truncation, plan["resolution_px"], files)
 
 
 def _same_names(what: str, expected: Sequence[str], names: Sequence[str], remedy: str) -> None:

@@ -1,12 +1,11 @@
-"""One cloud's files in any format: those of `dnerf_core.files.clouds`, GLB, and the text lines that PointNet code reads for ShapeNetPart.
+"""One cloud's files in any format: those of `dnerf_core.files.clouds`, GLB, and ShapeNetPart's text lines (`shapenetpart`).
 
 Equal clouds give equal bytes: no format carries a time stamp. Background and unlabelled points are label 0.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
@@ -15,6 +14,7 @@ import numpy as np
 from dnerf_core.camera import WorldUp
 from dnerf_core.errors import UsageError
 from dnerf_core.files.clouds import Category, CloudArrays, CloudColor, CloudStyle, npz_bytes, ply_bytes, shown_colors
+from dnerf_core.files.shapenetpart import shapenetpart_bytes
 from dnerf_core.files.whole import write_bytes_whole
 from dnerf_core.labels import LabelSet
 
@@ -76,29 +76,3 @@ def glb_bytes(cloud: CloudArrays, style: CloudStyle) -> bytes:
     data = trimesh.PointCloud(points, colors=colors).export(file_type="glb")
     assert isinstance(data, bytes)
     return data
-
-
-def shapenetpart_bytes(cloud: CloudArrays, style: CloudStyle) -> bytes:
-    """Lines `x y z nx ny nz label`; a part's label is the category's first + its id - 1. Points without a part are left out."""
-    assert cloud.labels is not None
-    parts = cloud.labels > 0
-    rows = np.concatenate([cloud.points[parts], cloud.normals[parts]], axis=1)
-    numbers = cloud.labels[parts].astype(np.int64) - 1 + style.category.first_part
-    lines = [f"{' '.join(f'{value:.6f}' for value in row)} {label}.000000\n" for row, label in zip(rows, numbers, strict=True)]
-    return "".join(lines).encode()
-
-
-def shapenetpart_lists(names: Sequence[str], category: Category) -> dict[str, bytes]:
-    """The files that PointNet code looks its clouds up in, by their names in the layout's folder.
-
-    Of every ten clouds in order seven are for training, the eighth for validation, the last two for testing: the benchmark's own
-    shares, and a cloud's does not depend on how many follow.
-    """
-    chosen: dict[str, list[str]] = {"train": [], "val": [], "test": []}
-    for index, name in enumerate(names):
-        split = "train" if index % 10 < 7 else "val" if index % 10 == 7 else "test"
-        chosen[split].append(f"shape_data/{category.synset}/{name}")
-    lists = {"synsetoffset2category.txt": f"{category.name}\t{category.synset}\n".encode()}
-    for split, entries in chosen.items():
-        lists[f"train_test_split/shuffled_{split}_file_list.json"] = (json.dumps(entries) + "\n").encode()
-    return lists

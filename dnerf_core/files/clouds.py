@@ -46,7 +46,10 @@ class Category:
 
     @classmethod
     def named(cls, name: str) -> Category:
-        """Car is the benchmark's own, with its synset and its parts from 8 on; any other name is a category of its own, from 0 on."""
+        """Car is the benchmark's own, with its synset and its parts from 8 on; any other name is a category of its own, from 0 on.
+
+        Which part of a car has which number, its name tells: see `dnerf_core.files.shapenetpart`.
+        """
         return CAR if name == "Car" else cls(name, name.lower(), 0)
 
 

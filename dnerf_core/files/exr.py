@@ -27,7 +27,7 @@ def exr_bytes(values: npt.NDArray[np.float32], channel: str) -> bytes:
 
     Args:
         values: [H, W] float32, finite.
-        channel: the channel's name, such as Z for depth.
+        channel: the channel's name, such as Y, which readers of pictures take for luminance.
     """
     height, width = values.shape
     header = _header(channel, width, height)

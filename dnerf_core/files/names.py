@@ -20,11 +20,21 @@ def view_name(seed: int, view: int) -> str:
 
 RECORD_FORMAT = "datasetnerf-views"
 CAMERAS_NAME, LABELS_NAME, METADATA_NAME, SHEET_NAME = "cameras.json", "labels.json", "metadata.jsonl", "contact-sheet.png"
+ID2LABEL_NAME = "id2label.json"
+"""The labels as Hugging Face's `transformers` has them."""
+
+DEPTH_SCALE_KEY = "integer_depth_scale"
+"""What world units of a step of 16-bit depth are called in lists, as nerfstudio's and instant-ngp's files have it."""
 
 
 def labels_json(labels: LabelSet) -> bytes:
     """`labels.json`: the label set."""
     return json_bytes(labels.to_json())
+
+
+def id2label_json(labels: LabelSet) -> bytes:
+    """`id2label.json`: ids, as text, to names; `AutoConfig.from_pretrained(.., id2label=..)` takes it as it is."""
+    return json_bytes({str(label.id): label.name for label in labels.labels})
 
 
 def json_bytes(data: Any) -> bytes:

@@ -1,4 +1,4 @@
-"""One view's files: image, mask, normals and uncertainty as PNG, the depth as EXR or NPY; and how to read them back."""
+"""One view's files: image, mask, normals and uncertainty as PNG, the depth as EXR, NPY or 16-bit PNG; and how to read them back."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import struct
 import zlib
 from pathlib import Path
 from tokenize import TokenError
-from typing import Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -18,7 +18,20 @@ from dnerf_core.files.exr import exr_bytes
 from dnerf_core.files.whole import write_bytes_whole
 
 T = TypeVar("T", bound=np.generic)
-DepthFormat = Literal["exr", "npy"]
+DepthFormat = Literal["exr", "npy", "png16"]
+DEPTH_SUFFIXES: dict[DepthFormat, str] = {"exr": ".exr", "npy": ".npy", "png16": ".png"}
+"""What the names of depth files end in."""
+
+MaskFormat = Literal["ids", "palette"]
+
+DEPTH_STEPS = 1000
+"""Steps of a world unit in depth of 16-bit pictures, as programs have it that take them for millimetres."""
+
+DEPTH_CHANNEL = "Y"
+"""Of an EXR file of depth: the one name that OpenCV, Blender and ffmpeg all read exactly. A lone `Z` is zeros, garbage and an error."""
+
+EARLIER_DEPTH_CHANNEL = "Z"
+"""What it was called by earlier versions, and is by other programs; both are read."""
 
 MAKE_AGAIN = "remove it and repeat the command, which makes it again"
 
@@ -53,15 +66,34 @@ def write_mask(path: Path, mask: npt.NDArray[np.uint8], palette: npt.NDArray[np.
     write_bytes_whole(path, _png_bytes(image))
 
 
-def write_depth(path: Path, depth_planar: npt.NDArray[np.float32], depth_format: DepthFormat) -> None:
-    """Planar depth as float32: `exr` one channel Z, ZIP, background 0; `npy` the array itself, background +inf.
+def write_mask_ids(path: Path, mask: npt.NDArray[np.uint8]) -> None:
+    """An 8-bit gray PNG (mode L) whose pixel values are the label ids, which no reader turns into colours.
 
     Args:
-        depth_planar: [H, W] float32, along the optical axis, the model's world units, +inf at background.
+        mask: [H, W] uint8 label ids, 0 background, 255 ignore.
 
     Raises:
         OutputError: the file cannot be written.
     """
+    write_bytes_whole(path, _png_bytes(Image.fromarray(mask)))
+
+
+def write_depth(
+    path: Path, depth_planar: npt.NDArray[np.float32], depth_format: DepthFormat, exr_channel: str = DEPTH_CHANNEL
+) -> None:
+    """Planar depth: `exr` one float32 channel, ZIP, background 0; `npy` the float32 array itself, background +inf; `png16` 16-bit gray
+    in steps of 1 / `DEPTH_STEPS` world unit, background 0.
+
+    Args:
+        depth_planar: [H, W] float32, along the optical axis, the model's world units, +inf at background.
+        exr_channel: `DEPTH_CHANNEL`, or `EARLIER_DEPTH_CHANNEL` for a folder that was begun with it.
+
+    Raises:
+        OutputError: the file cannot be written, or a depth is too large for 16 bits.
+    """
+    if depth_format == "png16":
+        write_bytes_whole(path, gray16_bytes(depth_steps(depth_planar, path)))
+        return
     if depth_format == "npy":
         buffer = io.BytesIO()
         np.save(buffer, depth_planar)
@@ -69,7 +101,22 @@ def write_depth(path: Path, depth_planar: npt.NDArray[np.float32], depth_format:
         return
     # Readers of EXR scale, filter and sum what they find, so the background must be finite there.
     finite = np.where(np.isfinite(depth_planar), depth_planar, np.float32(0.0)).astype(np.float32)
-    write_bytes_whole(path, exr_bytes(finite, "Z"))
+    write_bytes_whole(path, exr_bytes(finite, exr_channel))
+
+
+def depth_steps(depth_planar: npt.NDArray[np.float32], path: Path) -> npt.NDArray[np.uint16]:
+    """Planar depth [H, W] in steps of 1 / `DEPTH_STEPS` world unit, 0 at background.
+
+    Raises:
+        OutputError: a depth does not fit 16 bits; the message starts with `path`.
+    """
+    steps = np.rint(DEPTH_STEPS * np.where(np.isfinite(depth_planar), depth_planar, 0.0).astype(np.float64))
+    if steps.max() > 65535:
+        raise OutputError(
+            f"{path}: expected depths up to {65535 / DEPTH_STEPS:g} world units for 16-bit pictures, found "
+            f"{steps.max() / DEPTH_STEPS:g}; choose --depth-format exr, without --format nerfstudio"
+        )
+    return steps.astype(np.uint16)
 
 
 def write_normals(path: Path, normals: npt.NDArray[np.float32]) -> None:
@@ -136,12 +183,20 @@ def read_image(path: Path) -> npt.NDArray[np.uint8]:
         raise _unreadable(path, error) from error
 
 
-def read_depth(path: Path) -> npt.NDArray[np.float32]:
-    """A depth written by `write_depth`, in either format, as [H, W] float32 with +inf at background.
+def read_depth(path: Path, integer_scale: float = 1 / DEPTH_STEPS) -> npt.NDArray[np.float32]:
+    """A depth written by `write_depth`, in any format, as [H, W] float32 with +inf at background.
+
+    Args:
+        integer_scale: world units of a step, where the file is a 16-bit PNG.
 
     Raises:
         OutputError: it cannot be read.
     """
+    if path.suffix == ".png":
+        steps = read_gray16(path)
+        if steps.ndim != 2:
+            raise _unreadable(path, ValueError(f"expected one 16-bit channel, found {steps.shape[2]}"))
+        return np.where(steps == 0, np.inf, steps * integer_scale).astype(np.float32)
     try:
         if path.suffix == ".npy":
             # mapped first: a damaged header may claim more than fits in memory
@@ -149,11 +204,26 @@ def read_depth(path: Path) -> npt.NDArray[np.float32]:
         import OpenEXR
 
         with OpenEXR.File(str(path)) as file:
-            depth = np.array(file.channels()["Z"].pixels, dtype=np.float32)
+            depth = np.array(_depth_pixels(file.channels()), dtype=np.float32)
     except (OSError, ValueError, EOFError, RuntimeError, LookupError, TypeError, OverflowError, TokenError) as error:
         raise _unreadable(path, error) from error
     depth[depth == 0] = np.inf
     return depth
+
+
+def _depth_pixels(channels: dict[str, Any]) -> npt.NDArray[np.generic]:
+    """Those of the channel that is depth.
+
+    Raises:
+        LookupError: there is none.
+    """
+    for name in (DEPTH_CHANNEL, EARLIER_DEPTH_CHANNEL):
+        if name in channels:
+            pixels: npt.NDArray[np.generic] = channels[name].pixels
+            return pixels
+    raise LookupError(
+        f"expected a channel {DEPTH_CHANNEL} or {EARLIER_DEPTH_CHANNEL}, found {', '.join(sorted(channels)) or 'none'}"
+    )
 
 
 def of_size(array: npt.NDArray[T], path: Path, size_px: int) -> npt.NDArray[T]:

@@ -22,11 +22,19 @@ Color = tuple[int, int, int]
 
 @dataclass(frozen=True)
 class Square:
-    """A square part of an upright picture, pixels from its top left corner; it may reach outside."""
+    """A square part of an upright picture, pixels from its top left corner; it may reach outside.
+
+    Raises:
+        UsageError: from making one, where its side is below 1.
+    """
 
     left_px: int
     top_px: int
     side_px: int
+
+    def __post_init__(self) -> None:
+        if self.side_px < 1:
+            raise UsageError(f"square: expected a side of 1 px or more, found {self.side_px}; choose another")
 
 
 Fit = Literal["pad", "crop"] | Square
@@ -43,6 +51,11 @@ def parse_square(text: str) -> Square:
     if match is None or int(match[3]) == 0:
         raise ValueError(f"expected X,Y,SIDE in whole pixels such as 40,0,512, with a side of 1 or more, found {brief(text)}")
     return Square(int(match[1]), int(match[2]), int(match[3]))
+
+
+def format_square(square: Square) -> str:
+    """The text that `parse_square` reads back as `square`."""
+    return f"{square.left_px},{square.top_px},{square.side_px}"
 
 
 def square_of(width_px: int, height_px: int, fit: Fit, where: str) -> Square:
@@ -62,7 +75,7 @@ def square_of(width_px: int, height_px: int, fit: Fit, where: str) -> Square:
 
 
 def _check_given(width_px: int, height_px: int, square: Square, where: str) -> None:
-    text = f"{square.left_px},{square.top_px},{square.side_px}"
+    text = format_square(square)
     right, bottom = square.left_px + square.side_px, square.top_px + square.side_px
     if not (square.left_px < width_px and square.top_px < height_px and right > 0 and bottom > 0):
         raise UsageError(

@@ -6,13 +6,16 @@ cameras.json   labels.json   metadata.jsonl, or SPLIT/metadata.jsonl
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from dnerf_core.camera import Camera, cameras_from_json
 from dnerf_core.errors import UsageError, brief, json_fault
-from dnerf_core.files.names import CAMERAS_NAME, LABELS_NAME, METADATA_NAME
+from dnerf_core.files.names import CAMERAS_NAME, DEPTH_SCALE_KEY, LABELS_NAME, METADATA_NAME
+from dnerf_core.files.pictures import DEPTH_STEPS
+from dnerf_core.files.split_folders import split_of_path
 from dnerf_core.files.text import read_user_text
 from dnerf_core.labels import LabelSet
 
@@ -21,7 +24,7 @@ _FILE_KEYS = ("image_file_name", "mask_file_name", "depth_file")
 
 @dataclass(frozen=True)
 class ViewRow:
-    """One view: its name, subject and number, camera, and the files that it has."""
+    """One view: its name, subject and number, camera, the files that it has, and world units of a step of depth that is a picture."""
 
     name: str
     seed: int
@@ -30,21 +33,25 @@ class ViewRow:
     image: Path | None
     mask: Path | None
     depth: Path | None
+    depth_scale: float
 
 
 @dataclass(frozen=True)
 class ViewLists:
-    """A data set's views in the order of its lists, the names of its splits, and what its masks' ids mean (None: no masks)."""
+    """A data set's views in the order of its lists, the names of its splits, what its masks' ids mean (None: no masks), and the split
+    whose views alone they are (None: all)."""
 
     rows: list[ViewRow]
     splits: tuple[str, ...]
     labels: LabelSet | None
+    split: str | None
 
 
 def read_view_lists(folder: Path, split: str | None = None) -> ViewLists:
     """The lists of a data set.
 
     Args:
+        folder: the data set, or the folder of one of its splits, which is then the split.
         split: the split whose views are listed; None: all of them, split by split in the order of their names.
 
     Raises:
@@ -55,6 +62,12 @@ def read_view_lists(folder: Path, split: str | None = None) -> ViewLists:
         raise UsageError(
             f"{folder}: expected a data set folder, found {'a file' if folder.exists() else 'nothing'}; render one there"
         )
+    folder, named = split_of_path(folder)
+    if named is not None and split not in (None, named):
+        raise UsageError(
+            f"{folder / named}: split {brief(split)}: expected {named}, whose folder it is; name the data set's folder"
+        )
+    split = named or split
     cameras_path = folder / CAMERAS_NAME
     if not cameras_path.is_file():
         raise UsageError(f"{folder}: expected a data set that render wrote, found no {CAMERAS_NAME}; give the folder of --output")
@@ -71,7 +84,7 @@ def read_view_lists(folder: Path, split: str | None = None) -> ViewLists:
     cameras = cameras_from_json(_text_of(cameras_path), str(cameras_path))
     labels_path = folder / LABELS_NAME
     labels = LabelSet.from_json(_text_of(labels_path), str(labels_path)) if labels_path.is_file() else None
-    return ViewLists([row for place in places for row in _rows_of(place, cameras)], splits, labels)
+    return ViewLists([row for place in places for row in _rows_of(place, cameras)], splits, labels, split)
 
 
 def _rows_of(place: Path, cameras: dict[str, Camera]) -> list[ViewRow]:
@@ -101,7 +114,10 @@ def _row_of(line: str, place: Path, cameras: dict[str, Camera], where: str) -> V
         raise UsageError(f"{where}: expected a camera for {name} in {CAMERAS_NAME}, found none; render the data set again")
     image, mask, depth = (None if file is None else place / file for file in files.values())
     seed, view = (number if isinstance(number := data.get(key), int) else -1 for key in ("seed", "view"))
-    return ViewRow(name, seed, view, cameras[name], image, mask, depth)
+    scale = data.get(DEPTH_SCALE_KEY, 1 / DEPTH_STEPS)
+    if isinstance(scale, bool) or not isinstance(scale, int | float) or not 0 < scale < math.inf:
+        raise UsageError(f"{where}: {DEPTH_SCALE_KEY}: expected world units of a step of depth, found {brief(scale)}; correct it")
+    return ViewRow(name, seed, view, cameras[name], image, mask, depth, float(scale))
 
 
 def _lies_inside(name: str) -> bool:

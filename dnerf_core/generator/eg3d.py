@@ -26,32 +26,32 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Planes:
-    """What the backbone leaves of a batch of subjects; a semantic branch reads it as it is (`SemanticSource`).
+class Triplanes:
+    """The tri-planes of B subjects; a semantic branch reads them as they are (`SemanticSource`).
 
     Attributes:
-        planes: [B, 3, C, R, R], the tri-plane.
-        features: every block's hidden channels [B, c(r), r, r], 4 x 4 first.
-        images: every block's plane output so far [B, 3 C, r, r], 4 x 4 first; the last equals `planes`.
+        triplane: [B, 3, C, R, R], what points read.
+        block_features: every block's hidden channels [B, c(r), r, r], 4 x 4 first.
+        block_outputs: every block's planes so far [B, 3 C, r, r], 4 x 4 first; the last is `triplane`, its planes side by side.
         config: where the planes stand.
     """
 
-    planes: Tensor
-    features: list[Tensor]
-    images: list[Tensor]
+    triplane: Tensor
+    block_features: list[Tensor]
+    block_outputs: list[Tensor]
     config: TriplaneConfig
 
     def __len__(self) -> int:
-        return self.planes.shape[0]
+        return self.triplane.shape[0]
 
     def maps(self, kind: FeatureKind) -> list[Tensor]:
         """See `SemanticSource`."""
-        return self.features if kind == "features" else self.images
+        return self.block_features if kind == "features" else self.block_outputs
 
     @property
     def finder(self) -> TapFinder:
         """See `SemanticSource`."""
-        axes, side, resolution = self.config.plane_axes, self.config.box_warp, self.planes.shape[-1]
+        axes, side, resolution = self.config.plane_axes, self.config.box_warp, self.triplane.shape[-1]
         return lambda points, subject: table_taps(points, axes, side, resolution)
 
 
@@ -129,43 +129,41 @@ class Generator(PublishedWeights):
         self.decoder = Decoder(channels, config.triplane)
         self.superresolution = SuperResolution(config.superresolution, channels, config.mapping.w_dim)
 
-    def mapping(self, z: Tensor, conditioning: Tensor | None = None, psi: float = 1.0, cutoff: int | None = None) -> Tensor:
+    def mapping(
+        self, z: Tensor, conditioning: Tensor | None = None, truncation: float = 1.0, cutoff: int | None = None
+    ) -> Tensor:
         """ws [B, num_ws, w_dim] of latents z [B, z_dim]; see `stylegan2.Mapping`."""
-        return self.backbone.mapping(z, conditioning, psi, cutoff)
+        return self.backbone.mapping(z, conditioning, truncation, cutoff)
 
-    def planes(self, ws: Tensor, noise_mode: str = "const", until: int | None = None) -> Planes:
-        """The tri-plane of ws [B, num_ws, w_dim].
+    # what any family does, see `Backbone`
+
+    def planes(self, ws: Tensor, pose: Tensor | None = None, *, noise_mode: str = "const", until: int | None = None) -> Triplanes:
+        """The tri-planes of subjects ws [B, num_ws, w_dim], which have no pose.
 
         Args:
             noise_mode: "const" (the published default) or "none".
             until: stop at the block of this resolution, for coarser planes; None: the full resolution.
         """
-        image, features, images = self.backbone.synthesis(ws, noise_mode, until)
-        channels = self.config.backbone.plane_channels
-        planes = image.reshape(image.shape[0], -1, channels, *image.shape[-2:])
-        return Planes(planes, features, images, self.config.triplane)
-
-    # what any family does, see `Backbone`
-
-    def make(self, ws: Tensor, pose: Tensor | None = None) -> Planes:
-        """The tri-plane of ws [B, num_ws, w_dim]; subjects have no pose."""
         assert pose is None
-        return self.planes(ws)
+        image, block_features, block_outputs = self.backbone.synthesis(ws, noise_mode, until)
+        channels = self.config.backbone.plane_channels
+        triplane = image.reshape(image.shape[0], -1, channels, *image.shape[-2:])
+        return Triplanes(triplane, block_features, block_outputs, self.config.triplane)
 
-    def field(self, made: Planes) -> TriplaneField:
+    def field(self, planes: Triplanes) -> TriplaneField:
         """The radiance field of B subjects."""
-        return TriplaneField(made.planes, self.decoder, self.config.triplane)
+        return TriplaneField(planes.triplane, self.decoder, self.config.triplane)
 
-    def pack(self, made: Planes) -> PackedField:
+    def pack(self, planes: Triplanes) -> PackedField:
         """The radiance field of the only subject, for inference."""
         folded = FoldedDecoder.fold(self.decoder.net[0], self.decoder.net[2], len(self.config.triplane.plane_axes))
-        return PackedField.pack(made.planes, folded, self.config.triplane)
+        return PackedField.pack(planes.triplane, folded, self.config.triplane)
 
-    def source(self, made: Planes) -> Planes:
-        """The planes themselves."""
-        return made
+    def source(self, planes: Triplanes) -> Triplanes:
+        """The tri-planes themselves."""
+        return planes
 
-    def limits(self, view: ViewRays, made: Planes) -> RayLimits:
+    def limits(self, view: ViewRays, planes: Triplanes) -> RayLimits:
         """The config's, or where rays meet the box."""
         return self.limit_rays(view.origins.reshape(-1, 3), view.directions.reshape(-1, 3))
 
@@ -173,7 +171,7 @@ class Generator(PublishedWeights):
         """The limits of any rays [M, 3]; `hit` is False where "auto" limits find that a ray misses the box."""
         return configured_limits(origins, directions, self.config.rays, self.config.box_side)
 
-    def compose(self, color: Tensor, opacity: Tensor, made: Planes, side: int) -> RawPicture:
+    def compose(self, color: Tensor, opacity: Tensor, planes: Triplanes, side: int) -> RawPicture:
         """White behind, if the config says so, and from [0, 1] to [-1, 1]; the first three channels are the raw image."""
         if torch.is_grad_enabled():
             color = (color + (1 - opacity)[:, None] if self.config.rays.white_back else color) * 2 - 1

@@ -20,7 +20,7 @@ from torch import Tensor
 
 from dnerf_core.backbone.protocols import RawPicture
 from dnerf_core.generator.config import GeneratorConfig
-from dnerf_core.generator.eg3d import Generator, Planes
+from dnerf_core.generator.eg3d import Generator, Triplanes
 from dnerf_core.rendering.rays import ViewRays
 from dnerf_core.rendering.view import ray_bundle
 
@@ -59,16 +59,23 @@ class LiteralView:
 
 
 class LiteralSubject:
-    """One subject's planes, ready to be seen by the literal method; another family's overrides what is not EG3D's."""
+    """One subject's planes, ready to be seen by the literal method; another family's overrides what is not EG3D's.
+
+    Attributes:
+        planes: the subject's, as its generator makes them.
+        plane_features: one entry a plane, [C, R, R] (of a tri-grid [C, D, R, R]).
+        semantic_planes: one entry a plane, see `literal_triplane`; None without a branch.
+    """
 
     generator: Any
-    made: Any
+    planes: Any
+    plane_features: Tensor
     semantic_planes: list[Tensor] | None
 
-    def __init__(self, generator: Generator, branch: SemanticBranch | None, planes: Planes) -> None:
+    def __init__(self, generator: Generator, branch: SemanticBranch | None, planes: Triplanes) -> None:
         """planes: of one subject."""
         self.generator, self.branch = generator, branch
-        self.made, self.planes = planes, planes.planes[0]
+        self.planes, self.plane_features = planes, planes.triplane[0]
         self.semantic_planes = None if branch is None else [plane[0] for plane in literal_triplane(branch, planes)]
 
     @torch.no_grad()
@@ -80,9 +87,9 @@ class LiteralSubject:
             colors: composite the RGB features. They are decoded at every sample either way, as the published decoder does.
         """
         side = self.generator.config.rays.neural_resolution
-        rays, hit = ray_bundle(self.generator, self.made, ViewRays.from_cameras(cam2world[None], intrinsics[None], side))
+        rays, hit = ray_bundle(self.generator, self.planes, ViewRays.from_cameras(cam2world[None], intrinsics[None], side))
         count = len(rays)
-        like = self.planes
+        like = self.plane_features
         features = like.new_zeros(count, like.shape[1])
         distance, opacity = like.new_full((count,), torch.inf), like.new_zeros(count)
         lowest, highest = torch.inf, -torch.inf
@@ -138,7 +145,7 @@ class LiteralSubject:
         """Raw density [M, S] and colours [M, S, C]: mean of the three planes, linear, softplus, linear, scaled sigmoid."""
         field = self.generator.config.triplane
         flat = points.reshape(-1, 3) * 2 / field.box_warp
-        reads = [read_plane(plane, flat, axes) for plane, axes in zip(self.planes, field.plane_axes, strict=True)]
+        reads = [read_plane(plane, flat, axes) for plane, axes in zip(self.plane_features, field.plane_axes, strict=True)]
         mean = torch.stack(reads).mean(dim=0)
         out = self.generator.decoder.net(mean.t()).reshape(*points.shape[:2], -1)
         return out[..., 0], torch.sigmoid(out[..., 1:]) * 1.002 - 0.001
@@ -203,13 +210,13 @@ def importance(distances: Tensor, weights: Tensor, count: int) -> Tensor:
     return bins.gather(1, low) + share * (bins.gather(1, high) - bins.gather(1, low))
 
 
-def literal_triplane(branch: SemanticBranch, planes: Planes) -> list[Tensor]:
+def literal_triplane(branch: SemanticBranch, planes: Triplanes) -> list[Tensor]:
     """The concatenated semantic tri-plane: for each plane [B, C_total, R, R]."""
     config = _eg3d_config(branch)
     side, channels, num_planes = config.backbone.resolution, config.backbone.plane_channels, len(config.triplane.plane_axes)
     state = branch.state_dict()
     stacks: list[list[Tensor]] = [[] for _ in range(num_planes)]
-    source = planes.features if branch.config.feature_kind == "features" else planes.images
+    source = planes.block_features if branch.config.feature_kind == "features" else planes.block_outputs
     for picture in source:
         size = picture.shape[-1]
         if branch.config.scales is not None and size not in branch.config.scales:

@@ -82,7 +82,7 @@ class InversionSettings:
 
         One that tells none is looked for within `SEARCH_YAW_DEG`, and its pitch stays None, its usual one.
         """
-        yaw_deg, _ = view_ranges(own, self.yaw_deg, untold_yaw_deg=SEARCH_YAW_DEG)
+        yaw_deg, _ = view_ranges(own, self.yaw_deg, default_yaw_deg=SEARCH_YAW_DEG)
         pitch_deg = self.pitch_deg
         if pitch_deg is None and own.pitch_range_deg is not None:
             low, high = (min(max(angle, -STEEPEST_PITCH_DEG), STEEPEST_PITCH_DEG) for angle in own.pitch_range_deg)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from dnerf_core.backbone.protocols import Made, RawPicture
+from dnerf_core.backbone.protocols import Planes, RawPicture
 from dnerf_core.loaded_model import LoadedModel
 from dnerf_core.rendering.rays import ViewRays
 from dnerf_core.rendering.view import ray_bundle
@@ -31,7 +31,7 @@ class SeenView:
 
     model: LoadedModel
     ws: Tensor
-    planes: Made
+    planes: Planes
     cam2world: Tensor
     intrinsics: Tensor
     picture: RawPicture
@@ -88,7 +88,7 @@ def see(
         pose: [B or 1, *pose_shape], the subjects'; None: the family's usual one, or it has none.
     """
     generator, batch = model.generator, len(cam2world)
-    planes: Made = generator.make(ws, pose)
+    planes: Planes = generator.planes(ws, pose)
     intrinsics = intrinsics.expand(batch, -1, -1)
     bundle, hit = ray_bundle(generator, planes, ViewRays.from_cameras(cam2world, intrinsics, side_px))
     met = hit.nonzero()[:, 0]

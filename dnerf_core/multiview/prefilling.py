@@ -81,7 +81,7 @@ def choose_views(images: Sequence[AnnotatedImage], name: str) -> tuple[list[Anno
     return painted, [image for image in views if not is_painted(image.mask)]
 
 
-def right_pixels(model: Model, seed: int, camera: Camera, filled: Prefilled, depth_planar: NDArray[np.floating]) -> int:
+def correct_pixels(model: Model, seed: int, camera: Camera, filled: Prefilled, depth_planar: NDArray[np.floating]) -> int:
     """Filled object pixels whose label is the exact truth's; the demo's alone is known."""
     from dnerf_core.demo.truth import true_mask
 
@@ -91,7 +91,7 @@ def right_pixels(model: Model, seed: int, camera: Camera, filled: Prefilled, dep
 
 
 def truth_is_known(model: Model, labels: LabelSet, truncation: float) -> bool:
-    """Whether `right_pixels` can tell."""
+    """Whether `correct_pixels` can tell."""
     from dnerf_core.demo.config import DEMO_NAME
     from dnerf_core.demo.world import Z_DIM
 

@@ -37,41 +37,41 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Grids:
-    """What the syntheses leave of a batch of subjects; a semantic branch reads it as it is (`SemanticSource`).
+class Trigrids:
+    """The tri-grids and backgrounds of B subjects; a semantic branch reads them as they are (`SemanticSource`).
 
     Attributes:
-        planes: [B, P, C, D, R, R], the tri-grid.
-        features: every block's hidden channels [B, c(r), r, r], 4 x 4 first.
-        images: every block's tri-grid so far [B, P C D, r, r], 4 x 4 first; the last equals `planes`.
+        trigrid: [B, P, C, D, R, R], what points read.
+        block_features: every block's hidden channels [B, c(r), r, r], 4 x 4 first.
+        block_outputs: every block's tri-grid so far [B, P C D, r, r], 4 x 4 first; the last is `trigrid`, its planes side by side.
         background: [B, C, S, S], features of what lies behind; None where the generator paints none.
         last_w: [B, w_dim], which the raw image is modulated by.
-        config: where the grids stand.
+        config: where the tri-grids stand.
     """
 
-    planes: Tensor
-    features: list[Tensor]
-    images: list[Tensor]
+    trigrid: Tensor
+    block_features: list[Tensor]
+    block_outputs: list[Tensor]
     background: Tensor | None
     last_w: Tensor
     config: TrigridConfig
 
     def __len__(self) -> int:
-        return self.planes.shape[0]
+        return self.trigrid.shape[0]
 
     def maps(self, kind: FeatureKind) -> list[Tensor]:
         """See `SemanticSource`; a picture is a slice, and its channels lie together."""
         if kind == "features":
-            return self.features
-        planes, channels, depth = self.planes.shape[1:4]
-        apart = (image.unflatten(1, (planes, channels, depth)) for image in self.images)
+            return self.block_features
+        planes, channels, depth = self.trigrid.shape[1:4]
+        apart = (image.unflatten(1, (planes, channels, depth)) for image in self.block_outputs)
         return [image.transpose(2, 3).flatten(1, 3) for image in apart]
 
     @property
     def finder(self) -> TapFinder:
         """See `SemanticSource`."""
         axes, side = self.config.plane_axes, self.config.box_warp
-        depth, resolution = self.config.depth, self.planes.shape[-1]
+        depth, resolution = self.config.depth, self.trigrid.shape[-1]
         return lambda points, subject: picture_taps(points, axes, side, depth, resolution)
 
 
@@ -125,62 +125,66 @@ class PanoHead(PublishedWeights):
             self.bcg_synthesis = Synthesis(config.background, w_dim, channels)
         self.t_mapping = TranslationMapping(config.mapping)
 
-    def mapping(self, z: Tensor, conditioning: Tensor | None = None, psi: float = 1.0, cutoff: int | None = None) -> Tensor:
+    def mapping(
+        self, z: Tensor, conditioning: Tensor | None = None, truncation: float = 1.0, cutoff: int | None = None
+    ) -> Tensor:
         """ws [B, num_ws, w_dim] of latents z [B, z_dim]; see `stylegan2.Mapping`."""
-        return self.backbone.mapping(z, conditioning, psi, cutoff)
+        return self.backbone.mapping(z, conditioning, truncation, cutoff)
 
-    def grids(
-        self, ws: Tensor, noise_mode: str = "const", until: int | None = None, ws_background: Tensor | None = None
-    ) -> Grids:
-        """The tri-grid and the background of ws [B, num_ws, w_dim].
+    # what any family does, see `Backbone`
+
+    def planes(
+        self,
+        ws: Tensor,
+        pose: Tensor | None = None,
+        *,
+        noise_mode: str = "const",
+        until: int | None = None,
+        ws_background: Tensor | None = None,
+    ) -> Trigrids:
+        """The tri-grids and backgrounds of subjects ws [B, num_ws, w_dim], which have no pose.
 
         Args:
             noise_mode: "const" (the published default) or "none".
             until: stop at the block of this resolution, for coarser grids; None: the full resolution.
             ws_background: [B, n, w_dim] that the background is painted from; None: `ws`.
         """
-        image, features, images = self.backbone.synthesis(ws, noise_mode, until)
+        assert pose is None
+        image, block_features, block_outputs = self.backbone.synthesis(ws, noise_mode, until)
         field = self.config.triplane
-        grids = image.reshape(image.shape[0], -1, self.config.backbone.plane_channels, field.depth, *image.shape[-2:])
+        trigrid = image.reshape(image.shape[0], -1, self.config.backbone.plane_channels, field.depth, *image.shape[-2:])
         background = None
         if self.config.use_background:
             behind = background_ws(ws if ws_background is None else ws_background, self.config.background.num_ws)
             background, _, _ = self.bcg_synthesis(behind, noise_mode)
-        return Grids(grids, features, images, background, ws[:, -1], field)
+        return Trigrids(trigrid, block_features, block_outputs, background, ws[:, -1], field)
 
-    # what any family does, see `Backbone`
-
-    def make(self, ws: Tensor, pose: Tensor | None = None) -> Grids:
-        """The tri-grid and the background of ws [B, num_ws, w_dim]; subjects have no pose."""
-        assert pose is None
-        return self.grids(ws)
-
-    def field(self, made: Grids) -> TrigridField:
+    def field(self, planes: Trigrids) -> TrigridField:
         """The radiance field of B subjects."""
-        return TrigridField(made.planes, self.decoder, self.config.triplane)
+        return TrigridField(planes.trigrid, self.decoder, self.config.triplane)
 
-    def pack(self, made: Grids) -> PackedGridField:
+    def pack(self, planes: Trigrids) -> PackedGridField:
         """The radiance field of the only subject, for inference."""
-        return PackedGridField.pack(made.planes, self.decoder, self.config.triplane)
+        return PackedGridField.pack(planes.trigrid, self.decoder, self.config.triplane)
 
-    def source(self, made: Grids) -> Grids:
-        """The grids themselves."""
-        return made
+    def source(self, planes: Trigrids) -> Trigrids:
+        """The tri-grids themselves."""
+        return planes
 
-    def limits(self, view: ViewRays, made: Grids) -> RayLimits:
+    def limits(self, view: ViewRays, planes: Trigrids) -> RayLimits:
         """The config's, or where rays meet the box."""
         origins, directions = view.origins.reshape(-1, 3), view.directions.reshape(-1, 3)
         return configured_limits(origins, directions, self.config.rays, self.config.box_side)
 
-    def compose(self, color: Tensor, opacity: Tensor, made: Grids, side: int) -> RawPicture:
+    def compose(self, color: Tensor, opacity: Tensor, planes: Trigrids, side: int) -> RawPicture:
         """The background behind, and the raw image; from [0, 1] to [-1, 1] where the activation is a sigmoid."""
         features = color.reshape(-1, side, side, color.shape[-1]).permute(0, 3, 1, 2)
         if self.config.triplane.activation == "sigmoid":
             features = features * 2 - 1
-        if made.background is not None:
+        if planes.background is not None:
             light = (1 - opacity).reshape(-1, 1, side, side)
-            features = torch.addcmul(features, light, resize_background(made.background, side))
-        image = self.torgb(features, made.last_w) if self.config.use_torgb_raw else features[:, :3]
+            features = torch.addcmul(features, light, resize_background(planes.background, side))
+        image = self.torgb(features, planes.last_w) if self.config.use_torgb_raw else features[:, :3]
         return RawPicture(features, image)
 
     def superresolve(self, picture: RawPicture, ws: Tensor) -> Tensor:

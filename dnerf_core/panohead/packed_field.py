@@ -28,7 +28,7 @@ class FoldedGridDecoder(FoldedDecoder):
     activation: Activation = "none"
 
     @classmethod
-    def of(cls, decoder: GridDecoder, num_planes: int) -> FoldedGridDecoder:
+    def from_decoder(cls, decoder: GridDecoder, num_planes: int) -> FoldedGridDecoder:
         """From a decoder whose mean runs over `num_planes` planes."""
         return cls(**vars(FoldedDecoder.fold(decoder.net[0], decoder.net[2], num_planes)), activation=decoder.activation)
 
@@ -71,7 +71,7 @@ class PackedGridField:
         """From one subject's grids [1, P, C, D, R, R]."""
         pictures = grids[0].permute(0, 2, 3, 4, 1).flatten(0, 1)
         packed = PackedGrids.pack(pictures, config.plane_axes, config.box_warp)
-        return cls(packed, FoldedGridDecoder.of(decoder, len(config.plane_axes)), crop_limit(config))
+        return cls(packed, FoldedGridDecoder.from_decoder(decoder, len(config.plane_axes)), crop_limit(config))
 
     @property
     def color_channels(self) -> int:

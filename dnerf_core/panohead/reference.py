@@ -13,24 +13,24 @@ from torch import Tensor
 from dnerf_core.backbone.protocols import RawPicture
 from dnerf_core.generator.reference import COLUMN, LiteralSubject, literal_first_layer, literal_outputs, read_plane
 from dnerf_core.panohead.config import PanoHeadConfig
-from dnerf_core.panohead.generator import Grids, PanoHead
+from dnerf_core.panohead.generator import PanoHead, Trigrids
 from dnerf_core.semantic.branch import SemanticBranch
 
 
 class LiteralHead(LiteralSubject):
-    """One subject's grids, ready to be seen by the literal method."""
+    """One subject's tri-grid, ready to be seen by the literal method."""
 
-    def __init__(self, generator: PanoHead, branch: SemanticBranch | None, grids: Grids) -> None:
-        """grids: of one subject."""
-        self.generator, self.branch, self.made = generator, branch, grids
-        self.planes, self.background = grids.planes[0], grids.background
-        self.semantic_planes = None if branch is None else literal_volumes(branch, grids)
+    def __init__(self, generator: PanoHead, branch: SemanticBranch | None, planes: Trigrids) -> None:
+        """planes: of one subject."""
+        self.generator, self.branch, self.planes = generator, branch, planes
+        self.plane_features, self.background = planes.trigrid[0], planes.background
+        self.semantic_planes = None if branch is None else literal_volumes(branch, planes)
 
     def _decode(self, points: Tensor) -> tuple[Tensor, Tensor]:
         """Raw density [M, S] and colours [M, S, C]: mean of the three volumes, linear, softplus, linear, activation; cropped."""
         field = self.generator.config.triplane
         flat = points.reshape(-1, 3) * 2 / field.box_warp
-        reads = [read_volume(volume, flat, axes) for volume, axes in zip(self.planes, field.plane_axes, strict=True)]
+        reads = [read_volume(volume, flat, axes) for volume, axes in zip(self.plane_features, field.plane_axes, strict=True)]
         out = self.generator.decoder.net(torch.stack(reads).mean(dim=0).t()).reshape(*points.shape[:2], -1)
         density, color = out[..., 0], out[..., 1:]
         limit = field.box_warp / 2 - field.crop_margin
@@ -51,7 +51,7 @@ class LiteralHead(LiteralSubject):
             features = features + (1 - opacity) * behind
         image = features[:, :3]
         if self.generator.config.use_torgb_raw:
-            image = self.generator.torgb(features, self.made.last_w)
+            image = self.generator.torgb(features, self.planes.last_w)
         return RawPicture(features, image)
 
     def _semantics_at(self, points: Tensor) -> tuple[Tensor, Tensor]:
@@ -67,28 +67,31 @@ def read_volume(volume: Tensor, points: Tensor, axes: str) -> Tensor:
     return read[0, :, 0, 0]
 
 
-def literal_volumes(branch: SemanticBranch, grids: Grids) -> list[Tensor]:
+def literal_volumes(branch: SemanticBranch, planes: Trigrids) -> list[Tensor]:
     """The concatenated semantic tri-grid of the only subject: for each plane [C_total, D, R, R], or of "features", which all slices of all
     planes share, [C_total, R, R].
     """
     config = branch.generator_config
     assert isinstance(config, PanoHeadConfig)
     side, channels, depth = config.backbone.resolution, config.backbone.plane_channels, config.triplane.depth
-    planes, state = len(config.triplane.plane_axes), branch.state_dict()
+    num_planes, state = len(config.triplane.plane_axes), branch.state_dict()
     shared = branch.config.feature_kind == "features"
     scales = []
-    for picture in grids.features if shared else grids.images:
+    for picture in planes.block_features if shared else planes.block_outputs:
         size = picture.shape[-1]
         if branch.config.scales is not None and size not in branch.config.scales:
             continue
         mean, std = state[f"triplane.mean_{size}"], state[f"triplane.std_{size}"]
         if not shared:  # statistics are kept slice by slice, the generator's channels feature by feature
-            mean, std = (x.reshape(planes, depth, channels).transpose(1, 2).reshape(-1) for x in (mean, std))
+            mean, std = (x.reshape(num_planes, depth, channels).transpose(1, 2).reshape(-1) for x in (mean, std))
         normal = (picture[0] - mean[:, None, None]) / std[:, None, None]
         scales.append(F.interpolate(normal[None], size=(side, side), mode="bilinear", align_corners=False)[0])
     if shared:
-        return [torch.cat(scales)] * planes
-    return [torch.cat([scale.reshape(planes, channels, depth, side, side)[plane] for scale in scales]) for plane in range(planes)]
+        return [torch.cat(scales)] * num_planes
+    return [
+        torch.cat([scale.reshape(num_planes, channels, depth, side, side)[plane] for scale in scales])
+        for plane in range(num_planes)
+    ]
 
 
 def literal_values(branch: SemanticBranch, volumes: list[Tensor], points: Tensor) -> tuple[Tensor, Tensor]:

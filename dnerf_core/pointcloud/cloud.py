@@ -71,10 +71,10 @@ class PointCloud:
 
     def __repr__(self) -> str:
         if self.labels is None:
-            told = "no labels"
+            labels_text = "no labels"
         else:
-            told = "labels not named" if self.label_set is None else f"labels {self.label_set.names_text()}"
-        return f"PointCloud({len(self)} points, {told}, {self.world_up} up)"
+            labels_text = "labels not named" if self.label_set is None else f"labels {self.label_set.names_text()}"
+        return f"PointCloud({len(self)} points, {labels_text}, {self.world_up} up)"
 
     def select(self, chosen: NDArray[np.integer]) -> PointCloud:
         """The points of the indices [M], in their order."""

@@ -80,7 +80,7 @@ class FreeSpace:
     nearest: NDArray[np.float64]
 
     @classmethod
-    def of(cls, view: LabeledView) -> FreeSpace:
+    def from_view(cls, view: LabeledView) -> FreeSpace:
         """The free space of a view; the surroundings reach one depth sample to each side."""
         nearest = view.depth_planar.astype(np.float64)
         for axis in (0, 1):

@@ -37,6 +37,10 @@ FARTHEST_CANDIDATES = 3
 """Candidates for each point that farthest-point sampling chooses."""
 
 
+class NoSurfaceError(DNeRFError):
+    """Views show no surface that all of them agree on."""
+
+
 @dataclass(frozen=True)
 class FusionOptions:
     """How views are fused.
@@ -79,7 +83,7 @@ class SurfacePoints:
 
     def sums(self, voxel: float, num_classes: int) -> VoxelSums:
         """On voxels of that side."""
-        return VoxelSums.of(
+        return VoxelSums.from_points(
             self.points, self.normals, self.colors, self.labels, self.weights, voxel=voxel, num_classes=num_classes
         )
 
@@ -103,7 +107,7 @@ def fuse_views(
     Raises:
         UsageError: no views, masks in some only, or more points asked for than there are.
         AnnotationError: a mask has an id that is neither a class nor 255.
-        DNeRFError: nothing is left of the views after the cut.
+        NoSurfaceError: nothing is left of the views after the cut.
 
     Example:
         >>> subject = model.subject(seed=3)
@@ -127,7 +131,7 @@ def _fused(views: Sequence[LabeledView], num_classes: int, options: FusionOption
     pieces = surface_points(views, options)
     total = sum(len(piece.points) for piece in pieces)
     if not total:
-        raise DNeRFError(
+        raise NoSurfaceError(
             f"point cloud: expected a surface in the {len(views)} views, found none that all views agree on; "
             "look at their depth, masks and cameras"
         )
@@ -148,7 +152,7 @@ def surface_points(views: Sequence[LabeledView], options: FusionOptions) -> list
     if len({view.mask is None for view in views}) > 1:
         raise UsageError("views: expected masks in all of them or in none, found both; leave the others out")
     tolerance = options.tolerance_share * _extent([view.points_of(view.has_surface()) for view in views])
-    spaces = [FreeSpace.of(view) for view in views]
+    spaces = [FreeSpace.from_view(view) for view in views]
     return [_points_of(view, [space for space in spaces if space.view is not view], tolerance, options) for view in views]
 
 
@@ -220,14 +224,14 @@ def _voxel_for(points: NDArray[np.float64], count: int, side: float) -> float:
     voxel = side / VOXELS_A_SIDE
     best = too_small
     for _ in range(24):
-        found = len(np.unique(voxel_keys(points, voxel)))
-        if found >= count:
+        num_voxels = len(np.unique(voxel_keys(points, voxel)))
+        if num_voxels >= count:
             best = too_small = voxel
-            if found <= 1.01 * count:
+            if num_voxels <= 1.01 * count:
                 break
         else:
             too_large = voxel
-        guess = voxel * float(np.sqrt(found / (1.005 * count)))
+        guess = voxel * float(np.sqrt(num_voxels / (1.005 * count)))
         voxel = guess if too_small < guess < too_large else float(np.sqrt(too_small * too_large))
     return best
 

@@ -11,6 +11,6 @@ CLOUD_VIEWS = 8
 
 def own_cloud_cameras(rig: CameraRig, count: int = CLOUD_VIEWS) -> list[Camera]:
     """Cameras over the directions that a generator tells, all around where it tells none; one camera, if that is a single direction."""
-    yaw_deg, pitch_deg = view_ranges(rig, untold_yaw_deg=ALL_AROUND_YAW_DEG)
+    yaw_deg, pitch_deg = view_ranges(rig, default_yaw_deg=ALL_AROUND_YAW_DEG)
     single = yaw_deg[0] == yaw_deg[1] and pitch_deg[0] == pitch_deg[1]
     return arc_cameras(rig, yaw_deg, pitch_deg, count=1 if single else count)

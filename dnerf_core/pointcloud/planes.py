@@ -55,7 +55,7 @@ def fit_planes(view: LabeledView, max_incidence_deg: float) -> PlaneFit:
             same = (inverse[there] > 0) & (np.abs(difference) <= slope * sideways * inverse[there])
             sums.add(here, columns, rows, difference, same)
     own, along_columns, along_rows, solved = sums.solve()
-    found = solved & (inverse > 0)
+    has_plane = solved & (inverse > 0)
     centers = pixel_centers_uv(view.size_px)
     y = (centers[..., 1] - view.camera.intrinsics[1, 2]) / fy
     x = (centers[..., 0] - view.camera.intrinsics[0, 2]) / fx - skew * y / fx
@@ -63,12 +63,12 @@ def fit_planes(view: LabeledView, max_incidence_deg: float) -> PlaneFit:
     normal_y = along_rows * fy * height + normal_x * skew / fx
     away = np.stack([normal_x, normal_y, inverse + own - normal_x * x - normal_y * y], axis=-1)
     length = np.linalg.norm(away, axis=-1)
-    found &= length > 0
-    away = np.divide(away, length[..., None], out=np.zeros_like(away), where=found[..., None])
+    has_plane &= length > 0
+    away = np.divide(away, length[..., None], out=np.zeros_like(away), where=has_plane[..., None])
     cosine = (away[..., 0] * x + away[..., 1] * y + away[..., 2]) / np.sqrt(x * x + y * y + 1)
-    found &= cosine > 0
-    normals = np.where(found[..., None], -away @ view.camera.cam2world[:3, :3].T, 0.0)
-    return PlaneFit(normals, np.where(found, cosine, 0.0))
+    has_plane &= cosine > 0
+    normals = np.where(has_plane[..., None], -away @ view.camera.cam2world[:3, :3].T, 0.0)
+    return PlaneFit(normals, np.where(has_plane, cosine, 0.0))
 
 
 class _Sums:

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 MESH_NODES = 128
 """Nodes an axis of the grid that a mesh is made from."""
 
-MOST_NODES = 512
-"""0.5 GB of densities, and a minute on two cores."""
+MAX_NODES = 512
+"""Nodes an axis at most: 0.5 GB of densities, and a minute on two cores."""
 
 SURFACE_DENSITY = 10.0
 """Raw density at a mesh's surface where none is given: the level of EG3D's published `gen_samples.py`."""
@@ -49,8 +49,8 @@ def check_mesh(nodes: int, level: float) -> int:
     Raises:
         UsageError: either is out of range.
     """
-    if not 8 <= nodes <= MOST_NODES:
-        raise UsageError(f"nodes: expected 8 to {MOST_NODES} an axis, found {nodes}; choose another number")
+    if not 8 <= nodes <= MAX_NODES:
+        raise UsageError(f"nodes: expected 8 to {MAX_NODES} an axis, found {nodes}; choose another number")
     if not math.isfinite(level):
         raise UsageError(f"level: expected a finite raw density, found {level}; the usual one is {SURFACE_DENSITY:g}")
     return nodes

@@ -68,7 +68,7 @@ class VoxelSums:
     votes: NDArray[np.int64]
 
     @classmethod
-    def of(
+    def from_points(
         cls,
         points: NDArray[np.float64],
         normals: NDArray[np.float64],
@@ -144,6 +144,6 @@ class VoxelSums:
 
     def winners(self) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
         """The class with most votes [V] (the lower id of two with as many) and its share of the votes [V]; (0, 0) without votes."""
-        most, total = self.votes.max(axis=1, initial=0), self.votes.sum(axis=1)
+        winning, total = self.votes.max(axis=1, initial=0), self.votes.sum(axis=1)
         labels = self.votes.argmax(axis=1) if self.votes.shape[1] else np.zeros(len(self.keys))
-        return labels.astype(np.uint8), (most / np.maximum(total, 1)).astype(np.float32)
+        return labels.astype(np.uint8), (winning / np.maximum(total, 1)).astype(np.float32)

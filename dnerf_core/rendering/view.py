@@ -13,7 +13,7 @@ from dnerf_core.rendering.rays import ViewRays
 from dnerf_core.rendering.volume import RayBundle, RaySamples, composite, sample_rays
 
 if TYPE_CHECKING:
-    from dnerf_core.backbone.protocols import Backbone, Made, RawPicture, RayLimits
+    from dnerf_core.backbone.protocols import Backbone, Planes, RawPicture, RayLimits
 
 RAYS_PER_CHUNK = 4096
 """Rays rendered at once: bounds memory to about 0.5 GB at 96 samples."""
@@ -48,7 +48,7 @@ def bundle_rays(origins: Tensor, directions: Tensor, limits: RayLimits, subjects
     return RayBundle(flat_origins, flat_directions, limits.start, limits.end, subject, limits.void_outside)
 
 
-def ray_bundle(backbone: Backbone[Any], planes: Made, view: ViewRays) -> tuple[RayBundle, Tensor]:
+def ray_bundle(backbone: Backbone[Any], planes: Planes, view: ViewRays) -> tuple[RayBundle, Tensor]:
     """Rays of B views with their sampling limits, M = B * N, and which of them are worth sampling (bool [M])."""
     limits = backbone.limits(view, planes)
     return bundle_rays(view.origins, view.directions, limits, len(planes)), limits.hit
@@ -56,7 +56,7 @@ def ray_bundle(backbone: Backbone[Any], planes: Made, view: ViewRays) -> tuple[R
 
 def render_view(
     backbone: Backbone[Any],
-    planes: Made,
+    planes: Planes,
     cam2world: Tensor,
     intrinsics: Tensor,
     resolution: int | None = None,

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from dnerf_core.backbone.protocols import Backbone, Made, SemanticSource
+from dnerf_core.backbone.protocols import Backbone, Planes, SemanticSource
 from dnerf_core.backbone.specs import BackboneConfig
 from dnerf_core.rendering.segments import segment_sum, segment_total
 from dnerf_core.semantic.config import SemanticConfig
@@ -116,7 +116,7 @@ class SemanticBranch(nn.Module):
     def render(
         self,
         backbone: Backbone[Any],
-        planes: Made,
+        planes: Planes,
         cam2world: Tensor,
         intrinsics: Tensor,
         resolution: int | None = None,

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
-from dnerf_core.backbone.protocols import Backbone, Made, TapFinder
+from dnerf_core.backbone.protocols import Backbone, Planes, TapFinder
 from dnerf_core.errors import AnnotationError
 from dnerf_core.labels import IGNORE_ID, check_ids
 from dnerf_core.rendering.camera_tensors import camera_tensors
@@ -152,9 +152,9 @@ def keep_views(
     check_views(views, ws.shape[0], branch.config.num_classes, generator.config.image_size)
     used = sorted({view.subject for view in views})
 
-    def planes_of(subject: int) -> Made:
+    def planes_of(subject: int) -> Planes:
         one = slice(subject, subject + 1)
-        planes: Made = generator.make(ws[one], None if poses is None else poses[one])
+        planes: Planes = generator.planes(ws[one], None if poses is None else poses[one])
         return planes
 
     branch.triplane.measure(branch.triplane.inputs(generator.source(planes_of(s))) for s in used[: max(1, statistics_subjects)])
@@ -181,7 +181,7 @@ def build_taps(finder: TapFinder, pieces: Sequence[VisibleSamples], table_rows: 
 
 
 def _keep_view(
-    branch: SemanticBranch, generator: Backbone[Any], w: Tensor, planes: Made, view: AnnotatedView, budget_bytes: int
+    branch: SemanticBranch, generator: Backbone[Any], w: Tensor, planes: Planes, view: AnnotatedView, budget_bytes: int
 ) -> KeptView:
     cam2world, intrinsics = camera_tensors(view, w.device, w.dtype)
     resolution = generator.config.rays.neural_resolution

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from dnerf_core.backbone.protocols import Backbone, Made
+from dnerf_core.backbone.protocols import Backbone, Planes
 from dnerf_core.rendering.compositing import interval_weights, sample_weights
 from dnerf_core.rendering.rays import ViewRays
 from dnerf_core.rendering.view import RAYS_PER_CHUNK, ray_bundle
@@ -93,7 +93,7 @@ def join_visible(pieces: list[VisibleSamples]) -> VisibleSamples:
 
 
 def density_pass(
-    backbone: Backbone[Any], planes: Made, cam2world: Tensor, intrinsics: Tensor, resolution: int, config: SemanticConfig
+    backbone: Backbone[Any], planes: Planes, cam2world: Tensor, intrinsics: Tensor, resolution: int, config: SemanticConfig
 ) -> VisibleSamples:
     """The samples that a branch reads of B subjects, or of one, from B cameras, at bin midpoints.
 

@@ -62,12 +62,12 @@ class Mapping(nn.Module):
             setattr(self, f"fc{index}", layer)
         self.register_buffer("w_avg", torch.zeros(config.w_dim))
 
-    def forward(self, z: Tensor, conditioning: Tensor | None, psi: float = 1.0, cutoff: int | None = None) -> Tensor:
+    def forward(self, z: Tensor, conditioning: Tensor | None, truncation: float = 1.0, cutoff: int | None = None) -> Tensor:
         """ws [B, num_ws, w_dim] of latents z [B, z_dim].
 
         Args:
             conditioning: camera [B, 25] (cam2world row-major, normalised intrinsics); unused when the config has c_dim 0.
-            psi: truncation, 1 keeps w, 0 gives the mean.
+            truncation: the factor psi: 1 keeps w, 0 gives the mean.
             cutoff: number of leading layers that are truncated; None: all.
         """
         x = normalize_second_moment(z)
@@ -79,9 +79,9 @@ class Mapping(nn.Module):
         for index in range(self.config.layers):
             x = F.leaky_relu(getattr(self, f"fc{index}")(x), LRELU_SLOPE) * LRELU_GAIN
         ws = x.unsqueeze(1).repeat(1, self.num_ws, 1)
-        if psi != 1.0:
+        if truncation != 1.0:
             cutoff = self.num_ws if cutoff is None else cutoff
-            truncated = self.w_avg.lerp(ws[:, :cutoff], psi)
+            truncated = self.w_avg.lerp(ws[:, :cutoff], truncation)
             ws = torch.cat([truncated, ws[:, cutoff:]], dim=1)
         return ws
 
@@ -227,7 +227,7 @@ class SynthesisBlock(nn.Module):
 
 
 class Synthesis(nn.Module):
-    """The backbone: blocks b4 .. b<resolution>, ending in 3 x plane_channels image channels."""
+    """Blocks b4 .. b<resolution>, whose images have `image_channels` channels: those of all planes side by side, or of a background."""
 
     def __init__(self, config: BackboneConfig, w_dim: int, image_channels: int) -> None:
         super().__init__()
@@ -253,7 +253,7 @@ class Synthesis(nn.Module):
         """
         x: Tensor | None = None
         image: Tensor | None = None
-        features, images = [], []
+        features, block_outputs = [], []
         start = 0
         for resolution in self.config.block_resolutions:
             block: SynthesisBlock = getattr(self, f"b{resolution}")
@@ -261,11 +261,11 @@ class Synthesis(nn.Module):
             # the next block starts after the convolutions, so that its first one shares this torgb's w
             start += block.num_convs
             features.append(x)
-            images.append(image)
+            block_outputs.append(image)
             if resolution == until:
                 break
         assert image is not None
-        return image, features, images
+        return image, features, block_outputs
 
 
 class Backbone(nn.Module):

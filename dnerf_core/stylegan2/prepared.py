@@ -119,10 +119,10 @@ def clamp_magnitude_(x: Tensor, limit: float) -> Tensor:
     if x.dtype != torch.bfloat16 or x.device.type != "cpu":
         return x.clamp_(-limit, limit)
     bits = x.view(torch.int16)
-    most = int(torch.tensor(limit, dtype=torch.bfloat16).view(torch.int16))
-    bits.clamp_(max=most)
+    highest_bits = int(torch.tensor(limit, dtype=torch.bfloat16).view(torch.int16))
+    bits.clamp_(max=highest_bits)
     # flipping the sign bit turns negative numbers into positive ones of the same magnitude, and back
-    bits.bitwise_xor_(-(2**15)).clamp_(max=most).bitwise_xor_(-(2**15))
+    bits.bitwise_xor_(-(2**15)).clamp_(max=highest_bits).bitwise_xor_(-(2**15))
     return x
 
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from dnerf_core import job_ranges
 from dnerf_core.checkpoints import model_facts
@@ -41,7 +41,7 @@ class TrainCall(Ranged):
     model_name: str | None = None
     steps: int = ranged(job_ranges.TRAIN_STEPS)
     feature_kind: FeatureKind = ranged(Choice(("features", "planes"), _BRANCH.feature_kind))
-    scales: str = ranged(Choice(("all", "last"), "all"))
+    scales: Literal["all", "last"] = ranged(Choice(("all", "last"), "all"))
     density_prior: bool = ranged(Flag(_BRANCH.density_prior))
     guide: GuideKind = ranged(Choice(("none", "rendered", "rgb"), _BRANCH.refiner.guide))
     learning_rate: float = ranged(Number(1e-7, 1.0, _TRAINING.learning_rate))
@@ -149,9 +149,9 @@ def plan_training(call: TrainCall) -> TrainingPlan:
     Raises:
         DNeRFError: a folder or a model that cannot be used, or nothing left to train on.
     """
-    from dnerf_core.files.annotated_folder import read_annotations
+    from headless.annotating.painted import read_painted
 
-    annotations = read_annotations(call.folders, skip_unpainted=call.skip_unpainted)
+    annotations = read_painted(call.folders, skip_unpainted=call.skip_unpainted)
     held_out = held_out_subjects(annotations.subjects, call.holdout)
     if not call.allow_missing_classes:
         _check_classes(annotations, held_out)

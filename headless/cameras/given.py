@@ -35,10 +35,10 @@ def read_given_cameras(
     """
     given = _read_blend(path, config, up, option, most) if is_blend(path) else _read_views(path, config, up, option, most)
     remarks = check_seen(given.cameras, given.names, config, f"{option} {path}")
-    return GivenCameras(given.cameras, given.file_name, given.side_px, given.names, given.told, (*given.remarks, *remarks))
+    return GivenCameras(given.cameras, given.file_name, given.side_px, given.names, given.world_line, (*given.remarks, *remarks))
 
 
-def read_one_camera(path: Path, config: BackboneConfig, seen: str, up: FileUp | None = None) -> Camera:
+def read_one_view(path: Path, config: BackboneConfig, seen: str, up: FileUp | None = None) -> GivenCameras:
     """The one view of the file that `--camera` names.
 
     Args:
@@ -47,10 +47,10 @@ def read_one_camera(path: Path, config: BackboneConfig, seen: str, up: FileUp | 
     Raises:
         UsageError: the file cannot be used, or has more than one view, or none.
     """
-    cameras = read_given_cameras(path, config, up, option="--camera").cameras
-    if len(cameras) != 1:
-        raise UsageError(f"--camera {path}: expected one view, found {len(cameras)}; keep the one of the {seen}")
-    return cameras[0]
+    given = read_given_cameras(path, config, up, option="--camera")
+    if len(given.cameras) != 1:
+        raise UsageError(f"--camera {path}: expected one view, found {len(given.cameras)}; keep the one of the {seen}")
+    return given
 
 
 def is_blend(path: Path) -> bool:
@@ -67,7 +67,7 @@ def _read_views(path: Path, config: BackboneConfig, up: FileUp | None, option: s
         path.name,
         None if file.render_px is None else max(file.render_px),
         file.names,
-        None if file.own and up is None else told_world(file, config, up),
+        None if file.own and up is None else world_line(file, config, up),
         tuple(foreign_up(cameras, config, f"{option} {path}") if up is None and not file.own else ()),
     )
 
@@ -77,7 +77,7 @@ def in_model_world(camera: Camera, config: BackboneConfig, up: FileUp | None) ->
     return camera if up is None else turned(camera, up, config.cameras.world_up)
 
 
-def told_world(file: CameraFile, config: BackboneConfig, up: FileUp | None) -> str:
+def world_line(file: CameraFile, config: BackboneConfig, up: FileUp | None) -> str:
     """What is told of the world in which cameras of other programs are taken."""
     own = config.cameras.world_up
     frame = f"taken as they are in the model's world, {own} up" if up is None else f"turned from {up} up to the model's {own} up"

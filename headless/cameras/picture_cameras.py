@@ -11,7 +11,7 @@ from dnerf_core.files.camera_files.matching import view_of_picture
 from dnerf_core.files.camera_files.registry import read_camera_file
 from dnerf_core.files.camera_files.turning import FileUp
 from dnerf_core.files.squares import Fit
-from headless.cameras.given import foreign_up, in_model_world, is_blend, read_one_camera, told_world
+from headless.cameras.given import foreign_up, in_model_world, is_blend, read_one_view, world_line
 from headless.cameras.seen_box import check_seen
 
 if TYPE_CHECKING:
@@ -25,12 +25,12 @@ class TakenBy:
     Attributes:
         cameras: by the picture's path.
         remarks: what is to be warned of.
-        told: in which world cameras of other programs are taken; None: nothing is to be told.
+        world_line: in which world cameras of other programs are taken; None: nothing is to be told.
     """
 
     cameras: dict[Path, Camera]
     remarks: tuple[str, ...] = ()
-    told: str | None = None
+    world_line: str | None = None
 
 
 def cameras_of_pictures(
@@ -50,8 +50,8 @@ def cameras_of_pictures(
         UsageError: the file cannot be used, has no view for a picture, or one that sees nothing of the model's box.
     """
     if is_blend(path):
-        camera = read_one_camera(path, config, seen, up)
-        return TakenBy(dict.fromkeys(pictures, camera))
+        one = read_one_view(path, config, seen, up)
+        return TakenBy(dict.fromkeys(pictures, one.cameras[0]), one.remarks)
     file = read_camera_file(path, "--camera")
     numbers = {picture: view_of_picture(file, picture) for picture in pictures}
     views = {number: file.view(number) for number in sorted(set(numbers.values()))}
@@ -60,4 +60,4 @@ def cameras_of_pictures(
     cameras = {picture: in_model_world(camera, config, up) for picture, camera in raw.items()}
     names = [file.names[number] for number in numbers.values()]
     remarks += check_seen(tuple(cameras.values()), names, config, f"--camera {path}")
-    return TakenBy(cameras, tuple(remarks), None if file.own and up is None else told_world(file, config, up))
+    return TakenBy(cameras, tuple(remarks), None if file.own and up is None else world_line(file, config, up))

@@ -15,7 +15,7 @@ import numpy as np
 from dnerf_core.camera import cameras_to_json
 from dnerf_core.errors import CheckpointError
 from dnerf_core.files.names import LABELS_NAME, labels_json
-from dnerf_core.files.pictures import write_image, write_mask
+from dnerf_core.files.pictures import write_image, write_mask_ids
 from dnerf_core.files.whole import leftovers, make_folder, remove_files, write_bytes_whole
 from dnerf_core.labels import LabelSet
 from dnerf_core.work.made_once import Once
@@ -68,7 +68,8 @@ class VideoJob:
         Args:
             labels: what the masks' ids mean; None: there are no masks, and no files that need them.
             previews: which of `PREVIEWS` are made.
-            sequence: every frame is written as pictures, too: NAME/images/NAME_0001.png, and NAME/masks/NAME_0001.png.
+            sequence: every frame is written as pictures, too: NAME/images/NAME_0001.png, and the ids of
+                NAME/masks/NAME_0001.png.
 
         Raises:
             OutputError: it is another call's, or cannot be read.
@@ -77,8 +78,9 @@ class VideoJob:
         self.sequence = sequence
         self.kinds = self.kinds_of(labels, previews)
         folder.check()
-        names = {self.file_name(clip, kind) for clip in clips for kind in self.kinds}
-        remove_files([*folder.top_leftovers(), *leftovers(folder.path, names.__contains__)])
+        places = [folder.path / self.file_name(clip, kind) for clip in clips for kind in self.kinds]
+        names, folders = {path.name for path in places}, {path.parent for path in places}
+        remove_files([*folder.top_leftovers(), *(stale for place in folders for stale in leftovers(place, names.__contains__))])
         self.missing = [clip for clip in clips if any(map(folder.lacks, self._names(clip)))]
         self.empty_frames = 0
 
@@ -90,8 +92,8 @@ class VideoJob:
 
     @staticmethod
     def file_name(clip: Clip, kind: str) -> str:
-        """The name of a clip's file of one kind."""
-        return f"{clip.name}-{kind}"
+        """The name of a clip's file of one kind, relative to the folder."""
+        return f"{clip.split}/{clip.name}-{kind}" if clip.split else f"{clip.name}-{kind}"
 
     def _names(self, clip: Clip) -> Iterator[str]:
         """All files of a clip, relative to the folder."""
@@ -111,6 +113,8 @@ class VideoJob:
             OutputError: something cannot be written.
         """
         self.folder.claim()
+        for clip in self.missing:
+            make_folder((self.folder.path / self.file_name(clip, CAMERAS)).parent)
         if self.labels is not None:
             self.folder.write_once(LABELS_NAME, labels_json(self.labels))
         with self.reporter.progress("frames", sum(len(clip.frames) for clip in self.missing)) as advance:
@@ -152,7 +156,7 @@ class VideoJob:
             make_folder(path.parent)
         write_image(pictures["images"], np.ascontiguousarray(view.rgb))
         if self.labels is not None and view.mask is not None:
-            write_mask(pictures["masks"], np.ascontiguousarray(view.mask), self.labels.palette())
+            write_mask_ids(pictures["masks"], np.ascontiguousarray(view.mask))
 
     def _size_px(self, clip: Clip) -> tuple[int, int]:
         """(width, height) of a clip's frames."""

@@ -12,6 +12,7 @@ from dnerf_core.backbone.viewing import CameraConfig
 from dnerf_core.camera import Camera, arc_cameras, orbit_cameras
 from dnerf_core.subject_key import SubjectFile, subject_key
 from headless.datasets.plan import plan_json
+from headless.datasets.splits import Splits, format_splits, split_of
 
 if TYPE_CHECKING:
     from dnerf_core.model import Model
@@ -36,7 +37,7 @@ class ClipPlan:
         truncation: the factor psi.
         resolution_px: side of the frames.
         masks: whether there are labels.
-        exact, subject_files: see `ViewPlan`.
+        exact, subject_files, splits: see `ViewPlan`.
     """
 
     model_name: str
@@ -54,10 +55,11 @@ class ClipPlan:
     masks: bool
     exact: bool
     subject_files: tuple[SubjectFile, ...] = ()
+    splits: Splits = ()
 
     def to_json(self) -> dict[str, Any]:
-        """Plain JSON values; see `plan_json`."""
-        return plan_json(self)
+        """Plain JSON values; see `plan_json`; splits in the text form of `--splits`."""
+        return plan_json(self) | {"splits": format_splits(self.splits)}
 
 
 @dataclass(frozen=True)
@@ -100,11 +102,14 @@ class Crop:
 
 @dataclass(frozen=True)
 class Clip:
-    """One video; `name` begins the names of its files; `crop` is what its frames show of the squares; None: all."""
+    """One video; `name` begins the names of its files; `crop` is what its frames show of the squares; None: all; `split` the folder that
+    its files lie in, "" for none.
+    """
 
     name: str
     frames: tuple[Frame, ...]
     crop: Crop | None = None
+    split: str = ""
 
 
 def frame_name(index: int) -> str:
@@ -126,7 +131,11 @@ def plan_clips(plan: ClipPlan, cameras: list[Camera]) -> list[Clip]:
         name = "-".join(f"s{seed:04d}" for seed in (plan.seeds[0], plan.seeds[-1]))
         return [Clip(name, tuple(Frame(i, camera, mix) for i, (camera, mix) in enumerate(zip(cameras, mixes, strict=True))))]
     return [
-        Clip(f"s{seed:04d}", tuple(Frame(i, camera, Mix(seed, seed, 0.0)) for i, camera in enumerate(cameras)))
+        Clip(
+            f"s{seed:04d}",
+            tuple(Frame(i, camera, Mix(seed, seed, 0.0)) for i, camera in enumerate(cameras)),
+            split=split_of(plan.splits, seed),
+        )
         for seed in plan.seeds
     ]
 

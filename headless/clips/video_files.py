@@ -10,8 +10,12 @@ from typing import Literal, Protocol
 import av
 import numpy as np
 import numpy.typing as npt
+from av.video.reformatter import ColorRange, Colorspace
 
 from dnerf_core.files.whole import whole_file
+
+_BT709 = 1
+"""Of primaries, transfer and matrix alike, by ITU-T H.273."""
 
 Codec = Literal["ffv1", "h264"]
 
@@ -68,10 +72,24 @@ def read_label_video(path: Path) -> Iterator[npt.NDArray[np.uint8]]:
             yield np.asarray(frame.to_ndarray(format="gray"), dtype=np.uint8)
 
 
+def _tag(codec: av.VideoCodecContext) -> None:
+    """Say how colours are coded, which players of small videos would guess to be BT.601: BT.709, limited range."""
+    codec.color_primaries = codec.color_trc = codec.colorspace = _BT709
+    codec.color_range = ColorRange.MPEG
+
+
+def _bt709(picture: av.VideoFrame) -> av.VideoFrame:
+    """An RGB picture as the colours that `_tag` tells of, 4:2:0."""
+    return picture.reformat(format="yuv420p", dst_colorspace=Colorspace.ITU709, dst_color_range=ColorRange.MPEG)
+
+
 @contextmanager
 def _sink(path: Path, codec: Codec, width_px: int, height_px: int, fps: int) -> Iterator[FrameSink]:
     # bitexact: no random identifiers and no version of the encoder in the file; one thread: the same bytes on any machine
-    container = av.open(str(path), "w", format="matroska" if codec == "ffv1" else "mp4", options={"fflags": "+bitexact"})
+    options = {"fflags": "+bitexact"}
+    if codec == "h264":
+        options["movflags"] = "+faststart"  # the index before the frames, so that browsers play while they load
+    container = av.open(str(path), "w", format="matroska" if codec == "ffv1" else "mp4", options=options)
     with container:
         stream = container.add_stream("ffv1" if codec == "ffv1" else "libx264", rate=fps)
         assert isinstance(stream, av.VideoStream)
@@ -84,11 +102,12 @@ def _sink(path: Path, codec: Codec, width_px: int, height_px: int, fps: int) -> 
         else:
             stream.pix_fmt = "yuv420p"
             stream.options = {"crf": _CRF, "preset": "fast", "x264-params": _SAME_BYTES}
+            _tag(stream.codec_context)
 
         def add(frame: npt.NDArray[np.uint8]) -> None:
             assert frame.shape[:2] == (height_px, width_px)
             picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="gray" if codec == "ffv1" else "rgb24")
-            container.mux(stream.encode(picture))
+            container.mux(stream.encode(picture if codec == "ffv1" else _bt709(picture)))
 
         yield add
         container.mux(stream.encode())

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from dnerf_core.files.cloud_formats import CloudFormat, shapenetpart_lists, write_cloud
+from dnerf_core.files.cloud_formats import CloudFormat, write_cloud
 from dnerf_core.files.clouds import Category, CloudStyle
 from dnerf_core.files.names import LABELS_NAME, labels_json
+from dnerf_core.files.shapenetpart import category_folders, shapenetpart_lists
 from dnerf_core.files.whole import leftovers, make_folder, remove_files, write_bytes_whole
 from dnerf_core.pointcloud.cloud import PointCloud
 from headless.clouds.gathering import fused_clouds
@@ -63,8 +64,8 @@ class CloudJob:
         remove_files([*self.folder.top_leftovers(), *stale])
 
     def file(self, name: str, kind: CloudFormat) -> Path:
-        """Where the file of an object belongs."""
-        below = Path(kind, self.style.category.synset) if kind == "shapenetpart" else Path(kind)
+        """Where the file of an object belongs; with splits below its split, but for ShapeNetPart, whose lists tell splits."""
+        below = Path(kind, self.style.category.synset) if kind == "shapenetpart" else Path(self.plan.split_of(name), kind)
         return self.folder.path / below / f"{name}{_SUFFIXES[kind]}"
 
     def missing_formats(self, name: str) -> list[CloudFormat]:
@@ -87,6 +88,9 @@ class CloudJob:
         for name in self.source.names:
             for kind in self.plan.formats:
                 make_folder(self.file(name, kind).parent)
+        if "shapenetpart" in self.plan.formats:
+            for synset in category_folders(self.style.category):
+                make_folder(self.folder.path / "shapenetpart" / synset)
         if self.source.labels is not None:
             self.folder.write_once(LABELS_NAME, labels_json(self.source.labels))
         with self.reporter.progress("clouds", len(self.missing)) as advance:
@@ -106,5 +110,6 @@ class CloudJob:
     def _lists(self) -> dict[Path, bytes]:
         if "shapenetpart" not in self.plan.formats:
             return {}
-        lists = shapenetpart_lists(self.source.names, self.style.category)
+        splits = {name: self.plan.split_of(name) for name in self.source.names} if self.plan.splits else None
+        lists = shapenetpart_lists(self.source.names, self.style.category, splits)
         return {self.folder.path / "shapenetpart" / name: data for name, data in lists.items()}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -55,21 +55,21 @@ class PaintedLabels:
     labels: LabelSet
 
     @classmethod
-    def of(cls, folder: Path, subject: Subject, key: SubjectKey) -> PaintedLabels:
+    def in_folder(cls, folder: Path, subject: Subject, key: SubjectKey) -> PaintedLabels:
         """Those of a subject, which is the one that the key names.
 
         Raises:
             AnnotationError: the folder cannot be used, is of another generator, or has no painted view of the subject.
         """
-        found = read_folder(folder)
-        check_generator(found, subject.model.header.path)
-        images = [image for image in found.images if image.subject.identity == key.identity and is_painted(image.mask)]
+        annotations = read_folder(folder)
+        check_generator(annotations, subject.model.header.path)
+        images = [image for image in annotations.images if image.subject.identity == key.identity and is_painted(image.mask)]
         if not images:
             which = f"with {key.title}" if key.file is None else key.title
             raise AnnotationError(
                 f"{folder}: expected a painted view of the subject {which}, found none; paint one, or choose another subject"
             )
-        return cls(Prefiller(subject, images, found.labels), found.labels)
+        return cls(Prefiller(subject, images, annotations.labels), annotations.labels)
 
     def on(self, view: LabeledView) -> LabeledView:
         """A view of the subject with the labels that are painted, 255 where no painted view tells."""
@@ -126,14 +126,19 @@ class ModelSource:
 
     @property
     def names(self) -> tuple[str, ...]:
-        return tuple(subject_name(seed) for seed in self.plan.seeds)
+        return tuple(self._seeds)
+
+    @cached_property
+    def _seeds(self) -> dict[str, int]:
+        """The seeds, or the numbers of subject files, by the objects' names."""
+        return {subject_name(seed): seed for seed in self.plan.seeds}
 
     @property
     def world_up(self) -> WorldUp:
         return self.config.cameras.world_up
 
     def views(self, name: str) -> list[MakeView]:
-        seed = int(name[1:])
+        seed = self._seeds[name]
         subject = Once(lambda: subject_key(self.plan, seed).open(self.model.value))
 
         def see(camera: Camera) -> LabeledView:
@@ -156,7 +161,8 @@ class FolderSource:
 
     def to_json(self) -> dict[str, Any]:
         """As a record names it."""
-        return {"source": str(self.folder.path.resolve()), "source_sha256": self.folder.sha256}
+        split = {} if self.folder.split is None else {"split": self.folder.split}
+        return {"source": str(self.folder.path.resolve()), "source_sha256": self.folder.sha256, **split}
 
     @property
     def labels(self) -> LabelSet | None:

@@ -78,16 +78,16 @@ def bench(device: str, rounds: int, names: tuple[str, ...], reporter: Reporter) 
 
 
 def _fields(measured: Measured) -> dict[str, Any]:
-    found = measured.difference
+    difference = measured.difference
     return {
         "name": measured.claim.name,
         "baseline": measured.claim.baseline,
         "baseline_s": round(measured.baseline_s, 4),
         "fast_s": round(measured.fast_s, 4),
         "ratio": round(measured.ratio, 2),
-        "agreement": _rounded(found.agreement, 5),
-        "psnr_db": _rounded(found.psnr_db, 2),
-        "depth_error": _rounded(found.depth_error, 6),
+        "agreement": _rounded(difference.agreement, 5),
+        "psnr_db": _rounded(difference.psnr_db, 2),
+        "depth_error": _rounded(difference.depth_error, 6),
         "peak_mb": _rounded(measured.peak_mb, 0),
         "baseline_peak_mb": _rounded(measured.baseline_peak_mb, 0),
         "rounds": measured.rounds,
@@ -96,11 +96,11 @@ def _fields(measured: Measured) -> dict[str, Any]:
 
 
 def _row(measured: Measured) -> str:
-    found = measured.difference
+    difference = measured.difference
     cells = (
-        _text(found.agreement, "8.4%"),
-        _text(found.psnr_db, "6.1f"),
-        _text(found.depth_error, "8.4%"),
+        _text(difference.agreement, "8.4%"),
+        _text(difference.psnr_db, "6.1f"),
+        _text(difference.depth_error, "8.4%"),
         _text(measured.peak_mb, "8.0f"),
     )
     return (

@@ -71,6 +71,6 @@ def parse_share(text: str) -> float:
 
 def splits_option(function: F) -> F:
     """`--splits`: names and shares that subjects are dealt out to; empty where it is not given."""
-    text = "Deal subjects out to splits, a folder each, such as train=0.8,val=0.1,test=0.1."
+    text = "Deal subjects out to splits, a folder each, by a hash of the seed, such as train=0.8,val=0.1,test=0.1."
     add = option("--splits", type=_Parsed("splits", parse_splits), default=(), metavar="NAME=SHARE,..", help=text)
     return add(function)

@@ -9,7 +9,7 @@ import click
 from headless.commands import options
 from headless.commands.grouped import GroupedCommand
 from headless.commands.ranged_options import option, option_of
-from headless.commands.types import FilledPath
+from headless.commands.types import FilledPath, SubjectType
 from headless.searches.calls import EditCall
 from headless.work.reporting import Reporter
 
@@ -19,7 +19,12 @@ from headless.work.reporting import Reporter
     cls=GroupedCommand,
     epilog="\b\nExample:\n  dnerf-headless edit found/photo.safetensors --mask longer.png --output edited",
 )
-@click.argument("subject", metavar="FILE|SEED", help="Edit this subject: a subject file, such as invert writes, or a seed.")
+@click.argument(
+    "subject",
+    type=SubjectType(),
+    metavar="FILE|SEED",
+    help="Edit this subject: a subject file, such as invert writes, or a seed.",
+)
 @option(
     "--mask",
     type=FilledPath(exists=True, dir_okay=False),

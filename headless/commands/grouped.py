@@ -12,7 +12,7 @@ OPTION_GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
     (
         "Input",
         (
-            *("PICTURE...", "FOLDER...", "[FOLDER]...", "FILE|SEED", "CHECKPOINT", "NAME|FILE"),
+            *("PICTURE...", "FOLDER...", "[FOLDER]...", "FILE|SEED", "CHECKPOINT", "NAME|FILE", "FOLDER", "PATH"),
             *("model", "from", "seeds", "subjects", "subject", "truncation", "kind", "fit", "crop", "mask"),
             *("config", "network", "neural_resolution", "holdout", "skip_unpainted", "allow_missing_classes"),
         ),
@@ -39,11 +39,23 @@ OPTION_GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
             *("cameras_from", "video_cameras", "camera_radius", "camera_pivot", "focal", "up"),
         ),
     ),
-    ("What is painted", ("labels", "truth")),
+    ("What is painted", ("labels", "truth", "map", "replace")),
     (
         "Output",
         (
-            *("output", "format", "channels", "resolution", "depth_format", "splits", "reject_uncertain", "consistent", "blend"),
+            *(
+                "output",
+                "format",
+                "shard_views",
+                "coco_instances",
+                "nerfstudio_images",
+                "channels",
+                "resolution",
+                "masks",
+                "depth_format",
+                "splits",
+            ),
+            *("reject_uncertain", "consistent", "blend"),
             *("fps", "color", "voxel", "points", "category", "grid", "textures", "row", "variants"),
         ),
     ),

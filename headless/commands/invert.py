@@ -11,7 +11,7 @@ from dnerf_core.own_views import SEARCH_YAW_DEG, yaw_text
 from headless.commands import options
 from headless.commands.grouped import GroupedCommand
 from headless.commands.ranged_options import option_of
-from headless.commands.types import FilledPath
+from headless.commands.types import FilledPath, SquareType
 from headless.searches.calls import InvertCall
 from headless.work.reporting import Reporter
 
@@ -40,6 +40,7 @@ def _steps_of(stages: tuple[Stage, ...]) -> int:
 @option_of(
     InvertCall,
     "crop",
+    type=SquareType(),
     metavar="X,Y,SIDE",
     help="Take the square of that SIDE whose left top corner is X,Y, in the picture's pixels, instead of --fit.",
 )

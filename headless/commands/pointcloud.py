@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from headless.commands import blend_options, options
+from headless.commands import blend_options, dataset_options, options
 from headless.commands.grouped import GroupedCommand
 from headless.commands.ranged_options import option, option_of
 from headless.commands.types import FilledPath
@@ -40,6 +40,7 @@ from headless.work.reporting import Reporter
 )
 @option_of(PointCloudCall, "points", help="Thin each cloud to exactly N points, instead of --voxel.")
 @option_of(PointCloudCall, "category", metavar="NAME", help="Name the objects' category in ShapeNetPart's layout.")
+@dataset_options.splits_option
 @options.device_option
 @options.workers_option(PointCloudCall)
 @options.exact_option(PointCloudCall)

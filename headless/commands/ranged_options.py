@@ -49,18 +49,18 @@ def option_of(call: type, name: str, *spellings: str, **more: Any) -> Callable[[
             field has no range, `show_default` where it has no default of its own.
     """
     values, default = ranges_of(call).get(name), defaults_of(call).get(name)
-    told: dict[str, Any] = {}
+    own: dict[str, Any] = {}
     if isinstance(values, Flag):
-        told |= {"is_flag": True, "default": default}
+        own |= {"is_flag": True, "default": default}
     elif values is not None:
-        told["type"] = type_of(values)
+        own["type"] = type_of(values)
     if isinstance(values, Whole):
-        told["metavar"] = "N"
+        own["metavar"] = "N"
     if default is not None and not isinstance(values, Flag):
-        told |= {"default": default, "show_default": True}
+        own |= {"default": default, "show_default": True}
     if values is not None and values.text:
-        told["help"] = values.text
-    return option(*(spellings or (f"--{name.replace('_', '-')}",)), name, **told | more)
+        own["help"] = values.text
+    return option(*(spellings or (f"--{name.replace('_', '-')}",)), name, **own | more)
 
 
 def type_of(values: Range) -> click.ParamType[Any]:

@@ -42,8 +42,12 @@ from headless.work.reporting import Reporter
 )
 @options.output_option(RenderCall.output)
 @dataset_options.format_option
+@option_of(RenderCall, "shard_views", show_default="shards of up to 1 GB, and at least 8 a split")
+@option_of(RenderCall, "coco_instances")
+@option_of(RenderCall, "nerfstudio_images")
 @dataset_options.channels_option
-@option_of(RenderCall, "depth_format", help="Write depth as exr, which holds 0 at background, or as npy, which keeps +inf.")
+@option_of(RenderCall, "masks", show_default="ids")
+@option_of(RenderCall, "depth_format")
 @dataset_options.splits_option
 @dataset_options.reject_option
 @blend_options.blend_option

@@ -8,6 +8,7 @@ from dnerf_core.seeds import format_seeds
 from headless.commands import dataset_options, options
 from headless.commands.grouped import GroupedCommand
 from headless.commands.ranged_options import option, option_of
+from headless.commands.types import LabelsType
 from headless.runs.sample import DEFAULT_SEEDS, SampleCall, sample
 from headless.work.reporting import Reporter
 
@@ -25,6 +26,7 @@ from headless.work.reporting import Reporter
 @options.truncation_option(SampleCall)
 @option(
     "--labels",
+    type=LabelsType(),
     metavar="NAMES|FILE",
     help="Paint these parts: names such as hood,roof,wheels, or a labels.json.",
     show_default="the model's own labels",

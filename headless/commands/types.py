@@ -1,4 +1,7 @@
-"""The kinds of values that options take, in their text forms: seeds, angle ranges, parts, formats, paths, shares."""
+"""The kinds of values that options and arguments take, in their text forms: seeds, subjects, angle ranges, squares, labels, paths, shares.
+
+Here texts become values, and nowhere behind: a call holds a seed, a `Square` or a `Path`, never its spelling.
+"""
 
 from __future__ import annotations
 
@@ -6,13 +9,17 @@ import math
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from dnerf_core.errors import brief
+from dnerf_core.errors import UsageError, brief
+from dnerf_core.limits import MAX_SEED
 from dnerf_core.ranges import Share
 from dnerf_core.seeds import parse_seeds
+
+if TYPE_CHECKING:
+    from dnerf_core.files.squares import Square
 
 MAX_SHARDS = 100_000
 
@@ -43,6 +50,60 @@ class SeedsType(click.ParamType[tuple[int, ...]]):
             return value if isinstance(value, tuple) else parse_seeds(str(value))
         except ValueError as error:
             self.fail(str(error), param, ctx)
+
+
+class SubjectType(click.ParamType[int | Path]):
+    """A subject file of that name as a `Path`, else digits as a seed.
+
+    Its refusals, as those of `SquareType`, are lines of our own: click's would begin otherwise than in earlier versions.
+    """
+
+    name = "subject"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int | Path:
+        if isinstance(value, int | Path):
+            return value
+        if (path := Path(value)).is_file():
+            return path
+        if re.fullmatch(r"\d{1,10}", value, re.ASCII) is None or int(value) > MAX_SEED:
+            raise UsageError(
+                f"{value or 'FILE|SEED'}: expected a subject file or a seed from 0 to {MAX_SEED}, found neither; correct the name"
+            )
+        return int(value)
+
+
+class SquareType(click.ParamType["Square"]):
+    """`X,Y,SIDE` as a `Square`."""
+
+    name = "square"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Square:
+        from dnerf_core.files.squares import Square, parse_square  # brings Pillow
+
+        try:
+            return value if isinstance(value, Square) else parse_square(value)
+        except ValueError as error:
+            raise UsageError(f"{'square' if param is None else param.opts[0]}: {error}") from error
+
+
+class CameraPathType(click.ParamType[Literal["arc", "orbit"] | Path]):
+    """`arc` and `orbit` as these words, anything else as the `Path` of a file; one that has such a name is `./arc`."""
+
+    name = "path"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Literal["arc", "orbit"] | Path:
+        return value if value in ("arc", "orbit") else Path(value)
+
+
+class LabelsType(click.ParamType[tuple[str, ...] | Path]):
+    """A text that ends in .json as the `Path` of a labels file, else the names between its commas."""
+
+    name = "labels"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, ...] | Path:
+        if isinstance(value, tuple | Path):
+            return value
+        return Path(value) if value.lower().endswith(".json") else tuple(part.strip() for part in value.split(","))
 
 
 class RangeType(click.ParamType[tuple[float, float]]):

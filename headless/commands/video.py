@@ -6,9 +6,10 @@ import click
 
 from dnerf_core import job_ranges
 from dnerf_core.seeds import format_seeds
-from headless.commands import options
+from headless.commands import dataset_options, options
 from headless.commands.grouped import GroupedCommand
 from headless.commands.ranged_options import option_of
+from headless.commands.types import CameraPathType
 from headless.runs.video import DEFAULT_SEEDS, VideoCall, video
 from headless.work.reporting import Reporter
 
@@ -23,6 +24,7 @@ from headless.work.reporting import Reporter
 @option_of(
     VideoCall,
     "path",
+    type=CameraPathType(),
     metavar="arc|orbit|FILE",
     help="Lead the camera along --yaw and --pitch (arc), once round (orbit), or through the views of a file as render --cameras takes it.",
 )
@@ -33,6 +35,7 @@ from headless.work.reporting import Reporter
 @options.pitch_option(VideoCall)
 @options.truncation_option(VideoCall)
 @options.resolution_option(VideoCall)
+@dataset_options.splits_option
 @options.device_option
 @options.workers_option(VideoCall)
 @options.exact_option(VideoCall)

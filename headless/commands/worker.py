@@ -69,10 +69,10 @@ def run(wire: Any, device: str, exchange: Path, parent: int | None) -> None:
     immediate = {name: partial(answer, held=held) for name, answer in IMMEDIATE.items()}
 
     def out_of_memory(error: BaseException) -> bool:
-        found = is_out_of_memory(error)
-        if found:
+        ran_out = is_out_of_memory(error)
+        if ran_out:
             held.clear()
-        return found
+        return ran_out
 
     server = Server(wire, Exchange(exchange), methods, immediate, out_of_memory)
 

@@ -5,20 +5,20 @@ To add a channel is to add an entry to `ENTRIES`; options, records, metadata, ca
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from dnerf_core.errors import CheckpointError, brief
+from headless.datasets import packing
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
     from dnerf_core.camera import Camera
-    from dnerf_core.files.pictures import DepthFormat
+    from dnerf_core.files.pictures import DepthFormat, MaskFormat
     from dnerf_core.labels import LabelSet
     from dnerf_core.subject import Channel as EngineChannel
     from dnerf_core.subject import PartialView
@@ -37,6 +37,10 @@ class ChannelPlan(Protocol):
     def model_name(self) -> str: ...
     @property
     def depth_format(self) -> DepthFormat | None: ...
+    @property
+    def mask_format(self) -> MaskFormat | None: ...
+    @property
+    def exr_channel(self) -> str: ...
     @property
     def consistent(self) -> bool: ...
 
@@ -92,7 +96,8 @@ class Entry:
         is_default: whether it is written where `--channels` is not given.
         is_picture: whether a card lists it among the pictures.
         record: what `dataset.json` says of its files; None: nothing.
-        member: what its file is called in a shard, and `packed` its bytes there with their suffix, where they are not the file's own.
+        member: what its file is called in a shard, and `packed` its bytes there with their suffix, where they are not the file's own;
+            see `is_packed`.
     """
 
     name: Channel
@@ -116,7 +121,16 @@ class Entry:
 
     def file_suffix(self, plan: ChannelPlan) -> str:
         """What the names of its files end in, with the dot."""
-        return f".{plan.depth_format}" if self.suffix is None else self.suffix
+        if self.suffix is not None:
+            return self.suffix
+        from dnerf_core.files.pictures import DEPTH_SUFFIXES
+
+        assert plan.depth_format is not None
+        return DEPTH_SUFFIXES[plan.depth_format]
+
+    def is_packed(self, plan: ChannelPlan) -> bool:
+        """Whether a shard holds other bytes than its files': of depth those of 16-bit pictures alone, which decoders make 8-bit RGB."""
+        return self.packed is not None and (self.suffix is not None or plan.depth_format == "png16")
 
 
 # Writers
@@ -129,13 +143,17 @@ def _write_image(path: Path, view: Written) -> None:
 
 
 def _write_mask(path: Path, view: Written) -> None:
-    from dnerf_core.files.pictures import write_mask
+    from dnerf_core.files.pictures import write_mask, write_mask_ids
 
     if view.labels is None:
         return
     mask = view.required(view.seen.mask, "a mask")
     # Somebody may have painted one while this was running.
-    if not path.exists():
+    if path.exists():
+        return
+    if view.plan.mask_format == "ids":
+        write_mask_ids(path, mask)
+    else:
         write_mask(path, mask, view.labels.palette())
 
 
@@ -143,7 +161,8 @@ def _write_depth(path: Path, view: Written) -> None:
     from dnerf_core.files.pictures import write_depth
 
     if view.plan.depth_format is not None:
-        write_depth(path, view.required(view.seen.depth_planar, "a depth"), view.plan.depth_format)
+        depth = view.required(view.seen.depth_planar, "a depth")
+        write_depth(path, depth, view.plan.depth_format, view.plan.exr_channel)
 
 
 def _write_normals(path: Path, view: Written) -> None:
@@ -196,30 +215,28 @@ def _read_uncertainty(path: Path, labels: LabelSet | None, size_px: int) -> NDAr
     return (of_size(read_gray16(path), path, size_px) / 65535).astype(np.float32)
 
 
-# Shards: what readers' decoders would spoil is stored otherwise than in the folder
+# Records
 
 
-def _gray_png(path: Path, labels: LabelSet | None, size_px: int) -> bytes:
-    """A mask without its palette, whose colours would take the ids' place."""
-    from PIL import Image
-
-    from dnerf_core.files.masks import read_mask
-
-    assert labels is not None
-    buffer = io.BytesIO()
-    Image.fromarray(read_mask(path, labels, size_px)).save(buffer, format="PNG")
-    return buffer.getvalue()
+def _mask_record(plan: ChannelPlan) -> dict[str, Any] | None:
+    encoding = {"encoding": "8-bit gray label ids, 0 background, 255 ignore"} if plan.mask_format == "ids" else {}
+    fused = {"labels": "those that several views of the subject fuse to (--consistent)"} if plan.consistent else {}
+    return encoding | fused or None
 
 
-def _half_npy(path: Path, labels: LabelSet | None, size_px: int) -> bytes:
-    """Uncertainty in steps of 1/65535 as a float16 array."""
-    import numpy as np
+def _depth_record(plan: ChannelPlan) -> dict[str, Any]:
+    from dnerf_core.files.pictures import DEPTH_STEPS
 
-    from dnerf_core.files.pictures import read_gray16
-
-    buffer = io.BytesIO()
-    np.save(buffer, (read_gray16(path) / 65535).astype(np.float16))
-    return buffer.getvalue()
+    facts: dict[str, Any] = {
+        "kind": "planar, along the optical axis",
+        "unit": "world units of the model",
+        "background": "inf" if plan.depth_format == "npy" else 0,
+    }
+    if plan.depth_format == "exr":
+        facts["channel"] = plan.exr_channel
+    if plan.depth_format == "png16":
+        facts |= {"encoding": f"16-bit gray, round({DEPTH_STEPS} d)", "integer_depth_scale": 1 / DEPTH_STEPS}
+    return facts
 
 
 ENTRIES: dict[Channel, Entry] = {
@@ -231,19 +248,13 @@ ENTRIES: dict[Channel, Entry] = {
         ),
         Entry(
             "mask", "masks", "mask_file_name", _write_mask, _read_mask, sees=("mask",), sees_consistent=("depth",), needs_branch=True,
-            stands_alone=True, is_default=True, is_picture=True, member="mask", packed=_gray_png, packed_suffix=".png",
-            record=lambda plan: (
-                {"labels": "those that several views of the subject fuse to (--consistent)"} if plan.consistent else None
-            ),
+            stands_alone=True, is_default=True, is_picture=True, member="mask", packed=packing.gray_png, packed_suffix=".png",
+            record=_mask_record,
         ),
         Entry(
             "depth", "depth", "depth_file", _write_depth, _read_depth, suffix=None, sees=("depth",), stands_alone=True, is_default=True,
             member="depth",
-            record=lambda plan: {
-                "kind": "planar, along the optical axis",
-                "unit": "world units of the model",
-                "background": 0 if plan.depth_format == "exr" else "inf",
-            },
+            record=_depth_record, packed=packing.float_npy, packed_suffix=".npy", packed_bytes_a_pixel=4,
         ),
         Entry(
             "normal", "normals", "normal_file_name", _write_normals, _read_normals, sees=("depth",), is_picture=True, member="normal",
@@ -251,7 +262,7 @@ ENTRIES: dict[Channel, Entry] = {
         ),
         Entry(
             "uncertainty", "uncertainty", "uncertainty_file", _write_uncertainty, _read_uncertainty, sees=("uncertainty",),
-            needs_branch=True, member="uncertainty", packed=_half_npy, packed_suffix=".npy", packed_bytes_a_pixel=2,
+            needs_branch=True, member="uncertainty", packed=packing.half_npy, packed_suffix=".npy", packed_bytes_a_pixel=2,
             record=lambda plan: {
                 "kind": "entropy of the class probabilities as a share of its highest",
                 "encoding": "round(65535 u)",

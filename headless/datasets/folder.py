@@ -21,7 +21,17 @@ from typing import Any
 from numpy.typing import NDArray
 
 from dnerf_core.camera import CAMERAS_FORMAT_VERSION, CONVENTION
-from dnerf_core.files.names import CAMERAS_NAME, LABELS_NAME, METADATA_NAME, RECORD_FORMAT, SHEET_NAME, VIEW_NAME_PATTERN
+from dnerf_core.files.names import (
+    CAMERAS_NAME,
+    DEPTH_SCALE_KEY,
+    ID2LABEL_NAME,
+    LABELS_NAME,
+    METADATA_NAME,
+    RECORD_FORMAT,
+    SHEET_NAME,
+    VIEW_NAME_PATTERN,
+)
+from dnerf_core.files.pictures import DEPTH_STEPS
 from dnerf_core.files.whole import leftovers, make_folder, output_error, remove_files
 from dnerf_core.labels import LabelSet
 from headless.datasets.channels import BY_FOLDER, ENTRIES
@@ -29,7 +39,7 @@ from headless.datasets.plan import PlannedView, ViewPlan
 from headless.work.result_folder import ResultFolder
 
 REJECTED_NAME = "rejected.jsonl"
-_TOP_NAMES = {CAMERAS_NAME, LABELS_NAME, METADATA_NAME, REJECTED_NAME, SHEET_NAME}
+_TOP_NAMES = {CAMERAS_NAME, LABELS_NAME, ID2LABEL_NAME, METADATA_NAME, REJECTED_NAME, SHEET_NAME}
 
 
 class DatasetFolder(ResultFolder):
@@ -175,15 +185,21 @@ class DatasetFolder(ResultFolder):
         return {BY_FOLDER[kind].row_key: f"{kind}/{view.name}{suffix}" for kind, suffix in self._suffixes.items()}
 
 
+def integer_depth_scale(plan: ViewPlan) -> dict[str, float]:
+    """What lists say of depth in whole numbers: world units of a step; nothing where depth is no such picture."""
+    return {DEPTH_SCALE_KEY: 1 / DEPTH_STEPS} if plan.depth_format == "png16" else {}
+
+
 def seed_of(name: str) -> int:
     """The seed of a view's name."""
     return int(name[1 : name.index("_")])
 
 
-def cameras_lines(views: Iterable[PlannedView], resolution_px: int) -> Iterator[str]:
+def cameras_lines(views: Iterable[PlannedView], plan: ViewPlan) -> Iterator[str]:
     """The lines of `cameras.json` as `dnerf_core.camera.cameras_from_json` reads it, with size, seed and view added; a line a view."""
+    size = [plan.resolution_px, plan.resolution_px]
     head = json.dumps(
-        {"version": CAMERAS_FORMAT_VERSION, "convention": CONVENTION, "image_size_px": [resolution_px, resolution_px]}
+        {"version": CAMERAS_FORMAT_VERSION, "convention": CONVENTION, "image_size_px": size, **integer_depth_scale(plan)}
     )
     yield head[:-1] + ', "views": [\n'
     separator = ""

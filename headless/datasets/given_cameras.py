@@ -19,7 +19,7 @@ class GivenCameras:
         file_name: of the file they come from, without its folder.
         side_px: side of the views that the file asks for; None: it does not say.
         names: of the views, as the file has them.
-        told: in which world cameras of other programs are taken; None: nothing is to be told.
+        world_line: in which world cameras of other programs are taken; None: nothing is to be told.
         remarks: what is to be warned of.
     """
 
@@ -27,7 +27,7 @@ class GivenCameras:
     file_name: str
     side_px: int | None = None
     names: tuple[str, ...] = ()
-    told: str | None = None
+    world_line: str | None = None
     remarks: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:

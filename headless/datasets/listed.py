@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from dnerf_core.backbone.viewing import CameraConfig
     from dnerf_core.labels import LabelSet
     from headless.datasets.folder import DatasetFolder
+    from headless.datasets.format_options import FormatOptions
     from headless.datasets.formats.card import Origin
     from headless.datasets.plan import PlannedView, ViewPlan
     from headless.work.reporting import Reporter
@@ -24,6 +25,7 @@ class Listed(Protocol):
         reporter: hears of what is written.
         workers: threads that read files.
         origin: where the weights come from; None: not told.
+        options: what is chosen of each format.
     """
 
     plan: ViewPlan
@@ -33,6 +35,7 @@ class Listed(Protocol):
     reporter: Reporter
     workers: int
     origin: Origin | None
+    options: FormatOptions
 
     def subjects(self, split: str | None = None, *, kept: bool = True) -> Iterator[list[tuple[int, PlannedView]]]:
         """The listed views of each subject of a split, or of all, each with its number in the plan."""

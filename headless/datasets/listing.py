@@ -12,10 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dnerf_core.backbone.viewing import CameraConfig
-from dnerf_core.files.names import METADATA_NAME, SHEET_NAME, json_bytes
+from dnerf_core.files.names import ID2LABEL_NAME, METADATA_NAME, SHEET_NAME, id2label_json, json_bytes
 from dnerf_core.labels import LabelSet
 from dnerf_core.subject_key import subject_key
-from headless.datasets.folder import REJECTED_NAME, DatasetFolder
+from headless.datasets.folder import REJECTED_NAME, DatasetFolder, integer_depth_scale
+from headless.datasets.format_options import USUAL, FormatOptions
 from headless.datasets.formats.card import CARD_NAME, Origin, card
 from headless.datasets.formats.export import Export, exports, index_names
 from headless.datasets.formats.registry import Format
@@ -39,19 +40,22 @@ class Listing:
         *,
         workers: int = 1,
         formats: tuple[Format, ...] = (),
+        options: FormatOptions = USUAL,
         origin: Origin | None = None,
+        sampled: bool = False,
         unpainted: bool = False,
     ) -> None:
         """Args:
         labels: what the masks' ids mean; None where views have no masks.
         workers: threads that read files.
-        formats: what is written beside the folder's own lists.
+        formats: what is written beside the folder's own lists, and `options` how.
         origin: where the weights come from, for the statistics and the data card; None: there are none.
-        unpainted: the masks are there to be painted; the contact sheet leaves them out.
+        sampled: the views are there to be annotated; the contact sheet shows all of them, and what there is to paint.
+        unpainted: nothing is painted in the masks; the contact sheet leaves them out.
         """
         self.plan, self.folder, self.cameras, self.labels, self.reporter = plan, folder, cameras, labels, reporter
-        self.workers, self.formats, self.origin = workers, formats, origin
-        self.unpainted = unpainted
+        self.workers, self.formats, self.options, self.origin = workers, formats, options, origin
+        self.sampled, self.unpainted = sampled, unpainted
 
     def lacks_any(self) -> bool:
         """Whether a list is missing.
@@ -67,6 +71,7 @@ class Listing:
 
     def _names(self) -> list[str]:
         own = [] if self.origin is None else [STATISTICS_NAME, CARD_NAME]
+        own += [] if self.origin is None or self.labels is None else [ID2LABEL_NAME]
         own += [REJECTED_NAME] if self.plan.reject_uncertain else []
         return [*self._metadata_names().values(), *own, *index_names(self.formats, self.folder.splits), SHEET_NAME]
 
@@ -84,6 +89,8 @@ class Listing:
         if self.origin is not None and self.folder.lacks(STATISTICS_NAME):
             statistics = set_statistics(self.plan, self.labels, self._facts, self._kept)
             self.folder.write_once(STATISTICS_NAME, json_bytes(statistics))
+        if self.origin is not None and self.labels is not None:
+            self.folder.write_once(ID2LABEL_NAME, id2label_json(self.labels))
         for split, name in self._metadata_names().items():
             if self.folder.lacks(name):
                 self.folder.write_lines_once(name, self._metadata(split))
@@ -162,7 +169,7 @@ class Listing:
 
     def row(self, index: int, view: PlannedView) -> dict[str, Any]:
         """The metadata of one view."""
-        row: dict[str, Any] = {**self.folder.files_of(view), **view.which}
+        row: dict[str, Any] = {**self.folder.files_of(view), **integer_depth_scale(self.plan), **view.which}
         if "parts" in self.plan.channels and self.labels is not None and self._facts.pixels is not None:
             seen = self._facts.pixels[index] > 0
             row["parts"] = [name for name, visible in zip(self.labels.names[1:], seen[1:], strict=True) if visible]
@@ -171,21 +178,30 @@ class Listing:
         return row
 
     def _sheet_png(self) -> bytes:
-        """The contact sheet of the first subjects and views."""
-        labels, size_px = None if self.unpainted else self.labels, self.plan.resolution_px
+        """The contact sheet of the first subjects and views; of samples, of all."""
+        labels, size_px = self.labels, self.plan.resolution_px
+        most_subjects, most_views = contact_sheet.MAX_SUBJECTS, contact_sheet.MAX_VIEWS
+        if self.sampled:
+            most_subjects, most_views = contact_sheet.MAX_SAMPLED_SUBJECTS, contact_sheet.MAX_SAMPLED_VIEWS
+        seeds = self.plan.seeds[:most_subjects]
+        shown = [
+            kind
+            for kind in self.folder.kinds
+            if kind in ("images", "depth") or (kind == "masks" and labels is not None and not self.unpainted)
+        ]
 
         def read(view: PlannedView) -> contact_sheet.SheetView:
-            shown = [
-                kind for kind in self.folder.kinds if kind in ("images", "depth") or (kind == "masks" and labels is not None)
-            ]
             seen = {kind: self.folder.read(kind, view.name, labels, size_px) for kind in shown}
             return contact_sheet.SheetView(seen.get("images"), seen.get("masks"), seen.get("depth"))
 
-        rows = []
-        for seed in self.plan.seeds[: contact_sheet.MAX_SUBJECTS]:
-            views = plan_subject(self.plan, self.cameras, seed)[: contact_sheet.MAX_VIEWS]
-            rows.append((subject_key(self.plan, seed).short_title, [read(view) for view in views]))
+        def views_of(row: int) -> list[contact_sheet.SheetView]:
+            return [read(view) for view in plan_subject(self.plan, self.cameras, seeds[row])[:most_views]]
+
         title = f"{self.plan.model_name}, {len(self.plan.seeds)} subjects x {self.plan.views} views"
+        if self.sampled and (len(seeds) < len(self.plan.seeds) or most_views < self.plan.views):
+            title += f": the first {len(seeds)} x {min(most_views, self.plan.views)}"
+        names = [subject_key(self.plan, seed).short_title for seed in seeds]
         buffer = io.BytesIO()
-        contact_sheet.contact_sheet(title, rows, labels).save(buffer, format="PNG")
+        sheet = contact_sheet.contact_sheet(title, names, views_of, labels, to_paint=self.unpainted)
+        sheet.save(buffer, format="PNG")
         return buffer.getvalue()

@@ -13,7 +13,7 @@ import numpy as np
 from dnerf_core.backbone.viewing import CameraConfig
 from dnerf_core.camera import ArcMode, Camera, arc_cameras
 from dnerf_core.files.names import view_name
-from dnerf_core.files.pictures import DepthFormat
+from dnerf_core.files.pictures import DEPTH_CHANNEL, EARLIER_DEPTH_CHANNEL, DepthFormat, MaskFormat
 from dnerf_core.seeds import format_seeds
 from dnerf_core.subject_key import SubjectFile, files_json
 from headless.datasets.channels import Channel
@@ -58,6 +58,9 @@ class ViewPlan:
         resolution_px: side of the views.
         channels: what is written of each view.
         depth_format: file format of the depth; None: no depth is written.
+        mask_format: what masks are written as: gray ids, or ids with the label set's colours as their palette; None: such palettes, as
+            folders have them that are to be painted, or were begun when there was nothing else.
+        exr_channel: what the depth's channel is called in EXR files.
         exact: whether views are the literal method's, see `Model.load`.
         splits: what subjects are dealt out to.
         reject_uncertain: share of the views, the most uncertain ones, that no list names.
@@ -77,6 +80,8 @@ class ViewPlan:
     resolution_px: int
     channels: tuple[Channel, ...]
     depth_format: DepthFormat | None
+    mask_format: MaskFormat | None = None
+    exr_channel: str = DEPTH_CHANNEL
     exact: bool = False
     splits: Splits = ()
     reject_uncertain: float = 0.0
@@ -101,9 +106,16 @@ class ViewPlan:
         return by_split
 
     def to_json(self) -> dict[str, Any]:
-        """Plain JSON values; see `plan_json`; splits in the text form of `--splits`."""
+        """Plain JSON values; see `plan_json`; splits in the text form of `--splits`.
+
+        What earlier versions wrote in one way only and did not record, palettes and the depth's channel, is named where it is otherwise.
+        """
         data = plan_json(dataclasses.replace(self, given=None)) | {"splits": format_splits(self.splits)}
         del data["given"]
+        if not self.masks or self.mask_format is None:
+            del data["mask_format"]
+        if self.depth_format != "exr" or self.exr_channel == EARLIER_DEPTH_CHANNEL:
+            del data["exr_channel"]
         return data if self.given is None else data | self.given.to_json()
 
 

@@ -43,11 +43,33 @@ def set_statistics(plan: ViewPlan, labels: LabelSet | None, facts: ViewFacts, ke
             {"id": k, "name": name, "pixels": pixels[k], "share": pixels[k] / total if total else 0.0, "views": present[k]}
             for k, name in enumerate(labels.names)
         ]
+        data["class_weights"] = class_weights(listed.pixels)
         data["vanished"] = [name for name, count in zip(labels.names, pixels, strict=True) if count == 0]
     if listed.uncertainty is not None and views:
         ends = {"lowest": float(listed.uncertainty.min()), "highest": float(listed.uncertainty.max())}
         data["uncertainty"] = {"mean": float(listed.uncertainty.mean()), **ends}
     return data
+
+
+def class_weights(pixels: NDArray[np.int64]) -> dict[str, list[float]]:
+    """Weights of a loss by how seldom each label is, in the order of ids; a label without a pixel, which no loss meets, has 0.
+
+    `inverse_frequency`: total / (labels seen * pixels of the label), so that the mean over pixels is 1. `median_frequency` (Eigen and
+    Fergus, arXiv 1411.4734, section 6.3.2): the median over labels of f / f of the label, where f is its share of the pixels of those
+    views that show it.
+
+    Args:
+        pixels: int64 [N, C], pixels of each label in each view.
+    """
+    total = pixels.sum(axis=0).astype(np.float64)
+    in_its_views = ((pixels > 0) * pixels.sum(axis=1, keepdims=True)).sum(axis=0)
+    seen = total > 0
+    frequency = np.divide(total, in_its_views, out=np.zeros_like(total), where=seen)
+    inverse, median = np.zeros_like(total), np.zeros_like(total)
+    if seen.any():
+        inverse[seen] = total.sum() / (seen.sum() * total[seen])
+        median[seen] = np.median(frequency[seen]) / frequency[seen]
+    return {"inverse_frequency": inverse.tolist(), "median_frequency": median.tolist()}
 
 
 def remarks(statistics: dict[str, Any]) -> list[str]:

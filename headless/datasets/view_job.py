@@ -99,7 +99,7 @@ class ViewJob:
         self.folder.claim()
         if self.folder.lacks(CAMERAS_NAME):
             with self._followed_views("cameras") as views:
-                self.folder.write_lines_once(CAMERAS_NAME, cameras_lines(views, self.plan.resolution_px))
+                self.folder.write_lines_once(CAMERAS_NAME, cameras_lines(views, self.plan))
         if self.labels is not None:
             self.folder.write_once(LABELS_NAME, labels_json(self.labels))
         if make_views is not None:

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
-from dnerf_core.labels import LabelSet
+from dnerf_core.labels import IGNORE_COLOR, LabelSet
 
 MAX_SUBJECTS = 8
 MAX_VIEWS = 4
+MAX_SAMPLED_SUBJECTS = 200
+MAX_SAMPLED_VIEWS = 12
+"""Of what `sample` wrote all is shown, as far as programs open such a picture."""
 TILE_PX = 144
 
 _MARGIN = 16
 _ROW_LABEL = 76
+_LABEL_GAP = 8
 _TILE_GAP = 3
 _VIEW_GAP = 16
 _LINE = 26
@@ -43,45 +47,63 @@ class SheetView:
     depth_planar: npt.NDArray[np.float32] | None
 
 
-def contact_sheet(title: str, rows: Sequence[tuple[str, Sequence[SheetView]]], labels: LabelSet | None) -> Image.Image:
+def contact_sheet(
+    title: str,
+    names: Sequence[str],
+    views_of: Callable[[int], Sequence[SheetView]],
+    labels: LabelSet | None,
+    *,
+    to_paint: bool = False,
+) -> Image.Image:
     """A row a subject; for each view the image, the mask laid over it and the coloured depth, those that are given.
 
     Args:
         title: one line at the top.
-        rows: the name of each subject and its views; every row has as many views as the first, all with the same channels.
+        names: of each subject.
+        views_of: the views of the row of that number; every row has as many views as the first, all with the same channels. Each row is
+            asked for once, and not kept.
         labels: names and colours for the legend; None where there are no masks.
+        to_paint: the legend is what there is to paint, with the colour that means ignore.
     """
-    first = rows[0][1][0]
-    shows_depth = first.depth_planar is not None
+    first_row = views_of(0)
+    first = first_row[0]
+    shows_depth, shows_labels = first.depth_planar is not None, labels is not None and first.mask is not None
     shown = [
-        name
-        for name, present in (("image", first.rgb is not None), ("labels", labels is not None), ("depth", shows_depth))
-        if present
+        name for name, present in (("image", first.rgb is not None), ("labels", shows_labels), ("depth", shows_depth)) if present
     ]
     tiles_a_view = len(shown)
-    views = len(rows[0][1])
+    views = len(first_row)
     view_width = tiles_a_view * TILE_PX + (tiles_a_view - 1) * _TILE_GAP
-    width = 2 * _MARGIN + _ROW_LABEL + views * view_width + (views - 1) * _VIEW_GAP
-    font = ImageFont.load_default(size=15)
-    legend_lines = wrap_labels(labels, font, width - 2 * _MARGIN)
+    font, title_font = ImageFont.load_default(size=15), ImageFont.load_default(size=18)
+    row_label = max(_ROW_LABEL, *(int(font.getlength(name)) + _LABEL_GAP for name in names))
+    width = 2 * _MARGIN + row_label + views * view_width + (views - 1) * _VIEW_GAP
+    width = max(width, 2 * _MARGIN + int(title_font.getlength(title)))
+    legend_lines = wrap_labels(labels, font, width - 2 * _MARGIN, ignore=to_paint)
+    legend_title = bool(to_paint and legend_lines)
     top = _MARGIN + 2 * _LINE
-    height = top + len(rows) * (TILE_PX + _TILE_GAP) + _MARGIN // 2 + _LINE * (len(legend_lines) + shows_depth) + _MARGIN
+    height = top + len(names) * (TILE_PX + _TILE_GAP) + _MARGIN // 2
+    height += _LINE * (len(legend_lines) + legend_title + shows_depth) + _MARGIN
     sheet = Image.new("RGB", (width, height), _PAPER)
     draw = ImageDraw.Draw(sheet)
-    draw.text((_MARGIN, _MARGIN - 4), title, fill=_INK, font=ImageFont.load_default(size=18))
+    draw.text((_MARGIN, _MARGIN - 4), title, fill=_INK, font=title_font)
     for view in range(views):
-        left = _MARGIN + _ROW_LABEL + view * (view_width + _VIEW_GAP)
+        left = _MARGIN + row_label + view * (view_width + _VIEW_GAP)
         draw.text((left, _MARGIN + _LINE), f"view {view}: {', '.join(shown)}", fill=_INK, font=font)
-    for index, (name, row) in enumerate(rows):
+    for index, name in enumerate(names):
+        row = views_of(index) if index else first_row
         y = top + index * (TILE_PX + _TILE_GAP)
         draw.text((_MARGIN, y + TILE_PX // 2 - 9), name, fill=_INK, font=font)
         near, far = depth_limits([view.depth_planar for view in row if view.depth_planar is not None])
         for column, view_arrays in enumerate(row):
-            x = _MARGIN + _ROW_LABEL + column * (view_width + _VIEW_GAP)
+            x = _MARGIN + row_label + column * (view_width + _VIEW_GAP)
             for tile in _tiles(view_arrays, labels, near, far):
                 sheet.paste(tile, (x, y))
                 x += TILE_PX + _TILE_GAP
-    y = draw_labels(draw, top + len(rows) * (TILE_PX + _TILE_GAP) + _MARGIN // 2 + 4, legend_lines, font)
+    y = top + len(names) * (TILE_PX + _TILE_GAP) + _MARGIN // 2 + 4
+    if legend_title:
+        draw.text((_MARGIN, y), "to paint:", fill=_INK, font=font)
+        y += _LINE
+    y = draw_labels(draw, y, legend_lines, font)
     if shows_depth:
         _draw_depth_bar(sheet, y, font)
     return sheet
@@ -119,16 +141,17 @@ def _ramp(position: npt.NDArray[np.floating]) -> npt.NDArray[np.uint8]:
     return np.stack([np.rint(np.interp(position, steps, _NEAR_TO_FAR[:, c])) for c in range(3)], axis=-1).astype(np.uint8)
 
 
-def wrap_labels(labels: LabelSet | None, font: Font, width: int) -> list[LegendLine]:
-    """The labels as lines of a legend no wider than `width`; no lines without labels."""
+def wrap_labels(labels: LabelSet | None, font: Font, width: int, *, ignore: bool = False) -> list[LegendLine]:
+    """The labels, and with `ignore` the colour that means it, as lines of a legend no wider than `width`; no lines without labels."""
     lines: list[LegendLine] = []
     left = width
-    for label in () if labels is None else labels.labels:
-        needed = 22 + int(font.getlength(label.name)) + 20
+    named = [] if labels is None else [(label.name, label.color) for label in labels.labels]
+    for name, color in [*named, ("ignore", IGNORE_COLOR)] if ignore and named else named:
+        needed = 22 + int(font.getlength(name)) + 20
         if not lines or left + needed > width:
             lines.append([])
             left = 0
-        lines[-1].append((_MARGIN + left, label.name, label.color))
+        lines[-1].append((_MARGIN + left, name, color))
         left += needed
     return lines
 

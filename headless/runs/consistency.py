@@ -31,8 +31,13 @@ def score_folders(paths: Sequence[Path], textures: Path | None, row: int | None,
         check_row(item, row)
     views = sum(len(item.views) for item in objects)
     folders = [str(path) for path in paths]
-    told = {"command": "evaluate", "output": None if textures is None else str(textures), "against": "views", "folders": folders}
-    reporter.start(f"evaluate: {views} views of {len(objects)} objects against each other", **told, views=views)
+    fields = {
+        "command": "evaluate",
+        "output": None if textures is None else str(textures),
+        "against": "views",
+        "folders": folders,
+    }
+    reporter.start(f"evaluate: {views} views of {len(objects)} objects against each other", **fields, views=views)
     if alone:
         reporter.warning(f"{alone} objects have one view only and are left out: there is nothing to compare it with")
     scored: list[ScoredObject] = []
@@ -65,7 +70,7 @@ def score_folders(paths: Sequence[Path], textures: Path | None, row: int | None,
     ]
     reporter.summary(
         lines,
-        **told,
+        **fields,
         **pooled.to_json(labels),
         objects=len(objects),
         views=views,

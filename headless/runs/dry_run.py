@@ -45,7 +45,7 @@ def weighed_views(
     missing: int,
     config: BackboneConfig,
     reporter: Reporter,
-    told: dict[str, Any],
+    fields: dict[str, Any],
     formats: tuple[str, ...] = (),
 ) -> list[str] | None:
     """What a call of `render` or `sample` has to warn of before it begins; None: it was a dry run, which has been told.
@@ -53,7 +53,7 @@ def weighed_views(
     Args:
         make_subject: loads the model; called where the call is a dry run, which is measured.
         missing: views that have still to be made.
-        told: what the summary begins with.
+        fields: what the summary begins with.
 
     Raises:
         OutputError: the disk cannot hold it by far, and the call does not say that it can.
@@ -63,7 +63,7 @@ def weighed_views(
     remarks = [] if plan.given is None else list(plan.given.remarks)
     if call.dry_run:
         measured = measured_views(writer, make_subject, missing, workers, formats)
-        tell_dry_run(measured, output, views_text(plan), reporter, told, remarks)
+        tell_dry_run(measured, output, views_text(plan), reporter, fields, remarks)
         return None
     estimate = estimated_views(plan, config, missing, workers, formats)
     return remarks + weighed(estimate, output, views_text(plan), ignored=call.ignore_disk_space)

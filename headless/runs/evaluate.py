@@ -1,16 +1,12 @@
-"""A call of `evaluate` as data, which options go together, and what its first and last messages say. Loads nothing heavy."""
+"""The job of `evaluate`: a model scored against painted masks here, the other ways in modules of their own. Loads nothing heavy."""
 
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
 
 from dnerf_core.checkpoints import model_facts
-from headless.runs.evaluate_call import EvaluateCall, check_call, finish, told_of, warn_of_known_seeds
+from headless.runs.evaluate_call import EvaluateCall, check_call, finish, message_fields, warn_of_known_seeds
 from headless.work.reporting import Reporter
-
-if TYPE_CHECKING:
-    pass
 
 
 def evaluate(call: EvaluateCall, reporter: Reporter) -> None:
@@ -39,20 +35,21 @@ def evaluate(call: EvaluateCall, reporter: Reporter) -> None:
 
 def _against_folders(call: EvaluateCall, reporter: Reporter) -> None:
     """Score the model's masks against painted ones."""
-    from dnerf_core.files.annotated_folder import check_generator, read_annotations
+    from dnerf_core.files.annotated_folder import check_generator
     from dnerf_core.files.whole import write_bytes_whole
     from headless import models
+    from headless.annotating.painted import read_painted
     from headless.scores import scoring
 
     started = time.monotonic()
-    annotations = read_annotations(call.folders, skip_unpainted=call.skip_unpainted)
+    annotations = read_painted(call.folders, skip_unpainted=call.skip_unpainted)
     facts = model_facts.describe_model(call.model_name)
     check_generator(annotations, facts.path)
     model = models.load_model(call.model_name, call.device, exact=call.exact)
     scoring.require_labels(model, annotations.labels)
-    told = told_of(call, [str(folder) for folder in annotations.folders])
+    fields = message_fields(call, [str(folder) for folder in annotations.folders])
     views = len(annotations.images)
-    reporter.start(f"evaluate: {views} views of {call.model_name} against painted masks", **told, views=views)
+    reporter.start(f"evaluate: {views} views of {call.model_name} against painted masks", **fields, views=views)
     if annotations.skipped:
         reporter.warning(f"{annotations.skipped} masks with nothing painted are left out")
     warn_of_known_seeds(model, {subject.seed for subject in annotations.subjects if subject.file is None}, reporter)
@@ -70,4 +67,4 @@ def _against_folders(call: EvaluateCall, reporter: Reporter) -> None:
         f"{call.model_name}: {len(scored)} views of {len(annotations.subjects)} subjects against painted masks",
         *scoring.score_table({"mIoU": result["miou"], "accuracy": result["accuracy"]}, result["iou_per_class"]),
     ]
-    finish(call, reporter, lines, told, result, views=len(scored), seconds=time.monotonic() - started)
+    finish(call, reporter, lines, fields, result, views=len(scored), seconds=time.monotonic() - started)

@@ -68,7 +68,7 @@ def check_call(call: EvaluateCall) -> None:
             raise UsageError(f"--{name}: expected with --truth, found an annotated folder, which has its own views; leave it out")
 
 
-def told_of(call: EvaluateCall, against: str | list[str]) -> dict[str, Any]:
+def message_fields(call: EvaluateCall, against: str | list[str]) -> dict[str, Any]:
     """What the first and the last message say of the call."""
     grid = None if call.grid is None else str(call.grid)
     return {"command": "evaluate", "output": grid, "model": call.model_name, "against": against}
@@ -78,17 +78,17 @@ def finish(
     call: EvaluateCall,
     reporter: Reporter,
     lines: Sequence[str],
-    known: dict[str, Any],
+    fields: dict[str, Any],
     result: dict[str, Any],
     *,
     views: int,
     seconds: float,
 ) -> None:
-    """The last message: lines for people, and for machines what is `known` of the call and its result."""
+    """The last message: lines for people, and for machines the `message_fields` of the call and its result."""
     grid = [] if call.grid is None else [f"look at {call.grid}"]
     reporter.summary(
         [*lines, *grid],
-        **known,
+        **fields,
         **result,
         views=views,
         seconds=round(seconds, 3),

@@ -81,7 +81,7 @@ def info_lines(facts: ModelFacts) -> list[str]:
             "cameras",
             f"radius {cameras.radius:g}, focal {cameras.focal:g}, {cameras.world_up} up, pitch {cameras.pitch_deg:g} degrees",
         ),
-        *([("trained views", told)] if (told := trained_views(cameras)) else []),
+        *([("trained views", ranges)] if (ranges := trained_views(cameras)) else []),
         ("semantic branch", _short(facts.semantic_config) if facts.has_semantics else "none: views come without masks"),
     ]
     if facts.labels is not None:
@@ -94,8 +94,8 @@ def info_lines(facts: ModelFacts) -> list[str]:
 def trained_views(cameras: CameraConfig) -> str:
     """The directions that a generator tells of itself, for people; "" where it tells none."""
     spans = (("yaw", cameras.yaw_range_deg), ("pitch", cameras.pitch_range_deg))
-    told = [f"{name} {span[0]:g} to {span[1]:g}" for name, span in spans if span is not None]
-    return f"{', '.join(told)} degrees" if told else ""
+    ranges = [f"{name} {span[0]:g} to {span[1]:g}" for name, span in spans if span is not None]
+    return f"{', '.join(ranges)} degrees" if ranges else ""
 
 
 def subject_json(path: Path) -> dict[str, Any]:

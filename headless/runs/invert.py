@@ -19,10 +19,10 @@ from headless.pictures.turntable_strip import PhotoPair
 from headless.searches.calls import InvertCall
 from headless.searches.inversion_pictures import Picture
 from headless.searches.likeness import score_text
-from headless.searches.made_subjects import check_inputs_stay, made_before, prepare_outputs
+from headless.searches.made_subjects import check_inputs_stay, earlier_result, prepare_outputs
 from headless.searches.recovering import Recovery, Scored, Tools
 from headless.searches.search_watch import SearchWatch
-from headless.searches.turntable import beside, write_subject_strip, write_subject_view
+from headless.searches.turntable import with_ending, write_subject_strip, write_subject_view
 from headless.work.stopping import ending_early
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def invert(call: InvertCall, reporter: Reporter) -> None:
         KeyboardInterrupt: after Ctrl-C, when the best so far is written.
     """
     started = time.monotonic()
-    recovery = Recovery.of(call)
+    recovery = Recovery.checked(call)
     pictures, taken = recovery.pictures, recovery.taken
     job = _Job(recovery, reporter)
     outputs = [path for picture in pictures for path in job.outputs(picture)]
@@ -62,13 +62,13 @@ def invert(call: InvertCall, reporter: Reporter) -> None:
         if note is not None:
             reporter.warning(note)
     if waiting:
-        tools = Tools.of(models.load_model(call.model_name, call.device), call.perceptual_file, seed=call.seed)
-        with ending_early() as asked:
+        tools = Tools.load(models.load_model(call.model_name, call.device), call.perceptual_file, seed=call.seed)
+        with ending_early() as stop:
             for picture in waiting:
-                job.run(picture, tools, asked)
-                if asked():
+                job.run(picture, tools, stop)
+                if stop():
                     break
-        if asked():
+        if stop():
             raise KeyboardInterrupt
     _tell_end(job, pictures, reporter, time.monotonic() - started, len(waiting))
 
@@ -93,7 +93,7 @@ class _Job:
     def outputs(self, picture: Picture) -> list[Path]:
         """Every file that is written for a picture."""
         paths = self.paths(picture)
-        others = [beside(path.with_suffix(""), ending) for path in paths for ending in ENDINGS]
+        others = [with_ending(path.with_suffix(""), ending) for path in paths for ending in ENDINGS]
         return [*paths, *others, self.progress_path(picture)]
 
     def is_done(self, picture: Picture) -> bool:
@@ -103,15 +103,15 @@ class _Job:
             OutputError: files of that name that another call made.
         """
         paths = self.paths(picture)
-        asked = self.recovery.asked(picture)
-        made = [found for path in paths if (found := made_before(path, asked)) is not None]
-        if len(made) != len(paths):
+        identity = self.recovery.identity(picture)
+        earlier = [record for path in paths if (record := earlier_result(path, identity)) is not None]
+        if len(earlier) != len(paths):
             return False
-        told = [_told(picture, path, True, one["scores"], None) for path, one in zip(paths, made, strict=True)]
-        self.results[picture.stem] = _result(told, made[0]["diversity"])
+        variants = [_variant(picture, path, True, one["scores"], None) for path, one in zip(paths, earlier, strict=True)]
+        self.results[picture.stem] = _result(variants, earlier[0]["diversity"])
         return True
 
-    def run(self, picture: Picture, tools: Tools, asked: Callable[[], bool]) -> None:
+    def run(self, picture: Picture, tools: Tools, stop: Callable[[], bool]) -> None:
         """Invert one picture and write what was found."""
         started = time.monotonic()
         recovery, model = self.recovery, tools.model
@@ -124,26 +124,26 @@ class _Job:
             camera=recovery.camera_of(picture),
         )
         try:
-            with watch.watching(self.reporter, recovery.steps(picture), asked) as look:
-                found = recovery.find(picture, tools, look)
+            with watch.watching(self.reporter, recovery.steps(picture), stop) as look:
+                inversions = recovery.find(picture, tools, look)
             seconds = round(time.monotonic() - started, 3)
-            spread = recovery.spread(found)
-            told = []
-            for one, path in zip(found, self.paths(picture), strict=True):
-                scored = recovery.score(picture, one)
+            spread = recovery.spread(inversions)
+            variants = []
+            for inversion, path in zip(inversions, self.paths(picture), strict=True):
+                scored = recovery.score(picture, inversion)
                 self._write_pictures(picture, scored, path)
                 # last, since its being there says that all is
                 write_subject_file(path, recovery.record(picture, scored, spread, model))
-                told.append(_told(picture, path, one.finished, scored.scores, seconds))
+                variants.append(_variant(picture, path, inversion.finished, scored.scores, seconds))
         finally:
             remove_files([watch.path])
-        self._warn(picture, told[0])
-        self.results[picture.stem] = _result(told, spread)
+        self._warn(picture, variants[0])
+        self.results[picture.stem] = _result(variants, spread)
         self.reporter.event("inverted", **self.results[picture.stem])
 
     def _write_pictures(self, picture: Picture, scored: Scored, path: Path) -> None:
         """Write all that belongs to a subject file."""
-        found, view, labels = scored.found, scored.view, self.recovery.facts.labels
+        inversion, view, labels = scored.inversion, scored.view, self.recovery.facts.labels
         shown = view.rgb
         if picture.mask is not None:
             assert view.mask is not None
@@ -152,13 +152,18 @@ class _Job:
         base = path.with_suffix("")
         title = f"{picture.path.name}: {score_text(scored.scores)}"
         write_loss_curve(
-            beside(base, "-loss.png"), beside(base, "-loss.csv"), title, [LossStage(s.stage, s.losses) for s in found.losses]
+            with_ending(base, "-loss.png"),
+            with_ending(base, "-loss.csv"),
+            title,
+            [LossStage(s.stage, s.losses) for s in inversion.losses],
         )
         pair = PhotoPair(picture.rgb, shown, "photo" if picture.mask is None else "mask")
-        write_subject_strip(beside(base, "-strip.png"), title, found.subject, found.yaw_deg, found.pitch_deg, pair)
+        write_subject_strip(
+            with_ending(base, "-strip.png"), title, inversion.subject, inversion.yaw_deg, inversion.pitch_deg, pair
+        )
         write_subject_view(base, view, labels)
-        cameras = json.dumps(cameras_to_json([found.camera], [base.name]), indent=1)
-        write_bytes_whole(beside(base, "-cameras.json"), cameras.encode())
+        cameras = json.dumps(cameras_to_json([inversion.camera], [base.name]), indent=1)
+        write_bytes_whole(with_ending(base, "-cameras.json"), cameras.encode())
 
     def _warn(self, picture: Picture, best: dict[str, Any]) -> None:
         if not best["finished"]:
@@ -167,18 +172,18 @@ class _Job:
             self.reporter.warning(f"{picture.path}: {poor}")
 
 
-def _told(picture: Picture, path: Path, finished: bool, scores: dict[str, Any], seconds: float | None) -> dict[str, Any]:
-    """What is told of a subject file; `seconds` is None of one that was there already."""
+def _variant(picture: Picture, path: Path, finished: bool, scores: dict[str, Any], seconds: float | None) -> dict[str, Any]:
+    """What messages say of a subject file; `seconds` is None of one that was there already."""
     return {"picture": str(picture.path), "subject": str(path), "finished": finished, **scores, "seconds": seconds}
 
 
-def _result(told: list[dict[str, Any]], spread: dict[str, float] | None) -> dict[str, Any]:
-    """What is told of a picture: its best subject, and with variants of all of them."""
+def _result(variants: list[dict[str, Any]], spread: dict[str, float] | None) -> dict[str, Any]:
+    """What messages say of a picture: its best subject, and with variants of all of them."""
     if spread is None:
-        return told[0]
+        return variants[0]
     names = ("picture", "subject", "finished")
-    first = {name: told[0][name] for name in names}
-    return first | {"variants": told, "diversity": spread} | {name: v for name, v in told[0].items() if name not in names}
+    first = {name: variants[0][name] for name in names}
+    return first | {"variants": variants, "diversity": spread} | {name: v for name, v in variants[0].items() if name not in names}
 
 
 def _count_text(call: InvertCall, count: int) -> str:
@@ -186,15 +191,15 @@ def _count_text(call: InvertCall, count: int) -> str:
     return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
-def _tell_end(job: _Job, pictures: list[Picture], reporter: Reporter, seconds: float, made: int) -> None:
+def _tell_end(job: _Job, pictures: list[Picture], reporter: Reporter, seconds: float, inverted: int) -> None:
     results = [job.results[picture.stem] for picture in pictures]
-    lines = [] if job.recovery.taken.told is None else [job.recovery.taken.told]
+    lines = [] if job.recovery.taken.world_line is None else [job.recovery.taken.world_line]
     for result in results:
         lines += [f"{one['subject']}: {score_text(one)}" for one in result.get("variants", [result])]
         if "diversity" in result:
             lines.append(_diversity_text(Diversity(**result["diversity"])))
-    strip = beside(job.paths(pictures[0])[0].with_suffix(""), ENDINGS[0])
-    done = f"{made} inverted in {seconds:.1f} s" if made else "nothing to do, all there"
+    strip = with_ending(job.paths(pictures[0])[0].with_suffix(""), ENDINGS[0])
+    done = f"{inverted} inverted in {seconds:.1f} s" if inverted else "nothing to do, all there"
     lines += [f"{job.call.output}: {_count_text(job.call, len(pictures))}: {done}", f"look at {strip}"]
     scores = [result["psnr_db"] for result in results if result["psnr_db"] is not None]
     one = results[0] if len(results) == 1 else {"yaw_deg": None, "pitch_deg": None}
@@ -203,7 +208,7 @@ def _tell_end(job: _Job, pictures: list[Picture], reporter: Reporter, seconds: f
         command="invert",
         output=str(job.call.output),
         pictures=len(pictures),
-        inverted=made,
+        inverted=inverted,
         results=results,
         psnr_db=round(math.fsum(scores) / len(scores), 3) if scores else None,
         yaw_deg=one["yaw_deg"],

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from dnerf_core.files.clouds import CloudColor
     from headless.clouds.plan import CloudPlan
     from headless.clouds.sources import CloudSource
+    from headless.datasets.splits import Splits
 
 
 FORMATS = ("ply", "npz", "glb", "shapenetpart")
@@ -40,6 +41,7 @@ class PointCloudCall(SubjectViewsCall, FusionCall):
     color: CloudColor = ranged(COLOR)
     category: str = "Car"
     exact: bool = ranged(job_ranges.OFF)
+    splits: Splits = ()
     output: Path = Path("dnerf-clouds")
 
 
@@ -72,19 +74,23 @@ def pointcloud(call: PointCloudCall, reporter: Reporter) -> None:
         with models.one_thread_a_view():
             blend_of_clouds(call.output, plan, source, reporter, workers)
         return
-    folder = ResultFolder(call.output, RECORD_FORMAT, "pointcloud", plan.to_json(), [LABELS_NAME, *plan.formats])
+    tops = [*plan.formats, *(name for name, _ in plan.splits)]
+    folder = ResultFolder(call.output, RECORD_FORMAT, "pointcloud", plan.to_json(), [LABELS_NAME, *tops])
     job = CloudJob(plan, source, folder, reporter, workers, only_look=call.dry_run)
-    made = len(job.missing)
-    told = {"command": "pointcloud", "output": str(call.output), "clouds": len(source.names)}
+    missing = len(job.missing)
+    fields = {"command": "pointcloud", "output": str(call.output), "clouds": len(source.names)}
     views, config = (source.plan, source.config) if isinstance(source, ModelSource) else (None, None)
     estimate = estimated_clouds(plan, config, views, source, job.missing, workers)
     size = f"{len(source.names)} clouds"
     if call.dry_run:
-        tell_dry_run(measured_clouds(estimate, source, job.missing, workers), call.output, size, reporter, told)
+        tell_dry_run(measured_clouds(estimate, source, job.missing, workers), call.output, size, reporter, fields)
         return
     remarks = weighed(estimate, call.output, size, ignored=call.ignore_disk_space)
     reporter.start(
-        f"{call.output}: {len(source.names)} clouds, {made} of them to be made", **told, clouds_missing=made, plan=plan.to_json()
+        f"{call.output}: {len(source.names)} clouds, {missing} of them to be made",
+        **fields,
+        clouds_missing=missing,
+        plan=plan.to_json(),
     )
     if source.labels is None:
         reporter.warning("the views have no labels, so the clouds have none")
@@ -96,12 +102,12 @@ def pointcloud(call: PointCloudCall, reporter: Reporter) -> None:
     else:
         job.write()
     seconds = time.monotonic() - started
-    done = f"{made} made in {seconds:.1f} s, {job.points} points" if job.files_made else "nothing to do, all there"
+    done = f"{missing} made in {seconds:.1f} s, {job.points} points" if job.files_made else "nothing to do, all there"
     first = job.file(source.names[0], plan.formats[0])
     reporter.summary(
         [f"{call.output}: {len(source.names)} clouds as {', '.join(plan.formats)}: {done}", f"look at {first}"],
-        **told,
-        clouds_made=made,
+        **fields,
+        clouds_made=missing,
         points=job.points,
         nothing_to_do=not job.files_made,
         seconds=round(seconds, 3),
@@ -136,7 +142,7 @@ def open_source(call: PointCloudCall) -> tuple[CloudSource, dict[str, Any]]:
     seeds = call.chosen_seeds()
     facts = model_facts.describe_model(call.model_name)
     yaw_deg, pitch_deg = view_ranges(
-        facts.config.cameras, call.yaw, call.pitch, drawn=call.random_views, untold_yaw_deg=ALL_AROUND_YAW_DEG
+        facts.config.cameras, call.yaw, call.pitch, drawn=call.random_views, default_yaw_deg=ALL_AROUND_YAW_DEG
     )
     view_plan = ViewPlan(
         model_name=facts.config.name,
@@ -162,22 +168,37 @@ def make_plan(call: PointCloudCall, source: CloudSource, described: dict[str, An
     """The plan of a call.
 
     Raises:
-        UsageError: both `--voxel` and `--points`, a format or colours that need labels where there are none, or a bad category.
+        UsageError: both `--voxel` and `--points`, a format or colours that need labels where there are none, a bad category or one that
+            the labels do not go with, or splits where there are no subjects.
     """
     from dnerf_core.errors import UsageError
+    from dnerf_core.files.clouds import Category
+    from dnerf_core.files.posed_folder import OBJECT_NAME
+    from dnerf_core.files.shapenetpart import check_parts
     from headless.clouds.plan import CloudPlan
 
     if call.voxel is not None and call.points is not None:
         raise UsageError("--voxel and --points: expected one of them, found both; a count decides the spacing")
     if source.labels is None:
-        for asked, option in (
+        for needs_labels, option in (
             ("shapenetpart" in call.formats, "--format shapenetpart"),
             (call.color == "label", "--color label"),
         ):
-            if asked:
+            if needs_labels:
                 raise UsageError(
                     f"{option}: expected views with labels, found none; train a semantic branch first, or leave it out"
                 )
     if re.fullmatch(r"[A-Za-z][A-Za-z0-9_-]{0,63}", call.category) is None:
         raise UsageError(f"--category: expected a word of letters, digits, - and _, found {call.category!r}; rename it")
-    return CloudPlan(described, call.formats, call.color, call.voxel, call.points, call.category)
+    if "shapenetpart" in call.formats and source.labels is not None:
+        check_parts(source.labels, Category.named(call.category))
+    if call.splits and OBJECT_NAME in source.names:
+        raise UsageError(
+            f"--splits: expected views that say which subject they show, found some without a seed in {call.from_folder}; leave it out"
+        )
+    if call.splits and call.output.suffix.lower() == ".blend":
+        raise UsageError(f"--splits: expected an --output folder, found {call.output}, one file for all; leave it out")
+    for name, _ in call.splits:
+        if name in FORMATS:
+            raise UsageError(f"--splits: expected other names than {', '.join(FORMATS)}, found {name}; rename the split")
+    return CloudPlan(described, call.formats, call.color, call.voxel, call.points, call.category, call.splits)

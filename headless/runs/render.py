@@ -15,7 +15,8 @@ from dnerf_core.embedded import EMBEDDED_MODELS
 from dnerf_core.errors import UsageError
 from dnerf_core.ranges import Choice, ranged
 from headless.blend.checks import check_blend_place, check_blend_views
-from headless.datasets.spacing import DISTRIBUTION, check_formats, check_reject, chosen_spacing
+from headless.datasets.format_options import DEPTH_FORMAT, MASKS, FormatOptions
+from headless.datasets.spacing import DISTRIBUTION, check_consistent, check_formats, check_reject, chosen_spacing
 from headless.runs.choices import check_total, chosen_views
 from headless.runs.shared_calls import SubjectViewsCall
 from headless.work.reporting import Quiet, Reporter
@@ -23,7 +24,7 @@ from headless.work.reporting import Quiet, Reporter
 if TYPE_CHECKING:
     from dnerf_core.checkpoints.model_facts import ModelFacts
     from dnerf_core.files.camera_files.turning import FileUp
-    from dnerf_core.files.pictures import DepthFormat
+    from dnerf_core.files.pictures import DepthFormat, MaskFormat
     from headless.datasets.channels import Channel
     from headless.datasets.formats.card import Origin
     from headless.datasets.formats.registry import Format
@@ -34,11 +35,10 @@ if TYPE_CHECKING:
     from headless.datasets.view_writer import ViewWriter
 
 ENGINE = Choice(("threads", "ray"), "threads")
-DEPTH_FORMAT = Choice(("exr", "npy"), "exr")
 
 
 @dataclass(frozen=True, kw_only=True)
-class RenderCall(SubjectViewsCall):
+class RenderCall(SubjectViewsCall, FormatOptions):
     """What one call of `render` asks for; None: what docs/cli.md says of an option that is not given.
 
     Example:
@@ -56,6 +56,7 @@ class RenderCall(SubjectViewsCall):
     output: Path = Path("dnerf-out")
     formats: tuple[Format, ...] = ("folder",)
     channels: tuple[Channel, ...] | None = None
+    masks: MaskFormat | None = ranged(MASKS)
     depth_format: DepthFormat = ranged(DEPTH_FORMAT)
     splits: Splits = ()
     reject_uncertain: float = 0.0
@@ -72,6 +73,7 @@ def render(call: RenderCall, reporter: Reporter | None = None) -> None:
         DNeRFError: a wrong call, a model that cannot be used, or results that cannot be written.
     """
     from headless.cluster.cluster import require_ray
+    from headless.datasets.earlier import continued
     from headless.datasets.folder import DatasetFolder
     from headless.datasets.formats.card import CARD_NAME
     from headless.datasets.listing import Listing
@@ -89,9 +91,11 @@ def render(call: RenderCall, reporter: Reporter | None = None) -> None:
         require_ray()
     seeds = call.chosen_seeds()
     facts = model_facts.describe_model(call.model_name)
-    plan = make_plan(call, seeds, facts)
+    plan = continued(make_plan(call, seeds, facts), call.output, call.masks)
     check_reject(call.reject_uncertain, plan.channels)
     check_formats(call.formats, plan.channels)
+    options = FormatOptions.of(call)
+    options.check(call.formats, plan.channels)
     check_total(len(seeds), plan.views)
     folder = DatasetFolder(call.output, "render", plan, more_names=[STATISTICS_NAME, CARD_NAME])
     shard = Shard(*call.shard)
@@ -99,12 +103,21 @@ def render(call: RenderCall, reporter: Reporter | None = None) -> None:
     workers = call.workers or default_workers()
     labels = facts.labels if plan.masks else None
     origin = make_origin(call, facts)
-    listing = Listing(plan, folder, facts.config.cameras, labels, reporter, workers=workers, formats=call.formats, origin=origin)
+    listing = Listing(
+        plan,
+        folder,
+        facts.config.cameras,
+        labels,
+        reporter,
+        workers=workers,
+        formats=call.formats,
+        options=options,
+        origin=origin,
+    )
     step_px = max(1, round(plan.resolution_px / facts.config.rays.neural_resolution))
     writer = ViewWriter(plan, folder, facts.config.cameras, labels, step_px)
     job = ViewJob(writer, reporter, listing, shard=shard)
-    total = len(job.seeds) * plan.views
-    told = {"command": "render", "output": str(call.output), "views": total}
+    fields = {"command": "render", "output": str(call.output), "views": len(job.seeds) * plan.views}
     remarks = weighed_views(
         call,
         writer,
@@ -112,15 +125,13 @@ def render(call: RenderCall, reporter: Reporter | None = None) -> None:
         job.views_missing,
         facts.config,
         reporter,
-        told,
+        fields,
         call.formats,
     )
     if remarks is None:
         return
-    reporter.start(job.start_message, **told, views_missing=job.views_missing, plan=plan.to_json())
-    if not facts.has_semantics and call.channels is None:
-        reporter.warning(f"{plan.model_name}: the model has no semantic branch, so no masks and no labels.json are written")
-    for remark in remarks:
+    reporter.start(job.start_message, **fields, views_missing=job.views_missing, plan=plan.to_json())
+    for remark in [*plan_remarks(call, plan, facts, job.views_missing), *remarks]:
         reporter.warning(remark)
     if job.views_missing:
         with opened_engine(call, writer, workers, reporter) as make_views:
@@ -130,16 +141,28 @@ def render(call: RenderCall, reporter: Reporter | None = None) -> None:
     statistics = listing.statistics() if job.complete else {}
     if statistics:
         listing.tell(statistics)
-    told_blend = write_blend(call, facts, reporter)
-    tell_end(call, job, statistics, told, told_blend, time.monotonic() - started, reporter)
+    blend_lines = write_blend(call, facts, reporter)
+    tell_end(call, job, statistics, fields, blend_lines, time.monotonic() - started, reporter)
+
+
+def plan_remarks(call: RenderCall, plan: ViewPlan, facts: ModelFacts, missing: int) -> list[str]:
+    """What a call is to be warned of that the plan makes otherwise than is usual; `missing` views have still to be made."""
+    from headless.datasets.earlier import kept_kinds
+
+    remarks = []
+    if not facts.has_semantics and call.channels is None:
+        remarks.append(f"{plan.model_name}: the model has no semantic branch, so no masks and no labels.json are written")
+    if missing and (kept := kept_kinds(plan)):
+        remarks.append(f"{call.output}: begun by an earlier version, it goes on with {' and '.join(kept)}")
+    return remarks
 
 
 def tell_end(
     call: RenderCall,
     job: ViewJob,
     statistics: dict[str, Any],
-    told: dict[str, Any],
-    told_blend: list[str],
+    fields: dict[str, Any],
+    blend_lines: list[str],
     seconds: float,
     reporter: Reporter,
 ) -> None:
@@ -147,8 +170,8 @@ def tell_end(
 
     Args:
         statistics: of the whole set; empty where it is not complete.
-        told: what the start told, and the summary repeats.
-        told_blend: see `write_blend`.
+        fields: of the first message, which the summary repeats.
+        blend_lines: see `write_blend`.
     """
     from dnerf_core.files.names import SHEET_NAME
     from headless.datasets.plan import WHOLE
@@ -166,12 +189,12 @@ def tell_end(
     reporter.summary(
         [
             f"{call.output}: {part}{total} views of {len(job.seeds)} subjects, {size}: {done}",
-            *([] if plan.given is None or plan.given.told is None else [plan.given.told]),
-            *told_masks(relabelled, shares, statistics.get("rejected", 0), len(plan.seeds) * plan.views),
-            *told_blend,
+            *([] if plan.given is None or plan.given.world_line is None else [plan.given.world_line]),
+            *mask_lines(relabelled, shares, statistics.get("rejected", 0), len(plan.seeds) * plan.views),
+            *blend_lines,
             after,
         ],
-        **told,
+        **fields,
         subjects=len(job.seeds),
         shard=str(job.shard),
         complete=job.complete,
@@ -189,7 +212,7 @@ def tell_end(
     )
 
 
-def told_masks(relabelled: float | None, shares: dict[str, float], rejected: int, views: int) -> list[str]:
+def mask_lines(relabelled: float | None, shares: dict[str, float], rejected: int, views: int) -> list[str]:
     """What the summary says to people of the masks: labels that consistent ones changed in this run, shares of all, views rejected."""
     lines = []
     if relabelled is not None:
@@ -202,7 +225,7 @@ def told_masks(relabelled: float | None, shares: dict[str, float], rejected: int
 
 
 def write_blend(call: RenderCall, facts: ModelFacts, reporter: Reporter) -> list[str]:
-    """The `--blend` of a folder whose views are all there; returns what is told of it, nothing where none is asked for.
+    """The `--blend` of a folder whose views are all there; returns the summary's lines of it, none where none is asked for.
 
     Raises:
         OutputError: it cannot be written.
@@ -228,7 +251,8 @@ def make_plan(call: RenderCall, seeds: tuple[int, ...], facts: ModelFacts) -> Vi
     from headless.datasets.plan import ViewPlan
 
     channels = chosen_channels(call, facts)
-    check_consistent(call, facts, channels)
+    if call.consistent:
+        check_consistent(channels, facts)
     if call.cameras_up is not None and call.cameras is None:
         raise UsageError(
             f"--cameras-up {call.cameras_up}: expected --cameras beside it, found none; give the file, or leave it out"
@@ -253,6 +277,7 @@ def make_plan(call: RenderCall, seeds: tuple[int, ...], facts: ModelFacts) -> Vi
         resolution_px=call.resolution or side_px or facts.config.image_size,
         channels=channels,
         depth_format=call.depth_format if "depth" in channels else None,
+        mask_format=call.masks or "ids",
         exact=call.exact,
         splits=call.splits,
         reject_uncertain=call.reject_uncertain,
@@ -260,22 +285,6 @@ def make_plan(call: RenderCall, seeds: tuple[int, ...], facts: ModelFacts) -> Vi
         given=given,
         subject_files=checked_subject_files(call.subject_files, facts.path),
     )
-
-
-def check_consistent(call: RenderCall, facts: ModelFacts, channels: tuple[Channel, ...]) -> None:
-    """Refuse consistent masks where there are no masks.
-
-    Raises:
-        UsageError: the model has no semantic branch, or no mask is asked for.
-    """
-    if call.consistent and not facts.has_semantics:
-        raise UsageError(
-            f"--consistent: expected a model with a semantic branch, found none in {facts.config.name}; train one, or leave it out"
-        )
-    if call.consistent and "mask" not in channels:
-        raise UsageError(
-            f"--consistent: expected the channel mask among --channels, found {','.join(channels)}; add it, or leave --consistent out"
-        )
 
 
 def make_origin(call: RenderCall, facts: ModelFacts) -> Origin:
@@ -295,16 +304,16 @@ def chosen_channels(call: RenderCall, facts: ModelFacts) -> tuple[Channel, ...]:
     """
     from headless.datasets.channels import DEFAULT_CHANNELS, LABEL_CHANNELS
 
-    asked = DEFAULT_CHANNELS if call.channels is None else call.channels
+    channels = DEFAULT_CHANNELS if call.channels is None else call.channels
     if facts.has_semantics:
-        return asked
-    surplus = [channel for channel in asked if channel in LABEL_CHANNELS]
+        return channels
+    surplus = [channel for channel in channels if channel in LABEL_CHANNELS]
     if surplus and call.channels is not None:
         raise UsageError(
             f"--channels: expected channels that {facts.config.name} has, found {', '.join(surplus)}, which need a semantic branch; "
             "train one, or leave them out"
         )
-    return tuple(channel for channel in asked if channel not in LABEL_CHANNELS)
+    return tuple(channel for channel in channels if channel not in LABEL_CHANNELS)
 
 
 @contextmanager

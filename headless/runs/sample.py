@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from dnerf_core.checkpoints.model_facts import ModelFacts
     from dnerf_core.labels import LabelSet
     from dnerf_core.model import Model
+    from headless.annotating.palettes import FolderLabels
     from headless.datasets.plan import ViewPlan
     from headless.datasets.seen import MakeSubject, RenderView
     from headless.datasets.spacing import Spacing
@@ -33,11 +34,15 @@ DEFAULT_SEEDS = tuple(range(job_ranges.SAMPLED_SUBJECTS.usual or 0))
 
 @dataclass(frozen=True, kw_only=True)
 class SampleCall(SubjectViewsCall):
-    """What one call of `sample` asks for; None: what `docs/cli.md` says of an option that is not given."""
+    """What one call of `sample` asks for; None: what `docs/cli.md` says of an option that is not given.
+
+    Attributes:
+        labels: what is painted: names of parts, or a labels.json.
+    """
 
     subjects: int | None = ranged(job_ranges.SAMPLED_SUBJECTS)
     view_distribution: Spacing | None = ranged(DISTRIBUTION)
-    labels: str | None = None
+    labels: tuple[str, ...] | Path | None = None
     truth: bool = ranged(job_ranges.OFF)
     output: Path = Path("dnerf-annotate")
 
@@ -53,6 +58,7 @@ def sample(call: SampleCall, reporter: Reporter, load: Callable[[str], Model] | 
     """
     from dnerf_core.files.names import SHEET_NAME
     from headless import models
+    from headless.annotating.palettes import folder_labels
     from headless.datasets.folder import DatasetFolder
     from headless.datasets.listing import Listing
     from headless.datasets.view_job import ViewJob, by_threads
@@ -63,27 +69,29 @@ def sample(call: SampleCall, reporter: Reporter, load: Callable[[str], Model] | 
     started = time.monotonic()
     seeds = call.chosen_seeds(DEFAULT_SEEDS)
     facts = model_facts.describe_model(call.model_name)
-    labels = chosen_labels(call, facts)
+    held = folder_labels(call.output, chosen_labels(call, facts))
+    labels = held.labels
     plan = make_plan(call, seeds, facts)
     check_total(len(seeds), plan.views)
-    folder = DatasetFolder(call.output, "sample", plan, sample_record(call, plan, facts, labels))
+    folder = DatasetFolder(call.output, "sample", plan, sample_record(call, plan, facts, held.recorded))
     folder.open(only_look=call.dry_run)
     workers = call.workers or default_workers()
     cameras, unpainted = facts.config.cameras, not call.truth
-    listing = Listing(plan, folder, cameras, labels, reporter, workers=workers, unpainted=unpainted)
+    listing = Listing(plan, folder, cameras, labels, reporter, workers=workers, sampled=True, unpainted=unpainted)
     writer = ViewWriter(plan, folder, cameras, labels)
     job = ViewJob(writer, reporter, listing, expect_empty=unpainted)
     total = len(seeds) * plan.views
-    told = {"command": "sample", "output": str(call.output), "views": total}
+    fields = {"command": "sample", "output": str(call.output), "views": total}
 
     def opened() -> MakeSubject:
         model = models.load_model(call.model_name, call.device) if load is None else load(call.model_name)
         return subject_maker(model, plan, truth=call.truth)
 
-    remarks = weighed_views(call, writer, opened, job.views_missing, facts.config, reporter, told)
+    remarks = weighed_views(call, writer, opened, job.views_missing, facts.config, reporter, fields)
     if remarks is None:
         return
-    reporter.start(job.start_message, **told, views_missing=job.views_missing, plan=folder.record["plan"])
+    refreshed = follow_labels(call.output, plan, held, reporter)
+    reporter.start(job.start_message, **fields, views_missing=job.views_missing, plan=folder.record["plan"])
     for remark in remarks:
         reporter.warning(remark)
     if job.views_missing:
@@ -94,23 +102,51 @@ def sample(call: SampleCall, reporter: Reporter, load: Callable[[str], Model] | 
         job.write()
     seconds = time.monotonic() - started
     done = "nothing to do, all there" if job.nothing_to_do else f"{job.views_written} written in {seconds:.1f} s"
+    if refreshed:
+        done += (
+            f", palettes of {refreshed} masks follow labels.json"
+            if refreshed > 1
+            else ", the palette of a mask follows labels.json"
+        )
     names = ", ".join(labels.names[1:])
-    masks = call.output / "masks"
     next_step = (
         f"next: dnerf-headless train {call.output} -o model.safetensors"
         if call.truth
-        else f"paint {names} in {masks}, then: dnerf-headless train {call.output} -o model.safetensors"
+        else f"paint {names} in {call.output / 'masks'}, then: dnerf-headless train {call.output} -o model.safetensors"
     )
     reporter.summary(
         [f"{call.output}: {total} views of {len(seeds)} subjects to annotate: {done}", next_step],
-        **told,
+        **fields,
         subjects=len(seeds),
         views_written=job.views_written,
         labels=list(labels.names),
+        palettes_refreshed=refreshed,
         nothing_to_do=job.nothing_to_do,
         contact_sheet=str(call.output / SHEET_NAME),
         seconds=round(seconds, 3),
     )
+
+
+def follow_labels(folder: Path, plan: ViewPlan, held: FolderLabels, reporter: Reporter) -> int:
+    """Write labels that were added since the folder was made, and give its masks their palette; returns how many masks were written.
+
+    Raises:
+        OutputError: something cannot be written.
+    """
+    from dnerf_core.files.names import SHEET_NAME
+    from dnerf_core.files.whole import remove_files
+    from headless.annotating.palettes import refresh_palettes
+    from headless.datasets.plan import view_names
+
+    held.write_added(folder)
+    masks = folder / "masks"
+    refreshed, unreadable = refresh_palettes(masks, [name for seed in plan.seeds for name in view_names(plan, seed)], held)
+    if refreshed or held.added:
+        remove_files([folder / SHEET_NAME])  # its legend is of the former labels
+    if unreadable:
+        stay = "mask cannot be read and stays as it is:" if len(unreadable) == 1 else "masks cannot be read and stay as they are:"
+        reporter.warning(f"{masks}: {len(unreadable)} {stay} {', '.join(f'{name}.png' for name in unreadable[:3])}")
+    return refreshed
 
 
 def chosen_labels(call: SampleCall, facts: ModelFacts) -> LabelSet:
@@ -143,8 +179,8 @@ def chosen_labels(call: SampleCall, facts: ModelFacts) -> LabelSet:
     return labels
 
 
-def read_labels(text: str) -> LabelSet:
-    """The label set that `--labels` means: a labels.json where the text ends in .json, else names of parts with commas between.
+def read_labels(labels: tuple[str, ...] | Path) -> LabelSet:
+    """The label set that a call's `labels` mean: of these names, or out of this file.
 
     Raises:
         UsageError: names that make no label set, or a file that cannot be read.
@@ -153,13 +189,13 @@ def read_labels(text: str) -> LabelSet:
     from dnerf_core.files.text import read_user_text
     from dnerf_core.labels import LabelSet
 
-    if not text.lower().endswith(".json"):
+    if not isinstance(labels, Path):
         try:
-            return LabelSet.from_names([name.strip() for name in text.split(",")])
+            return LabelSet.from_names(labels)
         except AnnotationError as error:
             raise UsageError(f"--labels: {error}") from error
-    source = read_user_text(text, "a labels file", "correct it, or give names", option="--labels:")
-    return LabelSet.from_json(source, f"--labels: {text}")
+    source = read_user_text(labels, "a labels file", "correct it, or give names", option="--labels:")
+    return LabelSet.from_json(source, f"--labels: {labels}")
 
 
 def make_plan(call: SampleCall, seeds: tuple[int, ...], facts: ModelFacts) -> ViewPlan:
@@ -198,15 +234,19 @@ def make_plan(call: SampleCall, seeds: tuple[int, ...], facts: ModelFacts) -> Vi
     )
 
 
-def sample_record(call: SampleCall, plan: ViewPlan, facts: ModelFacts, labels: LabelSet) -> dict[str, Any]:
-    """What `dataset.json` keeps: the plan, where model and subject files are, which generator it is, and what there is to paint."""
+def sample_record(call: SampleCall, plan: ViewPlan, facts: ModelFacts, labels: Sequence[str]) -> dict[str, Any]:
+    """What `dataset.json` keeps: the plan, where model and subject files are, which generator it is, and what there was to paint.
+
+    Args:
+        labels: as `headless.annotating.palettes.recorded_labels` tells them.
+    """
     from dnerf_core.checkpoints.generator_hash import generator_sha256
     from dnerf_core.subject_key import paths_json
 
     return plan.to_json() | {
         "model": recorded_name(call.model_name),
         "generator_sha256": generator_sha256(facts.path),
-        "labels": [f"{label.name} #{bytes(label.color).hex()}" for label in labels.labels],
+        "labels": list(labels),
         "truth": call.truth,
         **paths_json(plan.subject_files),
     }

@@ -55,8 +55,8 @@ def subject_cloud(
         key, subject = opened_subject(call, open_subject)
         size_px = call.resolution or subject.model.config.image_size
         with models.one_thread_a_view():
-            painted = None if call.annotations is None else PaintedLabels.of(call.annotations, subject, key)
+            painted = None if call.annotations is None else PaintedLabels.in_folder(call.annotations, subject, key)
             source = SubjectSource(key.title, subject, call.cameras, size_px, painted)
-            made = fused_clouds(source, source.names, fusion, call.workers or workers.default_workers(), advance)
-            ((_, cloud),) = made
+            named_clouds = fused_clouds(source, source.names, fusion, call.workers or workers.default_workers(), advance)
+            ((_, cloud),) = named_clouds
     return cloud

@@ -15,10 +15,10 @@ def train(call: TrainCall, reporter: Reporter) -> None:
         DNeRFError: a wrong call, an annotated folder or a model that cannot be used, or a result that cannot be written.
     """
     plan = plan_training(call)
-    told = plan.message_fields()
+    fields = plan.message_fields()
     reporter.start(
-        f"train: {told['steps']} steps on {told['views']} views of {told['subjects']} subjects, {told['views_held_out']} held out",
-        **told,
+        f"train: {fields['steps']} steps on {fields['views']} views of {fields['subjects']} subjects, {fields['views_held_out']} held out",
+        **fields,
     )
     if plan.annotations.skipped:
         reporter.warning(f"{plan.annotations.skipped} masks with nothing painted are left out")
@@ -29,11 +29,11 @@ def train(call: TrainCall, reporter: Reporter) -> None:
     finished = finished_record(plan)
     if finished is not None:
         reporter.summary(
-            [f"{call.output}: nothing to do, this training is there"], **told, **_result_json(finished), nothing_to_do=True
+            [f"{call.output}: nothing to do, this training is there"], **fields, **_result_json(finished), nothing_to_do=True
         )
         return
     record = run_training(plan, reporter)
-    reporter.summary(_lines(plan, record), **told, **_result_json(record), nothing_to_do=False)
+    reporter.summary(_lines(plan, record), **fields, **_result_json(record), nothing_to_do=False)
 
 
 def _lines(plan: TrainingPlan, record: dict[str, Any]) -> list[str]:

@@ -12,7 +12,7 @@ from dnerf_core.files.whole import write_bytes_whole
 from dnerf_core.seeds import format_seeds
 from headless import models
 from headless.runs.choices import check_total, chosen_seeds
-from headless.runs.evaluate_call import EvaluateCall, finish, told_of, warn_of_known_seeds
+from headless.runs.evaluate_call import EvaluateCall, finish, message_fields, warn_of_known_seeds
 from headless.scores import scoring
 from headless.scores.truth_consistency import ConsistentScores
 from headless.scores.truth_scoring import TruthViews, truth_grid, view_json
@@ -39,10 +39,10 @@ def score_truth(call: EvaluateCall, reporter: Reporter) -> None:
         raise UsageError(
             f"--consistent: expected a model with masks to score, found none that can be, since {reason}; leave it out"
         )
-    told = told_of(call, "truth") | {"video": call.video}
+    fields = message_fields(call, "truth") | {"video": call.video}
     reporter.start(
         f"evaluate: {total} views of {call.model_name} against the truth",
-        **told,
+        **fields,
         seeds=format_seeds(seeds),
         views=total,
         cameras=views.to_json(),
@@ -80,4 +80,4 @@ def score_truth(call: EvaluateCall, reporter: Reporter) -> None:
         *scoring.score_table(rows, result["iou_per_class"]),
         *([] if consistent is None else consistent.table(result)),
     ]
-    finish(call, reporter, lines, told, result, views=total, seconds=time.monotonic() - started)
+    finish(call, reporter, lines, fields, result, views=total, seconds=time.monotonic() - started)

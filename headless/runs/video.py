@@ -5,10 +5,11 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from dnerf_core import job_ranges
 from dnerf_core.checkpoints import model_facts
+from dnerf_core.errors import UsageError, brief
 from dnerf_core.limits import MAX_FRAMES
 from dnerf_core.ranges import ranged
 from headless.runs.shared_calls import SubjectsCall
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from dnerf_core.files.camera_files.turning import FileUp
     from headless.clips.plan import Clip, ClipPlan
     from headless.datasets.given_cameras import GivenCameras
+    from headless.datasets.splits import Splits
     from headless.work.result_folder import ResultFolder
 
 
@@ -28,16 +30,29 @@ DEFAULT_SEEDS = (0,)
 
 @dataclass(frozen=True, kw_only=True)
 class VideoCall(SubjectsCall):
-    """What one call of `video` asks for; None: what `docs/cli.md` says of an option that is not given."""
+    """What one call of `video` asks for; None: what `docs/cli.md` says of an option that is not given.
+
+    Attributes:
+        path: how the camera moves: along an arc, once round, through the views of a file of cameras, or through these cameras.
+        cameras_up: the axis that points up in that file's world; None: its world is the model's.
+    """
 
     between: bool = ranged(job_ranges.OFF)
-    path: str = "arc"
+    path: Literal["arc", "orbit"] | Path | tuple[Camera, ...] = "arc"
     cameras_up: FileUp | None = None
     frames: int | None = ranged(job_ranges.FRAMES)
     fps: int = ranged(job_ranges.FPS)
     resolution: int | None = ranged(job_ranges.RESOLUTION)
     exact: bool = ranged(job_ranges.OFF)
+    splits: Splits = ()
     output: Path = Path("dnerf-video")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if isinstance(self.path, str) and self.path not in ("arc", "orbit"):
+            raise UsageError(
+                f"path: expected arc, orbit, the Path of a file, or cameras, found {brief(self.path)}; choose another"
+            )
 
 
 def video(call: VideoCall, reporter: Reporter) -> None:
@@ -57,19 +72,19 @@ def video(call: VideoCall, reporter: Reporter) -> None:
 
     started = time.monotonic()
     facts = model_facts.describe_model(call.model_name)
-    given = read_path(call, facts)
-    from_file = None if given is None else list(given.cameras)
-    apart, side_px = (None, None) if given is None else (path_sha256(call, given), asked_side(call, given))
-    plan = make_plan(call, facts, from_file, apart, side_px)
-    clips = plan_clips(plan, from_file or path_cameras(plan, facts.config.cameras))
-    folder = ResultFolder(call.output, RECORD_FORMAT, "video", plan.to_json(), [LABELS_NAME])
+    given = given_cameras(call, facts)
+    cameras = None if given is None else list(given.cameras)
+    identity, side_px = (None, None) if given is None else (path_sha256(call, given), side_of_path(call, given))
+    plan = make_plan(call, facts, cameras, identity, side_px)
+    clips = plan_clips(plan, cameras or path_cameras(plan, facts.config.cameras))
+    folder = ResultFolder(call.output, RECORD_FORMAT, "video", plan.to_json(), [LABELS_NAME, *(name for name, _ in plan.splits)])
     workers = call.workers or default_workers()
     if call.dry_run:
         tell_plan(call, plan, clips, facts, folder, workers, reporter)
         return
     job = VideoJob(plan, clips, folder, facts.labels if plan.masks else None, reporter, workers)
-    told = {"command": "video", "output": str(call.output), "clips": len(clips), "frames": plan.frames}
-    made = len(job.missing)
+    fields = {"command": "video", "output": str(call.output), "clips": len(clips), "frames": plan.frames}
+    missing = len(job.missing)
     size = f"{len(clips)} clips of {plan.frames} frames"
     estimate = estimated_clips(plan, facts.config, job.missing, len(job.kinds), workers)
     pictures = f"{size} of {plan.resolution_px} x {plan.resolution_px} px"
@@ -78,9 +93,9 @@ def video(call: VideoCall, reporter: Reporter) -> None:
         *weighed(estimate, call.output, pictures, ignored=call.ignore_disk_space),
     ]
     reporter.start(
-        f"{call.output}: {size}, {made} of them to be made",
-        **told,
-        clips_missing=made,
+        f"{call.output}: {size}, {missing} of them to be made",
+        **fields,
+        clips_missing=missing,
         plan=plan.to_json(),
     )
     if not plan.masks:
@@ -92,14 +107,18 @@ def video(call: VideoCall, reporter: Reporter) -> None:
         with models.one_thread_a_view():
             job.write(lambda mix: mixed_subject(model, plan, mix))
     seconds = time.monotonic() - started
-    done = f"{made} made in {seconds:.1f} s" if made else "nothing to do, all there"
+    done = f"{missing} made in {seconds:.1f} s" if missing else "nothing to do, all there"
     first = call.output / job.file_name(clips[0], job.kinds[-1])
     reporter.summary(
-        [f"{call.output}: {size}: {done}", *([] if given is None or given.told is None else [given.told]), f"look at {first}"],
-        **told,
-        clips_made=made,
+        [
+            f"{call.output}: {size}: {done}",
+            *([] if given is None or given.world_line is None else [given.world_line]),
+            f"look at {first}",
+        ],
+        **fields,
+        clips_made=missing,
         empty_frames=job.empty_frames,
-        nothing_to_do=not made,
+        nothing_to_do=not missing,
         seconds=round(seconds, 3),
     )
 
@@ -125,43 +144,53 @@ def tell_plan(
         model = models.load_model(call.model_name, call.device, exact=plan.exact)
         estimate = measured_clips(estimate, plan, missing, model, workers)
     size = f"{len(clips)} clips of {plan.frames} frames of {plan.resolution_px} x {plan.resolution_px} px"
-    told = {"command": "video", "output": str(call.output), "clips": len(clips), "frames": plan.frames}
-    tell_dry_run(estimate, call.output, size, reporter, told)
+    fields = {"command": "video", "output": str(call.output), "clips": len(clips), "frames": plan.frames}
+    tell_dry_run(estimate, call.output, size, reporter, fields)
 
 
-def read_path(call: VideoCall, facts: ModelFacts) -> GivenCameras | None:
-    """The cameras of `--path FILE`, in the model's world; None for an arc or an orbit.
+def given_cameras(call: VideoCall, facts: ModelFacts) -> GivenCameras | None:
+    """The cameras of a file that is the call's path, in the model's world, or those that are the path themselves; None for an arc or orbit.
 
     Raises:
-        UsageError: no such file, no cameras in it, or an option beside it that does not go with a file.
+        UsageError: no such file, no cameras in it or too many, or an option beside them that does not go with them.
     """
-    from dnerf_core.errors import UsageError
     from headless.cameras.given import read_given_cameras
+    from headless.datasets.given_cameras import GivenCameras
 
-    if call.path in ("arc", "orbit"):
-        if call.cameras_up is not None:
-            raise UsageError(f"--cameras-up: expected none with --path {call.path}, which is in the model's world; leave it out")
-        if call.path == "orbit" and call.yaw is not None:
+    path = call.path
+    if not isinstance(path, Path) and call.cameras_up is not None:
+        title = f"--path {path}" if isinstance(path, str) else "a path of cameras"
+        raise UsageError(f"--cameras-up: expected none with {title}, which is in the model's world; leave it out")
+    if isinstance(path, str):
+        if path == "orbit" and call.yaw is not None:
             raise UsageError("--yaw: expected no range with --path orbit, which goes all the way round; leave it out")
-        if call.path == "orbit" and call.pitch is not None and call.pitch[0] != call.pitch[1]:
+        if path == "orbit" and call.pitch is not None and call.pitch[0] != call.pitch[1]:
             low, high = call.pitch
             raise UsageError(f"--pitch {low:g}:{high:g}: expected one value for --path orbit; give --pitch {low:g}")
         return None
+    title = f"--path {path}" if isinstance(path, Path) else "a path of cameras"
     for name, value in (("--frames", call.frames), ("--yaw", call.yaw), ("--pitch", call.pitch)):
         if value is not None:
-            raise UsageError(f"{name}: expected none beside --path {call.path}, whose views are the frames; leave it out")
-    return read_given_cameras(Path(call.path), facts.config, call.cameras_up, option="--path", most=MAX_FRAMES)
+            raise UsageError(f"{name}: expected none beside {title}, whose views are the frames; leave it out")
+    if isinstance(path, Path):
+        return read_given_cameras(path, facts.config, call.cameras_up, option="--path", most=MAX_FRAMES)
+    if not path:
+        raise UsageError(f"{title}: expected at least one view, found none; name some")
+    if len(path) > MAX_FRAMES:
+        raise UsageError(f"{title}: expected at most {MAX_FRAMES} views, found {len(path)}; leave some out")
+    return GivenCameras(path, "")
 
 
 def path_sha256(call: VideoCall, given: GivenCameras) -> str:
-    """What tells the cameras of a path from others: the hash of a cameras.json, of what is read out of any other file the views' own."""
+    """What tells the cameras of a path from others: the hash of a cameras.json, of all others the hash of the views."""
     from dnerf_core.checkpoints.model_file import file_sha256
 
-    path = Path(call.path)
-    return given.sha256 if given.told is not None or not path.is_file() else file_sha256(path)
+    if isinstance(call.path, Path) and call.path.is_file() and given.world_line is None:
+        return file_sha256(call.path)
+    return given.sha256
 
 
-def asked_side(call: VideoCall, given: GivenCameras) -> int | None:
+def side_of_path(call: VideoCall, given: GivenCameras) -> int | None:
     """The side that the cameras' file asks for; None: it does not, or the call says another.
 
     Raises:
@@ -169,24 +198,23 @@ def asked_side(call: VideoCall, given: GivenCameras) -> int | None:
     """
     from headless.cameras.given import checked_side
 
-    return None if call.resolution is not None else checked_side(given, Path(call.path))
+    return checked_side(given, call.path) if call.resolution is None and isinstance(call.path, Path) else None
 
 
 def make_plan(
-    call: VideoCall, facts: ModelFacts, from_file: list[Camera] | None, path_sha256: str | None = None, side_px: int | None = None
+    call: VideoCall, facts: ModelFacts, cameras: list[Camera] | None, path_sha256: str | None = None, side_px: int | None = None
 ) -> ClipPlan:
     """The plan of a call for a model; the model's own directions and size stand in for options not given.
 
     Args:
-        from_file: the cameras of the frames, where the call's path is neither an arc nor an orbit.
-        path_sha256: what tells them from others.
-        side_px: side of the frames that their file asks for; None: it does not.
+        cameras: of the frames, see `given_cameras`.
+        path_sha256: what tells them from others; None: the path is an arc or an orbit.
+        side_px: side of the frames that the cameras' file asks for; None: it does not.
 
     Raises:
-        UsageError: `--between` with a single subject or with subject files.
+        UsageError: `--between` with a single subject, with subject files or with splits.
         CheckpointError: a subject file that cannot be used with the model.
     """
-    from dnerf_core.errors import UsageError
     from dnerf_core.own_views import view_ranges
     from dnerf_core.subject_key import checked_subject_files
     from headless.clips.plan import ClipPlan
@@ -196,15 +224,17 @@ def make_plan(
         raise UsageError("--between: expected seeds, found --subject; leave one of them out")
     if call.between and len(seeds) < 2:
         raise UsageError(f"--between: expected two subjects or more, found {len(seeds)}; give --seeds such as 3,7")
+    if call.between and call.splits:
+        raise UsageError("--between: expected no --splits beside it, since one clip shows all subjects; leave one of them out")
     yaw_deg, pitch_deg = view_ranges(facts.config.cameras, call.yaw, call.pitch)
     return ClipPlan(
         model_name=facts.config.name,
         model_sha256=facts.sha256,
         seeds=seeds,
         between=call.between,
-        path=call.path if call.path in ("arc", "orbit") else "file",  # type: ignore[arg-type]
+        path=call.path if isinstance(call.path, str) else "file",
         path_sha256=path_sha256,
-        frames=len(from_file) if from_file is not None else call.frames or job_ranges.FRAMES.usual or 1,
+        frames=len(cameras) if cameras is not None else call.frames or job_ranges.FRAMES.usual or 1,
         fps=call.fps,
         yaw_deg=yaw_deg,
         pitch_deg=pitch_deg,
@@ -213,4 +243,5 @@ def make_plan(
         masks=facts.has_semantics,
         exact=call.exact,
         subject_files=checked_subject_files(call.subject_files, facts.path),
+        splits=call.splits,
     )

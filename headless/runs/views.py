@@ -90,7 +90,7 @@ def views(call: ViewsCall, reporter: Reporter | None = None, open_subject: OpenS
             return subject.channels(cameras[number], sizes_px[number], call.channels)
 
         with models.one_thread_a_view():
-            made = workers.run_tasks([range(len(cameras))], see, call.workers or workers.default_workers())
-            for number, view in made:
+            numbered_views = workers.run_tasks([range(len(cameras))], see, call.workers or workers.default_workers())
+            for number, view in numbered_views:
                 yield NumberedView(number, sizes_px[number], view)
                 advance()

@@ -81,7 +81,7 @@ def _row_of(drawn: DrawnObject, labels: LabelSet) -> TextureRow:
     views = [item.views[index] for index in shown]
     masks = [_line(read_mask(item.folder.mask_path(view), labels, size_px, like="depth"), drawn.row) for view in views]
     strips = [("masks", labels.colorize(np.concatenate(masks)))]
-    if (item.folder.path / "images").is_dir():
+    if (views[0].place / "images").is_dir():
         images = [_line(_image(item, view, size_px), drawn.row) for view in views]
         strips.insert(0, ("images", np.concatenate(images)))
     frames = f"{count} frames" if len(shown) == count else f"{len(shown)} of {count} frames"

@@ -8,15 +8,18 @@ from typing import TYPE_CHECKING, Literal
 
 from dnerf_core import job_ranges
 from dnerf_core.editing.settings import EditSettings
-from dnerf_core.errors import UsageError
+from dnerf_core.errors import UsageError, brief
 from dnerf_core.inversion.settings import SPACES, STEEPEST_PITCH_DEG, InversionSettings, Space
 from dnerf_core.ranges import Choice, Degrees, Number, Ranged, Whole, ranged
 from headless.runs.choices import DEFAULT_MODEL, check_perceptual
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from dnerf_core.camera import Camera
     from dnerf_core.files.camera_files.turning import FileUp
-    from dnerf_core.files.squares import Fit
+    from dnerf_core.files.squares import Fit, Square
 
 USUAL, USUAL_EDIT = InversionSettings(), EditSettings()
 VARIANTS = Whole(1, 64, 1, "Find K different subjects of each mask; needs --kind mask.")
@@ -37,7 +40,7 @@ class InvertCall(Ranged):
     """What one call of `invert` asks for.
 
     Attributes:
-        crop: X,Y,SIDE, the square of a picture that is taken, in place of `fit`.
+        crop: the square of a picture that is taken, in place of `fit`.
         yaw, pitch: None: the model's own, see `InversionSettings.within`.
         camera: where the pictures were taken from: a file with one view for all or with each picture's by its name, or the camera itself;
             None: it is found.
@@ -51,7 +54,7 @@ class InvertCall(Ranged):
     kind: Literal["image", "mask"] = ranged(job_ranges.PICTURE_KIND)
     variants: int = ranged(VARIANTS)
     fit: Literal["pad", "crop"] = ranged(job_ranges.FIT)
-    crop: str | None = None
+    crop: Square | None = None
     yaw: tuple[float, float] | None = ranged(job_ranges.SEARCH_YAW)
     pitch: tuple[float, float] | None = ranged(START_PITCH)
     camera: Path | Camera | None = None
@@ -101,19 +104,8 @@ def settings_of(call: InvertCall) -> InversionSettings:
 
 
 def fit_of(call: InvertCall) -> Fit:
-    """How the call's pictures become square.
-
-    Raises:
-        UsageError: `--crop` is no square.
-    """
-    from dnerf_core.files.squares import parse_square
-
-    if call.crop is None:
-        return call.fit
-    try:
-        return parse_square(call.crop)
-    except ValueError as error:
-        raise UsageError(f"--crop: {error}") from error
+    """How the call's pictures become square."""
+    return call.fit if call.crop is None else call.crop
 
 
 def check_cameras_up(camera: Path | Camera | None, up: FileUp | None) -> None:
@@ -131,8 +123,8 @@ class EditCall(Ranged):
     """What one call of `edit` asks for.
 
     Attributes:
-        subject: a subject file's path, or a seed in digits.
-        mask: the repainted mask's file; None: the mask comes as an array, beside the call.
+        subject: a subject file, or a seed.
+        mask: the repainted mask, label ids and 255 where nothing is asked for: a file, or an array uint8 [S, S] of the model's own size S.
         yaw, pitch: where the mask was painted from, one direction.
         camera: the same as a file with one view or with the mask's by its name, or as the camera itself; None: the subject file's own, or
             `yaw` and `pitch`.
@@ -141,8 +133,8 @@ class EditCall(Ranged):
         output: the folder that results go to.
     """
 
-    subject: str
-    mask: Path | None
+    subject: int | Path
+    mask: Path | NDArray[np.uint8]
     model_name: str = DEFAULT_MODEL
     truncation: float = ranged(job_ranges.TRUNCATION)
     yaw: tuple[float, float] | None = ranged(job_ranges.YAW)
@@ -160,6 +152,12 @@ class EditCall(Ranged):
     steps: int = ranged(job_ranges.EDIT_STEPS)
     device: str = ranged(job_ranges.DEVICE)
     output: Path = Path("dnerf-edited")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not isinstance(self.subject, Path) and job_ranges.SEED.take(self.subject) is None:
+            expected, found = job_ranges.SEED.expected, brief(self.subject)
+            raise UsageError(f"subject: expected {expected}, or the path of a subject file, found {found}; choose another")
 
 
 def edit_settings_of(call: EditCall) -> EditSettings:

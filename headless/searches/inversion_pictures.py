@@ -50,14 +50,14 @@ def read_pictures(call: InvertCall, facts: ModelFacts, fit: Fit) -> list[Picture
         UsageError: two whose outputs would have the same name.
         DNeRFError: one that cannot be used.
     """
-    found: dict[str, Picture] = {}
+    by_stem: dict[str, Picture] = {}
     for path in call.pictures:
-        if path.stem in found:
+        if path.stem in by_stem:
             raise UsageError(
-                f"{path}: expected pictures of different names, found {found[path.stem].path} as well; rename one, or call twice"
+                f"{path}: expected pictures of different names, found {by_stem[path.stem].path} as well; rename one, or call twice"
             )
-        found[path.stem] = _mask(path, facts, fit) if call.kind == "mask" else _photo(path, facts, fit)
-    return list(found.values())
+        by_stem[path.stem] = _mask(path, facts, fit) if call.kind == "mask" else _photo(path, facts, fit)
+    return list(by_stem.values())
 
 
 def _photo(path: Path, facts: ModelFacts, fit: Fit) -> Picture:

@@ -53,8 +53,8 @@ class SearchWatch:
         self._picture, self._next = ProgressPicture(path), 0.0
 
     @contextmanager
-    def watching(self, reporter: Reporter, steps: int, asked: Callable[[], bool]) -> Iterator[Watch]:
-        """Yields the engine's watch of `steps` steps; it goes on until `asked` says to end."""
+    def watching(self, reporter: Reporter, steps: int, stop: Callable[[], bool]) -> Iterator[Watch]:
+        """Yields the engine's watch of `steps` steps; it goes on until `stop` says to end."""
         with reporter.progress(self._name, steps) as advance:
 
             def look(progress: Progress) -> bool:
@@ -63,7 +63,7 @@ class SearchWatch:
                     self._show(progress)
                     reporter.event("progress", picture=self._name, **progress_json(progress))
                     self._next = time.monotonic() + PICTURE_SECONDS
-                return not asked()
+                return not stop()
 
             yield look
 

@@ -35,7 +35,7 @@ def write_subject_strip(
     write_turntable_strip(path, title, views, labels, pair)
 
 
-def beside(base: Path, ending: str) -> Path:
+def with_ending(base: Path, ending: str) -> Path:
     """A file next to a subject file whose path without its suffix is `base`."""
     return base.with_name(base.name + ending)
 
@@ -46,6 +46,6 @@ def write_subject_view(base: Path, view: LabeledView, labels: LabelSet | None) -
     Raises:
         OutputError: a file cannot be written.
     """
-    write_image(beside(base, "-view.png"), view.rgb)
+    write_image(with_ending(base, "-view.png"), view.rgb)
     if view.mask is not None and labels is not None:
-        write_mask(beside(base, "-mask.png"), view.mask, labels.palette())
+        write_mask(with_ending(base, "-mask.png"), view.mask, labels.palette())

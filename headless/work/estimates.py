@@ -143,13 +143,13 @@ def weighed(estimate: Estimate, output: Path, what: str, *, ignored: bool) -> li
 
 
 def tell_dry_run(
-    estimate: Estimate, output: Path, what: str, reporter: Reporter, told: Mapping[str, Any], remarks: Sequence[str] = ()
+    estimate: Estimate, output: Path, what: str, reporter: Reporter, fields: Mapping[str, Any], remarks: Sequence[str] = ()
 ) -> None:
     """The summary of a call that only says what it would do.
 
     Args:
         what: its views, for people.
-        told: what the summary of the real call begins with.
+        fields: what the summary of the real call begins with.
         remarks: what the real call would warn of.
     """
     for remark in remarks:
@@ -163,7 +163,7 @@ def tell_dry_run(
             f"free on that disk: {size_text(free)}{enough}",
             "nothing was written; leave out --dry-run to make it",
         ],
-        **{**told, "dry_run": True, "estimate": estimate.to_json(), "free_bytes": free},
+        **{**fields, "dry_run": True, "estimate": estimate.to_json(), "free_bytes": free},
     )
 
 

@@ -15,7 +15,7 @@ from dnerf_core import __version__
 from dnerf_core.errors import OutputError, brief
 from dnerf_core.files.names import RECORD_NAME, RECORD_VERSION, json_bytes
 from dnerf_core.files.whole import leftovers, make_folder, output_error, remove_files, temporary_for, write_whole
-from headless.work.spellings import OPTION_NAMES
+from headless.work.spellings import OPTION_NAMES, UNTOLD
 
 
 class ResultFolder:
@@ -171,7 +171,11 @@ def _read_record(path: Path, record_format: str) -> dict[str, Any]:
 
 def _comparable(record: dict[str, Any]) -> dict[str, Any]:
     plan = record.get("plan")
-    return {"command": record.get("command"), "written_by": record.get("written_by"), **(plan if isinstance(plan, dict) else {})}
+    return UNTOLD | {
+        "command": record.get("command"),
+        "written_by": record.get("written_by"),
+        **(plan if isinstance(plan, dict) else {}),
+    }
 
 
 def _shown(value: Any) -> str:

@@ -18,6 +18,8 @@ OPTION_NAMES = {
     "resolution_px": "--resolution",
     "channels": "--channels",
     "depth_format": "--depth-format",
+    "exr_channel": "the depth's channel",
+    "mask_format": "--masks",
     "masks": "the masks",
     "exact": "--exact",
     "splits": "--splits",
@@ -29,15 +31,20 @@ OPTION_NAMES = {
     "frames": "--frames",
     "fps": "--fps",
     "source_sha256": "--from (its cameras.json)",
+    "split": "--from (its split)",
     "formats": "--format",
     "color": "--color",
     "voxel": "--voxel",
     "points": "--points",
     "category": "--category",
+    "part_numbers": "the numbering of the parts",
     "labels": "--labels",
     "truth": "--truth",
 }
 """How a user knows each entry of a recorded plan; entries not named here do not tell two plans apart."""
+
+UNTOLD = {"mask_format": "palette", "exr_channel": "Z", "part_numbers": "the label set's"}
+"""What earlier versions did always and did not record: what an entry means that a plan lacks."""
 
 MADE_NAMES = {
     "kind": "--kind",

@@ -31,7 +31,7 @@ def usable_cores() -> int:
 
 
 def default_workers() -> int:
-    """A thread for each core that this process may use, up to `MOST_WORKERS`."""
+    """A thread for each core that this process may use, up to `MAX_DEFAULT_WORKERS`."""
     return min(usable_cores(), MAX_DEFAULT_WORKERS)
 
 

@@ -10,7 +10,7 @@ from dnerf_core.errors import UsageError
 from dnerf_core.files.annotated_folder import check_generator, is_painted, read_folder
 from dnerf_core.job_ranges import SEED
 from dnerf_core.limits import MAX_SUBJECTS
-from dnerf_core.multiview.prefilling import Prefiller, choose_views, right_pixels, truth_is_known
+from dnerf_core.multiview.prefilling import Prefiller, choose_views, correct_pixels, truth_is_known
 from dnerf_core.ranges import ranges_of
 from headless import models
 from headless.annotating.training_plan import TrainCall
@@ -42,7 +42,7 @@ def sample_call(params: Params, device: str) -> SampleCall:
         model_name=params.text("model"),
         seeds=seeds,
         subject_files=files,
-        labels=names_text(params.texts("labels", None)),
+        labels=part_names(params.texts("labels", None)),
         device=device,
         output=params.path("output"),
         **params.fields(
@@ -72,11 +72,11 @@ def chosen_subjects(params: Params) -> tuple[tuple[int, ...] | None, tuple[Path,
     return None if seeds is None else tuple(seeds), files
 
 
-def names_text(names: list[str] | None) -> str | None:
-    """Names of parts as `--labels` has them; None: the model's own.
+def part_names(names: list[str] | None) -> tuple[str, ...] | None:
+    """Names of parts to paint; None: the model's own.
 
     Raises:
-        UsageError: a name with a comma, or one that the option would take for a file's.
+        UsageError: a name that the command line could not say: with a comma, or such as a file's.
     """
     if names is None:
         return None
@@ -85,7 +85,7 @@ def names_text(names: list[str] | None) -> str | None:
             raise UsageError(
                 f"params: labels: expected names without a comma and not ending in .json, found {name[:60]!r}; rename it"
             )
-    return ",".join(names)
+    return tuple(name.strip() for name in names)
 
 
 def open_annotations(job: Job, held: HeldModels) -> dict[str, Any]:
@@ -96,11 +96,11 @@ def open_annotations(job: Job, held: HeldModels) -> dict[str, Any]:
     return folder_facts(read_folder(folder), painted=True)
 
 
-def folder_facts(found: Annotations, *, painted: bool) -> dict[str, Any]:
+def folder_facts(annotations: Annotations, *, painted: bool) -> dict[str, Any]:
     """A folder as its client sees it; `painted`: whether views say if they are."""
-    folder = found.folders[0]
+    folder = annotations.folders[0]
     views = []
-    for image in found.images:
+    for image in annotations.images:
         view = {
             "name": image.name,
             "seed": image.subject.seed,
@@ -112,13 +112,13 @@ def folder_facts(found: Annotations, *, painted: bool) -> dict[str, Any]:
         if image.subject.file is not None:
             view["subject_file"] = str(image.subject.file.path)
         views.append(view | ({"painted": is_painted(image.mask)} if painted else {}))
-    first = found.images[0]
+    first = annotations.images[0]
     return {
         "folder": str(folder),
-        "model": found.model,
+        "model": annotations.model,
         "truncation": first.subject.truncation,
         "size_px": first.mask.shape[0],
-        "labels": found.labels.to_json(),
+        "labels": annotations.labels.to_json(),
         "views": views,
     }
 
@@ -127,28 +127,28 @@ def prefill(job: Job, held: HeldModels) -> dict[str, Any]:
     """The painted views of a subject carried into its views that are not painted yet; nothing is written into the folder."""
     params = Params(job.params)
     folder, name = params.path("folder"), params.text("view")
-    asked_model = params.text("model", None)
+    given_model = params.text("model", None)
     params.close()
-    found = read_folder(folder)
-    painted, targets = choose_views(found.images, name)
+    annotations = read_folder(folder)
+    painted, targets = choose_views(annotations.images, name)
     job.progress(0, len(targets), "views")
-    model_name = asked_model or found.model
+    model_name = given_model or annotations.model
     facts = model_facts.describe_model(model_name)
-    check_generator(found, facts.path)
+    check_generator(annotations, facts.path)
     holder = held.get(model_name)
     key = painted[0].subject
     subject = holder.subject(key)
-    known = key.file is None and truth_is_known(holder.model, found.labels, key.truncation)
+    known = key.file is None and truth_is_known(holder.model, annotations.labels, key.truncation)
     views: list[dict[str, Any]] = []
     with models.one_thread_a_view():
-        prefiller = Prefiller(subject, painted, found.labels)
+        prefiller = Prefiller(subject, painted, annotations.labels)
         for target in targets:
             depth = prefiller.depth(target.camera, target.mask.shape[0])
             filled = prefiller.fill(target.name, target.camera, depth)
             view: dict[str, Any] = {"name": target.name, "mask": job.exchange.put(filled.mask)}
             view |= {"filled_px": filled.filled_px, "object_px": filled.object_px}
             if known:
-                view["right_px"] = right_pixels(holder.model, key.seed, target.camera, filled, depth)
+                view["right_px"] = correct_pixels(holder.model, key.seed, target.camera, filled, depth)
             views.append(view)
             job.progress(len(views), len(targets), "views")
     return {"painted": [image.name for image in painted], "views": views, "truth": known}

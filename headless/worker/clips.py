@@ -52,15 +52,15 @@ def video(job: Job, held: HeldModels) -> dict[str, Any]:
         model_name=name,
         seeds=None if subject_files else tuple(dict.fromkeys(seeds)),
         subject_files=tuple(file.path for file in subject_files),
-        path="cameras",
+        path=tuple(cameras),
         fps=fps,
         truncation=truncation,
         resolution=size,
         device=held.device,
         output=output,
     )
-    told_apart = path_sha256([clip_name, previews, sequence, crop and astuple(crop)], cameras, seeds)
-    plan = make_plan(call, facts, cameras, told_apart)
+    frames_sha256 = path_sha256([clip_name, previews, sequence, crop and astuple(crop)], cameras, seeds)
+    plan = make_plan(call, facts, cameras, frames_sha256)
     check_crop(crop, plan.resolution_px)
     frames = [Frame(i, camera, Mix(seed, seed, 0.0)) for i, (camera, seed) in enumerate(zip(cameras, seeds, strict=True))]
     clip = Clip(clip_name, tuple(frames), crop)
@@ -70,14 +70,14 @@ def video(job: Job, held: HeldModels) -> dict[str, Any]:
     reporter = JobReporter(job)
     labels = facts.labels if plan.masks else None
     chosen = tuple(kind for kind in PREVIEWS if kind in {_PREVIEW_FILES[preview] for preview in previews})
-    made = VideoJob(plan, [clip], folder, labels, reporter, workers.default_workers(), chosen, sequence=sequence)
-    if made.missing:
+    video_job = VideoJob(plan, [clip], folder, labels, reporter, workers.default_workers(), chosen, sequence=sequence)
+    if video_job.missing:
         holder = held.get(name)
         with models.one_thread_a_view():
-            made.write(lambda mix: holder.subject(subject_key(plan, mix.first)))
-    files = {kind.partition(".")[0]: str(output / made.file_name(clip, kind)) for kind in made.kinds}
+            video_job.write(lambda mix: holder.subject(subject_key(plan, mix.first)))
+    files = {kind.partition(".")[0]: str(output / video_job.file_name(clip, kind)) for kind in video_job.kinds}
     pictures = {"sequence": str(output / clip_name)} if sequence else {}
-    return {"files": files, **pictures, "empty_frames": made.empty_frames, "warnings": reporter.warnings}
+    return {"files": files, **pictures, "empty_frames": video_job.empty_frames, "warnings": reporter.warnings}
 
 
 def chosen_subject(part: Params) -> SubjectKey | Path:

@@ -17,7 +17,7 @@ def pointcloud(job: Job, held: HeldModels) -> dict[str, Any]:
     """A cloud with labels: the model's, or, with `annotations`, those painted in that folder's views of the subject."""
     params = Params(job.params)
     name, subject = params.text("model"), params.subject()
-    asked: dict[str, Any] = {
+    fields: dict[str, Any] = {
         "model_name": name,
         "cameras": [camera for _, camera in params.cameras()],
         "resolution": params.field(SubjectCloudCall, "resolution", "size_px"),
@@ -25,7 +25,7 @@ def pointcloud(job: Job, held: HeldModels) -> dict[str, Any]:
         **params.fields(SubjectCloudCall, "voxel", "points"),
     }
     params.close()
-    call = SubjectCloudCall(subject=held.key(subject), device=held.device, **asked)
+    call = SubjectCloudCall(subject=held.key(subject), device=held.device, **fields)
     with interruptible(job.check):
         cloud = subject_cloud(call, JobReporter(job), held.subject)
     job.check()
@@ -36,5 +36,5 @@ def pointcloud(job: Job, held: HeldModels) -> dict[str, Any]:
         "labels": cloud.labels,
         "confidence": cloud.confidence,
     }
-    found: dict[str, Any] = {name: job.exchange.put(array) for name, array in arrays.items() if array is not None}
-    return {**found, "count": len(cloud), "label_set": None if cloud.label_set is None else cloud.label_set.to_json()}
+    array_names: dict[str, Any] = {name: job.exchange.put(array) for name, array in arrays.items() if array is not None}
+    return {**array_names, "count": len(cloud), "label_set": None if cloud.label_set is None else cloud.label_set.to_json()}

@@ -10,15 +10,15 @@ from headless import models
 from headless.work.machine import available_memory, total_memory, usable_cores
 
 
-def worker_facts(asked_device: str) -> dict[str, Any]:
-    """Versions, and the device that `asked_device` means ("auto", "cpu" or "cuda").
+def worker_facts(device_option: str) -> dict[str, Any]:
+    """Versions, and the device that `device_option` means ("auto", "cpu" or "cuda").
 
     Raises:
         UsageError: the device is not there.
     """
     import torch
 
-    device = models.pick_device(asked_device)
+    device = models.pick_device(device_option)
     return {
         "version": __version__,
         "python": platform.python_version(),

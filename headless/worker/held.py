@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from dnerf_core.model import Model
     from dnerf_core.subject import Subject
 
-MOST_MODELS = 2
-MOST_SUBJECTS = 4
+MAX_HELD_MODELS = 2
+MAX_HELD_SUBJECTS = 4
 """Of each model. One is 0.3 GB at full size."""
 
 _Stamp = tuple[int, int, int]
@@ -59,7 +59,7 @@ class HeldModel:
                 subject = key.open(self.model)
                 subject.prepare()
             self.subjects[key.identity] = subject
-            while len(self.subjects) > MOST_SUBJECTS:
+            while len(self.subjects) > MAX_HELD_SUBJECTS:
                 self.subjects.popitem(last=False)
         self.subjects.move_to_end(key.identity)
         return self.subjects[key.identity]
@@ -98,7 +98,7 @@ class HeldModels:
             held = HeldModel(models.load_model(name_or_path, self.device), stamp or (0, 0, 0))
             self._held[path] = held
         self._held.move_to_end(path)
-        while len(self._held) > MOST_MODELS:
+        while len(self._held) > MAX_HELD_MODELS:
             self._held.popitem(last=False)
         return held
 
@@ -147,7 +147,7 @@ def free_device_memory() -> None:
 
 def _stamp(path: Path) -> _Stamp | None:
     try:
-        found = os.stat(path)
+        status = os.stat(path)
     except OSError:
         return None
-    return found.st_mtime_ns, found.st_size, found.st_ino
+    return status.st_mtime_ns, status.st_size, status.st_ino

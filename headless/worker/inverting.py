@@ -10,7 +10,7 @@ from headless.searches.calls import InvertCall
 from headless.worker.held import HeldModels
 from headless.worker.jobs import Job
 from headless.worker.params import Params
-from headless.worker.searches import chosen_output, watch_of, write_found
+from headless.worker.searches import chosen_output, watch_of, write_result
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,20 +28,20 @@ def invert(job: Job, held: HeldModels) -> dict[str, Any]:
     output = chosen_output(params)
     call = invert_call(params, held.device, output)
     params.close()
-    recovery = Recovery.of(call)
+    recovery = Recovery.checked(call)
     (picture,) = recovery.pictures
     holder = held.get(call.model_name)
-    tools = Tools.of(holder.model, call.perceptual_file, holder.w_statistics(call.seed))
+    tools = Tools.load(holder.model, call.perceptual_file, holder.w_statistics(call.seed))
     with interruptible(job.check):
-        (found,) = recovery.find(picture, tools, watch_of(job))
-        scored = recovery.score(picture, found)
-    write_found(job, output, recovery.record(picture, scored, None, holder.model))
-    poor = recovery.poor(scored.scores, found.finished)
+        (inversion,) = recovery.find(picture, tools, watch_of(job))
+        scored = recovery.score(picture, inversion)
+    write_result(job, output, recovery.record(picture, scored, None, holder.model))
+    poor = recovery.poor(scored.scores, inversion.finished)
     return {
         "subject_file": str(output),
-        "camera": found.camera.to_json(),
+        "camera": inversion.camera.to_json(),
         **scored.scores,
-        "finished": found.finished,
+        "finished": inversion.finished,
         "seconds": round(time.monotonic() - started, 3),
         "warnings": [note for note in (picture.note, poor) if note is not None],
     }

@@ -13,8 +13,8 @@ from headless.work.reporting import Reporter
 from headless.worker.exchange import Exchange
 from headless.worker.wire import Wire
 
-_TELL_S = 0.05
-"""Progress is told 20 times a second at most: a screen shows no more."""
+_PROGRESS_INTERVAL_S = 0.05
+"""Progress is sent 20 times a second at most: a screen shows no more."""
 
 
 class CancelledError(Exception):
@@ -37,7 +37,7 @@ class Job:
         self.superseded = threading.Event()
         self.finishing = threading.Event()
         self._wire = wire
-        self._told_at = 0.0
+        self._progress_sent_at = 0.0
 
     def check(self) -> None:
         """Raises:
@@ -58,8 +58,8 @@ class Job:
         """
         self.check()
         now = time.monotonic()
-        if now - self._told_at >= _TELL_S or done in (0, total):
-            self._told_at = now
+        if now - self._progress_sent_at >= _PROGRESS_INTERVAL_S or done in (0, total):
+            self._progress_sent_at = now
             self._wire.send(notification("progress", {"id": self.number, "done": done, "total": total, "text": text}))
 
 

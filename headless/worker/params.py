@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 from dnerf_core.camera import Camera
 from dnerf_core.errors import UsageError, brief
+from dnerf_core.files.squares import Square
 from dnerf_core.job_ranges import FIT, RESOLUTION, SEED, TRUNCATION
 from dnerf_core.limits import MAX_FRAMES
 from dnerf_core.ranges import Range, Whole, ranges_of
@@ -44,11 +45,11 @@ class Params:
         if value is None and default is not _NOT_GIVEN:
             given: T = default
             return given
-        found = read(value)
-        if found is None:
+        taken = read(value)
+        if taken is None:
             shown = "none" if value is None else brief(value)
             raise UsageError(f"{self._where}: {name}: expected {expected}, found {shown}; correct the request")
-        return found
+        return taken
 
     def text(self, name: str, default: Any = _NOT_GIVEN) -> str:
         """A text that is not empty."""
@@ -90,8 +91,8 @@ class Params:
         def all_of(value: Any) -> list[T] | None:
             if not isinstance(value, list) or not 1 <= len(value) <= most:
                 return None
-            found = [read(item) for item in value]
-            return None if any(item is None for item in found) else [item for item in found if item is not None]
+            taken = [read(item) for item in value]
+            return None if any(item is None for item in taken) else [item for item in taken if item is not None]
 
         return self._get(name, default, f"a list of 1 to {most} {expected}", all_of)
 
@@ -107,13 +108,13 @@ class Params:
 
     def parts(self, name: str, default: Any = _NOT_GIVEN) -> list[Params]:
         """A list of objects, each as params of its own."""
-        found = self.items(name, lambda value: value if isinstance(value, dict) else None, "objects", default=default)
-        return [Params(value, f"{self._where}: {name}[{index}]") for index, value in enumerate(found)]
+        parts = self.items(name, lambda value: value if isinstance(value, dict) else None, "objects", default=default)
+        return [Params(value, f"{self._where}: {name}[{index}]") for index, value in enumerate(parts)]
 
     def part(self, name: str) -> Params:
         """An object, as params of its own."""
-        found = self._get(name, _NOT_GIVEN, "an object", lambda value: value if isinstance(value, dict) else None)
-        return Params(found, f"{self._where}: {name}")
+        values = self._get(name, _NOT_GIVEN, "an object", lambda value: value if isinstance(value, dict) else None)
+        return Params(values, f"{self._where}: {name}")
 
     # --- what the engine's words mean
 
@@ -147,7 +148,7 @@ class Params:
             if not isinstance(value, list) or len(value) != 3:
                 return None
             left, top, side = (SQUARE_PX.take(item) for item in value)
-            return None if left is None or top is None or side is None or side < 1 else {"crop": f"{left},{top},{side}"}
+            return None if left is None or top is None or side is None or side < 1 else {"crop": Square(left, top, side)}
 
         return self._get("fit", {}, "pad, crop, or left, top and side in whole pixels", read)
 

@@ -44,17 +44,17 @@ def watch_of(job: Job) -> Watch:
     """
     from dnerf_core.subject import to_uint8
 
-    def watch(told: Progress) -> bool:
-        job.progress(told.step, told.steps, f"steps, {told.stage}, loss {told.loss:.4g}")
-        if told.step % PICTURE_STEPS == 1 or told.step == told.steps:
+    def watch(progress: Progress) -> bool:
+        job.progress(progress.step, progress.steps, f"steps, {progress.stage}, loss {progress.loss:.4g}")
+        if progress.step % PICTURE_STEPS == 1 or progress.step == progress.steps:
             job.part(
-                stage=told.stage,
-                step=told.step,
-                steps=told.steps,
-                loss=finite(told.loss),
-                yaw_deg=told.yaw_deg,
-                pitch_deg=told.pitch_deg,
-                rgb=job.exchange.put(to_uint8(told.image[None], told.image.shape[-1])[0]),
+                stage=progress.stage,
+                step=progress.step,
+                steps=progress.steps,
+                loss=finite(progress.loss),
+                yaw_deg=progress.yaw_deg,
+                pitch_deg=progress.pitch_deg,
+                rgb=job.exchange.put(to_uint8(progress.image[None], progress.image.shape[-1])[0]),
             )
         return not job.finishing.is_set()
 
@@ -66,7 +66,7 @@ def finite(value: float) -> float | None:
     return value if math.isfinite(value) else None
 
 
-def write_found(job: Job, path: Path, record: SubjectRecord) -> None:
+def write_result(job: Job, path: Path, record: SubjectRecord) -> None:
     """The subject file, unless the job was cancelled meanwhile.
 
     Raises:

@@ -43,7 +43,7 @@ def render(job: Job, held: HeldModels) -> dict[str, Any]:
     started = time.monotonic()
     params = Params(job.params)
     name, subject, cameras = params.text("model"), params.subject(), params.cameras()
-    asked: dict[str, Any] = {
+    fields: dict[str, Any] = {
         "model_name": name,
         "cameras": [camera for _, camera in cameras],
         "channels": params.field(ViewsCall, "channels"),
@@ -51,7 +51,7 @@ def render(job: Job, held: HeldModels) -> dict[str, Any]:
         "sizes_px": params.wholes("sizes_px", RESOLUTION, default=None),
     }
     params.close()
-    call = ViewsCall(subject=held.key(subject), device=held.device, **asked)
+    call = ViewsCall(subject=held.key(subject), device=held.device, **fields)
     with interruptible(job.check):
         for number, size_px, view in views(call, JobReporter(job), held.subject):
             job.part(index=number, name=cameras[number][0], size_px=size_px, **put_view(job, view))

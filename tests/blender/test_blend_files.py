@@ -46,6 +46,7 @@ def run(*args: object) -> int:
     return cli.run([str(arg) for arg in args])
 
 
+@pytest.mark.usefixtures("several_threads")
 def test_a_shots_frames_are_the_views_that_the_panel_sees(scene: Any, shot: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     poses = read_frames(scene, 1, 3, world_up="y")

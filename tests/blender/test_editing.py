@@ -1,11 +1,16 @@
-"""Inverting and editing under pip's bpy with a real worker: the subject changes, and what shows it follows, back and forward too."""
+"""Inverting and editing under pip's bpy with a real worker: the subject changes, and what shows it follows, back and forward too.
+
+The model is a small one of random weights; in a real window `gui/test_edit_window.py` edits the demo's cars."""
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
+import io
 import json
 import os
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,14 +21,14 @@ import pytest
 
 bpy = pytest.importorskip("bpy", reason="bpy is not installed here")
 
-from tests.blender.addon import enabled_addon, interpreter_script  # noqa: E402
+from tests.blender.addon import ENGINE_PYTHON, enabled_addon, interpreter_script  # noqa: E402
 from tests.blender.test_operators import failed, finished, pixels, run_engine  # noqa: E402
 
 pytestmark = pytest.mark.skipif(
     "DNERF_ENGINE_PYTHON" not in os.environ and importlib.util.find_spec("torch") is None,
     reason="no torch beside bpy here: name a Python that has it in DNERF_ENGINE_PYTHON",
 )
-HOOD, ROOF = 1, 2
+UPPER = 2
 
 
 @pytest.fixture
@@ -32,10 +37,18 @@ def session(tmp_path: Path) -> Iterator[ModuleType]:
         yield module
 
 
+@pytest.fixture(scope="module")
+def small_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("small")
+    run_engine(folder, "-m", "tests.blender.small_model", str(folder))
+    return folder / "small.safetensors"
+
+
 @pytest.fixture
-def settings(session: ModuleType, tmp_path: Path) -> bpy.types.PropertyGroup:
-    """Seed 3, seen by one camera from the side, few steps."""
+def settings(session: ModuleType, small_model: Path, tmp_path: Path) -> bpy.types.PropertyGroup:
+    """Seed 3 of the small model, seen by one camera from the side, few steps."""
     found = bpy.context.scene.dnerf
+    found.model_kind, found.model_path = "FILE", str(small_model)
     found.views_folder, found.subjects_folder = str(tmp_path / "views"), str(tmp_path / "subjects")
     found.seed, found.camera_count, found.edit_steps, found.cloud_points, found.cloud_views = 3, 1, 8, 500, 3
     found.yaw_first_deg = found.yaw_last_deg = 60.0
@@ -48,18 +61,20 @@ def subject_files(tmp_path: Path) -> list[str]:
 
 
 def repaint(name: str, steps_px: int = 12) -> None:
-    """Raise the roof of a painted mask: its pixels also where there is background above."""
+    """Raise the upper part of a painted mask: its pixels also where there is background above."""
     from blender_addon.model_facts import known_facts
     from blender_addon.scene.annotation import ids_of, open_mask
 
     labels = known_facts(bpy.context.scene).labels
     ids = ids_of(bpy.data.images[name], labels).ids.copy()
-    roof = ids == ROOF
-    assert roof.sum() > 100
+    upper = ids == UPPER
+    assert upper.sum() > 100
+    before = ids.copy()
     for step in range(1, steps_px):
-        higher = np.zeros_like(roof)
-        higher[:-step] = roof[step:]
-        ids[higher & (ids == 0)] = ROOF
+        higher = np.zeros_like(upper)
+        higher[:-step] = upper[step:]
+        ids[higher & (ids == 0)] = UPPER
+    assert (ids != before).any()
     open_mask(name, ids, labels)
 
 
@@ -85,8 +100,8 @@ def test_an_edit_changes_all_that_shows_the_subject_and_steps_go_back(
     assert icon_is_gone()
     run_engine(
         tmp_path,
-        *("-m", "headless.cli", "render", "--subject", settings.subject_file, "--views", "1", "--yaw", "60:60"),
-        *("--device", "cpu", "-o", str(tmp_path / "cli")),
+        *("-m", "headless.cli", "render", "--model", settings.model_path, "--subject", settings.subject_file),
+        *("--views", "1", "--yaw", "60:60", "--device", "cpu", "-o", str(tmp_path / "cli")),
     )
     (picture,) = (tmp_path / "cli" / "images").iterdir()
     np.testing.assert_array_equal(edited, pixels(bpy.data.images.load(str(picture))))
@@ -176,23 +191,24 @@ def test_a_photo_becomes_the_subject_and_its_camera_the_scenes(
 
 
 def run_and_read(folder: Path, *arguments: str) -> str:
+    if arguments[:2] == ("-m", "headless.cli") and sys.executable == ENGINE_PYTHON:
+        from headless import cli
+
+        with contextlib.redirect_stdout(io.StringIO()) as output:
+            assert cli.run(list(arguments[2:])) == 0
+        return output.getvalue()
     done = subprocess.run([str(interpreter_script(folder)), *arguments], check=True, timeout=180, capture_output=True, text=True)
     return done.stdout
 
 
 def test_the_subject_file_is_what_everything_is_made_of(
-    session: ModuleType, settings: bpy.types.PropertyGroup, tmp_path: Path
+    session: ModuleType, settings: bpy.types.PropertyGroup, small_model: Path, tmp_path: Path
 ) -> None:
-    code = (
-        "import sys; from dnerf_core.model import Model; from dnerf_core.checkpoints.subject_file import record_of, write_subject_file;"
-        "model = Model.load('demo-cars'); write_subject_file(sys.argv[1], record_of(model, model.subject(3).ws, None, {}))"
-    )
-    run_engine(tmp_path, "-c", code, str(tmp_path / "three.safetensors"))
     settings.seed, settings.want_depth, settings.video_folder = 3, False, str(tmp_path / "videos")
     finished(session, bpy.ops.dnerf.render_views())
     finished(session, bpy.ops.dnerf.fuse_cloud())
     expected, cloud = pixels(bpy.data.images["s0003_v00"]), vertices(bpy.context.active_object)
-    settings.seed, settings.subject_file = 9, str(tmp_path / "three.safetensors")
+    settings.seed, settings.subject_file = 9, str(small_model.with_name("three.safetensors"))
     finished(session, bpy.ops.dnerf.render_views())
     finished(session, bpy.ops.dnerf.fuse_cloud())
     np.testing.assert_array_equal(pixels(bpy.data.images["three_v00"]), expected)
@@ -218,7 +234,8 @@ def test_wrong_edits_are_one_line(session: ModuleType, settings: bpy.types.Prope
     line = failed(session, bpy.ops.dnerf.apply_edit())
     assert line.startswith("edited mask: expected some pixels that differ from the subject's own mask, found none")
     image = bpy.data.images["s0003 edit mask"]
-    image.pixels[4 * 256 * 128 + 4 * 128] = 0.5
+    width_px, height_px = image.size
+    image.pixels[4 * (width_px * (height_px // 2) + width_px // 2)] = 0.5
     assert "expected only the label set's colours" in failed(session, bpy.ops.dnerf.apply_edit())
     settings.seed = 4
     with pytest.raises(RuntimeError, match="expected the subject whose mask was painted, found another"):

@@ -17,7 +17,7 @@ bpy: Any = pytest.importorskip("bpy", reason="Blender is not installed as a Pyth
 
 from blender_addon.scene import views  # noqa: E402
 from blender_addon.scene.errors import SceneError  # noqa: E402
-from blender_addon.scene.png import palette_png, rgb_png  # noqa: E402
+from blender_addon.scene.png import gray_png, palette_png, rgb_png  # noqa: E402
 
 RNG = np.random.default_rng(5)
 RGB = RNG.integers(0, 256, (7, 5, 3)).astype(np.uint8)
@@ -90,6 +90,23 @@ def test_png_bytes_are_read_by_pillow(tmp_path: Path) -> None:
         np.testing.assert_array_equal(np.array(image.getpalette()).reshape(-1, 3), SHAPENET_CAR_LABELS.palette())
 
 
+def test_masks_of_either_kind_are_read(scene: Any, tmp_path: Path) -> None:
+    """As palettes and as gray ids."""
+    from blender_addon.annotation_list import read_mask
+
+    labels = SHAPENET_CAR_LABELS
+    (tmp_path / "palette.png").write_bytes(palette_png(MASK, labels.palette()))
+    (tmp_path / "ids.png").write_bytes(gray_png(MASK))
+    for name in ("palette.png", "ids.png"):
+        np.testing.assert_array_equal(read_mask(tmp_path / name, labels), MASK)
+    ends = np.array([[0, 255], [255, 0]], np.uint8)
+    (tmp_path / "ends.png").write_bytes(gray_png(ends))
+    np.testing.assert_array_equal(read_mask(tmp_path / "ends.png", labels), ends)
+    (tmp_path / "strange.png").write_bytes(gray_png(ends // 2))
+    with pytest.raises(AnnotationError, match="expected only the label set's colours"):
+        read_mask(tmp_path / "strange.png", labels)
+
+
 def test_saved_views_are_a_folder_of_posed_views(tmp_path: Path) -> None:
     camera = Camera(np.eye(4), intrinsics_from_focal(1.5))
     saved = [views.SavedView(name, camera, RGB, MASK, DEPTH) for name in ("a", "b")]
@@ -108,6 +125,9 @@ def test_saved_views_are_a_folder_of_posed_views(tmp_path: Path) -> None:
     ]
     assert not [path for path in (tmp_path / "out").rglob(".tmp*")]
     np.testing.assert_array_equal(np.load(tmp_path / "out/depth/a.npy"), DEPTH)
+    with Image.open(tmp_path / "out/masks/a.png") as image:
+        assert image.mode == "L"
+        np.testing.assert_array_equal(np.asarray(image), MASK)
     read = cameras_from_json((tmp_path / "out/cameras.json").read_text())
     np.testing.assert_array_equal(read["b"].intrinsics, camera.intrinsics)
     assert LabelSet.from_json((tmp_path / "out/labels.json").read_text()) == SHAPENET_CAR_LABELS

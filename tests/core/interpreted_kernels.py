@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -23,7 +24,7 @@ from dnerf_core.rendering.sample_reading import Samples, TorchSamples
 from dnerf_core.semantic.branch import SemanticBranch
 from dnerf_core.semantic.config import SemanticConfig
 from dnerf_core.semantic.packed import PackedSemantics
-from tests.core.semantic_cases import tiny_camera, tiny_generator
+from tests.core.semantic_cases import TINY, tiny_camera, tiny_generator
 
 SIDE = 2.0
 ROUNDING = 1e-5
@@ -126,11 +127,12 @@ def test_a_ray_sums_its_own_samples_by_hand() -> None:
 
 
 def test_views_equal_plain_torch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    # the interpreter's time goes by the number of programs
+    # the interpreter's time goes by the number of programs and of rays
     monkeypatch.setattr(density, "BLOCK", 4096)
     monkeypatch.setattr(sums, "RAYS", 128)
     monkeypatch.setattr(sums, "BLOCK", 512)
-    generator, path = tiny_generator(), tmp_path / "tiny.safetensors"
+    small = replace(TINY, rays=replace(TINY.rays, neural_resolution=16))
+    generator, path = tiny_generator(small), tmp_path / "tiny.safetensors"
     config = SemanticConfig(num_classes=5)
     branch = SemanticBranch(config, generator.config)
     with torch.no_grad():

@@ -45,7 +45,7 @@ def tiny_generator(config: PanoHeadConfig = TINY) -> PanoHead:
     )
     points = (torch.rand(1000, 3, generator=torch.Generator().manual_seed(6)) - 0.5) * 0.7
     subject = torch.arange(4).repeat_interleave(250)
-    last.bias[0] -= generator.field(generator.make(ws)).shape_density(points, subject).quantile(0.8)
+    last.bias[0] -= generator.field(generator.planes(ws)).shape_density(points, subject).quantile(0.8)
     return generator
 
 

@@ -15,7 +15,7 @@ from dnerf_core.generator.config import (
     SuperResolutionConfig,
     TriplaneConfig,
 )
-from dnerf_core.generator.eg3d import Generator, Planes
+from dnerf_core.generator.eg3d import Generator, Triplanes
 from dnerf_core.generator.reference import literal_triplane, literal_values
 from dnerf_core.semantic.branch import SemanticBranch
 from dnerf_core.semantic.config import SemanticConfig
@@ -33,11 +33,11 @@ TINY = GeneratorConfig(
 )
 
 
-def tiny_generator() -> Generator:
+def tiny_generator(config: GeneratorConfig = TINY) -> Generator:
     """A frozen generator of random weights whose field is a cloud with clear inside and outside."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(3)
-        generator = Generator(TINY)
+        generator = Generator(config)
     with torch.no_grad():
         generator.decoder.net[2].weight[0] *= 200
         generator.decoder.net[2].bias[0] = -135
@@ -62,7 +62,9 @@ def camera_tensors(*cameras: Camera) -> tuple[torch.Tensor, torch.Tensor]:
     return poses, torch.from_numpy(np.stack([camera.intrinsics for camera in cameras])).float()
 
 
-def literal_at(branch: SemanticBranch, planes: Planes, subject: int, points: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+def literal_at(
+    branch: SemanticBranch, planes: Triplanes, subject: int, points: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
     """Scores and features [K, C + 32] and raw density [K] at points [K, 3] of one of B subjects, by the literal method."""
     return literal_values(branch, [plane[subject] for plane in literal_triplane(branch, planes)], points)
 

@@ -120,13 +120,13 @@ class BallSource:
         return find
 
     def maps(self, kind: FeatureKind) -> list[Tensor]:
-        made = []
+        maps = []
         for side, wide in ((8, 3), (TEXELS, 4)):
             steps = torch.linspace(-1, 1, side)
             down, across = torch.meshgrid(steps, steps, indexing="ij")
             ramps = torch.stack([across, down, across.sign(), across * down])[: wide if kind == "features" else 4]
-            made.append(ramps.expand(len(self.balls), -1, -1, -1))
-        return made
+            maps.append(ramps.expand(len(self.balls), -1, -1, -1))
+        return maps
 
 
 @dataclass(frozen=True, eq=False)
@@ -203,27 +203,27 @@ class BallBackbone(PublishedWeights):
         self.paint = nn.Linear(4, CHANNELS)
         self.torgb = nn.Parameter(torch.eye(CHANNELS)[[4, 3, 2]])
 
-    def mapping(self, z: Tensor, conditioning: Tensor | None, psi: float, cutoff: int | None) -> Tensor:
-        return (self.latents(z) * psi)[:, None].expand(-1, 3, -1)
+    def mapping(self, z: Tensor, conditioning: Tensor | None, truncation: float, cutoff: int | None) -> Tensor:
+        return (self.latents(z) * truncation)[:, None].expand(-1, 3, -1)
 
-    def make(self, ws: Tensor, pose: Tensor | None = None) -> Balls:
+    def planes(self, ws: Tensor, pose: Tensor | None = None) -> Balls:
         centre = ws.new_zeros(len(ws), 3) if pose is None else pose
         radius = 0.45 + 0.1 * torch.tanh(ws[:, 0, 0])
         return Balls(radius, torch.sigmoid(self.paint(ws[:, 1])), torch.sigmoid(ws[:, 2].repeat(1, 2)[:, :CHANNELS]), centre)
 
-    def field(self, made: Balls) -> BallField:
-        return BallField(made)
+    def field(self, planes: Balls) -> BallField:
+        return BallField(planes)
 
-    def pack(self, made: Balls) -> OneBall:
-        assert len(made) == 1
-        return OneBall(made, self.config.side)
+    def pack(self, planes: Balls) -> OneBall:
+        assert len(planes) == 1
+        return OneBall(planes, self.config.side)
 
-    def source(self, made: Balls) -> BallSource:
-        return BallSource(made)
+    def source(self, planes: Balls) -> BallSource:
+        return BallSource(planes)
 
-    def limits(self, view: ViewRays, made: Balls) -> RayLimits:
+    def limits(self, view: ViewRays, planes: Balls) -> RayLimits:
         """Where rays meet the sphere of `REACH` round the ball."""
-        to_centre = made.centre[:, None] - view.origins
+        to_centre = planes.centre[:, None] - view.origins
         along = (to_centre * view.directions).sum(dim=-1).flatten()
         apart = to_centre.square().sum(dim=-1).flatten() - along.square()
         hit = apart < REACH**2
@@ -231,9 +231,9 @@ class BallBackbone(PublishedWeights):
         zero = torch.zeros_like(along)
         return RayLimits(torch.where(hit, along - half, zero), torch.where(hit, along + half, zero), hit, void_outside=True)
 
-    def compose(self, color: Tensor, opacity: Tensor, made: Balls, side: int) -> RawPicture:
+    def compose(self, color: Tensor, opacity: Tensor, planes: Balls, side: int) -> RawPicture:
         views = len(opacity) // side**2
-        behind = made.behind[:, None].expand(views, side * side, -1).reshape(-1, CHANNELS)
+        behind = planes.behind[:, None].expand(views, side * side, -1).reshape(-1, CHANNELS)
         features = (color + (1 - opacity)[:, None] * behind).reshape(views, side, side, CHANNELS).permute(0, 3, 1, 2)
         return RawPicture(features, torch.einsum("oc,bcij->boij", self.torgb, features) * 2 - 1)
 

@@ -159,10 +159,10 @@ def test_a_ball_is_seen_where_it_is(model: Model, exact: bool, pose: torch.Tenso
     uv, depth = camera.project(nearest[None])
     column, row = (uv[0] * model.config.image_size).astype(int)
     assert view.depth_planar[row, column] == pytest.approx(depth[0] + 0.023, abs=0.01)
-    made, behind = subject.planes, view.depth_planar == np.inf
-    corner = (made.behind[0, [4, 3, 2]] * 255).numpy()
+    planes, behind = subject.planes, view.depth_planar == np.inf
+    corner = (planes.behind[0, [4, 3, 2]] * 255).numpy()
     np.testing.assert_allclose(view.rgb[0, 0], corner, atol=1)
-    np.testing.assert_allclose(view.rgb[row, column], (made.paint[0, [4, 3, 2]] * 255).numpy(), atol=2)
+    np.testing.assert_allclose(view.rgb[row, column], (planes.paint[0, [4, 3, 2]] * 255).numpy(), atol=2)
     assert 0.5 < behind.mean() < 0.9
 
 
@@ -181,7 +181,7 @@ def test_the_fast_path_shows_what_the_exact_one_does(model: Model, pose: torch.T
 
 def test_nothing_counts_outside_void_limits(model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
     """Rays that end inside the ball see its rest only where the limits do not void it."""
-    made, camera = model.subject(3).planes, camera_tensors(view_of(model))
+    planes, camera = model.subject(3).planes, camera_tensors(view_of(model))
     whole, limits = model.generator.limits, {}
     for void in (True, False):
 
@@ -191,7 +191,7 @@ def test_nothing_counts_outside_void_limits(model: Model, monkeypatch: pytest.Mo
 
         monkeypatch.setattr(model.generator, "limits", cut)
         with torch.no_grad():
-            limits[void] = render_view(model.generator, made, *camera, SIDE_PX).opacity.max().item()
+            limits[void] = render_view(model.generator, planes, *camera, SIDE_PX).opacity.max().item()
     assert limits[True] == 0.0
 
 

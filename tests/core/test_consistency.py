@@ -174,7 +174,7 @@ def test_votes_between_two_voxels_by_hand() -> None:
     """Centres at x = 0.5 and 1.5, 255 votes each: a quarter of the way, three quarters are the first's."""
     centres = np.array([[0.5, 0.5, 0.5], [1.5, 0.5, 0.5]])
     labels, normals = np.array([1, 2], np.uint8), np.tile([0.0, 0, 1], (2, 1))
-    sums = VoxelSums.of(centres, normals, np.zeros((2, 3), np.uint8), labels, np.ones(2), voxel=1.0, num_classes=3)
+    sums = VoxelSums.from_points(centres, normals, np.zeros((2, 3), np.uint8), labels, np.ones(2), voxel=1.0, num_classes=3)
     points = np.array([[0.75, 0.5, 0.5], [0.5, 0.5, 0.5], [2.0, 0.5, 1.0], [9.0, 9, 9]])
     expected = 255 * np.array([[0, 0.75, 0.25], [0, 1, 0], [0, 0, 0.25], [0, 0, 0]])
     np.testing.assert_allclose(votes_at(points, sums), expected, atol=1e-9)

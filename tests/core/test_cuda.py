@@ -44,10 +44,10 @@ def test_the_generator_in_float32_is_the_cpus() -> None:
         cam2world, intrinsics = (tensor.to(model.device) for tensor in camera_tensors(camera))
         with torch.no_grad():
             ws = model.ws(torch.from_numpy(model.latent(3))[None].to(model.device))
-            made = model.generator.make(ws)
-            rendering = render_view(model.generator, made, cam2world, intrinsics)
+            planes = model.generator.planes(ws)
+            rendering = render_view(model.generator, planes, cam2world, intrinsics)
             image = model.generator.superresolve(rendering.raw, ws)
-        found.append([tensor.cpu() for tensor in (ws, made.planes, rendering.raw.features, rendering.opacity, image)])
+        found.append([tensor.cpu() for tensor in (ws, planes.triplane, rendering.raw.features, rendering.opacity, image)])
     for name, most, expected, got in zip(("ws", "planes", "features", "opacity", "image"), TOLERANCES, *found, strict=True):
         error = (expected - got).abs().flatten()
         assert error.isfinite().all(), name

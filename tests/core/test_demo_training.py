@@ -84,7 +84,7 @@ def test_pictures_leave_geometry_to_the_points() -> None:
     rng = torch.Generator().manual_seed(3)
     patch = truth_patch(Cars.from_latent(z), generator, rng, 16)
     ws = generator.mapping(z)
-    losses = patch_losses(generator, generator.planes(ws, "none").planes, ws, patch, rng, join=True)
+    losses = patch_losses(generator, generator.planes(ws, noise_mode="none").triplane, ws, patch, rng, join=True)
     last = generator.decoder.net[2].weight
     (grad,) = torch.autograd.grad(losses.raw + losses.final, last)
     assert bool((grad[0] == 0).all()) and bool((grad[1:4] != 0).any())
@@ -103,7 +103,7 @@ def test_the_released_state_is_the_trained_function() -> None:
     released.load_published(state)
     points = torch.rand(50, 3, generator=torch.Generator().manual_seed(2)) - 0.5
     with torch.no_grad():
-        planes = trained.planes(trained.mapping(torch.ones(1, Z_DIM)), "none").planes
+        planes = trained.planes(trained.mapping(torch.ones(1, Z_DIM)), noise_mode="none").triplane
         expected = ScaledDensityField(planes, trained.decoder, DEMO_CARS.triplane).raw_density(points, None)
         found = released.field(released.planes(released.mapping(torch.ones(1, Z_DIM)))).raw_density(points, None)
     torch.testing.assert_close(found, expected, atol=0.05, rtol=1e-3)

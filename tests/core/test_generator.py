@@ -194,7 +194,7 @@ def test_a_view_does_not_depend_on_its_batch() -> None:
         for i in range(3):
             one = slice(i, i + 1)
             alone = render_view(
-                generator, dataclasses.replace(planes, planes=planes.planes[one]), cam2world[one], intrinsics[one]
+                generator, dataclasses.replace(planes, triplane=planes.triplane[one]), cam2world[one], intrinsics[one]
             )
             torch.testing.assert_close(together.raw.features[one], alone.raw.features, atol=1e-5, rtol=0)
             torch.testing.assert_close(together.distance[one], alone.distance, atol=1e-5, rtol=0)

@@ -1,4 +1,4 @@
-"""Words that do not say what a value is name nothing in the engine: what was told, asked for, made or found stands under its own name."""
+"""Words that do not say what a value is name nothing in the engine: what was told, asked for or made stands under its own name."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2] / "dnerf_core"
 UNTELLING = {"told", "asked", "made", "beside", "of", "psi"}
-UNTELLING_STARTS = ("told_", "MOST_")
-NOT_YET = {"backbone", "checkpoints", "generator", "panohead", "pointcloud", "stylegan2"}
-"""Rooms of the engine whose names are not mended yet."""
+UNTELLING_STARTS = ("told_", "untold_", "MOST_")
+EXEMPT = {"checkpoints/subject_file.py": {"made"}}
+"""Module -> names that are keys of files: `made` is the subject file's record of how its subject was made."""
 
 
 def stored_names(source: str) -> list[tuple[int, str]]:
@@ -47,6 +47,7 @@ def untelling_names(source: str) -> list[tuple[int, str]]:
     [
         ("told = [1]", "told"),
         ("def told_names(): ...", "told_names"),
+        ("def take(untold_deg): ...", "untold_deg"),
         ("def take(asked): ...", "asked"),
         ("def take(*, psi=1.0): ...", "psi"),
         ("class A:\n    def of(self): ...", "of"),
@@ -71,9 +72,16 @@ def test_names_that_tell_pass_as_do_words_that_are_only_read() -> None:
 
 
 def test_names_in_the_engine_say_what_the_value_is() -> None:
-    paths = [path for path in ROOT.rglob("*.py") if path.relative_to(ROOT).parts[0] not in NOT_YET]
-    assert len(paths) > 50
-    bad = [
-        f"{path.relative_to(ROOT)}:{line}: {name}" for path in paths for line, name in untelling_names(path.read_text("utf-8"))
-    ]
+    paths = sorted(ROOT.rglob("*.py"))
+    assert len(paths) > 150
+    bad: list[str] = []
+    exempt: dict[str, set[str]] = {module: set() for module in EXEMPT}
+    for path in paths:
+        module = path.relative_to(ROOT).as_posix()
+        for line, name in untelling_names(path.read_text("utf-8")):
+            if name in EXEMPT.get(module, ()):
+                exempt[module].add(name)
+            else:
+                bad.append(f"{module}:{line}: {name}")
     assert bad == []
+    assert exempt == EXEMPT, "an exemption that no module needs any more"

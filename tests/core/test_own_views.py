@@ -22,14 +22,14 @@ def test_a_generator_that_tells_none_is_seen_as_before_there_was_anything_to_tel
     for drawn in (False, True):
         assert view_ranges(SILENT, drawn=drawn) == ((-30.0, 30.0), (15.0, 15.0))
         assert view_ranges(SILENT, (1.0, 2.0), (3.0, 4.0), drawn=drawn) == ((1.0, 2.0), (3.0, 4.0))
-    assert view_ranges(SILENT, untold_yaw_deg=ALL_AROUND_YAW_DEG) == ((-180.0, 180.0), (15.0, 15.0))
+    assert view_ranges(SILENT, default_yaw_deg=ALL_AROUND_YAW_DEG) == ((-180.0, 180.0), (15.0, 15.0))
     assert yaw_text() == "the model's own, -30:30 where it tells none"
 
 
 def test_one_that_tells_is_seen_from_there_and_drawn_views_take_all_its_pitches() -> None:
     assert view_ranges(TOLD) == ((-100.0, 20.0), (15.0, 15.0))
     assert view_ranges(TOLD, drawn=True) == ((-100.0, 20.0), (-5.0, 40.0))
-    assert view_ranges(TOLD, untold_yaw_deg=ALL_AROUND_YAW_DEG)[0] == (-100.0, 20.0)
+    assert view_ranges(TOLD, default_yaw_deg=ALL_AROUND_YAW_DEG)[0] == (-100.0, 20.0)
     assert view_ranges(TOLD, (0.0, 0.0), drawn=True) == ((0.0, 0.0), (-5.0, 40.0))
     assert view_ranges(TOLD, pitch_deg=(7.0, 7.0), drawn=True) == ((-100.0, 20.0), (7.0, 7.0))
     yaw_alone = dataclasses.replace(TOLD, pitch_range_deg=None)

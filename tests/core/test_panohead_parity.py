@@ -14,7 +14,7 @@ from dnerf_core.camera import sphere_camera
 from dnerf_core.generator.config import BackboneConfig, RayConfig
 from dnerf_core.panohead.background import mask_of
 from dnerf_core.panohead.config import PANOHEAD_CAMERAS, PanoHeadConfig, TrigridConfig
-from dnerf_core.panohead.generator import Grids, PanoHead
+from dnerf_core.panohead.generator import PanoHead, Trigrids
 from dnerf_core.rendering.view import Rendering, render_view
 from tests.core.test_parity import cameras, check, check_depth, check_planes
 
@@ -37,12 +37,12 @@ def parity_config(parity_dir: Path) -> PanoHeadConfig:
 
 @pytest.fixture(scope="module")
 def generator(parity_dir: Path) -> PanoHead:
-    made = PanoHead(parity_config(parity_dir)).eval().requires_grad_(False)
+    generator = PanoHead(parity_config(parity_dir)).eval().requires_grad_(False)
     keys = json.loads((parity_dir / "panohead-narrow.json").read_text())["keys"]
     published = {key: tuple(shape) for key, shape in keys.items() if not key.endswith("resample_filter")}
-    assert {key: tuple(value.shape) for key, value in made.state_dict().items()} == published
-    load_formula_weights(made)
-    return made
+    assert {key: tuple(value.shape) for key, value in generator.state_dict().items()} == published
+    load_formula_weights(generator)
+    return generator
 
 
 @pytest.fixture(scope="module")
@@ -57,13 +57,13 @@ def ws(generator: PanoHead, data: dict[str, np.ndarray]) -> torch.Tensor:
 
 
 @pytest.fixture(scope="module")
-def made(generator: PanoHead, ws: torch.Tensor) -> Grids:
-    return generator.make(ws)
+def planes(generator: PanoHead, ws: torch.Tensor) -> Trigrids:
+    return generator.planes(ws)
 
 
 @pytest.fixture(scope="module")
-def rendering(generator: PanoHead, made: Grids, data: dict[str, np.ndarray]) -> Rendering:
-    return render_view(generator, made, *cameras(data))
+def rendering(generator: PanoHead, planes: Trigrids, data: dict[str, np.ndarray]) -> Rendering:
+    return render_view(generator, planes, *cameras(data))
 
 
 def test_it_is_conditioned_on_our_front_camera(data: dict[str, np.ndarray]) -> None:
@@ -76,10 +76,10 @@ def test_latents(ws: torch.Tensor, data: dict[str, np.ndarray]) -> None:
     check(ws[0, [0, -1]], data["ws"], "ws", 5e-6, 5e-6)
 
 
-def test_grids(made: Grids, data: dict[str, np.ndarray]) -> None:
-    flat = made.images[-1]
-    depth = made.planes.shape[3]
-    assert torch.equal(made.planes.flatten(1, 3), flat)
+def test_planes(planes: Trigrids, data: dict[str, np.ndarray]) -> None:
+    flat = planes.block_outputs[-1]
+    depth = planes.trigrid.shape[3]
+    assert torch.equal(planes.trigrid.flatten(1, 3), flat)
     check_planes(flat[0, :: 7 * depth, ::16, ::16], data["planes"])
     assert abs(float(flat.abs().mean()) - float(data["planes_absmean"])) < 1e-5
 
@@ -99,14 +99,14 @@ def test_the_shift_that_scripts_leave_out(generator: PanoHead, data: dict[str, n
     check(shift, data["delta"], "delta", 1e-5, 1e-5)
 
 
-def test_a_background_of_its_own_ws(generator: PanoHead, ws: torch.Tensor, made: Grids) -> None:
+def test_a_background_of_its_own_ws(generator: PanoHead, ws: torch.Tensor, planes: Trigrids) -> None:
     """Few ws are made up by the last of them; the head stays."""
-    assert made.background is not None
-    other = generator.grids(ws, ws_background=ws.flip(2)[:, :SEPARATE_WS])
-    whole = generator.grids(
+    assert planes.background is not None
+    other = generator.planes(ws, ws_background=ws.flip(2)[:, :SEPARATE_WS])
+    whole = generator.planes(
         ws, ws_background=torch.cat([ws.flip(2)[:, :SEPARATE_WS], ws.flip(2)[:, 4:5].expand(-1, 7, -1)], dim=1)
     )
     assert other.background is not None and whole.background is not None
-    assert torch.equal(other.planes, made.planes)
+    assert torch.equal(other.trigrid, planes.trigrid)
     assert torch.equal(other.background, whole.background)
-    assert not torch.allclose(other.background, made.background)
+    assert not torch.allclose(other.background, planes.background)

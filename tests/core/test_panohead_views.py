@@ -53,12 +53,12 @@ def orbit(config: PanoHeadConfig = TINY, count: int = 6) -> list[Camera]:
 def test_exact_views_are_the_literal_ones(config: PanoHeadConfig) -> None:
     model = tiny_model(config)
     generator: Any = model.generator
-    made = model.subject(1).planes
-    literal = LiteralHead(generator, None, made)
+    planes = model.subject(1).planes
+    literal = LiteralHead(generator, None, planes)
     seen = 0.0
     for camera in orbit(config, 3):
         cam2world, intrinsics = camera_tensors(camera)
-        found, expected = render_view(generator, made, cam2world, intrinsics), literal.view(cam2world[0], intrinsics[0])
+        found, expected = render_view(generator, planes, cam2world, intrinsics), literal.view(cam2world[0], intrinsics[0])
         torch.testing.assert_close(found.opacity[0], expected.opacity, rtol=0, atol=1e-4)
         torch.testing.assert_close(found.raw.features, expected.picture.features, rtol=0, atol=1e-3)
         torch.testing.assert_close(found.raw.image, expected.picture.image, rtol=0, atol=1e-3)
@@ -75,10 +75,10 @@ def test_projected_semantics_are_the_literal_ones(kind: FeatureKind, depth: int)
     """Folding, upsampling and reading slice by slice equals reading all channels trilinearly."""
     model = tiny_model(with_field(depth=depth), SemanticConfig(feature_kind=kind, density_prior=False))
     assert model.branch is not None
-    made = model.subject(1).planes
+    planes = model.subject(1).planes
     points = (torch.rand(400, 3, generator=torch.Generator().manual_seed(4)) - 0.5) * 1.2
-    scores, features = model.branch.decode(model.branch.project(model.generator.source(made)), points)
-    expected, _ = literal_values(model.branch, literal_volumes(model.branch, made), points)
+    scores, features = model.branch.decode(model.branch.project(model.generator.source(planes)), points)
+    expected, _ = literal_values(model.branch, literal_volumes(model.branch, planes), points)
     torch.testing.assert_close(torch.cat([scores, features], dim=1), expected, rtol=1e-4, atol=1e-3)
     assert float(expected.std()) > 0.1
 
@@ -131,9 +131,9 @@ def test_other_fields_agree_too(config: PanoHeadConfig) -> None:
 @torch.no_grad()
 def test_the_packed_field_is_the_field() -> None:
     generator = tiny_generator()
-    made = generator.make(generator.mapping(torch.ones(1, 16), torch.zeros(1, 25)))
+    planes = generator.planes(generator.mapping(torch.ones(1, 16), torch.zeros(1, 25)))
     points = (torch.rand(3000, 3, generator=torch.Generator().manual_seed(7)) - 0.5) * 1.2
-    field, packed = generator.field(made), generator.pack(made)
+    field, packed = generator.field(planes), generator.pack(planes)
     taps = packed.taps(points.t().contiguous())
     hidden = packed.hidden(taps)
     raw, colors = field.density_and_colors(points, None)
@@ -146,13 +146,13 @@ def test_the_packed_field_is_the_field() -> None:
 def test_the_grid_is_cropped_to_the_point() -> None:
     """Between nodes on both sides of the crop it neither fades in nor starts late."""
     generator = tiny_generator()
-    made = generator.make(generator.mapping(torch.ones(1, 16), torch.zeros(1, 25)))
-    grid = generator.pack(made).density_grid(24, 1.05, None)
+    planes = generator.planes(generator.mapping(torch.ones(1, 16), torch.zeros(1, 25)))
+    grid = generator.pack(planes).density_grid(24, 1.05, None)
     assert isinstance(grid, CroppedGrid)
     spots = torch.rand(2000, generator=torch.Generator().manual_seed(8)) * 0.6 - 0.3
     at = torch.stack([torch.full((2000,), 0.3999), spots, spots.flip(0)])
     inside, bound = grid.estimate(at)
-    exact = generator.field(made).shape_density(at.t(), None)
+    exact = generator.field(planes).shape_density(at.t(), None)
     assert float((inside - exact).abs().median()) < 0.1 * float(exact.std())
     assert (bound >= inside - 1e-3).all()
     outside, bound = grid.estimate(at + torch.tensor([[0.0002], [0.0], [0.0]]))
@@ -192,7 +192,7 @@ def test_gradients_reach_latents_and_cameras() -> None:
     ws = generator.mapping(torch.ones(1, 16), torch.zeros(1, 25)).requires_grad_()
     cam2world, intrinsics = camera_tensors(orbit()[2])
     cam2world.requires_grad_()
-    rendering = render_view(generator, generator.make(ws), cam2world, intrinsics, 8)
+    rendering = render_view(generator, generator.planes(ws), cam2world, intrinsics, 8)
     generator.superresolve(rendering.raw, ws).square().sum().backward()
     for tensor in (ws, cam2world):
         assert tensor.grad is not None

@@ -91,12 +91,12 @@ def test_release_shapes(parity_dir: Path, name: str) -> None:
         cutoff = int(data["cutoff"]) if data["cutoff"] is not None else None
         ws = generator.mapping(z, cond.reshape(z.shape[0], 25), float(data["psi"]), cutoff)
         check(ws[0, [0, -1]], data["ws"], "ws", 5e-6, 5e-6)
-        made = generator.planes(ws)
-        planes = made.planes
-        flat = planes.reshape(planes.shape[0], 96, 256, 256)
+        planes = generator.planes(ws)
+        triplane = planes.triplane
+        flat = triplane.reshape(triplane.shape[0], 96, 256, 256)
         check_planes(flat[0, ::7, ::16, ::16], data["planes"])
-        assert abs(float(planes.abs().mean()) - float(data["planes_absmean"])) < 1e-5
-        rendering = render_view(generator, made, *cameras(data))
+        assert abs(float(triplane.abs().mean()) - float(data["planes_absmean"])) < 1e-5
+        rendering = render_view(generator, planes, *cameras(data))
         image = generator.superresolve(rendering.raw, ws)
     check(rendering.raw.image, data["image_raw"].reshape(rendering.raw.image.shape), "image_raw")
     check_depth(rendering, data["depth"])
@@ -113,7 +113,7 @@ def test_batch_skew_auto(parity_dir: Path) -> None:
         check(truncated[:, [0, 6, 7, 13]], data["ws_cutoff7_psi06"], "ws_cutoff7_psi06", 5e-6, 5e-6)
         check(generator.mapping(z, cond)[:, [0, 13]], data["ws_psi1"], "ws_psi1", 5e-6, 5e-6)
         ws = torch.from_numpy(np.random.RandomState(2).randn(2, 14, 512).astype(np.float32) * 0.5)
-        plain = generator.planes(ws, noise_mode="none").planes.reshape(2, 96, 256, 256)
+        plain = generator.planes(ws, noise_mode="none").triplane.reshape(2, 96, 256, 256)
         check_planes(plain[:, ::7, ::16, ::16], data["planes_wplus_nonoise"])
         rendering = render_view(generator, generator.planes(ws), *cameras(data))
         image = generator.superresolve(rendering.raw, ws)

@@ -151,7 +151,7 @@ def test_flying_pixels_before_a_wall_are_cut_by_each_view_alone() -> None:
 def test_free_space_by_hand() -> None:
     """A camera on +z sees the ball before a wall; it looks through what stands before them, not through what they hide."""
     view = view_of(camera_at(0, 0, 3), wall=True)
-    space = FreeSpace.of(view)
+    space = FreeSpace.from_view(view)
     before_the_ball, on_it, inside, before_the_wall, on_the_wall = np.array(
         [[0, 0, 0.6], [0, 0, 0.5], [0, 0, 0.0], [0.9, 0, WALL_Z + 0.1], [0.9, 0, WALL_Z]]
     )
@@ -160,7 +160,7 @@ def test_free_space_by_hand() -> None:
     np.testing.assert_array_equal(space.looks_through(points, 0.05), [True, False, False, True, False, False, False])
     assert not space.looks_through(points, 0.2).any()
     # beside the ball nothing is behind: all of it is free
-    assert FreeSpace.of(view_of(camera_at(0, 0, 3))).looks_through(before_the_wall[None], 0.05).all()
+    assert FreeSpace.from_view(view_of(camera_at(0, 0, 3))).looks_through(before_the_wall[None], 0.05).all()
     np.testing.assert_array_equal(seen_through(points, [space, space], 0.05), [2, 0, 0, 2, 0, 0, 0])
 
 
@@ -174,6 +174,6 @@ def test_a_ghost_that_its_own_view_cannot_tell_is_seen_through_by_others() -> No
     patch = np.zeros(depth.shape, bool)
     patch[5:14, 5:14] = True
     assert not breaks_off(ghost)[patch].any()
-    spaces = [FreeSpace.of(view) for view in views[1:]]
+    spaces = [FreeSpace.from_view(view) for view in views[1:]]
     assert (seen_through(ghost.points_of(patch), spaces, 0.02) > 0).all()
     assert not seen_through(views[0].points_of(views[0].has_surface()), spaces, 0.02).any()

@@ -17,7 +17,7 @@ def sums_of(points: np.ndarray, labels: np.ndarray, weights: np.ndarray | None =
     normals = np.tile([0.0, 0.0, 1.0], (len(points), 1))
     colors = np.tile(np.array([10, 20, 30], np.uint8), (len(points), 1))
     weights = np.ones(len(points)) if weights is None else weights
-    return VoxelSums.of(points, normals, colors, labels, weights, voxel=voxel, num_classes=3)
+    return VoxelSums.from_points(points, normals, colors, labels, weights, voxel=voxel, num_classes=3)
 
 
 def cloud_like(count: int) -> tuple[np.ndarray, ...]:
@@ -54,7 +54,7 @@ def test_ties_ignored_labels_and_opposite_normals() -> None:
     labels, confidence = sums_of(points, np.array([255, 2], np.uint8)).winners()
     assert (labels[0], confidence[0]) == (2, 1)
     normals = np.array([[0.0, 1, 0], [0, -1, 0]])
-    sheet = VoxelSums.of(points, normals, np.zeros((2, 3), np.uint8), None, np.ones(2), voxel=1.0, num_classes=3)
+    sheet = VoxelSums.from_points(points, normals, np.zeros((2, 3), np.uint8), None, np.ones(2), voxel=1.0, num_classes=3)
     np.testing.assert_array_equal(sheet.normals(), [[0, 0, 0]])
     labels, confidence = sheet.winners()
     assert (labels[0], confidence[0]) == (0, 0)
@@ -62,7 +62,7 @@ def test_ties_ignored_labels_and_opposite_normals() -> None:
 
 def test_against_a_dictionary() -> None:
     points, normals, colors, labels, weights = cloud_like(500)
-    sums = VoxelSums.of(points, normals, colors, labels, weights, voxel=0.4, num_classes=3)
+    sums = VoxelSums.from_points(points, normals, colors, labels, weights, voxel=0.4, num_classes=3)
     members: dict[tuple[int, ...], list[int]] = {}
     for index, point in enumerate(points):
         members.setdefault(tuple(int(np.floor(value / 0.4)) for value in point), []).append(index)
@@ -84,7 +84,7 @@ def test_neither_order_nor_grouping_changes_a_bit() -> None:
     arrays = cloud_like(3000)
 
     def sums(rows: np.ndarray) -> VoxelSums:
-        return VoxelSums.of(*(array[rows] for array in arrays), voxel=0.3, num_classes=3)  # type: ignore[arg-type]
+        return VoxelSums.from_points(*(array[rows] for array in arrays), voxel=0.3, num_classes=3)  # type: ignore[arg-type]
 
     whole = sums(np.arange(3000))
     shuffled = sums(RNG.permutation(3000))

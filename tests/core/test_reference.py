@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 
 from dnerf_core.generator.config import RayConfig
-from dnerf_core.generator.eg3d import Generator, Planes
+from dnerf_core.generator.eg3d import Generator, Triplanes
 from dnerf_core.generator.reference import (
     LiteralSubject,
     importance,
@@ -129,7 +129,7 @@ def small_generator(white_back: bool) -> Generator:
     return generator
 
 
-def branch_of(planes: Planes, config: SemanticConfig) -> SemanticBranch:
+def branch_of(planes: Triplanes, config: SemanticConfig) -> SemanticBranch:
     """A branch whose statistics, biases and background are not the trivial ones."""
     branch = SemanticBranch(config, TINY, seed=7)
     branch.triplane.measure([branch.triplane.inputs(planes)])
@@ -149,13 +149,13 @@ def numpy_of(tensor: torch.Tensor) -> Array:
 class SlowSemantics:
     """The semantic decoder of one subject by loops (paper section 3.1)."""
 
-    def __init__(self, branch: SemanticBranch, planes: Planes) -> None:
+    def __init__(self, branch: SemanticBranch, planes: Triplanes) -> None:
         self.state = {name: numpy_of(value) for name, value in branch.state_dict().items()}
         self.config = branch.config
         shared = branch.config.feature_kind == "features"
         self.planes: list[list[Array]] = [[], [], []]
         self.weights: list[list[Array]] = [[], [], []]
-        for picture in planes.features if shared else planes.images:
+        for picture in planes.block_features if shared else planes.block_outputs:
             size = picture.shape[-1]
             if f"triplane.weight.{size}" not in self.state:
                 continue
@@ -204,9 +204,9 @@ def test_the_semantic_decoder_equals_a_loop(kind: FeatureKind, scales: tuple[int
 class SlowView:
     """One ray after the other, one sample after the other (EG3D section 4)."""
 
-    def __init__(self, generator: Generator, planes: Planes, semantics: SlowSemantics | None) -> None:
+    def __init__(self, generator: Generator, planes: Triplanes, semantics: SlowSemantics | None) -> None:
         self.config, self.semantics = generator.config, semantics
-        self.planes = [numpy_of(plane) for plane in planes.planes[0]]
+        self.planes = [numpy_of(plane) for plane in planes.triplane[0]]
         self.state = {name: numpy_of(value) for name, value in generator.decoder.state_dict().items()}
 
     def decode(self, point: Array) -> tuple[float, Array]:

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from dnerf_core.errors import UsageError
-from dnerf_core.generator.eg3d import Planes
+from dnerf_core.generator.eg3d import Triplanes
 from dnerf_core.semantic.branch import SemanticBranch
 from dnerf_core.semantic.config import FeatureKind, SemanticConfig
 from dnerf_core.semantic.kept_taps import KeptTaps
@@ -18,18 +18,21 @@ KINDS: list[FeatureKind] = ["features", "planes"]
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 
-def two_subjects(dtype: torch.dtype = torch.float32) -> Planes:
+def two_subjects(dtype: torch.dtype = torch.float32) -> Triplanes:
     generator = tiny_generator()
     with torch.no_grad():
         planes = generator.planes(tiny_ws(generator, 2))
-    return Planes(
-        planes.planes.to(dtype), [x.to(dtype) for x in planes.features], [x.to(dtype) for x in planes.images], planes.config
+    return Triplanes(
+        planes.triplane.to(dtype),
+        [x.to(dtype) for x in planes.block_features],
+        [x.to(dtype) for x in planes.block_outputs],
+        planes.config,
     )
 
 
-def measured_branch(config: SemanticConfig, planes: Planes) -> SemanticBranch:
+def measured_branch(config: SemanticConfig, planes: Triplanes) -> SemanticBranch:
     """A branch whose statistics and biases are not the trivial ones."""
-    branch = SemanticBranch(config, TINY, seed=7).to(planes.planes.dtype)
+    branch = SemanticBranch(config, TINY, seed=7).to(planes.triplane.dtype)
     branch.triplane.measure([branch.triplane.inputs(planes)])
     with torch.no_grad():
         branch.hidden_bias.normal_(generator=torch.Generator().manual_seed(1))
@@ -67,7 +70,7 @@ def test_gradients_equal_those_of_the_literal_form(kind: FeatureKind) -> None:
     """To the projection weights and to the blocks' outputs, float64."""
     planes, points = two_subjects(torch.float64), points_in_and_out(torch.float64)
     branch = measured_branch(SemanticConfig(num_classes=3, feature_kind=kind), planes)
-    source = planes.features if kind == "features" else planes.images
+    source = planes.block_features if kind == "features" else planes.block_outputs
     inputs = [x.requires_grad_() for x in source]
     weights = list(branch.triplane.weight.values())
     subject = torch.ones(len(points), dtype=torch.long)
@@ -116,8 +119,8 @@ def test_statistics_make_unit_variance() -> None:
 def test_dead_channels_stay_quiet() -> None:
     """A scale that is constant divides by 1, a constant channel among live ones by 5% of their median."""
     planes = two_subjects()
-    planes.features[0].zero_()
-    planes.features[1][:, 0] = 3.0
+    planes.block_features[0].zero_()
+    planes.block_features[1][:, 0] = 3.0
     branch = measured_branch(SemanticConfig(), planes)
     assert torch.equal(branch.triplane.statistics(4)[1], torch.ones(32))
     std = branch.triplane.statistics(8)[1]

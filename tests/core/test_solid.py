@@ -63,6 +63,7 @@ def test_masks_of_other_labels_are_refused() -> None:
 # A subject's cloud
 
 
+@pytest.mark.usefixtures("several_threads")
 def test_a_subjects_cloud_is_the_commands(model: Model, tmp_path: Path) -> None:
     call = ["pointcloud", "--seeds", "3", "--resolution", "64", "--format", "ply,npz", "--workers", "1", "-o", str(tmp_path)]
     assert cli.run(call) == 0

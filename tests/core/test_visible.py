@@ -129,8 +129,8 @@ def test_the_demo_is_rendered_as_in_full_and_so_are_its_gradients(demo: Model, w
     cam2world.requires_grad_()
     ws = model.subject(1).ws.clone().requires_grad_()
     seen = see(model, ws, cam2world, intrinsics, 32)
-    texels, pose = seen.planes.planes.detach().requires_grad_(), cam2world.detach().clone().requires_grad_()
-    full = render_view(model.generator, dataclasses.replace(seen.planes, planes=texels), pose, intrinsics, 32)
+    texels, pose = seen.planes.triplane.detach().requires_grad_(), cam2world.detach().clone().requires_grad_()
+    full = render_view(model.generator, dataclasses.replace(seen.planes, triplane=texels), pose, intrinsics, 32)
     assert 0.1 < float(full.opacity.detach().mean()) < 0.9
     assert float((seen.picture.features - full.raw.features).detach().abs().max()) / 2 <= 2 * EPSILON
     # every interval counts in the opacity, read again or not
@@ -138,7 +138,7 @@ def test_the_demo_is_rendered_as_in_full_and_so_are_its_gradients(demo: Model, w
     assert float((weights - full.opacity.flatten()).detach().abs().max()) <= 3 * EPSILON
     assert len(seen.visible.ray) < 3 * 32 * 32
     toward = torch.randn(full.raw.features.shape, generator=torch.Generator().manual_seed(1))
-    ours = torch.autograd.grad((seen.picture.features * toward).sum(), [seen.planes.planes, cam2world])
+    ours = torch.autograd.grad((seen.picture.features * toward).sum(), [seen.planes.triplane, cam2world])
     theirs = torch.autograd.grad((full.raw.features * toward).sum(), [texels, pose])
     for found, expected in zip(ours, theirs, strict=True):
         assert float(torch.cosine_similarity(found.flatten(), expected.flatten(), dim=0)) > 0.98

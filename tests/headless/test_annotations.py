@@ -281,7 +281,7 @@ def test_folders_of_one_generator_count_as_one(painted_folder: Path, folder: Pat
     change_record(folder, truncation=0.5)
     both = read_annotations([painted_folder, folder])
     assert len(both.images) == 16
-    assert both.subjects == tuple(SubjectKey(seed, psi) for psi in (1.0, 0.5) for seed in range(4))
+    assert both.subjects == tuple(SubjectKey(seed, truncation) for truncation in (1.0, 0.5) for seed in range(4))
     assert both.sha256() != read_annotations([painted_folder]).sha256()
 
 

@@ -54,8 +54,8 @@ def test_our_own_nerfstudio_export_is_read_back(fake_model: FakeModel, tmp_path:
     for found, expected in zip(given.cameras, written.values(), strict=True):
         np.testing.assert_allclose(found.cam2world, expected.cam2world, atol=1e-12)
         np.testing.assert_allclose(found.intrinsics, expected.intrinsics, atol=1e-12)
-    assert given.told is not None
-    assert "taken as they are in the model's world, y up" in given.told
+    assert given.world_line is not None
+    assert "taken as they are in the model's world, y up" in given.world_line
     assert given.side_px is None
 
 

@@ -38,8 +38,9 @@ def both(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("both")
     paths = {"rendered": folder / "rendered", "consistent": folder / "consistent"}
     call = [*SEEDS, *ROUND, "--random-views", "--channels", "rgb,mask,depth,uncertainty"]
-    assert render(paths["rendered"], *call) == 0
-    assert render(paths["consistent"], *call, "--consistent") == 0
+    with models.threads_a_view(2):  # of which the views make no use
+        assert render(paths["rendered"], *call) == 0
+        assert render(paths["consistent"], *call, "--consistent") == 0
     return paths
 
 
@@ -127,9 +128,10 @@ def test_one_view_a_subject_has_no_agreement(capsys: pytest.CaptureFixture[str])
     assert lines[-1].endswith("% of the part pixels changed label")
 
 
-def test_bytes_depend_on_neither_workers_nor_parts_nor_what_was_there(tmp_path: Path) -> None:
+def test_bytes_depend_on_neither_workers_nor_parts_nor_what_was_there(trained_model: Path, tmp_path: Path) -> None:
     """The real engine, at a size that is not the model's; a view that is missing is made again without the others' files."""
-    call = ["--seeds", "3-4", "--views", "3", "--resolution", "96", "--consistent"]
+    model = ["--model", str(trained_model)]
+    call = [*model, "--seeds", "3-4", "--views", "3", "--resolution", "96", "--consistent"]
     for workers in ("1", "3"):
         assert render(tmp_path / workers, *call, "--workers", workers) == 0
     for part in ("2/2", "1/2"):
@@ -143,7 +145,7 @@ def test_bytes_depend_on_neither_workers_nor_parts_nor_what_was_there(tmp_path: 
         (tmp_path / "3" / name).unlink()
     assert render(tmp_path / "3", *call) == 0
     assert contents(tmp_path / "3") == whole
-    alone = ["--seeds", "4", "--views", "1", "--resolution", "96", "--consistent", "--random-views"]
+    alone = [*model, "--seeds", "4", "--views", "1", "--resolution", "96", "--consistent", "--random-views"]
     assert render(tmp_path / "alone", *alone, "--yaw", "-30:30") == 0
     assert render(tmp_path / "more", *alone, "--yaw", "-30:30", "--views", "2", "--channels", "mask") == 0
     mask = "masks/s0004_v00.png"

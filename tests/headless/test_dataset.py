@@ -139,12 +139,10 @@ def test_a_class_that_one_view_has_did_not_vanish(
     assert render(tmp_path) == 0
     for index, path in enumerate(sorted((tmp_path / "masks").iterdir())):
         with Image.open(path) as image:
-            ids, palette = np.asarray(image).copy(), image.getpalette()
+            ids = np.asarray(image).copy()
         ids[ids == 3] = 1
         ids[ids == 2] = 1 if index else 2
-        painted = Image.fromarray(ids)
-        painted.putpalette(palette or [])
-        painted.save(path)
+        Image.fromarray(ids).save(path)
     (tmp_path / "statistics.json").unlink()
     capsys.readouterr()
     assert render(tmp_path) == 0
@@ -356,7 +354,7 @@ def test_a_model_without_labels_has_formats_and_a_card(fake_model: FakeModel, tm
     fake_model.masks = False
     assert render(tmp_path, "--format", "nerfstudio,webdataset") == 0
     scene = json.loads((tmp_path / "nerfstudio" / "s0001" / "transforms.json").read_text())
-    assert set(scene["frames"][0]) == {"file_path", "transform_matrix", "depth_file_path"}
+    assert set(scene["frames"][0]) == {"file_path", "transform_matrix", "depth_file_path", "depth_path"}
     assert "labels" not in json.loads((tmp_path / "webdataset" / "index.json").read_text())
     assert json.loads((tmp_path / "statistics.json").read_text()) == {"views": 6, "rejected": 0}
     assert "`images/`, `depth/`" in (tmp_path / "README.md").read_text()
@@ -419,7 +417,7 @@ def test_hugging_face_reads_two_image_columns(fake_model: FakeModel, tmp_path: P
         name = f"s{row['seed']:04d}_v{row['view']:02d}"
         np.testing.assert_array_equal(np.asarray(row["image"]), read_image(folder / "images" / f"{name}.png"))
         np.testing.assert_array_equal(np.asarray(row["mask"]), read_image(folder / "masks" / f"{name}.png"))
-        assert row["mask"].mode == "P"
+        assert row["mask"].mode == "L"
         assert np.isfinite(read_depth(folder / row["depth_file"])).any()
         assert row["parts"] == ["hood", "roof", "wheels", "other"]
 

@@ -76,7 +76,7 @@ def probes(values: Range) -> tuple[list[Any], list[Any]]:
     if isinstance(values, Choices):
         return [list(values.choices), [values.choices[-1]]], [[], ["nothing of these"], values.choices[0]]
     if isinstance(values, Share):
-        return [0, 0.5, 1, values.most], [-1, 1.5, values.most + 1]
+        return [0, 0.5, 1, values.max_count], [-1, 1.5, values.max_count + 1]
     return [True], [1]
 
 
@@ -86,7 +86,8 @@ def probes(values: Range) -> tuple[list[Any], list[Any]]:
 @pytest.mark.parametrize(("job", "name"), FIELDS)
 def test_a_call_cannot_be_made_with_a_value_out_of_range(job: str, name: str) -> None:
     call, values = CALLS[job], ranges_of(CALLS[job])[name]
-    given = {field.name: None for field in dataclasses.fields(call) if field.name not in defaults_of(call)}
+    given: dict[str, Any] = {field.name: None for field in dataclasses.fields(call) if field.name not in defaults_of(call)}
+    given |= {"subject": 3} if "subject" in given else {}
     held, refused = probes(values)
     for value in held:
         call(**given, **{name: value})
@@ -98,7 +99,7 @@ def test_a_call_cannot_be_made_with_a_value_out_of_range(job: str, name: str) ->
 
 def test_the_defaults_are_the_engines() -> None:
     assert settings_of(InvertCall(pictures=())) == InversionSettings()
-    assert edit_settings_of(EditCall(subject="3", mask=None)) == EditSettings()
+    assert edit_settings_of(EditCall(subject=3, mask=Path("a.png"))) == EditSettings()
     train, engine = TrainCall(folders=(), output=Path("x")), BranchTrainingConfig()
     assert (train.steps, train.learning_rate, train.seed) == (engine.steps, engine.learning_rate, engine.seed)
 
@@ -232,12 +233,11 @@ def test_a_request_takes_what_the_field_does(job: str, name: str, values: Range,
 
 def test_a_requests_defaults_are_the_fields() -> None:
     output = Path("/out/x.safetensors")
-    key = SubjectKey(3, 1.0)
     found: list[tuple[Any, set[str]]] = [
         (annotating.sample_call(Params(METHODS["sample"][1]), "auto"), {"model_name", "seeds", "output"}),
         (annotating.train_call(Params(METHODS["train"][1]), "auto"), set()),
         (inverting.invert_call(Params(METHODS["invert"][1]), "auto", output), {"model_name", "output"}),
-        (editing.edit_call(Params(METHODS["edit"][1]), key, "/a.png", "auto", output), {"model_name", "output"}),
+        (EditCall(mask=Path("/a.png"), **editing.edit_fields(Params(METHODS["edit"][1]))), {"model_name", "camera"}),
     ]
     for call, given in found:
         usual = {name: value for name, value in defaults_of(call).items() if name not in given}

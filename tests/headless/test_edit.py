@@ -192,6 +192,7 @@ def test_a_seed_and_its_camera_are_the_file(
         assert read_subject_header(out / "painted.safetensors").made["of"] == [SEED, 1.0]
 
 
+@pytest.mark.usefixtures("several_threads")
 def test_an_edit_can_be_edited(first: tuple[Path, Said], edit: Callable[..., Said], trained_model: Path, tmp_path: Path) -> None:
     file = first[0] / "painted.safetensors"
     count = repaint(first[0] / "painted-mask.png", tmp_path / "again.png")

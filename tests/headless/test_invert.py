@@ -107,6 +107,7 @@ def test_json_lines(first: tuple[Path, Said], given: Path) -> None:
     assert 0 < inverted["seconds"] <= told.summary["seconds"]
 
 
+@pytest.mark.usefixtures("several_threads")
 def test_render_takes_the_file_and_sees_the_same_view(first: tuple[Path, Said], trained_model: Path, tmp_path: Path) -> None:
     out, _ = first
     call = ("render", "--model", trained_model, "--subject", out / "photo.safetensors")

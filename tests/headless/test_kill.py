@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
+import os
 import random
 import signal
-import subprocess
-import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-REPOSITORY = Path(__file__).resolve().parents[2]
+from tests.headless.fake_render import RenderProcesses
 
 
-def start(command: list[str], output: Path) -> subprocess.Popen[bytes]:
-    call = [sys.executable, "-m", "tests.headless.fake_render", *command, "-o", str(output)]
-    return subprocess.Popen(call, cwd=REPOSITORY, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+@pytest.fixture(scope="module")
+def processes() -> Iterator[RenderProcesses]:
+    """One that has loaded everything, so that a kill comes while a command works, seldom while it is loaded."""
+    with RenderProcesses() as found:
+        yield found
 
 
-def finish(process: subprocess.Popen[bytes]) -> None:
-    _, error = process.communicate(timeout=120)
-    assert process.returncode == 0, error.decode()
+def finish(processes: RenderProcesses, *pids: int) -> None:
+    assert [processes.wait(pid) for pid in pids] == [0] * len(pids)
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -39,11 +40,18 @@ def contents(folder: Path) -> dict[str, bytes]:
     ],
     ids=["render", "parts", "video"],
 )
-def test_killed_and_resumed_equals_uninterrupted(command: list[str], kills: int, tmp_path: Path) -> None:
+def test_killed_and_resumed_equals_uninterrupted(
+    command: list[str], kills: int, processes: RenderProcesses, tmp_path: Path
+) -> None:
     parts = command[-1] == "--shard"
     plain = command[:-1] if parts else command
+
+    def start(output: Path) -> list[int]:
+        calls = [[*command, f"{n}/2"] for n in (1, 2)] if parts else [command]
+        return [processes.start([*call, "-o", str(output)]) for call in calls]
+
     began = time.monotonic()
-    finish(start(plain, tmp_path / "whole"))
+    finish(processes, processes.start([*plain, "-o", str(tmp_path / "whole")]))
     seconds = time.monotonic() - began
     whole = contents(tmp_path / "whole")
     rng = random.Random(7)
@@ -52,16 +60,15 @@ def test_killed_and_resumed_equals_uninterrupted(command: list[str], kills: int,
         output = tmp_path / f"killed{round_}"
         round_ += 1
         for _ in range(min(5, kills - killed)):
-            processes = [start([*command, f"{n}/2"], output) for n in (1, 2)] if parts else [start(command, output)]
-            time.sleep(rng.uniform(0.2, 0.9) * seconds)
-            for process in processes:
-                process.send_signal(signal.SIGKILL)
-                process.communicate()
+            pids = start(output)
+            time.sleep(rng.uniform(0.05, 0.9) * seconds)
+            for pid in pids:
+                os.kill(pid, signal.SIGKILL)
+            assert {processes.wait(pid) for pid in pids} <= {0, -signal.SIGKILL}
             killed += 1
             seen = contents(output)
             wrong = [name for name in seen if seen[name] != whole.get(name)]
             assert not wrong, "files under their final names are not whole"
-        for process in [start([*command, f"{n}/2"], output) for n in (1, 2)] if parts else [start(command, output)]:
-            finish(process)
+        finish(processes, *start(output))
         assert contents(output) == whole
         assert not [path for path in output.rglob(".tmp-*")], "temporary files of a killed run are left"

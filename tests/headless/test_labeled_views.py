@@ -33,7 +33,8 @@ def darkest(sample: Sample) -> tuple[int, int]:
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two subjects, three views each, of the embedded model; copy it before changing anything."""
     path = tmp_path_factory.mktemp("sets") / "cars"
-    render(RenderCall(output=path, seeds=(0, 1), resolution=SIZE_PX))
+    with models.threads_a_view(2):  # of which the views make no use
+        render(RenderCall(output=path, seeds=(0, 1), resolution=SIZE_PX))
     return path
 
 

@@ -14,10 +14,6 @@ ROOMS = (
     "blender_addon",
     "benchmarks",
 )
-NOT_YET_ROOMS = {"commands", "runs", "searches", "worker"}
-"""Rooms of `headless` whose names are still to be mended."""
-NOT_YET_FILES = {"blender_addon/operators/edit.py"}
-"""Files of the extension whose names are still to be mended."""
 
 VAGUE = {"told", "asked", "made", "beside", "of", "psi"}
 VAGUE_BEGINNINGS = ("told_", "MOST_")
@@ -71,20 +67,14 @@ def test_vague_names_are_seen_wherever_a_name_is_defined() -> None:
     assert set(vague_names(source)) == expected
 
 
-@pytest.mark.parametrize("room", [*(room for room in ROOMS if room not in NOT_YET_ROOMS), "models.py", "cli.py"])
+@pytest.mark.parametrize("room", [*ROOMS, "models.py", "cli.py"])
 def test_names_say_what_they_hold(room: str) -> None:
     place = ROOT / room if room in ("blender_addon", "benchmarks") else ROOT / "headless" / room
     files = [place] if place.suffix else sorted(place.rglob("*.py"))
     assert files
     vague = [
-        f"{name}:{line}: {word}"
+        f"{path.relative_to(ROOT).as_posix()}:{line}: {word}"
         for path in files
-        if (name := path.relative_to(ROOT).as_posix()) not in NOT_YET_FILES
         for line, word in vague_names(path.read_text(encoding="utf-8"))
     ]
     assert not vague, "\n".join(vague)
-
-
-def test_what_is_still_to_be_mended_is_there() -> None:
-    assert set(ROOMS) >= NOT_YET_ROOMS
-    assert all((ROOT / name).is_file() for name in NOT_YET_FILES)

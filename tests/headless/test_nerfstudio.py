@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import math
+import shutil
 from pathlib import Path
 
 import numpy as np
+import plyfile
 import pytest
 from PIL import Image
 
@@ -101,6 +104,108 @@ def test_the_real_engine_is_consistent_between_views(tmp_path: Path) -> None:
     assert (seen > 0).mean() > 0.9
     assert np.median(error) < 0.01  # of a car of length 1
     assert (error < 0.05).mean() > 0.8
+
+
+def parsed(path: Path, split: str) -> dict[str, list[Path]]:
+    """The files that nerfstudio 1.1.5 gives a split ("train", "val", "test"): the rules of its parser, in order.
+
+    Frames by the names of their images; depth of all frames or of none; where a split's views are named, each must be a frame's, and a
+    split that is not named is an error; else ceil(0.9 n) of n views, evenly, are for training, and the others for both others.
+    """
+    meta = json.loads(path.read_text())
+    frames = sorted(meta["frames"], key=lambda frame: path.parent / frame["file_path"])
+    images = [path.parent / frame["file_path"] for frame in frames]
+    depths = [path.parent / frame["depth_file_path"] for frame in frames if "depth_file_path" in frame]
+    masks = [path.parent / frame["mask_path"] for frame in frames if "mask_path" in frame]
+    assert len(depths) in (0, len(images)) and len(masks) in (0, len(images))
+    if f"{split}_filenames" in meta:
+        named = {path.parent / name for name in meta[f"{split}_filenames"]}
+        assert named <= set(images)
+        chosen = [k for k, image in enumerate(images) if image in named]
+    else:
+        assert not any(f"{other}_filenames" in meta for other in ("train", "val", "test"))
+        trained = np.linspace(0, len(images) - 1, math.ceil(0.9 * len(images)), dtype=int).tolist()
+        chosen = trained if split == "train" else sorted(set(range(len(images))) - set(trained))
+    return {"images": [images[k] for k in chosen], "depth": [depths[k] for k in chosen if depths], "masks": masks}
+
+
+@pytest.mark.parametrize(("views", "held"), [(1, 0), (2, 0), (3, 1), (9, 1), (10, 1), (25, 2)])
+def test_every_split_of_a_scene_has_views(views: int, held: int, fake_model: FakeModel, tmp_path: Path) -> None:
+    yaw = ["--yaw", "0"] if views == 1 else []
+    assert cli.run(["render", "--seeds", "4", "--views", str(views), *yaw, "--format", "nerfstudio", "-o", str(tmp_path)]) == 0
+    path = tmp_path / "nerfstudio" / "s0004" / "transforms.json"
+    splits = {split: parsed(path, split) for split in ("train", "val", "test")}
+    train, val, test = (set(splits[split]["images"]) for split in ("train", "val", "test"))
+    assert val == test and len(val) == (held or views) and len(train) == views - held and len(train | val) == views
+    assert not held or not train & val
+    for files in splits.values():
+        assert len(files["depth"]) == len(files["images"]) and not files["masks"]
+        assert all(file.is_file() for file in (*files["images"], *files["depth"]))
+    # without the names fewer than ten views leave none to test on
+    meta = json.loads(path.read_text())
+    path.write_text(json.dumps({key: value for key, value in meta.items() if not key.endswith("_filenames")}))
+    assert len(parsed(path, "test")["images"]) == (0 if views < 10 else views - math.ceil(0.9 * views))
+
+
+def test_both_programs_find_the_depth(fake_model: FakeModel, tmp_path: Path) -> None:
+    """instant-ngp reads `depth_path` by `integer_depth_scale`; 16-bit depth of the data set itself serves both."""
+    for kind, place in (("exr", "depth/"), ("png16", "../../depth/")):
+        assert render(tmp_path / kind, "--format", "nerfstudio", "--depth-format", kind) == 0
+        scene = Scene(tmp_path / kind / "nerfstudio" / "s0001" / "transforms.json")
+        frame = scene.data["frames"][1]
+        assert frame["depth_path"] == frame["depth_file_path"] == f"{place}s0001_v01.png"
+        with Image.open(scene.root / frame["depth_path"]) as image:
+            steps = np.asarray(image) * scene.data["integer_depth_scale"]
+        (depth,) = (tmp_path / kind / "depth").glob("s0001_v01.*")
+        expected = read_depth(depth)
+        np.testing.assert_allclose(steps, np.where(np.isinf(expected), 0, expected), atol=0.5e-3 + 1e-7)
+
+
+def test_images_are_copied_or_have_alpha(fake_model: FakeModel, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    scenes = {}
+    for kind in ("linked", "copied", "rgba"):
+        call = ["--format", "nerfstudio", "--nerfstudio-images", kind]
+        assert render(tmp_path / kind, *call) == 0
+        before = snapshot(tmp_path / kind)
+        assert render(tmp_path / kind, *call) == 0
+        assert snapshot(tmp_path / kind) == before
+        # a scene that has all it names can be moved
+        scenes[kind] = tmp_path / f"moved-{kind}" if kind != "linked" else tmp_path / kind / "nerfstudio" / "s0001"
+        if kind != "linked":
+            shutil.copytree(tmp_path / kind / "nerfstudio" / "s0001", scenes[kind])
+            shutil.rmtree(tmp_path / kind)
+    linked, copied, rgba = (Scene(scenes[kind] / "transforms.json") for kind in ("linked", "copied", "rgba"))
+    np.testing.assert_array_equal(copied.image(1), linked.image(1))
+    np.testing.assert_array_equal(rgba.image(1)[..., :3], linked.image(1))
+    with Image.open(copied.root / copied.data["frames"][1]["label_path"]) as image:
+        mask = np.asarray(image)
+    outline = (linked.depth(1) > 0) & (mask != 0)
+    np.testing.assert_array_equal(rgba.image(1)[..., 3], 255 * outline)
+    assert 0 < outline.mean() < 1
+    assert render(tmp_path / "linked", "--format", "nerfstudio", "--nerfstudio-images", "rgba") == 1
+    assert "expected images rgba, as --nerfstudio-images says, found scenes with images linked; delete" in error_line(capsys)
+    wrong = ["--format", "nerfstudio", "--nerfstudio-images", "rgba", "--channels", "rgb"]
+    assert render(tmp_path / "a", *wrong) == 2
+    assert "--nerfstudio-images rgba: expected mask or depth among the channels, found rgb; add one" in error_line(capsys)
+
+
+def test_the_fused_cloud_is_there_to_begin_with(tmp_path: Path) -> None:
+    """In the world of the poses: its points lie where another view shows the subject."""
+    call = ["render", "--seeds", "3", "--views", "3", "--yaw", "-15:15", "--format", "nerfstudio", "--resolution", "96"]
+    assert cli.run([*call, "-o", str(tmp_path)]) == 0
+    scene = Scene(tmp_path / "nerfstudio" / "s0003" / "transforms.json")
+    vertex = plyfile.PlyData.read(scene.root / scene.data["ply_file_path"])["vertex"]
+    points = np.stack([vertex[axis] for axis in "xyz"], axis=-1)
+    assert len(points) > 500 and {"red", "green", "blue"} <= {p.name for p in vertex.properties}
+    column, row = np.floor(scene.project(1, points)[0]).astype(int).T
+    assert (scene.depth(1)[row, column] > 0).mean() > 0.95
+
+
+def test_a_scene_without_a_surface_has_no_cloud(fake_model: FakeModel, tmp_path: Path) -> None:
+    fake_model.empty = True
+    assert render(tmp_path, "--format", "nerfstudio") == 0
+    scene = Scene(tmp_path / "nerfstudio" / "s0001" / "transforms.json")
+    assert "ply_file_path" not in scene.data and not (scene.root / "points.ply").exists()
 
 
 def test_scenes_are_finished_and_independent_of_parts(

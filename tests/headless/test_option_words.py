@@ -15,6 +15,7 @@ from headless.commands.grouped import OPTION_GROUPS, REST, GroupedCommand, group
 from headless.commands.ranged_options import WordedOption
 from headless.searches.calls import EditCall, InvertCall
 from headless.work.spellings import KEPT_SPELLINGS
+from tests.headless.command_names import CALLED, found_command
 
 REPOSITORY = Path(__file__).parents[2]
 OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]*")
@@ -22,7 +23,7 @@ OF_EVERY_COMMAND = {"--help", "--version", "--debug"}
 
 
 def command_of(name: str) -> GroupedCommand:
-    found = cli.group.get_command(click.Context(cli.group), name)
+    found = found_command(name)
     assert isinstance(found, GroupedCommand)
     return found
 
@@ -38,18 +39,18 @@ def spellings_of(name: str) -> set[str]:
 
 
 def help_of(name: str) -> str:
-    result = CliRunner().invoke(cli.group, [name, "--help"])
+    result = CliRunner().invoke(cli.group, [*name.split(), "--help"])
     assert result.exit_code == 0
     return result.output
 
 
-EVERY = {spelling for name in cli.COMMANDS for spelling in spellings_of(name)}
+EVERY = {spelling for name in CALLED for spelling in spellings_of(name)}
 
 
 # --- help
 
 
-@pytest.mark.parametrize("name", cli.COMMANDS)
+@pytest.mark.parametrize("name", CALLED)
 def test_help_is_made_of_sentences(name: str) -> None:
     """Each begins with a verb or what it goes with, ends with a full stop, and leaves defaults and bounds to the brackets."""
     for parameter in command_of(name).params:
@@ -62,7 +63,7 @@ def test_help_is_made_of_sentences(name: str) -> None:
         )
 
 
-@pytest.mark.parametrize("name", cli.COMMANDS)
+@pytest.mark.parametrize("name", CALLED)
 def test_help_has_no_words_of_the_parser(name: str) -> None:
     text = help_of(name)
     for word in ("INTEGER", "FLOAT", "RANGE", "<=", ">=", "Positional arguments", "[default: (", ".0]", ".0;"):
@@ -70,12 +71,12 @@ def test_help_has_no_words_of_the_parser(name: str) -> None:
     assert "\N{NON-BREAKING HYPHEN}" not in text
 
 
-@pytest.mark.parametrize("name", cli.COMMANDS)
+@pytest.mark.parametrize("name", CALLED)
 def test_no_option_is_broken_over_two_lines(name: str) -> None:
     assert not re.search(r"--[a-z-]*-\n", help_of(name))
 
 
-@pytest.mark.parametrize("name", cli.COMMANDS)
+@pytest.mark.parametrize("name", CALLED)
 def test_every_option_and_argument_stands_below_a_title(name: str) -> None:
     command = command_of(name)
     rest = {parameter.name for parameter in command.params if group_of(command, parameter) == REST}
@@ -85,11 +86,11 @@ def test_every_option_and_argument_stands_below_a_title(name: str) -> None:
 def test_every_name_of_a_group_is_one_of_a_command() -> None:
     arguments = {
         (name, parameter.human_readable_name)
-        for name in cli.COMMANDS
+        for name in CALLED
         for parameter in command_of(name).params
         if isinstance(parameter, click.Argument)
     }
-    options = {(name, spelling[2:].replace("-", "_")) for name in cli.COMMANDS for spelling in spellings_of(name)}
+    options = {(name, spelling[2:].replace("-", "_")) for name in CALLED for spelling in spellings_of(name)}
     known = {text for command, name in arguments | options for text in (name, f"{command}.{name}")}
     named = [name for _, names in OPTION_GROUPS for name in names]
     assert set(named) <= known and len(named) == len({*named})
@@ -192,7 +193,7 @@ CLI_PAGE = sections(REPOSITORY / "docs" / "cli.md")
 PAGES = [REPOSITORY / "README.md", *sorted((REPOSITORY / "docs").glob("*.md"))]
 
 
-@pytest.mark.parametrize("name", cli.COMMANDS)
+@pytest.mark.parametrize("name", CALLED)
 def test_the_page_names_every_option(name: str) -> None:
     """In the command's own section, or among those that commands share."""
     named = {
@@ -205,14 +206,14 @@ def test_the_page_names_every_option(name: str) -> None:
 
 def test_the_pages_name_no_option_that_does_not_exist() -> None:
     for path in (REPOSITORY / "README.md", REPOSITORY / "docs" / "cli.md"):
-        text = re.sub(r"^.*(ns-train|ray start|blender --command).*$", "", path.read_text(), flags=re.MULTILINE)
+        text = re.sub(r"^.*(ns-train|ray start|blender --command|^labelme ).*$", "", path.read_text(), flags=re.MULTILINE)
         assert {*OPTION.findall(text)} - EVERY - OF_EVERY_COMMAND == set(), path
 
 
 def calls_in(text: str) -> list[tuple[str, str]]:
     """The commands that a page shows, each with its arguments, up to the end of its line or code, or a comment."""
     joined = re.sub(r"\\\n", " ", text)
-    return re.findall(rf"dnerf-headless ({'|'.join(cli.COMMANDS)})\b([^`\n#|]*)", joined)
+    return re.findall(rf"dnerf-headless ({'|'.join(CALLED)})\b([^`\n#|]*)", joined)
 
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
@@ -222,4 +223,4 @@ def test_the_calls_of_the_docs_are_calls(path: Path) -> None:
 
 
 def test_the_docs_show_calls() -> None:
-    assert {name for path in PAGES for name, _ in calls_in(path.read_text())} == {*cli.COMMANDS}
+    assert {name for path in PAGES for name, _ in calls_in(path.read_text())} == {*CALLED}

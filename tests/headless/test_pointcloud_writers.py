@@ -12,8 +12,9 @@ import pytest
 import trimesh
 
 from dnerf_core.errors import UsageError
-from dnerf_core.files.cloud_formats import CloudFormat, glb_bytes, shapenetpart_lists, write_cloud
+from dnerf_core.files.cloud_formats import CloudFormat, glb_bytes, write_cloud
 from dnerf_core.files.clouds import Category, CloudStyle, cloud_bytes, npz_bytes, ply_bytes, shown_colors
+from dnerf_core.files.shapenetpart import category_folders, part_numbers, shapenetpart_lists
 from dnerf_core.labels import SHAPENET_CAR_LABELS, LabelSet
 from dnerf_core.pointcloud.cloud import PointCloud
 
@@ -35,6 +36,10 @@ def make_cloud(labels: bool = True) -> PointCloud:
 
 
 CLOUD = make_cloud()
+PYG_FOLDERS = [
+    *("02691156", "02773838", "02954340", "02958343", "03001627", "03261776", "03467517", "03624134"),
+    *("03636649", "03642806", "03790512", "03797390", "03948459", "04099429", "04225987", "04379243"),
+]
 
 
 def test_ply_by_plyfile(tmp_path: Path) -> None:
@@ -121,8 +126,8 @@ def pointnet_loader(root: Path, split: str) -> list[tuple[str, np.ndarray, np.nd
 
 def test_shapenetpart_by_a_pointnet_loader(tmp_path: Path) -> None:
     names = [f"s{k:04d}" for k in range(12)]
-    (tmp_path / "02958343").mkdir()
-    (tmp_path / "train_test_split").mkdir()
+    for folder in (*category_folders(CAR.category), "train_test_split"):
+        (tmp_path / folder).mkdir()
     for name in names:
         write_cloud(tmp_path / "02958343" / f"{name}.txt", CLOUD, "shapenetpart", CAR)
     for name, data in shapenetpart_lists(names, CAR.category).items():
@@ -134,8 +139,51 @@ def test_shapenetpart_by_a_pointnet_loader(tmp_path: Path) -> None:
     assert CLOUD.labels is not None
     kept = CLOUD.labels > 0
     np.testing.assert_allclose(values, np.concatenate([CLOUD.points, CLOUD.normals], axis=1)[kept], atol=1e-6)
-    # the benchmark's car parts are 8 to 11
-    np.testing.assert_array_equal(parts, CLOUD.labels[kept] + 7)
+    # hood, roof, wheels, other are the benchmark's 9, 8, 10, 11
+    np.testing.assert_array_equal(parts, np.array([0, 9, 8, 10, 11])[CLOUD.labels[kept]])
+
+
+def test_parts_of_a_car_are_numbered_by_name() -> None:
+    """Whatever their order in the label set; ten public tables have roof, hood, wheel, body."""
+    labels = LabelSet.from_names(["Body", "wheel", "hood", "roof"])
+    assert part_numbers(labels, CAR.category)[1:5].tolist() == [11, 10, 9, 8]
+    with pytest.raises(UsageError, match=r"--category Car: expected labels among roof, hood, .*, found door; give --category"):
+        part_numbers(LabelSet.from_names(["roof", "door"]), CAR.category)
+    assert part_numbers(LabelSet.from_names(["roof", "door"]), Category.named("Van"))[1:3].tolist() == [0, 1]
+
+
+def test_the_layout_passes_the_rules_of_pytorch_geometric(tmp_path: Path) -> None:
+    """`torch_geometric.datasets.ShapeNet` (2.8): a folder of each category must be there, lists name files below the first folder."""
+    names = [f"s{k:04d}" for k in range(12)]
+    for folder in (*category_folders(CAR.category), "train_test_split"):
+        (tmp_path / folder).mkdir()
+    for name in names:
+        write_cloud(tmp_path / "02958343" / f"{name}.txt", CLOUD, "shapenetpart", CAR)
+    for name, data in shapenetpart_lists(names, CAR.category).items():
+        (tmp_path / name).write_bytes(data)
+    assert all((tmp_path / folder).is_dir() for folder in PYG_FOLDERS) and len(set(PYG_FOLDERS)) == 16
+    lines = (tmp_path / "synsetoffset2category.txt").read_text().splitlines()
+    assert [line.split("\t")[1] for line in lines] == PYG_FOLDERS and lines[3] == "Car\t02958343"
+    for split, count in (("train", 9), ("val", 1), ("test", 2)):
+        listed = json.loads((tmp_path / f"train_test_split/shuffled_{split}_file_list.json").read_text())
+        files = ["/".join(name.split("/")[1:]) + ".txt" for name in listed]
+        rows = [
+            [[float(value) for value in line.split()] for line in (tmp_path / file).read_text().split("\n")[:-1]]
+            for file in files
+        ]
+        assert len(rows) == count and all(len(row) == 7 for cloud in rows for row in cloud)
+        assert {int(row[-1]) for cloud in rows for row in cloud} == {8, 9, 10, 11}
+
+
+def test_lists_follow_the_splits_of_subjects() -> None:
+    lists = shapenetpart_lists(["s0000", "s0001"], CAR.category, {"s0000": "fold_1", "s0001": "test"})
+    found = {name: json.loads(data) for name, data in lists.items() if name.endswith(".json")}
+    assert found == {
+        "train_test_split/shuffled_train_file_list.json": [],
+        "train_test_split/shuffled_val_file_list.json": [],
+        "train_test_split/shuffled_test_file_list.json": ["shape_data/02958343/s0001"],
+        "train_test_split/shuffled_fold_1_file_list.json": ["shape_data/02958343/s0000"],
+    }
 
 
 def test_other_categories_number_their_parts_from_zero() -> None:

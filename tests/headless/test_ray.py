@@ -33,8 +33,8 @@ from headless.datasets.plan import ViewPlan
 from headless.datasets.view_source import ViewSource
 from headless.datasets.view_writer import ViewWriter
 from tests.headless.fake_engine import SIZE_PX, FakeModel
+from tests.headless.fake_render import REPOSITORY
 from tests.headless.fake_source import FakeSource, Fault, made_by
-from tests.headless.test_kill import REPOSITORY
 
 pytestmark = pytest.mark.timeout(120)
 

@@ -33,6 +33,7 @@ from tests.headless.fake_engine import PITCH_DEG, SIZE_PX, FakeModel, fake_facts
 TOP_FILES = {"images", "masks", "depth", "cameras.json", "labels.json", "metadata.jsonl", "statistics.json", "README.md"} | {
     "contact-sheet.png",
     "dataset.json",
+    "id2label.json",
 }
 
 
@@ -90,8 +91,8 @@ def test_the_folder_holds_what_the_formats_say(fake_model: FakeModel, tmp_path: 
     assert captured.out.endswith(f"look at {output}/contact-sheet.png\n")
 
 
-def test_masks_are_palette_pngs_with_exact_ids(fake_model: FakeModel, tmp_path: Path) -> None:
-    assert render(tmp_path / "out") == 0
+def test_palette_masks_have_exact_ids_too(fake_model: FakeModel, tmp_path: Path) -> None:
+    assert render(tmp_path / "out", "--masks", "palette") == 0
     seed, camera = fake_model.views_made[1]
     expected = fake_model.subject(seed).render(camera)
     with Image.open(tmp_path / "out" / "masks" / "s0000_v01.png") as image:
@@ -116,7 +117,7 @@ def test_depth_comes_back_bit_for_bit_from_exr_and_npy(fake_model: FakeModel, tm
     path = tmp_path / "exr" / "depth" / "s0000_v00.exr"
     with OpenEXR.File(str(path)) as file:
         assert file.header()["compression"] == OpenEXR.ZIP_COMPRESSION
-        stored = file.channels()["Z"].pixels
+        stored = file.channels()["Y"].pixels
         assert stored.dtype == np.float32
         np.testing.assert_array_equal(stored, np.where(np.isinf(expected), 0, expected))
     np.testing.assert_array_equal(read_depth(path), expected)
@@ -529,7 +530,7 @@ def test_a_model_without_semantic_branch_writes_no_masks(
 ) -> None:
     fake_model.masks = False
     assert render(tmp_path / "out") == 0
-    assert {path.name for path in (tmp_path / "out").iterdir()} == TOP_FILES - {"masks", "labels.json"}
+    assert {path.name for path in (tmp_path / "out").iterdir()} == TOP_FILES - {"masks", "labels.json", "id2label.json"}
     row = json.loads((tmp_path / "out" / "metadata.jsonl").read_text().splitlines()[0])
     assert "mask_file_name" not in row
     captured = capsys.readouterr()

@@ -80,6 +80,7 @@ def test_the_channels_are_the_subjects() -> None:
     assert (CHANNELS.choices, CHANNELS.default) == (get_args(Channel), ALL_CHANNELS)
 
 
+@pytest.mark.usefixtures("several_threads")
 @pytest.mark.parametrize("workers", [1, 3])
 def test_views_are_the_subjects_own(trained_model: Path, subject: Subject, workers: int) -> None:
     reporter = Counting()
@@ -159,6 +160,7 @@ def test_a_wrong_call_is_refused(tiny_model: Path, wrong: dict[str, Any], messag
 # The cloud
 
 
+@pytest.mark.usefixtures("several_threads")
 def test_a_subjects_cloud_is_what_fusing_gives(trained_model: Path, subject: Subject) -> None:
     reporter = Counting()
     cloud = subject_cloud(SubjectCloudCall(**asked(trained_model, resolution=64, points=300)), reporter)

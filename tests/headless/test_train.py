@@ -128,7 +128,7 @@ def test_truncation_is_that_of_the_folder(painted_folder: Path, folder: Path, tm
         patch.setattr(Model, "subject", subject)
         both = ["train", str(painted_folder), str(folder), "-o", str(tmp_path / "out.safetensors")]
         assert cli.run([*both, "--steps", "1", "--holdout", "3"]) == 0
-    assert set(seen) == {(seed, psi) for psi in (1.0, 0.3) for seed in range(4)}
+    assert set(seen) == {(seed, truncation) for truncation in (1.0, 0.3) for seed in range(4)}
 
 
 def test_a_model_stored_as_float16_stays_float16(tiny_demo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import resource
+import struct
 from pathlib import Path
 
 import av
@@ -15,6 +16,7 @@ from dnerf_core.generator.config import CameraConfig
 from headless import cli
 from headless.clips.plan import Mix, mixes_between
 from headless.clips.video_files import label_video, preview_video, read_label_video
+from headless.datasets.splits import parse_splits, split_of
 from tests.headless.fake_engine import PITCH_DEG, SIZE_PX, FakeModel
 
 KINDS = ["cameras.json", "image.mp4", "labels.mkv", "overlay.mp4", "side-by-side.mp4"]
@@ -70,6 +72,64 @@ def test_a_preview_shows_its_frames(tmp_path: Path) -> None:
     for centre, channel in ((8, 0), (24, 1), (40, 2)):
         found = decoded[4][16, centre].astype(int)
         assert abs(found - 200 * np.eye(3, dtype=int)[channel]).max() < 12, found
+
+
+def boxes_of(data: bytes) -> list[bytes]:
+    """The kinds of an MP4's boxes, in order (ISO 14496-12): 4 bytes length, 4 bytes kind."""
+    kinds, start = [], 0
+    while start < len(data):
+        length, kind = struct.unpack(">I4s", data[start : start + 8])
+        assert length >= 8
+        kinds.append(kind)
+        start += length
+    return kinds
+
+
+def test_a_preview_begins_with_its_index_and_tells_its_colours(tmp_path: Path) -> None:
+    """So that browsers play while they load, and no player guesses the matrix: saturated colours come back by the one that is told."""
+    colors = np.array([[255, 0, 0], [0, 255, 0], [0, 0, 255], [200, 30, 120]], np.uint8)
+    frame = np.repeat(np.repeat(colors[None], 16, axis=1), 64, axis=0)
+    with preview_video(tmp_path / "a.mp4", 64, 64, 24) as add:
+        for _ in range(3):
+            add(frame)
+    kinds = boxes_of((tmp_path / "a.mp4").read_bytes())
+    assert kinds[0] == b"ftyp" and kinds.index(b"moov") < kinds.index(b"mdat")
+    with av.open(str(tmp_path / "a.mp4")) as container:
+        codec = container.streams.video[0].codec_context
+        assert (codec.color_primaries, codec.color_trc, codec.colorspace, codec.color_range) == (
+            1,
+            1,
+            1,
+            1,
+        )  # H.273: BT.709, limited
+        decoded = next(container.decode(video=0))
+    middles = slice(8, None, 16)
+    shown = decoded.reformat(format="rgb24", src_colorspace="ITU709", src_color_range="MPEG").to_ndarray()[32, middles]
+    guessed = decoded.reformat(format="rgb24", src_colorspace="ITU601", src_color_range="MPEG").to_ndarray()[32, middles]
+    assert np.abs(shown.astype(int) - colors).max() <= 4
+    assert np.abs(guessed.astype(int) - colors).max() > 20
+
+
+def test_splits_are_those_of_data_sets(fake_model: FakeModel, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    call = ["--seeds", "0-5", "--frames", "2", "--splits", "train=0.5,val=0.5"]
+    assert video(tmp_path / "clips", *call) == 0
+    out = capsys.readouterr().out
+    splits = parse_splits("train=0.5,val=0.5")
+    for seed in range(6):
+        place = tmp_path / "clips" / split_of(splits, seed)
+        assert sorted(path.name for path in place.glob(f"s{seed:04d}-*")) == [f"s{seed:04d}-{kind}" for kind in KINDS]
+    assert {path.name for path in (tmp_path / "clips").iterdir()} == {"train", "val", "labels.json", "dataset.json"}
+    assert (tmp_path / "clips" / "train" / "s0000-side-by-side.mp4").is_file() and "clips/train/s0000-side-by-side.mp4" in out
+    gone = tmp_path / "clips" / "val" / "s0001-labels.mkv"
+    gone.unlink()
+    (gone.parent / ".tmp-77-s0001-labels.mkv").write_bytes(b"half")
+    assert video(tmp_path / "clips", *call) == 0
+    assert gone.is_file() and not list((tmp_path / "clips").rglob(".tmp-*"))
+    assert "1 made in" in capsys.readouterr().out
+    assert video(tmp_path / "clips", "--seeds", "0-5", "--frames", "2") == 1
+    assert "--splits was train=0.5,val=0.5 and is now" in error_line(capsys)
+    assert video(tmp_path / "a", "--seeds", "0-5", "--between", "--splits", "train=0.5,val=0.5") == 2
+    assert "--between: expected no --splits beside it" in error_line(capsys)
 
 
 def test_a_clip(fake_model: FakeModel, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

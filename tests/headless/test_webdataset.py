@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 import json
 import tarfile
 from collections.abc import Callable
@@ -22,6 +23,7 @@ from tests.headless.fake_engine import FakeModel
 from tests.headless.test_render import contents, render, snapshot
 
 ALL = ",".join(CHANNELS)
+IN_ONE = ("--format", "webdataset", "--shard-views", "100")
 
 
 def read_samples(*shards: Path, decode: str = "pil") -> list[dict[str, Any]]:
@@ -30,7 +32,7 @@ def read_samples(*shards: Path, decode: str = "pil") -> list[dict[str, Any]]:
 
 
 def test_webdataset_reads_every_channel(fake_model: FakeModel, tmp_path: Path) -> None:
-    assert render(tmp_path, "--format", "webdataset", "--channels", ALL, "--depth-format", "npy") == 0
+    assert render(tmp_path, *IN_ONE, "--channels", ALL, "--depth-format", "npy") == 0
     [shard] = sorted((tmp_path / "webdataset").glob("*.tar"))
     assert shard.name == "views-000000.tar"
     samples = read_samples(shard)
@@ -63,7 +65,7 @@ def test_webdataset_reads_every_channel(fake_model: FakeModel, tmp_path: Path) -
 
 def test_loaders_batch_the_pairs(fake_model: FakeModel, tmp_path: Path) -> None:
     """The way of a training script: image and mask as arrays, in batches."""
-    assert render(tmp_path, "--format", "webdataset") == 0
+    assert render(tmp_path, *IN_ONE) == 0
     pairs = webdataset.WebDataset(str(tmp_path / "webdataset" / "views-000000.tar"), shardshuffle=False)
     batches = list(pairs.decode("l8").to_tuple("image.png", "mask.png").batched(4))
     assert [len(images) for images, _ in batches] == [4, 2]
@@ -79,23 +81,84 @@ def test_depth_as_exr_is_read_by_a_handler(fake_model: FakeModel, tmp_path: Path
     np.testing.assert_array_equal(read_depth(copy), read_depth(tmp_path / "depth" / "s0000_v00.exr"))
 
 
+def numbers_of_views(folder: Path) -> list[list[tuple[int, int]]]:
+    """(seed, view) of each sample, shard by shard."""
+    shards = sorted(folder.glob("*.tar"))
+    return [[(sample["json"]["seed"], sample["json"]["view"]) for sample in read_samples(shard)] for shard in shards]
+
+
 def test_shards_are_near_their_size_and_divide_no_subject(
     fake_model: FakeModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert render(tmp_path / "one", "--format", "webdataset") == 0
-    a_subject = sum(path.stat().st_size for path in (tmp_path / "one").glob("*/s0000*"))
+    a_subject = sum(path.stat().st_size for path in (tmp_path / "one").glob("*/s0000*") if path.is_file())
     monkeypatch.setattr(writer, "SHARD_BYTES", int(2.5 * a_subject))
-    assert cli.run(["render", "--seeds", "0-6", "--views", "2", "--format", "webdataset", "-o", str(tmp_path / "many")]) == 0
+    assert cli.run(["render", "--seeds", "0-16", "--views", "2", "--format", "webdataset", "-o", str(tmp_path / "many")]) == 0
     shards = sorted((tmp_path / "many" / "webdataset").glob("*.tar"))
-    assert [path.name for path in shards] == [f"views-{k:06d}.tar" for k in range(4)]
-    seeds = [[sample["json"]["seed"] for sample in read_samples(shard)] for shard in shards]
-    assert seeds == [[0, 0, 1, 1], [2, 2, 3, 3], [4, 4, 5, 5], [6, 6]]
+    assert [path.name for path in shards] == [f"views-{k:06d}.tar" for k in range(9)]
+    seeds = [[seed for seed, _ in shard] for shard in numbers_of_views(tmp_path / "many" / "webdataset")]
+    assert seeds == [[k, k, k + 1, k + 1] for k in range(0, 16, 2)] + [[16, 16]]
     # a subject larger than a shard gets one of its own
     monkeypatch.setattr(writer, "SHARD_BYTES", 1)
-    (tmp_path / "one" / "webdataset" / "index.json").unlink()
-    (tmp_path / "one" / "webdataset" / "views-000000.tar").unlink()
-    assert render(tmp_path / "one", "--format", "webdataset") == 0
-    assert len(list((tmp_path / "one" / "webdataset").glob("*.tar"))) == 3
+    call = ["render", "--seeds", "0-8", "--views", "2", "--format", "webdataset"]
+    assert cli.run([*call, "-o", str(tmp_path / "large")]) == 0
+    assert numbers_of_views(tmp_path / "large" / "webdataset") == [[(seed, 0), (seed, 1)] for seed in range(9)]
+
+
+def test_there_are_as_many_shards_as_workers_want(fake_model: FakeModel, tmp_path: Path) -> None:
+    """Eight where there are views for it; subjects are kept together where there are eight of them."""
+    assert render(tmp_path / "few", "--format", "webdataset") == 0
+    assert numbers_of_views(tmp_path / "few" / "webdataset") == [[(seed, view)] for seed in range(3) for view in range(2)]
+    for name, seeds, views, expected in (
+        ("views", "0-2", "5", [2, 2, 2, 2, 2, 2, 2, 1]),
+        ("subjects", "0-9", "2", [2, 2, 2, 4, 2, 2, 2, 4]),
+    ):
+        call = ["render", "--seeds", seeds, "--views", views, "--format", "webdataset", "-o", str(tmp_path / name)]
+        assert cli.run(call) == 0
+        found = numbers_of_views(tmp_path / name / "webdataset")
+        assert sorted(map(len, found)) == sorted(expected)
+        assert len(found) == 8 and (flat := list(itertools.chain(*found))) == sorted(flat)
+        if name == "subjects":
+            assert all(view in shard for shard in found for view in [(shard[0][0], 0), (shard[-1][0], 1)])
+
+
+def test_shards_have_as_many_views_as_asked_for(
+    fake_model: FakeModel, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert render(tmp_path, "--format", "webdataset", "--shard-views", "4") == 0
+    assert numbers_of_views(tmp_path / "webdataset") == [[(0, 0), (0, 1), (1, 0), (1, 1)], [(2, 0), (2, 1)]]
+    before = snapshot(tmp_path)
+    assert render(tmp_path, "--format", "webdataset", "--shard-views", "4") == 0
+    assert snapshot(tmp_path) == before
+    capsys.readouterr()
+    assert render(tmp_path, "--format", "webdataset", "--shard-views", "3") == 1
+    error = capsys.readouterr().err
+    assert "expected shards of 3 views, as --shard-views says, found others; delete" in error and error.count("\n") == 1
+    assert render(tmp_path, "--shard-views", "3") == 2
+    assert "--shard-views 3: expected --format webdataset beside it, found folder; add it" in capsys.readouterr().err
+
+
+def test_two_workers_read_every_view_once(fake_model: FakeModel, tmp_path: Path) -> None:
+    """The line of docs/datasets.md; one shard for two workers is an error of the reader."""
+    assert render(tmp_path, "--format", "webdataset") == 0
+    page = (Path(__file__).parents[2] / "docs" / "datasets.md").read_text()
+    (program,) = [part.split("```")[0] for part in page.split("```python\n")[1:] if "webdataset" in part.split("```")[0]]
+    found: dict[str, Any] = {}
+    exec(
+        program.replace("dnerf-out/webdataset", str(tmp_path / "webdataset")).replace("{000000..000007}", "{000000..000005}"),
+        found,
+    )
+    batches = list(found["loader"])
+    assert sum(len(images) for images, _ in batches) == 6
+    masks = sorted(np.asarray(mask).tobytes() for _, masks in batches for mask in masks)
+    assert masks == sorted(read_image(path).tobytes() for path in (tmp_path / "masks").iterdir())
+
+
+def test_depth_of_16_bits_is_an_array_in_shards(fake_model: FakeModel, tmp_path: Path) -> None:
+    """Decoders would make 8-bit RGB of it."""
+    assert render(tmp_path, *IN_ONE, "--depth-format", "png16") == 0
+    sample = read_samples(tmp_path / "webdataset" / "views-000000.tar")[0]
+    np.testing.assert_array_equal(sample["depth.npy"], read_depth(tmp_path / "depth" / "s0000_v00.png"))
 
 
 def test_headers_carry_no_time_and_owner(fake_model: FakeModel, tmp_path: Path) -> None:
@@ -115,7 +178,7 @@ def test_shards_are_finished_and_independent_of_parts(fake_model: FakeModel, tmp
     whole = contents(tmp_path / "whole")
     assert contents(tmp_path / "parts") == whole
     keys = [
-        {sample["json"]["seed"] for sample in read_samples(tmp_path / "whole" / split / "webdataset" / f"{split}-000000.tar")}
+        {sample["json"]["seed"] for sample in read_samples(*(tmp_path / "whole" / split / "webdataset").glob(f"{split}-*.tar"))}
         for split in ("train", "test")
     ]
     assert not keys[0] & keys[1]
@@ -142,10 +205,10 @@ def test_a_shard_is_whole_or_not_there(fake_model: FakeModel, tmp_path: Path, mo
 
     with monkeypatch.context() as patch:
         patch.setattr(writer, "_members", members)
-        assert render(tmp_path / "half", "--format", "webdataset") == 130
+        assert render(tmp_path / "half", *IN_ONE) == 130
     assert list((tmp_path / "half" / "webdataset").iterdir()) == []
-    assert render(tmp_path / "half", "--format", "webdataset") == 0
-    assert render(tmp_path / "whole", "--format", "webdataset") == 0
+    assert render(tmp_path / "half", *IN_ONE) == 0
+    assert render(tmp_path / "whole", *IN_ONE) == 0
     assert contents(tmp_path / "half") == contents(tmp_path / "whole")
     assert io.BytesIO(contents(tmp_path / "half")["webdataset/views-000000.tar"]).getbuffer().nbytes % 512 == 0
 

@@ -40,8 +40,8 @@ CAMERAS = arc_cameras(TINY.cameras, count=3)
 
 @pytest.fixture(scope="module")
 def talk() -> Iterator[Talk]:
-    """One worker for the tests that do not end it."""
-    talk = Talk()
+    """One worker for the tests that do not end it, with several threads, of which its views make no use."""
+    talk = Talk(OMP_NUM_THREADS="2")
     yield talk
     talk.client.stop()
 

@@ -66,9 +66,9 @@ def read_checkpoint(path: Path) -> Checkpoint:
         data = unpack_gzip(path, data)
     if is_safetensors(data):
         return Checkpoint(read_safetensors(path, data), "a .safetensors file")
-    found = _other_format(data)
-    if found:
-        raise CheckpointError(f"{path}: expected {expected}, found {found}")
+    other_format = _other_format(data)
+    if other_format:
+        raise CheckpointError(f"{path}: expected {expected}, found {other_format}")
     try:
         opened = _read(data)
         _check_depth(opened.tree)

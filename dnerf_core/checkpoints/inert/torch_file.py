@@ -58,15 +58,17 @@ def read_zip(data: memoryview) -> Any:
         if f"{root}/constants.pkl" in names:
             raise MalformedPickleError("is a TorchScript archive, which holds compiled code in place of a checkpoint")
 
-        def read(name: str, most: int, least: int = 0) -> memoryview:
+        def read(name: str, max_bytes: int, min_bytes: int = 0) -> memoryview:
             info = archive.getinfo(f"{root}/{name}")
             # torch stores without compression: an entry cannot become larger than the file
             if info.compress_type != zipfile.ZIP_STORED:
                 raise MalformedPickleError(
                     f"is a zip file with {shown(name)} compressed, which torch.save does not do; unpack and zip it anew"
                 )
-            if not least <= info.file_size <= most:
-                raise DamagedPickleError(f"is a zip file with {shown(name)} in {info.file_size} bytes, expected {least or most}")
+            if not min_bytes <= info.file_size <= max_bytes:
+                raise DamagedPickleError(
+                    f"is a zip file with {shown(name)} in {info.file_size} bytes, expected {min_bytes or max_bytes}"
+                )
             try:
                 return memoryview(archive.read(info))
             except _ZIP_ERRORS as error:

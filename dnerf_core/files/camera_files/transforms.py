@@ -81,14 +81,14 @@ def _lens(shared: Mapping[str, Any], frame: Mapping[str, Any], where: str) -> di
     """
     lens: dict[str, Any] = {}
     for key in _LENS:
-        told = [source[key] for source in (shared, frame) if source.get(key) is not None]
-        if len(told) == 2 and told[0] != told[1]:
+        values = [source[key] for source in (shared, frame) if source.get(key) is not None]
+        if len(values) == 2 and values[0] != values[1]:
             raise UsageError(
-                f"{where}: {key}: expected it once, found {brief(told[0])} for all frames and {brief(told[1])} for this one; "
+                f"{where}: {key}: expected it once, found {brief(values[0])} for all frames and {brief(values[1])} for this one; "
                 "keep one of them"
             )
-        if told:
-            lens[key] = told[0]
+        if values:
+            lens[key] = values[0]
     return lens
 
 

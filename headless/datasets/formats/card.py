@@ -9,6 +9,7 @@ from typing import Any
 
 from dnerf_core import __version__
 from dnerf_core.files.names import METADATA_NAME, SHEET_NAME
+from dnerf_core.files.pictures import DEPTH_STEPS
 from dnerf_core.seeds import format_seeds
 from headless.datasets.channels import BY_FOLDER
 from headless.datasets.folder import REJECTED_NAME
@@ -50,6 +51,7 @@ def command_line(plan: ViewPlan, model: str) -> str:
     words += ["--truncation", f"{plan.truncation:.12g}"]
     words += ["--resolution", str(plan.resolution_px), "--channels", ",".join(plan.channels)]
     words += [] if plan.depth_format is None else ["--depth-format", plan.depth_format]
+    words += ["--masks", plan.mask_format] if plan.masks and plan.mask_format is not None else []
     words += ["--exact"] if plan.exact else []
     words += ["--consistent"] if plan.consistent else []
     splits = format_splits(plan.splits)
@@ -98,6 +100,7 @@ def card(plan: ViewPlan, origin: Origin, statistics: dict[str, Any], kinds: tupl
         f"`{METADATA_NAME}` has a line a view with the names of its files in {', '.join(f'`{kind}/`' for kind in kinds)}; "
         "`cameras.json` has the cameras (camera to world, OpenCV axes, intrinsics as shares of the image size), "
         "`statistics.json` these numbers, `dataset.json` the conventions of depth, normals and uncertainty.",
+        *_reading(plan),
     ]
     return "\n".join(lines) + "\n"
 
@@ -138,6 +141,35 @@ def _tables(statistics: dict[str, Any]) -> list[str]:
             f"{statistics['rejected']} more views, the most uncertain ones, are in `{REJECTED_NAME}` and in no other list; "
             "nothing above counts them, though the picture may show them.",
             "",
+        ]
+    return lines
+
+
+def _reading(plan: ViewPlan) -> list[str]:
+    """How masks and depth are read."""
+    lines = []
+    if plan.masks:
+        kind = "an 8-bit gray PNG" if plan.mask_format == "ids" else "a palette PNG"
+        lines += [
+            "",
+            f"A mask is {kind} whose pixel values are label ids: 0 background, 255 to be ignored, the others as `labels.json` and "
+            "`id2label.json` name them. In Python `numpy.asarray(PIL.Image.open(path))` has them"
+            + (
+                "; so has `cv2.imread(path, cv2.IMREAD_UNCHANGED)`."
+                if plan.mask_format == "ids"
+                else "; other readers, and `convert`, give the palette's colours instead."
+            )
+            + " `class_weights` in `statistics.json` has weights for a loss, in the order of ids.",
+        ]
+    unit = "Depth is planar (along the optical axis), in world units of the model"
+    if plan.depth_format == "exr":
+        lines += ["", f"{unit}: float32, channel `{plan.exr_channel}`, 0 at background."]
+    if plan.depth_format == "npy":
+        lines += ["", f"{unit}: float32, +inf at background; `numpy.load(path)`."]
+    if plan.depth_format == "png16":
+        lines += [
+            "",
+            f"{unit}: 16-bit gray PNG, 0 at background, a step is {1 / DEPTH_STEPS:g} (`integer_depth_scale` in `cameras.json`).",
         ]
     return lines
 

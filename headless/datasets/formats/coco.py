@@ -1,8 +1,9 @@
 """Data sets in COCO's formats: `instances.json`, and `panoptic.json` with the pictures in `panoptic/`.
 
 The program knows classes of pixels and no objects, so an instance is all that an image shows of one part, in one piece or several; its
-segmentation is an uncompressed RLE. Connected pieces would count a wheel twice behind a post, and every speck as an object. A panoptic
-segment is the same region, and the background one more, of a class that is no thing.
+segmentation is an uncompressed RLE. By option it is each connected piece, pixels that touch at a corner included, which tells two wheels
+apart, but counts one twice behind a post, and every speck as an object. A panoptic segment is all of a part in either case, and the
+background one more, of a class that is no thing.
 
 Convention: category ids are label ids, the background (0) in `panoptic.json` only. A segment's id is its label's plus 1, written as
 R + 256 G + 65536 B; 0 is what the mask says to ignore. `file_name` is relative to `images/` and `panoptic/`. Ids of images and annotations
@@ -23,10 +24,12 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from dnerf_core import __version__
+from dnerf_core.errors import OutputError
 from dnerf_core.files.masks import read_mask
 from dnerf_core.files.names import VIEW_NAME_PATTERN
 from dnerf_core.files.whole import leftovers, make_folder, remove_files
 from dnerf_core.labels import IGNORE_ID
+from headless.datasets.formats.connected import connected_pieces
 from headless.datasets.formats.export import Export
 from headless.datasets.plan import PlannedView
 from headless.work.workers import run_tasks
@@ -39,7 +42,7 @@ INSTANCES_NAME, PANOPTIC_NAME, PANOPTIC_FOLDER = "instances.json", "panoptic.jso
 
 @dataclass(frozen=True)
 class Region:
-    """All pixels of one label in one mask; box (x, y, width, height) in pixels, RLE counts column by column."""
+    """All pixels of one label in one mask, or one piece of them; box (x, y, width, height) in pixels, RLE counts column by column."""
 
     label: int
     area: int
@@ -47,17 +50,21 @@ class Region:
     counts: list[int]
 
 
-def regions(mask: NDArray[np.uint8], *, background: bool = False) -> list[Region]:
-    """The region of each label that a mask [H, W] shows, in the order of ids; what is to be ignored is none."""
+def regions(mask: NDArray[np.uint8], *, background: bool = False, connected: bool = False) -> list[Region]:
+    """The region of each label that a mask [H, W] shows, in the order of ids; what is to be ignored is none.
+
+    `connected`: its pieces instead, in the order of `connected_pieces`.
+    """
     visible = []
     for label in np.unique(mask).tolist():
         if label == IGNORE_ID or (label == 0 and not background):
             continue
-        region = mask == label
-        rows, columns = np.flatnonzero(region.any(axis=1)), np.flatnonzero(region.any(axis=0))
-        x, y = int(columns[0]), int(rows[0])
-        box = (x, y, int(columns[-1]) - x + 1, int(rows[-1]) - y + 1)
-        visible.append(Region(label, int(region.sum()), box, run_lengths(region)))
+        part = mask == label
+        for region in connected_pieces(part) if connected else [part]:
+            rows, columns = np.flatnonzero(region.any(axis=1)), np.flatnonzero(region.any(axis=0))
+            x, y = int(columns[0]), int(rows[0])
+            box = (x, y, int(columns[-1]) - x + 1, int(rows[-1]) - y + 1)
+            visible.append(Region(label, int(region.sum()), box, run_lengths(region)))
     return visible
 
 
@@ -94,8 +101,11 @@ def _file_lines(listing: Listed, split: str, *, panoptic: bool) -> Iterator[str]
         for label in listing.labels.labels
         if panoptic or label.id
     ]
+    info = {"description": f"{listing.plan.model_name}, rendered by datasetnerf {__version__}", "version": __version__}
+    if not panoptic and listing.options.coco_instances != "parts":
+        info["instances"] = listing.options.coco_instances
     head = {
-        "info": {"description": f"{listing.plan.model_name}, rendered by datasetnerf {__version__}", "version": __version__},
+        "info": info,
         "licenses": [{"id": 1, "name": listing.origin.licence if listing.origin else "not told", "url": ""}],
         "categories": categories,
     }
@@ -153,7 +163,7 @@ def _regions_of_views(listing: Listed, split: str, *, panoptic: bool) -> Iterato
         if panoptic:
             picture = folder.split_folder(split) / PANOPTIC_FOLDER / f"{name}.png"
             folder.write_once(folder.named(picture), segment_png(mask))
-        return regions(mask, background=panoptic)
+        return regions(mask, background=panoptic, connected=not panoptic and listing.options.coco_instances == "connected")
 
     with listing.reporter.progress("panoptic" if panoptic else "instances", listing.count(split)) as advance:
         tasks = ([(number, view)] for number, (_, view) in enumerate(listing.views(split), start=1))
@@ -171,4 +181,24 @@ def segment_png(mask: NDArray[np.uint8]) -> bytes:
     return buffer.getvalue()
 
 
-EXPORT = Export((INSTANCES_NAME, PANOPTIC_NAME), write_split)
+def check_split(listing: Listed, split: str) -> None:
+    """Make sure that the instances of a split that is complete are what is asked for.
+
+    Raises:
+        OutputError: they are others, or the file cannot be read.
+    """
+    path = listing.folder.split_folder(split) / INSTANCES_NAME
+    try:
+        with path.open(encoding="utf-8") as file:
+            head = json.loads(file.readline().rstrip() + "]}")  # up to the images, see `_file_lines`
+        held = head["info"].get("instances", "parts")
+    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
+        raise OutputError(
+            f"{path}: expected the annotations that this command wrote, found others; delete it, and run again"
+        ) from error
+    asked = listing.options.coco_instances
+    if held != asked:
+        raise OutputError(f"{path}: expected {asked}, as --coco-instances says, found {held}; delete it, and run again")
+
+
+EXPORT = Export((INSTANCES_NAME, PANOPTIC_NAME), write_split, check_split)

@@ -1,10 +1,12 @@
-"""Data sets as WebDataset shards: tar files near 1 GB, in which the members of a view share its name.
+"""Data sets as WebDataset shards: tar files of up to 1 GB, but at least 8 a split, in which the members of a view share its name.
 
     webdataset/views-000000.tar   webdataset/index.json
 
 Members: `s0003_v01.image.png`, `.mask.png`, `.depth.exr` (or `.depth.npy`), `.normal.png`, `.uncertainty.npy` and `.json`; with splits,
-shards are called after their split. What the reader's decoders would spoil is stored otherwise than in the folder: they make pictures RGB
-of 8 bits, so masks are gray here, not of a palette whose colours would take the ids' place, and uncertainty is float16 [H, W].
+shards are called after their split. A loader hands whole shards to its workers and refuses to have more of them than shards; hence the
+least number. What the reader's decoders would spoil is stored otherwise than in the folder: they make pictures RGB
+of 8 bits, so masks are gray here, not of a palette whose colours would take the ids' place, uncertainty is float16 [H, W], and depth of
+16-bit pictures float32 [H, W].
 Equal views give equal bytes: members carry no time, owner or order of their own.
 """
 
@@ -34,14 +36,20 @@ if TYPE_CHECKING:
 FOLDER = "webdataset"
 INDEX_NAME = f"{FOLDER}/index.json"
 SHARD_BYTES = 10**9
+LEAST_SHARDS = 8
+"""Of a split that has so many views: as many workers may read it."""
 
 _DELETE_INDEX = "delete it, and run again"
 _DELETE_BOTH = "delete it and index.json beside it, and run again"
 
 
+_Piece = list[tuple[int, int]]
+"""Views that stay together: the number of each in the plan, and its bytes."""
+
+
 @dataclass(frozen=True)
 class Part:
-    """One shard: its name, and the numbers of its views in the plan, all the listed ones of some subjects that follow one another."""
+    """One shard: its name, and the numbers of its views in the plan, which follow one another."""
 
     name: str
     views: tuple[int, ...]
@@ -73,6 +81,8 @@ def write_split(listing: Listed, split: str) -> None:
         ],
         "samples": sum(len(part.views) for part in parts),
     }
+    if listing.options.shard_views is not None:
+        index["shard_views"] = listing.options.shard_views
     if listing.labels is not None:
         index["labels"] = listing.labels.to_json()
     folder.write_once(folder.named(place / INDEX_NAME), (json.dumps(index, indent=1) + "\n").encode())
@@ -88,9 +98,15 @@ def check_split(listing: Listed, split: str) -> None:
     place = listing.folder.split_folder(split)
     path = place / INDEX_NAME
     try:
-        sizes = {str(shard["file"]): int(shard["bytes"]) for shard in json.loads(path.read_bytes())["shards"]}
+        index = json.loads(path.read_bytes())
+        sizes = {str(shard["file"]): int(shard["bytes"]) for shard in index["shards"]}
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise OutputError(f"{path}: expected the index of the shards, found {brief(str(error))}; {_DELETE_INDEX}") from error
+    asked, held = listing.options.shard_views, index.get("shard_views")
+    if asked is not None and held != asked:
+        raise OutputError(
+            f"{path}: expected shards of {asked} views, as --shard-views says, found others; delete {place / FOLDER}, and run again"
+        )
     for name in sizes:
         if re.fullmatch(rf"{re.escape(_prefix(split))}-[0-9]{{6}}\.tar", name) is None:
             raise OutputError(f"{path}: expected names such as {_name(split, 0)}, found {brief(name)}; {_DELETE_INDEX}")
@@ -130,27 +146,49 @@ def _whole_size(listing: Listed, part: Part, path: Path) -> int:
 def _member_names(listing: Listed) -> list[str]:
     """What a view's members are called after its name, in order."""
     entries = [(BY_FOLDER[kind], listing.folder.suffix(kind)) for kind in listing.folder.kinds]
-    return [f"{entry.member}{entry.packed_suffix or suffix}" for entry, suffix in entries] + ["json"]
+    plan = listing.plan
+    return [f"{entry.member}{entry.packed_suffix if entry.is_packed(plan) else suffix}" for entry, suffix in entries] + ["json"]
 
 
 def shards(listing: Listed, split: str) -> list[Part]:
-    """The shards of a split: subjects in the order of the plan, a new one before a subject with which it would pass `SHARD_BYTES`.
+    """The shards of a split: its views in the order of the plan, a new shard before what would pass `SHARD_BYTES`.
 
-    By the sizes of the views' files, so the same whoever asks, once they are all there. A subject is never divided.
+    With `shard_views` each has so many views, the last one fewer. Else no subject is divided where there are `LEAST_SHARDS` of them, and
+    what would be fewer shards than that is dealt out evenly to so many, or to as many as there are views. By the sizes of the views'
+    files, so the same whoever asks, once they are all there.
 
     Raises:
         OutputError: a file is missing.
     """
-    groups: list[list[int]] = []
+    subjects = [[(index, _size(listing, view)) for index, view in views] for views in listing.subjects(split)]
+    pieces = subjects
+    if listing.options.shard_views is not None or len(subjects) < LEAST_SHARDS:
+        pieces = [[view] for views in subjects for view in views]
+    if listing.options.shard_views is not None:
+        groups = [
+            pieces[first : first + listing.options.shard_views] for first in range(0, len(pieces), listing.options.shard_views)
+        ]
+        groups = [part for group in groups for part in _filled(group)]
+    elif len(groups := _filled(subjects)) < LEAST_SHARDS:
+        count = min(LEAST_SHARDS, len(pieces))
+        edges = [len(pieces) * number // count for number in range(count + 1)] if count else []
+        groups = [part for first, end in itertools.pairwise(edges) for part in _filled(pieces[first:end])]
+    views_of = [tuple(index for piece in group for index, _ in piece) for group in groups]
+    return [Part(_name(split, number), views) for number, views in enumerate(views_of)]
+
+
+def _filled(pieces: list[_Piece]) -> list[list[_Piece]]:
+    """Pieces that follow one another in groups of up to `SHARD_BYTES`; a piece larger than that is a group of its own."""
+    groups: list[list[_Piece]] = []
     filled = 0
-    for views in listing.subjects(split):
-        size = sum(_size(listing, view) for _, view in views)
+    for piece in pieces:
+        size = sum(held for _, held in piece)
         if not groups or filled + size > SHARD_BYTES:
             groups.append([])
             filled = 0
-        groups[-1] += [index for index, _ in views]
+        groups[-1].append(piece)
         filled += size
-    return [Part(_name(split, number), tuple(group)) for number, group in enumerate(groups)]
+    return groups
 
 
 def _name(split: str, number: int) -> str:
@@ -163,7 +201,10 @@ def _prefix(split: str) -> str:
 
 
 def _size(listing: Listed, view: PlannedView) -> int:
-    entries = [(kind, BY_FOLDER[kind].packed_bytes_a_pixel) for kind in listing.folder.kinds]
+    entries = [
+        (kind, BY_FOLDER[kind].packed_bytes_a_pixel if BY_FOLDER[kind].is_packed(listing.plan) else None)
+        for kind in listing.folder.kinds
+    ]
     arrays = sum(held for _, held in entries if held is not None) * listing.plan.resolution_px**2
     try:
         return arrays + sum(listing.folder.file(kind, view.name).stat().st_size for kind, held in entries if held is None)
@@ -191,7 +232,7 @@ def _members(listing: Listed, index: int, view: PlannedView) -> Iterator[tuple[s
     *members, last = _member_names(listing)
     for kind, member in zip(listing.folder.kinds, members, strict=True):
         path = listing.folder.file(kind, view.name)
-        packed = BY_FOLDER[kind].packed
+        packed = BY_FOLDER[kind].packed if BY_FOLDER[kind].is_packed(listing.plan) else None
         data = path.read_bytes() if packed is None else packed(path, listing.labels, listing.plan.resolution_px)
         yield f"{view.name}.{member}", data
     files = listing.folder.files_of(view)

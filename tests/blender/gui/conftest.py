@@ -32,11 +32,11 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 @pytest.fixture(scope="module")
-def root(blender_root: Path | None) -> Root:
+def root(blender_root: Path | None, request: pytest.FixtureRequest) -> Root:
     """A root with the extension installed as a user installs it."""
     if blender_root is None:
         pytest.skip("no Blender with a window: make roots by tests/blender/gui/make_root.sh, name them in DNERF_BLENDER_ROOTS")
-    found = Root(blender_root)
+    found = Root(blender_root, Path(request.path).stem)
     archive, _ = build_extension(found.job)
     said = found.run("blender", "--command", "extension", "install-file", "-r", "user_default", "-e", f"/job/{archive.name}")
     assert 'Installed "datasetnerf"' in said

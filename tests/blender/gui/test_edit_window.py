@@ -45,7 +45,7 @@ def test_painting_applying_and_undoing(window: Window, root: Root) -> None:
     window.ask("for name in ('Cube', 'Light', 'Camera'): bpy.data.objects.remove(bpy.data.objects[name])")
     window.ask(PIXELS)
     window.ask("s = panel(); s.seed, s.camera_count, s.views_folder, s.subjects_folder = 3, 1, '/job/views', '/job/subjects'")
-    window.ask("s = panel(); s.yaw_first_deg = s.yaw_last_deg = 60; s.edit_steps, s.cloud_views, s.cloud_points = 12, 3, 3000")
+    window.ask("s = panel(); s.yaw_first_deg = s.yaw_last_deg = 60; s.edit_steps, s.cloud_views, s.cloud_points = 6, 3, 3000")
     window.press("dnerf.load_model")
     finish(window)
     window.learn_headers("live_preview")
@@ -129,7 +129,7 @@ def step_back_and_forward(window: Window, views: str | None, cloud: list[str], e
 
 def test_a_photo_is_inverted_and_stopped(window: Window, root: Root) -> None:
     window.ask("operator(\"invert_photo(filepath='/job/views/images/s0003_v00.png', steps=100000)\")")
-    window.until("module('icons').has_picture()", 90)
+    window.until("module('icons').has_picture()", 240)
     time.sleep(0.5)
     window.screenshot("14-invert-running")
     window.press("dnerf.stop_early", columns=(0.86, 0.84, 0.82, 0.88))

@@ -24,7 +24,9 @@ mount -t proc proc "$ROOT/proc"; mount --bind /dev "$ROOT/dev"; mount -t tmpfs t
 while IFS= read -r folder; do
     mkdir -p "$ROOT$folder"; mount --bind "$folder" "$ROOT$folder"; mount -o remount,bind,ro "$ROOT$folder"
 done <<<"$SHOWN"
-exec chroot "$ROOT" env -i HOME="$ROOT_HOME" LANG=C.UTF-8 PATH=/usr/bin:/bin:/usr/sbin:/sbin "$@"
+mkdir -p "$ROOT/job"; mount --bind "$JOB" "$ROOT/job"
+# one thread of torch: Blender draws beside the worker, in software, and there may be another window
+exec chroot "$ROOT" env -i HOME="$ROOT_HOME" LANG=C.UTF-8 PATH=/usr/bin:/bin:/usr/sbin:/sbin OMP_NUM_THREADS=1 "$@"
 """
 
 
@@ -32,13 +34,13 @@ class Root:
     """A folder with a Debian that has Blender, Xvfb, xdotool and ImageMagick: what `make_root.sh` makes.
 
     Attributes:
-        job: a folder of it for one test's files; the same one is `/job` inside.
+        job: a folder of it for the files of one test module, so that several modules can use the root at once; it is `/job` inside.
         interpreter: the path, inside, of this very Python with this repository's code.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, name: str) -> None:
         self.path = path
-        self.job = path / "job"
+        self.job = path / "jobs" / name
         shutil.rmtree(self.job, ignore_errors=True)
         (self.job / "home").mkdir(parents=True)
         script = self.job / "python"
@@ -49,7 +51,13 @@ class Root:
     def command(self, *argv: str) -> tuple[list[str], dict[str, str]]:
         """A command line that runs `argv` inside, and its environment: this repository and this Python are seen there, read-only."""
         shown = dict.fromkeys((str(REPOSITORY), sys.prefix, sys.base_prefix))
-        environment = {**os.environ, "ROOT": str(self.path), "SHOWN": "\n".join(shown), "ROOT_HOME": "/job/home"}
+        environment = {
+            **os.environ,
+            "ROOT": str(self.path),
+            "SHOWN": "\n".join(shown),
+            "JOB": str(self.job),
+            "ROOT_HOME": "/job/home",
+        }
         return ["unshare", "-m", "--propagation", "private", "bash", "-c", _IN_ROOT, "in-root", *argv], environment
 
     def run(self, *argv: str, timeout_s: float = 120.0) -> str:
@@ -157,7 +165,7 @@ class Window:
     def scroll(self, steps: int) -> None:
         """Turn the wheel over the side panel: towards its end, or with fewer than 0 steps towards its beginning."""
         left, top, right, bottom = self.box()
-        turns = ["click", "5" if steps > 0 else "4", "sleep", "0.03"] * abs(steps)
+        turns = ["click", "5" if steps > 0 else "4", "sleep", "0.01"] * abs(steps)
         self._xdotool("mousemove", str((left + right) // 2), str((top + bottom) // 2), *turns)
         self.settle()
 
@@ -205,7 +213,7 @@ class Window:
         """Let Blender take in what the mouse and the keyboard have done."""
         for _ in range(3):
             self.ask("")
-            time.sleep(0.01)
+            time.sleep(0.005)
 
     def find(
         self,
