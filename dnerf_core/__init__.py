@@ -24,6 +24,8 @@ if TYPE_CHECKING:  # relative, because the extension carries this module under a
     from .inversion.invert import Inversion, invert
     from .inversion.settings import InversionSettings
     from .labels import Label, LabelSet
+    from .mesh.mesh import Mesh
+    from .mesh.options import MeshOptions
     from .model import Model
     from .pointcloud.cloud import PointCloud
     from .pointcloud.fusion import FusionOptions, fuse_views
@@ -49,6 +51,8 @@ __all__ = [
     "LabelSet",
     "LabeledView",
     "LabeledViews",
+    "Mesh",
+    "MeshOptions",
     "Model",
     "OutputError",
     "PhotoError",
@@ -75,6 +79,8 @@ _NAMES = {
     "inversion.invert": ("Inversion", "invert"),
     "inversion.settings": ("InversionSettings",),
     "labels": ("Label", "LabelSet"),
+    "mesh.mesh": ("Mesh",),
+    "mesh.options": ("MeshOptions",),
     "model": ("Model",),
     "pointcloud.cloud": ("PointCloud",),
     "pointcloud.fusion": ("FusionOptions", "fuse_views"),

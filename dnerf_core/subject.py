@@ -6,7 +6,7 @@ import dataclasses
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import numpy as np
 import torch
@@ -18,10 +18,12 @@ from dnerf_core.backbone.protocols import Planes, RawPicture, SubjectField, Supe
 from dnerf_core.backbone.viewing import RayConfig
 from dnerf_core.camera import Camera
 from dnerf_core.loaded_model import LoadedModel
+from dnerf_core.mesh.mesh import Mesh, mesh_of, surface_of
+from dnerf_core.mesh.options import MeshOptions
+from dnerf_core.mesh.surface import Surface
 from dnerf_core.pointcloud.cloud import PointCloud
 from dnerf_core.pointcloud.fusion import FusionOptions, fuse_views
 from dnerf_core.pointcloud.own_cameras import own_cloud_cameras
-from dnerf_core.pointcloud.surface import MESH_NODES, SURFACE_DENSITY, check_mesh, marched_surface
 from dnerf_core.rendering.camera_tensors import camera_tensors
 from dnerf_core.rendering.density_grid import DensityGrid
 from dnerf_core.rendering.depth import planar_depth
@@ -36,9 +38,6 @@ from dnerf_core.semantic.triplane import ProjectedPlanes
 from dnerf_core.semantic.visibility import VisibleSamples, density_pass, join_visible, visible_samples
 from dnerf_core.work.interruption import checkpoint
 from dnerf_core.work.made_once import MadeOnce, Making
-
-if TYPE_CHECKING:
-    from trimesh import Trimesh
 
 Channel = Literal["rgb", "mask", "depth", "uncertainty"]
 ALL_CHANNELS: tuple[Channel, ...] = ("rgb", "mask", "depth")
@@ -159,35 +158,44 @@ class Subject(Making):
         labels = self.model.labels if self.model.has_semantics else None
         return fuse_views(views, options=options, label_set=labels, world_up=rig.world_up)
 
-    def mesh(self, nodes: int = MESH_NODES, level: float = SURFACE_DENSITY) -> Trimesh:
-        """The subject's surface as a `trimesh.Trimesh`: where its raw density passes a level (marching cubes).
-
-        Vertices are float64 [V, 3] in the world frame, world units; faces are counterclockwise from outside. `mesh.visual` has a colour
-        a vertex, the radiance field's own; `mesh.vertex_attributes["label"]` uint8 [V] has the part with the highest score there, where
-        the model has a semantic branch, and `mesh.metadata["labels"]` the names by id.
-
-        Args:
-            nodes: of the grid, an axis.
-            level: raw density, before the softplus; see `SURFACE_DENSITY`.
+    def surface(self, options: MeshOptions | None = None) -> Surface:
+        """Where the subject's raw density passes a level, as triangles without colours (marching cubes).
 
         Raises:
-            UsageError: the package scikit-image is missing (the extra `mesh` has it), or values out of range.
+            UsageError: a package is missing (the extra `mesh` has it).
             DNeRFError: nothing passes the level.
+        """
+        options = options or MeshOptions()
+        with self.model.inference():
+            values = self._density_grid(options.nodes).values[0, 0].cpu().numpy()
+        return surface_of(values, self.model.config.box_side, options)
+
+    def mesh(
+        self,
+        options: MeshOptions | None = None,
+        cameras: Sequence[Camera] | None = None,
+        size_px: int | None = None,
+    ) -> Mesh:
+        """The subject's surface as a closed mesh whose vertices are coloured and labelled by views, as `dnerf-headless mesh` makes it.
+
+        Args:
+            options: the grid, the level, how many faces, which pieces; None: as `MeshOptions` has it.
+            cameras, size_px: see `point_cloud`.
+
+        Raises:
+            UsageError: a package is missing (the extra `mesh` has it).
+            DNeRFError: nothing passes the level, or `faces` are too few.
 
         Example:
-            >>> Model.load("demo-cars").subject(seed=3).mesh().export("car.glb")
+            >>> Model.load("demo-cars").subject(seed=3).mesh().save("car.glb")
         """
-        with self.model.inference():
-            values = self._density_grid(check_mesh(nodes, level)).values[0, 0]
-            surface = marched_surface(values.cpu().numpy(), nodes, self.model.config.box_side, level)
-            points = torch.tensor(surface.vertices, dtype=torch.float32, device=self.model.device)
-            hidden = self.field.hidden(self.field.taps(points.t().contiguous()))
-            rgb = to_bytes(self.field.colors(hidden)[:, :3])
-            labels = None
-            if self.model.branch is not None:
-                scores, _ = self.model.branch.decode(self.projected, points)
-                labels = (scores[:, 1:].argmax(dim=1) + 1).to(torch.uint8).cpu().numpy()
-        return surface.textured(rgb, labels, None if self.model.labels is None else self.model.labels.names)
+        options = options or MeshOptions()
+        options.check_packages()
+        rig = self.model.config.cameras
+        chosen = own_cloud_cameras(rig) if cameras is None else cameras
+        views = [self.render(camera, size_px) for camera in chosen]
+        labels = self.model.labels if self.model.has_semantics else None
+        return mesh_of(self.surface(options), views, options, labels, rig.world_up)
 
     def channels(
         self,
@@ -312,10 +320,4 @@ def to_uint8(image: Tensor, size_px: int) -> NDArray[np.uint8]:
     """Image [B, 3, S, S] in [-1, 1] as uint8 [B, H, W, 3] at another size (bilinear, antialiased)."""
     image = resized(image, size_px)
     pixels: NDArray[np.uint8] = (image * 127.5 + 127.5).round().clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
-    return pixels
-
-
-def to_bytes(colors: Tensor) -> NDArray[np.uint8]:
-    """Colours [N, 3] in [0, 1] as uint8."""
-    pixels: NDArray[np.uint8] = (colors * 255).round().clamp(0, 255).to(torch.uint8).cpu().numpy()
     return pixels

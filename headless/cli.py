@@ -27,7 +27,7 @@ from headless.work.reporting import printable
 PROGRAM = "dnerf-headless"
 
 GROUPS: dict[str, tuple[str, ...]] = {
-    "Make data": ("render", "video", "pointcloud"),
+    "Make data": ("render", "video", "pointcloud", "mesh"),
     "Teach labels": ("sample", "annotate", "train", "evaluate"),
     "From a photo or a mask": ("invert", "edit"),
     "Files": ("import", "info"),
@@ -39,6 +39,7 @@ COMMANDS: dict[str, str] = {
     "render": "Write labelled, posed views of generated subjects to a folder.",
     "video": "Write label videos along a camera path.",
     "pointcloud": "Write point clouds with labelled parts, fused from views all around.",
+    "mesh": "Write each subject's surface as a closed mesh with labelled parts.",
     "sample": "Write views of a few subjects to annotate: images, and empty masks to paint.",
     "annotate": "Bring in what other programs painted, as masks of a folder of sample.",
     "train": "Train a semantic branch on painted views and write a model file.",

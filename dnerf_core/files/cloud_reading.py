@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import zipfile
 import zlib
+from collections.abc import Container
 from pathlib import Path
 from typing import Any
 
@@ -75,11 +76,20 @@ def _read_ply(path: Path) -> dict[str, Any]:
         "colors": _columns(vertices, ("red", "green", "blue"), np.uint8),
         "world_up": "z" if "world frame of the cameras, z up" in comments else "y",
     }
-    if "label" in dict(fields):
-        cloud["labels"] = _columns(vertices, ("label",), np.uint8)[:, 0]
-        cloud["confidence"] = _columns(vertices, ("confidence",), np.float32)[:, 0]
+    names = dict(fields)
+    label = _one_of(names, "label")
+    if label is not None:
+        cloud["labels"] = _columns(vertices, (label,), np.uint8)[:, 0]
+        confidence = _one_of(names, "confidence")
+        sure = np.ones(len(vertices), np.float32)  # labels that somebody gave and nobody voted on
+        cloud["confidence"] = sure if confidence is None else _columns(vertices, (confidence,), np.float32)[:, 0]
         cloud["label_set"] = _named_labels(comments)
     return cloud
+
+
+def _one_of(names: Container[str], field: str) -> str | None:
+    """What a file calls a field of ours; CloudCompare writes every one of ours as `scalar_NAME`."""
+    return next((name for name in (field, f"scalar_{field}") if name in names), None)
 
 
 def _columns(vertices: NDArray[Any], names: tuple[str, ...], kind: type) -> NDArray[Any]:

@@ -6,6 +6,7 @@ Equal clouds give equal bytes: no format carries a time stamp. Background and un
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -93,25 +94,49 @@ def shown_colors(cloud: CloudArrays, style: CloudStyle) -> npt.NDArray[np.uint8]
     return style.labels.palette()[cloud.labels]
 
 
-def ply_bytes(cloud: CloudArrays, style: CloudStyle) -> bytes:
-    """Binary little-endian PLY: x y z, nx ny nz, red green blue, and with labels `label` (int) and `confidence` (float).
+def linear_from_srgb(srgb: npt.NDArray[np.uint8]) -> npt.NDArray[np.float64]:
+    """Colours 0 to 255 as linear light in [0, 1] (IEC 61966-2-1), which glTF and USD hold."""
+    share = srgb / 255.0
+    return np.where(share <= 0.04045, share / 12.92, ((share + 0.055) / 1.055) ** 2.4)
 
-    int, because MeshLab drops labels that are unsigned short.
-    """
+
+def distinct(words: Sequence[tuple[int, str]]) -> list[str]:
+    """Names that a format has made of labels' names, (id, word): those that became alike get the id behind them."""
+    alike = [word for _, word in words]
+    return [f"{word}_{label}" if alike.count(word) > 1 else word for label, word in words]
+
+
+def vertex_table(cloud: CloudArrays, style: CloudStyle) -> tuple[npt.NDArray[np.void], list[tuple[str, str]]]:
+    """A PLY's vertices [N], and the type and name of each of their properties: see `ply_bytes`."""
     fields = [(name, "<f4", "float") for name in ("x", "y", "z", "nx", "ny", "nz")]
     fields += [(name, "u1", "uchar") for name in ("red", "green", "blue")]
     columns: list[npt.NDArray[np.generic]] = [*cloud.points.T, *cloud.normals.T, *shown_colors(cloud, style).T]
-    comments = [f"world frame of the cameras, {style.world_up} up"]
     if cloud.labels is not None and cloud.confidence is not None:
-        fields += [("label", "<i4", "int"), ("confidence", "<f4", "float")]
-        columns += [cloud.labels, cloud.confidence]
-        comments += [f"label {label.id} {label.name}" for label in (style.labels.labels if style.labels else ())]
+        fields += [("label", "<i4", "int"), ("scalar_label", "<f4", "float"), ("confidence", "<f4", "float")]
+        columns += [cloud.labels, cloud.labels, cloud.confidence]
     vertices = np.empty(len(cloud), dtype=[(name, kind) for name, kind, _ in fields])
     for (name, _, _), column in zip(fields, columns, strict=True):
         vertices[name] = column
+    return vertices, [(kind, name) for name, _, kind in fields]
+
+
+def ply_header(cloud: CloudArrays, style: CloudStyle, kinds: list[tuple[str, str]], more: Sequence[str] = ()) -> bytes:
+    """A PLY's header; `more` are the lines of elements that follow the vertices."""
+    comments = [f"world frame of the cameras, {style.world_up} up"]
+    if cloud.labels is not None:
+        comments += [f"label {label.id} {label.name}" for label in (style.labels.labels if style.labels else ())]
     header = ["ply", "format binary_little_endian 1.0", *(f"comment {line}" for line in comments)]
-    header += [f"element vertex {len(cloud)}", *(f"property {kind} {name}" for name, _, kind in fields), "end_header"]
-    return "\n".join(header).encode("ascii", "replace") + b"\n" + vertices.tobytes()
+    header += [f"element vertex {len(cloud)}", *(f"property {kind} {name}" for kind, name in kinds), *more, "end_header"]
+    return "\n".join(header).encode("ascii", "replace") + b"\n"
+
+
+def ply_bytes(cloud: CloudArrays, style: CloudStyle) -> bytes:
+    """Binary little-endian PLY: x y z, nx ny nz, red green blue, and with labels `label` (int), `scalar_label` (float) and `confidence`.
+
+    int, because MeshLab drops labels that are unsigned short; twice, because CloudCompare shows as a scalar field what is called so.
+    """
+    vertices, kinds = vertex_table(cloud, style)
+    return ply_header(cloud, style, kinds) + vertices.tobytes()
 
 
 def npz_bytes(cloud: CloudArrays, style: CloudStyle) -> bytes:

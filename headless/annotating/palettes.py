@@ -67,8 +67,8 @@ def folder_labels(folder: Path, chosen: LabelSet) -> FolderLabels:
         return new
     held = LabelSet.from_json(read_user_text(path, "a labels file", error=AnnotationError), str(path))
     names = tuple(entry.rpartition(" #")[0] for entry in recorded)
-    asked = recorded_labels(chosen)[: len(recorded)] == recorded or chosen.labels == held.labels[: len(chosen.labels)]
-    if not asked or any(labels.names[: len(names)] != names for labels in (chosen, held)):
+    unchanged = recorded_labels(chosen)[: len(recorded)] == recorded or chosen.labels == held.labels[: len(chosen.labels)]
+    if not unchanged or any(labels.names[: len(names)] != names for labels in (chosen, held)):
         return new
     if held.names[: len(chosen.names)] == chosen.names:
         return FolderLabels(held, recorded, _palette_of(recorded), added=False)

@@ -17,7 +17,7 @@ from headless.work.reporting import Reporter
 from headless.work.result_folder import ResultFolder
 
 RECORD_FORMAT = "datasetnerf-pointclouds"
-_SUFFIXES: dict[CloudFormat, str] = {"ply": ".ply", "npz": ".npz", "glb": ".glb", "shapenetpart": ".txt"}
+_SUFFIXES: dict[CloudFormat, str] = {"ply": ".ply", "npz": ".npz", "glb": ".glb", "shapenetpart": ".txt", "usd": ".usd"}
 
 
 class CloudJob:

@@ -137,14 +137,21 @@ class ModelSource:
     def world_up(self) -> WorldUp:
         return self.config.cameras.world_up
 
-    def views(self, name: str) -> list[MakeView]:
+    def subject(self, name: str) -> Once[Subject]:
+        """A subject, made with its first use."""
         seed = self._seeds[name]
-        subject = Once(lambda: subject_key(self.plan, seed).open(self.model.value))
+        return Once(lambda: subject_key(self.plan, seed).open(self.model.value))
+
+    def views(self, name: str) -> list[MakeView]:
+        return self.views_of(name, self.subject(name))
+
+    def views_of(self, name: str, subject: Once[Subject]) -> list[MakeView]:
+        """`views` of a subject that is at hand for other uses, too."""
 
         def see(camera: Camera) -> LabeledView:
             return subject.value.render(camera, self.plan.resolution_px)
 
-        return [partial(see, view.camera) for view in plan_subject(self.plan, self.config.cameras, seed)]
+        return [partial(see, view.camera) for view in plan_subject(self.plan, self.config.cameras, int(name[1:]))]
 
 
 @dataclass(frozen=True)

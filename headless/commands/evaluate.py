@@ -13,7 +13,7 @@ from headless.commands.grouped import GroupedCommand
 from headless.commands.ranged_options import option, option_of
 from headless.commands.types import FilledPath
 from headless.runs.evaluate import evaluate
-from headless.runs.evaluate_call import EvaluateCall
+from headless.runs.evaluation.call import EvaluateCall
 from headless.work.reporting import Reporter
 
 _CONSISTENCY_TAKES = {"folders", "consistency", "textures", "row", "as_json"}

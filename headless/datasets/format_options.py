@@ -55,7 +55,7 @@ class FormatOptions(Ranged):
     nerfstudio_images: NerfstudioImages = ranged(NERFSTUDIO_IMAGES)
 
     @classmethod
-    def of(cls, call: Any) -> FormatOptions:
+    def from_call(cls, call: Any) -> FormatOptions:
         """Those of a call, which has them among its fields."""
         return cls(**{field.name: getattr(call, field.name) for field in dataclasses.fields(cls)})
 

@@ -75,8 +75,8 @@ def import_annotations(call: AnnotateImportCall, reporter: Reporter) -> None:
 
     target = _target(call.folder)
     names = LabelNames(target.labels, call.map)
-    told = {"command": "annotate import", "folder": str(call.folder), "from": call.from_tool, "path": str(call.path)}
-    reporter.start(f"annotate import: {call.path} becomes masks of {call.folder}", **told)
+    fields = {"command": "annotate import", "folder": str(call.folder), "from": call.from_tool, "path": str(call.path)}
+    reporter.start(f"annotate import: {call.path} becomes masks of {call.folder}", **fields)
     masks = painted_masks(open_source(call.path), call.from_tool, target, names)
     outcome = _chosen(call, target, masks)
     _write(call.folder, outcome.written, masks, target.labels)
@@ -99,7 +99,7 @@ def import_annotations(call: AnnotateImportCall, reporter: Reporter) -> None:
     ]
     reporter.summary(
         _lines(call, outcome, silent, rows),
-        **told,
+        **fields,
         views=len(target.views),
         views_written=len(outcome.written),
         views_same=len(outcome.same),

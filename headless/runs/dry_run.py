@@ -32,14 +32,15 @@ if TYPE_CHECKING:
     from headless.datasets.plan import ViewPlan
     from headless.datasets.seen import MakeSubject
     from headless.datasets.view_writer import ViewWriter
-    from headless.runs.shared_calls import SubjectsCall
+    from headless.runs.render import RenderCall
+    from headless.runs.sample import SampleCall
     from headless.work.reporting import Reporter
 
 MEASURED_VIEWS = 2
 
 
 def weighed_views(
-    call: SubjectsCall,
+    call: RenderCall | SampleCall,
     writer: ViewWriter,
     make_subject: Callable[[], MakeSubject],
     missing: int,

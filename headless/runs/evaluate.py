@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from dnerf_core.checkpoints import model_facts
-from headless.runs.evaluate_call import EvaluateCall, check_call, finish, message_fields, warn_of_known_seeds
+from headless.runs.evaluation.call import EvaluateCall, check_call, finish, message_fields, warn_of_known_seeds
 from headless.work.reporting import Reporter
 
 
@@ -22,11 +22,11 @@ def evaluate(call: EvaluateCall, reporter: Reporter) -> None:
         if output is not None:
             check_writable(output)
     if call.consistency:
-        from headless.runs.consistency import score_folders
+        from headless.runs.evaluation.consistency import score_folders
 
         score_folders(call.folders, call.textures, call.row, reporter)
     elif call.truth:
-        from headless.runs.truth import score_truth
+        from headless.runs.evaluation.truth import score_truth
 
         score_truth(call, reporter)
     else:

@@ -8,13 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dnerf_core import job_ranges
-from dnerf_core.checkpoints import model_facts
-from dnerf_core.own_views import ALL_AROUND_YAW_DEG, view_ranges
 from dnerf_core.ranges import Choice, ranged
 from headless.blend.checks import check_blend_place
-from headless.runs.choices import check_total, chosen_views
-from headless.runs.shared_calls import FusionCall, SubjectViewsCall
+from headless.runs.fused_views import model_source
+from headless.runs.shared_calls import FusedViewsCall, FusionCall, WeighedCall
 from headless.work.reporting import Reporter
 
 if TYPE_CHECKING:
@@ -25,22 +22,18 @@ if TYPE_CHECKING:
     from headless.datasets.splits import Splits
 
 
-FORMATS = ("ply", "npz", "glb", "shapenetpart")
+FORMATS = ("ply", "npz", "glb", "shapenetpart", "usd")
 COLOR = Choice(("rgb", "label"), "rgb")
 
 
 @dataclass(frozen=True, kw_only=True)
-class PointCloudCall(SubjectViewsCall, FusionCall):
+class PointCloudCall(FusedViewsCall, FusionCall, WeighedCall):
     """What one call of `pointcloud` asks for; None: what `docs/cli.md` says of an option that is not given."""
 
     from_folder: Path | None = None
-    views: int | None = ranged(job_ranges.CLOUD_VIEWS)
-    yaw: tuple[float, float] | None = ranged(job_ranges.CLOUD_YAW)
-    resolution: int | None = ranged(job_ranges.RESOLUTION)
     formats: tuple[CloudFormat, ...] = ("ply",)
     color: CloudColor = ranged(COLOR)
     category: str = "Car"
-    exact: bool = ranged(job_ranges.OFF)
     splits: Splits = ()
     output: Path = Path("dnerf-clouds")
 
@@ -121,11 +114,7 @@ def open_source(call: PointCloudCall) -> tuple[CloudSource, dict[str, Any]]:
         DNeRFError: no such model or folder, or options that do not go together.
     """
     from dnerf_core.errors import UsageError
-    from dnerf_core.subject_key import checked_subject_files
-    from dnerf_core.work.made_once import Once
-    from headless import models
-    from headless.clouds.sources import FolderSource, ModelSource
-    from headless.datasets.plan import ViewPlan
+    from headless.clouds.sources import FolderSource
 
     if call.from_folder is not None:
         refused = (
@@ -139,29 +128,8 @@ def open_source(call: PointCloudCall) -> tuple[CloudSource, dict[str, Any]]:
                 raise UsageError(f"{name}: expected none beside --from, whose views are all fused; leave it out")
         folder = FolderSource.open(call.from_folder)
         return folder, folder.to_json()
-    seeds = call.chosen_seeds()
-    facts = model_facts.describe_model(call.model_name)
-    yaw_deg, pitch_deg = view_ranges(
-        facts.config.cameras, call.yaw, call.pitch, drawn=call.random_views, default_yaw_deg=ALL_AROUND_YAW_DEG
-    )
-    view_plan = ViewPlan(
-        model_name=facts.config.name,
-        model_sha256=facts.sha256,
-        seeds=seeds,
-        views=chosen_views(call.views, yaw_deg, pitch_deg, job_ranges.CLOUD_VIEWS),
-        yaw_deg=yaw_deg,
-        pitch_deg=pitch_deg,
-        spacing="uniform" if call.random_views else "even",
-        truncation=call.truncation,
-        resolution_px=call.resolution or facts.config.image_size,
-        channels=("rgb", "mask", "depth") if facts.has_semantics else ("rgb", "depth"),
-        depth_format=None,
-        exact=call.exact,
-        subject_files=checked_subject_files(call.subject_files, facts.path),
-    )
-    check_total(len(seeds), view_plan.views)
-    model = Once(lambda: models.load_model(call.model_name, call.device, exact=call.exact))
-    return ModelSource(view_plan, facts.config, facts.labels if facts.has_semantics else None, model), view_plan.to_json()
+    model = model_source(call)
+    return model, model.plan.to_json()
 
 
 def make_plan(call: PointCloudCall, source: CloudSource, described: dict[str, Any]) -> CloudPlan:
@@ -175,8 +143,11 @@ def make_plan(call: PointCloudCall, source: CloudSource, described: dict[str, An
     from dnerf_core.files.clouds import Category
     from dnerf_core.files.posed_folder import OBJECT_NAME
     from dnerf_core.files.shapenetpart import check_parts
+    from dnerf_core.files.usd import check_usd
     from headless.clouds.plan import CloudPlan
 
+    if "usd" in call.formats:
+        check_usd()
     if call.voxel is not None and call.points is not None:
         raise UsageError("--voxel and --points: expected one of them, found both; a count decides the spacing")
     if source.labels is None:

@@ -18,7 +18,7 @@ from headless.blend.checks import check_blend_place, check_blend_views
 from headless.datasets.format_options import DEPTH_FORMAT, MASKS, FormatOptions
 from headless.datasets.spacing import DISTRIBUTION, check_consistent, check_formats, check_reject, chosen_spacing
 from headless.runs.choices import check_total, chosen_views
-from headless.runs.shared_calls import SubjectViewsCall
+from headless.runs.shared_calls import SubjectViewsCall, WeighedCall
 from headless.work.reporting import Quiet, Reporter
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ ENGINE = Choice(("threads", "ray"), "threads")
 
 
 @dataclass(frozen=True, kw_only=True)
-class RenderCall(SubjectViewsCall, FormatOptions):
+class RenderCall(SubjectViewsCall, FormatOptions, WeighedCall):
     """What one call of `render` asks for; None: what docs/cli.md says of an option that is not given.
 
     Example:
@@ -94,7 +94,7 @@ def render(call: RenderCall, reporter: Reporter | None = None) -> None:
     plan = continued(make_plan(call, seeds, facts), call.output, call.masks)
     check_reject(call.reject_uncertain, plan.channels)
     check_formats(call.formats, plan.channels)
-    options = FormatOptions.of(call)
+    options = FormatOptions.from_call(call)
     options.check(call.formats, plan.channels)
     check_total(len(seeds), plan.views)
     folder = DatasetFolder(call.output, "render", plan, more_names=[STATISTICS_NAME, CARD_NAME])

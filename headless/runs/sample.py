@@ -15,7 +15,7 @@ from dnerf_core.errors import AnnotationError, UsageError
 from dnerf_core.ranges import ranged
 from headless.datasets.spacing import DISTRIBUTION, chosen_spacing
 from headless.runs.choices import check_total, chosen_views
-from headless.runs.shared_calls import SubjectViewsCall
+from headless.runs.shared_calls import SubjectViewsCall, WeighedCall
 from headless.work.reporting import Reporter
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ DEFAULT_SEEDS = tuple(range(job_ranges.SAMPLED_SUBJECTS.usual or 0))
 
 
 @dataclass(frozen=True, kw_only=True)
-class SampleCall(SubjectViewsCall):
+class SampleCall(SubjectViewsCall, WeighedCall):
     """What one call of `sample` asks for; None: what `docs/cli.md` says of an option that is not given.
 
     Attributes:

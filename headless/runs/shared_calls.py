@@ -36,15 +36,11 @@ class SubjectsCall(SeedsCall):
         subject_files: these instead of seeds.
         truncation: the factor psi of the seeds' subjects.
         workers: views rendered side by side; None: `headless.work.workers.default_workers`.
-        dry_run: only say what would be made, how long it takes and how much disk.
-        ignore_disk_space: begin even where the disk is far too small by the estimate.
     """
 
     subject_files: tuple[Path, ...] = ()
     truncation: float = ranged(job_ranges.TRUNCATION)
     workers: int | None = ranged(job_ranges.WORKERS)
-    dry_run: bool = ranged(job_ranges.OFF)
-    ignore_disk_space: bool = ranged(job_ranges.OFF)
 
     def chosen_seeds(self, default: tuple[int, ...] = DEFAULT_SEEDS) -> tuple[int, ...]:
         """The numbers of the subjects meant; `default` where the call does not say.
@@ -66,6 +62,34 @@ class SubjectViewsCall(SubjectsCall):
 
     views: int | None = ranged(job_ranges.VIEWS)
     random_views: bool = ranged(job_ranges.OFF)
+
+
+@dataclass(frozen=True, kw_only=True)
+class FusedViewsCall(SubjectViewsCall):
+    """Of jobs that put the views of a subject together again: clouds and meshes.
+
+    Attributes:
+        resolution: side of the views, pixels; None: the model's own.
+        exact: whether every sample is read.
+    """
+
+    views: int | None = ranged(job_ranges.CLOUD_VIEWS)
+    yaw: tuple[float, float] | None = ranged(job_ranges.CLOUD_YAW)
+    resolution: int | None = ranged(job_ranges.RESOLUTION)
+    exact: bool = ranged(job_ranges.OFF)
+
+
+@dataclass(frozen=True, kw_only=True)
+class WeighedCall(Ranged):
+    """Of jobs whose cost is told before they begin.
+
+    Attributes:
+        dry_run: only say what would be made, how long it takes and how much disk.
+        ignore_disk_space: begin even where the disk is far too small by the estimate.
+    """
+
+    dry_run: bool = ranged(job_ranges.OFF)
+    ignore_disk_space: bool = ranged(job_ranges.OFF)
 
 
 @dataclass(frozen=True, kw_only=True)

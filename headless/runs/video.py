@@ -12,7 +12,7 @@ from dnerf_core.checkpoints import model_facts
 from dnerf_core.errors import UsageError, brief
 from dnerf_core.limits import MAX_FRAMES
 from dnerf_core.ranges import ranged
-from headless.runs.shared_calls import SubjectsCall
+from headless.runs.shared_calls import SubjectsCall, WeighedCall
 from headless.work.reporting import Reporter
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ DEFAULT_SEEDS = (0,)
 
 
 @dataclass(frozen=True, kw_only=True)
-class VideoCall(SubjectsCall):
+class VideoCall(SubjectsCall, WeighedCall):
     """What one call of `video` asks for; None: what `docs/cli.md` says of an option that is not given.
 
     Attributes:

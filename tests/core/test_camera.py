@@ -31,6 +31,7 @@ from dnerf_core.camera import (
     sphere_camera,
 )
 from dnerf_core.camera_arcs import arc_angles, sphere_angles
+from dnerf_core.camera_frames import MAX_FOCAL, MIN_FOCAL
 from dnerf_core.errors import UsageError
 from dnerf_core.generator.config import CameraConfig, preset
 
@@ -384,6 +385,12 @@ aspects = st.one_of(
 )
 
 
+def is_within_focal_limits(lens: BlenderLens) -> bool:
+    """Whether a camera may have the lens: of a picture of one pixel by a thousand it may be out of any use."""
+    intrinsics = lens.intrinsics()
+    return min(intrinsics[0, 0], intrinsics[1, 1]) >= MIN_FOCAL and max(intrinsics[0, 0], intrinsics[1, 1]) <= MAX_FOCAL
+
+
 @given(
     st.builds(
         BlenderLens,
@@ -395,7 +402,7 @@ aspects = st.one_of(
         shift_y=shifts,
         size_px=st.tuples(sides, sides),
         pixel_aspect=aspects,
-    )
+    ).filter(is_within_focal_limits)
 )
 def test_blender_lens_round_trip(lens: BlenderLens) -> None:
     intrinsics = lens.intrinsics()

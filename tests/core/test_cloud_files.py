@@ -77,7 +77,9 @@ def test_glb_and_the_labels_colours(tmp_path: Path) -> None:
 
 def test_what_cannot_be_saved_is_refused_and_leaves_nothing(tmp_path: Path) -> None:
     cloud = make_cloud()
-    with pytest.raises(UsageError, match=r"a\.obj: expected a name that ends in \.ply, \.npz or \.glb, found \.obj; rename it$"):
+    with pytest.raises(
+        UsageError, match=r"a\.obj: expected a name that ends in \.ply, \.npz, \.glb or \.usd, found \.obj; rename it$"
+    ):
         cloud.save(tmp_path / "a.obj")
     with pytest.raises(UsageError, match=r"found no ending; rename it$"):
         cloud.save(tmp_path / "a")

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import builtins
 import dataclasses
+import sys
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -14,11 +13,14 @@ import trimesh
 from dnerf_core.camera import arc_cameras, orbit_cameras
 from dnerf_core.errors import AnnotationError, DNeRFError, UsageError
 from dnerf_core.labels import LabelSet
+from dnerf_core.mesh.options import MeshOptions, needed
+from dnerf_core.mesh.painting import painted
+from dnerf_core.mesh.pieces import decimated, kept_pieces
+from dnerf_core.mesh.surface import Surface, is_closed, marched_surface
 from dnerf_core.model import Model
 from dnerf_core.pointcloud.cloud import PointCloud
 from dnerf_core.pointcloud.fusion import FusionOptions, fuse_views
 from dnerf_core.pointcloud.own_cameras import CLOUD_VIEWS, own_cloud_cameras
-from dnerf_core.pointcloud.surface import check_mesh, marched_surface
 from headless import cli
 from tests.core.pointcloud_scenes import RADIUS, distance_to_surface, ring, view_of
 
@@ -105,56 +107,115 @@ def ball_grid(nodes: int, radius: float, centre: tuple[float, float, float]) -> 
     return np.asarray(radius - np.sqrt((x - centre[0]) ** 2 + (y - centre[1]) ** 2 + (z - centre[2]) ** 2))
 
 
+def ball(nodes: int = 48, radius: float = 0.6, centre: tuple[float, float, float] = (0.2, -0.1, 0.05)) -> Surface:
+    return marched_surface(ball_grid(nodes, radius, centre), nodes, 2.0, 0.0)
+
+
 def test_a_ball_is_marched_where_it_is() -> None:
-    pytest.importorskip("skimage")
-    surface = marched_surface(ball_grid(48, 0.6, (0.2, -0.1, 0.05)), 48, 2.0, 0.0)
-    mesh = surface.textured(np.full((len(surface.vertices), 3), 7, np.uint8), None, None)
-    assert mesh.is_watertight and mesh.is_winding_consistent
+    surface = ball()
+    mesh = trimesh.Trimesh(surface.vertices, surface.faces, process=False)
+    assert mesh.is_watertight and mesh.is_winding_consistent and surface.is_closed()
     np.testing.assert_allclose(mesh.center_mass, [0.2, -0.1, 0.05], atol=1e-3)
     assert mesh.volume == pytest.approx(4 / 3 * np.pi * 0.6**3, rel=0.01)  # above 0: faces turn their outside out
-    assert np.abs(np.linalg.norm(mesh.vertices - [0.2, -0.1, 0.05], axis=1) - 0.6).max() < 0.005
+    outward = surface.vertices - [0.2, -0.1, 0.05]
+    assert np.abs(np.linalg.norm(outward, axis=1) - 0.6).max() < 0.005
+    assert ((outward * surface.normals()).sum(axis=1) / 0.6).min() > 0.98
     with pytest.raises(DNeRFError, match="mesh: expected a raw density above 10 somewhere, found at most"):
         marched_surface(ball_grid(8, 0.5, (0, 0, 0)), 8, 2.0, 10.0)
-    assert "label" not in mesh.vertex_attributes and np.array_equal(mesh.visual.vertex_colors[0], [7, 7, 7, 255])
+
+
+def test_a_surface_through_nodes_is_closed_also_when_places_are_merged() -> None:
+    values = np.rint(16 * ball_grid(32, 0.53, (0, 0, 0)))  # many nodes lie on the level itself
+    surface = marched_surface(values, 32, 2.0, 0.0)
+    assert (values == 0).sum() > 100
+    assert trimesh.Trimesh(surface.vertices.astype(np.float32), surface.faces).is_watertight
 
 
 def test_what_reaches_out_of_the_box_is_closed_at_its_faces() -> None:
-    pytest.importorskip("skimage")
     surface = marched_surface(ball_grid(32, 1.3, (0, 0, 0)), 32, 2.0, 0.0)
     assert trimesh.Trimesh(surface.vertices, surface.faces).is_watertight
     assert np.abs(surface.vertices).max() <= 1 + 1 / 32
 
 
+def test_an_open_or_turned_surface_is_not_closed() -> None:
+    tetrahedron = np.array([[0, 2, 1], [0, 1, 3], [1, 2, 3], [0, 3, 2]])
+    assert is_closed(tetrahedron)
+    assert not is_closed(tetrahedron[:3]) and not is_closed(tetrahedron[:0])
+    assert not is_closed(np.concatenate([tetrahedron[:3], tetrahedron[3:, ::-1]]))
+    assert not is_closed(np.concatenate([tetrahedron, tetrahedron]))
+
+
+def test_pieces_are_kept_by_their_share_of_the_largest() -> None:
+    grid = np.maximum(ball_grid(48, 0.5, (-0.4, 0, 0)), ball_grid(48, 0.25, (0.6, 0, 0)))
+    surface = marched_surface(grid, 48, 2.0, 0.0)
+    areas = {share: kept_pieces(surface, share).face_areas().sum() for share in (0.0, 0.2, 0.3, 1.0)}
+    both, one = 4 * np.pi * (0.25 + 0.0625), np.pi
+    assert areas[0.0] == areas[0.2] == pytest.approx(both, rel=0.02)
+    assert areas[0.3] == areas[1.0] == pytest.approx(one, rel=0.02)
+    assert kept_pieces(surface, 1.0).is_closed()
+
+
+@pytest.mark.parametrize("faces", [2000, 200, 20])
+def test_a_decimated_surface_is_closed_and_has_so_many_faces(faces: int) -> None:
+    surface = ball()
+    smaller, nearest = decimated(surface, faces)
+    assert len(smaller.faces) == faces and smaller.is_closed()
+    assert np.linalg.norm(surface.vertices[nearest] - smaller.vertices, axis=1).max() < 0.05 if faces > 100 else True
+    same, every = decimated(surface, 10**6)
+    assert same is surface and np.array_equal(every, np.arange(len(surface.vertices)))
+
+
+def test_a_ring_cannot_be_told_in_too_few_faces() -> None:
+    along = ((np.arange(-1, 33) + 0.5) / 32 - 0.5) * 2
+    z, y, x = np.meshgrid(along, along, along, indexing="ij")
+    ring_shape = marched_surface(0.2 - np.hypot(np.hypot(x, y) - 0.6, z), 32, 2.0, 0.0)
+    with pytest.raises(DNeRFError, match="faces: expected a surface that 8 triangles can tell, found one that needs "):
+        decimated(ring_shape, 8)
+
+
+def test_vertices_take_labels_by_vote_and_carry_them_where_no_view_looks() -> None:
+    surface = marched_surface(ball_grid(64, RADIUS / 0.8, (0, 0, 0)) * 0.8, 64, 2.0 * 0.8, 0.0) if RADIUS < 0.7 else ball()
+    views = [view_of(camera) for camera in ring(8)]
+    all_around = painted(surface, views, BALL.num_classes)
+    one = painted(surface, views[:1], BALL.num_classes)
+    assert all_around.labels is not None and one.labels is not None and one.confidence is not None
+    assert set(np.unique(one.labels)) <= {1, 2, 3}
+    assert 0.1 < (one.confidence > 0).mean() < 0.6
+    same_order = painted(surface, views[::-1], BALL.num_classes)
+    np.testing.assert_array_equal(same_order.labels, all_around.labels)
+    np.testing.assert_array_equal(same_order.colors, all_around.colors)
+    nothing = painted(surface, [], BALL.num_classes)
+    assert nothing.labels is None and not nothing.colors.any()
+
+
 def test_a_subjects_mesh_lies_on_its_cloud(model: Model) -> None:
-    pytest.importorskip("skimage")
     spatial = pytest.importorskip("scipy.spatial")
     subject = model.subject(3)
-    mesh, cloud = subject.mesh(nodes=96), subject.point_cloud(size_px=128)
-    assert mesh.is_watertight and mesh.volume > 0
+    mesh, cloud = subject.mesh(MeshOptions(nodes=96), size_px=128), subject.point_cloud(size_px=128)
+    assert mesh.is_watertight and mesh.to_trimesh().volume > 0 and mesh.world_up == "y"
     longest = float(np.ptp(cloud.points, axis=0).max())
     apart, nearest = spatial.cKDTree(mesh.vertices).query(cloud.points)
     assert np.median(apart) < 0.01 * longest
-    labels = mesh.vertex_attributes["label"]
-    assert labels.dtype == np.uint8 and labels.min() >= 1 and mesh.metadata["labels"] == list(model.labels.names)  # type: ignore[union-attr]
-    assert (labels[nearest] == cloud.labels).mean() > 0.85
-    colors = mesh.visual.vertex_colors[nearest, :3].astype(int)
-    assert np.median(np.abs(colors - cloud.colors.astype(int))) < 12
+    assert mesh.labels is not None and mesh.labels.min() >= 1 and mesh.label_set == model.labels
+    assert (mesh.labels[nearest] == cloud.labels).mean() > 0.95
+    assert np.median(np.abs(mesh.colors[nearest].astype(int) - cloud.colors.astype(int))) < 12
+    assert repr(mesh).startswith(f"Mesh({len(mesh.vertices)} vertices, {len(mesh.faces)} faces, labels background, hood")
 
 
-def test_a_mesh_that_cannot_be_made_is_refused(model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(UsageError, match="nodes: expected 8 to 512 an axis, found 4"):
-        check_mesh(4, 10.0)
-    with pytest.raises(UsageError, match="level: expected a finite raw density, found nan; the usual one is 10"):
-        check_mesh(64, float("nan"))
-    grid = ball_grid(8, 0.5, (0, 0, 0))
-    imported = builtins.__import__
-
-    def without(name: str, *args: Any, **kwargs: Any) -> Any:
-        if name.startswith("skimage"):
-            raise ImportError(name)
-        return imported(name, *args, **kwargs)
-
-    monkeypatch.setattr(builtins, "__import__", without)
-    message = r"^mesh: expected the package scikit-image, found none; install it: pip install 'datasetnerf\[mesh\]'$"
+def test_a_mesh_that_cannot_be_made_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    for values, message in (
+        ({"nodes": 4}, "nodes: expected 8 to 512 an axis, found 4"),
+        ({"level": float("nan")}, "level: expected a finite raw density, found nan; the usual one is 10"),
+        ({"faces": 3}, "faces: expected at least 4, which close a surface, found 3"),
+        ({"min_piece": 1.5}, "min_piece: expected a share from 0 to 1, found 1.5"),
+    ):
+        with pytest.raises(UsageError, match=message):
+            MeshOptions(**values)  # type: ignore[arg-type]
+    monkeypatch.setitem(sys.modules, "igl", None)
+    message = r"^mesh: expected the package libigl, found none; install it: pip install 'datasetnerf\[mesh\]'$"
+    MeshOptions().check_packages()
     with pytest.raises(UsageError, match=message):
-        marched_surface(grid, 8, 2.0, 0.0)
+        MeshOptions(faces=100).check_packages()
+    monkeypatch.setitem(sys.modules, "pxr.UsdGeom", None)
+    with pytest.raises(UsageError, match=r"^usd: expected the package usd-core, found none; install it: pip install"):
+        needed("pxr.UsdGeom", "usd-core", "usd")

@@ -24,8 +24,9 @@ from dnerf_core.semantic.config import BranchTrainingConfig
 from dnerf_core.subject_key import SubjectKey
 from headless.annotating.training_plan import TrainCall
 from headless.cli import group
-from headless.runs.evaluate_call import EvaluateCall
+from headless.runs.evaluation.call import EvaluateCall
 from headless.runs.import_ import ImportCall
+from headless.runs.mesh import MeshCall
 from headless.runs.pointcloud import PointCloudCall
 from headless.runs.render import RenderCall
 from headless.runs.sample import SampleCall
@@ -45,6 +46,7 @@ CALLS: dict[str, Any] = {
     "sample": SampleCall,
     "video": VideoCall,
     "pointcloud": PointCloudCall,
+    "mesh": MeshCall,
     "train": TrainCall,
     "evaluate": EvaluateCall,
     "invert": InvertCall,

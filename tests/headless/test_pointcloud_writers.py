@@ -51,9 +51,9 @@ def test_ply_by_plyfile(tmp_path: Path) -> None:
         *(f"label {k} {n}" for k, n in enumerate(SHAPENET_CAR_LABELS.names)),
     ]
     vertex = read["vertex"]
-    names = ("x", "y", "z", "nx", "ny", "nz", "red", "green", "blue", "label", "confidence")
+    names = ("x", "y", "z", "nx", "ny", "nz", "red", "green", "blue", "label", "scalar_label", "confidence")
     assert tuple(p.name for p in vertex.properties) == names
-    assert [p.val_dtype for p in vertex.properties] == ["f4"] * 6 + ["u1"] * 3 + ["i4", "f4"]
+    assert [p.val_dtype for p in vertex.properties] == ["f4"] * 6 + ["u1"] * 3 + ["i4", "f4", "f4"]
     np.testing.assert_array_equal(np.stack([vertex[n] for n in "xyz"], axis=1), CLOUD.points)
     np.testing.assert_array_equal(np.stack([vertex[n] for n in ("nx", "ny", "nz")], axis=1), CLOUD.normals)
     np.testing.assert_array_equal(np.stack([vertex[n] for n in ("red", "green", "blue")], axis=1), CLOUD.colors)

@@ -16,7 +16,7 @@ from headless.annotating.importing.documents import json_of, member, points_of
 from headless.annotating.importing.drawn import Bitmap, DrawnPicture, Rings, Shape, Target
 from headless.annotating.importing.sources import Source
 
-_MOST_RINGS = 10_000
+_MAX_RINGS = 10_000
 """Of one annotation; each is held against the others."""
 
 
@@ -87,9 +87,9 @@ def _area(segmentation: Any, where: str, target: Target) -> Rings | Bitmap:
         )
     if isinstance(segmentation, dict):
         return Bitmap(0, 0, _run_lengths(segmentation, f"{where}: segmentation", target))
-    if not isinstance(segmentation, list) or len(segmentation) > _MOST_RINGS:
+    if not isinstance(segmentation, list) or len(segmentation) > _MAX_RINGS:
         raise AnnotationError(
-            f"{where}: segmentation: expected up to {_MOST_RINGS} polygons, found {brief(segmentation)}; export it again"
+            f"{where}: segmentation: expected up to {_MAX_RINGS} polygons, found {brief(segmentation)}; export it again"
         )
     rings = []
     for number, flat in enumerate(segmentation):

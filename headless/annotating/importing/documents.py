@@ -58,7 +58,7 @@ def xml_of(data: bytes, where: str) -> Element:
         depth -= 1
         builder.end(name)
 
-    def refuse(*told: Any) -> NoReturn:
+    def refuse(*declaration: Any) -> NoReturn:
         raise AnnotationError(
             f"{where}: expected XML without a document type, found one (DOCTYPE); annotation tools write none, remove it"
         )

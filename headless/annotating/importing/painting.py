@@ -100,15 +100,15 @@ def _mask_of(picture: DrawnPicture, size_px: int, names: LabelNames) -> NDArray[
 
 def _nothing_of(source: Source, tool: str) -> AnnotationError:
     """What is said where a source has no file of the tool: what it has, and the word for that."""
-    found = next(_tools_in(source), None)
-    what = ", ".join(map(brief, source.names[:3])) or "no file" if found is None else TOOLS[found].title
-    remedy = "name what the tool wrote" if found is None else f"say --from {found}"
+    other = next(_tools_in(source), None)
+    what = ", ".join(map(brief, source.names[:3])) or "no file" if other is None else TOOLS[other].title
+    remedy = "name what the tool wrote" if other is None else f"say --from {other}"
     return AnnotationError(f"{source.path}: expected {TOOLS[tool].title}, found {what}; {remedy}")
 
 
 def _tools_in(source: Source) -> Iterator[str]:
-    told = [name for name in source.names if name.lower().endswith((".json", ".xml", ".png"))]
-    for name in told[:_FILES_LOOKED_AT]:
+    candidates = [name for name in source.names if name.lower().endswith((".json", ".xml", ".png"))]
+    for name in candidates[:_FILES_LOOKED_AT]:
         try:
             tool = tool_of(source, name)
         except AnnotationError:

@@ -182,7 +182,7 @@ def segment_png(mask: NDArray[np.uint8]) -> bytes:
 
 
 def check_split(listing: Listed, split: str) -> None:
-    """Make sure that the instances of a split that is complete are what is asked for.
+    """Make sure that the instances of a split that is complete are what is chosen for.
 
     Raises:
         OutputError: they are others, or the file cannot be read.
@@ -196,9 +196,9 @@ def check_split(listing: Listed, split: str) -> None:
         raise OutputError(
             f"{path}: expected the annotations that this command wrote, found others; delete it, and run again"
         ) from error
-    asked = listing.options.coco_instances
-    if held != asked:
-        raise OutputError(f"{path}: expected {asked}, as --coco-instances says, found {held}; delete it, and run again")
+    chosen = listing.options.coco_instances
+    if held != chosen:
+        raise OutputError(f"{path}: expected {chosen}, as --coco-instances says, found {held}; delete it, and run again")
 
 
 EXPORT = Export((INSTANCES_NAME, PANOPTIC_NAME), write_split, check_split)

@@ -102,10 +102,10 @@ def check_split(listing: Listed, split: str) -> None:
         sizes = {str(shard["file"]): int(shard["bytes"]) for shard in index["shards"]}
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise OutputError(f"{path}: expected the index of the shards, found {brief(str(error))}; {_DELETE_INDEX}") from error
-    asked, held = listing.options.shard_views, index.get("shard_views")
-    if asked is not None and held != asked:
+    chosen, held = listing.options.shard_views, index.get("shard_views")
+    if chosen is not None and held != chosen:
         raise OutputError(
-            f"{path}: expected shards of {asked} views, as --shard-views says, found others; delete {place / FOLDER}, and run again"
+            f"{path}: expected shards of {chosen} views, as --shard-views says, found others; delete {place / FOLDER}, and run again"
         )
     for name in sizes:
         if re.fullmatch(rf"{re.escape(_prefix(split))}-[0-9]{{6}}\.tar", name) is None:

@@ -12,7 +12,7 @@ from dnerf_core.files.whole import write_bytes_whole
 from dnerf_core.seeds import format_seeds
 from headless import models
 from headless.runs.choices import check_total, chosen_seeds
-from headless.runs.evaluate_call import EvaluateCall, finish, message_fields, warn_of_known_seeds
+from headless.runs.evaluation.call import EvaluateCall, finish, message_fields, warn_of_known_seeds
 from headless.scores import scoring
 from headless.scores.truth_consistency import ConsistentScores
 from headless.scores.truth_scoring import TruthViews, truth_grid, view_json

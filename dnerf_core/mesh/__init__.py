@@ -1,0 +1,1 @@
+"""A subject's surface as triangles: marched out of its density, painted by its views, and saved."""

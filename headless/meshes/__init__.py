@@ -1,0 +1,1 @@
+"""Meshes of subjects: what a call makes, and the job."""

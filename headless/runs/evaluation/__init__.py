@@ -1,0 +1,1 @@
+"""What the kinds of `evaluate` do, and their call."""

@@ -1,0 +1,115 @@
+"""Meshes with labelled parts: what a call asks for, the plan it means, and the run."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dnerf_core.mesh.options import MAX_NODES, MESH_NODES, SURFACE_DENSITY
+from dnerf_core.ranges import Choice, Number, Whole, ranged
+from headless.runs.fused_views import model_source
+from headless.runs.shared_calls import FusedViewsCall
+from headless.work.reporting import Reporter
+
+if TYPE_CHECKING:
+    from dnerf_core.files.clouds import CloudColor
+    from dnerf_core.files.mesh_formats import MeshFormat
+    from headless.clouds.sources import ModelSource
+    from headless.meshes.plan import MeshPlan
+
+
+FORMATS = ("glb", "ply", "obj", "usd")
+COLOR = Choice(("rgb", "label"), "rgb", "Colour the vertices as the pictures are (rgb), or the parts by the labels (label).")
+NODES = Whole(8, MAX_NODES, MESH_NODES, "Read the density at N nodes an axis; 1.7 times as many take 5 times as long.")
+LEVEL = Number(-1e4, 1e4, SURFACE_DENSITY, "Put the surface where the raw density is D, before the softplus.")
+FACES = Whole(4, 10_000_000, None, "Collapse edges until N triangles are left, which carry labels and colours on.")
+MIN_PIECE = Number(
+    0.0, 1.0, 1.0, "Keep pieces with at least this share of the largest one's area: 1 keeps the largest alone, 0 all of them."
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class MeshCall(FusedViewsCall):
+    """What one call of `mesh` asks for; None: what `docs/cli.md` says of an option that is not given."""
+
+    formats: tuple[MeshFormat, ...] = ("glb",)
+    color: CloudColor = ranged(COLOR)
+    nodes: int = ranged(NODES)
+    level: float = ranged(LEVEL)
+    faces: int | None = ranged(FACES)
+    min_piece: float = ranged(MIN_PIECE)
+    output: Path = Path("dnerf-meshes")
+
+
+def mesh(call: MeshCall, reporter: Reporter) -> None:
+    """Run one call of `mesh`.
+
+    Raises:
+        DNeRFError: a wrong call, a model or package that cannot be used, a subject without such a surface, or results that cannot be
+            written.
+    """
+    from dnerf_core.files.names import LABELS_NAME
+    from headless import models
+    from headless.meshes.job import RECORD_FORMAT, MeshJob
+    from headless.work.result_folder import ResultFolder
+    from headless.work.workers import default_workers
+
+    started = time.monotonic()
+    source = model_source(call)
+    plan = make_plan(call, source)
+    folder = ResultFolder(call.output, RECORD_FORMAT, "mesh", plan.to_json(), [LABELS_NAME, *plan.formats])
+    job = MeshJob(plan, source, folder, reporter, call.workers or default_workers())
+    missing = len(job.missing)
+    fields = {"command": "mesh", "output": str(call.output), "meshes": len(source.names)}
+    reporter.start(
+        f"{call.output}: {len(source.names)} meshes, {missing} of them to be made",
+        **fields,
+        meshes_missing=missing,
+        plan=plan.to_json(),
+    )
+    if source.labels is None:
+        reporter.warning("the model has no labels, so the meshes have none")
+    with models.one_thread_a_view():
+        job.write()
+    if job.open_meshes:
+        reporter.warning(
+            f"{len(job.open_meshes)} meshes are not watertight, {job.open_meshes[0]} is the first; try other --nodes"
+        )
+    seconds = time.monotonic() - started
+    done = f"{missing} made in {seconds:.1f} s, {job.faces} faces" if job.files_made else "nothing to do, all there"
+    reporter.summary(
+        [
+            f"{call.output}: {len(source.names)} meshes as {', '.join(plan.formats)}: {done}",
+            f"look at {job.file(source.names[0], plan.formats[0])}",
+        ],
+        **fields,
+        meshes_made=missing,
+        faces=job.faces,
+        not_watertight=len(job.open_meshes),
+        nothing_to_do=not job.files_made,
+        seconds=round(seconds, 3),
+    )
+
+
+def make_plan(call: MeshCall, source: ModelSource) -> MeshPlan:
+    """The plan of a call.
+
+    Raises:
+        UsageError: a format's or the surface's package is missing, or colours that need labels where there are none.
+    """
+    from dnerf_core.errors import UsageError
+    from dnerf_core.files.usd import check_usd
+    from dnerf_core.mesh.options import MeshOptions
+    from headless.meshes.plan import MeshPlan
+
+    if call.color == "label" and source.labels is None:
+        raise UsageError(
+            "--color label: expected a model with labels, found none; train a semantic branch first, or leave it out"
+        )
+    options = MeshOptions(call.nodes, call.level, call.faces, call.min_piece)
+    options.check_packages()
+    if "usd" in call.formats:
+        check_usd()
+    return MeshPlan(source.plan.to_json(), call.formats, call.color, options)
