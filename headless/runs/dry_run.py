@@ -21,7 +21,6 @@ from headless.work.estimates import (
     view_seconds,
     weighed,
 )
-from headless.work.workers import default_workers
 
 if TYPE_CHECKING:
     from dnerf_core.backbone.specs import BackboneConfig
@@ -32,18 +31,18 @@ if TYPE_CHECKING:
     from headless.datasets.plan import ViewPlan
     from headless.datasets.seen import MakeSubject
     from headless.datasets.view_writer import ViewWriter
-    from headless.runs.render import RenderCall
-    from headless.runs.sample import SampleCall
+    from headless.runs.shared_calls import WeighedCall
     from headless.work.reporting import Reporter
 
 MEASURED_VIEWS = 2
 
 
 def weighed_views(
-    call: RenderCall | SampleCall,
+    call: WeighedCall,
     writer: ViewWriter,
     make_subject: Callable[[], MakeSubject],
     missing: int,
+    workers: int,
     config: BackboneConfig,
     reporter: Reporter,
     fields: dict[str, Any],
@@ -54,13 +53,13 @@ def weighed_views(
     Args:
         make_subject: loads the model; called where the call is a dry run, which is measured.
         missing: views that have still to be made.
+        workers: views made side by side.
         fields: what the summary begins with.
 
     Raises:
         OutputError: the disk cannot hold it by far, and the call does not say that it can.
     """
     plan, output = writer.plan, writer.folder.path
-    workers = call.workers or default_workers()
     remarks = [] if plan.given is None else list(plan.given.remarks)
     if call.dry_run:
         measured = measured_views(writer, make_subject, missing, workers, formats)

@@ -123,6 +123,7 @@ def render(call: RenderCall, reporter: Reporter | None = None) -> None:
         writer,
         ViewSource(call.model_name, call.device, plan).open,
         job.views_missing,
+        workers,
         facts.config,
         reporter,
         fields,

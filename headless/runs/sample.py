@@ -87,7 +87,7 @@ def sample(call: SampleCall, reporter: Reporter, load: Callable[[str], Model] | 
         model = models.load_model(call.model_name, call.device) if load is None else load(call.model_name)
         return subject_maker(model, plan, truth=call.truth)
 
-    remarks = weighed_views(call, writer, opened, job.views_missing, facts.config, reporter, fields)
+    remarks = weighed_views(call, writer, opened, job.views_missing, workers, facts.config, reporter, fields)
     if remarks is None:
         return
     refreshed = follow_labels(call.output, plan, held, reporter)

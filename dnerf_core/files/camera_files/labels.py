@@ -1,4 +1,4 @@
-"""The camera labels of a data set for EG3D, its `dataset.json`; see `dnerf_core.files.dataset_cameras`.
+"""The camera labels of a data set for EG3D, its `dataset.json`; see `dnerf_core.files.camera_files.dataset_cameras`.
 
 Convention: OpenCV camera axes, the generator's own world, intrinsics normalised by the image size, which is square.
 """
@@ -10,8 +10,8 @@ from typing import Any
 
 from dnerf_core.camera import Camera
 from dnerf_core.errors import UsageError, brief
+from dnerf_core.files.camera_files.dataset_cameras import dataset_cameras_of
 from dnerf_core.files.camera_files.views import CameraFile, FileView
-from dnerf_core.files.dataset_cameras import dataset_cameras_of
 
 NAME = "dataset.json (EG3D)"
 
