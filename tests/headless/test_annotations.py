@@ -361,7 +361,7 @@ def far_away(folder: Path) -> None:
             "expected at most 255, found",
         ),
         ("labels.json", '{"' + "x" * 10**5 + '": 1}', "expected an object with the keys version, labels, ignore, found xxx"),
-        ("cameras.json", far_away, "'s0001_v00': cam2world: expected a position within 1e+06 of the origin, found 1e+300"),
+        ("cameras.json", far_away, "'s0001_v00': cam2world: expected a position within 1e+06 of the origin, found -1e+300"),
         (
             "cameras.json",
             lambda folder: change_camera(folder, "intrinsics", [[math.nan] * 3] * 3),
