@@ -17,14 +17,13 @@ from dnerf_core.camera import Camera, cameras_from_json
 from dnerf_core.errors import AnnotationError, CheckpointError, UnpaintedError, UsageError, brief, json_fault
 from dnerf_core.files.masks import is_painted, read_mask
 from dnerf_core.files.names import LABELS_NAME, RECORD_FORMAT, RECORD_NAME, RECORD_VERSION, view_name
+from dnerf_core.files.text import read_user_text
 from dnerf_core.labels import IGNORE_ID, LabelSet
 from dnerf_core.limits import MAX_RESOLUTION, MAX_TRUNCATION, MAX_VIEWS, MAX_VIEWS_A_CALL, MIN_RESOLUTION
 from dnerf_core.seeds import parse_seeds
 from dnerf_core.subject_key import SubjectFile, SubjectKey, recorded_files
 
 _PICTURES = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp"}
-_MAX_CAMERA_DISTANCE = 1e6
-"""Farther away, rays in float32 no longer tell one pixel from the next."""
 _LISTED = 3
 """Files that a message names before it says how many more there are."""
 
@@ -198,17 +197,9 @@ def read_folder(folder: Path) -> Annotations:
 
 def _read_cameras(path: Path) -> dict[str, Camera]:
     try:
-        cameras = cameras_from_json(_text(path), str(path))
+        return cameras_from_json(_text(path), str(path))
     except UsageError as error:  # what the file holds is no option of the call
         raise AnnotationError(str(error)) from error
-    for name, camera in cameras.items():
-        distance = float(np.abs(camera.position).max())
-        if distance > _MAX_CAMERA_DISTANCE:
-            raise AnnotationError(
-                f"{path}: {brief(name)}: cam2world: expected a position within {_MAX_CAMERA_DISTANCE:g} of the origin, found "
-                f"{distance:g}; restore the file"
-            )
-    return cameras
 
 
 @dataclass(frozen=True)
@@ -317,13 +308,7 @@ def _same_names(what: str, expected: Sequence[str], names: Sequence[str], remedy
 
 
 def _text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        raise AnnotationError(
-            f"{path}: expected a file that `sample` wrote, it cannot be read: {reason}; restore it, or repeat the sample command"
-        ) from error
+    return read_user_text(path, "a file that `sample` wrote", "restore it, or repeat the sample command", AnnotationError)
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -128,6 +128,22 @@ def read_label_mask(path: Path, size_px: int, fit: Fit, labels: LabelSet) -> NDA
     return np.where(share_of_nearest > best_share - 1e-5, nearest, best)
 
 
+def picture_size(path: Path) -> tuple[int, int]:
+    """Width and height in pixels of a picture's file as it is stored; nothing of it is decoded.
+
+    Raises:
+        PhotoError: no such file, or no picture.
+    """
+    _check_file(path, "a picture")
+    try:
+        with Image.open(path, formats=_FORMATS) as image:
+            return image.size
+    except PICTURE_ERRORS as error:
+        raise PhotoError(
+            f"{path}: expected a whole picture, it cannot be read: {_reason(error)}; save or copy it again"
+        ) from error
+
+
 def _upright(path: Path) -> Image.Image:
     _check_file(path, f"a photo ({_NAMED})")
     try:

@@ -16,6 +16,7 @@ from dnerf_core.errors import UsageError, brief, json_fault
 from dnerf_core.files.names import CAMERAS_NAME, DEPTH_SCALE_KEY, LABELS_NAME, METADATA_NAME
 from dnerf_core.files.pictures import DEPTH_STEPS
 from dnerf_core.files.split_folders import split_of_path
+from dnerf_core.files.text import read_user_text
 from dnerf_core.labels import LabelSet
 
 _FILE_KEYS = ("image_file_name", "mask_file_name", "depth_file")
@@ -125,9 +126,4 @@ def _lies_inside(name: str) -> bool:
 
 
 def _text_of(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(
-            f"{path}: expected a list of a data set, it cannot be read ({error}); render the data set again"
-        ) from error
+    return read_user_text(path, "a list of a data set", "render the data set again")

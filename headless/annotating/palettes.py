@@ -14,6 +14,7 @@ from PIL import Image
 from dnerf_core.errors import AnnotationError
 from dnerf_core.files.names import LABELS_NAME, RECORD_NAME, labels_json
 from dnerf_core.files.pictures import PICTURE_ERRORS, write_mask
+from dnerf_core.files.text import read_user_text
 from dnerf_core.files.whole import write_bytes_whole
 from dnerf_core.labels import IGNORE_ID, LabelSet
 
@@ -64,11 +65,7 @@ def folder_labels(folder: Path, chosen: LabelSet) -> FolderLabels:
     path = folder / LABELS_NAME
     if recorded is None or not path.is_file():
         return new
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, ValueError) as error:
-        raise AnnotationError(f"{path}: expected a labels file, it cannot be read: {error}; correct it") from error
-    held = LabelSet.from_json(text, str(path))
+    held = LabelSet.from_json(read_user_text(path, "a labels file", error=AnnotationError), str(path))
     names = tuple(entry.rpartition(" #")[0] for entry in recorded)
     unchanged = recorded_labels(chosen)[: len(recorded)] == recorded or chosen.labels == held.labels[: len(chosen.labels)]
     if not unchanged or any(labels.names[: len(names)] != names for labels in (chosen, held)):

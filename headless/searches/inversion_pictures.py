@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from dnerf_core.checkpoints.model_file import file_sha256
 from dnerf_core.errors import UsageError
 from dnerf_core.files.masks import is_painted
-from dnerf_core.files.photos import background_color, read_label_mask, read_photo
+from dnerf_core.files.photos import background_color, picture_size, read_label_mask, read_photo
 
 if TYPE_CHECKING:
     from dnerf_core.checkpoints.model_facts import ModelFacts
@@ -31,6 +31,7 @@ class Picture:
         rgb: the photo, or the mask in its labels' colours, uint8 [S, S, 3].
         mask: label ids uint8 [S, S]; None: it is a photo.
         note: what is to be told of it.
+        size_px: width and height of the file's picture, upright.
     """
 
     path: Path
@@ -39,6 +40,7 @@ class Picture:
     rgb: NDArray[np.uint8]
     mask: NDArray[np.uint8] | None
     note: str | None
+    size_px: tuple[int, int]
 
 
 def read_pictures(call: InvertCall, facts: ModelFacts, fit: Fit) -> list[Picture]:
@@ -60,7 +62,7 @@ def read_pictures(call: InvertCall, facts: ModelFacts, fit: Fit) -> list[Picture
 
 def _photo(path: Path, facts: ModelFacts, fit: Fit) -> Picture:
     photo = read_photo(path, facts.config.image_size, fit, background_color(facts.config.rays.white_back))
-    return Picture(path, path.stem, file_sha256(path), photo.rgb, None, photo.note)
+    return Picture(path, path.stem, file_sha256(path), photo.rgb, None, photo.note, (photo.width_px, photo.height_px))
 
 
 def _mask(path: Path, facts: ModelFacts, fit: Fit) -> Picture:
@@ -68,4 +70,4 @@ def _mask(path: Path, facts: ModelFacts, fit: Fit) -> Picture:
     mask = read_label_mask(path, facts.config.image_size, fit, facts.labels)
     if not is_painted(mask):
         raise UsageError(f"{path}: expected some painted part, found only background or 255; paint the object first")
-    return Picture(path, path.stem, file_sha256(path), facts.labels.colorize(mask), mask, None)
+    return Picture(path, path.stem, file_sha256(path), facts.labels.colorize(mask), mask, None, picture_size(path))
