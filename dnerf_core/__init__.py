@@ -20,6 +20,7 @@ if TYPE_CHECKING:  # relative, because the extension carries this module under a
     from .camera import Camera, arc_cameras, cameras_from_json, cameras_to_json, orbit_cameras, sphere_camera
     from .datasets.labeled_views import LabeledViews
     from .errors import AnnotationError, CheckpointError, DNeRFError, OutputError, PhotoError, UsageError
+    from .files.camera_files.registry import read_cameras
     from .inversion.invert import Inversion, invert
     from .inversion.settings import InversionSettings
     from .labels import Label, LabelSet
@@ -65,6 +66,7 @@ __all__ = [
     "fuse_views",
     "invert",
     "orbit_cameras",
+    "read_cameras",
     "sphere_camera",
     "train_branch",
 ]
@@ -73,6 +75,7 @@ _NAMES = {
     "camera": ("Camera", "arc_cameras", "cameras_from_json", "cameras_to_json", "orbit_cameras", "sphere_camera"),
     "datasets.labeled_views": ("LabeledViews",),
     "errors": ("AnnotationError", "CheckpointError", "DNeRFError", "OutputError", "PhotoError", "UsageError"),
+    "files.camera_files.registry": ("read_cameras",),
     "inversion.invert": ("Inversion", "invert"),
     "inversion.settings": ("InversionSettings",),
     "labels": ("Label", "LabelSet"),

@@ -214,7 +214,7 @@ def cameras_from_json(source: str | Mapping[str, Any], where: str = "cameras.jso
     data: Any = source
     if isinstance(source, str):
         try:
-            data = without_surrogates(json.loads(source))
+            data = without_surrogates(json.loads(source.removeprefix("\ufeff")))  # a byte order mark that the text's reader left
         except (ValueError, RecursionError) as error:
             raise UsageError(f"{where}: expected JSON, found {json_fault(error)}; is it a cameras file?") from None
     if not isinstance(data, Mapping):

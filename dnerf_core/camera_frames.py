@@ -27,6 +27,13 @@ Size = int | tuple[int, int]
 ROTATION_TOLERANCE = 1e-4
 """Largest entry of |R^T R - I| that still counts as a rotation: float32 poses of published data sets stay well below it."""
 
+MAX_DISTANCE = 1e6
+"""Largest coordinate of a camera's position, world units: rays are float32, and farther off nothing of a subject is left in them."""
+MIN_FOCAL, MAX_FOCAL = 1e-3, 1e5
+"""Of focal lengths over the image's side: 179.8 degrees, and a pixel of the largest image seen as a whole one."""
+MAX_UNCROPPED_FOCAL, MAX_PIXEL_FOCAL = 20.0, 200.0
+"""A longer focal length than the first with a centre outside the image, or longer than the second, is in pixels."""
+
 FLIP_YZ: Float64Array = np.diag([1.0, -1.0, -1.0, 1.0])
 """OpenCV camera axes <-> OpenGL (and Blender) camera axes; its own inverse."""
 
@@ -65,9 +72,13 @@ def checked_pose(matrix: ArrayLike, what: str = "cam2world") -> Float64Array:
     pose = finite_array(matrix, (4, 4), what)
     if not np.allclose(pose[3], (0.0, 0.0, 0.0, 1.0), rtol=0.0, atol=1e-9):
         raise UsageError(f"{what}: expected last row [0, 0, 0, 1], found {pose[3].tolist()}; is the matrix transposed?")
+    if np.abs(pose[:3, 3]).max() > MAX_DISTANCE:
+        farthest = pose[np.abs(pose[:3, 3]).argmax(), 3]
+        raise UsageError(f"{what}: expected a position within {MAX_DISTANCE:g} of the origin, found {farthest:g}; correct it")
     rotation = pose[:3, :3]
-    error = float(np.abs(rotation.T @ rotation - np.eye(3)).max())
-    if error > ROTATION_TOLERANCE:
+    with np.errstate(over="ignore", invalid="ignore"):  # huge entries are no rotation either
+        error = float(np.abs(rotation.T @ rotation - np.eye(3)).max())
+    if not error <= ROTATION_TOLERANCE:
         raise UsageError(
             f"{what}: expected orthonormal axes within {ROTATION_TOLERANCE:g}, found an error of {error:.3g}; "
             "remove scale and shear from the pose"
@@ -93,7 +104,28 @@ def checked_intrinsics(matrix: ArrayLike, what: str = "intrinsics") -> Float64Ar
             f"{what}: expected focal lengths above 0, found fx {intrinsics[0, 0]:g} and fy {intrinsics[1, 1]:g}; "
             "flip axes in the pose, not in the focal length"
         )
+    focals = intrinsics[0, 0], intrinsics[1, 1]
+    if min(focals) < MIN_FOCAL or max(focals) > MAX_FOCAL:
+        raise UsageError(
+            f"{what}: expected focal lengths from {MIN_FOCAL:g} to {MAX_FOCAL:g} of the image's sides, found fx {focals[0]:g} and "
+            f"fy {focals[1]:g}; correct them"
+        )
     return intrinsics
+
+
+def refuse_pixels(intrinsics: Float64Array, what: str) -> None:
+    """Refuse intrinsics [3, 3] of a file that are in pixels, where normalised ones are expected.
+
+    Raises:
+        UsageError: by their size they are.
+    """
+    (fx, _, cx), (_, fy, cy), _ = intrinsics.tolist()
+    longest, aside = max(fx, fy), max(abs(cx - 0.5), abs(cy - 0.5)) > 1.5
+    if longest > MAX_PIXEL_FOCAL or (longest > MAX_UNCROPPED_FOCAL and aside):
+        raise UsageError(
+            f"{what}: expected intrinsics normalised by the image size, found pixels, fx {fx:g}, fy {fy:g} and the centre "
+            f"({cx:g}, {cy:g}); divide the first row by the image's width and the second by its height"
+        )
 
 
 def checked_world_up(world_up: str) -> None:

@@ -26,6 +26,7 @@ from .camera_frames import (
     checked_pose,
     finite_array,
     from_blender_matrix,
+    refuse_pixels,
     to_blender_matrix,
     width_height,
 )
@@ -110,7 +111,9 @@ class Camera:
         if missing:
             raise UsageError(f"{where}: expected the keys cam2world and intrinsics, missing {', '.join(missing)}; add them")
         pose = checked_pose(data["cam2world"], f"{where}: cam2world")
-        return cls(pose, checked_intrinsics(data["intrinsics"], f"{where}: intrinsics"))
+        intrinsics = checked_intrinsics(data["intrinsics"], f"{where}: intrinsics")
+        refuse_pixels(intrinsics, f"{where}: intrinsics")
+        return cls(pose, intrinsics)
 
     def conditioning(self) -> NDArray[np.float32]:
         """What EG3D's mapping network and published labels take: float32 [25], cam2world row-major (16), then intrinsics (9)."""

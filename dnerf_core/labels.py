@@ -252,7 +252,7 @@ class LabelSet:
         data: Any = source
         if isinstance(source, str):
             try:
-                data = json.loads(source)
+                data = json.loads(source.removeprefix("\ufeff"))  # a byte order mark that the text's reader left
             except (ValueError, RecursionError) as error:
                 raise AnnotationError(f"{where}: expected JSON, found {json_fault(error)}; is it a labels file?") from None
         _expect_keys(data, ("version", "labels", "ignore"), where)

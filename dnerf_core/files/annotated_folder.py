@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dnerf_core.camera import Camera, cameras_from_json
-from dnerf_core.errors import AnnotationError, CheckpointError, UnpaintedError, UsageError, brief
+from dnerf_core.errors import AnnotationError, CheckpointError, UnpaintedError, UsageError
 from dnerf_core.files.annotated_record import read_labels, read_plan, text_of
 from dnerf_core.files.masks import is_painted, read_mask
 from dnerf_core.files.snapping import SnapTally
@@ -21,8 +21,6 @@ from dnerf_core.subject_key import SubjectKey
 
 _PICTURES = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp"}
 _SNAPPED_SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp"}
-_MAX_CAMERA_DISTANCE = 1e6
-"""Farther away, rays in float32 no longer tell one pixel from the next."""
 _LISTED = 3
 """Files that a message names before it says how many more there are."""
 
@@ -225,17 +223,9 @@ def _other_names(paths: Sequence[Path], views: Collection[str]) -> dict[str, Pat
 
 def _read_cameras(path: Path) -> dict[str, Camera]:
     try:
-        cameras = cameras_from_json(text_of(path), str(path))
+        return cameras_from_json(text_of(path), str(path))
     except UsageError as error:  # what the file holds is no option of the call
         raise AnnotationError(str(error)) from error
-    for name, camera in cameras.items():
-        distance = float(np.abs(camera.position).max())
-        if distance > _MAX_CAMERA_DISTANCE:
-            raise AnnotationError(
-                f"{path}: {brief(name)}: cam2world: expected a position within {_MAX_CAMERA_DISTANCE:g} of the origin, found "
-                f"{distance:g}; restore the file"
-            )
-    return cameras
 
 
 def _same_names(what: str, expected: Sequence[str], names: Sequence[str], remedy: str) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 from dnerf_core.errors import AnnotationError, brief, json_fault
 from dnerf_core.files.names import LABELS_NAME, RECORD_FORMAT, RECORD_NAME, RECORD_VERSION, view_name
 from dnerf_core.files.opening.json_text import without_surrogates
-from dnerf_core.files.opening.regular_files import read_regular_text
+from dnerf_core.files.text import read_user_text
 from dnerf_core.labels import LabelSet
 from dnerf_core.limits import MAX_RESOLUTION, MAX_TRUNCATION, MAX_VIEWS, MAX_VIEWS_A_CALL, MIN_RESOLUTION
 from dnerf_core.seeds import parse_seeds
@@ -118,10 +118,4 @@ def text_of(path: Path) -> str:
     Raises:
         AnnotationError: it cannot be read.
     """
-    try:
-        return read_regular_text(path)
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        raise AnnotationError(
-            f"{path}: expected a file that `sample` wrote, it cannot be read: {reason}; restore it, or repeat the sample command"
-        ) from error
+    return read_user_text(path, "a file that `sample` wrote", "restore it, or repeat the sample command", AnnotationError)

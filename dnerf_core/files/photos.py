@@ -15,7 +15,7 @@ from PIL import Image, UnidentifiedImageError
 from dnerf_core.errors import PhotoError
 from dnerf_core.files.masks import read_sized_mask
 from dnerf_core.files.opening.decoding import PICTURE_ERRORS, decoded_picture, reason_of
-from dnerf_core.files.opening.regular_files import strange_kind
+from dnerf_core.files.opening.regular_files import open_regular, strange_kind
 from dnerf_core.files.snapping import SnapTally
 from dnerf_core.files.squares import MAX_PIXELS, Color, Fit, Square, square_of, squared
 from dnerf_core.labels import LabelSet
@@ -129,6 +129,22 @@ def read_label_mask(path: Path, size_px: int, fit: Fit, labels: LabelSet, snap: 
         share_of_nearest[nearest == label] = share[nearest == label]
     # filters add up in float32: shares this close are equal
     return np.where(share_of_nearest > best_share - 1e-5, nearest, best)
+
+
+def picture_size(path: Path) -> tuple[int, int]:
+    """Width and height in pixels of a picture's file as it is stored; nothing of it is decoded.
+
+    Raises:
+        PhotoError: no such file, or no picture.
+    """
+    _check_file(path, "a picture")
+    try:
+        with open_regular(path) as file, Image.open(file, formats=_FORMATS) as image:
+            return image.size
+    except PICTURE_ERRORS as error:
+        raise PhotoError(
+            f"{path}: expected a whole picture, it cannot be read: {reason_of(error)}; save or copy it again"
+        ) from error
 
 
 def _upright(path: Path) -> Image.Image:

@@ -19,9 +19,9 @@ from dnerf_core.errors import AnnotationError, UsageError, brief
 from dnerf_core.files.masks import read_mask
 from dnerf_core.files.names import CAMERAS_NAME, DEPTH_SCALE_KEY, LABELS_NAME
 from dnerf_core.files.opening.json_text import without_surrogates
-from dnerf_core.files.opening.regular_files import read_regular_text
 from dnerf_core.files.pictures import DEPTH_STEPS, DEPTH_SUFFIXES, read_depth, read_image
 from dnerf_core.files.split_folders import places_of_views, split_of_path
+from dnerf_core.files.text import read_user_text
 from dnerf_core.labels import LabelSet
 from dnerf_core.rendering.labeled_view import LabeledView, check_depth
 
@@ -189,9 +189,4 @@ def _first_there(paths: Sequence[Path], view: PosedView) -> Path:
 
 
 def _read_text(path: Path) -> str:
-    try:
-        return read_regular_text(path)
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(
-            f"{path}: expected a file of posed views, it cannot be read ({error}); give a folder of views"
-        ) from error
+    return read_user_text(path, "a file of posed views", "give a folder of views")

@@ -15,9 +15,9 @@ from dnerf_core.camera import Camera, cameras_from_json
 from dnerf_core.errors import UsageError, brief, json_fault
 from dnerf_core.files.names import CAMERAS_NAME, DEPTH_SCALE_KEY, LABELS_NAME, METADATA_NAME
 from dnerf_core.files.opening.json_text import without_surrogates
-from dnerf_core.files.opening.regular_files import read_regular_text
 from dnerf_core.files.pictures import DEPTH_STEPS
 from dnerf_core.files.split_folders import split_of_path
+from dnerf_core.files.text import read_user_text
 from dnerf_core.labels import LabelSet
 
 _FILE_KEYS = ("image_file_name", "mask_file_name", "depth_file")
@@ -127,9 +127,4 @@ def _lies_inside(name: str) -> bool:
 
 
 def _text_of(path: Path) -> str:
-    try:
-        return read_regular_text(path)
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(
-            f"{path}: expected a list of a data set, it cannot be read ({error}); render the data set again"
-        ) from error
+    return read_user_text(path, "a list of a data set", "render the data set again")

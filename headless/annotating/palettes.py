@@ -16,6 +16,7 @@ from dnerf_core.files.opening.decoding import PICTURE_ERRORS, decoded_picture
 from dnerf_core.files.opening.json_text import without_surrogates
 from dnerf_core.files.opening.regular_files import read_regular_text
 from dnerf_core.files.pictures import write_mask
+from dnerf_core.files.text import read_user_text
 from dnerf_core.files.whole import write_bytes_whole
 from dnerf_core.labels import IGNORE_ID, LabelSet
 
@@ -66,11 +67,7 @@ def folder_labels(folder: Path, chosen: LabelSet) -> FolderLabels:
     path = folder / LABELS_NAME
     if recorded is None or not path.is_file():
         return new
-    try:
-        text = read_regular_text(path)
-    except (OSError, ValueError) as error:
-        raise AnnotationError(f"{path}: expected a labels file, it cannot be read: {error}; correct it") from error
-    held = LabelSet.from_json(text, str(path))
+    held = LabelSet.from_json(read_user_text(path, "a labels file", error=AnnotationError), str(path))
     names = tuple(entry.rpartition(" #")[0] for entry in recorded)
     unchanged = recorded_labels(chosen)[: len(recorded)] == recorded or chosen.labels == held.labels[: len(chosen.labels)]
     if not unchanged or any(labels.names[: len(names)] != names for labels in (chosen, held)):

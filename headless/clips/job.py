@@ -76,14 +76,19 @@ class VideoJob:
         """
         self.plan, self.folder, self.labels, self.reporter, self.workers = plan, folder, labels, reporter, workers
         self.sequence = sequence
-        without = {LABELS, OVERLAY, SIDE_BY_SIDE} if labels is None else set()
-        self.kinds = tuple(kind for kind in (CAMERAS, LABELS, *previews) if kind not in without)
+        self.kinds = self.kinds_of(labels, previews)
         folder.check()
         places = [folder.path / self.file_name(clip, kind) for clip in clips for kind in self.kinds]
         names, folders = {path.name for path in places}, {path.parent for path in places}
         remove_files([*folder.top_leftovers(), *(stale for place in folders for stale in leftovers(place, names.__contains__))])
         self.missing = [clip for clip in clips if any(map(folder.lacks, self._names(clip)))]
         self.empty_frames = 0
+
+    @staticmethod
+    def kinds_of(labels: LabelSet | None, previews: tuple[str, ...] = PREVIEWS) -> tuple[str, ...]:
+        """The kinds of file that each clip has."""
+        without = {LABELS, OVERLAY, SIDE_BY_SIDE} if labels is None else set()
+        return tuple(kind for kind in (CAMERAS, LABELS, *previews) if kind not in without)
 
     @staticmethod
     def file_name(clip: Clip, kind: str) -> str:

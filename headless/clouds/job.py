@@ -29,8 +29,20 @@ class CloudJob:
         files_made: whether anything was written.
     """
 
-    def __init__(self, plan: CloudPlan, source: CloudSource, folder: ResultFolder, reporter: Reporter, workers: int) -> None:
+    def __init__(
+        self,
+        plan: CloudPlan,
+        source: CloudSource,
+        folder: ResultFolder,
+        reporter: Reporter,
+        workers: int,
+        *,
+        only_look: bool = False,
+    ) -> None:
         """Claims nothing yet, but refuses a folder of another call, and clears what an interrupted run of this one left.
+
+        Args:
+            only_look: clear nothing.
 
         Raises:
             OutputError: it is another call's, or cannot be read.
@@ -38,13 +50,18 @@ class CloudJob:
         self.plan, self.source, self.folder, self.reporter, self.workers = plan, source, folder, reporter, workers
         self.style = CloudStyle(source.labels, plan.color, source.world_up, Category.named(plan.category))
         folder.check()
-        files = [self.file(name, kind) for name in source.names for kind in plan.formats] + [*self._lists()]
-        names = {path.name for path in files}
-        folders = {path.parent for path in files}
-        remove_files([*folder.top_leftovers(), *(stale for place in folders for stale in leftovers(place, names.__contains__))])
+        if not only_look:
+            self._clear()
         self.missing = [name for name in source.names if self.missing_formats(name)]
         self.points = 0
         self.files_made = False
+
+    def _clear(self) -> None:
+        files = [self.file(name, kind) for name in self.source.names for kind in self.plan.formats] + [*self._lists()]
+        names = {path.name for path in files}
+        folders = {path.parent for path in files}
+        stale = (path for place in folders for path in leftovers(place, names.__contains__))
+        remove_files([*self.folder.top_leftovers(), *stale])
 
     def file(self, name: str, kind: CloudFormat) -> Path:
         """Where the file of an object belongs; with splits below its split, but for ShapeNetPart, whose lists tell splits."""

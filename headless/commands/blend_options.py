@@ -26,8 +26,9 @@ _ARC_OPTIONS = {
 
 def cameras_option(function: F) -> F:
     """`--cameras`: where each subject is seen from, instead of an arc; see `headless.datasets.given_cameras`."""
-    text = "See each subject by the views of a cameras.json, or by a .blend file's active camera over its frame range, instead of an arc."
-    return option("--cameras", type=FilledPath(exists=True, dir_okay=False), metavar="FILE", help=text)(function)
+    text = "See each subject by the views of a file instead of an arc: a cameras.json, nerfstudio's or instant-ngp's transforms.json, a "
+    text += "camera_path.json, an EG3D dataset.json, the folder of a COLMAP text model, or a .blend file's active camera."
+    return option("--cameras", type=FilledPath(exists=True), metavar="FILE", help=text)(function)
 
 
 def blend_option(function: F) -> F:

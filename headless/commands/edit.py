@@ -41,10 +41,12 @@ from headless.work.reporting import Reporter
 @option_of(
     EditCall,
     "camera",
-    type=FilledPath(exists=True, dir_okay=False),
+    type=FilledPath(exists=True),
     metavar="FILE",
-    help="Say from which camera the mask was painted: a cameras.json with one view.",
+    help="Say from which camera the mask was painted: a file as render --cameras takes it, with one view, or with the mask's, named "
+    "as the mask is.",
 )
+@options.cameras_up_option
 @option_of(EditCall, "label_weight", metavar="W")
 @option_of(EditCall, "rgb_weight", metavar="W")
 @option_of(

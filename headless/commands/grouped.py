@@ -32,7 +32,19 @@ OPTION_GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
     (
         "Cameras",
         (
-            *("views", "yaw", "pitch", "random_views", "view_distribution", "cameras", "camera", "path", "between", "frames"),
+            *(
+                "views",
+                "yaw",
+                "pitch",
+                "random_views",
+                "view_distribution",
+                "cameras",
+                "camera",
+                "cameras_up",
+                "path",
+                "between",
+                "frames",
+            ),
             *("cameras_from", "video_cameras", "camera_radius", "camera_pivot", "focal", "up"),
         ),
     ),
@@ -83,7 +95,7 @@ OPTION_GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
         ),
     ),
     ("Client", ("exchange", "parent")),
-    ("Computation", ("device", "engine", "workers", "shard", "exact")),
+    ("Computation", ("device", "engine", "workers", "shard", "exact", "dry_run", "ignore_disk_space")),
 )
 """Titles, and what stands below each: options by the names that spell them, of `--yaw` that is "yaw", arguments by what usage calls them.
 `train.seed` is the option of that command alone, and goes before `seed`."""

@@ -55,10 +55,12 @@ def _steps_of(stages: tuple[Stage, ...]) -> int:
 @option_of(
     InvertCall,
     "camera",
-    type=FilledPath(exists=True, dir_okay=False),
+    type=FilledPath(exists=True),
     metavar="FILE",
-    help="Keep to this camera, where it is known: a cameras.json with one view.",
+    help="Keep to this camera, where it is known: a file as render --cameras takes it, with one view for all pictures, or with "
+    "each picture's own, named as the picture is.",
 )
+@options.cameras_up_option
 @option_of(InvertCall, "space")
 @option_of(InvertCall, "starts")
 @option_of(InvertCall, "candidates")

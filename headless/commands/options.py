@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import click
 
 from dnerf_core import job_ranges
+from dnerf_core.files.camera_files.turning import FILE_UPS
 from dnerf_core.own_views import FRONT_YAW_DEG, yaw_text
 from dnerf_core.ranges import Degrees, ranges_of
 from dnerf_core.seeds import format_seeds
@@ -111,6 +112,14 @@ def camera_options(call: type) -> Callable[[F], F]:
     return add
 
 
+def cameras_up_option(function: F) -> F:
+    """`--cameras-up`: which axis points up in the world of a file of cameras; None where it is not given."""
+    text = "Turn the cameras of the file from a world with this axis up to the model's: x, y, z, -x, -y or -z."
+    choice = click.Choice(FILE_UPS)
+    shown = "taken as they are"
+    return option("--cameras-up", type=choice, default=None, metavar="AXIS", help=text, show_default=shown)(function)
+
+
 def truncation_option(call: type) -> Callable[[F], F]:
     """`--truncation`: the factor psi that pulls a subject towards the mean."""
     return option_of(call, "truncation", metavar="PSI")
@@ -157,6 +166,17 @@ def output_option(
         metavar="FOLDER",
         help=text,
     )
+
+
+def dry_run_options(call: type) -> Callable[[F], F]:
+    """`--dry-run` and `--ignore-disk-space`."""
+    text = "Say what would be made, how much disk and time it takes, measured by a view, and write nothing."
+    ignored = "Begin even where the disk has less than half of what the call is estimated to write."
+
+    def add(function: F) -> F:
+        return option_of(call, "dry_run", help=text)(option_of(call, "ignore_disk_space", help=ignored)(function))
+
+    return add
 
 
 def output_style_options(function: F) -> F:

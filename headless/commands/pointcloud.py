@@ -45,6 +45,7 @@ from headless.work.reporting import Reporter
 @options.workers_option(PointCloudCall)
 @options.exact_option(PointCloudCall)
 @options.output_option(PointCloudCall.output)
+@options.dry_run_options(PointCloudCall)
 @options.output_style_options
 def command(as_json: bool, **values: object) -> None:
     """Write point clouds with labelled parts, fused from views all around.

@@ -22,6 +22,7 @@ from headless.work.reporting import Reporter
 @options.camera_options(RenderCall)
 @dataset_options.distribution_option
 @blend_options.cameras_option
+@options.cameras_up_option
 @options.truncation_option(RenderCall)
 @options.resolution_option(RenderCall)
 @options.device_option
@@ -50,6 +51,7 @@ from headless.work.reporting import Reporter
 @dataset_options.splits_option
 @dataset_options.reject_option
 @blend_options.blend_option
+@options.dry_run_options(RenderCall)
 @options.output_style_options
 def command(as_json: bool, **values: object) -> None:
     """Write labelled, posed views of generated subjects to a folder.

@@ -35,6 +35,7 @@ from headless.work.reporting import Reporter
 @options.device_option
 @options.workers_option(SampleCall)
 @options.output_option(SampleCall.output)
+@options.dry_run_options(SampleCall)
 @options.output_style_options
 def command(as_json: bool, **values: object) -> None:
     """Write views of a few subjects to annotate: images, and empty masks to paint.

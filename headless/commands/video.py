@@ -26,8 +26,9 @@ from headless.work.reporting import Reporter
     "path",
     type=CameraPathType(),
     metavar="arc|orbit|FILE",
-    help="Lead the camera along --yaw and --pitch (arc), once round (orbit), or through the views of a cameras.json.",
+    help="Lead the camera along --yaw and --pitch (arc), once round (orbit), or through the views of a file as render --cameras takes it.",
 )
+@options.cameras_up_option
 @option_of(VideoCall, "frames", show_default=str(job_ranges.FRAMES.usual))
 @option_of(VideoCall, "fps")
 @options.yaw_option(VideoCall)
@@ -39,6 +40,7 @@ from headless.work.reporting import Reporter
 @options.workers_option(VideoCall)
 @options.exact_option(VideoCall)
 @options.output_option(VideoCall.output)
+@options.dry_run_options(VideoCall)
 @options.output_style_options
 def command(as_json: bool, **values: object) -> None:
     """Write label videos along a camera path.

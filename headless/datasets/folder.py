@@ -122,17 +122,19 @@ class DatasetFolder(ResultFolder):
             for kind, suffix in self._suffixes.items():
                 yield self.split_folder(split) / kind, suffix
 
-    def open(self, seeds: Container[int] | None = None) -> None:
+    def open(self, seeds: Container[int] | None = None, *, only_look: bool = False) -> None:
         """Make sure that the folder is free or holds this very call, then clear an interrupted run's leftovers and look round.
 
         Args:
             seeds: only these subjects' leftovers are cleared: the others' may be files that another process is writing; None: all.
+            only_look: clear nothing.
 
         Raises:
             OutputError: it is a file, holds something else, or holds the results of another call.
         """
         self.check()
-        self.clear(seeds)
+        if not only_look:
+            self.clear(seeds)
         self.look()
 
     def clear(self, seeds: Container[int] | None = None) -> None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from dnerf_core.errors import UsageError
 from dnerf_core.ranges import Choice
 from headless.datasets.channels import Channel
 from headless.datasets.formats.registry import Format, needed
+
+if TYPE_CHECKING:
+    from dnerf_core.checkpoints.model_facts import ModelFacts
 
 Spacing = Literal["even", "uniform", "gaussian"]
 DISTRIBUTION = Choice(
@@ -42,6 +45,22 @@ def check_reject(share: float, channels: tuple[Channel, ...]) -> None:
         raise UsageError(
             "--reject-uncertain: expected uncertainty among the channels, found none; add it, such as "
             f"--channels {','.join([*channels, 'uncertainty'])}"
+        )
+
+
+def check_consistent(channels: tuple[Channel, ...], facts: ModelFacts) -> None:
+    """Refuse consistent masks where there are no masks.
+
+    Raises:
+        UsageError: the model has no semantic branch, or no mask is asked for.
+    """
+    if not facts.has_semantics:
+        raise UsageError(
+            f"--consistent: expected a model with a semantic branch, found none in {facts.config.name}; train one, or leave it out"
+        )
+    if "mask" not in channels:
+        raise UsageError(
+            f"--consistent: expected the channel mask among --channels, found {','.join(channels)}; add it, or leave --consistent out"
         )
 
 

@@ -64,6 +64,8 @@ def edit(call: EditCall, reporter: Reporter) -> None:
         subject=repainting.key.title,
         output=str(job.path),
     )
+    for remark in repainting.place.remarks:
+        reporter.warning(remark)
     if result is None:
         result = job.run(reporter, started)
         if not result["finished"]:
@@ -71,7 +73,8 @@ def edit(call: EditCall, reporter: Reporter) -> None:
             raise KeyboardInterrupt
         if (poor := repainting.poor(result, result["finished"])) is not None:
             reporter.warning(f"{call.mask}: {poor}")
-    reporter.summary(_lines(job, result), command="edit", **result)
+    lines = [] if repainting.place.world_line is None else [repainting.place.world_line]
+    reporter.summary([*lines, *_lines(job, result)], command="edit", **result)
 
 
 class _Job:

@@ -43,7 +43,7 @@ def invert(call: InvertCall, reporter: Reporter) -> None:
     """
     started = time.monotonic()
     recovery = Recovery.checked(call)
-    pictures = recovery.pictures()
+    pictures, taken = recovery.pictures, recovery.taken
     job = _Job(recovery, reporter)
     outputs = [path for picture in pictures for path in job.outputs(picture)]
     check_inputs_stay([path for path in (*call.pictures, call.camera, call.perceptual_file) if isinstance(path, Path)], outputs)
@@ -58,9 +58,9 @@ def invert(call: InvertCall, reporter: Reporter) -> None:
         pictures=len(pictures),
         pictures_missing=len(waiting),
     )
-    for picture in pictures:
-        if picture.note is not None:
-            reporter.warning(picture.note)
+    for note in (*(picture.note for picture in pictures), *taken.remarks):
+        if note is not None:
+            reporter.warning(note)
     if waiting:
         tools = Tools.load(models.load_model(call.model_name, call.device), call.perceptual_file, seed=call.seed)
         with ending_early() as stop:
@@ -121,7 +121,7 @@ class _Job:
             self.progress_path(picture),
             picture.path.name,
             labels=None if picture.mask is None else model.labels,
-            camera=recovery.camera,
+            camera=recovery.camera_of(picture),
         )
         try:
             with watch.watching(self.reporter, recovery.steps(picture), stop) as look:
@@ -193,7 +193,7 @@ def _count_text(call: InvertCall, count: int) -> str:
 
 def _tell_end(job: _Job, pictures: list[Picture], reporter: Reporter, seconds: float, inverted: int) -> None:
     results = [job.results[picture.stem] for picture in pictures]
-    lines = []
+    lines = [] if job.recovery.taken.world_line is None else [job.recovery.taken.world_line]
     for result in results:
         lines += [f"{one['subject']}: {score_text(one)}" for one in result.get("variants", [result])]
         if "diversity" in result:

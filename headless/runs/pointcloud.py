@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from dnerf_core.ranges import Choice, ranged
 from headless.blend.checks import check_blend_place
 from headless.runs.fused_views import model_source
-from headless.runs.shared_calls import FusedViewsCall, FusionCall
+from headless.runs.shared_calls import FusedViewsCall, FusionCall, WeighedCall
 from headless.work.reporting import Reporter
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ COLOR = Choice(("rgb", "label"), "rgb")
 
 
 @dataclass(frozen=True, kw_only=True)
-class PointCloudCall(FusedViewsCall, FusionCall):
+class PointCloudCall(FusedViewsCall, FusionCall, WeighedCall):
     """What one call of `pointcloud` asks for; None: what `docs/cli.md` says of an option that is not given."""
 
     from_folder: Path | None = None
@@ -44,27 +44,41 @@ def pointcloud(call: PointCloudCall, reporter: Reporter) -> None:
     Raises:
         DNeRFError: a wrong call, a model or folder that cannot be used, or results that cannot be written.
     """
+    from dnerf_core.errors import UsageError
     from dnerf_core.files.names import LABELS_NAME
     from headless import models
     from headless.clouds.job import RECORD_FORMAT, CloudJob
+    from headless.clouds.sources import ModelSource
+    from headless.runs.dry_run import estimated_clouds, measured_clouds
+    from headless.work.estimates import tell_dry_run, weighed
     from headless.work.result_folder import ResultFolder
     from headless.work.workers import default_workers
 
     started = time.monotonic()
     source, described = open_source(call)
     plan = make_plan(call, source, described)
+    workers = call.workers or default_workers()
     if call.output.suffix.lower() == ".blend":
+        if call.dry_run:
+            raise UsageError("--dry-run: expected a folder as --output, found a .blend file; leave it out, or name a folder")
         from headless.blend.job import blend_of_clouds
 
         check_blend_place(call.output, "--output")
         with models.one_thread_a_view():
-            blend_of_clouds(call.output, plan, source, reporter, call.workers or default_workers())
+            blend_of_clouds(call.output, plan, source, reporter, workers)
         return
     tops = [*plan.formats, *(name for name, _ in plan.splits)]
     folder = ResultFolder(call.output, RECORD_FORMAT, "pointcloud", plan.to_json(), [LABELS_NAME, *tops])
-    job = CloudJob(plan, source, folder, reporter, call.workers or default_workers())
+    job = CloudJob(plan, source, folder, reporter, workers, only_look=call.dry_run)
     missing = len(job.missing)
     fields = {"command": "pointcloud", "output": str(call.output), "clouds": len(source.names)}
+    views, config = (source.plan, source.config) if isinstance(source, ModelSource) else (None, None)
+    estimate = estimated_clouds(plan, config, views, source, job.missing, workers)
+    size = f"{len(source.names)} clouds"
+    if call.dry_run:
+        tell_dry_run(measured_clouds(estimate, source, job.missing, workers), call.output, size, reporter, fields)
+        return
+    remarks = weighed(estimate, call.output, size, ignored=call.ignore_disk_space)
     reporter.start(
         f"{call.output}: {len(source.names)} clouds, {missing} of them to be made",
         **fields,
@@ -73,6 +87,8 @@ def pointcloud(call: PointCloudCall, reporter: Reporter) -> None:
     )
     if source.labels is None:
         reporter.warning("the views have no labels, so the clouds have none")
+    for remark in remarks:
+        reporter.warning(remark)
     if job.missing:
         with models.one_thread_a_view():
             job.write()

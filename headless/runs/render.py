@@ -16,13 +16,14 @@ from dnerf_core.errors import UsageError
 from dnerf_core.ranges import Choice, ranged
 from headless.blend.checks import check_blend_place, check_blend_views
 from headless.datasets.format_options import DEPTH_FORMAT, MASKS, FormatOptions
-from headless.datasets.spacing import DISTRIBUTION, check_formats, check_reject, chosen_spacing
+from headless.datasets.spacing import DISTRIBUTION, check_consistent, check_formats, check_reject, chosen_spacing
 from headless.runs.choices import check_total, chosen_views
-from headless.runs.shared_calls import SubjectViewsCall
+from headless.runs.shared_calls import SubjectViewsCall, WeighedCall
 from headless.work.reporting import Quiet, Reporter
 
 if TYPE_CHECKING:
     from dnerf_core.checkpoints.model_facts import ModelFacts
+    from dnerf_core.files.camera_files.turning import FileUp
     from dnerf_core.files.pictures import DepthFormat, MaskFormat
     from headless.datasets.channels import Channel
     from headless.datasets.formats.card import Origin
@@ -37,7 +38,7 @@ ENGINE = Choice(("threads", "ray"), "threads")
 
 
 @dataclass(frozen=True, kw_only=True)
-class RenderCall(SubjectViewsCall, FormatOptions):
+class RenderCall(SubjectViewsCall, FormatOptions, WeighedCall):
     """What one call of `render` asks for; None: what docs/cli.md says of an option that is not given.
 
     Example:
@@ -46,6 +47,7 @@ class RenderCall(SubjectViewsCall, FormatOptions):
 
     view_distribution: Spacing | None = ranged(DISTRIBUTION)
     cameras: Path | None = None
+    cameras_up: FileUp | None = None
     resolution: int | None = ranged(job_ranges.RESOLUTION)
     engine: Literal["threads", "ray"] = ranged(ENGINE)
     shard: tuple[int, int] = (1, 1)
@@ -71,14 +73,16 @@ def render(call: RenderCall, reporter: Reporter | None = None) -> None:
         DNeRFError: a wrong call, a model that cannot be used, or results that cannot be written.
     """
     from headless.cluster.cluster import require_ray
-    from headless.datasets.earlier import continued, kept_kinds
+    from headless.datasets.earlier import continued
     from headless.datasets.folder import DatasetFolder
     from headless.datasets.formats.card import CARD_NAME
     from headless.datasets.listing import Listing
     from headless.datasets.plan import WHOLE, Shard
     from headless.datasets.set_statistics import STATISTICS_NAME
     from headless.datasets.view_job import ViewJob
+    from headless.datasets.view_source import ViewSource
     from headless.datasets.view_writer import ViewWriter
+    from headless.runs.dry_run import weighed_views
     from headless.work.workers import default_workers
 
     started = time.monotonic()
@@ -95,7 +99,7 @@ def render(call: RenderCall, reporter: Reporter | None = None) -> None:
     check_total(len(seeds), plan.views)
     folder = DatasetFolder(call.output, "render", plan, more_names=[STATISTICS_NAME, CARD_NAME])
     shard = Shard(*call.shard)
-    folder.open(None if shard == WHOLE else frozenset(shard.seeds(plan)))
+    folder.open(None if shard == WHOLE else frozenset(shard.seeds(plan)), only_look=call.dry_run)
     workers = call.workers or default_workers()
     labels = facts.labels if plan.masks else None
     origin = make_origin(call, facts)
@@ -113,13 +117,23 @@ def render(call: RenderCall, reporter: Reporter | None = None) -> None:
     step_px = max(1, round(plan.resolution_px / facts.config.rays.neural_resolution))
     writer = ViewWriter(plan, folder, facts.config.cameras, labels, step_px)
     job = ViewJob(writer, reporter, listing, shard=shard)
-    total = len(job.seeds) * plan.views
-    fields = {"command": "render", "output": str(call.output), "views": total}
+    fields = {"command": "render", "output": str(call.output), "views": len(job.seeds) * plan.views}
+    remarks = weighed_views(
+        call,
+        writer,
+        ViewSource(call.model_name, call.device, plan).open,
+        job.views_missing,
+        workers,
+        facts.config,
+        reporter,
+        fields,
+        call.formats,
+    )
+    if remarks is None:
+        return
     reporter.start(job.start_message, **fields, views_missing=job.views_missing, plan=plan.to_json())
-    if not facts.has_semantics and call.channels is None:
-        reporter.warning(f"{plan.model_name}: the model has no semantic branch, so no masks and no labels.json are written")
-    if job.views_missing and (kept := kept_kinds(plan)):
-        reporter.warning(f"{call.output}: begun by an earlier version, it goes on with {' and '.join(kept)}")
+    for remark in [*plan_remarks(call, plan, facts, job.views_missing), *remarks]:
+        reporter.warning(remark)
     if job.views_missing:
         with opened_engine(call, writer, workers, reporter) as make_views:
             job.write(make_views)
@@ -130,6 +144,18 @@ def render(call: RenderCall, reporter: Reporter | None = None) -> None:
         listing.tell(statistics)
     blend_lines = write_blend(call, facts, reporter)
     tell_end(call, job, statistics, fields, blend_lines, time.monotonic() - started, reporter)
+
+
+def plan_remarks(call: RenderCall, plan: ViewPlan, facts: ModelFacts, missing: int) -> list[str]:
+    """What a call is to be warned of that the plan makes otherwise than is usual; `missing` views have still to be made."""
+    from headless.datasets.earlier import kept_kinds
+
+    remarks = []
+    if not facts.has_semantics and call.channels is None:
+        remarks.append(f"{plan.model_name}: the model has no semantic branch, so no masks and no labels.json are written")
+    if missing and (kept := kept_kinds(plan)):
+        remarks.append(f"{call.output}: begun by an earlier version, it goes on with {' and '.join(kept)}")
+    return remarks
 
 
 def tell_end(
@@ -164,6 +190,7 @@ def tell_end(
     reporter.summary(
         [
             f"{call.output}: {part}{total} views of {len(job.seeds)} subjects, {size}: {done}",
+            *([] if plan.given is None or plan.given.world_line is None else [plan.given.world_line]),
             *mask_lines(relabelled, shares, statistics.get("rejected", 0), len(plan.seeds) * plan.views),
             *blend_lines,
             after,
@@ -221,12 +248,17 @@ def make_plan(call: RenderCall, seeds: tuple[int, ...], facts: ModelFacts) -> Vi
     """
     from dnerf_core.own_views import view_ranges
     from dnerf_core.subject_key import checked_subject_files
-    from headless.blend.given import checked_side, read_given_cameras
+    from headless.cameras.given import checked_side, read_given_cameras
     from headless.datasets.plan import ViewPlan
 
     channels = chosen_channels(call, facts)
-    check_consistent(call, facts, channels)
-    given = None if call.cameras is None else read_given_cameras(call.cameras, facts.config.cameras.world_up)
+    if call.consistent:
+        check_consistent(channels, facts)
+    if call.cameras_up is not None and call.cameras is None:
+        raise UsageError(
+            f"--cameras-up {call.cameras_up}: expected --cameras beside it, found none; give the file, or leave it out"
+        )
+    given = None if call.cameras is None else read_given_cameras(call.cameras, facts.config, call.cameras_up)
     side_px = None if given is None or call.cameras is None or call.resolution is not None else checked_side(given, call.cameras)
     spacing = chosen_spacing(call.view_distribution, call.random_views)
     yaw_deg, pitch_deg = view_ranges(facts.config.cameras, call.yaw, call.pitch, drawn=spacing != "even")
@@ -254,22 +286,6 @@ def make_plan(call: RenderCall, seeds: tuple[int, ...], facts: ModelFacts) -> Vi
         given=given,
         subject_files=checked_subject_files(call.subject_files, facts.path),
     )
-
-
-def check_consistent(call: RenderCall, facts: ModelFacts, channels: tuple[Channel, ...]) -> None:
-    """Refuse consistent masks where there are no masks.
-
-    Raises:
-        UsageError: the model has no semantic branch, or no mask is asked for.
-    """
-    if call.consistent and not facts.has_semantics:
-        raise UsageError(
-            f"--consistent: expected a model with a semantic branch, found none in {facts.config.name}; train one, or leave it out"
-        )
-    if call.consistent and "mask" not in channels:
-        raise UsageError(
-            f"--consistent: expected the channel mask among --channels, found {','.join(channels)}; add it, or leave --consistent out"
-        )
 
 
 def make_origin(call: RenderCall, facts: ModelFacts) -> Origin:

@@ -12,11 +12,10 @@ from dnerf_core import job_ranges
 from dnerf_core.checkpoints import model_facts
 from dnerf_core.checkpoints.model_facts import recorded_name
 from dnerf_core.errors import AnnotationError, UsageError
-from dnerf_core.files.opening.regular_files import read_regular_text
 from dnerf_core.ranges import ranged
 from headless.datasets.spacing import DISTRIBUTION, chosen_spacing
 from headless.runs.choices import check_total, chosen_views
-from headless.runs.shared_calls import SubjectViewsCall
+from headless.runs.shared_calls import SubjectViewsCall, WeighedCall
 from headless.work.reporting import Reporter
 
 if TYPE_CHECKING:
@@ -24,8 +23,9 @@ if TYPE_CHECKING:
     from dnerf_core.checkpoints.model_facts import ModelFacts
     from dnerf_core.labels import LabelSet
     from dnerf_core.model import Model
+    from headless.annotating.palettes import FolderLabels
     from headless.datasets.plan import ViewPlan
-    from headless.datasets.seen import RenderView
+    from headless.datasets.seen import MakeSubject, RenderView
     from headless.datasets.spacing import Spacing
 
 
@@ -33,7 +33,7 @@ DEFAULT_SEEDS = tuple(range(job_ranges.SAMPLED_SUBJECTS.usual or 0))
 
 
 @dataclass(frozen=True, kw_only=True)
-class SampleCall(SubjectViewsCall):
+class SampleCall(SubjectViewsCall, WeighedCall):
     """What one call of `sample` asks for; None: what `docs/cli.md` says of an option that is not given.
 
     Attributes:
@@ -57,14 +57,13 @@ def sample(call: SampleCall, reporter: Reporter, load: Callable[[str], Model] | 
         DNeRFError: a wrong call, a model that cannot be used, or results that cannot be written.
     """
     from dnerf_core.files.names import SHEET_NAME
-    from dnerf_core.files.whole import remove_files
     from headless import models
-    from headless.annotating.palettes import folder_labels, refresh_palettes
+    from headless.annotating.palettes import folder_labels
     from headless.datasets.folder import DatasetFolder
     from headless.datasets.listing import Listing
-    from headless.datasets.plan import view_names
     from headless.datasets.view_job import ViewJob, by_threads
     from headless.datasets.view_writer import ViewWriter
+    from headless.runs.dry_run import weighed_views
     from headless.work.workers import default_workers
 
     started = time.monotonic()
@@ -75,26 +74,30 @@ def sample(call: SampleCall, reporter: Reporter, load: Callable[[str], Model] | 
     plan = make_plan(call, seeds, facts)
     check_total(len(seeds), plan.views)
     folder = DatasetFolder(call.output, "sample", plan, sample_record(call, plan, facts, held.recorded))
-    folder.open()
-    held.write_added(call.output)
-    masks = call.output / "masks"
-    refreshed, unreadable = refresh_palettes(masks, [name for seed in seeds for name in view_names(plan, seed)], held)
-    if refreshed or held.added:
-        remove_files([call.output / SHEET_NAME])  # its legend is of the former labels
-    if unreadable:
-        stay = "mask cannot be read and stays as it is:" if len(unreadable) == 1 else "masks cannot be read and stay as they are:"
-        reporter.warning(f"{masks}: {len(unreadable)} {stay} {', '.join(f'{name}.png' for name in unreadable[:3])}")
+    folder.open(only_look=call.dry_run)
     workers = call.workers or default_workers()
     cameras, unpainted = facts.config.cameras, not call.truth
     listing = Listing(plan, folder, cameras, labels, reporter, workers=workers, sampled=True, unpainted=unpainted)
-    job = ViewJob(ViewWriter(plan, folder, cameras, labels), reporter, listing, expect_empty=unpainted)
+    writer = ViewWriter(plan, folder, cameras, labels)
+    job = ViewJob(writer, reporter, listing, expect_empty=unpainted)
     total = len(seeds) * plan.views
     fields = {"command": "sample", "output": str(call.output), "views": total}
-    reporter.start(job.start_message, **fields, views_missing=job.views_missing, plan=folder.record["plan"])
-    if job.views_missing:
+
+    def opened() -> MakeSubject:
         model = models.load_model(call.model_name, call.device) if load is None else load(call.model_name)
+        return subject_maker(model, plan, truth=call.truth)
+
+    remarks = weighed_views(call, writer, opened, job.views_missing, workers, facts.config, reporter, fields)
+    if remarks is None:
+        return
+    refreshed = follow_labels(call.output, plan, held, reporter)
+    reporter.start(job.start_message, **fields, views_missing=job.views_missing, plan=folder.record["plan"])
+    for remark in remarks:
+        reporter.warning(remark)
+    if job.views_missing:
+        make_subject = opened()
         with models.one_thread_a_view():
-            job.write(by_threads(subject_maker(model, plan, truth=call.truth), workers))
+            job.write(by_threads(make_subject, workers))
     elif job.files_missing():
         job.write()
     seconds = time.monotonic() - started
@@ -109,7 +112,7 @@ def sample(call: SampleCall, reporter: Reporter, load: Callable[[str], Model] | 
     next_step = (
         f"next: dnerf-headless train {call.output} -o model.safetensors"
         if call.truth
-        else f"paint {names} in {masks}, then: dnerf-headless train {call.output} -o model.safetensors"
+        else f"paint {names} in {call.output / 'masks'}, then: dnerf-headless train {call.output} -o model.safetensors"
     )
     reporter.summary(
         [f"{call.output}: {total} views of {len(seeds)} subjects to annotate: {done}", next_step],
@@ -122,6 +125,28 @@ def sample(call: SampleCall, reporter: Reporter, load: Callable[[str], Model] | 
         contact_sheet=str(call.output / SHEET_NAME),
         seconds=round(seconds, 3),
     )
+
+
+def follow_labels(folder: Path, plan: ViewPlan, held: FolderLabels, reporter: Reporter) -> int:
+    """Write labels that were added since the folder was made, and give its masks their palette; returns how many masks were written.
+
+    Raises:
+        OutputError: something cannot be written.
+    """
+    from dnerf_core.files.names import SHEET_NAME
+    from dnerf_core.files.whole import remove_files
+    from headless.annotating.palettes import refresh_palettes
+    from headless.datasets.plan import view_names
+
+    held.write_added(folder)
+    masks = folder / "masks"
+    refreshed, unreadable = refresh_palettes(masks, [name for seed in plan.seeds for name in view_names(plan, seed)], held)
+    if refreshed or held.added:
+        remove_files([folder / SHEET_NAME])  # its legend is of the former labels
+    if unreadable:
+        stay = "mask cannot be read and stays as it is:" if len(unreadable) == 1 else "masks cannot be read and stay as they are:"
+        reporter.warning(f"{masks}: {len(unreadable)} {stay} {', '.join(f'{name}.png' for name in unreadable[:3])}")
+    return refreshed
 
 
 def chosen_labels(call: SampleCall, facts: ModelFacts) -> LabelSet:
@@ -161,6 +186,7 @@ def read_labels(labels: tuple[str, ...] | Path) -> LabelSet:
         UsageError: names that make no label set, or a file that cannot be read.
         AnnotationError: a file that is no labels file.
     """
+    from dnerf_core.files.text import read_user_text
     from dnerf_core.labels import LabelSet
 
     if not isinstance(labels, Path):
@@ -168,13 +194,7 @@ def read_labels(labels: tuple[str, ...] | Path) -> LabelSet:
             return LabelSet.from_names(labels)
         except AnnotationError as error:
             raise UsageError(f"--labels: {error}") from error
-    try:
-        source = read_regular_text(labels)
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        raise UsageError(
-            f"--labels: {labels}: expected a labels file, it cannot be read: {reason}; correct it, or give names"
-        ) from error
+    source = read_user_text(labels, "a labels file", "correct it, or give names", option="--labels:")
     return LabelSet.from_json(source, f"--labels: {labels}")
 
 

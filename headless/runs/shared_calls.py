@@ -80,6 +80,19 @@ class FusedViewsCall(SubjectViewsCall):
 
 
 @dataclass(frozen=True, kw_only=True)
+class WeighedCall(Ranged):
+    """Of jobs whose cost is told before they begin.
+
+    Attributes:
+        dry_run: only say what would be made, how long it takes and how much disk.
+        ignore_disk_space: begin even where the disk is far too small by the estimate.
+    """
+
+    dry_run: bool = ranged(job_ranges.OFF)
+    ignore_disk_space: bool = ranged(job_ranges.OFF)
+
+
+@dataclass(frozen=True, kw_only=True)
 class FusionCall(Ranged):
     """Of jobs that fuse views to clouds.
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,32 +10,36 @@ from typing import TYPE_CHECKING, Literal
 from dnerf_core import job_ranges
 from dnerf_core.checkpoints import model_facts
 from dnerf_core.errors import UsageError, brief
-from dnerf_core.files.opening.regular_files import read_regular_text
 from dnerf_core.limits import MAX_FRAMES
 from dnerf_core.ranges import ranged
-from headless.runs.shared_calls import SubjectsCall
+from headless.runs.shared_calls import SubjectsCall, WeighedCall
 from headless.work.reporting import Reporter
 
 if TYPE_CHECKING:
     from dnerf_core.camera import Camera
     from dnerf_core.checkpoints.model_facts import ModelFacts
-    from headless.clips.plan import ClipPlan
+    from dnerf_core.files.camera_files.turning import FileUp
+    from headless.clips.plan import Clip, ClipPlan
+    from headless.datasets.given_cameras import GivenCameras
     from headless.datasets.splits import Splits
+    from headless.work.result_folder import ResultFolder
 
 
 DEFAULT_SEEDS = (0,)
 
 
 @dataclass(frozen=True, kw_only=True)
-class VideoCall(SubjectsCall):
+class VideoCall(SubjectsCall, WeighedCall):
     """What one call of `video` asks for; None: what `docs/cli.md` says of an option that is not given.
 
     Attributes:
-        path: how the camera moves: along an arc, once round, through the views of a cameras.json, or through these cameras.
+        path: how the camera moves: along an arc, once round, through the views of a file of cameras, or through these cameras.
+        cameras_up: the axis that points up in that file's world; None: its world is the model's.
     """
 
     between: bool = ranged(job_ranges.OFF)
     path: Literal["arc", "orbit"] | Path | tuple[Camera, ...] = "arc"
+    cameras_up: FileUp | None = None
     frames: int | None = ranged(job_ranges.FRAMES)
     fps: int = ranged(job_ranges.FPS)
     resolution: int | None = ranged(job_ranges.RESOLUTION)
@@ -63,20 +65,33 @@ def video(call: VideoCall, reporter: Reporter) -> None:
     from headless import models
     from headless.clips.job import RECORD_FORMAT, VideoJob
     from headless.clips.plan import mixed_subject, path_cameras, plan_clips
+    from headless.runs.dry_run import estimated_clips
+    from headless.work.estimates import weighed
     from headless.work.result_folder import ResultFolder
     from headless.work.workers import default_workers
 
     started = time.monotonic()
     facts = model_facts.describe_model(call.model_name)
-    cameras = given_cameras(call)
-    plan = make_plan(call, facts, cameras)
+    given = given_cameras(call, facts)
+    cameras = None if given is None else list(given.cameras)
+    identity, side_px = (None, None) if given is None else (path_sha256(call, given), side_of_path(call, given))
+    plan = make_plan(call, facts, cameras, identity, side_px)
     clips = plan_clips(plan, cameras or path_cameras(plan, facts.config.cameras))
     folder = ResultFolder(call.output, RECORD_FORMAT, "video", plan.to_json(), [LABELS_NAME, *(name for name, _ in plan.splits)])
     workers = call.workers or default_workers()
+    if call.dry_run:
+        tell_plan(call, plan, clips, facts, folder, workers, reporter)
+        return
     job = VideoJob(plan, clips, folder, facts.labels if plan.masks else None, reporter, workers)
     fields = {"command": "video", "output": str(call.output), "clips": len(clips), "frames": plan.frames}
     missing = len(job.missing)
     size = f"{len(clips)} clips of {plan.frames} frames"
+    estimate = estimated_clips(plan, facts.config, job.missing, len(job.kinds), workers)
+    pictures = f"{size} of {plan.resolution_px} x {plan.resolution_px} px"
+    remarks = [
+        *(() if given is None else given.remarks),
+        *weighed(estimate, call.output, pictures, ignored=call.ignore_disk_space),
+    ]
     reporter.start(
         f"{call.output}: {size}, {missing} of them to be made",
         **fields,
@@ -85,6 +100,8 @@ def video(call: VideoCall, reporter: Reporter) -> None:
     )
     if not plan.masks:
         reporter.warning(f"{plan.model_name}: the model has no semantic branch, so only the image is written")
+    for remark in remarks:
+        reporter.warning(remark)
     if job.missing:
         model = models.load_model(call.model_name, call.device, exact=plan.exact)
         with models.one_thread_a_view():
@@ -93,7 +110,11 @@ def video(call: VideoCall, reporter: Reporter) -> None:
     done = f"{missing} made in {seconds:.1f} s" if missing else "nothing to do, all there"
     first = call.output / job.file_name(clips[0], job.kinds[-1])
     reporter.summary(
-        [f"{call.output}: {size}: {done}", f"look at {first}"],
+        [
+            f"{call.output}: {size}: {done}",
+            *([] if given is None or given.world_line is None else [given.world_line]),
+            f"look at {first}",
+        ],
         **fields,
         clips_made=missing,
         empty_frames=job.empty_frames,
@@ -102,15 +123,44 @@ def video(call: VideoCall, reporter: Reporter) -> None:
     )
 
 
-def given_cameras(call: VideoCall) -> list[Camera] | None:
-    """The cameras of a file that is the call's path, or those that are the path themselves; None for an arc or an orbit.
+def tell_plan(
+    call: VideoCall, plan: ClipPlan, clips: list[Clip], facts: ModelFacts, folder: ResultFolder, workers: int, reporter: Reporter
+) -> None:
+    """The summary of a call that only says what it would do.
+
+    Raises:
+        DNeRFError: a folder of another call, or a model that cannot be used.
+    """
+    from headless import models
+    from headless.clips.job import VideoJob
+    from headless.runs.dry_run import estimated_clips, measured_clips
+    from headless.work.estimates import tell_dry_run
+
+    folder.check()
+    kinds = VideoJob.kinds_of(facts.labels if plan.masks else None)
+    missing = [clip for clip in clips if any(folder.lacks(VideoJob.file_name(clip, kind)) for kind in kinds)]
+    estimate = estimated_clips(plan, facts.config, missing, len(kinds), workers)
+    if missing:
+        model = models.load_model(call.model_name, call.device, exact=plan.exact)
+        estimate = measured_clips(estimate, plan, missing, model, workers)
+    size = f"{len(clips)} clips of {plan.frames} frames of {plan.resolution_px} x {plan.resolution_px} px"
+    fields = {"command": "video", "output": str(call.output), "clips": len(clips), "frames": plan.frames}
+    tell_dry_run(estimate, call.output, size, reporter, fields)
+
+
+def given_cameras(call: VideoCall, facts: ModelFacts) -> GivenCameras | None:
+    """The cameras of a file that is the call's path, in the model's world, or those that are the path themselves; None for an arc or orbit.
 
     Raises:
         UsageError: no such file, no cameras in it or too many, or an option beside them that does not go with them.
     """
-    from dnerf_core.camera import cameras_from_json
+    from headless.cameras.given import read_given_cameras
+    from headless.datasets.given_cameras import GivenCameras
 
     path = call.path
+    if not isinstance(path, Path) and call.cameras_up is not None:
+        title = f"--path {path}" if isinstance(path, str) else "a path of cameras"
+        raise UsageError(f"--cameras-up: expected none with {title}, which is in the model's world; leave it out")
     if isinstance(path, str):
         if path == "orbit" and call.yaw is not None:
             raise UsageError("--yaw: expected no range with --path orbit, which goes all the way round; leave it out")
@@ -123,27 +173,43 @@ def given_cameras(call: VideoCall) -> list[Camera] | None:
         if value is not None:
             raise UsageError(f"{name}: expected none beside {title}, whose views are the frames; leave it out")
     if isinstance(path, Path):
-        try:
-            text = read_regular_text(path)
-        except (OSError, UnicodeDecodeError) as error:
-            raise UsageError(f"{title}: expected arc, orbit or a cameras.json, it cannot be read ({error})") from error
-        cameras = list(cameras_from_json(text, str(path)).values())
-    else:
-        cameras = list(path)
-    where = path if isinstance(path, Path) else title
-    if not cameras:
-        raise UsageError(f"{where}: expected at least one view, found none; name some")
-    if len(cameras) > MAX_FRAMES:
-        raise UsageError(f"{where}: expected at most {MAX_FRAMES} views, found {len(cameras)}; leave some out")
-    return cameras
+        return read_given_cameras(path, facts.config, call.cameras_up, option="--path", most=MAX_FRAMES)
+    if not path:
+        raise UsageError(f"{title}: expected at least one view, found none; name some")
+    if len(path) > MAX_FRAMES:
+        raise UsageError(f"{title}: expected at most {MAX_FRAMES} views, found {len(path)}; leave some out")
+    return GivenCameras(path, "")
 
 
-def make_plan(call: VideoCall, facts: ModelFacts, cameras: list[Camera] | None, path_sha256: str | None = None) -> ClipPlan:
+def path_sha256(call: VideoCall, given: GivenCameras) -> str:
+    """What tells the cameras of a path from others: the hash of a cameras.json, of all others the hash of the views."""
+    from dnerf_core.checkpoints.model_file import file_sha256
+
+    if isinstance(call.path, Path) and call.path.is_file() and given.world_line is None:
+        return file_sha256(call.path)
+    return given.sha256
+
+
+def side_of_path(call: VideoCall, given: GivenCameras) -> int | None:
+    """The side that the cameras' file asks for; None: it does not, or the call says another.
+
+    Raises:
+        UsageError: one that is out of range.
+    """
+    from headless.cameras.given import checked_side
+
+    return checked_side(given, call.path) if call.resolution is None and isinstance(call.path, Path) else None
+
+
+def make_plan(
+    call: VideoCall, facts: ModelFacts, cameras: list[Camera] | None, path_sha256: str | None = None, side_px: int | None = None
+) -> ClipPlan:
     """The plan of a call for a model; the model's own directions and size stand in for options not given.
 
     Args:
         cameras: of the frames, see `given_cameras`.
-        path_sha256: what tells them from others; None: the hash of the path's file, or of the cameras.
+        path_sha256: what tells them from others; None: the path is an arc or an orbit.
+        side_px: side of the frames that the cameras' file asks for; None: it does not.
 
     Raises:
         UsageError: `--between` with a single subject, with subject files or with splits.
@@ -167,26 +233,15 @@ def make_plan(call: VideoCall, facts: ModelFacts, cameras: list[Camera] | None, 
         seeds=seeds,
         between=call.between,
         path=call.path if isinstance(call.path, str) else "file",
-        path_sha256=path_sha256 or _sha256_of_path(call),
+        path_sha256=path_sha256,
         frames=len(cameras) if cameras is not None else call.frames or job_ranges.FRAMES.usual or 1,
         fps=call.fps,
         yaw_deg=yaw_deg,
         pitch_deg=pitch_deg,
         truncation=call.truncation,
-        resolution_px=call.resolution or facts.config.image_size,
+        resolution_px=call.resolution or side_px or facts.config.image_size,
         masks=facts.has_semantics,
         exact=call.exact,
         subject_files=checked_subject_files(call.subject_files, facts.path),
         splits=call.splits,
     )
-
-
-def _sha256_of_path(call: VideoCall) -> str | None:
-    """Of the file, or of the cameras, that a call's path is; None: it is an arc or an orbit."""
-    from dnerf_core.checkpoints.model_file import file_sha256
-
-    if isinstance(call.path, str):
-        return None
-    if isinstance(call.path, Path):
-        return file_sha256(call.path)
-    return hashlib.sha256(json.dumps([camera.to_json() for camera in call.path]).encode()).hexdigest()

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from dnerf_core.camera import Camera
+    from dnerf_core.files.camera_files.turning import FileUp
     from dnerf_core.files.squares import Fit, Square
 
 USUAL, USUAL_EDIT = InversionSettings(), EditSettings()
@@ -41,7 +42,9 @@ class InvertCall(Ranged):
     Attributes:
         crop: the square of a picture that is taken, in place of `fit`.
         yaw, pitch: None: the model's own, see `InversionSettings.within`.
-        camera: where the pictures were taken from: a file with one view, or the camera itself; None: it is found.
+        camera: where the pictures were taken from: a file with one view for all or with each picture's by its name, or the camera itself;
+            None: it is found.
+        cameras_up: the axis that points up in that file's world; None: its world is the model's.
         perceptual_file: the file of the perceptual network.
         output: the folder that results go to.
     """
@@ -55,6 +58,7 @@ class InvertCall(Ranged):
     yaw: tuple[float, float] | None = ranged(job_ranges.SEARCH_YAW)
     pitch: tuple[float, float] | None = ranged(START_PITCH)
     camera: Path | Camera | None = None
+    cameras_up: FileUp | None = None
     space: Space = ranged(SPACE)
     starts: int = ranged(STARTS)
     candidates: int = ranged(CANDIDATES)
@@ -81,6 +85,7 @@ def settings_of(call: InvertCall) -> InversionSettings:
         raise UsageError(f"{option}: expected photos, found --kind mask, which says nothing of colours; leave it out")
     if call.kind == "image" and call.variants > 1:
         raise UsageError("--variants: expected --kind mask, found photos, which have one subject each; leave it out")
+    check_cameras_up(call.camera, call.cameras_up)
     if call.camera is not None and (call.yaw is not None or call.pitch is not None):
         raise UsageError("--camera: expected it alone, found --yaw or --pitch beside it; give one of them")
     settings = InversionSettings(
@@ -104,6 +109,16 @@ def fit_of(call: InvertCall) -> Fit:
     return call.fit if call.crop is None else call.crop
 
 
+def check_cameras_up(camera: Path | Camera | None, up: FileUp | None) -> None:
+    """Refuse `--cameras-up` where no file of cameras is named.
+
+    Raises:
+        UsageError: it is given.
+    """
+    if up is not None and not isinstance(camera, Path):
+        raise UsageError(f"--cameras-up {up}: expected --camera FILE beside it, found none; give the file, or leave it out")
+
+
 @dataclass(frozen=True, kw_only=True)
 class EditCall(Ranged):
     """What one call of `edit` asks for.
@@ -112,7 +127,9 @@ class EditCall(Ranged):
         subject: a subject file, or a seed.
         mask: the repainted mask, label ids and 255 where nothing is asked for: a file, or an array uint8 [S, S] of the model's own size S.
         yaw, pitch: where the mask was painted from, one direction.
-        camera: the same as a file with one view, or as the camera itself; None: the subject file's own, or `yaw` and `pitch`.
+        camera: the same as a file with one view or with the mask's by its name, or as the camera itself; None: the subject file's own, or
+            `yaw` and `pitch`.
+        cameras_up: the axis that points up in that file's world; None: its world is the model's.
         perceptual_file: the file of the perceptual network.
         output: the folder that results go to.
     """
@@ -124,6 +141,7 @@ class EditCall(Ranged):
     yaw: tuple[float, float] | None = ranged(job_ranges.YAW)
     pitch: tuple[float, float] | None = ranged(EDIT_PITCH)
     camera: Path | Camera | None = None
+    cameras_up: FileUp | None = None
     label_weight: float = ranged(job_ranges.LABEL_WEIGHT)
     rgb_weight: float = ranged(job_ranges.RGB_WEIGHT)
     perceptual_weight: float = ranged(job_ranges.PERCEPTUAL_WEIGHT)
@@ -151,6 +169,7 @@ def edit_settings_of(call: EditCall) -> EditSettings:
         UsageError: options that do not go together.
     """
     check_perceptual(call.perceptual_weight, call.perceptual_file)
+    check_cameras_up(call.camera, call.cameras_up)
     settings = EditSettings(
         label_weight=call.label_weight,
         rgb_weight=call.rgb_weight,

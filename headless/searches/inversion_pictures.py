@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from dnerf_core.checkpoints.model_file import file_sha256
 from dnerf_core.errors import UsageError
 from dnerf_core.files.masks import is_painted
-from dnerf_core.files.photos import background_color, read_label_mask, read_photo
+from dnerf_core.files.photos import background_color, picture_size, read_label_mask, read_photo
 from dnerf_core.files.snapping import SnapTally
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ class Picture:
         rgb: the photo, or the mask in its labels' colours, uint8 [S, S, 3].
         mask: label ids uint8 [S, S]; None: it is a photo.
         note: what is to be told of it.
+        size_px: width and height of the file's picture, upright.
     """
 
     path: Path
@@ -40,6 +41,7 @@ class Picture:
     rgb: NDArray[np.uint8]
     mask: NDArray[np.uint8] | None
     note: str | None
+    size_px: tuple[int, int]
 
 
 def read_pictures(call: InvertCall, facts: ModelFacts, fit: Fit) -> list[Picture]:
@@ -61,7 +63,7 @@ def read_pictures(call: InvertCall, facts: ModelFacts, fit: Fit) -> list[Picture
 
 def _photo(path: Path, facts: ModelFacts, fit: Fit) -> Picture:
     photo = read_photo(path, facts.config.image_size, fit, background_color(facts.config.rays.white_back))
-    return Picture(path, path.stem, file_sha256(path), photo.rgb, None, photo.note)
+    return Picture(path, path.stem, file_sha256(path), photo.rgb, None, photo.note, (photo.width_px, photo.height_px))
 
 
 def _mask(path: Path, facts: ModelFacts, fit: Fit, snap_colors: bool) -> Picture:
@@ -71,4 +73,4 @@ def _mask(path: Path, facts: ModelFacts, fit: Fit, snap_colors: bool) -> Picture
     if not is_painted(mask):
         raise UsageError(f"{path}: expected some painted part, found only background or 255; paint the object first")
     note = None if snap is None else snap.line()
-    return Picture(path, path.stem, file_sha256(path), facts.labels.colorize(mask), mask, note)
+    return Picture(path, path.stem, file_sha256(path), facts.labels.colorize(mask), mask, note, picture_size(path))

@@ -27,7 +27,7 @@ from dnerf_core.inversion.latents import WStatistics, w_statistics
 from dnerf_core.inversion.perceptual import PerceptualLoss
 from dnerf_core.inversion.settings import inversion_steps
 from dnerf_core.metrics import confusion_matrix, segmentation_scores
-from headless.blend.given import read_one_camera
+from headless.cameras.picture_cameras import TakenBy, cameras_of_pictures
 from headless.searches.calls import InvertCall, fit_of, settings_of
 from headless.searches.inversion_pictures import Picture, read_pictures
 from headless.searches.likeness import poor_likeness
@@ -88,13 +88,11 @@ class Recovery:
 
     Attributes:
         settings: with the directions of the model where the call names none.
-        camera: where the pictures were taken from; None: it is found.
     """
 
     call: InvertCall
     settings: InversionSettings
     facts: ModelFacts
-    camera: Camera | None
 
     @classmethod
     def checked(cls, call: InvertCall) -> Recovery:
@@ -110,19 +108,36 @@ class Recovery:
             raise UsageError(
                 f"--kind mask: expected a model with a semantic branch, found none in {facts.config.name}; train one"
             )
-        camera = call.camera
-        if isinstance(camera, Path):
-            camera = read_one_camera(camera, facts.config.cameras.world_up, "picture")
-        return cls(call, settings.within(facts.config.cameras), facts, camera)
+        return cls(call, settings.within(facts.config.cameras), facts)
 
     @cached_property
     def perceptual_file_sha256(self) -> str | None:
         """Of the perceptual network's file."""
         return None if self.call.perceptual_file is None else file_sha256(self.call.perceptual_file)
 
+    @cached_property
     def pictures(self) -> list[Picture]:
         """All pictures of the call; see `read_pictures`."""
         return read_pictures(self.call, self.facts, fit_of(self.call))
+
+    @cached_property
+    def taken(self) -> TakenBy:
+        """Where the pictures were taken from, as far as the call says it.
+
+        Raises:
+            UsageError: the file of cameras cannot be used, or has none for a picture.
+        """
+        camera = self.call.camera
+        if camera is None:
+            return TakenBy({})
+        if not isinstance(camera, Path):
+            return TakenBy({picture.path: camera for picture in self.pictures})
+        sizes = {picture.path: picture.size_px for picture in self.pictures}
+        return cameras_of_pictures(camera, sizes, fit_of(self.call), self.facts.config, "picture", self.call.cameras_up)
+
+    def camera_of(self, picture: Picture) -> Camera | None:
+        """Where a picture was taken from; None: it is found."""
+        return self.taken.cameras.get(picture.path)
 
     def identity(self, picture: Picture) -> dict[str, Any]:
         """What decides the result: what a subject file has to have been made with to count as done."""
@@ -132,7 +147,7 @@ class Recovery:
             "model_sha256": self.facts.sha256,
             "vgg_sha256": self.perceptual_file_sha256,
             "fit": recorded_fit(fit_of(self.call)),
-            "given_camera": None if self.camera is None else self.camera.to_json(),
+            "given_camera": None if (camera := self.camera_of(picture)) is None else camera.to_json(),
             "variants": self.call.variants,
             "settings": recorded_settings(self.settings),
         }
@@ -144,7 +159,7 @@ class Recovery:
     def find(self, picture: Picture, tools: Tools, watch: Watch) -> list[Inversion]:
         """The subjects of a picture, as many as the call has variants, best first."""
         model = cast("Model", tools.model)  # a search begins at the generator as it was loaded
-        camera, statistics = self.camera, tools.statistics
+        camera, statistics = self.camera_of(picture), tools.statistics
         if picture.mask is None:
             network = tools.perceptual
             return [

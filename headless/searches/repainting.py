@@ -21,12 +21,13 @@ from dnerf_core.checkpoints.subject_file import SubjectRecord, read_subject_file
 from dnerf_core.editing.edit import Edit, edit_subject
 from dnerf_core.editing.scores import TURNS_DEG, change_seen, turned_cameras
 from dnerf_core.errors import UsageError
-from dnerf_core.files.photos import read_label_mask
+from dnerf_core.files.photos import picture_size, read_label_mask
 from dnerf_core.files.snapping import SnapTally
 from dnerf_core.inversion.pose import camera_at, sphere_angles_deg
 from dnerf_core.own_views import view_ranges
 from dnerf_core.subject_key import SubjectKey, checked_subject_file
-from headless.blend.given import read_one_camera
+from headless.cameras.given import read_one_view
+from headless.cameras.picture_cameras import cameras_of_pictures
 from headless.searches.calls import EditCall, edit_settings_of
 from headless.searches.likeness import poor_edit
 
@@ -46,13 +47,27 @@ class EditedViews:
     after: list[LabeledView]
 
 
+@dataclass(frozen=True)
+class PaintedFrom:
+    """Where a mask was painted from.
+
+    Attributes:
+        remarks: what is to be warned of.
+        world_line: in which world a camera of another program is taken; None: nothing is to be told.
+    """
+
+    camera: Camera
+    remarks: tuple[str, ...] = ()
+    world_line: str | None = None
+
+
 @dataclass(frozen=True, eq=False)
 class Repainting:
     """A call of `edit` that has been checked.
 
     Attributes:
         key: the subject before.
-        camera: where the mask was painted from.
+        place: where the mask was painted from.
         mask: repainted, uint8 [S, S] of label ids.
         mask_sha256: of its file, or of its values where it came as an array.
         snapped: what is to be told of its pixels that were read by the nearest colour; None: nothing.
@@ -62,7 +77,7 @@ class Repainting:
     settings: EditSettings
     facts: ModelFacts
     key: SubjectKey
-    camera: Camera
+    place: PaintedFrom
     mask: NDArray[np.uint8]
     mask_sha256: str
     snapped: str | None = None
@@ -81,10 +96,15 @@ class Repainting:
         """
         settings, facts = check_editing(call)
         key = subject_of(call, facts) if key is None else key
-        camera = camera_of(call, key, facts)
         snap = SnapTally() if call.snap_colors else None
         mask, mask_sha256 = mask_of(call, facts, mask_title, snap)
-        return cls(call, settings, facts, key, camera, mask, mask_sha256, None if snap is None else snap.line())
+        place = painted_from(call, key, facts)
+        return cls(call, settings, facts, key, place, mask, mask_sha256, None if snap is None else snap.line())
+
+    @property
+    def camera(self) -> Camera:
+        """Where the mask was painted from."""
+        return self.place.camera
 
     @cached_property
     def identity(self) -> dict[str, Any]:
@@ -169,11 +189,11 @@ def subject_of(call: EditCall, facts: ModelFacts) -> SubjectKey:
     return SubjectKey(0, 1.0, checked_subject_file(call.subject, facts.path))
 
 
-def camera_of(call: EditCall, key: SubjectKey, facts: ModelFacts) -> Camera:
-    """Where the mask was painted from.
+def painted_from(call: EditCall, key: SubjectKey, facts: ModelFacts) -> PaintedFrom:
+    """Where the mask was painted from; by the name of its file, where `--camera` has several views.
 
     Raises:
-        UsageError: it is given twice, or not at all.
+        UsageError: it is given twice, or not at all, or the file of cameras cannot be used.
     """
     cameras = facts.config.cameras
     for name, value in (("--yaw", call.yaw), ("--pitch", call.pitch)):
@@ -182,14 +202,21 @@ def camera_of(call: EditCall, key: SubjectKey, facts: ModelFacts) -> Camera:
     if call.camera is not None:
         if call.yaw is not None or call.pitch is not None:
             raise UsageError("--camera: expected it alone, found --yaw or --pitch beside it; give one of them")
-        return read_one_camera(call.camera, cameras.world_up, "mask") if isinstance(call.camera, Path) else call.camera
+        if not isinstance(call.camera, Path):
+            return PaintedFrom(call.camera)
+        if isinstance(call.mask, Path):
+            sizes = {call.mask: picture_size(call.mask)}
+            taken = cameras_of_pictures(call.camera, sizes, "pad", facts.config, "mask", call.cameras_up)
+            return PaintedFrom(taken.cameras[call.mask], taken.remarks, taken.world_line)
+        given = read_one_view(call.camera, facts.config, "mask", call.cameras_up)
+        return PaintedFrom(given.cameras[0], given.remarks, given.world_line)
     own = None if key.file is None else read_subject_header(key.file.path).camera
     if call.yaw is None and call.pitch is None and own is not None:
-        return own
+        return PaintedFrom(own)
     if call.yaw is None:
         raise UsageError("--yaw: expected where the mask was painted from, found nothing; give --yaw and --pitch, or --camera")
     (yaw_deg, _), (pitch_deg, _) = view_ranges(cameras, call.yaw, call.pitch)
-    return camera_at(math.radians(yaw_deg), math.radians(pitch_deg), cameras)
+    return PaintedFrom(camera_at(math.radians(yaw_deg), math.radians(pitch_deg), cameras))
 
 
 def mask_of(call: EditCall, facts: ModelFacts, where: str, snap: SnapTally | None = None) -> tuple[NDArray[np.uint8], str]:

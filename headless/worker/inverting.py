@@ -29,7 +29,7 @@ def invert(job: Job, held: HeldModels) -> dict[str, Any]:
     call = invert_call(params, held.device, output)
     params.close()
     recovery = Recovery.checked(call)
-    (picture,) = recovery.pictures()
+    (picture,) = recovery.pictures
     holder = held.get(call.model_name)
     tools = Tools.load(holder.model, call.perceptual_file, holder.w_statistics(call.seed))
     with interruptible(job.check):

@@ -99,15 +99,15 @@ def test_the_views_are_the_engines_pixel_by_pixel(session: ModuleType, settings:
     settings.seed, settings.camera_count, settings.want_depth = 3, 2, True
     finished(session, bpy.ops.dnerf.render_views())
     names = ["s0003_v00", "s0003_v01"]
-    command = ["-m", "headless.cli", "render", "--seeds", "3", "--views", "2", "--device", "cpu", "-o", str(tmp_path / "cli")]
-    run_engine(tmp_path, *command)
+    command = ["-m", "headless.cli", "render", "--seeds", "3", "--views", "2", "--device", "cpu", "--masks", "palette"]
+    run_engine(tmp_path, *command, "-o", str(tmp_path / "cli"))
     for name in names:
         reference = bpy.data.images.load(str(tmp_path / "cli" / "images" / f"{name}.png"))
         np.testing.assert_array_equal(pixels(bpy.data.images[name]), pixels(reference))
         saved = (tmp_path / "views" / "masks" / f"{name}.png").read_bytes()
         mask = bpy.data.images.load(str(tmp_path / "cli" / "masks" / f"{name}.png"))
         np.testing.assert_array_equal(pixels(bpy.data.images[f"{name} labels"]), pixels(mask))
-        assert saved[:4] == b"\x89PNG"
+        assert saved[:4] == b"\x89PNG" and saved[24:26] == b"\x08\x00"  # 8 bits, gray: ids
     cameras = json.loads((tmp_path / "views" / "cameras.json").read_text())
     assert [view["name"] for view in cameras["views"]] == names
 

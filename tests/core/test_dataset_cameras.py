@@ -20,7 +20,12 @@ from dnerf_core.camera import Camera, arc_cameras, sphere_camera
 from dnerf_core.camera_frames import FLIP_YZ
 from dnerf_core.checkpoints.config_ranges import check_ranges
 from dnerf_core.errors import UsageError
-from dnerf_core.files.dataset_cameras import DatasetCameras, cameras_of_dataset, describe_cameras, read_dataset_cameras
+from dnerf_core.files.camera_files.dataset_cameras import (
+    DatasetCameras,
+    cameras_of_dataset,
+    describe_cameras,
+    read_dataset_cameras,
+)
 from dnerf_core.generator.config import CameraConfig, GeneratorConfig, preset
 
 FACES = preset("ffhq512-128").cameras
@@ -327,7 +332,7 @@ def test_a_large_set_is_read_in_seconds(tmp_path: Path) -> None:
 
 
 def test_it_needs_no_torch() -> None:
-    program = "import sys, dnerf_core.files.dataset_cameras\nassert 'torch' not in sys.modules"
+    program = "import sys, dnerf_core.files.camera_files.dataset_cameras\nassert 'torch' not in sys.modules"
     subprocess.run([sys.executable, "-c", program], check=True)
 
 

@@ -15,8 +15,8 @@ from dnerf_core.camera import cameras_from_json
 from dnerf_core.checkpoints.safetensors_layout import parsed_json
 from dnerf_core.checkpoints.subject_file import read_subject_header
 from dnerf_core.errors import CheckpointError, DNeRFError, UsageError
+from dnerf_core.files.camera_files.dataset_cameras import _parsed
 from dnerf_core.files.cloud_reading import read_cloud
-from dnerf_core.files.dataset_cameras import _labels
 from dnerf_core.files.masks import read_mask
 from dnerf_core.files.opening.json_text import without_surrogates
 from dnerf_core.files.opening.regular_files import NotRegularError, open_regular, read_regular_text, strange_kind
@@ -62,7 +62,7 @@ READERS: dict[str, Callable[[Path], Any]] = {
     "c.ply": read_cloud,
     "c.npz": read_cloud,
     "cameras.json": lambda path: PosedFolder.open(path.parent),
-    "dataset.json": _labels,
+    "dataset.json": _parsed,
     "subject.safetensors": read_subject_header,
 }
 

@@ -355,7 +355,7 @@ def test_the_perceptual_loss_is_of_the_network_in_the_file(
         ),
         (
             ("photo.png", "--camera", "photo.png"),
-            "--camera photo.png: expected a cameras.json or a .blend file, it cannot be read",
+            "EG3D dataset.json or COLMAP's text model, it cannot be read: bytes that are no text",
         ),
         (
             ("photo.png", "--crop", "1,2"),

@@ -267,7 +267,7 @@ def test_frames_without_labels_are_told(fake_model: FakeModel, tmp_path: Path, c
 @pytest.mark.parametrize(
     ("args", "message"),
     [
-        (["--path", "nowhere.json"], "--path nowhere.json: expected arc, orbit or a cameras.json, it cannot be read"),
+        (["--path", "nowhere.json"], "--path nowhere.json: expected arc, orbit, a cameras.json, a transforms.json, a"),
         (["--path", "orbit", "--yaw", "0:90"], "--yaw: expected no range with --path orbit, which goes all the way round"),
         (["--path", "orbit", "--pitch", "0:9"], "--pitch 0:9: expected one value for --path orbit; give --pitch 0"),
         (["--path", "x.json", "--frames", "9"], "--frames: expected none beside --path x.json, whose views are the frames"),

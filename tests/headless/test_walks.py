@@ -14,6 +14,7 @@ import pytest
 from numpy.typing import NDArray
 
 from dnerf_core.camera import Camera, arc_cameras
+from dnerf_core.checkpoints.model_facts import describe_model
 from dnerf_core.checkpoints.subject_file import record_of, write_subject_file
 from dnerf_core.errors import OutputError, UsageError
 from dnerf_core.files.squares import Square
@@ -34,6 +35,7 @@ ROOT = Path(__file__).parents[2]
 NAMES = {"model_name", "device", "config", "network", "category"}
 """Fields whose value is a name. A model's, and the configuration of an imported checkpoint, may also be the path of a file: which of them
 it is, only the engine's list of names decides."""
+FACTS = describe_model("demo-cars")
 CAMERA = arc_cameras(TINY.cameras, (20.0, 20.0), count=1)[0]
 
 
@@ -157,12 +159,16 @@ def test_the_workers_labels_are_the_commands(tmp_path: Path) -> None:
 def test_a_path_of_cameras_is_words_a_file_or_the_cameras() -> None:
     assert [read("video", VideoCall, "--path", word).path for word in ("arc", "orbit")] == ["arc", "orbit"]
     assert read("video", VideoCall, "--path", "./arc").path == Path("arc")
-    assert given_cameras(VideoCall(path="orbit")) is None
-    assert given_cameras(VideoCall(path=(CAMERA,))) == [CAMERA]
+    assert given_cameras(VideoCall(path="orbit"), FACTS) is None
+    given = given_cameras(VideoCall(path=(CAMERA,)), FACTS)
+    assert given is not None
+    assert given.cameras == (CAMERA,)
     with pytest.raises(UsageError, match=r"^--frames: expected none beside a path of cameras, whose views are the frames"):
-        given_cameras(VideoCall(path=(CAMERA,), frames=3))
+        given_cameras(VideoCall(path=(CAMERA,), frames=3), FACTS)
     with pytest.raises(UsageError, match=r"^a path of cameras: expected at least one view, found none"):
-        given_cameras(VideoCall(path=()))
+        given_cameras(VideoCall(path=()), FACTS)
+    with pytest.raises(UsageError, match=r"^--cameras-up: expected none with a path of cameras, which is in the model's world"):
+        given_cameras(VideoCall(path=(CAMERA,), cameras_up="z"), FACTS)
 
 
 @pytest.mark.parametrize(

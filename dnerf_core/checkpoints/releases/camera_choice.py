@@ -11,7 +11,7 @@ from dnerf_core.backbone.ranges import check_cameras, refusal
 from dnerf_core.backbone.viewing import CameraConfig
 from dnerf_core.camera_frames import WorldUp
 from dnerf_core.errors import CheckpointError, UsageError
-from dnerf_core.files.dataset_cameras import cameras_of_dataset, describe_cameras, read_dataset_cameras
+from dnerf_core.files.camera_files.dataset_cameras import cameras_of_dataset, describe_cameras, read_dataset_cameras
 
 Point = tuple[float, float, float]
 

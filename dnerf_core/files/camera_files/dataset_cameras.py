@@ -19,10 +19,9 @@ from dnerf_core.backbone.ranges import MAX_SIZE
 from dnerf_core.backbone.viewing import CameraConfig
 from dnerf_core.camera_frames import ENGINE_TO_BLENDER, Float64Array, WorldUp, checked_world_up
 from dnerf_core.errors import UsageError, brief, json_fault
-from dnerf_core.files.opening.regular_files import read_regular_text
+from dnerf_core.files.opening.regular_files import read_regular_bytes
+from dnerf_core.files.text import MAX_BYTES, decoded_text
 
-MAX_BYTES = 2 * 2**30
-"""Of a dataset.json: some million labels."""
 LABEL_SIZE = 25
 ROTATION_TOLERANCE = 1e-3
 """Largest entry of |R^T R - I|: labels are for a network, and tools write them with few digits."""
@@ -48,11 +47,13 @@ class DatasetCameras:
 
     Attributes:
         path: the file.
+        names: of the pictures, as the file has them, one each.
         cam2world: float64 [N, 4, 4], OpenCV axes, world units.
         intrinsics: float64 [N, 3, 3], normalised by the image size.
     """
 
     path: Path
+    names: tuple[str, ...]
     cam2world: Float64Array
     intrinsics: Float64Array
 
@@ -67,7 +68,16 @@ def read_dataset_cameras(path: str | Path) -> DatasetCameras:
         UsageError: no such file, not JSON of that form, no labels, or one that is no camera; the first one is named.
     """
     path = Path(path)
-    names, values = _entries(_labels(path), path)
+    return dataset_cameras_of(_parsed(path), path)
+
+
+def dataset_cameras_of(data: Any, path: Path) -> DatasetCameras:
+    """The cameras of what a `dataset.json` parses to; see `read_dataset_cameras`.
+
+    Args:
+        path: the file, for errors.
+    """
+    names, values = _entries(_labels(data, path), path)
     labels = np.array(values, dtype=np.float64)
     _refuse(~np.isfinite(labels).all(axis=1), labels, names, path, f"{LABEL_SIZE} finite numbers", "others", "write it again")
     cam2world, intrinsics = labels[:, :16].reshape(-1, 4, 4), labels[:, 16:].reshape(-1, 3, 3)
@@ -75,12 +85,15 @@ def read_dataset_cameras(path: str | Path) -> DatasetCameras:
     _check_intrinsics(intrinsics, names, path)
     for array in (cam2world, intrinsics):
         array.setflags(write=False)
-    return DatasetCameras(path, cam2world, intrinsics)
+    return DatasetCameras(path, tuple(names), cam2world, intrinsics)
 
 
-def _labels(path: Path) -> Any:
-    """What the file has under "labels"."""
-    kind = "a data set's dataset.json"
+_KIND = "a data set's dataset.json"
+
+
+def _parsed(path: Path) -> Any:
+    """The file's JSON."""
+    kind = _KIND
     try:
         if path.is_dir():
             raise UsageError(f"{path}: expected {kind}, found a folder; name the file in it")
@@ -89,7 +102,7 @@ def _labels(path: Path) -> Any:
             actual = f"{size / 2**30:.1f} GiB" if path.is_file() else "no plain file"
             raise UsageError(f"{path}: expected {kind} of up to {MAX_BYTES // 2**30} GiB, found {actual}; is it another file?")
         # one kind of number, and a huge one is infinite instead of beyond numpy
-        data = json.loads(read_regular_text(path, "utf-8-sig"), parse_int=float)
+        return json.loads(decoded_text(read_regular_bytes(path)), parse_int=float)
     except FileNotFoundError:
         raise UsageError(f"{path}: expected {kind}, found no such file; correct the path") from None
     except OSError as error:
@@ -98,10 +111,14 @@ def _labels(path: Path) -> Any:
         raise UsageError(f"{path}: expected {kind}, found bytes that are no text; is it another file?") from None
     except (ValueError, RecursionError) as error:
         raise UsageError(f"{path}: expected JSON, found {json_fault(error)}; is it {kind}?") from None
+
+
+def _labels(data: Any, path: Path) -> Any:
+    """What it has under "labels"."""
     if not isinstance(data, dict):
-        raise UsageError(f"{path}: expected a JSON object with labels, found {brief(data)}; is it {kind}?")
+        raise UsageError(f"{path}: expected a JSON object with labels, found {brief(data)}; is it {_KIND}?")
     if "labels" not in data:
-        raise UsageError(f"{path}: expected labels, found none among {brief(sorted(data))}; is it {kind}?")
+        raise UsageError(f"{path}: expected labels, found none among {brief(sorted(data))}; is it {_KIND}?")
     if data["labels"] is None:
         raise UsageError(f"{path}: labels: expected cameras, found null; the data set was made without cameras, give another's")
     return data["labels"]
@@ -120,7 +137,7 @@ def _entries(labels: Any, path: Path) -> tuple[list[str], list[list[float]]]:
                 f"{path}: labels[{index}]: expected a name and {LABEL_SIZE} numbers, found {brief(pair)}; correct it"
             )
         name, value = pair
-        if not isinstance(value, list) or len(value) != LABEL_SIZE or set(map(type, value)) != {float}:
+        if not isinstance(value, list) or len(value) != LABEL_SIZE or not set(map(type, value)) <= {float, int}:
             actual = f"{len(value)} values" if isinstance(value, list) and len(value) != LABEL_SIZE else brief(value)
             raise UsageError(
                 f"{path}: labels: {brief(name)}: expected {LABEL_SIZE} numbers, cam2world and intrinsics, found {actual}; correct it"
