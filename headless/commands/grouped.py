@@ -17,7 +17,10 @@ OPTION_GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
             *("config", "network", "neural_resolution", "holdout", "skip_unpainted", "allow_missing_classes"),
         ),
     ),
-    ("What is scored", ("evaluate.truth", "consistency", "evaluate.consistent", "video")),
+    (
+        "What is scored",
+        ("evaluate.truth", "consistency", "evaluate.consistent", "predictions", "against", "skip_missing", "video"),
+    ),
     ("What is measured", ("quick", "claim")),
     ("What is checked", ("self_test", "doctor.output")),
     (

@@ -166,6 +166,18 @@ class FilledPath(click.Path):
         return super().convert(value, param, ctx)
 
 
+class AgainstType(click.ParamType["Path | Literal['truth']"]):
+    """The word `truth` as it is, anything else as the `Path` of a folder that is there; one that has such a name is `./truth`."""
+
+    name = "against"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path | Literal["truth"]:
+        if value == "truth":
+            return "truth"
+        folder: Path = FilledPath(exists=True, file_okay=False).convert(value, param, ctx)
+        return folder
+
+
 class ModelType(click.ParamType[str]):
     """A model's name or file, not the empty text."""
 

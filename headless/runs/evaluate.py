@@ -21,12 +21,16 @@ def evaluate(call: EvaluateCall, reporter: Reporter) -> None:
     for output in (call.grid, call.textures):
         if output is not None:
             check_writable(output)
-    if call.consistency:
-        from headless.runs.consistency import score_folders
+    if call.predictions is not None:
+        from headless.runs.evaluating.predictions import score_predictions
+
+        score_predictions(call, reporter)
+    elif call.consistency:
+        from headless.runs.evaluating.consistency import score_folders
 
         score_folders(call.folders, call.textures, call.row, reporter)
     elif call.truth:
-        from headless.runs.truth import score_truth
+        from headless.runs.evaluating.truth import score_truth
 
         score_truth(call, reporter)
     else:
