@@ -55,3 +55,8 @@ def json_fault(error: ValueError | RecursionError) -> str:
     if isinstance(error, json.JSONDecodeError):
         return f"{error.msg} at line {error.lineno}"
     return "values nested too deeply" if isinstance(error, RecursionError) else "a number with too many digits"
+
+
+def counted(count: int, singular: str, plural: str | None = None) -> str:
+    """`1 view`, `2 views`; a plural of its own where the singular with an s is none. Words before the noun go along: `1 random view`."""
+    return f"{count} {singular if count == 1 else plural or singular + 's'}"

@@ -47,7 +47,7 @@ OPTION_GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
                 "splits",
             ),
             *("reject_uncertain", "consistent", "blend"),
-            *("fps", "color", "voxel", "points", "category", "grid", "textures", "row", "variants"),
+            *("fps", "legend", "color", "voxel", "points", "category", "grid", "textures", "row", "variants"),
         ),
     ),
     (

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from dnerf_core import job_ranges
 from dnerf_core.checkpoints import model_facts
+from dnerf_core.errors import counted
 from dnerf_core.own_views import ALL_AROUND_YAW_DEG, view_ranges
 from dnerf_core.ranges import Choice, ranged
 from headless.blend.checks import check_blend_place
@@ -73,7 +74,7 @@ def pointcloud(call: PointCloudCall, reporter: Reporter) -> None:
     missing = len(job.missing)
     fields = {"command": "pointcloud", "output": str(call.output), "clouds": len(source.names)}
     reporter.start(
-        f"{call.output}: {len(source.names)} clouds, {missing} of them to be made",
+        f"{call.output}: {counted(len(source.names), 'cloud')}, {missing} of them to be made",
         **fields,
         clouds_missing=missing,
         plan=plan.to_json(),
@@ -86,10 +87,10 @@ def pointcloud(call: PointCloudCall, reporter: Reporter) -> None:
     else:
         job.write()
     seconds = time.monotonic() - started
-    done = f"{missing} made in {seconds:.1f} s, {job.points} points" if job.files_made else "nothing to do, all there"
+    done = f"{missing} made in {seconds:.1f} s, {counted(job.points, 'point')}" if job.files_made else "nothing to do, all there"
     first = job.file(source.names[0], plan.formats[0])
     reporter.summary(
-        [f"{call.output}: {len(source.names)} clouds as {', '.join(plan.formats)}: {done}", f"look at {first}"],
+        [f"{call.output}: {counted(len(source.names), 'cloud')} as {', '.join(plan.formats)}: {done}", f"look at {first}"],
         **fields,
         clouds_made=missing,
         points=job.points,

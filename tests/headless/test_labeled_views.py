@@ -129,7 +129,7 @@ def test_what_a_set_does_not_have_is_not_among_the_keys(tmp_path: Path, tiny_mod
         render(RenderCall(model_name=str(tiny_model), output=tmp_path / "a", seeds=(0,), views=1, channels=("depth",)))
     views = LabeledViews(tmp_path / "a")
     assert set(views[0]) == {"depth", "cam2world", "intrinsics", "name", "seed", "view"}
-    assert views.labels is None and repr(views).endswith("1 views, no masks)")
+    assert views.labels is None and repr(views).endswith("1 view, no masks)")
 
 
 # What is no data set

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from dnerf_core.errors import AnnotationError
+from dnerf_core.errors import AnnotationError, counted
 from dnerf_core.files.whole import write_bytes_whole
 from headless.runs.evaluate_call import TRUTH, EvaluateCall
 from headless.scores import scoring
@@ -48,13 +48,13 @@ def score_predictions(call: EvaluateCall, reporter: Reporter) -> None:
         "labels": list(truth.labels.names),
     }
     against = "the truth" if call.against == TRUTH else str(call.against)
-    reporter.start(f"evaluate: {len(matched.pairs)} predictions of {call.predictions} against {against}", **fields)
+    reporter.start(f"evaluate: {counted(len(matched.pairs), 'prediction')} of {call.predictions} against {against}", **fields)
     if truth.skipped:
-        reporter.warning(f"{truth.skipped} masks with nothing painted are left out")
+        reporter.warning(f"{counted(truth.skipped, 'mask')} with nothing painted left out")
     if matched.missing:
-        reporter.warning(f"{len(matched.missing)} views have no prediction and are left out: {listed(matched.missing)}")
+        reporter.warning(f"{counted(len(matched.missing), 'view')} without a prediction left out: {listed(matched.missing)}")
     if matched.superfluous:
-        reporter.warning(f"{len(matched.superfluous)} predictions are of no view: {listed(matched.superfluous)}")
+        reporter.warning(f"{counted(len(matched.superfluous), 'prediction')} of no view left out: {listed(matched.superfluous)}")
     scored: list[ScoredFrame] = []
     with reporter.progress("predictions scored", len(matched.pairs)) as advance:
         for item, file in matched.pairs:
@@ -69,7 +69,7 @@ def score_predictions(call: EvaluateCall, reporter: Reporter) -> None:
     low = ", ".join(f"{frame.name} {frame.miou:.4f}" for frame in worst(scored))
     reporter.summary(
         [
-            f"{call.predictions}: {len(scored)} views against {against}",
+            f"{call.predictions}: {counted(len(scored), 'view')} against {against}",
             *scoring.score_table({"mIoU": result["miou"], "accuracy": result["accuracy"]}, result["iou_per_class"]),
             *confusion_table(scored, truth.labels),
             *([f"worst views, mIoU: {low}"] if low else []),
