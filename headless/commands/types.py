@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from dnerf_core.errors import UsageError, brief
+from dnerf_core.errors import UsageError, brief, did_you_mean
 from dnerf_core.limits import MAX_SEED
 from dnerf_core.ranges import Share
 from dnerf_core.seeds import parse_seeds
@@ -138,6 +138,13 @@ class ShardType(click.ParamType[tuple[int, int]]):
         return int(match[1]), int(match[2])
 
 
+class ChoiceType(click.Choice[str]):
+    """One of some words; a word that is nearly one of them is told which."""
+
+    def get_invalid_choice_message(self, value: Any, ctx: click.Context | None) -> str:
+        return super().get_invalid_choice_message(value, ctx).rstrip(".") + did_you_mean(str(value), self.choices)
+
+
 class FormatsType(click.ParamType[tuple[str, ...]]):
     """Formats from text such as `ply,glb`; an option of this type may also be given several times, see `formats_option`."""
 
@@ -150,7 +157,11 @@ class FormatsType(click.ParamType[tuple[str, ...]]):
         parts = value if isinstance(value, tuple) else tuple(part.strip() for part in str(value).split(","))
         for part in parts:
             if part not in self.names:
-                self.fail(f"expected formats among {', '.join(self.names)}, found {brief(part)}", param, ctx)
+                self.fail(
+                    f"expected formats among {', '.join(self.names)}, found {brief(part)}{did_you_mean(part, self.names)}",
+                    param,
+                    ctx,
+                )
         return parts
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from dnerf_core import job_ranges
-from dnerf_core.errors import AnnotationError, UsageError, brief, counted
+from dnerf_core.errors import AnnotationError, UsageError, brief, counted, did_you_mean
 from dnerf_core.ranges import Choice, Ranged, ranged
 from headless.work.reporting import Reporter
 
@@ -44,7 +44,8 @@ class AnnotateImportCall(Ranged):
     def __post_init__(self) -> None:
         super().__post_init__()
         if TOOL.take(self.from_tool) is None:
-            raise UsageError(f"from_tool: expected {TOOL.expected}, found {brief(self.from_tool)}; choose another")
+            near = did_you_mean(str(self.from_tool), TOOL.choices)
+            raise UsageError(f"from_tool: expected {TOOL.expected}, found {brief(self.from_tool)}{near}; choose another")
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dnerf_core.errors import AnnotationError, brief, json_fault
+from dnerf_core.errors import AnnotationError, brief, did_you_mean, json_fault
 from dnerf_core.files.names import ID2LABEL_NAME, LABELS_NAME
 from dnerf_core.labels import IGNORE_ID, LabelSet
 from headless.annotating.importing.label_names import LabelNames
@@ -90,7 +90,11 @@ class PredictionLabels:
                     f"{where}: expected ids 0 to {self.labels.num_classes - 1} of the labels {self.labels.names_text()}, found {number} "
                     f"{at}; put a {LABELS_NAME} or {ID2LABEL_NAME} that names the ids beside the predictions"
                 )
-            name = f"{brief(self.names[number])} (id {number})" if number in self.names else f"id {number}"
+            name = (
+                f"{brief(self.names[number])} (id {number}){did_you_mean(self.names[number], self.labels.names)}"
+                if number in self.names
+                else f"id {number}"
+            )
             raise AnnotationError(
                 f"{where}: expected the labels {self.labels.names_text()}, found {name} {at}; correct the names in {self.source}"
             )
