@@ -75,7 +75,8 @@ class LabelNames:
         return value
 
     def _told(self, name: str) -> str:
-        return f"{brief(name)} ({counted(self.unknown[name], 'time')}){did_you_mean(name, self._labels.names)}"
+        near = "" if _folded(name) in self._ambiguous else did_you_mean(name, self._labels.names)
+        return f"{brief(name)} ({counted(self.unknown[name], 'time')}){near}"
 
     def check(self, where: str, labels_file: str) -> None:
         """Refuse names that mean no label, all of them at once.
