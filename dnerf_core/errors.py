@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import difflib
 import json
 import reprlib
+from collections.abc import Iterable
 from typing import Any
 
 
@@ -55,3 +57,15 @@ def json_fault(error: ValueError | RecursionError) -> str:
     if isinstance(error, json.JSONDecodeError):
         return f"{error.msg} at line {error.lineno}"
     return "values nested too deeply" if isinstance(error, RecursionError) else "a number with too many digits"
+
+
+def did_you_mean(found: str, names: Iterable[str]) -> str:
+    """What a message adds to a name that is none of `names`: ` (did you mean rgb?)` where one is near, else nothing."""
+    known = {name.casefold(): name for name in names}
+    near = difflib.get_close_matches(found.casefold(), known, n=1)
+    return f" (did you mean {known[near[0]]}?)" if near else ""
+
+
+def counted(count: int, singular: str, plural: str | None = None) -> str:
+    """`1 view`, `2 views`; a plural of its own where the singular with an s is none. Words before the noun go along: `1 random view`."""
+    return f"{count} {singular if count == 1 else plural or singular + 's'}"

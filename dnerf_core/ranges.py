@@ -10,7 +10,11 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from .errors import UsageError, brief  # relative, because the extension carries this module under a name of Blender's choosing
+from .errors import (  # relative, because the extension carries this module under a name of Blender's choosing
+    UsageError,
+    brief,
+    did_you_mean,
+)
 
 _KEY = "range"
 
@@ -189,6 +193,16 @@ def defaults_of(call: Any) -> dict[str, Any]:
     return {field.name: field.default for field in dataclasses.fields(call) if field.default is not dataclasses.MISSING}
 
 
+def _near(value: Any, values: Range) -> str:
+    """The name that was meant, where a value is none of a choice's."""
+    if not isinstance(values, Choice | Choices):
+        return ""
+    items = value if isinstance(value, list | tuple) else [value]
+    return next(
+        (did_you_mean(item, values.choices) for item in items if isinstance(item, str) and item not in values.choices), ""
+    )
+
+
 class Ranged:
     """Of calls: one cannot be made with a value that its field's range does not hold, whoever makes it.
 
@@ -202,4 +216,6 @@ class Ranged:
             if value is None and values.default is None:
                 continue
             if values.take(value) is None:
-                raise UsageError(f"{name}: expected {values.expected}, found {brief(value)}; choose another")
+                raise UsageError(
+                    f"{name}: expected {values.expected}, found {brief(value)}{_near(value, values)}; choose another"
+                )

@@ -19,6 +19,7 @@ from types import FrameType
 from typing import Any
 
 import click
+from click.shell_completion import CompletionItem, get_completion_class, shell_complete
 
 from dnerf_core import __version__
 from dnerf_core.errors import DNeRFError
@@ -55,6 +56,9 @@ COMMANDS: dict[str, str] = {
 }
 """Every command and its line in the overview, in the order a user meets them."""
 
+COMPLETE_VARIABLE = "_DNERF_HEADLESS_COMPLETE"
+"""`bash_source`, `zsh_source` or `fish_source` there prints the script that completes the program's words in that shell."""
+
 EXIT_FAILED = 1
 EXIT_WRONG_CALL = 2
 EXIT_INTERRUPTED = 130
@@ -74,6 +78,18 @@ class LazyGroup(click.Group):
         command = module.command
         assert isinstance(command, click.Command)
         return command
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+        """The command that the first argument names; where it names none, the message tells which is near."""
+        try:
+            return super().resolve_command(ctx, args)
+        except click.exceptions.NoSuchCommand as error:
+            raise click.exceptions.NoSuchCommand(error.command_name, possibilities=COMMANDS, ctx=ctx) from error
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """The commands that begin so, without importing any; and the program's own options."""
+        found = [CompletionItem(name, help=text) for name, text in COMMANDS.items() if name.startswith(incomplete)]
+        return found + click.Command.shell_complete(self, ctx, incomplete)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         for title, names in GROUPS.items():
@@ -137,8 +153,22 @@ def main() -> None:
     os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
     # how long torch's idle threads spin before they sleep; the default of milliseconds burns a core where others want it
     os.environ.setdefault("GOMP_SPINCOUNT", "20000")
+    if instruction := os.environ.get(COMPLETE_VARIABLE):
+        sys.exit(_complete(instruction))
     signal.signal(signal.SIGTERM, _terminate)
     sys.exit(run(sys.argv[1:]))
+
+
+def _complete(instruction: str) -> int:
+    """Answer a shell: its completion script, or the words that may follow; returns the exit code."""
+    shell, _, what = instruction.partition("_")
+    if get_completion_class(shell) is None or what not in ("source", "complete"):
+        return _fail(
+            f"{COMPLETE_VARIABLE}: expected bash_source, zsh_source or fish_source, found {instruction!r}; correct it",
+            EXIT_WRONG_CALL,
+            {},
+        )
+    return shell_complete(group, {}, PROGRAM, COMPLETE_VARIABLE, instruction)
 
 
 class _Terminated(KeyboardInterrupt):
@@ -158,7 +188,8 @@ def _fail(message: str, exit_code: int, meta: dict[str, Any]) -> int:
     print(f"error: {line}", file=sys.stderr)
     if meta.get("json"):
         status = "interrupted" if exit_code in (EXIT_INTERRUPTED, EXIT_TERMINATED) else "failed"
-        print(json.dumps({"event": "summary", "status": status, "error": line, "exit_code": exit_code}), flush=True)
+        told = {"status": status, "command": meta["command"], "error": line, "exit_code": exit_code}
+        print(json.dumps({"event": "summary", **told}), flush=True)
     return exit_code
 
 

@@ -53,8 +53,8 @@ def pytest_cmdline_main(config: pytest.Config) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Tests press Ctrl-C, which the processes of pytest-xdist may have been told to ignore."""
-    if hasattr(config, "workerinput"):
+    """Tests press Ctrl-C, which this process may have been told to ignore, as `nohup`, `&` and pytest-xdist do; so may those it starts."""
+    if hasattr(config, "workerinput") or signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 

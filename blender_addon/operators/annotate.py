@@ -4,7 +4,7 @@ from typing import Any
 
 import bpy
 
-from dnerf_core.errors import UsageError
+from dnerf_core.errors import UsageError, counted
 
 from .. import session
 from ..annotation_list import (
@@ -68,7 +68,7 @@ def _listed(scene_name: str) -> Any:
     def done(result: dict[str, Any]) -> None:
         left = list_views(bpy.data.scenes[scene_name], result)
         results_arrived("List Views")
-        session.current().finish(f"{len(result['views'])} views, {left} still to paint")
+        session.current().finish(f"{counted(len(result['views']), 'view')}, {left} still to paint")
 
     return done
 
@@ -103,7 +103,9 @@ def keep_prefilled(scene: bpy.types.Scene, result: dict[str, Any]) -> str:
             open_mask(mask_image_name(view["name"]), ids, labels)
         items[view["name"]].painted = items[view["name"]].prefilled = True
     filled, whole = (sum(view[key] for view in result["views"]) for key in ("filled_px", "object_px"))
-    line = f"{len(result['views'])} views prefilled: {filled:,} of {whole:,} object pixels ({filled / max(whole, 1):.1%})"
+    line = (
+        f"{counted(len(result['views']), 'view')} prefilled: {filled:,} of {whole:,} object pixels ({filled / max(whole, 1):.1%})"
+    )
     if result["truth"]:
         right = sum(view["right_px"] for view in result["views"])
         line += f", {right / max(filled, 1):.1%} of them rightly"

@@ -4,6 +4,8 @@ from collections.abc import Callable
 
 import bpy
 
+from dnerf_core.errors import counted
+
 from .. import session
 from ..model_facts import ModelFacts, known_facts, with_facts
 from ..scene.rigs import animate_camera, place_cameras
@@ -50,7 +52,7 @@ def place(scene: bpy.types.Scene, facts: ModelFacts) -> None:
     size = path_size_px(scene, facts)
     place_cameras(scene, cameras, names, COLLECTION_NAME, size, world_up=facts.cameras.world_up)
     results_arrived("Place Cameras")
-    session.current().finish(f"{len(cameras)} cameras placed in {COLLECTION_NAME!r}")
+    session.current().finish(f"{counted(len(cameras), 'camera')} placed in {COLLECTION_NAME!r}")
 
 
 def animate(scene: bpy.types.Scene, facts: ModelFacts) -> None:

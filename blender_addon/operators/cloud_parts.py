@@ -2,6 +2,8 @@
 
 import bpy
 
+from dnerf_core.errors import counted
+
 from ..places import absolute_path
 from ..scene.clouds import (
     cloud_labels,
@@ -78,7 +80,7 @@ class DNERF_OT_separate_parts(CloudOperator, bpy.types.Operator):
         for part in parts:
             part.select_set(True)
         context.view_layer.objects.active = parts[0]
-        self.report({"INFO"}, f"{len(parts)} parts")
+        self.report({"INFO"}, counted(len(parts), "part"))
 
 
 class DNERF_OT_cloud_colors(CloudOperator, bpy.types.Operator):

@@ -2,6 +2,8 @@
 
 import bpy
 
+from dnerf_core.errors import counted
+
 from .. import session
 from ..model_facts import ModelFacts, with_facts
 from ..preferences import preferences
@@ -19,7 +21,7 @@ class DNERF_OT_load_model(JobOperator, bpy.types.Operator):
 
 
 def _loaded(scene: bpy.types.Scene, facts: ModelFacts) -> None:
-    parts = "no labels" if facts.labels is None else f"{facts.labels.num_classes - 1} labels"
+    parts = "no labels" if facts.labels is None else counted(facts.labels.num_classes - 1, "label")
     session.current().finish(f"{facts.name}: {facts.image_size_px} px, {parts}")
 
 

@@ -6,7 +6,7 @@ import bpy
 import numpy as np
 from numpy.typing import NDArray
 
-from dnerf_core.errors import UsageError
+from dnerf_core.errors import UsageError, counted
 from dnerf_core.labels import IGNORE_ID, LabelSet
 
 from .. import picture_overlay, session
@@ -144,8 +144,8 @@ class DNERF_OT_save_mask(LineOperator, bpy.types.Operator):
             open_mask(image.name, painted.ids, labels)
         item.painted = bool((painted.ids != 0).any())
         item.prefilled = item.prefilled and bool((painted.ids == IGNORE_ID).any())
-        repaired = f", {painted.repaired_px} pixels repaired" if painted.repaired_px else ""
-        session.current().say(f"{item.name}: mask saved{repaired}; {views_to_do(scene)} views still to paint")
+        repaired = f", {counted(painted.repaired_px, 'pixel')} repaired" if painted.repaired_px else ""
+        session.current().say(f"{item.name}: mask saved{repaired}; {counted(views_to_do(scene), 'view')} still to paint")
 
 
 CLASSES = (DNERF_OT_paint_view, DNERF_OT_next_view, DNERF_OT_paint_label, DNERF_OT_save_mask)

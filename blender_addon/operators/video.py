@@ -8,6 +8,8 @@ from typing import Any
 
 import bpy
 
+from dnerf_core.errors import counted
+
 from .. import session
 from ..model_facts import ModelFacts, chosen_model, with_facts
 from ..places import file_stem, output_folder
@@ -59,7 +61,7 @@ def render_video(scene: bpy.types.Scene, facts: ModelFacts, folder: Path) -> Non
         if into_sequencer and scene_now is not None:
             add_to_sequencer(scene_now, [files[kind] for kind in ("image", "labels") if kind in files])
             results_arrived("Render Label Video")
-        session.current().finish(f"{len(poses)} frames in {time.monotonic() - began:.1f} s, saved in {folder}")
+        session.current().finish(f"{counted(len(poses), 'frame')} in {time.monotonic() - began:.1f} s, saved in {folder}")
 
     session.current().continue_job("video", params, done, title="Rendering the label video")
 

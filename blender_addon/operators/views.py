@@ -8,6 +8,7 @@ from typing import Any
 
 import bpy
 
+from dnerf_core.errors import counted
 from dnerf_core.labels import LabelSet
 
 from .. import session
@@ -80,8 +81,9 @@ def render_views(scene: bpy.types.Scene, facts: ModelFacts, source: str, selecte
         saved = scene_views.save_views(folder, collected.in_order(), facts.labels)
         add_shown(bpy.data.scenes[name], shown)
         results_arrived("Render Views")
-        views = "1 view" if len(poses) == 1 else f"{len(poses)} views"
-        session.current().finish(f"{views} in {time.monotonic() - began:.1f} s, {len(saved)} files in {folder}")
+        session.current().finish(
+            f"{counted(len(poses), 'view')} in {time.monotonic() - began:.1f} s, {counted(len(saved), 'file')} in {folder}"
+        )
 
     render_poses(scene, facts, shown, done, "Rendering views")
 

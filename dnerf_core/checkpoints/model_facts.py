@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from dnerf_core.backbone.specs import BackboneConfig
 from dnerf_core.embedded import EMBEDDED_MODELS, model_path
-from dnerf_core.errors import CheckpointError, UsageError
+from dnerf_core.errors import CheckpointError, UsageError, did_you_mean
 from dnerf_core.labels import LabelSet
 
 if TYPE_CHECKING:
@@ -57,8 +57,9 @@ def describe_model(name_or_path: str) -> ModelFacts:
 
     path = model_path(name_or_path)
     if not os.path.lexists(path):
+        near = did_you_mean(path.name, [*EMBEDDED_MODELS, *(file.name for file in path.parent.glob("*.safetensors"))])
         raise UsageError(
-            f"{name_or_path}: expected the embedded model {' or '.join(EMBEDDED_MODELS)} or a model file, found no such file; "
+            f"{name_or_path}: expected the embedded model {' or '.join(EMBEDDED_MODELS)} or a model file, found no such file{near}; "
             "correct the name, or make a model file of a published checkpoint with `dnerf-headless import`"
         )
     header = read_header(path)

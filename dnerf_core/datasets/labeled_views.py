@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from dnerf_core.camera import Camera
-from dnerf_core.errors import AnnotationError
+from dnerf_core.errors import AnnotationError, counted
 from dnerf_core.files.masks import read_sized_mask
 from dnerf_core.files.pictures import read_depth, read_image
 from dnerf_core.files.view_lists import ViewRow, read_view_lists
@@ -82,7 +82,7 @@ class LabeledViews(Dataset[Any]):
     def __repr__(self) -> str:
         split = "" if self.split is None else f", split {self.split}"
         labels = "no masks" if self.labels is None else f"labels {self.labels.names_text()}"
-        return f"LabeledViews({self.folder}{split}: {len(self)} views, {labels})"
+        return f"LabeledViews({self.folder}{split}: {counted(len(self), 'view')}, {labels})"
 
     def __getitem__(self, index: int) -> Any:
         """The view of that number; negative ones count from the end.

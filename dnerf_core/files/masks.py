@@ -139,3 +139,33 @@ def _ids_from_rgb(rgb: NDArray[np.uint8], labels: LabelSet, path: Path, snap: Sn
 def _checked_ids(ids: NDArray[np.uint8], labels: LabelSet, path: Path) -> NDArray[np.uint8]:
     check_ids(ids, labels.num_classes, str(path), "repaint it, or add the label to labels.json")
     return ids
+
+
+def read_foreign_mask(path: Path, labels: LabelSet | None, check_size: Callable[[int, int], None]) -> NDArray[np.uint8]:
+    """The ids uint8 [H, W] of a mask that another program wrote, in whatever range they are.
+
+    A gray image is ids. A palette image is read by colour where all of its used colours are the labels', else by index: programs write
+    palettes of their own. Other colour images are read by colour.
+
+    Args:
+        labels: whose colours count; None: those of nobody, and only ids are taken.
+
+    Raises:
+        AnnotationError: a file that cannot be read, or of another kind.
+    """
+    mode, pixels, palette = _decoded(path, check_size)
+    if palette is not None:
+        own = (
+            None
+            if labels is None
+            else {tuple(color) for color in labels.palette()[[*range(labels.num_classes), IGNORE_ID]].tolist()}
+        )
+        used = {tuple(color) for color in palette[np.unique(pixels)].tolist()}
+        if labels is None or own is None or not used <= own:
+            return pixels
+        return labels.ids_from_colors(palette[pixels], str(path))
+    if mode == "L":
+        return pixels
+    if labels is None:
+        raise AnnotationError(f"{path}: expected ids in a gray or palette image, found colours; save the ids")
+    return _ids_from_rgba(pixels, labels, path)

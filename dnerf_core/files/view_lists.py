@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from dnerf_core.camera import Camera, cameras_from_json
-from dnerf_core.errors import UsageError, brief, json_fault
+from dnerf_core.errors import UsageError, brief, did_you_mean, json_fault
 from dnerf_core.files.names import CAMERAS_NAME, DEPTH_SCALE_KEY, LABELS_NAME, METADATA_NAME
 from dnerf_core.files.opening.json_text import without_surrogates
 from dnerf_core.files.pictures import DEPTH_STEPS
@@ -80,7 +80,9 @@ def read_view_lists(folder: Path, split: str | None = None) -> ViewLists:
         )
     if split is not None and split not in splits:
         available = f"the splits {', '.join(splits)}" if splits else "a data set without splits"
-        raise UsageError(f"{folder}: split {brief(split)}: expected one that it has, found {available}; choose another")
+        raise UsageError(
+            f"{folder}: split {brief(split)}: expected one that it has, found {available}{did_you_mean(split, splits)}; choose another"
+        )
     places = [folder] if whole else [folder / name for name in splits if split in (None, name)]
     cameras = cameras_from_json(_text_of(cameras_path), str(cameras_path))
     labels_path = folder / LABELS_NAME

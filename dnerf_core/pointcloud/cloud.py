@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 # Relative, because the extension may carry this module under a package name of Blender's choosing.
 from ..camera import WorldUp
-from ..errors import UsageError
+from ..errors import UsageError, counted
 from ..labels import LabelSet
 from ..shapes import check_shapes
 
@@ -74,7 +74,7 @@ class PointCloud:
             labels_text = "no labels"
         else:
             labels_text = "labels not named" if self.label_set is None else f"labels {self.label_set.names_text()}"
-        return f"PointCloud({len(self)} points, {labels_text}, {self.world_up} up)"
+        return f"PointCloud({counted(len(self), 'point')}, {labels_text}, {self.world_up} up)"
 
     def select(self, chosen: NDArray[np.integer]) -> PointCloud:
         """The points of the indices [M], in their order."""

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from dnerf_core.camera import WorldUp
+from dnerf_core.errors import counted
 from dnerf_core.pointcloud.fusion import FusionOptions
 from headless.blend.scene import BlendSubject, BlendView, write_blend
 from headless.clouds.gathering import fused, fused_clouds
@@ -25,7 +26,9 @@ def blend_of_clouds(path: Path, plan: CloudPlan, source: CloudSource, reporter: 
     """
     started = time.monotonic()
     message_fields = {"command": "pointcloud", "output": str(path), "clouds": len(source.names)}
-    reporter.start(f"{path}: {len(source.names)} clouds", **message_fields, clouds_missing=len(source.names), plan=plan.to_json())
+    reporter.start(
+        f"{path}: {counted(len(source.names), 'cloud')}", **message_fields, clouds_missing=len(source.names), plan=plan.to_json()
+    )
     if source.labels is None:
         reporter.warning("the views have no labels, so the clouds have none")
     with reporter.progress("clouds", len(source.names)) as advance:
@@ -39,7 +42,7 @@ def blend_of_clouds(path: Path, plan: CloudPlan, source: CloudSource, reporter: 
         points = write_blend(path, subjects(), source.labels, source.world_up)
     seconds = time.monotonic() - started
     reporter.summary(
-        [f"{path}: {len(source.names)} clouds, {points} points, in {seconds:.1f} s"],
+        [f"{path}: {counted(len(source.names), 'cloud')}, {counted(points, 'point')}, in {seconds:.1f} s"],
         **message_fields,
         clouds_made=len(source.names),
         points=points,

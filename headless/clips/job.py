@@ -11,9 +11,10 @@ from itertools import groupby
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dnerf_core.camera import cameras_to_json
-from dnerf_core.errors import CheckpointError
+from dnerf_core.errors import CheckpointError, counted
 from dnerf_core.files.names import LABELS_NAME, labels_json
 from dnerf_core.files.pictures import write_image, write_mask_ids
 from dnerf_core.files.whole import leftovers, make_folder, remove_files, write_bytes_whole
@@ -21,6 +22,7 @@ from dnerf_core.labels import LabelSet
 from dnerf_core.work.made_once import Once
 from headless.clips.plan import Clip, ClipPlan, Crop, Frame, Mix, frame_name
 from headless.clips.video_files import FrameSink, label_video, preview_video
+from headless.pictures.legend_strip import legend_strip
 from headless.work.reporting import Reporter
 from headless.work.result_folder import ResultFolder
 from headless.work.workers import run_tasks
@@ -139,7 +141,7 @@ class VideoJob:
                 advance()
         if empty:
             self.empty_frames += len(empty)
-            message = f"{len(empty)} frames have no labels but background, the first is {empty[0]}"
+            message = f"{counted(len(empty), 'frame has', 'frames have')} no labels but background, the first is {empty[0]}"
             self.reporter.warning(f"{clip.name}: {message}", name=clip.name)
 
     def _see(self, crop: Crop | None, task: _Task) -> LabeledView:
@@ -167,9 +169,14 @@ class VideoJob:
         """The clip's videos, whole when the stack closes; returns what adds a frame to all of them."""
         (width, height), fps, labels = self._size_px(clip), self.plan.fps, self.labels
 
+        legends: dict[str, NDArray[np.uint8]] = {}
+
         def preview(kind: str) -> FrameSink:
-            across = 2 * width if kind == SIDE_BY_SIDE else width
-            return stack.enter_context(preview_video(self.folder.path / self.file_name(clip, kind), across, height, fps))
+            across, down = 2 * width if kind == SIDE_BY_SIDE else width, height
+            if self.plan.legend and labels is not None and kind in (OVERLAY, SIDE_BY_SIDE):
+                legends[kind] = legend_strip(labels, across)
+                down += len(legends[kind])
+            return stack.enter_context(preview_video(self.folder.path / self.file_name(clip, kind), across, down, fps))
 
         ids = None
         if labels is not None:
@@ -186,7 +193,8 @@ class VideoJob:
                 pictures[OVERLAY] = lambda: labels.overlay(view.rgb, mask)
                 pictures[SIDE_BY_SIDE] = lambda: np.concatenate([view.rgb, labels.colorize(mask)], axis=1)
             for kind, sink in previews.items():
-                sink(pictures[kind]())
+                picture = pictures[kind]()
+                sink(np.concatenate([picture, legends[kind]]) if kind in legends else picture)
 
         return add
 

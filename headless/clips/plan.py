@@ -38,6 +38,7 @@ class ClipPlan:
         resolution_px: side of the frames.
         masks: whether there are labels.
         exact, subject_files, splits: see `ViewPlan`.
+        legend: whether previews with labels have their colours' legend below.
     """
 
     model_name: str
@@ -56,10 +57,14 @@ class ClipPlan:
     exact: bool
     subject_files: tuple[SubjectFile, ...] = ()
     splits: Splits = ()
+    legend: bool = False
 
     def to_json(self) -> dict[str, Any]:
-        """Plain JSON values; see `plan_json`; splits in the text form of `--splits`."""
-        return plan_json(self) | {"splits": format_splits(self.splits)}
+        """Plain JSON values; see `plan_json`; splits in the text form of `--splits`; of a legend nothing where there is none."""
+        data = plan_json(self) | {"splits": format_splits(self.splits)}
+        if not self.legend:
+            del data["legend"]
+        return data
 
 
 @dataclass(frozen=True)

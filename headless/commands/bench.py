@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from dnerf_core.errors import did_you_mean
 from headless.commands import options
 from headless.commands.grouped import GroupedCommand
 from headless.commands.ranged_options import option
@@ -52,7 +53,9 @@ def bench(device: str, rounds: int, names: tuple[str, ...], reporter: Reporter) 
     known = [claim.name for claim in CLAIMS]
     strange = [name for name in names if name not in known]
     if strange:
-        raise UsageError(f"--claim {strange[0]}: expected one of {', '.join(known)}; name one of these")
+        raise UsageError(
+            f"--claim {strange[0]}: expected one of {', '.join(known)}{did_you_mean(strange[0], known)}; name one of these"
+        )
     chosen = [claim for claim in CLAIMS if not names or claim.name in names]
     models: dict[str, Any] = {}
     results: list[Measured] = []

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from dnerf_core.checkpoints import model_facts
-from dnerf_core.errors import DNeRFError
+from dnerf_core.errors import DNeRFError, counted
 from headless.commands import options
 from headless.commands.grouped import GroupedCommand
 from headless.commands.ranged_options import option
@@ -48,7 +48,8 @@ def command(context: click.Context, device: str, output: Path, self_test: bool, 
 def _ready(findings: list[Finding]) -> str:
     devices = [finding.value.split(",")[0] for finding in findings if finding.name.startswith("cuda:")]
     cores = next(finding.value for finding in findings if finding.name == "cpu cores")
-    return f"ready: renders on {devices[0] if devices else f'the CPU with {cores} cores'}"
+    cpu = f"the CPU with {counted(int(cores), 'core')}"
+    return f"ready: renders on {devices[0] if devices else cpu}"
 
 
 def _embedded_model() -> Finding:

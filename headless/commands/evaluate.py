@@ -11,12 +11,13 @@ from dnerf_core.errors import UsageError
 from headless.commands import options
 from headless.commands.grouped import GroupedCommand
 from headless.commands.ranged_options import option, option_of
-from headless.commands.types import FilledPath
+from headless.commands.types import AgainstType, FilledPath
 from headless.runs.evaluate import evaluate
-from headless.runs.evaluation.call import EvaluateCall
+from headless.runs.evaluating.call import EvaluateCall
 from headless.work.reporting import Reporter
 
 _CONSISTENCY_TAKES = {"folders", "consistency", "textures", "row", "as_json"}
+_PREDICTIONS_TAKE = {"folders", "predictions", "against", "skip_missing", "skip_unpainted", "grid", "device", "as_json"}
 
 
 @click.command(
@@ -27,7 +28,8 @@ _CONSISTENCY_TAKES = {"folders", "consistency", "textures", "row", "as_json"}
     nargs=-1,
     type=FilledPath(exists=True, file_okay=False),
     metavar="[FOLDER]...",
-    help="Score the model against these folders of sample, or with --consistency the views of these folders.",
+    help="Score the model against these folders of sample, or with --consistency the views of these folders, or with --against truth "
+    "the predictions of this data set's views.",
 )
 @options.model_option
 @option_of(EvaluateCall, "truth", help="Score the model against the exact truth, which is known for demo-cars only.")
@@ -43,6 +45,20 @@ _CONSISTENCY_TAKES = {"folders", "consistency", "textures", "row", "as_json"}
     help="With --truth: also score the masks that render --consistent writes, which are made to agree by the labels that views fuse to. "
     "For how far views agree, see --consistency.",
 )
+@option(
+    "--predictions",
+    type=FilledPath(exists=True, file_okay=False),
+    metavar="FOLDER",
+    help="Score the masks (PNG of ids, palette or label colours) or label videos in this folder, which anyone made, without a model.",
+)
+@option(
+    "--against",
+    type=AgainstType(),
+    metavar="FOLDER|truth",
+    help="With --predictions: take the masks of this folder, with its labels.json, as the truth, or the word truth for the exact one of a "
+    "data set of demo-cars.",
+)
+@option_of(EvaluateCall, "skip_missing", help="With --predictions: leave out views that have no prediction instead of refusing.")
 @option_of(EvaluateCall, "video", help="With --truth: score the frames of an even arc, instead of random views.")
 @options.subject_options(EvaluateCall, "0-99, or 0 with --video")
 @option_of(
@@ -94,23 +110,25 @@ def command(ctx: click.Context, as_json: bool, **values: object) -> None:
     over all pixels of all views. --truth adds the silhouette's IoU, PSNR and depth error of each view, and gives their means.
     --consistency needs no model: FOLDER has cameras.json, labels.json, masks and depth, of any origin; labels of each view are
     carried by depth into the others and compared there. --consistent is another thing: which masks --truth scores.
+    --predictions needs no model: masks of any origin are matched by the names of their files.
     """
     check_options(values, ctx)
     evaluate(EvaluateCall(**values), Reporter(as_json))  # type: ignore[arg-type]
 
 
 def check_options(values: Mapping[str, object], ctx: click.Context) -> None:
-    """Refuse options that were given beside `--consistency` and mean nothing there, defaults or not.
+    """Refuse options that were given beside `--consistency` or `--predictions` and mean nothing there, defaults or not.
 
     Raises:
         UsageError: one of them.
     """
-    if not values["consistency"]:
+    if values["predictions"] is not None:
+        kind, takes = "--predictions, which scores a folder's masks and loads no model", _PREDICTIONS_TAKE
+    elif values["consistency"]:
+        kind, takes = "--consistency, which compares a folder's own views and loads no model", _CONSISTENCY_TAKES
+    else:
         return
     for param in ctx.command.params:
         given = ctx.get_parameter_source(param.name or "") is not ParameterSource.DEFAULT
-        if given and isinstance(param, click.Option) and param.name in values and param.name not in _CONSISTENCY_TAKES:
-            raise UsageError(
-                f"{param.opts[0]}: expected none beside --consistency, which compares a folder's own views and loads no model; "
-                "leave it out"
-            )
+        if given and isinstance(param, click.Option) and param.name in values and param.name not in takes:
+            raise UsageError(f"{param.opts[0]}: expected none beside {kind}; leave it out")

@@ -26,7 +26,10 @@ OPTION_GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
             ),
         ),
     ),
-    ("What is scored", ("evaluate.truth", "consistency", "evaluate.consistent", "video")),
+    (
+        "What is scored",
+        ("evaluate.truth", "consistency", "evaluate.consistent", "predictions", "against", "skip_missing", "video"),
+    ),
     ("What is measured", ("quick", "claim")),
     ("What is checked", ("self_test", "doctor.output")),
     (
@@ -67,6 +70,7 @@ OPTION_GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
             *("reject_uncertain", "consistent", "blend"),
             *(
                 "fps",
+                "legend",
                 "color",
                 "voxel",
                 "points",

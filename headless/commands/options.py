@@ -41,7 +41,8 @@ def formats_option(names: Sequence[str], default: str, help_text: str, always: S
 
 
 def _remember(ctx: click.Context, param: click.Parameter, value: bool) -> bool:
-    """Keep --json and --debug where the outermost edge finds them when a command fails."""
+    """Keep the command's name, --json and --debug where the outermost edge finds them when a command fails."""
+    ctx.meta["command"] = ctx.command.name
     ctx.meta["json" if param.name == "as_json" else "debug"] = value
     return value
 

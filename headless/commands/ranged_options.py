@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from dnerf_core.ranges import Choice, Degrees, Flag, Number, Range, Share, Whole, defaults_of, ranges_of
-from headless.commands.types import FiniteFloat, RangeType, ShareType
+from headless.commands.types import ChoiceType, FiniteFloat, RangeType, ShareType
 
 if TYPE_CHECKING:
     from click.types import OptionHelpExtra
@@ -74,7 +74,7 @@ def type_of(values: Range) -> click.ParamType[Any]:
     if isinstance(values, Share):
         return ShareType(values)
     assert isinstance(values, Choice)
-    return click.Choice(values.choices)
+    return ChoiceType(values.choices)
 
 
 def _bounds(values: click.IntRange | click.FloatRange) -> str:

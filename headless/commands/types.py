@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from dnerf_core.errors import UsageError, brief
+from dnerf_core.errors import UsageError, brief, did_you_mean
 from dnerf_core.files.opening.regular_files import strange_kind
 from dnerf_core.limits import MAX_SEED
 from dnerf_core.ranges import Share
@@ -139,6 +139,13 @@ class ShardType(click.ParamType[tuple[int, int]]):
         return int(match[1]), int(match[2])
 
 
+class ChoiceType(click.Choice[str]):
+    """One of some words; a word that is nearly one of them is told which."""
+
+    def get_invalid_choice_message(self, value: Any, ctx: click.Context | None) -> str:
+        return super().get_invalid_choice_message(value, ctx).rstrip(".") + did_you_mean(str(value), self.choices)
+
+
 class FormatsType(click.ParamType[tuple[str, ...]]):
     """Formats from text such as `ply,glb`; an option of this type may also be given several times, see `formats_option`."""
 
@@ -151,7 +158,11 @@ class FormatsType(click.ParamType[tuple[str, ...]]):
         parts = value if isinstance(value, tuple) else tuple(part.strip() for part in str(value).split(","))
         for part in parts:
             if part not in self.names:
-                self.fail(f"expected formats among {', '.join(self.names)}, found {brief(part)}", param, ctx)
+                self.fail(
+                    f"expected formats among {', '.join(self.names)}, found {brief(part)}{did_you_mean(part, self.names)}",
+                    param,
+                    ctx,
+                )
         return parts
 
 
@@ -169,6 +180,18 @@ class FilledPath(click.Path):
         if kind is not None:
             self.fail(f"{str(path)!r}: expected a regular file or a folder, found {kind}; name another", param, ctx)
         return path
+
+
+class AgainstType(click.ParamType["Path | Literal['truth']"]):
+    """The word `truth` as it is, anything else as the `Path` of a folder that is there; one that has such a name is `./truth`."""
+
+    name = "against"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path | Literal["truth"]:
+        if value == "truth":
+            return "truth"
+        folder: Path = FilledPath(exists=True, file_okay=False).convert(value, param, ctx)
+        return folder
 
 
 class ModelType(click.ParamType[str]):

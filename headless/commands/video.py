@@ -35,6 +35,7 @@ from headless.work.reporting import Reporter
 @options.pitch_option(VideoCall)
 @options.truncation_option(VideoCall)
 @options.resolution_option(VideoCall)
+@option_of(VideoCall, "legend", help="Put a legend of the labels' colours below the previews that show labels.")
 @dataset_options.splits_option
 @options.device_option
 @options.workers_option(VideoCall)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-from dnerf_core.errors import CheckpointError, brief
+from dnerf_core.errors import CheckpointError, brief, did_you_mean
 from headless.datasets import packing
 
 if TYPE_CHECKING:
@@ -299,7 +299,7 @@ def parse_channels(text: str) -> tuple[Channel, ...]:
     names = [part.strip() for part in text.split(",")]
     for name in names:
         if name not in ENTRIES:
-            raise ValueError(f"expected channels among {', '.join(ENTRIES)}, found {brief(name)}")
+            raise ValueError(f"expected channels among {', '.join(ENTRIES)}, found {brief(name)}{did_you_mean(name, ENTRIES)}")
         if names.count(name) > 1:
             raise ValueError(f"expected each channel once, found {name} twice")
     alone = [name for name, entry in ENTRIES.items() if entry.stands_alone]

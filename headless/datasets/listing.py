@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dnerf_core.backbone.viewing import CameraConfig
+from dnerf_core.errors import counted
 from dnerf_core.files.names import ID2LABEL_NAME, METADATA_NAME, SHEET_NAME, id2label_json, json_bytes
 from dnerf_core.labels import LabelSet
 from dnerf_core.subject_key import subject_key
@@ -197,7 +198,7 @@ class Listing:
         def views_of(row: int) -> list[contact_sheet.SheetView]:
             return [read(view) for view in plan_subject(self.plan, self.cameras, seeds[row])[:most_views]]
 
-        title = f"{self.plan.model_name}, {len(self.plan.seeds)} subjects x {self.plan.views} views"
+        title = f"{self.plan.model_name}, {counted(len(self.plan.seeds), 'subject')} x {counted(self.plan.views, 'view')}"
         if self.sampled and (len(seeds) < len(self.plan.seeds) or most_views < self.plan.views):
             title += f": the first {len(seeds)} x {min(most_views, self.plan.views)}"
         names = [subject_key(self.plan, seed).short_title for seed in seeds]

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dnerf_core.errors import OutputError
+from dnerf_core.errors import OutputError, counted
 from dnerf_core.files.pictures import MAKE_AGAIN
 from dnerf_core.labels import LabelSet
 from headless.datasets.plan import ViewPlan
@@ -81,7 +81,10 @@ def remarks(statistics: dict[str, Any]) -> list[str]:
             f"a class vanished: no view has a pixel of {names}; the model, its label set or the cameras may be the reason"
         )
     if statistics.get("empty_masks"):
-        sentences.append(f"{statistics['empty_masks']} of {statistics['views']} masks are empty, every pixel is background")
+        verb = "is" if statistics["empty_masks"] == 1 else "are"
+        sentences.append(
+            f"{statistics['empty_masks']} of {counted(statistics['views'], 'mask')} {verb} empty, every pixel is background"
+        )
     sentences += [f"the split {split['name']} has no views" for split in statistics.get("splits", []) if not split["views"]]
     return sentences
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 
-from dnerf_core.errors import OutputError
+from dnerf_core.errors import OutputError, counted
 from dnerf_core.files.names import CAMERAS_NAME, LABELS_NAME, labels_json
 from dnerf_core.multiview.consistent_views import LabelChanges
 from headless.datasets.folder import cameras_lines
@@ -63,7 +63,8 @@ class ViewJob:
         """What is about to be done, for people."""
         total = len(self.seeds) * self.plan.views
         part = "" if self.shard == WHOLE else f"part {self.shard}: "
-        return f"{self.folder.path}: {part}{total} views of {len(self.seeds)} subjects, {self.views_missing} of them to be made"
+        size = f"{counted(total, 'view')} of {counted(len(self.seeds), 'subject')}"
+        return f"{self.folder.path}: {part}{size}, {self.views_missing} of them to be made"
 
     @property
     def complete(self) -> bool:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from dnerf_core import job_ranges
-from dnerf_core.errors import AnnotationError, UsageError, brief
+from dnerf_core.errors import AnnotationError, UsageError, brief, counted, did_you_mean
 from dnerf_core.ranges import Choice, Ranged, ranged
 from headless.work.reporting import Reporter
 
@@ -44,7 +44,8 @@ class AnnotateImportCall(Ranged):
     def __post_init__(self) -> None:
         super().__post_init__()
         if TOOL.take(self.from_tool) is None:
-            raise UsageError(f"from_tool: expected {TOOL.expected}, found {brief(self.from_tool)}; choose another")
+            near = did_you_mean(str(self.from_tool), TOOL.choices)
+            raise UsageError(f"from_tool: expected {TOOL.expected}, found {brief(self.from_tool)}{near}; choose another")
 
 
 @dataclass(frozen=True)
@@ -83,7 +84,7 @@ def import_annotations(call: AnnotateImportCall, reporter: Reporter) -> None:
     silent = len(target.views) - len(masks.views)
     if outcome.kept:
         reporter.warning(
-            f"{call.folder}: {_views(len(outcome.kept))} painted already {_stay(len(outcome.kept))}, {_listed(outcome.kept)}; "
+            f"{call.folder}: {counted(len(outcome.kept), 'view')} painted already {_stay(len(outcome.kept))}, {_listed(outcome.kept)}; "
             "--replace overwrites them"
         )
     if masks.strangers:
@@ -188,7 +189,7 @@ def _write(folder: Path, views: list[str], masks: PaintedMasks, labels: LabelSet
 
 def _lines(call: AnnotateImportCall, outcome: _Outcome, silent: int, rows: list[dict[str, Any]]) -> list[str]:
     """The summary for people."""
-    parts = [f"{_views(len(outcome.written))} painted"]
+    parts = [f"{counted(len(outcome.written), 'view')} painted"]
     parts += [f"{len(outcome.same)} the same already"] if outcome.same else []
     parts += [f"{len(outcome.kept)} kept as painted"] if outcome.kept else []
     parts += [f"{silent} not annotated there and left as they are"] if silent else []
@@ -197,13 +198,9 @@ def _lines(call: AnnotateImportCall, outcome: _Outcome, silent: int, rows: list[
 
     shown = [row for row in rows if row["id"] != IGNORE_ID or row["pixels"]]
     width = max(len(row["name"]) for row in shown)
-    lines += [f"  {row['name']:<{width}}  {row['pixels']:>10,} px in {_views(row['views'])}" for row in shown]
+    lines += [f"  {row['name']:<{width}}  {row['pixels']:>10,} px in {counted(row['views'], 'view')}" for row in shown]
     next_step = f"next: dnerf-headless train {call.folder} -o model.safetensors"
     return [*lines, next_step + (" --skip-unpainted" if silent else "")]
-
-
-def _views(count: int) -> str:
-    return f"{count} view" if count == 1 else f"{count} views"
 
 
 def _stay(count: int) -> str:

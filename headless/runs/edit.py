@@ -131,7 +131,7 @@ class _Job:
         title = f"{base.name}: {100 * edited.scores.edited_taken:.1f}% of {scores['edited_px']} repainted pixels took their label"
         columns = ["painted view", *(f"turned by {turn:g}" for turn in TURNS_DEG)]
         sheet = [edited.before, *views.before], [edited.after, *views.after]
-        write_edit_sheet(self.picture_path("-sheet.png"), title, columns, *sheet, labels)
+        write_edit_sheet(self.picture_path("-sheet.png"), title, columns, *sheet, repainting.mask, labels)
         curve = _by_stage(edited.losses, edit_stages(repainting.settings, config.rays.neural_resolution))
         write_loss_curve(self.picture_path("-loss.png"), self.picture_path("-loss.csv"), title, curve)
         write_subject_view(base, edited.after, labels)

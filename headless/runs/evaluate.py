@@ -5,7 +5,8 @@ from __future__ import annotations
 import time
 
 from dnerf_core.checkpoints import model_facts
-from headless.runs.evaluation.call import EvaluateCall, check_call, finish, message_fields, warn_of_known_seeds
+from dnerf_core.errors import counted
+from headless.runs.evaluating.call import EvaluateCall, check_call, finish, message_fields, warn_of_known_seeds
 from headless.work.reporting import Reporter
 
 
@@ -21,12 +22,16 @@ def evaluate(call: EvaluateCall, reporter: Reporter) -> None:
     for output in (call.grid, call.textures):
         if output is not None:
             check_writable(output)
-    if call.consistency:
-        from headless.runs.evaluation.consistency import score_folders
+    if call.predictions is not None:
+        from headless.runs.evaluating.predictions import score_predictions
+
+        score_predictions(call, reporter)
+    elif call.consistency:
+        from headless.runs.evaluating.consistency import score_folders
 
         score_folders(call.folders, call.textures, call.row, reporter)
     elif call.truth:
-        from headless.runs.evaluation.truth import score_truth
+        from headless.runs.evaluating.truth import score_truth
 
         score_truth(call, reporter)
     else:
@@ -51,9 +56,9 @@ def _against_folders(call: EvaluateCall, reporter: Reporter) -> None:
     scoring.require_labels(model, annotations.labels)
     fields = message_fields(call, [str(folder) for folder in annotations.folders])
     views = len(annotations.images)
-    reporter.start(f"evaluate: {views} views of {call.model_name} against painted masks", **fields, views=views)
+    reporter.start(f"evaluate: {counted(views, 'view')} of {call.model_name} against painted masks", **fields, views=views)
     if annotations.skipped:
-        reporter.warning(f"{annotations.skipped} masks with nothing painted are left out")
+        reporter.warning(f"{counted(annotations.skipped, 'mask')} with nothing painted left out")
     warn_of_known_seeds(model, {subject.seed for subject in annotations.subjects if subject.file is None}, reporter)
     scored = []
     with reporter.progress("views scored", views) as advance:
@@ -66,7 +71,7 @@ def _against_folders(call: EvaluateCall, reporter: Reporter) -> None:
         write_bytes_whole(call.grid, scoring.mask_grid(title, model, scored, annotations.labels))
     result = scoring.segmentation_json(scoring.pooled(scored), annotations.labels)
     lines = [
-        f"{call.model_name}: {len(scored)} views of {len(annotations.subjects)} subjects against painted masks",
+        f"{call.model_name}: {counted(len(scored), 'view')} of {counted(len(annotations.subjects), 'subject')} against painted masks",
         *scoring.score_table({"mIoU": result["miou"], "accuracy": result["accuracy"]}, result["iou_per_class"]),
     ]
     finish(call, reporter, lines, fields, result, views=len(scored), seconds=time.monotonic() - started)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from dnerf_core.errors import counted
 from dnerf_core.ranges import Choice, ranged
 from headless.blend.checks import check_blend_place
 from headless.runs.fused_views import model_source
@@ -74,13 +75,13 @@ def pointcloud(call: PointCloudCall, reporter: Reporter) -> None:
     fields = {"command": "pointcloud", "output": str(call.output), "clouds": len(source.names)}
     views, config = (source.plan, source.config) if isinstance(source, ModelSource) else (None, None)
     estimate = estimated_clouds(plan, config, views, source, job.missing, workers)
-    size = f"{len(source.names)} clouds"
+    size = counted(len(source.names), "cloud")
     if call.dry_run:
         tell_dry_run(measured_clouds(estimate, source, job.missing, workers), call.output, size, reporter, fields)
         return
     remarks = weighed(estimate, call.output, size, ignored=call.ignore_disk_space)
     reporter.start(
-        f"{call.output}: {len(source.names)} clouds, {missing} of them to be made",
+        f"{call.output}: {counted(len(source.names), 'cloud')}, {missing} of them to be made",
         **fields,
         clouds_missing=missing,
         plan=plan.to_json(),
@@ -95,10 +96,10 @@ def pointcloud(call: PointCloudCall, reporter: Reporter) -> None:
     else:
         job.write()
     seconds = time.monotonic() - started
-    done = f"{missing} made in {seconds:.1f} s, {job.points} points" if job.files_made else "nothing to do, all there"
+    done = f"{missing} made in {seconds:.1f} s, {counted(job.points, 'point')}" if job.files_made else "nothing to do, all there"
     first = job.file(source.names[0], plan.formats[0])
     reporter.summary(
-        [f"{call.output}: {len(source.names)} clouds as {', '.join(plan.formats)}: {done}", f"look at {first}"],
+        [f"{call.output}: {counted(len(source.names), 'cloud')} as {', '.join(plan.formats)}: {done}", f"look at {first}"],
         **fields,
         clouds_made=missing,
         points=job.points,

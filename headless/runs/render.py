@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from dnerf_core import job_ranges
 from dnerf_core.checkpoints import model_facts
 from dnerf_core.embedded import EMBEDDED_MODELS
-from dnerf_core.errors import UsageError
+from dnerf_core.errors import UsageError, counted
 from dnerf_core.ranges import Choice, ranged
 from headless.blend.checks import check_blend_place, check_blend_views
 from headless.datasets.format_options import DEPTH_FORMAT, MASKS, FormatOptions
@@ -189,7 +189,7 @@ def tell_end(
     relabelled = None if job.changes.share is None else round(job.changes.share, 6)
     reporter.summary(
         [
-            f"{call.output}: {part}{total} views of {len(job.seeds)} subjects, {size}: {done}",
+            f"{call.output}: {part}{counted(total, 'view')} of {counted(len(job.seeds), 'subject')}, {size}: {done}",
             *([] if plan.given is None or plan.given.world_line is None else [plan.given.world_line]),
             *mask_lines(relabelled, shares, statistics.get("rejected", 0), len(plan.seeds) * plan.views),
             *blend_lines,
@@ -221,7 +221,7 @@ def mask_lines(relabelled: float | None, shares: dict[str, float], rejected: int
     if shares:
         lines.append(f"labels: {', '.join(f'{name} {100 * share:.3g}%' for name, share in shares.items())}")
     if rejected:
-        lines.append(f"rejected as uncertain: {rejected} of {views} views")
+        lines.append(f"rejected as uncertain: {rejected} of {counted(views, 'view')}")
     return lines
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from dnerf_core import job_ranges
 from dnerf_core.checkpoints import model_facts
 from dnerf_core.checkpoints.model_facts import recorded_name
-from dnerf_core.errors import AnnotationError, UsageError
+from dnerf_core.errors import AnnotationError, UsageError, counted
 from dnerf_core.ranges import ranged
 from headless.datasets.spacing import DISTRIBUTION, chosen_spacing
 from headless.runs.choices import check_total, chosen_views
@@ -115,7 +115,7 @@ def sample(call: SampleCall, reporter: Reporter, load: Callable[[str], Model] | 
         else f"paint {names} in {call.output / 'masks'}, then: dnerf-headless train {call.output} -o model.safetensors"
     )
     reporter.summary(
-        [f"{call.output}: {total} views of {len(seeds)} subjects to annotate: {done}", next_step],
+        [f"{call.output}: {counted(total, 'view')} of {counted(len(seeds), 'subject')} to annotate: {done}", next_step],
         **fields,
         subjects=len(seeds),
         views_written=job.views_written,

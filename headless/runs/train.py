@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from dnerf_core.errors import counted
 from headless.annotating.training_plan import TrainCall, TrainingPlan, plan_training
 from headless.work.reporting import Reporter
 
@@ -17,11 +18,12 @@ def train(call: TrainCall, reporter: Reporter) -> None:
     plan = plan_training(call)
     fields = plan.message_fields()
     reporter.start(
-        f"train: {fields['steps']} steps on {fields['views']} views of {fields['subjects']} subjects, {fields['views_held_out']} held out",
+        f"train: {counted(fields['steps'], 'step')} on {counted(fields['views'], 'view')} of {counted(fields['subjects'], 'subject')}, "
+        f"{fields['views_held_out']} held out",
         **fields,
     )
     if plan.annotations.skipped:
-        reporter.warning(f"{plan.annotations.skipped} masks with nothing painted are left out")
+        reporter.warning(f"{counted(plan.annotations.skipped, 'mask')} with nothing painted left out")
     if (snapped := plan.annotations.snapped.line()) is not None:
         reporter.warning(snapped)
     # These bring torch, which a call that is refused need not wait for.
@@ -44,11 +46,11 @@ def _lines(plan: TrainingPlan, record: dict[str, Any]) -> list[str]:
 
     output, scores = plan.call.output, record["held_out"]
     lines = [
-        f"{output}: {record['steps']} steps on {record['views']} views of {record['subjects']} subjects "
+        f"{output}: {counted(record['steps'], 'step')} on {counted(record['views'], 'view')} of {counted(record['subjects'], 'subject')} "
         f"in {record['seconds']:.0f} s, loss {record['loss_last_50']:.4f}"
     ]
     if scores is not None:
-        lines += [f"held out: {len(plan.scored_images)} views of {len(plan.held_out)} subjects"]
+        lines += [f"held out: {counted(len(plan.scored_images), 'view')} of {counted(len(plan.held_out), 'subject')}"]
         lines += score_table({"mIoU": scores["miou"], "accuracy": scores["accuracy"]}, scores["iou_per_class"])
     return [*lines, f"look at {plan.grid_path}", f"next: dnerf-headless render --model {output}"]
 

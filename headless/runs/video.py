@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 from dnerf_core import job_ranges
 from dnerf_core.checkpoints import model_facts
-from dnerf_core.errors import UsageError, brief
+from dnerf_core.errors import UsageError, brief, counted
 from dnerf_core.limits import MAX_FRAMES
 from dnerf_core.ranges import ranged
 from headless.runs.shared_calls import SubjectsCall, WeighedCall
@@ -45,6 +45,7 @@ class VideoCall(SubjectsCall, WeighedCall):
     resolution: int | None = ranged(job_ranges.RESOLUTION)
     exact: bool = ranged(job_ranges.OFF)
     splits: Splits = ()
+    legend: bool = ranged(job_ranges.OFF)
     output: Path = Path("dnerf-video")
 
     def __post_init__(self) -> None:
@@ -85,7 +86,7 @@ def video(call: VideoCall, reporter: Reporter) -> None:
     job = VideoJob(plan, clips, folder, facts.labels if plan.masks else None, reporter, workers)
     fields = {"command": "video", "output": str(call.output), "clips": len(clips), "frames": plan.frames}
     missing = len(job.missing)
-    size = f"{len(clips)} clips of {plan.frames} frames"
+    size = f"{counted(len(clips), 'clip')} of {counted(plan.frames, 'frame')}"
     estimate = estimated_clips(plan, facts.config, job.missing, len(job.kinds), workers)
     pictures = f"{size} of {plan.resolution_px} x {plan.resolution_px} px"
     remarks = [
@@ -244,4 +245,5 @@ def make_plan(
         exact=call.exact,
         subject_files=checked_subject_files(call.subject_files, facts.path),
         splits=call.splits,
+        legend=call.legend,
     )

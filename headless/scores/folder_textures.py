@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from dnerf_core.errors import AnnotationError, UsageError
+from dnerf_core.errors import AnnotationError, UsageError, counted
 from dnerf_core.files.masks import read_mask
 from dnerf_core.files.posed_folder import PosedView
 from dnerf_core.labels import LabelSet
@@ -84,7 +84,7 @@ def _row_of(drawn: DrawnObject, labels: LabelSet) -> TextureRow:
     if (views[0].place / "images").is_dir():
         images = [_line(_image(item, view, size_px), drawn.row) for view in views]
         strips.insert(0, ("images", np.concatenate(images)))
-    frames = f"{count} frames" if len(shown) == count else f"{len(shown)} of {count} frames"
+    frames = counted(count, "frame") if len(shown) == count else f"{len(shown)} of {counted(count, 'frame')}"
     return TextureRow(
         item.name, f"pixel row {drawn.row}\nof 0 to {size_px[1] - 1}\n{frames}", views[0].name, views[-1].name, strips
     )

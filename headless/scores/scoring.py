@@ -16,6 +16,7 @@ from dnerf_core.labels import LabelSet
 from dnerf_core.metrics import SegmentationScores, confusion_matrix, pooled_scores, segmentation_scores
 from dnerf_core.subject_key import SubjectKey
 from headless.pictures.picture_grid import picture_grid
+from headless.pictures.wrong_pixels import WRONG_COLUMN, wrong_pixels
 
 if TYPE_CHECKING:
     from dnerf_core.model import Model
@@ -93,7 +94,7 @@ def score_table(rows: Mapping[str, float | None], per_class: Mapping[str, float 
 def mask_grid(
     title: str, model: Model, scored: Sequence[ScoredImage], labels: LabelSet, *, call_sha256: str | None = None
 ) -> bytes:
-    """A PNG of the worst views and typical ones: the image, the painted mask and the model's mask laid over it.
+    """A PNG of the worst views and typical ones: the image, the painted mask and the model's laid over it, and wrong pixels.
 
     `call_sha256` as in `picture_grid`.
     """
@@ -102,8 +103,9 @@ def mask_grid(
     for (which, item), (image, view) in zip(picked, _rendered(model, [item.image for _, item in picked]), strict=True):
         assert view.mask is not None
         pictures = [view.rgb, labels.overlay(view.rgb, image.mask), labels.overlay(view.rgb, view.mask)]
+        pictures.append(wrong_pixels(image.mask, view.mask))
         rows.append((f"{image.name}\nmIoU {item.miou:.3f}\n{which}", pictures))
-    return picture_grid(title, ("image", "painted", "model"), rows, labels, call_sha256=call_sha256)
+    return picture_grid(title, ("image", "painted", "model", WRONG_COLUMN), rows, labels, call_sha256=call_sha256)
 
 
 def worst_and_typical(values: Sequence[float], count: int = GRID_ROWS) -> list[tuple[str, int]]:

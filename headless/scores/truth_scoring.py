@@ -14,6 +14,7 @@ from dnerf_core.job_ranges import FRAMES
 from dnerf_core.model import Model
 from dnerf_core.own_views import view_ranges
 from headless.pictures.picture_grid import picture_grid
+from headless.pictures.wrong_pixels import WRONG_COLUMN, wrong_pixels
 from headless.scores.scoring import rounded, worst_and_typical
 
 VIDEO_FRAMES = FRAMES.usual or 1
@@ -74,7 +75,7 @@ def view_json(scored: ScoredView) -> dict[str, Any]:
 
 
 def truth_grid(title: str, model: Model, scored: Sequence[ScoredView]) -> bytes:
-    """A PNG of the worst views and typical ones: true and rendered image, true mask and the model's.
+    """A PNG of the worst views and typical ones: true and rendered image, true mask, the model's, and wrong pixels.
 
     Worst by mIoU where masks are scored, else by the silhouette.
     """
@@ -87,8 +88,9 @@ def truth_grid(title: str, model: Model, scored: Sequence[ScoredView]) -> bytes:
         truth, _ = true_view(model, item.seed, item.camera, model.config.image_size)
         pictures = [true_rgb(truth), rendered.rgb]
         if labels is not None and rendered.mask is not None:
-            pictures += [labels.colorize(truth.mask[0].numpy()), labels.colorize(rendered.mask)]
+            mask = truth.mask[0].numpy()
+            pictures += [labels.colorize(mask), labels.colorize(rendered.mask), wrong_pixels(mask, rendered.mask)]
         kind = "silhouette IoU" if labels is None else "mIoU"
         rows.append((f"seed {item.seed}, view {item.view}\n{kind} {values[index]:.3f}\n{which}", pictures))
-    columns = ("truth", "rendered", *(() if labels is None else ("true labels", "model's labels")))
+    columns = ("truth", "rendered", *(() if labels is None else ("true labels", "model's labels", WRONG_COLUMN)))
     return picture_grid(title, columns, rows, labels)

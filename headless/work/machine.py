@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from dnerf_core.errors import counted
+
 State = Literal["ok", "note", "bad"]
 
 NEEDED_PACKAGES = ("torch", "numpy", "safetensors", "click", "rich", "pillow", "OpenEXR")
@@ -53,7 +55,7 @@ def torch_findings() -> list[Finding]:
         import torch
     except (ImportError, OSError) as error:  # OSError: a shared library of torch that cannot be loaded
         return [Finding("torch", f"cannot be imported: {' '.join(str(error).split())}", "bad")]
-    findings = [Finding("torch", f"{torch.__version__}, {torch.get_num_threads()} threads")]
+    findings = [Finding("torch", f"{torch.__version__}, {counted(torch.get_num_threads(), 'thread')}")]
     if not torch.cuda.is_available():
         findings.append(Finding("cuda", "no device; everything runs on the CPU", "note"))
     for index in range(torch.cuda.device_count() if torch.cuda.is_available() else 0):

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import json
 import sys
+import threading
+import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
+
+LINE_SECONDS = 60.0
+"""Between two lines about a long job, where stderr is no terminal."""
 
 
 class Reporter:
@@ -18,6 +23,7 @@ class Reporter:
 
     def __init__(self, as_json: bool) -> None:
         self.as_json = as_json
+        self._text = ""
 
     def event(self, kind: str, **fields: Any) -> None:
         """A step that machines may follow; people do not see it."""
@@ -25,8 +31,12 @@ class Reporter:
             _print_json({"event": kind, **fields})
 
     def start(self, text: str, **fields: Any) -> None:
-        """What is about to be done, before any of it: an event for machines, `text` on stderr where that is a terminal."""
+        """What is about to be done, before any of it: an event for machines, `text` on stderr where that is a terminal.
+
+        Elsewhere `text` goes before the first line of `progress`, so that short jobs stay silent.
+        """
         self.event("start", **fields)
+        self._text = text
         if not self.as_json and sys.stderr.isatty():
             print(printable(text), file=sys.stderr, flush=True)
 
@@ -46,9 +56,13 @@ class Reporter:
 
     @contextmanager
     def progress(self, description: str, total: int) -> Iterator[Callable[[], None]]:
-        """A bar on stderr for `total` steps, where stderr is a terminal; yields what to call after each step."""
-        if self.as_json or not sys.stderr.isatty():
+        """A bar on stderr for `total` steps, where stderr is a terminal, else a line a minute; yields what to call after each step."""
+        if self.as_json:
             yield lambda: None
+            return
+        if not sys.stderr.isatty():
+            with _minute_lines(description, total, self._begin_lines) as advance:
+                yield advance
             return
         from rich.console import Console
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -63,6 +77,12 @@ class Reporter:
                 bar.update(task, rate=rate_text(bar.tasks[0].finished_speed or bar.tasks[0].speed))
 
             yield advance
+
+    def _begin_lines(self) -> None:
+        """Say what is being done, once, where lines follow about how far it is."""
+        if self._text:
+            print(printable(self._text), file=sys.stderr, flush=True)
+        self._text = ""
 
 
 class Quiet(Reporter):
@@ -83,6 +103,37 @@ class Quiet(Reporter):
     @contextmanager
     def progress(self, description: str, total: int) -> Iterator[Callable[[], None]]:
         yield lambda: None
+
+
+@contextmanager
+def _minute_lines(description: str, total: int, begin: Callable[[], None]) -> Iterator[Callable[[], None]]:
+    """How far `total` steps are, on stderr each `LINE_SECONDS`, and at their end where they took so long; `begin` is called before the
+    first line. A job that is done sooner says nothing."""
+    done, started, ended = 0, time.monotonic(), threading.Event()
+
+    def tell() -> None:
+        seconds = time.monotonic() - started
+        rate = rate_text(done / seconds) if seconds > 0 else ""
+        print(f"{description}: {done} of {total}, {seconds:.0f} s{f', {rate}' if rate else ''}", file=sys.stderr, flush=True)
+
+    def watch() -> None:
+        while not ended.wait(LINE_SECONDS):
+            begin()
+            tell()
+
+    def advance() -> None:
+        nonlocal done
+        done += 1
+
+    watcher = threading.Thread(target=watch, name="minute lines", daemon=True)
+    watcher.start()
+    try:
+        yield advance
+    finally:
+        ended.set()
+        watcher.join()
+    if time.monotonic() - started >= LINE_SECONDS:
+        tell()
 
 
 def rate_text(steps_per_s: float | None) -> str:

@@ -27,6 +27,7 @@ OPTION_NAMES = {
     "consistent": "--consistent",
     "between": "--between",
     "path": "--path",
+    "legend": "--legend",
     "path_sha256": "--path (the file's content)",
     "frames": "--frames",
     "fps": "--fps",
@@ -47,7 +48,7 @@ OPTION_NAMES = {
 }
 """How a user knows each entry of a recorded plan; entries not named here do not tell two plans apart."""
 
-UNTOLD = {"mask_format": "palette", "exr_channel": "Z", "part_numbers": "the label set's"}
+UNTOLD = {"mask_format": "palette", "exr_channel": "Z", "part_numbers": "the label set's", "legend": False}
 """What earlier versions did always and did not record: what an entry means that a plan lacks."""
 
 MADE_NAMES = {

@@ -11,9 +11,11 @@ from types import FrameType
 
 @contextmanager
 def ending_early() -> Iterator[Callable[[], bool]]:
-    """Yields what tells whether Ctrl-C was pressed within the block. In a thread other than the main one nothing is caught."""
+    """Yields what tells whether Ctrl-C was pressed within the block. In a thread other than the main one nothing is caught; nor is it
+    where the process was started with Ctrl-C ignored, as a shell's `&` and `nohup` do: it belongs to another command then."""
     interrupted = threading.Event()
-    if threading.current_thread() is not threading.main_thread():
+    ignored = signal.getsignal(signal.SIGINT) == signal.SIG_IGN
+    if ignored or threading.current_thread() is not threading.main_thread():
         yield interrupted.is_set
         return
 

@@ -40,7 +40,7 @@ def video(job: Job, held: HeldModels) -> dict[str, Any]:
     name, output, clip_name = params.text("model"), params.path("output"), params.text("name")
     subjects = [chosen_subject(part) for part in params.parts("subjects")]
     cameras, size = [camera for _, camera in params.cameras()], params.field(VideoCall, "resolution", "size_px")
-    fps = params.field(VideoCall, "fps")
+    fps, legend = params.field(VideoCall, "fps"), params.field(VideoCall, "legend")
     previews = params.ranged("previews", SHOWN)
     replace, sequence, crop = params.flag("replace"), params.flag("sequence"), chosen_crop(params)
     params.close()
@@ -54,6 +54,7 @@ def video(job: Job, held: HeldModels) -> dict[str, Any]:
         subject_files=tuple(file.path for file in subject_files),
         path=tuple(cameras),
         fps=fps,
+        legend=legend,
         truncation=truncation,
         resolution=size,
         device=held.device,

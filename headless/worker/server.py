@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any, BinaryIO
 
-from dnerf_core.errors import DNeRFError, UsageError
+from dnerf_core.errors import DNeRFError, UsageError, did_you_mean
 from dnerf_core.worker_protocol import (
     MAX_LINE_BYTES,
     Code,
@@ -103,7 +103,8 @@ class Server:
                 self._changed.notify()
         else:
             known = ", ".join(sorted({*self.methods, *self.immediate, "shutdown"}))
-            text = f"method: expected one of {known}, found {request.method[:60]!r}; update datasetnerf or its client"
+            near = did_you_mean(request.method[:60], [*self.methods, *self.immediate])
+            text = f"method: expected one of {known}, found {request.method[:60]!r}{near}; update datasetnerf or its client"
             self.wire.send(error_message(request.number, Code.NO_SUCH_METHOD, text))
 
     def _answer_now(self, request: Request, number: int | str) -> None:

@@ -392,7 +392,10 @@ def test_names_that_several_labels_fit_are_ambiguous_unless_exact() -> None:
     assert (names.id_of("left-eye"), names.id_of("left eye"), names.id_of("NOSE")) == (1, 2, 3)
     assert (names.id_of("_background_"), names.id_of("__ignore__"), names.id_of("Ignored")) == (0, 255, 4)
     assert names.id_of("left_eye") is None
-    with pytest.raises(AnnotationError, match=r"found 'left_eye' \(1 times\) \('left_eye' fits several\)"):
+    with pytest.raises(AnnotationError, match=r"found 'left_eye' \(1 time\) \('left_eye' fits several\)"):
+        names.check("x.json", "labels.json")
+    assert names.id_of("noze") is None
+    with pytest.raises(AnnotationError, match=r"'noze' \(1 time\) \(did you mean nose\?\)"):
         names.check("x.json", "labels.json")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import resource
 import subprocess
 import sys
@@ -222,3 +223,72 @@ def test_exit_codes_reach_the_shell() -> None:
 
 def test_the_overview_has_every_command_once() -> None:
     assert sorted(name for names in cli.GROUPS.values() for name in names) == sorted(cli.COMMANDS)
+
+
+@pytest.mark.parametrize(
+    ("call", "near"),
+    [
+        (["rendr"], "Did you mean 'render'?"),
+        (["annotate", "imprt"], "Did you mean 'import'?"),
+        (["render", "--chanels", "rgb"], "Did you mean one of: '--cameras', '--channels'"),
+        (["render", "--channels", "rbg"], "found 'rbg' (did you mean rgb?)"),
+        (["render", "--format", "cocoo"], "found 'cocoo' (did you mean coco?)"),
+        (["render", "--device", "cdua"], "(did you mean cuda?)"),
+        (["render", "--model", "demo-car"], "found no such file (did you mean demo-cars?)"),
+        (["render", "--model", "zebra"], "found no such file; correct"),
+    ],
+)
+def test_a_mistyped_name_is_told_the_nearest(call: list[str], near: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.run(call) == 2
+    assert near in capsys.readouterr().err
+
+
+def completed(instruction: str, words: str = "", number: int = 0) -> subprocess.CompletedProcess[str]:
+    script = "import sys; sys.argv = ['dnerf-headless']\nfrom headless import cli\ntry: cli.main()\nfinally: print('torch' in sys.modules)"
+    environment = os.environ | {cli.COMPLETE_VARIABLE: instruction, "COMP_WORDS": words, "COMP_CWORD": str(number)}
+    return subprocess.run(
+        [sys.executable, "-c", script], env=environment, capture_output=True, text=True, timeout=60, check=False
+    )
+
+
+@pytest.mark.parametrize(
+    ("shell", "word"), [("bash", "complete -o"), ("zsh", "#compdef dnerf-headless"), ("fish", "complete --no-files")]
+)
+def test_a_shell_gets_its_completion_script(shell: str, word: str) -> None:
+    done = completed(f"{shell}_source")
+    assert done.returncode == 0 and word in done.stdout and "COMPLETE=" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "number", "found"),
+    [
+        ("dnerf-headless rend", 1, ["plain,render"]),
+        ("dnerf-headless render --chan", 2, ["plain,--channels"]),
+        ("dnerf-headless render --device c", 3, ["plain,cpu", "plain,cuda"]),
+        ("dnerf-headless annotate im", 2, ["plain,import"]),
+    ],
+)
+def test_words_are_completed_without_torch(words: str, number: int, found: list[str]) -> None:
+    done = completed("bash_complete", words, number)
+    assert (done.returncode, done.stdout.splitlines()) == (0, [*found, "False"])
+
+
+def test_another_shell_is_refused() -> None:
+    done = completed("tcsh_source")
+    assert done.returncode == 2
+    assert "expected bash_source, zsh_source or fish_source, found 'tcsh_source'" in done.stderr
+
+
+def test_the_summary_of_a_failure_names_its_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = str(tmp_path)
+    for command, args in (
+        ("render", ["--model", "zebra"]),
+        ("evaluate", ["--predictions", folder]),
+        ("train", [folder, "-o", f"{folder}/x.safetensors"]),
+        ("annotate import", [folder, folder, "--from", "coco"]),
+        ("info", [f"{folder}/none"]),
+    ):
+        capsys.readouterr()
+        assert cli.run([*command.split(), *args, "--json"]) in (1, 2)
+        summary = json.loads(capsys.readouterr().out.splitlines()[-1])
+        assert (summary["event"], summary["status"], summary["command"]) == ("summary", "failed", command)

@@ -22,7 +22,7 @@ from dnerf_core.multiview.consistency import reprojection_agreement
 from dnerf_core.multiview.consistency_pairs import angle_bin, compared_views, directions_from
 from dnerf_core.rendering.labeled_view import LabeledView
 from headless import cli
-from headless.runs import consistency as consistency_run
+from headless.runs.evaluating import consistency as consistency_run
 from headless.scores import folder_consistency
 from tests.headless.test_pointcloud import BALL_LABELS, ball_folder
 from tests.headless.test_render import error_line
@@ -229,7 +229,7 @@ def test_a_view_alone_is_left_out(tmp_path: Path, capsys: pytest.CaptureFixture[
     lonely = {**data["views"][0], "name": "lonely", "seed": 3}
     (folder / "cameras.json").write_text(json.dumps({**data, "views": [lonely, *data["views"]]}))
     told = events(capsys, str(folder))
-    assert told[1]["message"] == "1 objects have one view only and are left out: there is nothing to compare it with"
+    assert told[1]["message"] == "1 object with one view only left out: there is nothing to compare it with"
     assert (told[-1]["views"], told[-1]["agreement"]) == (2, 1.0)
 
 

@@ -24,7 +24,7 @@ from dnerf_core.semantic.config import BranchTrainingConfig
 from dnerf_core.subject_key import SubjectKey
 from headless.annotating.training_plan import TrainCall
 from headless.cli import group
-from headless.runs.evaluation.call import EvaluateCall
+from headless.runs.evaluating.call import EvaluateCall
 from headless.runs.import_ import ImportCall
 from headless.runs.mesh import MeshCall
 from headless.runs.pointcloud import PointCloudCall

@@ -80,6 +80,7 @@ def test_a_folder_gives_the_scores_of_its_pixels(
     assert view["miou"] == pytest.approx(np.mean(one), abs=1e-6)
     with Image.open(grid) as image:
         assert image.height > 8 * 192
+        assert image.width > 4 * 192
 
 
 def test_a_table_for_people(trained_model: Path, painted_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

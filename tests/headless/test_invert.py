@@ -518,7 +518,8 @@ def test_signals_end_a_running_command(number: signal.Signals, given: Path, trai
     assert process.returncode == 128 + number
     word = "interrupted" if number == signal.SIGINT else "terminated"
     assert error == f"error: {word}; the same command goes on later\n"
-    assert json.loads(output.splitlines()[-1])["status"] == "interrupted"
+    summary = json.loads(output.splitlines()[-1])
+    assert (summary["status"], summary["command"]) == ("interrupted", "invert")
     assert names(out) == ({f"photo{ending}" for ending in ENDINGS} if number == signal.SIGINT else set())
 
 
@@ -548,3 +549,22 @@ def test_a_full_disk_is_told(given: Path, invert: Callable[..., Said], tmp_path:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert told.code == 1 and "expected to write this file or folder, the system says: File too large" in told.error
     assert names(tmp_path / "out") <= {"photo-loss.png", "photo-loss.csv"}
+
+
+def test_a_ctrl_c_that_the_process_was_told_to_ignore_is_ignored(
+    given: Path, invert: Callable[..., Said], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As of a command that a script began with `&`: the Ctrl-C is another's, and the search goes on to its end."""
+
+    def press(progress: object) -> dict[str, object]:
+        os.kill(os.getpid(), signal.SIGINT)
+        return {}
+
+    monkeypatch.setattr(search_watch, "progress_json", press)
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        told = invert(given / "photo.png", "-o", tmp_path / "out", "--json")
+        assert signal.getsignal(signal.SIGINT) == signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert told.code == 0 and told.events("inverted")[0]["finished"] is True

@@ -118,7 +118,7 @@ def test_a_split_is_read_by_its_name(split_folder: Path) -> None:
     names = [[sample["name"] for sample in views] for views in (train, val, whole)]
     assert names[2] == names[0] + names[1] and sorted(names[2]) == [view_name(seed, 0) for seed in range(6)]
     assert torch.isinf(whole[0]["depth"]).any()  # npy, too
-    assert repr(val).startswith(f"LabeledViews({split_folder}, split val: {len(val)} views")
+    assert repr(val).startswith(f"LabeledViews({split_folder}, split val: {len(val)} view")
     with pytest.raises(UsageError, match=r"split 'test': expected one that it has, found the splits train, val; choose another$"):
         LabeledViews(split_folder, "test")
 
@@ -129,7 +129,7 @@ def test_what_a_set_does_not_have_is_not_among_the_keys(tmp_path: Path, tiny_mod
         render(RenderCall(model_name=str(tiny_model), output=tmp_path / "a", seeds=(0,), views=1, channels=("depth",)))
     views = LabeledViews(tmp_path / "a")
     assert set(views[0]) == {"depth", "cam2world", "intrinsics", "name", "seed", "view"}
-    assert views.labels is None and repr(views).endswith("1 views, no masks)")
+    assert views.labels is None and repr(views).endswith("1 view, no masks)")
 
 
 # What is no data set

@@ -40,8 +40,36 @@ def test_json_has_no_bar_on_a_terminal_either() -> None:
 
 
 def test_there_is_no_bar_where_there_is_no_terminal() -> None:
+    """And no line of a job that is done within a minute."""
     done = subprocess.run([sys.executable, "-c", SCRIPT.format(as_json=False)], capture_output=True, timeout=60, check=True)
     assert (done.stdout, done.stderr) == (b"", b"")
+
+
+def test_a_long_job_tells_how_far_it_is_where_there_is_no_terminal() -> None:
+    """A line each so many seconds, by a clock of its own: a slow step does not keep it from telling; and one at the end."""
+    script = """
+import time
+from headless.work import reporting
+reporting.LINE_SECONDS = 0.2
+reporter = reporting.Reporter(as_json={as_json})
+reporter.start("render: 2 views")
+with reporter.progress("views", 2) as advance:
+    advance()
+    time.sleep(1)
+    advance()
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script.format(as_json=False)], capture_output=True, timeout=60, check=True, text=True
+    )
+    lines = done.stderr.splitlines()
+    assert done.stdout == "" and lines.pop(0) == "render: 2 views"
+    assert 3 <= len(lines) <= 6
+    assert all(re.fullmatch(r"views: 1 of 2, [01] s, [0-9.]+/(s|min)", line) for line in lines[:-1]), lines
+    assert re.fullmatch(r"views: 2 of 2, [1-9] s, [0-9.]+/s", lines[-1])
+    done = subprocess.run(
+        [sys.executable, "-c", script.format(as_json=True)], capture_output=True, timeout=60, check=True, text=True
+    )
+    assert (done.stdout, done.stderr) == ('{"event": "start"}\n', "")
 
 
 def on_terminal(script: str) -> str:

@@ -311,6 +311,6 @@ def test_long_names_and_titles_are_not_cut_off() -> None:
     short, long = (contact_sheet("t", [name], row, None) for name in ("seed 1", "seed 4294967295"))
     tile_left = [int(np.flatnonzero((np.asarray(sheet)[100] == 0).all(axis=1))[0]) for sheet in (short, long)]
     assert tile_left == [92, 16 + int(ImageFont.load_default(size=15).getlength("seed 4294967295")) + 8]
-    title = "a-model-with-a-long-name, 1 subjects x 1 views"
+    title = "a-model-with-a-long-name, 1 subject x 1 view of it, as long as a title gets"
     wide = contact_sheet(title, ["seed 1"], row, None)
     assert wide.width >= 32 + ImageFont.load_default(size=18).getlength(title) - 1 > short.width

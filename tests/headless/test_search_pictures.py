@@ -10,8 +10,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from dnerf_core.backbone.viewing import CameraConfig
+from dnerf_core.camera import arc_cameras
 from dnerf_core.errors import OutputError
 from dnerf_core.labels import LabelSet
+from dnerf_core.rendering.labeled_view import LabeledView
+from headless.pictures.edit_sheet import edit_sheet
 from headless.pictures.loss_curve import LossStage, loss_curve, loss_table, loss_ticks, step_ticks, write_loss_curve
 from headless.pictures.progress_picture import GAIN, ProgressPicture, progress_picture
 from headless.pictures.turntable_strip import PhotoPair, StripView, turntable_strip, write_turntable_strip
@@ -199,3 +203,19 @@ def test_the_table_keeps_every_digit(tmp_path: Path) -> None:
     assert float(rows[1][2]) == 0.1 + 0.2 and table.read_text() == loss_table(stages)
     with Image.open(picture) as image:
         np.testing.assert_array_equal(np.asarray(image), loss_curve("title", stages))
+
+
+def test_an_edit_sheet_shows_the_painted_mask_and_what_changed() -> None:
+    camera = arc_cameras(CameraConfig(), (0, 0), count=1)[0]
+    depth = np.ones((SIZE_PX, SIZE_PX), np.float32)
+    old, new, painted = (np.zeros((SIZE_PX, SIZE_PX), np.uint8) for _ in range(3))
+    new[:10], painted[:20] = 1, 2
+    before, after = (LabeledView(camera, plain((9, 9, 200)), mask, depth) for mask in (old, new))
+    sheet = edit_sheet("title", ["painted view"], [before], [after], painted, LABELS)
+    rows = []
+    for row in range(6):
+        top = 16 + 2 * 26 + row * (SIZE_PX + 4)
+        rows.append(sheet[top : top + SIZE_PX, 166 : 166 + SIZE_PX])
+    np.testing.assert_array_equal(rows[2], LABELS.colorize(painted))
+    np.testing.assert_array_equal(rows[4], LABELS.colorize(new))
+    assert places(rows[5], (214, 32, 40)) == (0, 0, SIZE_PX, 10)

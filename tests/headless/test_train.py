@@ -337,7 +337,7 @@ def test_unpainted_masks_are_refused_unless_skipped(folder: Path, tmp_path: Path
     assert f"{path}: expected painted masks, found only background in 1 of 8" in error_line(capsys)
     assert train(folder, output, "--skip-unpainted", "--json", steps=1) == 0
     events = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-    assert events[1] == {"event": "warning", "message": "1 masks with nothing painted are left out"}
+    assert events[1] == {"event": "warning", "message": "1 mask with nothing painted left out"}
     assert (events[-1]["views"], events[-1]["views_held_out"]) == (6, 1)
 
 

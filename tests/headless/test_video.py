@@ -147,8 +147,8 @@ def test_a_clip(fake_model: FakeModel, tmp_path: Path, capsys: pytest.CaptureFix
     assert [len(read_preview(output / f"s0002-{kind}")) for kind in ("image.mp4", "overlay.mp4", "side-by-side.mp4")] == [7, 7, 7]
     assert read_preview(output / "s0002-side-by-side.mp4")[0].shape == (SIZE_PX, 2 * SIZE_PX, 3)
     captured = capsys.readouterr()
-    assert captured.err.splitlines() in ([], [f"{output}: 1 clips of 7 frames, 1 of them to be made"])
-    assert captured.out.splitlines()[0].startswith(f"{output}: 1 clips of 7 frames: 1 made in ")
+    assert captured.err.splitlines() in ([], [f"{output}: 1 clip of 7 frames, 1 of them to be made"])
+    assert captured.out.splitlines()[0].startswith(f"{output}: 1 clip of 7 frames: 1 made in ")
 
 
 def test_61_frames_by_default(fake_model: FakeModel, tmp_path: Path) -> None:
@@ -291,3 +291,22 @@ def test_a_path_that_holds_no_cameras(fake_model: FakeModel, tmp_path: Path, cap
     file.write_text('{"version": 7}')
     assert video(tmp_path / "out", "--path", str(file)) == 2
     assert f"{file}: version: expected " in error_line(capsys)
+
+
+def test_a_legend_goes_below_previews_with_labels_alone(
+    fake_model: FakeModel, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plain, told = tmp_path / "plain", tmp_path / "told"
+    assert video(plain, "--seeds", "2", "--frames", "2") == video(told, "--seeds", "2", "--frames", "2", "--legend") == 0
+    for kind in ("cameras.json", "labels.mkv", "image.mp4"):
+        assert (plain / f"s0002-{kind}").read_bytes() == (told / f"s0002-{kind}").read_bytes()
+    for kind in ("overlay.mp4", "side-by-side.mp4"):
+        without, with_legend = (read_preview(folder / f"s0002-{kind}")[0].astype(int) for folder in (plain, told))
+        below = with_legend[without.shape[0] :]
+        assert below.shape[0] >= 26 and below.shape[1] == without.shape[1]
+        for color in (label.color for label in fake_model.labels.labels):
+            assert (np.abs(below - color).max(axis=2) < 60).sum() > 50, color
+        assert np.abs(with_legend[: without.shape[0] - 2] - without[:-2]).mean() < 3
+    assert "legend" not in json.loads((plain / "dataset.json").read_text())["plan"]
+    assert video(told, "--seeds", "2", "--frames", "2") == 1
+    assert "--legend was True and is now False" in error_line(capsys)

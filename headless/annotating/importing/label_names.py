@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from dnerf_core.errors import AnnotationError, UsageError, brief
+from dnerf_core.errors import AnnotationError, UsageError, brief, counted, did_you_mean
 from dnerf_core.labels import IGNORE_ID, LabelSet
 
 _BACKGROUND = "background"
@@ -53,8 +53,9 @@ class LabelNames:
             )
         value = self._own(label)
         if value is None:
+            near = did_you_mean(label, self._labels.names)
             raise UsageError(
-                f"--map: expected one of the labels {self._labels.names_text()} or ignore, found {brief(label)}; correct it"
+                f"--map: expected one of the labels {self._labels.names_text()} or ignore, found {brief(label)}{near}; correct it"
             )
         if self._mapped.setdefault(_folded(name), value) != value:
             raise UsageError(f"--map: expected each name once, found {brief(name)} with two labels; leave one out")
@@ -73,6 +74,10 @@ class LabelNames:
             self.unknown[name] += 1
         return value
 
+    def _told(self, name: str) -> str:
+        near = "" if _folded(name) in self._ambiguous else did_you_mean(name, self._labels.names)
+        return f"{brief(name)} ({counted(self.unknown[name], 'time')}){near}"
+
     def check(self, where: str, labels_file: str) -> None:
         """Refuse names that mean no label, all of them at once.
 
@@ -83,7 +88,7 @@ class LabelNames:
             return
         names = sorted(self.unknown)
         more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-        found = ", ".join(f"{brief(name)} ({self.unknown[name]} times)" for name in names[:_SHOWN]) + more
+        found = ", ".join(self._told(name) for name in names[:_SHOWN]) + more
         same = next((name for name in names if _folded(name) in self._ambiguous), None)
         hint = "" if same is None else f" ({brief(same)} fits several)"
         raise AnnotationError(

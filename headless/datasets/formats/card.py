@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from dnerf_core import __version__
+from dnerf_core.errors import counted
 from dnerf_core.files.names import METADATA_NAME, SHEET_NAME
 from dnerf_core.files.pictures import DEPTH_STEPS
 from dnerf_core.seeds import format_seeds
@@ -71,9 +72,10 @@ def card(plan: ViewPlan, origin: Origin, statistics: dict[str, Any], kinds: tupl
     lines = [
         *_front_matter(plan, views, kinds, splits),
         "",
-        f"# {_safe(plan.model_name)}: {views} labelled views of {subjects} generated subjects",
+        f"# {_safe(plan.model_name)}: {counted(views, 'labelled view')} of {counted(subjects, 'generated subject')}",
         "",
-        f"Synthetic: every image is an output of the generator {_safe(plan.model_name)}, seen from {plan.views} cameras a subject. "
+        f"Synthetic: every image is an output of the generator {_safe(plan.model_name)}, seen from "
+        f"{counted(plan.views, 'camera')} a subject. "
         "Labels, depth and camera come with each view from the same 3D field. A model's labels are estimates.",
         "",
         f"![views]({SHEET_NAME})",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from dnerf_core import job_ranges
 from dnerf_core.errors import UsageError
@@ -20,12 +20,21 @@ if TYPE_CHECKING:
 _FOLDER_REFUSES = ("seeds", "subjects", "views", "yaw", "pitch")
 
 
+TRUTH: Literal["truth"] = "truth"
+"""The word of `--against` that means the demo's exact truth, instead of a folder's masks."""
 ROW = Whole(0, None, None, "Draw pixel row N, 0 at the top.")
 
 
 @dataclass(frozen=True, kw_only=True)
 class EvaluateCall(SeedsCall):
-    """What one call of `evaluate` asks for; None: what `docs/cli.md` says of an option that is not given."""
+    """What one call of `evaluate` asks for; None: what `docs/cli.md` says of an option that is not given.
+
+    Attributes:
+        predictions: score these masks or label videos, which anyone made, instead of a model.
+        against: what they are scored against: a folder of masks, or the demo's exact truth of a data set's views, which is `folders`, or
+            the predictions' own.
+        skip_missing: leave out views that have no prediction.
+    """
 
     folders: tuple[Path, ...] = ()
     truth: bool = ranged(job_ranges.OFF)
@@ -39,6 +48,9 @@ class EvaluateCall(SeedsCall):
     skip_unpainted: bool = ranged(job_ranges.OFF)
     snap_colors: bool = ranged(job_ranges.SNAP_COLORS)
     exact: bool = ranged(job_ranges.OFF)
+    predictions: Path | None = None
+    against: Path | Literal["truth"] | None = None
+    skip_missing: bool = ranged(job_ranges.OFF)
 
 
 def check_call(call: EvaluateCall) -> None:
@@ -47,6 +59,8 @@ def check_call(call: EvaluateCall) -> None:
     Raises:
         UsageError: neither or both of a folder and `--truth`, or an option of another kind of evaluation.
     """
+    if _check_predictions(call):
+        return
     if call.consistency and not call.folders:
         raise UsageError("--consistency: expected a FOLDER of views with cameras, depth and masks, found none; give one")
     if call.textures is not None and not call.consistency:
@@ -67,6 +81,29 @@ def check_call(call: EvaluateCall) -> None:
     for name in _FOLDER_REFUSES:
         if call.folders and getattr(call, name) is not None:
             raise UsageError(f"--{name}: expected with --truth, found an annotated folder, which has its own views; leave it out")
+
+
+def _check_predictions(call: EvaluateCall) -> bool:
+    """Whether predictions are scored.
+
+    Raises:
+        UsageError: options that do not go together.
+    """
+    if call.predictions is None:
+        for name in ("against", "skip_missing"):
+            if getattr(call, name):
+                option = f"--{name.replace('_', '-')}"
+                raise UsageError(f"{option}: expected with --predictions, found none; add it, or leave out {option}")
+        return False
+    if call.against is None:
+        raise UsageError("--predictions: expected --against with a folder of masks, or the word truth, found none; give one")
+    if call.folders and call.against != TRUTH:
+        raise UsageError("--predictions: expected no FOLDER beside --against FOLDER, found one; leave it out")
+    if len(call.folders) > 1:
+        raise UsageError(f"--against truth: expected one FOLDER, whose views they are, found {len(call.folders)}; give one")
+    if call.skip_unpainted and call.against == TRUTH:
+        raise UsageError("--skip-unpainted: expected with an annotated folder, found --against truth; leave it out")
+    return True
 
 
 def message_fields(call: EvaluateCall, against: str | list[str]) -> dict[str, Any]:

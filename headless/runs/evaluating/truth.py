@@ -7,12 +7,12 @@ from functools import partial
 
 from dnerf_core.checkpoints import model_facts
 from dnerf_core.demo.truth import require_truth, score_views, scored_labels, summarise
-from dnerf_core.errors import UsageError
+from dnerf_core.errors import UsageError, counted
 from dnerf_core.files.whole import write_bytes_whole
 from dnerf_core.seeds import format_seeds
 from headless import models
 from headless.runs.choices import check_total, chosen_seeds
-from headless.runs.evaluation.call import EvaluateCall, finish, message_fields, warn_of_known_seeds
+from headless.runs.evaluating.call import EvaluateCall, finish, message_fields, warn_of_known_seeds
 from headless.scores import scoring
 from headless.scores.truth_consistency import ConsistentScores
 from headless.scores.truth_scoring import TruthViews, truth_grid, view_json
@@ -41,7 +41,7 @@ def score_truth(call: EvaluateCall, reporter: Reporter) -> None:
         )
     fields = message_fields(call, "truth") | {"video": call.video}
     reporter.start(
-        f"evaluate: {total} views of {call.model_name} against the truth",
+        f"evaluate: {counted(total, 'view')} of {call.model_name} against the truth",
         **fields,
         seeds=format_seeds(seeds),
         views=total,
@@ -75,8 +75,9 @@ def score_truth(call: EvaluateCall, reporter: Reporter) -> None:
         "mIoU": result["miou"],
         "accuracy": result["accuracy"],
     }
+    seen = "frame" if call.video else "random view"
     lines = [
-        f"{call.model_name}: {total} {'frames' if call.video else 'random views'} of {len(seeds)} subjects against the truth",
+        f"{call.model_name}: {counted(total, seen)} of {counted(len(seeds), 'subject')} against the truth",
         *scoring.score_table(rows, result["iou_per_class"]),
         *([] if consistent is None else consistent.table(result)),
     ]

@@ -6,6 +6,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from dnerf_core.errors import counted
 from dnerf_core.files.posed_folder import PosedFolder
 from dnerf_core.files.whole import write_bytes_whole
 from headless.scores.folder_consistency import PooledConsistency, ScoredObject, agreement_json, open_folders, score_object
@@ -37,9 +38,11 @@ def score_folders(paths: Sequence[Path], textures: Path | None, row: int | None,
         "against": "views",
         "folders": folders,
     }
-    reporter.start(f"evaluate: {views} views of {len(objects)} objects against each other", **fields, views=views)
+    reporter.start(
+        f"evaluate: {counted(views, 'view')} of {counted(len(objects), 'object')} against each other", **fields, views=views
+    )
     if alone:
-        reporter.warning(f"{alone} objects have one view only and are left out: there is nothing to compare it with")
+        reporter.warning(f"{counted(alone, 'object')} with one view only left out: there is nothing to compare it with")
     scored: list[ScoredObject] = []
     with reporter.progress("views compared", views) as advance:
         for item in objects:
@@ -64,7 +67,7 @@ def score_folders(paths: Sequence[Path], textures: Path | None, row: int | None,
     compared = sum(result.compared for result in scored)
     some = "" if compared == views else f", {compared} of them compared"
     lines = [
-        f"{', '.join(folders)}: {views} views of {len(objects)} objects against each other{some}",
+        f"{', '.join(folders)}: {counted(views, 'view')} of {counted(len(objects), 'object')} against each other{some}",
         *pooled.table(labels),
         *([] if textures is None else [f"look at {textures}"]),
     ]

@@ -1,0 +1,1 @@
+"""Masks that anyone predicted, what they are held against, and how they compare."""
