@@ -188,8 +188,8 @@ def _fail(message: str, exit_code: int, meta: dict[str, Any]) -> int:
     print(f"error: {line}", file=sys.stderr)
     if meta.get("json"):
         status = "interrupted" if exit_code in (EXIT_INTERRUPTED, EXIT_TERMINATED) else "failed"
-        told = {"status": status, "command": meta["command"], "error": line, "exit_code": exit_code}
-        print(json.dumps({"event": "summary", **told}), flush=True)
+        fields = {"status": status, "command": meta["command"], "error": line, "exit_code": exit_code}
+        print(json.dumps({"event": "summary", **fields}), flush=True)
     return exit_code
 
 

@@ -153,7 +153,7 @@ def read_foreign_mask(path: Path, labels: LabelSet | None, check_size: Callable[
     Raises:
         AnnotationError: a file that cannot be read, or of another kind.
     """
-    mode, pixels, palette = _decoded(path, check_size)
+    mode, pixels, palette = _decoded(path, check_size, ("PNG",))
     if palette is not None:
         own = (
             None
@@ -168,4 +168,4 @@ def read_foreign_mask(path: Path, labels: LabelSet | None, check_size: Callable[
         return pixels
     if labels is None:
         raise AnnotationError(f"{path}: expected ids in a gray or palette image, found colours; save the ids")
-    return _ids_from_rgba(pixels, labels, path)
+    return _ids_from_rgba(pixels, labels, path, None)

@@ -172,7 +172,7 @@ def test_the_record_and_the_card_tell(fake_model: FakeModel, tmp_path: Path, cap
     assert "of the part pixels of the views made now changed label" in capsys.readouterr().out
     record = json.loads((tmp_path / "with" / "dataset.json").read_text())
     assert record["plan"]["consistent"] is True
-    assert record["masks"] == {"labels": "those that several views of the subject fuse to (--consistent)"}
+    assert record["masks"]["labels"] == "those that several views of the subject fuse to (--consistent)"
     card = (tmp_path / "with" / "README.md").read_text()
     assert " --consistent" in card
     assert "- masks: re-rendered from the labels that several views of each subject fuse to" in card
@@ -180,7 +180,7 @@ def test_the_record_and_the_card_tell(fake_model: FakeModel, tmp_path: Path, cap
     assert "holds the results of another call, --consistent was True and is now False" in error_line(capsys)
     assert render(tmp_path / "without", *call) == 0
     assert "consistent" not in (tmp_path / "without" / "README.md").read_text()
-    assert "masks" not in json.loads((tmp_path / "without" / "dataset.json").read_text())
+    assert "labels" not in json.loads((tmp_path / "without" / "dataset.json").read_text())["masks"]
     assert "changed label" not in capsys.readouterr().out
 
 

@@ -55,7 +55,10 @@ def test_parts_numbered_by_position_are_another_call(tmp_path: Path, capsys: pyt
 @pytest.mark.parametrize(
     ("args", "message"),
     [
-        (["--splits", "ply=1"], "--splits: expected other names than ply, npz, glb, shapenetpart, found ply; rename the split"),
+        (
+            ["--splits", "ply=1"],
+            "--splits: expected other names than ply, npz, glb, shapenetpart, usd, found ply; rename the split",
+        ),
         (["-o", "cars.blend"], "--splits: expected an --output folder, found cars.blend, one file for all; leave it out"),
     ],
 )

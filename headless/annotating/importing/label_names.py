@@ -74,7 +74,7 @@ class LabelNames:
             self.unknown[name] += 1
         return value
 
-    def _told(self, name: str) -> str:
+    def _unknown_text(self, name: str) -> str:
         near = "" if _folded(name) in self._ambiguous else did_you_mean(name, self._labels.names)
         return f"{brief(name)} ({counted(self.unknown[name], 'time')}){near}"
 
@@ -88,7 +88,7 @@ class LabelNames:
             return
         names = sorted(self.unknown)
         more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-        found = ", ".join(self._told(name) for name in names[:_SHOWN]) + more
+        found = ", ".join(self._unknown_text(name) for name in names[:_SHOWN]) + more
         same = next((name for name in names if _folded(name) in self._ambiguous), None)
         hint = "" if same is None else f" ({brief(same)} fits several)"
         raise AnnotationError(
