@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import time
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -51,6 +52,12 @@ def pointcloud(call: PointCloudCall, reporter: Reporter) -> None:
     Raises:
         DNeRFError: a wrong call, a model or folder that cannot be used, or results that cannot be written.
     """
+    with ExitStack() as held:
+        _pointcloud(call, reporter, held)
+
+
+def _pointcloud(call: PointCloudCall, reporter: Reporter, held: ExitStack) -> None:
+    """`pointcloud`, with `held` the folder's lock."""
     from dnerf_core.files.names import LABELS_NAME
     from headless import models
     from headless.clouds.job import RECORD_FORMAT, CloudJob
@@ -69,6 +76,7 @@ def pointcloud(call: PointCloudCall, reporter: Reporter) -> None:
         return
     tops = [*plan.formats, *(name for name, _ in plan.splits)]
     folder = ResultFolder(call.output, RECORD_FORMAT, "pointcloud", plan.to_json(), [LABELS_NAME, *tops])
+    held.enter_context(folder.in_use(reporter))
     job = CloudJob(plan, source, folder, reporter, call.workers or default_workers())
     missing = len(job.missing)
     fields = {"command": "pointcloud", "output": str(call.output), "clouds": len(source.names)}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -70,6 +70,12 @@ def render(call: RenderCall, reporter: Reporter | None = None) -> None:
     Raises:
         DNeRFError: a wrong call, a model that cannot be used, or results that cannot be written.
     """
+    with ExitStack() as held:
+        _render(call, reporter or Quiet(), held)
+
+
+def _render(call: RenderCall, reporter: Reporter, held: ExitStack) -> None:
+    """`render`, with `held` the folder's lock."""
     from headless.cluster.cluster import require_ray
     from headless.datasets.earlier import continued, kept_kinds
     from headless.datasets.folder import DatasetFolder
@@ -82,7 +88,6 @@ def render(call: RenderCall, reporter: Reporter | None = None) -> None:
     from headless.work.workers import default_workers
 
     started = time.monotonic()
-    reporter = reporter or Quiet()
     if call.engine == "ray":
         require_ray()
     seeds = call.chosen_seeds()
@@ -95,6 +100,7 @@ def render(call: RenderCall, reporter: Reporter | None = None) -> None:
     check_total(len(seeds), plan.views)
     folder = DatasetFolder(call.output, "render", plan, more_names=[STATISTICS_NAME, CARD_NAME])
     shard = Shard(*call.shard)
+    held.enter_context(folder.in_use(reporter, call.shard))
     folder.open(None if shard == WHOLE else frozenset(shard.seeds(plan)))
     workers = call.workers or default_workers()
     labels = facts.labels if plan.masks else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -55,6 +56,12 @@ def sample(call: SampleCall, reporter: Reporter, load: Callable[[str], Model] | 
     Raises:
         DNeRFError: a wrong call, a model that cannot be used, or results that cannot be written.
     """
+    with ExitStack() as locks:
+        _sample(call, reporter, load, locks)
+
+
+def _sample(call: SampleCall, reporter: Reporter, load: Callable[[str], Model] | None, locks: ExitStack) -> None:
+    """`sample`, with `locks` the folder's."""
     from dnerf_core.files.names import SHEET_NAME
     from dnerf_core.files.whole import remove_files
     from headless import models
@@ -74,6 +81,7 @@ def sample(call: SampleCall, reporter: Reporter, load: Callable[[str], Model] | 
     plan = make_plan(call, seeds, facts)
     check_total(len(seeds), plan.views)
     folder = DatasetFolder(call.output, "sample", plan, sample_record(call, plan, facts, held.recorded))
+    locks.enter_context(folder.in_use(reporter))
     folder.open()
     held.write_added(call.output)
     masks = call.output / "masks"

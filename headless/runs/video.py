@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -58,6 +59,12 @@ def video(call: VideoCall, reporter: Reporter) -> None:
     Raises:
         DNeRFError: a wrong call, a model that cannot be used, or results that cannot be written.
     """
+    with ExitStack() as held:
+        _video(call, reporter, held)
+
+
+def _video(call: VideoCall, reporter: Reporter, held: ExitStack) -> None:
+    """`video`, with `held` the folder's lock."""
     from dnerf_core.files.names import LABELS_NAME
     from headless import models
     from headless.clips.job import RECORD_FORMAT, VideoJob
@@ -71,6 +78,7 @@ def video(call: VideoCall, reporter: Reporter) -> None:
     plan = make_plan(call, facts, cameras)
     clips = plan_clips(plan, cameras or path_cameras(plan, facts.config.cameras))
     folder = ResultFolder(call.output, RECORD_FORMAT, "video", plan.to_json(), [LABELS_NAME, *(name for name, _ in plan.splits)])
+    held.enter_context(folder.in_use(reporter))
     workers = call.workers or default_workers()
     job = VideoJob(plan, clips, folder, facts.labels if plan.masks else None, reporter, workers)
     fields = {"command": "video", "output": str(call.output), "clips": len(clips), "frames": plan.frames}

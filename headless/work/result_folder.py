@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,8 @@ from dnerf_core import __version__
 from dnerf_core.errors import OutputError, brief
 from dnerf_core.files.names import RECORD_NAME, RECORD_VERSION, json_bytes
 from dnerf_core.files.whole import leftovers, make_folder, output_error, remove_files, temporary_for, write_whole
+from headless.work.at_work import WHOLE, Part, at_work, call_digest, is_lock_name
+from headless.work.reporting import Reporter
 from headless.work.spellings import OPTION_NAMES, UNTOLD
 
 
@@ -39,6 +42,16 @@ class ResultFolder:
             "plan": plan,
         }
         self._top_names = {RECORD_NAME, *top_names}
+
+    def in_use(self, reporter: Reporter, part: Part = WHOLE) -> AbstractContextManager[None]:
+        """For the length of a block this call alone is at work in the folder, beside other parts of it; see `at_work`.
+
+        Raises:
+            OutputError: another call is, or the same.
+        """
+        decides = _comparable(self.record)
+        text = json.dumps([self.record["format"], {key: decides.get(key) for key in OPTION_NAMES}], sort_keys=True)
+        return at_work(self.path, call_digest(text), reporter.warning, part)
 
     def claim(self) -> None:
         """Make the folder and record the call in it, where that has not been done.
@@ -67,7 +80,7 @@ class ResultFolder:
         path, ours = self.path / RECORD_NAME, {*self._top_names, *names}
         if not path.exists() or _read_record(path, self.record["format"]).get("command") != self.record["command"]:
             return False
-        if not {entry.name for entry in self.path.iterdir()} <= ours | set(folders):
+        if not {entry.name for entry in self.path.iterdir() if not is_lock_name(entry.name)} <= ours | set(folders):
             return False
         remove_files([path, *(self.path / name for name in ours)])
         return True
@@ -134,7 +147,7 @@ class ResultFolder:
             held = {entry.name for entry in self.path.iterdir()} if self.path.exists() else set()
         except OSError as error:
             raise output_error(self.path, error) from error
-        held = {name for name in held if temporary_for(name) not in self._top_names}
+        held = {name for name in held if temporary_for(name) not in self._top_names and not is_lock_name(name)}
         if not held:
             return
         if RECORD_NAME not in held:
