@@ -13,7 +13,7 @@ from dnerf_core.editing.edit import Edit
 from dnerf_core.editing.scores import TURNS_DEG
 from dnerf_core.editing.settings import edit_stages
 from dnerf_core.errors import UsageError
-from dnerf_core.files.whole import remove_files, write_bytes_whole
+from dnerf_core.files.whole import make_folder, remove_files, write_bytes_whole
 from dnerf_core.subject import Subject
 from headless import models
 from headless.pictures.edit_sheet import write_edit_sheet
@@ -52,6 +52,7 @@ def edit(call: EditCall, reporter: Reporter) -> None:
     job = _Job(repainting, call.mask)
     inputs = [call.mask, call.camera, call.perceptual_file, call.subject]
     check_inputs_stay([path for path in inputs if isinstance(path, Path)], job.outputs)
+    make_folder(call.output)
     identity = call_digest(json.dumps(repainting.identity, sort_keys=True))
     with at_work(call.output, identity, reporter.warning, file_name=job.path.name):
         _edit(job, reporter, started)

@@ -62,6 +62,7 @@ def _pointcloud(call: PointCloudCall, reporter: Reporter, held: ExitStack) -> No
     from headless import models
     from headless.clouds.job import RECORD_FORMAT, CloudJob
     from headless.work.result_folder import ResultFolder
+    from headless.work.verification import verify
     from headless.work.workers import default_workers
 
     started = time.monotonic()
@@ -77,6 +78,7 @@ def _pointcloud(call: PointCloudCall, reporter: Reporter, held: ExitStack) -> No
     tops = [*plan.formats, *(name for name, _ in plan.splits)]
     folder = ResultFolder(call.output, RECORD_FORMAT, "pointcloud", plan.to_json(), [LABELS_NAME, *tops])
     held.enter_context(folder.in_use(reporter))
+    verified = verify(folder, reporter, call.workers or default_workers()) if call.verify else None
     job = CloudJob(plan, source, folder, reporter, call.workers or default_workers())
     missing = len(job.missing)
     fields = {"command": "pointcloud", "output": str(call.output), "clouds": len(source.names)}
@@ -93,11 +95,18 @@ def _pointcloud(call: PointCloudCall, reporter: Reporter, held: ExitStack) -> No
             job.write()
     else:
         job.write()
+    folder.completed = True
+    if verified is not None:
+        fields |= verified.to_json()
     seconds = time.monotonic() - started
     done = f"{missing} made in {seconds:.1f} s, {job.points} points" if job.files_made else "nothing to do, all there"
     first = job.file(source.names[0], plan.formats[0])
     reporter.summary(
-        [f"{call.output}: {len(source.names)} clouds as {', '.join(plan.formats)}: {done}", f"look at {first}"],
+        [
+            f"{call.output}: {len(source.names)} clouds as {', '.join(plan.formats)}: {done}",
+            *([] if verified is None else [verified.line]),
+            f"look at {first}",
+        ],
         **fields,
         clouds_made=missing,
         points=job.points,

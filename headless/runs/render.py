@@ -81,8 +81,9 @@ def _render(call: RenderCall, reporter: Reporter, held: ExitStack) -> None:
     from headless.datasets.folder import DatasetFolder
     from headless.datasets.formats.card import CARD_NAME
     from headless.datasets.listing import Listing
-    from headless.datasets.plan import WHOLE, Shard
+    from headless.datasets.plan import Shard
     from headless.datasets.set_statistics import STATISTICS_NAME
+    from headless.datasets.verified import opened
     from headless.datasets.view_job import ViewJob
     from headless.datasets.view_writer import ViewWriter
     from headless.work.workers import default_workers
@@ -100,11 +101,9 @@ def _render(call: RenderCall, reporter: Reporter, held: ExitStack) -> None:
     check_total(len(seeds), plan.views)
     folder = DatasetFolder(call.output, "render", plan, more_names=[STATISTICS_NAME, CARD_NAME])
     shard = Shard(*call.shard)
-    held.enter_context(folder.in_use(reporter, call.shard))
-    folder.open(None if shard == WHOLE else frozenset(shard.seeds(plan)))
+    verified = opened(folder, reporter, held, call, call.formats, shard)
     workers = call.workers or default_workers()
     labels = facts.labels if plan.masks else None
-    origin = make_origin(call, facts)
     listing = Listing(
         plan,
         folder,
@@ -114,13 +113,12 @@ def _render(call: RenderCall, reporter: Reporter, held: ExitStack) -> None:
         workers=workers,
         formats=call.formats,
         options=options,
-        origin=origin,
+        origin=make_origin(call, facts),
     )
     step_px = max(1, round(plan.resolution_px / facts.config.rays.neural_resolution))
     writer = ViewWriter(plan, folder, facts.config.cameras, labels, step_px)
     job = ViewJob(writer, reporter, listing, shard=shard)
-    total = len(job.seeds) * plan.views
-    fields = {"command": "render", "output": str(call.output), "views": total}
+    fields = {"command": "render", "output": str(call.output), "views": len(job.seeds) * plan.views}
     reporter.start(job.start_message, **fields, views_missing=job.views_missing, plan=plan.to_json())
     if not facts.has_semantics and call.channels is None:
         reporter.warning(f"{plan.model_name}: the model has no semantic branch, so no masks and no labels.json are written")
@@ -135,6 +133,8 @@ def _render(call: RenderCall, reporter: Reporter, held: ExitStack) -> None:
     if statistics:
         listing.tell(statistics)
     blend_lines = write_blend(call, facts, reporter)
+    if verified is not None:
+        fields, blend_lines = fields | verified.to_json(), [verified.line, *blend_lines]
     tell_end(call, job, statistics, fields, blend_lines, time.monotonic() - started, reporter)
 
 

@@ -69,6 +69,7 @@ def _sample(call: SampleCall, reporter: Reporter, load: Callable[[str], Model] |
     from headless.datasets.folder import DatasetFolder
     from headless.datasets.listing import Listing
     from headless.datasets.plan import view_names
+    from headless.datasets.verified import opened
     from headless.datasets.view_job import ViewJob, by_threads
     from headless.datasets.view_writer import ViewWriter
     from headless.work.workers import default_workers
@@ -81,8 +82,7 @@ def _sample(call: SampleCall, reporter: Reporter, load: Callable[[str], Model] |
     plan = make_plan(call, seeds, facts)
     check_total(len(seeds), plan.views)
     folder = DatasetFolder(call.output, "sample", plan, sample_record(call, plan, facts, held.recorded))
-    locks.enter_context(folder.in_use(reporter))
-    folder.open()
+    verified = opened(folder, reporter, locks, call)
     held.write_added(call.output)
     masks = call.output / "masks"
     refreshed, unreadable = refresh_palettes(masks, [name for seed in seeds for name in view_names(plan, seed)], held)
@@ -104,6 +104,7 @@ def _sample(call: SampleCall, reporter: Reporter, load: Callable[[str], Model] |
             job.write(by_threads(subject_maker(model, plan, truth=call.truth), workers))
     elif job.files_missing():
         job.write()
+    fields |= {} if verified is None else verified.to_json()
     seconds = time.monotonic() - started
     done = "nothing to do, all there" if job.nothing_to_do else f"{job.views_written} written in {seconds:.1f} s"
     if refreshed:
@@ -119,7 +120,11 @@ def _sample(call: SampleCall, reporter: Reporter, load: Callable[[str], Model] |
         else f"paint {names} in {masks}, then: dnerf-headless train {call.output} -o model.safetensors"
     )
     reporter.summary(
-        [f"{call.output}: {total} views of {len(seeds)} subjects to annotate: {done}", next_step],
+        [
+            f"{call.output}: {total} views of {len(seeds)} subjects to annotate: {done}",
+            *([] if verified is None else [f"{verified.line}; what masks hold is yours, and only looked at"]),
+            next_step,
+        ],
         **fields,
         subjects=len(seeds),
         views_written=job.views_written,

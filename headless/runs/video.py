@@ -70,6 +70,7 @@ def _video(call: VideoCall, reporter: Reporter, held: ExitStack) -> None:
     from headless.clips.job import RECORD_FORMAT, VideoJob
     from headless.clips.plan import mixed_subject, path_cameras, plan_clips
     from headless.work.result_folder import ResultFolder
+    from headless.work.verification import verify
     from headless.work.workers import default_workers
 
     started = time.monotonic()
@@ -80,6 +81,7 @@ def _video(call: VideoCall, reporter: Reporter, held: ExitStack) -> None:
     folder = ResultFolder(call.output, RECORD_FORMAT, "video", plan.to_json(), [LABELS_NAME, *(name for name, _ in plan.splits)])
     held.enter_context(folder.in_use(reporter))
     workers = call.workers or default_workers()
+    verified = verify(folder, reporter, workers) if call.verify else None
     job = VideoJob(plan, clips, folder, facts.labels if plan.masks else None, reporter, workers)
     fields = {"command": "video", "output": str(call.output), "clips": len(clips), "frames": plan.frames}
     missing = len(job.missing)
@@ -96,11 +98,16 @@ def _video(call: VideoCall, reporter: Reporter, held: ExitStack) -> None:
         model = models.load_model(call.model_name, call.device, exact=plan.exact)
         with models.one_thread_a_view():
             job.write(lambda mix: mixed_subject(model, plan, mix))
+    elif job.labels is not None and folder.lacks(LABELS_NAME):
+        job.write_labels()
+    folder.completed = True
+    if verified is not None:
+        fields |= verified.to_json()
     seconds = time.monotonic() - started
     done = f"{missing} made in {seconds:.1f} s" if missing else "nothing to do, all there"
     first = call.output / job.file_name(clips[0], job.kinds[-1])
     reporter.summary(
-        [f"{call.output}: {size}: {done}", f"look at {first}"],
+        [f"{call.output}: {size}: {done}", *([] if verified is None else [verified.line]), f"look at {first}"],
         **fields,
         clips_made=missing,
         empty_frames=job.empty_frames,

@@ -15,7 +15,7 @@ import platform
 import re
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -93,6 +93,32 @@ def at_work(
         for folder in made:
             with suppress(OSError):  # it has something in it by now, as it should
                 folder.rmdir()
+
+
+@contextmanager
+def alone(place: Path) -> Iterator[None]:
+    """For a moment no other call takes its place in a folder or leaves it; on a file system without locks nothing is kept out."""
+    with ExitStack() as stack:
+        with suppress(_NoLocksError):
+            stack.enter_context(_door(place / PREFIX))
+        yield
+
+
+def is_held(path: Path) -> bool:
+    """Whether some process has a file locked, which must be there."""
+    descriptor = os.open(path, os.O_RDWR)
+    try:
+        return not _lock(descriptor, wait=False)
+    except _NoLocksError:
+        return False
+    finally:
+        os.close(descriptor)
+
+
+def hold(descriptor: int) -> None:
+    """Lock an open file of one's own until it is closed, where there are locks."""
+    with suppress(_NoLocksError):
+        _lock(descriptor, wait=False)
 
 
 def is_lock_name(name: str) -> bool:

@@ -187,12 +187,24 @@ METHODS: dict[str, tuple[Callable[..., Any], dict[str, Any]]] = {
 }
 MADE_BY_THE_CLIENT = {
     # the device is the worker's; where subjects are seen from, and by how many, comes as cameras
-    "sample": {"device", "workers"},
+    "sample": {"device", "workers", "verify"},
     "train": {"device"},
     "invert": {"device", "variants", "fit"},
     "edit": {"device", "truncation", "yaw", "pitch"},
-    "video": {"device", "workers", "subjects", "between", "frames", "yaw", "pitch", "truncation", "exact"},
-    "pointcloud": {"device", "workers", "subjects", "views", "yaw", "pitch", "random_views", "truncation", "exact", "color"},
+    "video": {"device", "workers", "subjects", "between", "frames", "yaw", "pitch", "truncation", "exact", "verify"},
+    "pointcloud": {
+        "device",
+        "workers",
+        "subjects",
+        "views",
+        "yaw",
+        "pitch",
+        "random_views",
+        "truncation",
+        "exact",
+        "color",
+        "verify",
+    },
 }
 """Fields that a request does not have by itself: `fit`, `seed` and `truncation` are read with others, see below."""
 READ = [
