@@ -7,23 +7,29 @@ from __future__ import annotations
 
 import hashlib
 import json
-import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-from safetensors import SafetensorError
-from safetensors.numpy import save_file
 
 from dnerf_core.backbone.config_json import config_from_json, config_to_json
 from dnerf_core.backbone.registry import UNNAMED, family_named, family_of
 from dnerf_core.backbone.specs import BackboneConfig
 from dnerf_core.checkpoints.config_ranges import check_ranges
 from dnerf_core.checkpoints.expected_shapes import check_shapes, is_filter
-from dnerf_core.checkpoints.safetensors_layout import DAMAGED, MODEL, TensorInfo, checked_fields, read_layout, stored_values
-from dnerf_core.errors import AnnotationError, CheckpointError, OutputError
+from dnerf_core.checkpoints.safetensors_layout import (
+    DAMAGED,
+    MODEL,
+    SUM_KEY,
+    TensorInfo,
+    checked_fields,
+    content_sha256,
+    read_layout,
+    stored_values,
+)
+from dnerf_core.errors import AnnotationError, CheckpointError
 from dnerf_core.files.whole import output_error, sync_folder, whole_file
 from dnerf_core.labels import LabelSet
 
@@ -230,19 +236,31 @@ def save_arrays(
 
 
 def write_tensors(path: Path, tensors: Mapping[str, np.ndarray], key: str, text: str) -> None:
-    """Writes a .safetensors whose metadata has one text, whole or not at all; a file of that name is replaced.
+    """Writes a .safetensors whose metadata has one text and the content's check sum, whole or not at all; a file of that name is replaced.
+
+    The layout is that of the safetensors library, wide types first and then by name; it writes several texts in an order that changes from
+    run to run, which equal calls must not.
+
+    Args:
+        tensors: contiguous arrays of float32 or float16.
 
     Raises:
         OutputError: the file cannot be written.
     """
+    ordered = dict(sorted(tensors.items(), key=lambda item: (-item[1].itemsize, item[0])))
+    data = [np.ascontiguousarray(array).reshape(-1).view(np.uint8).data for array in ordered.values()]
+    described = [(name, array.dtype, array.shape) for name, array in ordered.items()]
+    table: dict[str, Any] = {"__metadata__": {key: text, SUM_KEY: content_sha256(text, described, data)}}
+    end = 0
+    for (name, dtype, shape), piece in zip(described, data, strict=True):
+        table[name] = {"dtype": f"F{8 * dtype.itemsize}", "shape": list(shape), "data_offsets": [end, end + len(piece)]}
+        end += len(piece)
+    header = json.dumps(table, separators=(",", ":"), ensure_ascii=False).encode()
+    header += b" " * (-len(header) % 8)
     try:
-        with whole_file(path) as temporary:
-            temporary.touch(exist_ok=False)
-            ordinary_mode = stat.S_IMODE(temporary.stat().st_mode)
-            save_file(dict(tensors), temporary, {key: text})
-            temporary.chmod(ordinary_mode)  # safetensors replaces the file by one that is private to its owner
+        with whole_file(path) as temporary, temporary.open("xb") as file:
+            file.write(len(header).to_bytes(8, "little") + header)
+            file.writelines(data)
         sync_folder(path.parent)
     except OSError as error:
         raise output_error(path, error) from error
-    except SafetensorError as error:
-        raise OutputError(f"{path}: expected to write this file, safetensors says: {error}; choose another place") from error

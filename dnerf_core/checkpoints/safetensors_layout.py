@@ -5,9 +5,10 @@ Reading it needs neither torch nor the tensors, and every number is checked agai
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -20,6 +21,8 @@ from dnerf_core.errors import CheckpointError
 from dnerf_core.files.opening.json_text import without_surrogates
 
 MAX_HEADER_BYTES = 16 * 2**20
+SUM_KEY = "datasetnerf_sha256"
+"""Of a file's own check sum in its metadata, see `content_sha256`."""
 MAX_INTEGER_DIGITS = 20
 """Enough for any 64-bit number; a longer one could not even become a float."""
 
@@ -84,11 +87,14 @@ class TensorInfo:
 
 @dataclass(frozen=True)
 class Layout:
-    """A file's tensors by full name in the order of their bytes, the byte where they begin, and the metadata's text."""
+    """A file's tensors by full name in the order of their bytes, the byte where they begin, the metadata's text, and the check sum of its
+    content that it says; None: it says none, as earlier versions wrote it.
+    """
 
     tensors: dict[str, TensorInfo]
     data_start: int
     text: str
+    sha256: str | None = None
 
 
 def read_layout(path: Path, kind: FileKind) -> Layout:
@@ -109,7 +115,37 @@ def read_layout(path: Path, kind: FileKind) -> Layout:
         raise CheckpointError(
             f"{path}: expected {kind.name}, found a .safetensors without {kind.key!r} in its metadata; {kind.make}"
         )
-    return Layout(_table(entries, data_size, path, kind), data_start, text)
+    sha256 = texts.get(SUM_KEY)
+    return Layout(_table(entries, data_size, path, kind), data_start, text, sha256 if isinstance(sha256, str) else None)
+
+
+def content_sha256(text: str, tensors: Iterable[tuple[str, np.dtype, Shape]], data: Iterable[bytes | memoryview]) -> str:
+    """The check sum of all that a file says: its text, each tensor's name, type and shape, and the tensors' bytes.
+
+    Args:
+        tensors: in the order of their bytes.
+        data: those bytes, in pieces of any size.
+    """
+    described = [[name, dtype.str, list(shape)] for name, dtype, shape in tensors]
+    sums = hashlib.sha256(json.dumps([text, described]).encode())
+    for piece in data:
+        sums.update(piece)
+    return sums.hexdigest()
+
+
+def is_as_written(path: Path, kind: FileKind) -> bool | None:
+    """Whether a file's content has the check sum that the file says; None: it says none.
+
+    Raises:
+        CheckpointError: it cannot be read, or is no such file.
+    """
+    layout = read_layout(path, kind)
+    if layout.sha256 is None:
+        return None
+    tensors = [(name, info.dtype, info.shape) for name, info in layout.tensors.items()]
+    with path.open("rb") as file:
+        file.seek(layout.data_start)
+        return content_sha256(layout.text, tensors, iter(lambda: file.read(2**20), b"")) == layout.sha256
 
 
 def file_kind(path: Path) -> FileKind | None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
 import re
 import secrets
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 
 # Relative, because the extension carries this module under a package name of Blender's choosing.
@@ -28,6 +30,25 @@ _REMEDIES = {
 }
 
 
+Listener = Callable[[Path, str], None]
+"""Hears of a file that is about to appear: its path, and its sha256 as 64 hexadecimal digits."""
+
+_listener: ContextVar[Listener | None] = ContextVar("listener", default=None)
+
+
+@contextmanager
+def files_told(listener: Listener) -> Iterator[None]:
+    """For the length of the block `listener` hears of every file that this context writes whole, before it appears.
+
+    Threads that are given the context tell it, too. Bytes in memory are hashed there, other files are read once more.
+    """
+    token = _listener.set(listener)
+    try:
+        yield
+    finally:
+        _listener.reset(token)
+
+
 @contextmanager
 def whole_file(path: Path) -> Iterator[Path]:
     """A temporary name beside `path` to write a file at; when the block ends well, the file takes the place of `path` in one step.
@@ -38,12 +59,21 @@ def whole_file(path: Path) -> Iterator[Path]:
     Raises:
         OutputError: a folder has that name, or the block or the step failed with OSError; nothing is left behind.
     """
+    with _whole_file(path, _sha256) as temporary:
+        yield temporary
+
+
+@contextmanager
+def _whole_file(path: Path, sha256: Callable[[Path], str]) -> Iterator[Path]:
+    """`whole_file`, with what tells the sum of the file that has been written at a path."""
     if path.is_dir():
         raise OutputError(f"{path}: expected a file to write, found a folder; give the output a file name")
     temporary = _temporary_name(path)
     try:
         yield temporary
         _sync(temporary)
+        if (listener := _listener.get()) is not None:
+            listener(path, sha256(temporary))
         os.replace(temporary, path)
     except OSError as error:
         raise output_error(path, error) from error
@@ -60,10 +90,8 @@ def write_whole(path: Path, write: Callable[[Path], None]) -> None:
 def write_bytes_whole(path: Path, data: bytes) -> None:
     """`write_whole` of bytes in memory."""
 
-    def write(temporary: Path) -> None:
+    with _whole_file(path, lambda _: hashlib.sha256(data).hexdigest()) as temporary:
         temporary.write_bytes(data)
-
-    write_whole(path, write)
 
 
 def check_writable(path: Path, size_bytes: int = 1) -> None:
@@ -159,6 +187,11 @@ def sync_folder(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _sync(path: Path) -> None:

@@ -117,12 +117,21 @@ class VideoJob:
         self.folder.claim()
         for clip in self.missing:
             make_folder((self.folder.path / self.file_name(clip, CAMERAS)).parent)
-        if self.labels is not None:
-            self.folder.write_once(LABELS_NAME, labels_json(self.labels))
+        self.write_labels()
         with self.reporter.progress("frames", sum(len(clip.frames) for clip in self.missing)) as advance:
             for clip in self.missing:
                 self._write_clip(clip, make_subject, advance)
                 self.reporter.event("clip", name=clip.name, frames=len(clip.frames))
+        self.folder.completed = True
+
+    def write_labels(self) -> None:
+        """Write `labels.json`, where there are labels and it is missing.
+
+        Raises:
+            OutputError: it cannot be written.
+        """
+        if self.labels is not None:
+            self.folder.write_once(LABELS_NAME, labels_json(self.labels))
 
     def _write_clip(self, clip: Clip, make_subject: MakeSubject, advance: Callable[[], None]) -> None:
         write_bytes_whole(self.folder.path / self.file_name(clip, CAMERAS), self._cameras_json(clip))

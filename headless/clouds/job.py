@@ -100,6 +100,7 @@ class CloudJob:
         for path, data in lists.items():
             make_folder(path.parent)
             write_bytes_whole(path, data)
+        self.folder.completed = True
 
     def _write_cloud(self, name: str, cloud: PointCloud) -> None:
         for kind in self.missing_formats(name):

@@ -91,7 +91,11 @@ class SubjectActor:
             if view.name in names and not lacking[view.name]:
                 yield writer.existing(view)
         tasks = writer.tasks(seed, self._make_subject, lambda name: lacking.get(name, []))
-        with models.one_thread_a_view(), closing(run_tasks([tasks], writer.make, self._work.view_threads)) as results:
+        with (
+            writer.folder.recording(),
+            models.one_thread_a_view(),
+            closing(run_tasks([tasks], writer.make, self._work.view_threads)) as results,
+        ):
             for _, written in results:
                 yield written
 

@@ -6,6 +6,7 @@ import click
 
 from headless.commands import options
 from headless.commands.grouped import GroupedCommand
+from headless.commands.ranged_options import option
 from headless.commands.types import ModelType
 from headless.runs.info import InfoCall, info
 from headless.work.reporting import Reporter
@@ -18,11 +19,14 @@ from headless.work.reporting import Reporter
     metavar="NAME|FILE",
     help="Print what is inside this embedded model, model file or subject file.",
 )
+@option(
+    "--verify", is_flag=True, help="Hold the content against the check sum that the file has in it, recorded as it was written."
+)
 @options.output_style_options
-def command(as_json: bool, **values: str) -> None:
+def command(as_json: bool, **values: object) -> None:
     """Print what is inside a model file or a subject file.
 
     Of a model: generator, cameras, semantic branch, labels with their colours, where the weights came from and under which licence,
     and the training record. Of a subject: its generator, latents, tuned weights, camera, and how it was made.
     """
-    info(InfoCall(**values), Reporter(as_json))
+    info(InfoCall(**values), Reporter(as_json))  # type: ignore[arg-type]

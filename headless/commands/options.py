@@ -148,6 +148,12 @@ def shard_option(function: F) -> F:
     return option("--shard", type=ShardType(), default="1/1", metavar="I/N", help=text)(function)
 
 
+def verify_option(call: type) -> Callable[[F], F]:
+    """`--verify`: what is there is looked through first."""
+    text = "First hold every file that is there against its check sum, recorded as it was written; damaged ones are named and made again."
+    return option_of(call, "verify", help=text)
+
+
 def exact_option(call: type) -> Callable[[F], F]:
     """`--exact`: the literal method's numbers."""
     text = "Read every sample in float32, as the papers write it: the fast path's reference, 10 to 25 times slower."

@@ -40,6 +40,7 @@ from headless.work.reporting import Reporter
     help="Write masks re-rendered from the labels that several views of a subject fuse to, so that its views agree more. "
     "For how far they do, see evaluate --consistency.",
 )
+@options.verify_option(RenderCall)
 @options.output_option(RenderCall.output)
 @dataset_options.format_option
 @option_of(RenderCall, "shard_views", show_default="shards of up to 1 GB, and at least 8 a split")

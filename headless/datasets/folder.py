@@ -36,6 +36,7 @@ from dnerf_core.files.whole import leftovers, make_folder, output_error, remove_
 from dnerf_core.labels import LabelSet
 from headless.datasets.channels import BY_FOLDER, ENTRIES
 from headless.datasets.plan import PlannedView, ViewPlan
+from headless.work.checksums import Journal
 from headless.work.result_folder import ResultFolder
 
 REJECTED_NAME = "rejected.jsonl"
@@ -71,7 +72,28 @@ class DatasetFolder(ResultFolder):
 
     def __getstate__(self) -> dict[str, Any]:
         """What another process needs of it: not which files this one has seen."""
-        return self.__dict__ | {"_names_seen": {}}
+        return self.__dict__ | {"_names_seen": {}, "journal": None}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """In another process, which has a journal of its own."""
+        self.__dict__ |= state
+        self.journal = Journal(self.path, self.is_recorded)
+
+    def is_recorded(self, name: str) -> bool:
+        """All but what is painted in a folder of `sample`: masks, and the labels that may be added to."""
+        return self.record["command"] != "sample" or not (name == LABELS_NAME or name.startswith("masks/"))
+
+    def is_own(self, name: str) -> bool:
+        """A list, or a view's file."""
+        if super().is_own(name):
+            return self.is_recorded(name)
+        *_, kind, file = ("", *name.split("/"))
+        suffix = self._suffixes.get(kind)
+        return (
+            self.is_recorded(name)
+            and suffix is not None
+            and re.fullmatch(VIEW_NAME_PATTERN + re.escape(suffix), file) is not None
+        )
 
     def top_leftovers(self) -> list[Path]:
         """Temporary files that interrupted runs left at the top of the folder and of those of its splits."""

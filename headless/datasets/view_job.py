@@ -57,6 +57,7 @@ class ViewJob:
         self.changes = LabelChanges()
         self.nothing_to_do = True
         self.views_missing = self._missing(self.seeds)
+        self.folder.completed = not self.views_missing and self.complete
 
     @property
     def start_message(self) -> str:
@@ -115,6 +116,7 @@ class ViewJob:
             return
         self.listing.write()
         self.folder.clear_top()
+        self.folder.completed = True
 
     @contextmanager
     def _followed_views(self, description: str) -> Iterator[Iterator[PlannedView]]:

@@ -24,6 +24,7 @@ from headless.searches.recovering import Tools
 from headless.searches.repainting import EditedViews, Repainting
 from headless.searches.search_watch import SearchWatch
 from headless.searches.turntable import with_ending, write_subject_view
+from headless.work.at_work import at_work, call_digest
 from headless.work.stopping import ending_early
 
 if TYPE_CHECKING:
@@ -54,6 +55,13 @@ def edit(call: EditCall, reporter: Reporter) -> None:
     inputs = [call.mask, call.camera, call.perceptual_file, call.subject]
     check_inputs_stay([path for path in inputs if isinstance(path, Path)], job.outputs)
     make_folder(call.output)
+    identity = call_digest(json.dumps(repainting.identity, sort_keys=True))
+    with at_work(call.output, identity, reporter.warning, file_name=job.path.name):
+        _edit(job, reporter, started)
+
+
+def _edit(job: _Job, reporter: Reporter, started: float) -> None:
+    repainting = job.repainting
     earlier = earlier_result(job.path, repainting.identity)
     result = None if earlier is None else job.result(True, earlier["scores"], None)
     if result is None:
@@ -69,10 +77,10 @@ def edit(call: EditCall, reporter: Reporter) -> None:
     if result is None:
         result = job.run(reporter, started)
         if not result["finished"]:
-            reporter.warning(f"{call.mask}: ended early, {job.path} holds the best so far")
+            reporter.warning(f"{job.mask_path}: ended early, {job.path} holds the best so far")
             raise KeyboardInterrupt
         if (poor := repainting.poor(result, result["finished"])) is not None:
-            reporter.warning(f"{call.mask}: {poor}")
+            reporter.warning(f"{job.mask_path}: {poor}")
     lines = [] if repainting.place.world_line is None else [repainting.place.world_line]
     reporter.summary([*lines, *_lines(job, result)], command="edit", **result)
 

@@ -14,30 +14,51 @@ from headless.work.reporting import Reporter
 if TYPE_CHECKING:
     from dnerf_core.backbone.viewing import CameraConfig
     from dnerf_core.camera import Camera, WorldUp
+    from dnerf_core.checkpoints.safetensors_layout import FileKind
 
 
 @dataclass(frozen=True)
 class InfoCall:
-    """What one call of `info` asks for: a model's name or file, or a subject file."""
+    """What one call of `info` asks for: a model's name or file, or a subject file; and whether its content is held against its own sum."""
 
     model_name: str
+    verify: bool = False
 
 
 def info(call: InfoCall, reporter: Reporter) -> None:
     """Run one call of `info`.
 
     Raises:
-        DNeRFError: no such model, or a file that cannot be used.
+        DNeRFError: no such model, a file that cannot be used, or one that was altered since it was written.
     """
-    from dnerf_core.checkpoints.safetensors_layout import SUBJECT, file_kind
+    from dnerf_core.checkpoints.safetensors_layout import MODEL, SUBJECT, file_kind
     from dnerf_core.embedded import EMBEDDED_MODELS
 
     if call.model_name not in EMBEDDED_MODELS and file_kind(Path(call.model_name)) == SUBJECT:
-        subject = subject_json(Path(call.model_name))
-        reporter.summary(subject_lines(subject), command="info", **subject)
+        path = Path(call.model_name)
+        lines, verified = verified_lines(path, SUBJECT) if call.verify else ([], {})
+        subject = subject_json(path)
+        reporter.summary([*subject_lines(subject), *lines], command="info", **subject, **verified)
         return
     facts = model_facts.describe_model(call.model_name)
-    reporter.summary(info_lines(facts), command="info", **info_json(facts))
+    lines, verified = verified_lines(facts.path, MODEL) if call.verify else ([], {})
+    reporter.summary([*info_lines(facts), *lines], command="info", **info_json(facts), **verified)
+
+
+def verified_lines(path: Path, kind: FileKind) -> tuple[list[str], dict[str, bool | None]]:
+    """What is told of a file's content and the check sum in it, for people and for machines.
+
+    Raises:
+        CheckpointError: they do not fit, or the file cannot be used.
+    """
+    from dnerf_core.checkpoints.safetensors_layout import is_as_written
+    from dnerf_core.errors import CheckpointError
+
+    whole = is_as_written(path, kind)
+    if whole is False:
+        raise CheckpointError(f"{path}: expected the content that it had when it was written, found another; {kind.damaged}")
+    told = "all as written" if whole else "the file has no check sum in it: it was written by an earlier version; it can be read"
+    return [f"verified: {told}"], {"verified": whole}
 
 
 def info_json(facts: ModelFacts) -> dict[str, Any]:

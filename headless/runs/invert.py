@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from dnerf_core.camera import cameras_to_json
 from dnerf_core.checkpoints.subject_file import write_subject_file
-from dnerf_core.files.whole import make_folder, remove_files, write_bytes_whole
+from dnerf_core.files.whole import check_writable, make_folder, remove_files, write_bytes_whole
 from dnerf_core.inversion.diversity import Diversity
 from dnerf_core.subject import Subject
 from headless import models
@@ -23,6 +23,7 @@ from headless.searches.made_subjects import check_inputs_stay, earlier_result, p
 from headless.searches.recovering import Recovery, Scored, Tools
 from headless.searches.search_watch import SearchWatch
 from headless.searches.turntable import with_ending, write_subject_strip, write_subject_view
+from headless.work.at_work import at_work, call_digest
 from headless.work.stopping import ending_early
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ def invert(call: InvertCall, reporter: Reporter) -> None:
     make_folder(call.output)
     waiting = [picture for picture in pictures if not job.is_done(picture)]
     if waiting:
-        prepare_outputs(outputs)
+        check_writable(outputs[0])
     reporter.start(
         f"{call.output}: {_count_text(call, len(pictures))}, {len(waiting)} to be inverted",
         command="invert",
@@ -65,7 +66,11 @@ def invert(call: InvertCall, reporter: Reporter) -> None:
         tools = Tools.load(models.load_model(call.model_name, call.device), call.perceptual_file, seed=call.seed)
         with ending_early() as stop:
             for picture in waiting:
-                job.run(picture, tools, stop)
+                identity = call_digest(json.dumps(recovery.identity(picture), sort_keys=True))
+                with at_work(call.output, identity, reporter.warning, file_name=picture.stem):
+                    if not job.is_done(picture):
+                        prepare_outputs(job.outputs(picture))
+                        job.run(picture, tools, stop)
                 if stop():
                     break
         if stop():

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import time
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dnerf_core.errors import counted
 from dnerf_core.mesh.options import MAX_NODES, MESH_NODES, SURFACE_DENSITY
 from dnerf_core.ranges import Choice, Number, Whole, ranged
 from headless.runs.fused_views import model_source
@@ -50,21 +52,31 @@ def mesh(call: MeshCall, reporter: Reporter) -> None:
         DNeRFError: a wrong call, a model or package that cannot be used, a subject without such a surface, or results that cannot be
             written.
     """
+    with ExitStack() as held:
+        _mesh(call, reporter, held)
+
+
+def _mesh(call: MeshCall, reporter: Reporter, held: ExitStack) -> None:
+    """`mesh`, with `held` the folder's lock."""
     from dnerf_core.files.names import LABELS_NAME
     from headless import models
     from headless.meshes.job import RECORD_FORMAT, MeshJob
     from headless.work.result_folder import ResultFolder
+    from headless.work.verification import verify
     from headless.work.workers import default_workers
 
     started = time.monotonic()
     source = model_source(call)
     plan = make_plan(call, source)
     folder = ResultFolder(call.output, RECORD_FORMAT, "mesh", plan.to_json(), [LABELS_NAME, *plan.formats])
-    job = MeshJob(plan, source, folder, reporter, call.workers or default_workers())
+    workers = call.workers or default_workers()
+    held.enter_context(folder.in_use(reporter))
+    verified = verify(folder, reporter, workers) if call.verify else None
+    job = MeshJob(plan, source, folder, reporter, workers)
     missing = len(job.missing)
     fields = {"command": "mesh", "output": str(call.output), "meshes": len(source.names)}
     reporter.start(
-        f"{call.output}: {len(source.names)} meshes, {missing} of them to be made",
+        f"{call.output}: {counted(len(source.names), 'mesh', 'meshes')}, {missing} of them to be made",
         **fields,
         meshes_missing=missing,
         plan=plan.to_json(),
@@ -73,6 +85,9 @@ def mesh(call: MeshCall, reporter: Reporter) -> None:
         reporter.warning("the model has no labels, so the meshes have none")
     with models.one_thread_a_view():
         job.write()
+    folder.completed = True
+    if verified is not None:
+        fields |= verified.to_json()
     if job.open_meshes:
         reporter.warning(
             f"{len(job.open_meshes)} meshes are not watertight, {job.open_meshes[0]} is the first; try other --nodes"
@@ -81,7 +96,8 @@ def mesh(call: MeshCall, reporter: Reporter) -> None:
     done = f"{missing} made in {seconds:.1f} s, {job.faces} faces" if job.files_made else "nothing to do, all there"
     reporter.summary(
         [
-            f"{call.output}: {len(source.names)} meshes as {', '.join(plan.formats)}: {done}",
+            f"{call.output}: {counted(len(source.names), 'mesh', 'meshes')} as {', '.join(plan.formats)}: {done}",
+            *([] if verified is None else [verified.line]),
             f"look at {job.file(source.names[0], plan.formats[0])}",
         ],
         **fields,

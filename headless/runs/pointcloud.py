@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import time
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -45,7 +46,12 @@ def pointcloud(call: PointCloudCall, reporter: Reporter) -> None:
     Raises:
         DNeRFError: a wrong call, a model or folder that cannot be used, or results that cannot be written.
     """
-    from dnerf_core.errors import UsageError
+    with ExitStack() as held:
+        _pointcloud(call, reporter, held)
+
+
+def _pointcloud(call: PointCloudCall, reporter: Reporter, held: ExitStack) -> None:
+    """`pointcloud`, with `held` the folder's lock."""
     from dnerf_core.files.names import LABELS_NAME
     from headless import models
     from headless.clouds.job import RECORD_FORMAT, CloudJob
@@ -53,6 +59,7 @@ def pointcloud(call: PointCloudCall, reporter: Reporter) -> None:
     from headless.runs.dry_run import estimated_clouds, measured_clouds
     from headless.work.estimates import tell_dry_run, weighed
     from headless.work.result_folder import ResultFolder
+    from headless.work.verification import verify
     from headless.work.workers import default_workers
 
     started = time.monotonic()
@@ -60,16 +67,13 @@ def pointcloud(call: PointCloudCall, reporter: Reporter) -> None:
     plan = make_plan(call, source, described)
     workers = call.workers or default_workers()
     if call.output.suffix.lower() == ".blend":
-        if call.dry_run:
-            raise UsageError("--dry-run: expected a folder as --output, found a .blend file; leave it out, or name a folder")
-        from headless.blend.job import blend_of_clouds
-
-        check_blend_place(call.output, "--output")
-        with models.one_thread_a_view():
-            blend_of_clouds(call.output, plan, source, reporter, workers)
+        _write_blend(call, plan, source, reporter, workers)
         return
     tops = [*plan.formats, *(name for name, _ in plan.splits)]
     folder = ResultFolder(call.output, RECORD_FORMAT, "pointcloud", plan.to_json(), [LABELS_NAME, *tops])
+    if not call.dry_run:
+        held.enter_context(folder.in_use(reporter))
+    verified = verify(folder, reporter, workers) if call.verify else None
     job = CloudJob(plan, source, folder, reporter, workers, only_look=call.dry_run)
     missing = len(job.missing)
     fields = {"command": "pointcloud", "output": str(call.output), "clouds": len(source.names)}
@@ -95,17 +99,42 @@ def pointcloud(call: PointCloudCall, reporter: Reporter) -> None:
             job.write()
     else:
         job.write()
+    folder.completed = True
+    if verified is not None:
+        fields |= verified.to_json()
     seconds = time.monotonic() - started
     done = f"{missing} made in {seconds:.1f} s, {counted(job.points, 'point')}" if job.files_made else "nothing to do, all there"
     first = job.file(source.names[0], plan.formats[0])
     reporter.summary(
-        [f"{call.output}: {counted(len(source.names), 'cloud')} as {', '.join(plan.formats)}: {done}", f"look at {first}"],
+        [
+            f"{call.output}: {counted(len(source.names), 'cloud')} as {', '.join(plan.formats)}: {done}",
+            *([] if verified is None else [verified.line]),
+            f"look at {first}",
+        ],
         **fields,
         clouds_made=missing,
         points=job.points,
         nothing_to_do=not job.files_made,
         seconds=round(seconds, 3),
     )
+
+
+def _write_blend(call: PointCloudCall, plan: CloudPlan, source: CloudSource, reporter: Reporter, workers: int) -> None:
+    """All clouds in one .blend file, which is not a folder of results.
+
+    Raises:
+        UsageError: an option that needs such a folder.
+    """
+    from dnerf_core.errors import UsageError
+    from headless import models
+    from headless.blend.job import blend_of_clouds
+
+    for option, given in (("--dry-run", call.dry_run), ("--verify", call.verify)):
+        if given:
+            raise UsageError(f"{option}: expected a folder as --output, found a .blend file; leave it out, or name a folder")
+    check_blend_place(call.output, "--output")
+    with models.one_thread_a_view():
+        blend_of_clouds(call.output, plan, source, reporter, workers)
 
 
 def open_source(call: PointCloudCall) -> tuple[CloudSource, dict[str, Any]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -72,13 +72,20 @@ def render(call: RenderCall, reporter: Reporter | None = None) -> None:
     Raises:
         DNeRFError: a wrong call, a model that cannot be used, or results that cannot be written.
     """
+    with ExitStack() as held:
+        _render(call, reporter or Quiet(), held)
+
+
+def _render(call: RenderCall, reporter: Reporter, held: ExitStack) -> None:
+    """`render`, with `held` the folder's lock."""
     from headless.cluster.cluster import require_ray
     from headless.datasets.earlier import continued
     from headless.datasets.folder import DatasetFolder
     from headless.datasets.formats.card import CARD_NAME
     from headless.datasets.listing import Listing
-    from headless.datasets.plan import WHOLE, Shard
+    from headless.datasets.plan import Shard
     from headless.datasets.set_statistics import STATISTICS_NAME
+    from headless.datasets.verified import opened
     from headless.datasets.view_job import ViewJob
     from headless.datasets.view_source import ViewSource
     from headless.datasets.view_writer import ViewWriter
@@ -86,7 +93,6 @@ def render(call: RenderCall, reporter: Reporter | None = None) -> None:
     from headless.work.workers import default_workers
 
     started = time.monotonic()
-    reporter = reporter or Quiet()
     if call.engine == "ray":
         require_ray()
     seeds = call.chosen_seeds()
@@ -99,10 +105,8 @@ def render(call: RenderCall, reporter: Reporter | None = None) -> None:
     check_total(len(seeds), plan.views)
     folder = DatasetFolder(call.output, "render", plan, more_names=[STATISTICS_NAME, CARD_NAME])
     shard = Shard(*call.shard)
-    folder.open(None if shard == WHOLE else frozenset(shard.seeds(plan)), only_look=call.dry_run)
-    workers = call.workers or default_workers()
-    labels = facts.labels if plan.masks else None
-    origin = make_origin(call, facts)
+    verified = opened(folder, reporter, held, call, call.formats, shard, only_look=call.dry_run)
+    workers, labels = call.workers or default_workers(), facts.labels if plan.masks else None
     listing = Listing(
         plan,
         folder,
@@ -112,7 +116,7 @@ def render(call: RenderCall, reporter: Reporter | None = None) -> None:
         workers=workers,
         formats=call.formats,
         options=options,
-        origin=origin,
+        origin=make_origin(call, facts),
     )
     step_px = max(1, round(plan.resolution_px / facts.config.rays.neural_resolution))
     writer = ViewWriter(plan, folder, facts.config.cameras, labels, step_px)
@@ -143,6 +147,8 @@ def render(call: RenderCall, reporter: Reporter | None = None) -> None:
     if statistics:
         listing.tell(statistics)
     blend_lines = write_blend(call, facts, reporter)
+    if verified is not None:
+        fields, blend_lines = fields | verified.to_json(), [verified.line, *blend_lines]
     tell_end(call, job, statistics, fields, blend_lines, time.monotonic() - started, reporter)
 
 

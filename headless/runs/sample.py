@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -56,11 +57,18 @@ def sample(call: SampleCall, reporter: Reporter, load: Callable[[str], Model] | 
     Raises:
         DNeRFError: a wrong call, a model that cannot be used, or results that cannot be written.
     """
+    with ExitStack() as locks:
+        _sample(call, reporter, load, locks)
+
+
+def _sample(call: SampleCall, reporter: Reporter, load: Callable[[str], Model] | None, locks: ExitStack) -> None:
+    """`sample`, with `locks` the folder's."""
     from dnerf_core.files.names import SHEET_NAME
     from headless import models
     from headless.annotating.palettes import folder_labels
     from headless.datasets.folder import DatasetFolder
     from headless.datasets.listing import Listing
+    from headless.datasets.verified import opened
     from headless.datasets.view_job import ViewJob, by_threads
     from headless.datasets.view_writer import ViewWriter
     from headless.runs.dry_run import weighed_views
@@ -74,7 +82,7 @@ def sample(call: SampleCall, reporter: Reporter, load: Callable[[str], Model] | 
     plan = make_plan(call, seeds, facts)
     check_total(len(seeds), plan.views)
     folder = DatasetFolder(call.output, "sample", plan, sample_record(call, plan, facts, held.recorded))
-    folder.open(only_look=call.dry_run)
+    verified = opened(folder, reporter, locks, call, only_look=call.dry_run)
     workers = call.workers or default_workers()
     cameras, unpainted = facts.config.cameras, not call.truth
     listing = Listing(plan, folder, cameras, labels, reporter, workers=workers, sampled=True, unpainted=unpainted)
@@ -83,11 +91,11 @@ def sample(call: SampleCall, reporter: Reporter, load: Callable[[str], Model] | 
     total = len(seeds) * plan.views
     fields = {"command": "sample", "output": str(call.output), "views": total}
 
-    def opened() -> MakeSubject:
+    def make_subjects() -> MakeSubject:
         model = models.load_model(call.model_name, call.device) if load is None else load(call.model_name)
         return subject_maker(model, plan, truth=call.truth)
 
-    remarks = weighed_views(call, writer, opened, job.views_missing, workers, facts.config, reporter, fields)
+    remarks = weighed_views(call, writer, make_subjects, job.views_missing, workers, facts.config, reporter, fields)
     if remarks is None:
         return
     refreshed = follow_labels(call.output, plan, held, reporter)
@@ -95,11 +103,12 @@ def sample(call: SampleCall, reporter: Reporter, load: Callable[[str], Model] | 
     for remark in remarks:
         reporter.warning(remark)
     if job.views_missing:
-        make_subject = opened()
+        make_subject = make_subjects()
         with models.one_thread_a_view():
             job.write(by_threads(make_subject, workers))
     elif job.files_missing():
         job.write()
+    fields |= {} if verified is None else verified.to_json()
     seconds = time.monotonic() - started
     done = "nothing to do, all there" if job.nothing_to_do else f"{job.views_written} written in {seconds:.1f} s"
     if refreshed:
@@ -115,7 +124,11 @@ def sample(call: SampleCall, reporter: Reporter, load: Callable[[str], Model] | 
         else f"paint {names} in {call.output / 'masks'}, then: dnerf-headless train {call.output} -o model.safetensors"
     )
     reporter.summary(
-        [f"{call.output}: {counted(total, 'view')} of {counted(len(seeds), 'subject')} to annotate: {done}", next_step],
+        [
+            f"{call.output}: {counted(total, 'view')} of {counted(len(seeds), 'subject')} to annotate: {done}",
+            *([] if verified is None else [f"{verified.line}; what masks hold is yours, and only looked at"]),
+            next_step,
+        ],
         **fields,
         subjects=len(seeds),
         views_written=job.views_written,

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dnerf_core import job_ranges
+from dnerf_core.errors import UsageError
 from dnerf_core.ranges import Ranged, ranged
 from headless.runs.choices import DEFAULT_MODEL, DEFAULT_SEEDS, chosen_seeds
 
@@ -29,7 +30,18 @@ class SeedsCall(Ranged):
 
 
 @dataclass(frozen=True, kw_only=True)
-class SubjectsCall(SeedsCall):
+class VerifiedCall(Ranged):
+    """Of jobs whose files have check sums.
+
+    Attributes:
+        verify: whether what is there is first held against its check sums, see `headless.work.verification`.
+    """
+
+    verify: bool = ranged(job_ranges.OFF)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SubjectsCall(SeedsCall, VerifiedCall):
     """Of jobs on subjects wherever they come from, which render them.
 
     Attributes:
@@ -80,7 +92,7 @@ class FusedViewsCall(SubjectViewsCall):
 
 
 @dataclass(frozen=True, kw_only=True)
-class WeighedCall(Ranged):
+class WeighedCall(VerifiedCall):
     """Of jobs whose cost is told before they begin.
 
     Attributes:
@@ -90,6 +102,11 @@ class WeighedCall(Ranged):
 
     dry_run: bool = ranged(job_ranges.OFF)
     ignore_disk_space: bool = ranged(job_ranges.OFF)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.dry_run and self.verify:
+            raise UsageError("--dry-run and --verify: expected one of them, found both; --verify removes what is damaged")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,6 +6,7 @@ from typing import Any
 
 from dnerf_core.errors import counted
 from headless.annotating.training_plan import TrainCall, TrainingPlan, plan_training
+from headless.work.at_work import at_work, call_digest
 from headless.work.reporting import Reporter
 
 
@@ -26,6 +27,11 @@ def train(call: TrainCall, reporter: Reporter) -> None:
         reporter.warning(f"{counted(plan.annotations.skipped, 'mask')} with nothing painted left out")
     if (snapped := plan.annotations.snapped.line()) is not None:
         reporter.warning(snapped)
+    with at_work(plan.call.output.parent, call_digest(plan.identity_sha256()), reporter.warning, file_name=plan.call.output.name):
+        _train(plan, fields, reporter)
+
+
+def _train(plan: TrainingPlan, fields: dict[str, Any], reporter: Reporter) -> None:
     # These bring torch, which a call that is refused need not wait for.
     from headless.annotating.trained_model import finished_record
     from headless.annotating.training_run import run_training
@@ -33,7 +39,7 @@ def train(call: TrainCall, reporter: Reporter) -> None:
     finished = finished_record(plan)
     if finished is not None:
         reporter.summary(
-            [f"{call.output}: nothing to do, this training is there"], **fields, **_result_json(finished), nothing_to_do=True
+            [f"{plan.call.output}: nothing to do, this training is there"], **fields, **_result_json(finished), nothing_to_do=True
         )
         return
     record = run_training(plan, reporter)

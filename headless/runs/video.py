@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -62,6 +63,12 @@ def video(call: VideoCall, reporter: Reporter) -> None:
     Raises:
         DNeRFError: a wrong call, a model that cannot be used, or results that cannot be written.
     """
+    with ExitStack() as held:
+        _video(call, reporter, held)
+
+
+def _video(call: VideoCall, reporter: Reporter, held: ExitStack) -> None:
+    """`video`, with `held` the folder's lock."""
     from dnerf_core.files.names import LABELS_NAME
     from headless import models
     from headless.clips.job import RECORD_FORMAT, VideoJob
@@ -69,6 +76,7 @@ def video(call: VideoCall, reporter: Reporter) -> None:
     from headless.runs.dry_run import estimated_clips
     from headless.work.estimates import weighed
     from headless.work.result_folder import ResultFolder
+    from headless.work.verification import verify
     from headless.work.workers import default_workers
 
     started = time.monotonic()
@@ -83,6 +91,8 @@ def video(call: VideoCall, reporter: Reporter) -> None:
     if call.dry_run:
         tell_plan(call, plan, clips, facts, folder, workers, reporter)
         return
+    held.enter_context(folder.in_use(reporter))
+    verified = verify(folder, reporter, workers) if call.verify else None
     job = VideoJob(plan, clips, folder, facts.labels if plan.masks else None, reporter, workers)
     fields = {"command": "video", "output": str(call.output), "clips": len(clips), "frames": plan.frames}
     missing = len(job.missing)
@@ -107,6 +117,11 @@ def video(call: VideoCall, reporter: Reporter) -> None:
         model = models.load_model(call.model_name, call.device, exact=plan.exact)
         with models.one_thread_a_view():
             job.write(lambda mix: mixed_subject(model, plan, mix))
+    elif job.labels is not None and folder.lacks(LABELS_NAME):
+        job.write_labels()
+    folder.completed = True
+    if verified is not None:
+        fields |= verified.to_json()
     seconds = time.monotonic() - started
     done = f"{missing} made in {seconds:.1f} s" if missing else "nothing to do, all there"
     first = call.output / job.file_name(clips[0], job.kinds[-1])
@@ -114,6 +129,7 @@ def video(call: VideoCall, reporter: Reporter) -> None:
         [
             f"{call.output}: {size}: {done}",
             *([] if given is None or given.world_line is None else [given.world_line]),
+            *([] if verified is None else [verified.line]),
             f"look at {first}",
         ],
         **fields,

@@ -6,8 +6,10 @@ to be done.
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +17,19 @@ from dnerf_core import __version__
 from dnerf_core.errors import OutputError, brief
 from dnerf_core.files.names import RECORD_NAME, RECORD_VERSION, json_bytes
 from dnerf_core.files.opening.regular_files import read_regular_text
-from dnerf_core.files.whole import leftovers, make_folder, output_error, remove_files, temporary_for, write_whole
+from dnerf_core.files.whole import files_told, leftovers, make_folder, output_error, remove_files, temporary_for, write_whole
+from headless.work.at_work import WHOLE, Part, alone, at_work, call_digest, is_lock_name
+from headless.work.checksums import SUMS_NAME, Journal, is_sums_name, journals, take_in
+from headless.work.reporting import Reporter
 from headless.work.spellings import OPTION_NAMES, UNTOLD
 
 
 class ResultFolder:
     """One folder of results.
+
+    Attributes:
+        completed: whether it is complete, to the knowledge of this call; set by the job.
+        journal: where this process records the sums of what it writes.
 
     Args:
         path: the folder, which may be missing yet.
@@ -39,7 +48,53 @@ class ResultFolder:
             "written_by": f"datasetnerf {__version__}",
             "plan": plan,
         }
-        self._top_names = {RECORD_NAME, *top_names}
+        self._top_names = {RECORD_NAME, SUMS_NAME, *top_names}
+        self.completed = False
+        self.journal = Journal(path, self.is_recorded)
+
+    def is_recorded(self, name: str) -> bool:
+        """Whether a sum is kept of a file, by its name relative to the folder; of others people may change the content."""
+        return True
+
+    def is_own(self, name: str) -> bool:
+        """Whether a file that has no sum is one that this command writes, by its name relative to the folder."""
+        return name in self._top_names
+
+    @staticmethod
+    def sha256_of(data: bytes) -> str:
+        """The sum of bytes as sums are recorded."""
+        return hashlib.sha256(data).hexdigest()
+
+    @contextmanager
+    def recording(self) -> Iterator[None]:
+        """For the length of the block the sums of the files written in the folder by this context are recorded."""
+        try:
+            with files_told(self.journal.add):
+                yield
+        finally:
+            self.journal.close()
+
+    @contextmanager
+    def in_use(self, reporter: Reporter, part: Part = WHOLE) -> Iterator[None]:
+        """For the length of the block this call alone is at work in the folder, beside other parts of it, and sums are recorded.
+
+        Raises:
+            OutputError: another call is, or the same; see `at_work`.
+        """
+        decides = _comparable(self.record)
+        text = json.dumps([self.record["format"], {key: decides.get(key) for key in OPTION_NAMES}], sort_keys=True)
+        with at_work(self.path, call_digest(text), reporter.warning, part):
+            try:
+                with self.recording():
+                    yield
+            finally:
+                self._take_in_sums()
+
+    def _take_in_sums(self) -> None:
+        """Complete `checksums.sha256`, where the folder is complete or another part found that it is."""
+        if self.path.is_dir() and journals(self.path) and (self.completed or not self.lacks(SUMS_NAME)):
+            with alone(self.path):
+                take_in(self.path)
 
     def claim(self) -> None:
         """Make the folder and record the call in it, where that has not been done.
@@ -68,7 +123,7 @@ class ResultFolder:
         path, ours = self.path / RECORD_NAME, {*self._top_names, *names}
         if not path.exists() or _read_record(path, self.record["format"]).get("command") != self.record["command"]:
             return False
-        if not {entry.name for entry in self.path.iterdir()} <= ours | set(folders):
+        if not {entry.name for entry in self.path.iterdir() if not _is_hidden(entry.name)} <= ours | set(folders):
             return False
         remove_files([path, *(self.path / name for name in ours)])
         return True
@@ -82,8 +137,8 @@ class ResultFolder:
         remove_files(self.top_leftovers())
 
     def top_leftovers(self) -> list[Path]:
-        """Temporary files that interrupted runs left at the top of the folder."""
-        return leftovers(self.path, self._top_names.__contains__)
+        """Temporary files that interrupted runs left at the top of the folder; of sums `take_in` clears them, which is alone then."""
+        return leftovers(self.path, (self._top_names - {SUMS_NAME}).__contains__)
 
     def lacks(self, name: str) -> bool:
         """Whether the file `name`, relative to the folder, is missing."""
@@ -135,7 +190,7 @@ class ResultFolder:
             held = {entry.name for entry in self.path.iterdir()} if self.path.exists() else set()
         except OSError as error:
             raise output_error(self.path, error) from error
-        held = {name for name in held if temporary_for(name) not in self._top_names}
+        held = {name for name in held if temporary_for(name) not in self._top_names and not _is_hidden(name)}
         if not held:
             return
         if RECORD_NAME not in held:
@@ -152,6 +207,11 @@ class ResultFolder:
                     f"{self.path}: holds the results of another call, {label} was {_shown(theirs.get(key))} "
                     f"and is now {_shown(ours.get(key))}; choose another --output, or repeat that call to finish it"
                 )
+
+
+def _is_hidden(name: str) -> bool:
+    """Whether a file is there for the length of calls only."""
+    return is_lock_name(name) or (is_sums_name(name) and name != SUMS_NAME)
 
 
 def _write_bytes(path: Path, data: bytes) -> None:

@@ -66,16 +66,17 @@ def video(job: Job, held: HeldModels) -> dict[str, Any]:
     frames = [Frame(i, camera, Mix(seed, seed, 0.0)) for i, (camera, seed) in enumerate(zip(cameras, seeds, strict=True))]
     clip = Clip(clip_name, tuple(frames), crop)
     folder = ResultFolder(output, RECORD_FORMAT, "worker video", plan.to_json(), [LABELS_NAME])
-    if replace:
-        make_room(folder, clip)
     reporter = JobReporter(job)
-    labels = facts.labels if plan.masks else None
-    chosen = tuple(kind for kind in PREVIEWS if kind in {_PREVIEW_FILES[preview] for preview in previews})
-    video_job = VideoJob(plan, [clip], folder, labels, reporter, workers.default_workers(), chosen, sequence=sequence)
-    if video_job.missing:
-        holder = held.get(name)
-        with models.one_thread_a_view():
-            video_job.write(lambda mix: holder.subject(subject_key(plan, mix.first)))
+    with folder.in_use(reporter):
+        if replace:
+            make_room(folder, clip)
+        labels = facts.labels if plan.masks else None
+        chosen = tuple(kind for kind in PREVIEWS if kind in {_PREVIEW_FILES[preview] for preview in previews})
+        video_job = VideoJob(plan, [clip], folder, labels, reporter, workers.default_workers(), chosen, sequence=sequence)
+        if video_job.missing:
+            holder = held.get(name)
+            with models.one_thread_a_view():
+                video_job.write(lambda mix: holder.subject(subject_key(plan, mix.first)))
     files = {kind.partition(".")[0]: str(output / video_job.file_name(clip, kind)) for kind in video_job.kinds}
     pictures = {"sequence": str(output / clip_name)} if sequence else {}
     return {"files": files, **pictures, "empty_frames": video_job.empty_frames, "warnings": reporter.warnings}

@@ -18,7 +18,6 @@ import numpy as np
 import pytest
 import torch
 
-from dnerf_core.checkpoints import model_file
 from dnerf_core.checkpoints.expected_shapes import is_filter
 from dnerf_core.checkpoints.model_file import (
     METADATA_KEY,
@@ -29,6 +28,7 @@ from dnerf_core.checkpoints.model_file import (
     save_model,
 )
 from dnerf_core.errors import CheckpointError, OutputError
+from dnerf_core.files import whole
 from dnerf_core.labels import LabelSet
 from tests.core.hostile import NARROW, weights
 
@@ -151,11 +151,10 @@ def test_a_failed_write_leaves_the_old_file(
     path = tmp_path / "model.safetensors"
     path.write_bytes(b"old")
 
-    def fail(tensors: object, temporary: Path, metadata: object) -> None:
-        temporary.write_bytes(b"half of it")
+    def fail(descriptor: int) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(model_file, "save_file", fail)
+    monkeypatch.setattr(whole.os, "fsync", fail)
     with pytest.raises(OutputError, match=r"model\.safetensors: expected to write .* says: No space left on device; free some"):
         save_arrays(path, NARROW, arrays)
     assert path.read_bytes() == b"old"

@@ -191,12 +191,24 @@ PLANNING = {"dry_run", "ignore_disk_space"}
 """A client asks for a few views at a time, whose cost it sees."""
 MADE_BY_THE_CLIENT = {
     # the device is the worker's; where subjects are seen from, and by how many, comes as cameras
-    "sample": {"device", "workers"} | PLANNING,
+    "sample": {"device", "workers", "verify"} | PLANNING,
     "train": {"device"},
     "invert": {"device", "variants", "fit"},
     "edit": {"device", "truncation", "yaw", "pitch"},
-    "video": {"device", "workers", "subjects", "between", "frames", "yaw", "pitch", "truncation", "exact"} | PLANNING,
-    "pointcloud": {"device", "workers", "subjects", "views", "yaw", "pitch", "random_views", "truncation", "exact", "color"}
+    "video": {"device", "workers", "subjects", "between", "frames", "yaw", "pitch", "truncation", "exact", "verify"} | PLANNING,
+    "pointcloud": {
+        "device",
+        "workers",
+        "subjects",
+        "views",
+        "yaw",
+        "pitch",
+        "random_views",
+        "truncation",
+        "exact",
+        "color",
+        "verify",
+    }
     | PLANNING,
 }
 """Fields that a request does not have by itself: `fit`, `seed` and `truncation` are read with others, see below."""

@@ -26,8 +26,8 @@ def finish(processes: RenderProcesses, *pids: int) -> None:
 
 
 def contents(folder: Path) -> dict[str, bytes]:
-    """Every file but the temporary ones, which only a dot at the start tells."""
-    files = [path for path in folder.rglob("*") if path.is_file() and not path.name.startswith(".tmp-")]
+    """Every file but those that are there while calls are at work, which a dot at the start tells."""
+    files = [path for path in folder.rglob("*") if path.is_file() and not path.name.startswith(".")]
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
 
 
@@ -71,4 +71,4 @@ def test_killed_and_resumed_equals_uninterrupted(
             assert not wrong, "files under their final names are not whole"
         finish(processes, *start(output))
         assert contents(output) == whole
-        assert not [path for path in output.rglob(".tmp-*")], "temporary files of a killed run are left"
+        assert not [path for path in output.rglob(".*")], "temporary files of a killed run are left"

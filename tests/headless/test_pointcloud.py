@@ -55,7 +55,12 @@ def test_the_folder_holds_what_was_asked_for(fake_model: FakeModel, tmp_path: Pa
     formats = [part for kind in ("shapenetpart", "ply", "npz", "glb") for part in ("--format", kind)]
     assert pointcloud(output, *formats, "--color", "label") == 0
     names = [f"s{seed:04d}" for seed in range(3)]
-    expected = {"dataset.json", "labels.json", *(f"{kind}/{name}.{kind}" for kind in ("ply", "npz", "glb") for name in names)}
+    expected = {
+        "dataset.json",
+        "checksums.sha256",
+        "labels.json",
+        *(f"{kind}/{name}.{kind}" for kind in ("ply", "npz", "glb") for name in names),
+    }
     expected |= {f"shapenetpart/02958343/{name}.txt" for name in names} | {"shapenetpart/synsetoffset2category.txt"}
     expected |= {f"shapenetpart/train_test_split/shuffled_{split}_file_list.json" for split in ("train", "val", "test")}
     assert {str(path.relative_to(output)) for path in output.rglob("*") if path.is_file()} == expected

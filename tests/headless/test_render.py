@@ -33,6 +33,7 @@ from tests.headless.fake_engine import PITCH_DEG, SIZE_PX, FakeModel, fake_facts
 TOP_FILES = {"images", "masks", "depth", "cameras.json", "labels.json", "metadata.jsonl", "statistics.json", "README.md"} | {
     "contact-sheet.png",
     "dataset.json",
+    "checksums.sha256",
     "id2label.json",
 }
 
@@ -251,7 +252,7 @@ def test_only_what_is_missing_is_made_again(fake_model: FakeModel, tmp_path: Pat
     after = snapshot(output)
     assert contents(output) == {name: data for name, (data, _) in whole.items()}
     touched = {name for name in whole if after[name] != whole[name] and (output / name).is_file()}
-    assert touched == {"masks/s0001_v01.png", "metadata.jsonl", "labels.json"}
+    assert touched == {"masks/s0001_v01.png", "metadata.jsonl", "labels.json", "checksums.sha256"}
     (output / "contact-sheet.png").unlink()
     assert render(output) == 0
     assert fake_model.subjects_made == [1]

@@ -27,7 +27,16 @@ NAMES = [f"s{seed:04d}_v{view:02d}" for seed in range(4) for view in range(2)]
 
 def test_there_is_an_empty_mask_for_every_view(tiny_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = sample_folder(tmp_path / "cloud", tiny_model)
-    top = {"images", "masks", "cameras.json", "labels.json", "metadata.jsonl", "contact-sheet.png", "dataset.json"}
+    top = {
+        "images",
+        "masks",
+        "cameras.json",
+        "labels.json",
+        "metadata.jsonl",
+        "contact-sheet.png",
+        "dataset.json",
+        "checksums.sha256",
+    }
     assert {path.name for path in folder.iterdir()} == top
     for kind in ("images", "masks"):
         assert sorted(path.name for path in (folder / kind).iterdir()) == [f"{name}.png" for name in NAMES]
@@ -230,6 +239,7 @@ def test_palettes_follow_labels_that_are_added_and_ids_stay(
     assert changed == {
         "labels.json",
         "contact-sheet.png",
+        "checksums.sha256",
         *(f"masks/s000{seed}_v0{view}.png" for seed in (0, 1) for view in (0, 1)),
     }
     sample_folder(folder, tiny_model)

@@ -118,7 +118,13 @@ def test_splits_are_those_of_data_sets(fake_model: FakeModel, tmp_path: Path, ca
     for seed in range(6):
         place = tmp_path / "clips" / split_of(splits, seed)
         assert sorted(path.name for path in place.glob(f"s{seed:04d}-*")) == [f"s{seed:04d}-{kind}" for kind in KINDS]
-    assert {path.name for path in (tmp_path / "clips").iterdir()} == {"train", "val", "labels.json", "dataset.json"}
+    assert {path.name for path in (tmp_path / "clips").iterdir()} == {
+        "train",
+        "val",
+        "labels.json",
+        "dataset.json",
+        "checksums.sha256",
+    }
     assert (tmp_path / "clips" / "train" / "s0000-side-by-side.mp4").is_file() and "clips/train/s0000-side-by-side.mp4" in out
     gone = tmp_path / "clips" / "val" / "s0001-labels.mkv"
     gone.unlink()
@@ -135,7 +141,9 @@ def test_splits_are_those_of_data_sets(fake_model: FakeModel, tmp_path: Path, ca
 def test_a_clip(fake_model: FakeModel, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     output = tmp_path / "out"
     assert video(output, "--seeds", "2", "--frames", "7", "--fps", "12") == 0
-    assert sorted(contents(output)) == sorted(["dataset.json", "labels.json", *(f"s0002-{kind}" for kind in KINDS)])
+    assert sorted(contents(output)) == sorted(
+        ["checksums.sha256", "dataset.json", "labels.json", *(f"s0002-{kind}" for kind in KINDS)]
+    )
     cameras = cameras_from_json((output / "s0002-cameras.json").read_text())
     assert list(cameras) == [f"f{index:04d}" for index in range(7)]
     expected = arc_cameras(CameraConfig(pitch_deg=PITCH_DEG), (-30, 30), (PITCH_DEG, PITCH_DEG), count=7)
@@ -212,7 +220,7 @@ def test_an_interrupted_clip_is_not_there(
     half = tmp_path / "half"
     assert video(half, *call) == (130 if isinstance(interruption, KeyboardInterrupt) else 1)
     capsys.readouterr()
-    assert sorted(contents(half)) == sorted(
+    assert sorted(name for name in contents(half) if not name.startswith(".checksums-")) == sorted(
         ["dataset.json", "labels.json", *(f"s0001-{kind}" for kind in KINDS), "s0002-cameras.json"]
     )
     fake_model.before_view = lambda: None
@@ -254,7 +262,7 @@ def test_a_model_without_labels_gives_the_image_alone(
 ) -> None:
     fake_model.masks = False
     assert video(tmp_path / "out", "--frames", "3") == 0
-    assert sorted(contents(tmp_path / "out")) == ["dataset.json", "s0000-cameras.json", "s0000-image.mp4"]
+    assert sorted(contents(tmp_path / "out")) == ["checksums.sha256", "dataset.json", "s0000-cameras.json", "s0000-image.mp4"]
     assert "the model has no semantic branch, so only the image is written" in capsys.readouterr().err
 
 
