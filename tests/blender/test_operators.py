@@ -406,7 +406,7 @@ def test_annotating_from_sample_to_model(session: ModuleType, settings: bpy.type
     with pytest.raises(RuntimeError, match="expected only the label set's colours"):
         bpy.ops.dnerf.save_mask()
     assert bpy.ops.dnerf.save_mask(repair=True) == {"FINISHED"}
-    assert session.current().status == "s0000_v01: mask saved, 1 pixels repaired; 2 views still to paint"
+    assert session.current().status == "s0000_v01: mask saved, 1 pixel repaired; 2 views still to paint"
     line = finished(session, bpy.ops.dnerf.prefill())
     assert line.startswith("2 views prefilled: ") and "of them rightly; paint what is white" in line
     assert [item.painted for item in settings.annotation_items] == [True, True, True]
