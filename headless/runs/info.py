@@ -57,8 +57,10 @@ def verified_lines(path: Path, kind: FileKind) -> tuple[list[str], dict[str, boo
     whole = is_as_written(path, kind)
     if whole is False:
         raise CheckpointError(f"{path}: expected the content that it had when it was written, found another; {kind.damaged}")
-    told = "all as written" if whole else "the file has no check sum in it: it was written by an earlier version; it can be read"
-    return [f"verified: {told}"], {"verified": whole}
+    verdict = (
+        "all as written" if whole else "the file has no check sum in it: it was written by an earlier version; it can be read"
+    )
+    return [f"verified: {verdict}"], {"verified": whole}
 
 
 def info_json(facts: ModelFacts) -> dict[str, Any]:

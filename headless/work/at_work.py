@@ -86,11 +86,11 @@ def at_work(
     if place.exists() and not place.is_dir():
         yield  # nothing to lock: whoever looks there tells
         return
-    made = _make(place)
+    new_folders = _make(place)
     try:
         yield from _held(place, call, warn, part, file_name)
     finally:
-        for folder in made:
+        for folder in new_folders:
             with suppress(OSError):  # it has something in it by now, as it should
                 folder.rmdir()
 

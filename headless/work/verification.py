@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from headless.work.reporting import Reporter
     from headless.work.result_folder import ResultFolder
 
-_MOST_NAMED = 20
+_MAX_NAMED = 20
 
 
 class MakesAgain(Protocol):
@@ -109,8 +109,8 @@ def verify(folder: ResultFolder, reporter: Reporter, workers: int, makes_again: 
             f"{folder.path}: {found.unrecorded} files have no check sum from when they were written, so that only whether they can be read "
             "was looked at; their sums are recorded as they are now"
         )
-    if len(found.damaged) > _MOST_NAMED:
-        reporter.warning(f"{folder.path}: {len(found.damaged) - _MOST_NAMED} more files are damaged; --json names all")
+    if len(found.damaged) > _MAX_NAMED:
+        reporter.warning(f"{folder.path}: {len(found.damaged) - _MAX_NAMED} more files are damaged; --json names all")
     remove_files(folder.path / name for name in to_remove)
     return found
 
@@ -138,7 +138,7 @@ def _tell(
     else:
         to_remove.update(names)
     after = "made again" if names is not None else "this call does not make it, so it stays as it is"
-    if len(found.damaged) <= _MOST_NAMED or reporter.as_json:
+    if len(found.damaged) <= _MAX_NAMED or reporter.as_json:
         reporter.warning(f"{folder.path / one.name}: {fault}; {after}", name=one.name)
 
 
