@@ -60,7 +60,7 @@ OPTION_GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
         ),
     ),
     ("Client", ("exchange", "parent")),
-    ("Computation", ("device", "engine", "workers", "shard", "exact", "verify")),
+    ("Computation", ("device", "engine", "workers", "shard", "exact", "extend", "verify")),
 )
 """Titles, and what stands below each: options by the names that spell them, of `--yaw` that is "yaw", arguments by what usage calls them.
 `train.seed` is the option of that command alone, and goes before `seed`."""

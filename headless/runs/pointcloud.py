@@ -60,7 +60,8 @@ def _pointcloud(call: PointCloudCall, reporter: Reporter, held: ExitStack) -> No
     """`pointcloud`, with `held` the folder's lock."""
     from dnerf_core.files.names import LABELS_NAME
     from headless import models
-    from headless.clouds.job import RECORD_FORMAT, CloudJob
+    from headless.clouds.job import RECORD_FORMAT, CloudJob, list_names
+    from headless.work.extending import extend
     from headless.work.result_folder import ResultFolder
     from headless.work.verification import verify
     from headless.work.workers import default_workers
@@ -78,6 +79,8 @@ def _pointcloud(call: PointCloudCall, reporter: Reporter, held: ExitStack) -> No
     tops = [*plan.formats, *(name for name, _ in plan.splits)]
     folder = ResultFolder(call.output, RECORD_FORMAT, "pointcloud", plan.to_json(), [LABELS_NAME, *tops])
     held.enter_context(folder.in_use(reporter))
+    if call.extend:
+        extend(folder, lambda earlier: list_names(plan))
     verified = verify(folder, reporter, call.workers or default_workers()) if call.verify else None
     job = CloudJob(plan, source, folder, reporter, call.workers or default_workers())
     missing = len(job.missing)

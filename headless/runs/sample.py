@@ -82,7 +82,10 @@ def _sample(call: SampleCall, reporter: Reporter, load: Callable[[str], Model] |
     plan = make_plan(call, seeds, facts)
     check_total(len(seeds), plan.views)
     folder = DatasetFolder(call.output, "sample", plan, sample_record(call, plan, facts, held.recorded))
-    verified = opened(folder, reporter, locks, call)
+    workers = call.workers or default_workers()
+    cameras, unpainted = facts.config.cameras, not call.truth
+    listing = Listing(plan, folder, cameras, labels, reporter, workers=workers, sampled=True, unpainted=unpainted)
+    verified = opened(folder, reporter, locks, call, listing)
     held.write_added(call.output)
     masks = call.output / "masks"
     refreshed, unreadable = refresh_palettes(masks, [name for seed in seeds for name in view_names(plan, seed)], held)
@@ -91,9 +94,6 @@ def _sample(call: SampleCall, reporter: Reporter, load: Callable[[str], Model] |
     if unreadable:
         stay = "mask cannot be read and stays as it is:" if len(unreadable) == 1 else "masks cannot be read and stay as they are:"
         reporter.warning(f"{masks}: {len(unreadable)} {stay} {', '.join(f'{name}.png' for name in unreadable[:3])}")
-    workers = call.workers or default_workers()
-    cameras, unpainted = facts.config.cameras, not call.truth
-    listing = Listing(plan, folder, cameras, labels, reporter, workers=workers, sampled=True, unpainted=unpainted)
     job = ViewJob(ViewWriter(plan, folder, cameras, labels), reporter, listing, expect_empty=unpainted)
     total = len(seeds) * plan.views
     fields = {"command": "sample", "output": str(call.output), "views": total}

@@ -36,12 +36,14 @@ class SubjectsCall(SeedsCall):
         subject_files: these instead of seeds.
         truncation: the factor psi of the seeds' subjects.
         workers: views rendered side by side; None: `headless.work.workers.default_workers`.
+        extend: whether a folder that a smaller call filled is to grow, see `headless.work.extending`.
         verify: whether what is there is first held against its check sums, see `headless.work.verification`.
     """
 
     subject_files: tuple[Path, ...] = ()
     truncation: float = ranged(job_ranges.TRUNCATION)
     workers: int | None = ranged(job_ranges.WORKERS)
+    extend: bool = ranged(job_ranges.OFF)
     verify: bool = ranged(job_ranges.OFF)
 
     def chosen_seeds(self, default: tuple[int, ...] = DEFAULT_SEEDS) -> tuple[int, ...]:

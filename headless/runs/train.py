@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from dnerf_core.files.whole import make_folder
 from headless.annotating.training_plan import TrainCall, TrainingPlan, plan_training
 from headless.work.at_work import at_work, call_digest
 from headless.work.reporting import Reporter
@@ -23,6 +24,7 @@ def train(call: TrainCall, reporter: Reporter) -> None:
     )
     if plan.annotations.skipped:
         reporter.warning(f"{plan.annotations.skipped} masks with nothing painted are left out")
+    make_folder(plan.call.output.parent)
     with at_work(plan.call.output.parent, call_digest(plan.identity_sha256()), reporter.warning, file_name=plan.call.output.name):
         _train(plan, fields, reporter)
 

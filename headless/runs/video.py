@@ -69,6 +69,7 @@ def _video(call: VideoCall, reporter: Reporter, held: ExitStack) -> None:
     from headless import models
     from headless.clips.job import RECORD_FORMAT, VideoJob
     from headless.clips.plan import mixed_subject, path_cameras, plan_clips
+    from headless.work.extending import extend
     from headless.work.result_folder import ResultFolder
     from headless.work.verification import verify
     from headless.work.workers import default_workers
@@ -80,6 +81,8 @@ def _video(call: VideoCall, reporter: Reporter, held: ExitStack) -> None:
     clips = plan_clips(plan, cameras or path_cameras(plan, facts.config.cameras))
     folder = ResultFolder(call.output, RECORD_FORMAT, "video", plan.to_json(), [LABELS_NAME, *(name for name, _ in plan.splits)])
     held.enter_context(folder.in_use(reporter))
+    if call.extend:
+        extend(folder)
     workers = call.workers or default_workers()
     verified = verify(folder, reporter, workers) if call.verify else None
     job = VideoJob(plan, clips, folder, facts.labels if plan.masks else None, reporter, workers)

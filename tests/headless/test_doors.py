@@ -187,11 +187,11 @@ METHODS: dict[str, tuple[Callable[..., Any], dict[str, Any]]] = {
 }
 MADE_BY_THE_CLIENT = {
     # the device is the worker's; where subjects are seen from, and by how many, comes as cameras
-    "sample": {"device", "workers", "verify"},
+    "sample": {"device", "workers", "verify", "extend"},
     "train": {"device"},
     "invert": {"device", "variants", "fit"},
     "edit": {"device", "truncation", "yaw", "pitch"},
-    "video": {"device", "workers", "subjects", "between", "frames", "yaw", "pitch", "truncation", "exact", "verify"},
+    "video": {"device", "workers", "subjects", "between", "frames", "yaw", "pitch", "truncation", "exact", "verify", "extend"},
     "pointcloud": {
         "device",
         "workers",
@@ -204,6 +204,7 @@ MADE_BY_THE_CLIENT = {
         "exact",
         "color",
         "verify",
+        "extend",
     },
 }
 """Fields that a request does not have by itself: `fit`, `seed` and `truncation` are read with others, see below."""
