@@ -20,6 +20,14 @@ RECORD_FORMAT = "datasetnerf-pointclouds"
 _SUFFIXES: dict[CloudFormat, str] = {"ply": ".ply", "npz": ".npz", "glb": ".glb", "shapenetpart": ".txt", "usd": ".usd"}
 
 
+def list_names(plan: CloudPlan) -> list[str]:
+    """The lists of all clouds, relative to the folder."""
+    if "shapenetpart" not in plan.formats:
+        return []
+    splits = {"train", "val", "test", *(name for name, _ in plan.splits)}
+    return [f"shapenetpart/train_test_split/shuffled_{split}_file_list.json" for split in sorted(splits)]
+
+
 class CloudJob:
     """A plan, its source and the folder it goes to.
 

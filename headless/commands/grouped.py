@@ -99,7 +99,7 @@ OPTION_GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
         ),
     ),
     ("Client", ("exchange", "parent")),
-    ("Computation", ("device", "engine", "workers", "shard", "exact", "verify", "dry_run", "ignore_disk_space")),
+    ("Computation", ("device", "engine", "workers", "shard", "exact", "extend", "verify", "dry_run", "ignore_disk_space")),
 )
 """Titles, and what stands below each: options by the names that spell them, of `--yaw` that is "yaw", arguments by what usage calls them.
 `train.seed` is the option of that command alone, and goes before `seed`."""

@@ -148,6 +148,12 @@ def shard_option(function: F) -> F:
     return option("--shard", type=ShardType(), default="1/1", metavar="I/N", help=text)(function)
 
 
+def extend_option(call: type, more: str = "subjects") -> Callable[[F], F]:
+    """`--extend`: a folder of a smaller call grows."""
+    text = f"Let a folder that the same call with fewer {more} filled grow; what is there stays as it is."
+    return option_of(call, "extend", help=text)
+
+
 def verify_option(call: type) -> Callable[[F], F]:
     """`--verify`: what is there is looked through first."""
     text = "First hold every file that is there against its check sum, recorded as it was written; damaged ones are named and made again."

@@ -44,6 +44,7 @@ from headless.work.reporting import Reporter
 @options.device_option
 @options.workers_option(PointCloudCall)
 @options.exact_option(PointCloudCall)
+@options.extend_option(PointCloudCall)
 @options.verify_option(PointCloudCall)
 @options.output_option(PointCloudCall.output)
 @options.dry_run_options(PointCloudCall)

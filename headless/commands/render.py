@@ -40,6 +40,7 @@ from headless.work.reporting import Reporter
     help="Write masks re-rendered from the labels that several views of a subject fuse to, so that its views agree more. "
     "For how far they do, see evaluate --consistency.",
 )
+@options.extend_option(RenderCall, "subjects or views")
 @options.verify_option(RenderCall)
 @options.output_option(RenderCall.output)
 @dataset_options.format_option

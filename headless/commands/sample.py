@@ -34,6 +34,7 @@ from headless.work.reporting import Reporter
 @option_of(SampleCall, "truth", help="Fill the masks from the exact truth, which is known for demo-cars only.")
 @options.device_option
 @options.workers_option(SampleCall)
+@options.extend_option(SampleCall, "subjects or views")
 @options.verify_option(SampleCall)
 @options.output_option(SampleCall.output)
 @options.dry_run_options(SampleCall)

@@ -40,6 +40,7 @@ from headless.work.reporting import Reporter
 @options.device_option
 @options.workers_option(VideoCall)
 @options.exact_option(VideoCall)
+@options.extend_option(VideoCall)
 @options.verify_option(VideoCall)
 @options.output_option(VideoCall.output)
 @options.dry_run_options(VideoCall)

@@ -7,6 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from dnerf_core.errors import UsageError
+from headless.datasets.extending import extend_views
 from headless.datasets.formats.export import exports
 from headless.datasets.formats.registry import ENTRIES, Format
 from headless.datasets.plan import WHOLE, Shard
@@ -15,6 +16,7 @@ from headless.work.workers import default_workers
 
 if TYPE_CHECKING:
     from headless.datasets.folder import DatasetFolder
+    from headless.datasets.listing import Listing
     from headless.runs.shared_calls import SubjectsCall
     from headless.work.reporting import Reporter
 
@@ -24,16 +26,16 @@ def opened(
     reporter: Reporter,
     held: ExitStack,
     call: SubjectsCall,
-    formats: tuple[Format, ...] = (),
+    listing: Listing,
     shard: Shard = WHOLE,
     *,
     only_look: bool = False,
 ) -> Verified | None:
-    """Take a folder for a call and open it, after a look through it where the call asks for that; gives what was found.
+    """Take a folder for a call and open it, after it has grown or been looked through where the call asks for that; gives what was found.
 
     Args:
         held: what ends the call's work there when it is closed.
-        formats: those that the call writes.
+        listing: what the call lists there.
         shard: which part of the call it is.
         only_look: nothing is going to be written, so the folder is neither taken nor cleared.
 
@@ -45,9 +47,10 @@ def opened(
         raise UsageError(f"--verify: expected a whole call, found --shard {shard}; verify without --shard")
     if not only_look:
         held.enter_context(folder.in_use(reporter, (shard.number, shard.count)))
-    found = (
-        verify(folder, reporter, call.workers or default_workers(), partial(made_again, folder, formats)) if call.verify else None
-    )
+    if call.extend:
+        extend_views(listing)
+    again = partial(made_again, folder, listing.formats)
+    found = verify(folder, reporter, call.workers or default_workers(), again) if call.verify else None
     folder.open(None if shard == WHOLE else frozenset(shard.seeds(folder.plan)), only_look=only_look)
     return found
 

@@ -61,6 +61,7 @@ def _mesh(call: MeshCall, reporter: Reporter, held: ExitStack) -> None:
     from dnerf_core.files.names import LABELS_NAME
     from headless import models
     from headless.meshes.job import RECORD_FORMAT, MeshJob
+    from headless.work.extending import extend
     from headless.work.result_folder import ResultFolder
     from headless.work.verification import verify
     from headless.work.workers import default_workers
@@ -71,6 +72,8 @@ def _mesh(call: MeshCall, reporter: Reporter, held: ExitStack) -> None:
     folder = ResultFolder(call.output, RECORD_FORMAT, "mesh", plan.to_json(), [LABELS_NAME, *plan.formats])
     workers = call.workers or default_workers()
     held.enter_context(folder.in_use(reporter))
+    if call.extend:
+        extend(folder)
     verified = verify(folder, reporter, workers) if call.verify else None
     job = MeshJob(plan, source, folder, reporter, workers)
     missing = len(job.missing)

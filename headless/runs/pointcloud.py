@@ -54,10 +54,11 @@ def _pointcloud(call: PointCloudCall, reporter: Reporter, held: ExitStack) -> No
     """`pointcloud`, with `held` the folder's lock."""
     from dnerf_core.files.names import LABELS_NAME
     from headless import models
-    from headless.clouds.job import RECORD_FORMAT, CloudJob
+    from headless.clouds.job import RECORD_FORMAT, CloudJob, list_names
     from headless.clouds.sources import ModelSource
     from headless.runs.dry_run import estimated_clouds, measured_clouds
     from headless.work.estimates import tell_dry_run, weighed
+    from headless.work.extending import extend
     from headless.work.result_folder import ResultFolder
     from headless.work.verification import verify
     from headless.work.workers import default_workers
@@ -73,6 +74,8 @@ def _pointcloud(call: PointCloudCall, reporter: Reporter, held: ExitStack) -> No
     folder = ResultFolder(call.output, RECORD_FORMAT, "pointcloud", plan.to_json(), [LABELS_NAME, *tops])
     if not call.dry_run:
         held.enter_context(folder.in_use(reporter))
+    if call.extend:
+        extend(folder, lambda earlier: list_names(plan))
     verified = verify(folder, reporter, workers) if call.verify else None
     job = CloudJob(plan, source, folder, reporter, workers, only_look=call.dry_run)
     missing = len(job.missing)
@@ -129,7 +132,7 @@ def _write_blend(call: PointCloudCall, plan: CloudPlan, source: CloudSource, rep
     from headless import models
     from headless.blend.job import blend_of_clouds
 
-    for option, given in (("--dry-run", call.dry_run), ("--verify", call.verify)):
+    for option, given in (("--dry-run", call.dry_run), ("--extend", call.extend), ("--verify", call.verify)):
         if given:
             raise UsageError(f"{option}: expected a folder as --output, found a .blend file; leave it out, or name a folder")
     check_blend_place(call.output, "--output")

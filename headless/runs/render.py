@@ -105,7 +105,6 @@ def _render(call: RenderCall, reporter: Reporter, held: ExitStack) -> None:
     check_total(len(seeds), plan.views)
     folder = DatasetFolder(call.output, "render", plan, more_names=[STATISTICS_NAME, CARD_NAME])
     shard = Shard(*call.shard)
-    verified = opened(folder, reporter, held, call, call.formats, shard, only_look=call.dry_run)
     workers, labels = call.workers or default_workers(), facts.labels if plan.masks else None
     listing = Listing(
         plan,
@@ -118,6 +117,7 @@ def _render(call: RenderCall, reporter: Reporter, held: ExitStack) -> None:
         options=options,
         origin=make_origin(call, facts),
     )
+    verified = opened(folder, reporter, held, call, listing, shard, only_look=call.dry_run)
     step_px = max(1, round(plan.resolution_px / facts.config.rays.neural_resolution))
     writer = ViewWriter(plan, folder, facts.config.cameras, labels, step_px)
     job = ViewJob(writer, reporter, listing, shard=shard)

@@ -82,10 +82,10 @@ def _sample(call: SampleCall, reporter: Reporter, load: Callable[[str], Model] |
     plan = make_plan(call, seeds, facts)
     check_total(len(seeds), plan.views)
     folder = DatasetFolder(call.output, "sample", plan, sample_record(call, plan, facts, held.recorded))
-    verified = opened(folder, reporter, locks, call, only_look=call.dry_run)
     workers = call.workers or default_workers()
     cameras, unpainted = facts.config.cameras, not call.truth
     listing = Listing(plan, folder, cameras, labels, reporter, workers=workers, sampled=True, unpainted=unpainted)
+    verified = opened(folder, reporter, locks, call, listing, only_look=call.dry_run)
     writer = ViewWriter(plan, folder, cameras, labels)
     job = ViewJob(writer, reporter, listing, expect_empty=unpainted)
     total = len(seeds) * plan.views

@@ -30,18 +30,20 @@ class SeedsCall(Ranged):
 
 
 @dataclass(frozen=True, kw_only=True)
-class VerifiedCall(Ranged):
-    """Of jobs whose files have check sums.
+class KeptFolderCall(Ranged):
+    """Of jobs whose folder of results may be there already.
 
     Attributes:
+        extend: whether a folder that a smaller call filled is to grow, see `headless.work.extending`.
         verify: whether what is there is first held against its check sums, see `headless.work.verification`.
     """
 
+    extend: bool = ranged(job_ranges.OFF)
     verify: bool = ranged(job_ranges.OFF)
 
 
 @dataclass(frozen=True, kw_only=True)
-class SubjectsCall(SeedsCall, VerifiedCall):
+class SubjectsCall(SeedsCall, KeptFolderCall):
     """Of jobs on subjects wherever they come from, which render them.
 
     Attributes:
@@ -92,7 +94,7 @@ class FusedViewsCall(SubjectViewsCall):
 
 
 @dataclass(frozen=True, kw_only=True)
-class WeighedCall(VerifiedCall):
+class WeighedCall(KeptFolderCall):
     """Of jobs whose cost is told before they begin.
 
     Attributes:
@@ -105,8 +107,11 @@ class WeighedCall(VerifiedCall):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.dry_run and self.verify:
-            raise UsageError("--dry-run and --verify: expected one of them, found both; --verify removes what is damaged")
+        for option, given in (("--extend", self.extend), ("--verify", self.verify)):
+            if self.dry_run and given:
+                raise UsageError(
+                    f"--dry-run and {option}: expected one of them, found both; {option} changes the folder, leave one out"
+                )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from dnerf_core.errors import counted
+from dnerf_core.files.whole import make_folder
 from headless.annotating.training_plan import TrainCall, TrainingPlan, plan_training
 from headless.work.at_work import at_work, call_digest
 from headless.work.reporting import Reporter
@@ -27,6 +28,7 @@ def train(call: TrainCall, reporter: Reporter) -> None:
         reporter.warning(f"{counted(plan.annotations.skipped, 'mask')} with nothing painted left out")
     if (snapped := plan.annotations.snapped.line()) is not None:
         reporter.warning(snapped)
+    make_folder(plan.call.output.parent)
     with at_work(plan.call.output.parent, call_digest(plan.identity_sha256()), reporter.warning, file_name=plan.call.output.name):
         _train(plan, fields, reporter)
 

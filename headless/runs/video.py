@@ -75,6 +75,7 @@ def _video(call: VideoCall, reporter: Reporter, held: ExitStack) -> None:
     from headless.clips.plan import mixed_subject, path_cameras, plan_clips
     from headless.runs.dry_run import estimated_clips
     from headless.work.estimates import weighed
+    from headless.work.extending import extend
     from headless.work.result_folder import ResultFolder
     from headless.work.verification import verify
     from headless.work.workers import default_workers
@@ -92,6 +93,8 @@ def _video(call: VideoCall, reporter: Reporter, held: ExitStack) -> None:
         tell_plan(call, plan, clips, facts, folder, workers, reporter)
         return
     held.enter_context(folder.in_use(reporter))
+    if call.extend:
+        extend(folder)
     verified = verify(folder, reporter, workers) if call.verify else None
     job = VideoJob(plan, clips, folder, facts.labels if plan.masks else None, reporter, workers)
     fields = {"command": "video", "output": str(call.output), "clips": len(clips), "frames": plan.frames}

@@ -27,7 +27,8 @@ PREFIX = ".dnerf-lock"
 
 _NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP, errno.EINVAL, errno.EBADF, errno.EIO, errno.EPERM}
 """How file systems say that they keep no locks."""
-_NOT_WRITABLE = {errno.EACCES, errno.EPERM, errno.EROFS}
+_NOT_WRITABLE = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT}
+"""How the system says that no file can be made in a folder; the last of folders such as those of /proc."""
 
 Part = tuple[int, int]
 """Part I of N of a call, counted from 1."""

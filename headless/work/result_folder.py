@@ -10,6 +10,7 @@ import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,24 @@ from headless.work.at_work import WHOLE, Part, alone, at_work, call_digest, is_l
 from headless.work.checksums import SUMS_NAME, Journal, is_sums_name, journals, take_in
 from headless.work.reporting import Reporter
 from headless.work.spellings import OPTION_NAMES, UNTOLD
+
+
+@dataclass(frozen=True)
+class Differences:
+    """How the call that a folder records differs from another.
+
+    Attributes:
+        plan: of the recorded call.
+        labels: what users call the entries that differ.
+    """
+
+    plan: dict[str, Any]
+    recorded: dict[str, Any]
+    labels: dict[str, str]
+
+    def shown(self, key: str) -> str:
+        """What an entry was, for people."""
+        return _shown(self.recorded.get(key))
 
 
 class ResultFolder:
@@ -198,15 +217,31 @@ class ResultFolder:
                 f"{self.path}: expected a new or empty folder or this command's own results, found {sorted(held)[0]!r} "
                 f"and no {RECORD_NAME}; choose another --output"
             )
-        recorded = _read_record(self.path / RECORD_NAME, self.record["format"])
-        theirs = _comparable(recorded)
-        ours = _comparable(self.record)
-        for key, label in OPTION_NAMES.items():
-            if theirs.get(key) != ours.get(key):
-                raise OutputError(
-                    f"{self.path}: holds the results of another call, {label} was {_shown(theirs.get(key))} "
-                    f"and is now {_shown(ours.get(key))}; choose another --output, or repeat that call to finish it"
-                )
+        found = self.differences()
+        assert found is not None
+        for key, label in found.labels.items():
+            raise OutputError(
+                f"{self.path}: holds the results of another call, {label} was {found.shown(key)} "
+                f"and is now {self.shown(key)}; choose another --output, or repeat that call to finish it"
+            )
+
+    def differences(self) -> Differences | None:
+        """How the call that the folder records differs from this one; None: it records none.
+
+        Raises:
+            OutputError: the record cannot be read, or is of something else.
+        """
+        if self.lacks(RECORD_NAME):
+            return None
+        record = _read_record(self.path / RECORD_NAME, self.record["format"])
+        theirs, ours = _comparable(record), _comparable(self.record)
+        labels = {key: label for key, label in OPTION_NAMES.items() if theirs.get(key) != ours.get(key)}
+        plan = record.get("plan")
+        return Differences(plan if isinstance(plan, dict) else {}, theirs, labels)
+
+    def shown(self, key: str) -> str:
+        """What an entry of this call is, for people."""
+        return _shown(_comparable(self.record).get(key))
 
 
 def _is_hidden(name: str) -> bool:

@@ -76,7 +76,7 @@ def test_the_layout_is_the_safetensors_librarys(tmp_path: Path) -> None:
     arrays = {
         "b": rng.random((3, 5), np.float32),
         "a": rng.random(7, np.float32).astype(np.float16),
-        "c": np.float32(2).reshape(()),
+        "c": np.ones(1, np.float32),
     }
     arrays |= {"é": np.zeros((0, 4), np.float32)}
     write_tensors(tmp_path / "x.safetensors", arrays, "key", 'a "text" of ü')

@@ -191,11 +191,12 @@ PLANNING = {"dry_run", "ignore_disk_space"}
 """A client asks for a few views at a time, whose cost it sees."""
 MADE_BY_THE_CLIENT = {
     # the device is the worker's; where subjects are seen from, and by how many, comes as cameras
-    "sample": {"device", "workers", "verify"} | PLANNING,
+    "sample": {"device", "workers", "verify", "extend"} | PLANNING,
     "train": {"device"},
     "invert": {"device", "variants", "fit"},
     "edit": {"device", "truncation", "yaw", "pitch"},
-    "video": {"device", "workers", "subjects", "between", "frames", "yaw", "pitch", "truncation", "exact", "verify"} | PLANNING,
+    "video": {"device", "workers", "subjects", "between", "frames", "yaw", "pitch", "truncation", "exact", "verify", "extend"}
+    | PLANNING,
     "pointcloud": {
         "device",
         "workers",
@@ -208,6 +209,7 @@ MADE_BY_THE_CLIENT = {
         "exact",
         "color",
         "verify",
+        "extend",
     }
     | PLANNING,
 }

@@ -174,7 +174,15 @@ def test_a_video_is_made_once_and_replaced_when_asked(talk: Talk, trained_model:
     }
     files = talk.call("video", **request).done()["files"]
     assert sorted(path.name for path in output.iterdir()) == sorted(
-        ["dataset.json", "labels.json", "shot-cameras.json", "shot-image.mp4", "shot-labels.mkv", "shot-overlay.mp4"]
+        [
+            "checksums.sha256",
+            "dataset.json",
+            "labels.json",
+            "shot-cameras.json",
+            "shot-image.mp4",
+            "shot-labels.mkv",
+            "shot-overlay.mp4",
+        ]
     )
     assert sorted(files) == ["cameras", "image", "labels", "overlay"]
     with models.one_thread_a_view():

@@ -31,6 +31,7 @@ from headless.work.reporting import Reporter
 @options.device_option
 @options.workers_option(MeshCall)
 @options.exact_option(MeshCall)
+@options.extend_option(MeshCall)
 @options.verify_option(MeshCall)
 @options.output_option(MeshCall.output)
 @options.output_style_options

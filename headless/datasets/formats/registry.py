@@ -6,6 +6,7 @@ To add a format is to write a module with an `EXPORT` and to name it here; it is
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from headless.datasets.channels import Channel
 
@@ -21,17 +22,19 @@ class Entry:
         module: where its `EXPORT`, an `export.Export`, is.
         needs: channels without which it says nothing.
         folders: those that it makes in a split's folder.
+        files_of: what each of the files in these, indexes aside, is made of: a view, the listed views of a subject, or the whole set.
     """
 
     module: str
     needs: tuple[Channel, ...]
     folders: tuple[str, ...]
+    files_of: Literal["view", "subject", "set"] = "set"
 
 
 ENTRIES: dict[Format, Entry] = {
-    "coco": Entry("headless.datasets.formats.coco", ("rgb", "mask"), ("panoptic",)),
-    "nerfstudio": Entry("headless.datasets.formats.nerfstudio", ("rgb",), ("nerfstudio",)),
-    "webdataset": Entry("headless.datasets.formats.webdataset", (), ("webdataset",)),
+    "coco": Entry("headless.datasets.formats.coco", ("rgb", "mask"), ("panoptic",), "view"),
+    "nerfstudio": Entry("headless.datasets.formats.nerfstudio", ("rgb",), ("nerfstudio",), "subject"),
+    "webdataset": Entry("headless.datasets.formats.webdataset", (), ("webdataset",), "set"),
 }
 
 FORMATS: tuple[Format, ...] = ("folder", *ENTRIES)
