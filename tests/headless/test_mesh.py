@@ -186,3 +186,35 @@ def test_wrong_calls_are_told(fake_model: FakeModel, tmp_path: Path, capsys: pyt
     assert cli.run(["mesh", "--nodes", "513", "-o", str(tmp_path / "out")]) == 2
     assert "--nodes" in error_line(capsys)
     assert not (tmp_path / "out").exists()
+
+
+def test_a_folder_grows_and_what_is_damaged_is_made_again(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    model = save_tiny(tmp_path / "tiny.safetensors")
+    call = [
+        "mesh",
+        "--model",
+        str(model),
+        "--views",
+        "2",
+        "--resolution",
+        "16",
+        "--nodes",
+        "16",
+        "--level",
+        "0",
+        "--format",
+        "obj,ply",
+    ]
+    whole, grown = tmp_path / "whole", tmp_path / "grown"
+    assert cli.run([*call, "--seeds", "0-1", "--output", str(whole)]) == 0
+    assert cli.run([*call, "--seeds", "0", "--output", str(grown)]) == 0
+    assert cli.run([*call, "--seeds", "0-1", "--output", str(grown)]) == 1
+    assert "--seeds was 0 and is now 0-1" in capsys.readouterr().err
+    assert cli.run([*call, "--seeds", "0-1", "--output", str(grown), "--extend"]) == 0
+    assert contents(grown) == contents(whole)
+    material = grown / "obj" / "s0001.mtl"
+    material.write_bytes(material.read_bytes()[:-3])
+    capsys.readouterr()
+    assert cli.run([*call, "--seeds", "0-1", "--output", str(grown), "--verify"]) == 0
+    assert "obj/s0001.mtl" in capsys.readouterr().err
+    assert contents(grown) == contents(whole)
