@@ -163,7 +163,7 @@ def tell_plan(
     if missing:
         model = models.load_model(call.model_name, call.device, exact=plan.exact)
         estimate = measured_clips(estimate, plan, missing, model, workers)
-    size = f"{len(clips)} clips of {plan.frames} frames of {plan.resolution_px} x {plan.resolution_px} px"
+    size = f"{counted(len(clips), 'clip')} of {counted(plan.frames, 'frame')} of {plan.resolution_px} x {plan.resolution_px} px"
     fields = {"command": "video", "output": str(call.output), "clips": len(clips), "frames": plan.frames}
     tell_dry_run(estimate, call.output, size, reporter, fields)
 

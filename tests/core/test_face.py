@@ -58,7 +58,7 @@ def test_inside_the_extension_what_it_carries_is_there_and_the_rest_says_what_is
     inside.mkdir(parents=True)
     (inside.parent / "__init__.py").touch()
     for name in {"__init__.py", *CARRIED}:
-        (inside / name).parent.mkdir(exist_ok=True)
+        (inside / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / "dnerf_core" / name, inside / name)
     code = "from extension.dnerf_core import Camera, LabelSet\nprint(Camera.__module__)\n"
     code += "try:\n    from extension.dnerf_core import Model\nexcept ImportError as error:\n    print(error)"
