@@ -9,6 +9,7 @@ Ends with 1 if anything warns, such as an annotation that cannot be resolved. Ne
 from __future__ import annotations
 
 import argparse
+import builtins
 import importlib
 import os
 import pkgutil
@@ -22,14 +23,16 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 
 PACKAGES = ("dnerf_core", "headless.runs")
+LENDERS = ("headless.datasets",)
+"""Packages that have no pages and whose types the pages name."""
 LEFT_OUT = re.compile(r"dnerf_core\.kernels(?!\.choice$)")
 """Modules that need Triton to be imported; no program calls them."""
 
 
-def modules() -> list[str]:
+def modules(packages: tuple[str, ...] = PACKAGES) -> list[str]:
     """Every module that is described, by its dotted name."""
     found: list[str] = []
-    for name in PACKAGES:
+    for name in packages:
         package = importlib.import_module(name)
         inside = (module.name for module in pkgutil.walk_packages(package.__path__, f"{name}."))
         found += [name, *(module for module in inside if LEFT_OUT.match(module) is None)]
@@ -43,6 +46,17 @@ def resolve(name: str) -> None:
             thing.__new__.__annotations__ = typing.get_type_hints(thing)
 
 
+def lend(names: list[str]) -> None:
+    """Let every module's annotations name what another one's do: a subclass inherits fields whose types only its base's module imports, and
+    an alias speaks of types that only its own module does. pdoc looks for names in the module that it is at, and then among the builtins.
+    """
+    for name in [*names, *modules(LENDERS)]:
+        for key, value in vars(importlib.import_module(name)).items():
+            is_type = isinstance(value, type) or typing.get_origin(value) is not None
+            if is_type and not key.startswith("_") and not hasattr(builtins, key):
+                setattr(builtins, key, value)
+
+
 def build(output: Path) -> list[str]:
     """Write the pages to a folder, which is emptied first; returns what warned."""
     import pdoc
@@ -54,6 +68,7 @@ def build(output: Path) -> list[str]:
     names = modules()
     for name in names:
         resolve(name)
+    lend(names)
     pdoc.render.configure(docformat="google", footer_text="DatasetNeRF")
     shutil.rmtree(output, ignore_errors=True)
     with warnings.catch_warnings(record=True) as caught:
