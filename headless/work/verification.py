@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, Protocol
 
+from dnerf_core.errors import counted
 from dnerf_core.files.names import RECORD_NAME, json_bytes
 from dnerf_core.files.whole import output_error, remove_files, write_bytes_whole
 from headless.work.checksums import GONE, SUMS_NAME, are_whole, count, file_sha256, recorded
@@ -58,7 +59,7 @@ class Verified:
         """For people."""
         again = len(self.damaged) - self.kept
         found = f"{len(self.damaged)} damaged, {self.missing} missing" if self.damaged or self.missing else "all as written"
-        return f"verified {self.files} files: {found}" + (f"; {again} damaged ones made again" if again else "")
+        return f"verified {counted(self.files, 'file')}: {found}" + (f"; {again} of the damaged made again" if again else "")
 
 
 @dataclass(frozen=True)

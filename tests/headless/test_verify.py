@@ -86,7 +86,7 @@ def test_many_at_once_are_named_and_only_those_are_made(
     said = capsys.readouterr()
     for name in names:
         assert f"{folder / name}: altered or truncated since it was written; made again" in said.err
-    assert "4 damaged, 0 missing; 4 damaged ones made again" in said.out
+    assert "4 damaged, 0 missing; 4 of the damaged made again" in said.out
     assert contents(folder) == whole
     assert len(fake_model.views_made) == made + 2
 
@@ -193,7 +193,7 @@ def test_videos(
     for name in names:
         (tmp_path / name).write_bytes(whole[name][:-1])
         assert cli.run([*call, "--verify"]) == 0
-        assert "1 damaged, 0 missing; 1 damaged ones made again" in capsys.readouterr().out
+        assert "1 damaged, 0 missing; 1 of the damaged made again" in capsys.readouterr().out
         assert contents(tmp_path) == whole
 
 
