@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from dnerf_core.errors import counted
 from headless.work.estimates import (
     BYTES_A_POINT,
     CLIP_BYTES_A_PIXEL,
@@ -71,7 +72,7 @@ def weighed_views(
 
 def views_text(plan: ViewPlan) -> str:
     """The views of a plan, for people."""
-    return f"{len(plan.seeds) * plan.views} views of {plan.resolution_px} x {plan.resolution_px} px"
+    return f"{counted(len(plan.seeds) * plan.views, 'view')} of {plan.resolution_px} x {plan.resolution_px} px"
 
 
 def estimated_views(plan: ViewPlan, config: BackboneConfig, missing: int, workers: int, formats: tuple[str, ...]) -> Estimate:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -258,3 +259,22 @@ def test_wrong_pixels_are_red_and_ignored_ones_white() -> None:
     assert wrong == [214, 32, 40]
     assert ignored == [255, 255, 255]
     assert max(background) < min(part)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="the system has no named pipes")
+@pytest.mark.timeout(60)
+def test_a_pipe_in_the_place_of_the_labels_is_not_waited_for(
+    truth: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    written(tmp_path / "found", masks(2))
+    (truth / "labels.json").unlink()
+    os.mkfifo(truth / "labels.json")
+    assert "labels.json: expected the names of the ids in the masks" in refusal(
+        capsys, "--predictions", tmp_path / "found", "--against", truth
+    )
+
+
+def test_names_by_id_may_have_half_a_character(truth: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    written(tmp_path / "found", masks(2))
+    (tmp_path / "found" / "id2label.json").write_text('{"0": "background", "1": "\\ud800", "2": "roof"}')
+    assert "\ufffd" in refusal(capsys, "--predictions", tmp_path / "found", "--against", truth)

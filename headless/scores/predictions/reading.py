@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 
 from dnerf_core.errors import AnnotationError, brief, did_you_mean, json_fault
 from dnerf_core.files.names import ID2LABEL_NAME, LABELS_NAME
+from dnerf_core.files.opening.json_text import without_surrogates
+from dnerf_core.files.opening.regular_files import read_regular_text
 from dnerf_core.labels import IGNORE_ID, LabelSet
 from headless.annotating.importing.label_names import LabelNames
 from headless.scores.predictions.files import MaskFile, folder_of_masks, ids_of_picture, ids_of_video
@@ -114,7 +116,7 @@ def read_labels(folder: Path) -> LabelSet:
 def _id2label(path: Path) -> dict[int, str]:
     """The names by id of an id2label.json, as `transformers` writes it, or of a model's config.json."""
     try:
-        data: Any = json.loads(_text(path))
+        data: Any = without_surrogates(json.loads(_text(path)))
     except (ValueError, RecursionError) as error:
         raise AnnotationError(f"{path}: expected JSON, found {json_fault(error)}; is it a file of names by id?") from None
     entries = data if isinstance(data, dict) else {}
@@ -132,7 +134,7 @@ def _id2label(path: Path) -> dict[int, str]:
 
 def _text(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8-sig")
+        return read_regular_text(path, "utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         reason = "no file" if isinstance(error, FileNotFoundError) else f"it cannot be read ({error})"
         raise AnnotationError(

@@ -16,6 +16,8 @@ from dnerf_core.camera import Camera, cameras_from_json
 from dnerf_core.errors import AnnotationError, UsageError, brief, json_fault
 from dnerf_core.files.masks import is_painted, read_sized_mask
 from dnerf_core.files.names import CAMERAS_NAME, RECORD_NAME
+from dnerf_core.files.opening.json_text import without_surrogates
+from dnerf_core.files.opening.regular_files import read_regular_text
 from dnerf_core.files.posed_folder import PosedFolder
 from dnerf_core.files.split_folders import split_of_path
 from dnerf_core.labels import SHAPENET_CAR_LABELS, LabelSet
@@ -171,7 +173,7 @@ def _record(folder: Path) -> dict[str, Any]:
     if not path.is_file():
         return {}
     try:
-        record: Any = json.loads(_text(path))
+        record: Any = without_surrogates(json.loads(_text(path)))
     except (ValueError, RecursionError) as error:
         raise UsageError(f"{path}: expected the record of a folder, found no JSON ({json_fault(error)}); restore it") from error
     return record if isinstance(record, dict) and isinstance(record.get("plan", {}), dict) else {}
@@ -179,7 +181,7 @@ def _record(folder: Path) -> dict[str, Any]:
 
 def _text(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8")
+        return read_regular_text(path, "utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(
             f"{path}: expected a list of a data set, it cannot be read ({error}); render the data set again"
