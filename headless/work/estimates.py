@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dnerf_core.errors import OutputError
+from dnerf_core.errors import OutputError, counted
 from dnerf_core.files.whole import output_error
 
 if TYPE_CHECKING:
@@ -159,7 +159,8 @@ def tell_dry_run(
     how = "one view was measured" if estimate.measured else "by figures"
     reporter.summary(
         [
-            f"{output}: {what}, {estimate.views} views to be made, {estimate.files} files: {cost_text(estimate)}; {how}",
+            f"{output}: {what}, {counted(estimate.views, 'view')} to be made, {counted(estimate.files, 'file')}: "
+            f"{cost_text(estimate)}; {how}",
             f"free on that disk: {size_text(free)}{enough}",
             "nothing was written; leave out --dry-run to make it",
         ],
