@@ -1,0 +1,1 @@
+"""The body that moves: its template, and how it is posed."""

@@ -1,0 +1,1 @@
+"""From the posed body's space to the canonical one."""
