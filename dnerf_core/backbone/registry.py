@@ -21,7 +21,7 @@ UNNAMED = EG3D.name
 
 
 def family_titles(conjunction: str = "or") -> str:
-    """The families as messages name them: "EG3D or PanoHead"."""
+    """The families as messages name them: "EG3D, PanoHead or GNARF"."""
     *others, last = (family.title for family in FAMILIES.values())
     return f"{', '.join(others)} {conjunction} {last}" if others else last
 

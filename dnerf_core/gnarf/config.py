@@ -94,6 +94,11 @@ class WarpConfig:
     project_inside_only: bool = False
     reach: float | None = None
 
+    @property
+    def is_published(self) -> bool:
+        """Whether views are to be the published generator's, down to how finely it sees the clip mesh."""
+        return self.projector != "closest"
+
 
 @dataclass(frozen=True)
 class GnarfConfig(PlaneGeneratorConfig):
@@ -129,4 +134,10 @@ class GnarfConfig(PlaneGeneratorConfig):
     @property
     def latent(self) -> LatentSpec:
         """What makes a subject: a latent, and a pose of K rotations and a translation."""
-        return LatentSpec(self.mapping.z_dim, self.backbone.num_ws, self.mapping.w_dim, (self.body.num_joints + 1, 3))
+        return LatentSpec(
+            self.mapping.z_dim,
+            self.backbone.num_ws,
+            self.mapping.w_dim,
+            (self.body.num_joints + 1, 3),
+            self.body.shape_directions,
+        )

@@ -25,4 +25,5 @@ GNARF = Family(
     ),
     unseen_by_views=("backbone.mapping.", "shape_head."),
     exact_tensors=("body.",),
+    literal="dnerf_core.gnarf.reference:LiteralBody",
 )

@@ -15,9 +15,11 @@ from torch import Tensor, nn
 from dnerf_core.backbone.protocols import RawPicture, RayLimits, Superresolve
 from dnerf_core.backbone.weights import PublishedWeights
 from dnerf_core.generator.eg3d import Decoder, Triplanes, plain_picture
+from dnerf_core.gnarf.body.checks import check_body
 from dnerf_core.gnarf.body.tables import BodyTables
 from dnerf_core.gnarf.config import GnarfConfig
 from dnerf_core.gnarf.field import CanonicalField, PosedField
+from dnerf_core.gnarf.packed_field import PackedBodyField
 from dnerf_core.gnarf.planes import BodyPlanes
 from dnerf_core.gnarf.warp.limits import posed_limits
 from dnerf_core.rendering.rays import ViewRays
@@ -62,6 +64,11 @@ class Gnarf(PublishedWeights):
         directions = config.body.shape_directions
         self.shape_head = ShapeHead(w_dim, config.shape_hidden, directions) if directions else None
 
+    def load_published(self, state: dict[str, Tensor]) -> None:
+        """See `PublishedWeights`; a body that could not be posed is refused by a `CheckpointError`, too."""
+        super().load_published(state)
+        check_body(dict(self.body.named_buffers()), self.config.body)
+
     def wear(self, rig: Rig) -> None:
         """Take a rig's numbers for the body; its sizes are those of the configuration's `body`."""
         self.body.fill(rig.arrays())
@@ -102,6 +109,10 @@ class Gnarf(PublishedWeights):
         """The field of canonical points, undeformed, of B subjects' planes, or of tri-planes [B, 3, C, R, R]."""
         triplane = planes if isinstance(planes, Tensor) else planes.canonical.triplane
         return CanonicalField(triplane, self.decoder, self.config)
+
+    def pack(self, planes: BodyPlanes) -> PackedBodyField:
+        """The radiance field of the only posed subject, for inference; what no pose changes is packed once."""
+        return PackedBodyField.pack(planes, self.decoder)
 
     def source(self, planes: BodyPlanes) -> BodyPlanes:
         """The planes themselves, read at canonical points."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -29,9 +29,10 @@ class BodyPlanes:
     Attributes:
         canonical: the tri-planes, which serve every pose.
         bodies: B posed bodies.
-        shape: [B, S], coefficients of the bodies' shape.
+        shape: [B, S], coefficients of the bodies' shape that follow from the latents.
         table: the body's numbers.
         config: of the generator.
+        prepared: what is made of the planes once, whatever the pose, by the name of who makes it; all poses share it.
     """
 
     canonical: Triplanes
@@ -39,29 +40,20 @@ class BodyPlanes:
     shape: Tensor
     table: BodyTable
     config: GnarfConfig
+    prepared: dict[str, Any] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.canonical)
 
     @classmethod
     def make(cls, canonical: Triplanes, pose: Tensor | None, shape: Tensor, table: BodyTable, config: GnarfConfig) -> BodyPlanes:
-        """Of planes, a pose [B or 1, K + 1, 3] (None: the canonical one) and shape coefficients [B, S]."""
-        count = len(canonical)
-        if pose is not None:
-            pose = pose.expand(count, -1, -1)
-        bodies = tuple(
-            pose_body(config.body, table, None if pose is None else pose[index], shape[index] if shape.shape[1] else None)
-            for index in range(count)
-        )
-        return cls(canonical, bodies, shape, table, config)
+        """Of planes, a pose [B or 1, K + 1, 3] (None: the canonical one) and the latents' shape coefficients [B, S]."""
+        return cls(canonical, _bodies(len(canonical), pose, shape, table, config), shape, table, config)
 
-    def posed(self, pose: Tensor | None) -> BodyPlanes:
-        """The same subjects in another pose [B or 1, K + 1, 3]; the planes are shared."""
-        return BodyPlanes.make(self.canonical, pose, self.shape, self.table, self.config)
-
-    def shaped(self, shape: Tensor, pose: Tensor | None) -> BodyPlanes:
-        """The same planes on bodies of other coefficients [B, S], in a pose as `posed` takes it."""
-        return BodyPlanes.make(self.canonical, pose, shape, self.table, self.config)
+    def posed(self, pose: Tensor | None, shape: Tensor | None = None) -> BodyPlanes:
+        """The same subjects in another pose [B or 1, K + 1, 3]; the planes are shared. See `PosablePlanes`."""
+        bodies = _bodies(len(self), pose, self.shape if shape is None else shape, self.table, self.config)
+        return dataclasses.replace(self, bodies=bodies)
 
     def maps(self, kind: FeatureKind) -> list[Tensor]:
         """See `SemanticSource`."""
@@ -116,7 +108,11 @@ def stretched(canonical: Tensor, config: GnarfConfig) -> Tensor:
     return canonical if stretch == (1.0, 1.0, 1.0) else canonical * canonical.new_tensor(stretch)
 
 
-def without_poses(planes: BodyPlanes) -> BodyPlanes:
-    """The same subjects at home in the canonical pose and the mean shape."""
-    at_home = pose_body(planes.config.body, planes.table)
-    return dataclasses.replace(planes, bodies=(at_home,) * len(planes))
+def _bodies(count: int, pose: Tensor | None, shape: Tensor, table: BodyTable, config: GnarfConfig) -> tuple[PosedBody, ...]:
+    """`count` bodies of a pose [count or 1, K + 1, 3] or the canonical one, and shape coefficients [count or 1, S]."""
+    poses = None if pose is None else pose.expand(count, -1, -1)
+    shapes = shape.expand(count, -1) if shape.shape[1] else None
+    return tuple(
+        pose_body(config.body, table, None if poses is None else poses[index], None if shapes is None else shapes[index])
+        for index in range(count)
+    )

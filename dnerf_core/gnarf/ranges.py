@@ -24,14 +24,15 @@ MAX_NUMBERS = 2**27
 def check_gnarf_ranges(config: GnarfConfig, where: str, remedy: str) -> None:
     """Refuses a config that could not be built or rendered; see `Family.check_ranges`."""
     refuse = refusal(where, remedy)
+    if config.posed_side is not None and config.posed_side <= 0:
+        raise refuse("posed_side", "a number above 0, or null", config.posed_side)
     check_plane_generator(config, refuse, _whole_numbers(config))
     _check_body(config.body, refuse)
     for axis, factor in zip("xyz", config.triplane.axis_stretch, strict=True):
         if not 1e-3 <= factor <= 1e3:
             raise refuse(f"triplane.axis_stretch ({axis})", "a number from 0.001 to 1000", factor)
-    for name, value in (("warp.reach", config.warp.reach), ("posed_side", config.posed_side)):
-        if value is not None and value <= 0:
-            raise refuse(name, "a number above 0, or null", value)
+    if config.warp.reach is not None and config.warp.reach <= 0:
+        raise refuse("warp.reach", "a number above 0, or null", config.warp.reach)
     if config.warp.mesh_clip_offset < 0:
         raise refuse("warp.mesh_clip_offset", "0 or more", config.warp.mesh_clip_offset)
 

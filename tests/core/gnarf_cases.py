@@ -99,7 +99,7 @@ def tiny_generator(rig: Rig, config: GnarfConfig, steepness: float = 200.0) -> G
     side = config.triplane.box_warp
     points = (torch.rand(2000, 3, generator=torch.Generator().manual_seed(6)) - 0.5) * side
     ws = generator.mapping(torch.randn(1, 16, generator=torch.Generator().manual_seed(1)), torch.zeros(1, 25))
-    last.bias[0] -= generator.canonical_field(generator.planes(ws)).raw_density(points, None).quantile(0.3)
+    last.bias[0] -= generator.canonical_field(generator.planes(ws)).raw_density(points, None).quantile(0.1)
     return generator
 
 

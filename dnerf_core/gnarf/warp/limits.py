@@ -9,13 +9,16 @@ from torch import Tensor
 
 from dnerf_core.backbone.protocols import RayLimits
 from dnerf_core.gnarf.body.posed import PosedBody
-from dnerf_core.gnarf.config import GnarfConfig
-from dnerf_core.gnarf.warp.rasterise import mesh_depths
+from dnerf_core.gnarf.config import GnarfConfig, WarpConfig
+from dnerf_core.gnarf.warp.rasterise import NEAREST_HITS, mesh_depths
 from dnerf_core.rendering.limits import configured_limits
 from dnerf_core.rendering.rays import ViewRays, box_limits
 
-SUBPIXELS = 8
-"""A side, at which the clip mesh is seen through each pixel, as published."""
+PUBLISHED_SUBPIXELS = 8
+"""A side, at which the published rasteriser sees the clip mesh through each pixel."""
+
+OWN_SUBPIXELS = 2
+"""With our own projector, which voids by itself what is out of a body's reach: the clip mesh only has to be somewhat wider."""
 
 
 def posed_limits(view: ViewRays, bodies: Sequence[PosedBody], config: GnarfConfig) -> RayLimits:
@@ -28,26 +31,31 @@ def posed_limits(view: ViewRays, bodies: Sequence[PosedBody], config: GnarfConfi
         start, end, hit = box_limits(origins, directions, config.triplane.box_warp - 2 * config.rays.auto_inset)
         if not config.warp.project_inside_only:
             return RayLimits(start, end, hit)
-        near, far, met = clip_limits(view, bodies)
+        near, far, met = clip_limits(view, bodies, config.warp)
         start, end = torch.maximum(start, near), torch.minimum(end, far)
         hit = hit & met & (end > start)
         zero = torch.zeros_like(start)
         return RayLimits(torch.where(hit, start, zero), torch.where(hit, end, zero), hit, void_outside=True)
-    return RayLimits(*clip_limits(view, bodies), void_outside=True)
+    return RayLimits(*clip_limits(view, bodies, config.warp), void_outside=True)
 
 
 @torch.no_grad()
-def clip_limits(view: ViewRays, bodies: Sequence[PosedBody]) -> tuple[Tensor, Tensor, Tensor]:
+def clip_limits(view: ViewRays, bodies: Sequence[PosedBody], settings: WarpConfig) -> tuple[Tensor, Tensor, Tensor]:
     """Where rays first and last meet the clip mesh, [M] each (0 where they miss it), and whether they do, bool [M].
 
-    The mesh is seen through the centres of 8 x 8 sub-pixels of every pixel; a pixel's ray begins at the least depth of them all and
+    The mesh is seen through the centres of sub-pixels of every pixel; a pixel's ray begins at the least depth of them all and
     ends at the greatest, both turned into distances along its own ray.
     """
     near, far = [], []
+    seen = (
+        {"subpixels": PUBLISHED_SUBPIXELS, "nearest_hits": NEAREST_HITS}
+        if settings.is_published
+        else {"subpixels": OWN_SUBPIXELS, "nearest_hits": None}
+    )
     for index in range(len(view.cam2world)):
         body = bodies[index if len(bodies) > 1 else 0]
         low, high = mesh_depths(
-            body.clip, body.table.clip.faces, view.cam2world[index], view.intrinsics[index], view.side, SUBPIXELS
+            body.clip, body.table.clip.faces, view.cam2world[index], view.intrinsics[index], view.side, **seen
         )
         forward = view.directions[index] @ view.cam2world[index, :3, 2]  # depth of a step along the ray
         if view.pixel is not None:
