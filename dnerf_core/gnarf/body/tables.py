@@ -29,6 +29,8 @@ class CoarseTable:
 class BodyTable:
     """A body's numbers on a device, whole ones as int64; template units. Attributes as `template.Template` and `rig.Rig` have them.
 
+    `pose_correctives` [9 (K - 1), V, 3] is added to the vertices at rest in proportion to the numbers, row by row, of R - 1 of every joint
+    but the root (SMPL, Loper et al. 2015, equation 9).
     `prepared` keeps what is made of the numbers once, whatever the pose, by the name of who makes it.
     """
 
@@ -39,6 +41,7 @@ class BodyTable:
     canonical_pose: Tensor
     shape_vertices: Tensor
     shape_joints: Tensor
+    pose_correctives: Tensor | None
     reduced: CoarseTable
     clip: CoarseTable
     prepared: dict[str, Any] = field(default_factory=dict)
@@ -95,6 +98,7 @@ class BodyTables(_Numbers):
             canonical_pose=buffers["canonical_pose"],
             shape_vertices=buffers.get("shape_vertices", vertices.new_zeros(0, *vertices.shape)),
             shape_joints=buffers.get("shape_joints", joints.new_zeros(0, *joints.shape)),
+            pose_correctives=buffers.get("pose_correctives"),
             reduced=coarse("reduced"),
             clip=coarse("clip"),
         )
