@@ -21,10 +21,10 @@ from dnerf_core.gnarf.published import PRESETS, SMPL_JOINTS
 from dnerf_core.gnarf.ranges import check_gnarf_ranges
 from dnerf_core.model import Model
 from headless import cli
-from tests.core import gnarf_release_cases as cases
 from tests.core import hostile as h
-from tests.core.gnarf_cases import bent, worm_rig
-from tests.core.test_gnarf_parity import parity_rig
+from tests.core.gnarf import release_cases as cases
+from tests.core.gnarf.cases import bent, worm_rig
+from tests.core.gnarf.test_parity import parity_rig
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 RIG = worm_rig()
