@@ -70,7 +70,7 @@ class BodyTables(_Numbers):
             prefix = f"{mesh}."
             own = {name.removeprefix(prefix): shape for name, shape in shapes.items() if name.startswith(prefix)}
             self.add_module(mesh, _Numbers(own))
-        self._table: tuple[tuple[int, ...], BodyTable] | None = None
+        self._table: tuple[tuple[Tensor, ...], tuple[int, ...], BodyTable] | None = None
 
     def fill(self, arrays: Mapping[str, NDArray[np.generic]]) -> None:
         """Take a rig's numbers, `rig.Rig.arrays`."""
@@ -79,10 +79,11 @@ class BodyTables(_Numbers):
     def table(self) -> BodyTable:
         """The numbers as they are used; made once for each set of buffers."""
         buffers = dict(self.named_buffers())
-        key = tuple(part for buffer in buffers.values() for part in (id(buffer), buffer._version))
-        if self._table is None or self._table[0] != key:
-            self._table = key, self._whole(buffers)
-        return self._table[1]
+        own, versions = tuple(buffers.values()), tuple(buffer._version for buffer in buffers.values())
+        kept = self._table
+        if kept is None or kept[1] != versions or any(a is not b for a, b in zip(kept[0], own, strict=True)):
+            self._table = kept = own, versions, self._whole(buffers)
+        return kept[2]
 
     def _whole(self, buffers: Mapping[str, Tensor]) -> BodyTable:
         def coarse(name: str) -> CoarseTable:
