@@ -13,11 +13,12 @@ import torch
 
 from dnerf_core.checkpoints.model_file import read_header
 from dnerf_core.checkpoints.release import ImportOptions, Release, read_release
-from dnerf_core.errors import CheckpointError
+from dnerf_core.errors import CheckpointError, UsageError
 from dnerf_core.gnarf.body.posed import pose_body
 from dnerf_core.gnarf.body.posing import rotation_matrices
 from dnerf_core.gnarf.config import GnarfConfig, MeshCounts, WarpConfig
 from dnerf_core.gnarf.published import PRESETS, SMPL_JOINTS
+from dnerf_core.gnarf.published_labels import read_label
 from dnerf_core.gnarf.ranges import check_gnarf_ranges
 from dnerf_core.model import Model
 from headless import cli
@@ -242,3 +243,19 @@ def test_a_biped_comes_back_whole(tmp_path: Path, parity_dir: Path) -> None:
     for name, array in rig.arrays().items():
         np.testing.assert_allclose(release.arrays[f"body.{name}"], array, atol=1e-5)
     assert dataclasses.replace(release.config.body, licence="", source="") == rig.config(release.config.body.scale)
+
+
+@pytest.mark.parametrize(("length", "translation"), [(107, 0.0), (108, 0.0), (110, 0.0), (111, 107.0)])
+def test_labels_of_the_published_data(length: int, translation: float) -> None:
+    """A translation counts where a row has exactly 111 numbers."""
+    label = read_label(list(range(length)))
+    assert label.camera.tolist() == list(range(25)) and label.shape.tolist() == list(range(97, 107))
+    assert label.pose.shape == (25, 3) and label.pose[0].tolist() == [25.0, 26.0, 27.0] and label.pose[23, 2] == 96
+    assert label.pose[-1, 0] == translation
+
+
+def test_other_labels_are_refused() -> None:
+    with pytest.raises(UsageError, match=r"label: expected 107, 108, 110, 111 numbers of a body with 24 joints, found \[4203\]"):
+        read_label(np.zeros(4203))
+    with pytest.raises(UsageError, match="label: expected finite numbers"):
+        read_label([float("nan")] * 107)
