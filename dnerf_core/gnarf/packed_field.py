@@ -83,6 +83,8 @@ class PackedBodyField:
         nor is a node void that lies less than a cell past the body's reach, so that cells which the reach cuts are interpolated whole.
         """
         low, high = self._bounds()
+        if not bool((low.isfinite() & high.isfinite()).all()):  # a pose beyond all numbers: nothing of it can be seen
+            return DensityGrid.build(low.new_full((nodes + 2,) * 3, -VOID), self.warp.config.box_side, longest_ray, inset)
         middle, side = (low + high) / 2, float((high - low).max())
         cell = side / nodes
         axis = (torch.arange(-1, nodes + 1, dtype=low.dtype, device=low.device) + 0.5) * cell - side / 2

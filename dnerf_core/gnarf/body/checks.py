@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
 
 from dnerf_core.errors import CheckpointError
 from dnerf_core.gnarf.config import BodyConfig
 
-if TYPE_CHECKING:
-    from torch import Tensor
-
 MAX_PLACE = 1e6
 """Of any coordinate, template units, of any coefficient's direction and of barycentrics."""
+
+MAX_FANS = 2**26
+"""Vertices of the reduced mesh times the faces round the one that has the most: what the surface field keeps."""
 
 SUM_TOLERANCE = 1e-3
 """By which a vertex's skinning weights, or barycentrics, may miss 1: ten times what float16 storage would do to them."""
@@ -32,6 +34,11 @@ def check_body(numbers: Mapping[str, Tensor], config: BodyConfig) -> None:
         if mesh:
             _check_index(f"{mesh}attach_face", numbers[f"{mesh}attach_face"], config.mesh.faces)
             _check_sums(f"{mesh}attach_bary", numbers[f"{mesh}attach_bary"])
+    corners = numbers["reduced.faces"].long().flatten()
+    if len(corners):
+        most = int(torch.bincount(corners).max())
+        if most * config.reduced.vertices > MAX_FANS:
+            raise _refusal("reduced.faces", f"at most {MAX_FANS // config.reduced.vertices} faces round a vertex", str(most))
     weights = numbers["weights"]
     if bool((weights < -SUM_TOLERANCE).any()):
         raise _refusal("weights", "0 or more", f"{float(weights.min()):g}")

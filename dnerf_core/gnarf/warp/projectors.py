@@ -42,6 +42,8 @@ assert set(PROJECTORS) == set(get_args(Projector))
 
 def project(body: PosedBody, points: Tensor, settings: WarpConfig) -> Projection:
     """Points [N, 3] of the world of one posed body in canonical space, by the projector that the configuration names."""
+    if not len(points):
+        return points, torch.zeros(0, dtype=torch.bool, device=points.device)
     function: ProjectorFunction = named(PROJECTORS[settings.projector])
     return function(body, points, settings)
 

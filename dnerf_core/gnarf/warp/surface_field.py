@@ -18,7 +18,8 @@ DISTANCES_AT_ONCE = 2**22
 """Distances of points to vertices that are held together: bounds memory, and keeps near the processor."""
 
 POINTS_AT_ONCE = 2**17
-"""Points that are carried together, where no gradients are followed."""
+SLANTS_AT_ONCE = 2**21
+"""Points that are carried together, and pairs of a point and a face round its nearest vertex: bound memory."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,7 +34,9 @@ class SurfacePlace:
 
 def surface_field(body: PosedBody, points: Tensor, settings: WarpConfig) -> tuple[Tensor, Tensor]:
     """See `projectors`; on the reduced mesh. Nothing is void."""
-    parts = [carried(body, part) for part in points.split(POINTS_AT_ONCE)] if len(points) else [points]
+    _, fans = _topology(body)
+    lot = max(1, min(POINTS_AT_ONCE, SLANTS_AT_ONCE // fans.shape[1]))
+    parts = [carried(body, part) for part in points.split(lot)]
     return torch.cat(parts), torch.zeros(len(points), dtype=torch.bool, device=points.device)
 
 

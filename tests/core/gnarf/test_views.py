@@ -209,6 +209,18 @@ def test_a_view_that_misses_is_background() -> None:
         assert np.isinf(view.depth_planar).all() and view.mask is not None and len(np.unique(view.mask)) == 1
 
 
+def test_a_pose_beyond_all_numbers_is_empty() -> None:
+    model = model_of(config_of(projector="closest", reach=0.04))
+    for exact in (False, True):
+        pose = bent(RIG)
+        pose[0, -1, 1] = 50.0  # out of sight
+        camera, beyond = orbit(model.config)[0], torch.full((1, 4, 3), 3e38)
+        expected = model.subject(0, pose=pose).render(camera, exact=exact)
+        view = model.subject(0, pose=beyond).render(camera, exact=exact)
+        assert np.isinf(view.depth_planar).all()
+        np.testing.assert_array_equal(view.rgb, expected.rgb)
+
+
 # Shape
 
 
@@ -334,6 +346,13 @@ BAD_BODIES: dict[str, tuple[str, Any, str]] = {
     "far": ("vertices", lambda x: x[0].fill_(1e20), r"body\.vertices: expected finite numbers within 1e\+06 of 0"),
     "pose": ("canonical_pose", lambda x: x.fill_(-1e9), r"body\.canonical_pose: expected finite numbers"),
 }
+
+
+def test_a_fan_beyond_memory_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dnerf_core.gnarf.body.checks.MAX_FANS", 600)
+    generator = tiny_generator(RIG, config_of())
+    with pytest.raises(CheckpointError, match=r"body\.reduced\.faces: expected at most 6 faces round a vertex, found 8"):
+        generator.load_published(generator.state_dict())
 
 
 @pytest.mark.parametrize("case", BAD_BODIES)
