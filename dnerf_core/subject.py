@@ -99,11 +99,8 @@ class Subject(Making):
     def planes(self) -> Planes:
         """What the generator makes of the latents, such as a tri-plane, in its family's own form; all else is derived from it."""
         with self.model.inference():
-            if self._shared is None:
-                return posed_planes(self.model.generator, self.ws, self.pose, self.shape)
-            shared = self._shared.planes
-            assert isinstance(shared, PosablePlanes)
-            return shared.posed(self.pose, self.shape)
+            shared = None if self._shared is None else self._shared.planes
+            return posed_planes(self.model.generator, self.ws, self.pose, self.shape, shared)
 
     @MadeOnce
     def projected(self) -> ProjectedPlanes:

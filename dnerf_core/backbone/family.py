@@ -29,7 +29,8 @@ class Family:
         read_release: "module:name" of what reads its releases: (network, path, options) -> `checkpoints.release.Release`. What the
             shapes of bare weights tell is its matter too; `checkpoints.releases.reader.ReleaseReader` has what families share.
         signature: what its networks are known by in a checkpoint.
-        unseen_by_views: what the names of those tensors begin with that no view of given ws reads; tuning leaves them alone.
+        unseen_by_views: what the names of those tensors begin with that tuning leaves alone, as no view of given ws reads them, or none
+            shows enough of what they decide.
         exact_tensors: what the names of those tensors begin with that files hold as float32 whatever all else is stored as, since float16
             would damage them: places and whole numbers.
         kernels: which kernels read its fields, see `kernels.choice`.

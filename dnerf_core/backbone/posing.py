@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from dnerf_core.backbone.protocols import PosablePlanes
+from dnerf_core.errors import UsageError
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -12,15 +13,24 @@ if TYPE_CHECKING:
     from dnerf_core.backbone.protocols import Backbone, Planes
 
 
-def posed_planes(backbone: Backbone[Any], ws: Tensor, pose: Tensor | None, shape: Tensor | None) -> Planes:
+def posed_planes(
+    backbone: Backbone[Any], ws: Tensor, pose: Tensor | None, shape: Tensor | None, others: Planes | None = None
+) -> Planes:
     """The planes of subjects ws [B, num_ws, w_dim].
 
     Args:
         pose: [B or 1, *pose_shape]; None: the family's usual one, or it has none.
         shape: [B or 1, shape_size], of a family whose subjects have one; None: that of the latents.
+        others: planes of the same latents in another pose; if they serve every pose they are shared. None: there are none.
+
+    Raises:
+        UsageError: a shape of another size than the generator's subjects have, or of one whose subjects have none.
     """
+    size, config = backbone.config.latent.shape_size, backbone.config
+    if shape is not None and (not size or shape.ndim != 2 or shape.shape[1] != size):
+        expected = f"{size} coefficients" if size else "none, since its subjects have no shape"
+        raise UsageError(f"shape: {config.name} expected {expected}, found {list(shape.shape)}; correct it or leave it out")
+    if isinstance(others, PosablePlanes):
+        return others.posed(pose, shape)
     planes: Planes = backbone.planes(ws, pose)
-    if shape is None:
-        return planes
-    assert isinstance(planes, PosablePlanes)
-    return planes.posed(pose, shape)
+    return planes.posed(pose, shape) if shape is not None and isinstance(planes, PosablePlanes) else planes

@@ -18,7 +18,7 @@ from dnerf_core.checkpoints.safetensors_layout import MODEL
 from dnerf_core.checkpoints.subject_file import open_subject, read_subject_file, record_of, write_subject_file
 from dnerf_core.editing.edit import edit_subject
 from dnerf_core.editing.settings import EditSettings
-from dnerf_core.errors import CheckpointError
+from dnerf_core.errors import CheckpointError, UsageError
 from dnerf_core.gnarf.body.rig import Rig
 from dnerf_core.gnarf.config import GnarfConfig
 from dnerf_core.gnarf.generator import Gnarf
@@ -245,7 +245,11 @@ def test_a_body_has_its_latents_shape_unless_another_is_given(tmp_path: Path) ->
     torch.testing.assert_close(again.planes.bodies[0].vertices, posed.planes.bodies[0].vertices, rtol=0, atol=1e-6)
     with pytest.raises(CheckpointError, match=r"subject\.shape.*expected \[2\], found \[3\]"):
         record_of(model, subject.ws, None, {}, shape=torch.zeros(1, 3))
+    with pytest.raises(UsageError, match=r"shape: tiny-gnarf expected 2 coefficients, found \[1, 3\]"):
+        subject.shaped(torch.zeros(1, 3)).render(orbit(config)[0])
     plain = model_of(config_of())
+    with pytest.raises(UsageError, match=r"shape: tiny-gnarf expected none, since its subjects have no shape, found \[1, 2\]"):
+        plain.subject(0, shape=given).render(orbit(config)[0])
     with pytest.raises(CheckpointError, match=r"subject\.shape.*expected no such tensor"):
         record_of(plain, plain.subject(0).ws, None, {}, shape=torch.zeros(1, 2))
 
