@@ -97,7 +97,7 @@ def _skinned(config: BodyConfig, table: BodyTable, pose: Tensor, shape: Tensor |
         rest = rest + torch.tensordot(shape, table.shape_vertices, 1)
         joints = joints + torch.tensordot(shape, table.shape_joints, 1)
     if table.pose_correctives is not None:
-        turned = rotation_matrices(pose[1:-1]) - torch.eye(3).to(pose)
+        turned = rotation_matrices(pose[1:-1]) - torch.eye(3, dtype=pose.dtype, device=pose.device)
         rest = rest + torch.tensordot(turned.flatten(), table.pose_correctives, 1)
     motions = joint_motions(pose[None], joints[None], config.parents)
     translation = pose[-1]

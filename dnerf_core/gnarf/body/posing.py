@@ -22,7 +22,7 @@ def rotation_matrices(axis_angle: Tensor) -> Tensor:
     zero = torch.zeros_like(x)
     cross = torch.stack([zero, -z, y, z, zero, -x, -y, x, zero], dim=-1).unflatten(-1, (3, 3))
     sine, cosine = angle.sin()[..., None], angle.cos()[..., None]
-    return torch.eye(3).to(axis_angle) + sine * cross + (1 - cosine) * (cross @ cross)
+    return torch.eye(3, dtype=axis_angle.dtype, device=axis_angle.device) + sine * cross + (1 - cosine) * (cross @ cross)
 
 
 def joint_motions(pose: Tensor, joints: Tensor, parents: Sequence[int]) -> Tensor:

@@ -167,6 +167,50 @@ def test_shape_coefficients_move_the_body_and_not_its_home() -> None:
     torch.testing.assert_close(pose_body(config, table, pose, torch.zeros(2)).vertices, mean.vertices)
 
 
+def literal_surface_field(body: PosedBody, point: np.ndarray) -> tuple[np.ndarray, float]:
+    """One point by the published rules, one step after the other in float64, and the least margin of its two choices."""
+    posed, canonical = body.reduced.double().numpy(), body.canonical_reduced.double().numpy()
+    faces = body.table.reduced.faces.numpy()
+    away = np.linalg.norm(posed - point, axis=1)
+    first, second = np.argsort(away)[:2]
+    way = (point - posed[first]) / max(away[first], 1e-8)
+    slants = []
+    for face in np.flatnonzero((faces == first).any(axis=1)):
+        a, b, c = posed[faces[face]]
+        normal = np.cross(b - a, c - a)
+        slants.append((abs(way @ normal) / np.linalg.norm(normal), face))
+    slants.sort(reverse=True)
+    a, b, c = posed[faces[slants[0][1]]]
+    normal = np.cross(b - a, c - a) / np.linalg.norm(np.cross(b - a, c - a))
+    height = normal @ (point - posed[first])
+    # barycentrics by the linear system of the plane
+    shares = np.linalg.lstsq(np.stack([b - a, c - a], axis=1), point - height * normal - a, rcond=None)[0]
+    there = canonical[faces[slants[0][1]]]
+    turned = np.cross(there[1] - there[0], there[2] - there[0])
+    margin = min(away[second] - away[first], slants[0][0] - slants[1][0])
+    place = there[0] + shares @ (there[1:] - there[0]) + height * turned / np.linalg.norm(turned)
+    return place, float(margin)
+
+
+@pytest.mark.parametrize("name", BODIES)
+@pytest.mark.parametrize("share", [1.0, 0.5])
+def test_the_surface_field_by_the_published_rules(name: str, share: float) -> None:
+    """On other templates, scales, poses and coarse meshes than the published numbers are of; far points too."""
+    if share < 1 and name == "one-joint":
+        pytest.skip("it has no triangles to spare")
+    rig = worm_rig(share, **BODIES[name])
+    body = body_of(rig, bent(rig, 3, 0.3), 2.5)
+    points = torch.cat([near(body, 60, 0.05), near(body, 40, 1.0)])
+    found, _ = project(body, points, WarpConfig("surface_field"))
+    checked = 0
+    for point, place in zip(points.double().numpy(), found.numpy(), strict=True):
+        expected, margin = literal_surface_field(body, point)
+        if margin > 1e-4:
+            np.testing.assert_allclose(place, expected, atol=1e-4 * max(1.0, float(np.abs(expected).max())))
+            checked += 1
+    assert checked > 50
+
+
 # The parts
 
 
