@@ -184,17 +184,9 @@ def _write_uncertainty(path: Path, view: Written) -> None:
 
 
 def _write_joints(path: Path, view: Written) -> None:
-    import json
+    from headless.datasets.joints import write_joints
 
-    from dnerf_core.files.whole import write_bytes_whole
-    from headless.datasets.joints import joints_json
-
-    joints, depth = view.seen.joints, view.required(view.seen.depth_planar, "a depth")
-    if joints is None:
-        raise CheckpointError(
-            f"{view.plan.model_name}: expected joints of {view.name}, found none; they need a model whose subjects move"
-        )
-    write_bytes_whole(path, (json.dumps(joints_json(joints, view.camera, depth)) + "\n").encode())
+    write_joints(path, view)
 
 
 # Readers
@@ -233,6 +225,12 @@ def _read_uncertainty(path: Path, labels: LabelSet | None, size_px: int) -> NDAr
     return (of_size(read_gray16(path), path, size_px) / 65535).astype(np.float32)
 
 
+def _read_joints(path: Path, labels: LabelSet | None, size_px: int) -> NDArray[np.float64]:
+    from headless.datasets.joints import joint_array
+
+    return joint_array(path)
+
+
 # Records
 
 
@@ -255,18 +253,6 @@ def _depth_record(plan: ChannelPlan) -> dict[str, Any]:
     if plan.depth_format == "png16":
         facts |= {"encoding": f"16-bit gray, round({DEPTH_STEPS} d)", "integer_depth_scale": 1 / DEPTH_STEPS}
     return facts
-
-
-def _joints_record(plan: ChannelPlan) -> dict[str, Any] | None:
-    skeleton = plan.skeleton
-    if skeleton is None:
-        return None
-    facts = {"frame": "world", "picture": "pixels from the left upper corner, a pixel's centre at +0.5"}
-    return facts | {
-        "names": list(skeleton.names),
-        "parents": list(skeleton.parents),
-        "visibility": "0 outside, 1 hidden, 2 seen",
-    }
 
 
 ENTRIES: dict[Channel, Entry] = {
@@ -300,8 +286,9 @@ ENTRIES: dict[Channel, Entry] = {
         ),
         Entry("parts", needs_branch=True, needs=("mask",)),
         Entry(
-            "joints", "joints", "joints_file", _write_joints, suffix=".json", sees=("joints", "depth"), needs_pose=True, member="joints",
-            record=_joints_record,
+            "joints", "joints", "joints_file", _write_joints, _read_joints, suffix=".json", sees=("joints", "depth"), needs_pose=True,
+            member="joints",
+            record=lambda plan: None if plan.skeleton is None else plan.skeleton.record(),
         ),
     )
 }  # fmt: skip

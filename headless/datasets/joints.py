@@ -6,6 +6,7 @@ the picture, 1 hidden, 2 seen.
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,8 +14,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dnerf_core.errors import CheckpointError, OutputError
+from dnerf_core.files.opening.regular_files import read_regular_text
+from dnerf_core.files.whole import write_bytes_whole
+
 if TYPE_CHECKING:
     from dnerf_core.camera import Camera
+    from headless.datasets.channels import Written
 
 OUTSIDE, HIDDEN, SEEN = 0, 1, 2
 
@@ -29,6 +35,16 @@ class Skeleton:
 
     names: tuple[str, ...]
     parents: tuple[int, ...]
+
+    def record(self) -> dict[str, Any]:
+        """What a data set's record says of its files of joints."""
+        return {
+            "frame": "world",
+            "picture": "pixels from the left upper corner, a pixel's centre at +0.5",
+            "visibility": f"{OUTSIDE} outside, {HIDDEN} hidden, {SEEN} seen",
+            "names": list(self.names),
+            "parents": list(self.parents),
+        }
 
 
 def joints_json(joints: NDArray[np.float32], camera: Camera, depth_planar: NDArray[np.float32]) -> dict[str, Any]:
@@ -56,17 +72,37 @@ def joints_json(joints: NDArray[np.float32], camera: Camera, depth_planar: NDArr
     }
 
 
+def write_joints(path: Path, view: Written) -> None:
+    """Write a view's file.
+
+    Raises:
+        CheckpointError: its subject has no joints.
+        OutputError: it cannot be written.
+    """
+    depth_planar = view.required(view.seen.depth_planar, "a depth")
+    if view.seen.joints is None:
+        raise CheckpointError(
+            f"{view.plan.model_name}: expected joints of {view.name}, found none; they need a model whose subjects move"
+        )
+    write_bytes_whole(path, (json.dumps(joints_json(view.seen.joints, view.camera, depth_planar)) + "\n").encode())
+
+
+def joint_array(path: Path) -> NDArray[np.float64]:
+    """A view's file as an array [K, 6]: place in the world, place in the picture, visibility.
+
+    Raises:
+        OutputError: as `read_joints`.
+    """
+    joints = read_joints(path)
+    return np.column_stack([joints["joints_world"], joints["joints_px"], joints["visibility"]])
+
+
 def read_joints(path: Path) -> dict[str, Any]:
     """A view's file of joints.
 
     Raises:
         OutputError: it is none.
     """
-    import json
-
-    from dnerf_core.errors import OutputError
-    from dnerf_core.files.opening.regular_files import read_regular_text
-
     try:
         data = json.loads(read_regular_text(path))
         counts = {len(data[key]) for key in ("joints_world", "joints_px", "visibility")}

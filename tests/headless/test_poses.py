@@ -14,9 +14,15 @@ from dnerf_core.backbone.family import Family
 from dnerf_core.camera import cameras_from_json
 from dnerf_core.checkpoints.model_file import save_model
 from dnerf_core.files.annotated_folder import read_folder
+from dnerf_core.files.masks import read_mask
 from dnerf_core.files.pictures import read_depth
+from dnerf_core.labels import LabelSet
+from dnerf_core.model import Model
+from dnerf_core.semantic.branch import SemanticBranch
+from dnerf_core.semantic.config import SemanticConfig
 from headless import cli
 from headless.annotating.training_plan import held_out_subjects
+from headless.datasets.channels import ENTRIES
 from headless.datasets.joints import HIDDEN, OUTSIDE, SEEN
 from tests.core.stub_family import BallBackbone, BallConfig, balls
 
@@ -87,6 +93,9 @@ def test_views_follow_a_motion_frame_by_frame(model: Path, motion: Path, tmp_pat
             row, column = np.nonzero(np.isfinite(depth))
             np.testing.assert_allclose([column.mean() + 0.5, row.mean() + 0.5], joints["joints_px"][0], atol=1.0)
             assert joints["visibility"][0] == HIDDEN  # in the middle of the ball
+            read = ENTRIES["joints"].read
+            assert read is not None
+            np.testing.assert_allclose(read(out / "joints" / f"{name}.json", None, 64)[:, 3:5], joints["joints_px"])
     record = json.loads((out / "dataset.json").read_text())
     assert record["plan"]["poses"] == "bounce.txt"
     assert record["joints"]["names"] == ["middle", "top"]
@@ -103,6 +112,38 @@ def test_a_joint_on_the_skin_is_seen_from_above_and_hidden_from_below(model: Pat
         words = ["render", "--model", str(model), "--seeds", "0", "--yaw", "0", "--pitch", pitch, "-o", str(out)]
         assert cli.run(words) == 0
         assert json.loads((out / "joints" / "s0000_v00.json").read_text())["visibility"] == [HIDDEN, visibility]
+
+
+def test_joints_are_keypoints_as_cocos_own_reader_has_them(model: Path, motion: Path, tmp_path: Path) -> None:
+    coco = pytest.importorskip("pycocotools.coco")
+    labelled, out = tmp_path / "labelled.safetensors", tmp_path / "out"
+    branch = SemanticBranch(SemanticConfig(num_classes=2), BallConfig(), seed=1)
+    Model.load(model).with_branch(branch, LabelSet.from_names(["ball"])).save(labelled)
+    words = ["render", "--model", str(labelled), "--seeds", "0-3", "--pose", str(motion), "--splits", "train=0.5,test=0.5"]
+    assert cli.run([*words, "--format", "coco-keypoints", "-o", str(out)]) == 0
+    found = 0
+    for path in out.glob("*/person_keypoints.json"):
+        read = coco.COCO(str(path))
+        (category,) = read.loadCats(read.getCatIds())
+        assert category["keypoints"] == ["middle", "top"]
+        assert category["skeleton"] == [[1, 2]]
+        for annotation in read.loadAnns(read.getAnnIds()):
+            (image,) = read.loadImgs(annotation["image_id"])
+            name = image["file_name"].removesuffix(".png")
+            mask = read_mask(path.parent / "masks" / f"{name}.png", LabelSet.from_names(["ball"]), 64)
+            assert (read.annToMask(annotation) == (mask > 0)).all()
+            joints = json.loads((path.parent / "joints" / f"{name}.json").read_text())
+            triples = np.reshape(annotation["keypoints"], (2, 3))
+            np.testing.assert_allclose(triples[:, :2], np.array(joints["joints_px"]) - 0.5, atol=2e-3)
+            assert triples[:, 2].tolist() == joints["visibility"]
+            assert annotation["num_keypoints"] == 2
+            found += 1
+    assert found == sum(1 for path in out.glob("*/masks/*.png") if read_mask(path, LabelSet.from_names(["ball"]), 64).any()) > 0
+
+
+def test_keypoints_need_joints(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    assert cli.run(["render", "--format", "coco-keypoints", "-o", str(tmp_path / "out")]) != 0
+    assert "--format coco-keypoints: expected rgb and mask and joints among the channels" in capsys.readouterr().err
 
 
 def test_a_part_of_a_motion_and_joints_outside_of_the_picture(model: Path, motion: Path, tmp_path: Path) -> None:
