@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from dnerf_core.backbone.viewing import CameraConfig
 from dnerf_core.camera import Camera, arc_cameras, orbit_cameras
 from dnerf_core.subject_key import SubjectFile, subject_key
-from headless.datasets.given_poses import Pose, numbers
 from headless.datasets.plan import plan_json
+from headless.datasets.poses.given import Pose, numbers
 from headless.datasets.splits import Splits, format_splits, split_of
 
 if TYPE_CHECKING:

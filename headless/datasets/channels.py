@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from dnerf_core.labels import LabelSet
     from dnerf_core.subject import Channel as EngineChannel
     from dnerf_core.subject import PartialView
-    from headless.datasets.joints import Skeleton
+    from headless.datasets.poses.joints import Skeleton
     from headless.datasets.seen import RelabelledView
 
     T = TypeVar("T", bound=np.generic)
@@ -75,7 +75,8 @@ class Written:
         """
         if channel is None:
             raise CheckpointError(
-                f"{self.plan.model_name}: expected {description} of {self.name}, found none; masks need a model with a semantic branch"
+                f"{self.plan.model_name}: expected {description} of {self.name}, found none; masks need a model with a semantic branch, "
+                "joints one whose subjects move"
             )
         return channel
 
@@ -184,9 +185,9 @@ def _write_uncertainty(path: Path, view: Written) -> None:
 
 
 def _write_joints(path: Path, view: Written) -> None:
-    from headless.datasets.joints import write_joints
+    from headless.datasets.poses.joints import write_joints
 
-    write_joints(path, view)
+    write_joints(path, view.required(view.seen.joints, "joints"), view.camera, view.required(view.seen.depth_planar, "a depth"))
 
 
 # Readers
@@ -226,7 +227,7 @@ def _read_uncertainty(path: Path, labels: LabelSet | None, size_px: int) -> NDAr
 
 
 def _read_joints(path: Path, labels: LabelSet | None, size_px: int) -> NDArray[np.float64]:
-    from headless.datasets.joints import joint_array
+    from headless.datasets.poses.joints import joint_array
 
     return joint_array(path)
 

@@ -18,8 +18,8 @@ from dnerf_core.seeds import format_seeds
 from dnerf_core.subject_key import SubjectFile, files_json
 from headless.datasets.channels import Channel
 from headless.datasets.given_cameras import GivenCameras
-from headless.datasets.given_poses import GivenPoses, Pose
-from headless.datasets.joints import Skeleton
+from headless.datasets.poses.given import GivenPoses, Pose
+from headless.datasets.poses.joints import Skeleton
 from headless.datasets.spacing import Spacing
 from headless.datasets.splits import Splits, format_splits, split_of
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from dnerf_core.camera import Camera
 from dnerf_core.multiview.consistent_views import LabelChanges, Relabelling
-from headless.datasets.given_poses import Pose
+from headless.datasets.poses.given import Pose
 
 if TYPE_CHECKING:
     from dnerf_core.subject import PartialView

@@ -11,9 +11,9 @@ from dnerf_core.multiview.consistent_views import Relabelling, voting_cameras, v
 from dnerf_core.subject_key import subject_key
 from headless import models
 from headless.datasets.channels import seen_channels
-from headless.datasets.given_poses import Pose
 from headless.datasets.plan import ViewPlan
-from headless.datasets.posed_subjects import PosedSubjects
+from headless.datasets.poses.given import Pose
+from headless.datasets.poses.subjects import PosedSubjects
 from headless.datasets.seen import MakeSubject, RenderView, consistent_view
 
 if TYPE_CHECKING:

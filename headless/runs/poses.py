@@ -18,8 +18,8 @@ from headless.runs.choices import chosen_views
 if TYPE_CHECKING:
     from dnerf_core.backbone.poses import Motion, Poser
     from dnerf_core.checkpoints.model_facts import ModelFacts
-    from headless.datasets.given_poses import GivenPoses
-    from headless.datasets.joints import Skeleton
+    from headless.datasets.poses.given import GivenPoses
+    from headless.datasets.poses.joints import Skeleton
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,7 +71,7 @@ def required_poser(facts: ModelFacts, option: str) -> Poser:
 
 def skeleton_of(facts: ModelFacts) -> Skeleton | None:
     """The joints of a model's subjects; None: they have none."""
-    from headless.datasets.joints import Skeleton
+    from headless.datasets.poses.joints import Skeleton
 
     poser = poser_of(facts)
     return None if poser is None else Skeleton(poser.joint_names, poser.joint_parents)
@@ -100,7 +100,7 @@ def given_poses(call: PosedCall, facts: ModelFacts) -> GivenPoses | None:
     Raises:
         UsageError: as `read_motion`.
     """
-    from headless.datasets.given_poses import GivenPoses
+    from headless.datasets.poses.given import GivenPoses
 
     motion = read_motion(call, facts)
     if motion is None and not call.random_poses:

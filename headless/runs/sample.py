@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from dnerf_core.labels import LabelSet
     from dnerf_core.model import Model
     from headless.annotating.palettes import FolderLabels
-    from headless.datasets.given_poses import Pose
     from headless.datasets.plan import ViewPlan
+    from headless.datasets.poses.given import Pose
     from headless.datasets.seen import MakeSubject, RenderView
     from headless.datasets.spacing import Spacing
 
@@ -276,7 +276,7 @@ def subject_maker(model: Model, plan: ViewPlan, *, truth: bool) -> Any:
 
     from dnerf_core.subject import PartialView
     from dnerf_core.subject_key import subject_key
-    from headless.datasets.posed_subjects import PosedSubjects
+    from headless.datasets.poses.subjects import PosedSubjects
 
     if truth:
         from dnerf_core.demo.truth import require_truth, true_mask

@@ -23,7 +23,7 @@ from dnerf_core.semantic.config import SemanticConfig
 from headless import cli
 from headless.annotating.training_plan import held_out_subjects
 from headless.datasets.channels import ENTRIES
-from headless.datasets.joints import HIDDEN, OUTSIDE, SEEN
+from headless.datasets.poses.joints import HIDDEN, OUTSIDE, SEEN
 from tests.core.stub_family import BallBackbone, BallConfig, balls
 
 __all__ = ["balls"]

@@ -19,8 +19,8 @@ from dnerf_core.files.whole import leftovers, remove_files
 from dnerf_core.labels import IGNORE_ID
 from headless.datasets.formats.coco import regions
 from headless.datasets.formats.export import Export
-from headless.datasets.joints import OUTSIDE, read_joints
 from headless.datasets.plan import PlannedView
+from headless.datasets.poses.joints import OUTSIDE, read_joints
 from headless.work.workers import run_tasks
 
 if TYPE_CHECKING:

@@ -14,13 +14,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dnerf_core.errors import CheckpointError, OutputError
+from dnerf_core.errors import OutputError
 from dnerf_core.files.opening.regular_files import read_regular_text
 from dnerf_core.files.whole import write_bytes_whole
 
 if TYPE_CHECKING:
     from dnerf_core.camera import Camera
-    from headless.datasets.channels import Written
 
 OUTSIDE, HIDDEN, SEEN = 0, 1, 2
 
@@ -72,19 +71,13 @@ def joints_json(joints: NDArray[np.float32], camera: Camera, depth_planar: NDArr
     }
 
 
-def write_joints(path: Path, view: Written) -> None:
-    """Write a view's file.
+def write_joints(path: Path, joints: NDArray[np.float32], camera: Camera, depth_planar: NDArray[np.float32]) -> None:
+    """Write a view's file; see `joints_json`.
 
     Raises:
-        CheckpointError: its subject has no joints.
         OutputError: it cannot be written.
     """
-    depth_planar = view.required(view.seen.depth_planar, "a depth")
-    if view.seen.joints is None:
-        raise CheckpointError(
-            f"{view.plan.model_name}: expected joints of {view.name}, found none; they need a model whose subjects move"
-        )
-    write_bytes_whole(path, (json.dumps(joints_json(view.seen.joints, view.camera, depth_planar)) + "\n").encode())
+    write_bytes_whole(path, (json.dumps(joints_json(joints, camera, depth_planar)) + "\n").encode())
 
 
 def joint_array(path: Path) -> NDArray[np.float64]:

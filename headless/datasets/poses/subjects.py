@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
 
 from dnerf_core.work.made_once import Once
-from headless.datasets.given_poses import Pose
+from headless.datasets.poses.given import Pose
 
 if TYPE_CHECKING:
     from dnerf_core.subject import Subject
