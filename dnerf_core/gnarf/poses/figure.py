@@ -25,7 +25,7 @@ _PLACES: dict[str, tuple[float, float, float]] = {
     "left_fingers_2": (0.83, 0.46, 0.0),
 }
 """Metres from the hips, y up, facing +z, +x the body's left, of somebody of 1.7 m."""
-_FINGER_DEPTHS = {"thumb": 0.04, "index": 0.03, "middle": 0.01, "ring": -0.01, "pinky": -0.03}
+_FINGER_DEPTHS = {"thumb": 0.04, "index": 0.02, "middle": 0.0, "ring": -0.02, "pinky": -0.04}
 _SPINE = ((0.0, 0.08, 0.0), (0.0, 0.38, 0.0))
 _NECK = ((0.0, 0.50, 0.0), (0.0, 0.57, 0.015))
 

@@ -19,10 +19,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...errors import PoseError, brief, did_you_mean
+from ...errors import PoseError, brief, counted, did_you_mean
 from ...files.whole import whole_file
 from .bone_map import read_json_object
-from .clip import DEFAULT_FRAME_RATE, UPS, PoseClip, check_names, check_size
+from .clip import DEFAULT_FRAME_RATE, MAX_LENGTH, UPS, PoseClip, check_names, check_size
 from .figure import tree_of
 from .rotations import IDENTITY, Array, from_axis_angle
 
@@ -110,19 +110,23 @@ def write_json_poses(path: Path, clip: PoseClip) -> None:
         temporary.write_text(json.dumps(head), encoding="utf-8")
 
 
-def numbers(value: Any, shape: tuple[int, ...], where: str) -> Array:
-    """Finite numbers of a shape out of lists.
+def numbers(value: Any, shape: tuple[int], where: str) -> Array:
+    """As many numbers as a shape [N] says, out of a list.
 
     Raises:
         PoseError: anything else.
     """
+    if not isinstance(value, list):
+        raise PoseError(f"{where}: expected a list of numbers, found {brief(value)}; correct it")
     try:
         array = np.asarray(value)
     except ValueError:
         array = np.zeros(0, object)
-    is_number = array.dtype.kind in "iuf" and array.shape == shape and bool(np.isfinite(array).all())
-    if not is_number:
-        raise PoseError(f"{where}: expected {' x '.join(map(str, shape))} finite numbers, found {brief(value)}; correct it")
+    is_number = array.dtype.kind in "iuf" and array.shape == shape and not any(isinstance(item, bool) for item in value)
+    if not is_number or not (np.abs(array) <= MAX_LENGTH).all():  # NaN, too
+        raise PoseError(
+            f"{where}: expected {counted(shape[0], 'number')} from {-MAX_LENGTH:g} to {MAX_LENGTH:g}, found {brief(value)}; correct it"
+        )
     return array.astype(np.float64)
 
 

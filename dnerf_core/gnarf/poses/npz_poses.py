@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from ...errors import PoseError, brief
 from ...files.opening.regular_files import open_regular
-from .clip import DEFAULT_FRAME_RATE, UPS, PoseClip, check_size
+from .clip import DEFAULT_FRAME_RATE, MAX_LENGTH, UPS, PoseClip, check_size
 from .figure import figure_parents, tree_of
 from .roles import roles_of
 from .rotations import Array, from_axis_angle, from_matrices, product
@@ -100,7 +100,12 @@ class _Arrays:
         array = self.read(name)
         if array.dtype.kind not in "iuf":
             raise PoseError(f"{self.source}: {name}: expected numbers, found type {array.dtype}; save it again")
-        return array.astype(np.float64)
+        values = array.astype(np.float64)
+        if not (np.abs(values) <= MAX_LENGTH).all():  # NaN, too
+            raise PoseError(
+                f"{self.source}: {name}: expected numbers up to {MAX_LENGTH:g}, found NaN or larger ones; save it again"
+            )
+        return values
 
     def texts(self, name: str) -> tuple[str, ...]:
         array = self.read(name)
@@ -114,8 +119,8 @@ class _Arrays:
         if name not in self.sizes:
             return default
         array = self.numbers(name)
-        if array.size != 1 or not np.isfinite(array).all():
-            raise PoseError(f"{self.source}: {name}: expected one finite number, found {brief(array.tolist())}; correct it")
+        if array.size != 1:
+            raise PoseError(f"{self.source}: {name}: expected one number, found {brief(array.tolist())}; correct it")
         return float(array.reshape(-1)[0])
 
     def translation(self, name: str, frames: int) -> Array:
