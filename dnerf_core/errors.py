@@ -41,8 +41,8 @@ class PoseError(DNeRFError):
     """A file of poses, or of a map between two skeletons, cannot be used as it is."""
 
 
-class TemplateError(DNeRFError):
-    """A rigged mesh cannot become a body's template as it is."""
+class TemplateError(CheckpointError):
+    """A template file, or a rigged mesh that is to become one, cannot be used as it is."""
 
 
 class OutputError(DNeRFError):

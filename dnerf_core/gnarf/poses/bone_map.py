@@ -65,7 +65,7 @@ class BoneMap:
 def bone_map_between(source: Skeleton, target: Skeleton) -> BoneMap:
     """The map by equal names where the skeletons are called the same, else by roles; chains of other lengths are spread evenly."""
     if set(target.names) <= set(source.names):
-        return _told({name: ((name, 1.0),) for name in target.names}, source, target)
+        return _with_the_rest({name: ((name, 1.0),) for name in target.names}, source, target)
     own, theirs = target.roles, source.roles
     sources: dict[int, Shares] = {}
     for role, joint in own.joint_by_role.items():
@@ -81,7 +81,7 @@ def bone_map_between(source: Skeleton, target: Skeleton) -> BoneMap:
     if "head" in own.joint_by_role and head is None and theirs.neck:
         sources[own.joint_by_role["head"]] = ((source.names[theirs.neck[-1]], 1.0),)
     named = {target.names[joint]: sources[joint] for joint in sorted(sources)}
-    return _told(named, source, target)
+    return _with_the_rest(named, source, target)
 
 
 def read_bone_map(path: Path, source: Skeleton, target: Skeleton) -> BoneMap:
@@ -116,7 +116,7 @@ def read_bone_map(path: Path, source: Skeleton, target: Skeleton) -> BoneMap:
     named = {name: tuple(shares[name]) for name in target.names if name in shares}
     if not named:
         raise PoseError(f"{path}: expected at least one pair, found none; write one with --write-bone-map")
-    return _told(named, source, target)
+    return _with_the_rest(named, source, target)
 
 
 def write_bone_map(path: Path, bone_map: BoneMap) -> None:
@@ -184,7 +184,7 @@ def _spread(sources: dict[int, Shares], chain: Sequence[int], givers: Sequence[s
             sources[joint] = ((steps[low], 1.0 - share), (steps[low + 1], share))
 
 
-def _told(sources: dict[str, Shares], source: Skeleton, target: Skeleton) -> BoneMap:
+def _with_the_rest(sources: dict[str, Shares], source: Skeleton, target: Skeleton) -> BoneMap:
     used = {name for pairs in sources.values() for name, _ in pairs}
     if not sources:
         raise PoseError(
