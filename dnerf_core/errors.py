@@ -37,6 +37,14 @@ class PhotoError(DNeRFError):
     """A photo that a subject is sought for cannot be used as it is."""
 
 
+class PoseError(DNeRFError):
+    """A file of poses, or of a map between two skeletons, cannot be used as it is."""
+
+
+class TemplateError(CheckpointError):
+    """A template file, or a rigged mesh that is to become one, cannot be used as it is."""
+
+
 class OutputError(DNeRFError):
     """Results cannot be written where they were asked for."""
 
