@@ -12,8 +12,9 @@ OPTION_GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
     (
         "Input",
         (
-            *("PICTURE...", "FOLDER...", "[FOLDER]...", "FILE|SEED", "CHECKPOINT", "NAME|FILE", "FOLDER", "PATH"),
+            *("PICTURE...", "FOLDER...", "[FOLDER]...", "[FILE]", "FILE|SEED", "CHECKPOINT", "NAME|FILE", "FOLDER", "PATH"),
             *("model", "from", "seeds", "subjects", "subject", "truncation", "kind", "fit", "crop", "mask"),
+            *("anny", "armature"),
             *(
                 "config",
                 "network",
@@ -87,6 +88,7 @@ OPTION_GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
             ),
         ),
     ),
+    ("The body", ("parts", "canonical", "spread_legs", "arms", "height", "keep_place", "licence")),
     (
         "Training",
         ("train.steps", "train.seed", "learning_rate", "feature_kind", "scales", "density_prior", "guide"),

@@ -26,6 +26,9 @@ MAX_VALUES = 2**28
 MAX_TEXT = 2**20
 MAX_COORDINATE = 1e4
 WEIGHT_TOLERANCE = 1e-3
+"""Of a row's sum."""
+LOWEST_WEIGHT = -1e-6
+"""Rounding that is let pass; other programs' weights have it."""
 
 _PREFIX = "template."
 _TEXTS = ("names", "part_names", "licence", "source")
@@ -209,7 +212,7 @@ def _check_indices(template: Template, where: str, remedy: str) -> None:
         raise TemplateError(
             f"{where}: parents: expected a root first, and every parent before its children, found others; {remedy}"
         )
-    if weights.min() < 0 or (np.abs(weights.sum(axis=1, dtype=np.float64) - 1) > WEIGHT_TOLERANCE).any():
+    if weights.min() < LOWEST_WEIGHT or (np.abs(weights.sum(axis=1, dtype=np.float64) - 1) > WEIGHT_TOLERANCE).any():
         raise TemplateError(f"{where}: weights: expected rows of at least 0 that add up to 1, found others; {remedy}")
     if len(template.vertex_parts) and template.vertex_parts.max() >= len(template.part_names):
         raise TemplateError(f"{where}: vertex_parts: expected parts below {len(template.part_names)}, found others; {remedy}")
