@@ -12,10 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dnerf_core.camera import Camera, cameras_from_json
-from dnerf_core.errors import AnnotationError, CheckpointError, UnpaintedError, UsageError, brief
+from dnerf_core.errors import AnnotationError, CheckpointError, UnpaintedError, UsageError
 from dnerf_core.files.annotated_record import read_labels, read_plan, text_of
 from dnerf_core.files.masks import is_painted, read_mask
 from dnerf_core.files.snapping import SnapTally
+from dnerf_core.files.view_poses import Pose, poses_of_views
 from dnerf_core.labels import IGNORE_ID, LabelSet
 from dnerf_core.subject_key import SubjectKey
 
@@ -222,27 +223,14 @@ def _other_names(paths: Sequence[Path], views: Collection[str]) -> dict[str, Pat
     return found
 
 
-def _read_cameras(path: Path) -> tuple[dict[str, Camera], dict[str, tuple[float, ...]]]:
+def _read_cameras(path: Path) -> tuple[dict[str, Camera], dict[str, Pose]]:
     """The cameras of an annotated folder by view, and the poses that subjects have in views that tell one."""
     text = text_of(path)
     try:
         cameras = cameras_from_json(text, str(path))
     except UsageError as error:  # what the file holds is no option of the call
         raise AnnotationError(str(error)) from error
-    poses = {}
-    for view in json.loads(text.removeprefix("\ufeff"))["views"]:
-        if "pose" in view:
-            pose = view["pose"]
-            if not (isinstance(pose, list) and pose and all(_is_number(number) for number in pose)):
-                raise AnnotationError(
-                    f"{path}: {view['name']}: pose: expected finite numbers, found {brief(pose)}; the sample command writes it anew"
-                )
-            poses[view["name"]] = tuple(float(number) for number in pose)
-    return cameras, poses
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e6
+    return cameras, poses_of_views(json.loads(text.removeprefix("\ufeff")), str(path), AnnotationError)
 
 
 def _same_names(what: str, expected: Sequence[str], names: Sequence[str], remedy: str) -> None:

@@ -32,7 +32,7 @@ _PREDICTIONS_TAKE = {"folders", "predictions", "against", "skip_missing", "skip_
     "the predictions of this data set's views.",
 )
 @options.model_option
-@option_of(EvaluateCall, "truth", help="Score the model against the exact truth, which is known for demo-cars only.")
+@option_of(EvaluateCall, "truth", help="Score the model against the exact truth, which is known for embedded models.")
 @option_of(
     EvaluateCall,
     "consistency",
@@ -56,7 +56,7 @@ _PREDICTIONS_TAKE = {"folders", "predictions", "against", "skip_missing", "skip_
     type=AgainstType(),
     metavar="FOLDER|truth",
     help="With --predictions: take the masks of this folder, with its labels.json, as the truth, or the word truth for the exact one of a "
-    "data set of demo-cars.",
+    "data set of an embedded model.",
 )
 @option_of(EvaluateCall, "skip_missing", help="With --predictions: leave out views that have no prediction instead of refusing.")
 @option_of(EvaluateCall, "video", help="With --truth: score the frames of an even arc, instead of random views.")
@@ -79,6 +79,7 @@ _PREDICTIONS_TAKE = {"folders", "predictions", "against", "skip_missing", "skip_
     metavar="A:B",
     show_default="5:30, or the model's own with --video",
 )
+@options.pose_options(EvaluateCall)
 @option(
     "--grid",
     type=FilledPath(dir_okay=False),

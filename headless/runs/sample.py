@@ -171,25 +171,24 @@ def chosen_labels(call: SampleCall, facts: ModelFacts) -> LabelSet:
         UsageError: there is none, or `--truth` is asked for where no truth is known, or of other labels than the truth's.
         AnnotationError: the file that `--labels` names is no labels file.
     """
-    from dnerf_core.demo.config import DEMO_NAME
-    from dnerf_core.labels import SHAPENET_CAR_LABELS
+    from dnerf_core.demo.worlds import is_known, names_text, world_named
 
-    if call.truth and facts.config.name != DEMO_NAME:
-        raise UsageError(f"--truth: expected a model made from {DEMO_NAME}, found {facts.config.name}; leave it out and paint")
+    if call.truth and not is_known(facts.config.name):
+        raise UsageError(f"--truth: expected a model made from {names_text()}, found {facts.config.name}; leave it out and paint")
     if call.truth and call.subject_files:
         raise UsageError("--truth: expected seeds, found --subject; the truth of other subjects is not known")
     if call.truth and call.truncation != 1.0:
         raise UsageError(f"--truth: expected --truncation 1, found {call.truncation:g}; the truth of other subjects is not known")
     labels = facts.labels if call.labels is None else read_labels(call.labels)
     if labels is None and call.truth:
-        labels = SHAPENET_CAR_LABELS
+        labels = world_named(facts.config.name).labels
     if labels is None:
         raise UsageError(
             f"--labels: expected names of parts or a labels.json, since {facts.path} has no labels of its own; "
             "give them, such as --labels hood,roof,wheels"
         )
-    if call.truth and labels.names != SHAPENET_CAR_LABELS.names:
-        expected, found = (", ".join(names[1:]) for names in (SHAPENET_CAR_LABELS.names, labels.names))
+    if call.truth and labels.names != (true_names := world_named(facts.config.name).labels.names):
+        expected, found = (", ".join(names[1:]) for names in (true_names, labels.names))
         raise UsageError(f"--truth: expected the labels {expected}, found {found}; give --labels {expected.replace(' ', '')}")
     return labels
 
@@ -288,7 +287,7 @@ def subject_maker(model: Model, plan: ViewPlan, *, truth: bool) -> Any:
 
         def render(camera: Camera, size_px: int, pose: Pose | None = None) -> PartialView:
             rgb = poses.posed(pose).channels(camera, size_px, ("rgb",)).rgb
-            mask = true_mask(model, seed, camera, size_px) if truth else np.zeros((size_px, size_px), np.uint8)
+            mask = true_mask(model, seed, camera, size_px, pose) if truth else np.zeros((size_px, size_px), np.uint8)
             return PartialView(rgb, mask, None)
 
         return render

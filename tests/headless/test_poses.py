@@ -16,6 +16,7 @@ from dnerf_core.checkpoints.model_file import save_model
 from dnerf_core.files.annotated_folder import read_folder
 from dnerf_core.files.masks import read_mask
 from dnerf_core.files.pictures import read_depth
+from dnerf_core.files.posed_folder import PosedFolder
 from dnerf_core.labels import LabelSet
 from dnerf_core.model import Model
 from dnerf_core.semantic.branch import SemanticBranch
@@ -243,3 +244,20 @@ def test_posed_views_are_painted_and_a_subject_is_held_out_in_all_its_poses(mode
     (out / "cameras.json").write_text(json.dumps(text))
     with pytest.raises(Exception, match="pose: expected finite numbers"):
         read_folder(out)
+
+
+def test_views_of_one_subject_in_several_poses_are_several_objects(model: Path, motion: Path, tmp_path: Path) -> None:
+    """Points of two poses make no surface together, and their labels are not held against each other."""
+    out = tmp_path / "out"
+    motion.write_text("0 0 0\n0.3 0 0")
+    words = ["render", "--model", str(model), "--seeds", "0,1", "--pose", str(motion), "-o", str(out)]
+    assert cli.run([*words, "--views", "4", "--pitch", "20"]) == 0
+    objects = PosedFolder.open(out).objects
+    assert {name: [view.name for view in views] for name, views in objects.items()} == {
+        "s0000_p00": ["s0000_v00", "s0000_v01"],
+        "s0000_p01": ["s0000_v02", "s0000_v03"],
+        "s0001_p00": ["s0001_v00", "s0001_v01"],
+        "s0001_p01": ["s0001_v02", "s0001_v03"],
+    }
+    assert cli.run(["pointcloud", "--from", str(out), "--splits", "train=0.5,test=0.5", "-o", str(tmp_path / "clouds")]) == 0
+    assert len(list((tmp_path / "clouds").rglob("*.ply"))) == 4

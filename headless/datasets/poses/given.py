@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dnerf_core.files.view_poses import Pose
+
 if TYPE_CHECKING:
     from dnerf_core.backbone.poses import Poser
-
-Pose = tuple[float, ...]
-"""The numbers of a pose, row by row, as `LoadedModel.pose` takes them."""
 
 _POSES_STREAM = 1
 """Sets the chance of a view's pose apart from that of its camera, which is keyed by (seed, view) too."""

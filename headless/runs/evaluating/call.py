@@ -11,13 +11,14 @@ from dnerf_core import job_ranges
 from dnerf_core.errors import UsageError
 from dnerf_core.ranges import Whole, ranged
 from dnerf_core.seeds import format_seeds, parse_seeds
+from headless.runs.poses import PosedCall
 from headless.runs.shared_calls import SeedsCall
 from headless.work.reporting import Reporter
 
 if TYPE_CHECKING:
     from dnerf_core.model import Model
 
-_FOLDER_REFUSES = ("seeds", "subjects", "views", "yaw", "pitch")
+_FOLDER_REFUSES = ("seeds", "subjects", "views", "yaw", "pitch", "pose", "random_poses")
 
 
 TRUTH: Literal["truth"] = "truth"
@@ -26,7 +27,7 @@ ROW = Whole(0, None, None, "Draw pixel row N, 0 at the top.")
 
 
 @dataclass(frozen=True, kw_only=True)
-class EvaluateCall(SeedsCall):
+class EvaluateCall(SeedsCall, PosedCall):
     """What one call of `evaluate` asks for; None: what `docs/cli.md` says of an option that is not given.
 
     Attributes:
@@ -79,8 +80,9 @@ def check_call(call: EvaluateCall) -> None:
     if call.truth and call.skip_unpainted:
         raise UsageError("--skip-unpainted: expected with an annotated folder, found --truth; leave it out")
     for name in _FOLDER_REFUSES:
-        if call.folders and getattr(call, name) is not None:
-            raise UsageError(f"--{name}: expected with --truth, found an annotated folder, which has its own views; leave it out")
+        if call.folders and getattr(call, name) not in (None, False):
+            option = f"--{name.replace('_', '-')}"
+            raise UsageError(f"{option}: expected with --truth, found an annotated folder, which has its own views; leave it out")
 
 
 def _check_predictions(call: EvaluateCall) -> bool:
