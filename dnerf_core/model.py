@@ -100,7 +100,9 @@ class Model(LoadedModel):
             OutputError: the file cannot be written.
         """
         states = [self.generator.state_dict(), {} if self.branch is None else self.branch.state_dict()]
-        exact = all(torch.equal(tensor.half().to(tensor.dtype), tensor) for state in states for tensor in state.values())
+        kept = family_of(self.config).exact_tensors
+        states_to_store = [{name: x for name, x in states[0].items() if not name.startswith(kept)}, states[1]]
+        exact = all(torch.equal(x.half().to(x.dtype), x) for state in states_to_store for x in state.values())
         save_model(
             path,
             self.config,
@@ -113,16 +115,17 @@ class Model(LoadedModel):
             stored=stored or ("float16" if exact else "float32"),
         )
 
-    def subject(self, seed: int, truncation: float = 1.0, pose: Tensor | None = None) -> Subject:
+    def subject(self, seed: int, truncation: float = 1.0, pose: Tensor | None = None, shape: Tensor | None = None) -> Subject:
         """The subject of a seed.
 
         Args:
             truncation: psi, 1 keeps the latent, 0 gives the mean subject.
             pose: [1, *pose_shape] on the model's device, see `LatentSpec`; None: the family's usual pose, or it has none.
+            shape: [1, shape_size], coefficients of a body's shape; None: those of the latents, or it has none.
         """
         with torch.no_grad():
             z = torch.from_numpy(self.latent(seed))[None].to(self.device)
-            return Subject(self, self.ws(z, truncation), pose)
+            return Subject(self, self.ws(z, truncation), pose, shape)
 
     def between(self, first_seed: int, second_seed: int, share: float, truncation: float = 1.0) -> Subject:
         """A subject on the straight line in w from that of one seed (share 0) to that of another (share 1)."""

@@ -14,7 +14,8 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from dnerf_core.backbone.protocols import Planes, RawPicture, SubjectField, Superresolve
+from dnerf_core.backbone.posing import posed_planes
+from dnerf_core.backbone.protocols import Planes, PosablePlanes, RawPicture, SubjectField, Superresolve
 from dnerf_core.backbone.viewing import RayConfig
 from dnerf_core.camera import Camera
 from dnerf_core.loaded_model import LoadedModel
@@ -62,14 +63,35 @@ class Subject(Making):
     Views may be rendered from several threads.
     """
 
-    def __init__(self, model: LoadedModel, ws: Tensor, pose: Tensor | None = None) -> None:
-        """ws [1, num_ws, w_dim] and pose [1, *pose_shape] (None: the family's usual one, or it has none), on the model's device."""
+    def __init__(self, model: LoadedModel, ws: Tensor, pose: Tensor | None = None, shape: Tensor | None = None) -> None:
+        """Latents, on the model's device.
+
+        Args:
+            ws: [1, num_ws, w_dim].
+            pose: [1, *pose_shape]; None: the family's usual one, or it has none.
+            shape: [1, shape_size], of a body; None: that of the latents, or it has none.
+        """
         super().__init__()
-        self.model, self.ws, self.pose = model, ws, pose
+        self.model, self.ws, self.pose, self.shape = model, ws, pose, shape
+        self._first: Subject | None = None
 
     def posed(self, pose: Tensor | None) -> Subject:
-        """The same latents in another pose."""
-        return Subject(self.model, self.ws, pose)
+        """The same latents, and the same shape, in another pose; of a family whose planes serve every pose they are shared."""
+        return self._other(pose, self.shape)
+
+    def shaped(self, shape: Tensor | None) -> Subject:
+        """The same latents and pose with other coefficients [1, shape_size] of the body's shape; None: those of the latents."""
+        return self._other(self.pose, shape)
+
+    def _other(self, pose: Tensor | None, shape: Tensor | None) -> Subject:
+        other = Subject(self.model, self.ws, pose, shape)
+        other._first = self if self._first is None else self._first
+        return other
+
+    @MadeOnce
+    def _shared(self) -> Subject | None:
+        """The subject whose planes this one has too, in another pose; None: it has its own."""
+        return self._first if self._first is not None and isinstance(self._first.planes, PosablePlanes) else None
 
     def __repr__(self) -> str:
         return f"Subject(of {self.model.config.name}, latents {self.ws.shape[1]} x {self.ws.shape[2]}, on {self.ws.device})"
@@ -78,8 +100,11 @@ class Subject(Making):
     def planes(self) -> Planes:
         """What the generator makes of the latents, such as a tri-plane, in its family's own form; all else is derived from it."""
         with self.model.inference():
-            planes: Planes = self.model.generator.planes(self.ws, self.pose)
-            return planes
+            if self._shared is None:
+                return posed_planes(self.model.generator, self.ws, self.pose, self.shape)
+            shared = self._shared.planes
+            assert isinstance(shared, PosablePlanes)
+            return shared.posed(self.pose, self.shape)
 
     @MadeOnce
     def joints(self) -> NDArray[np.float32] | None:
@@ -93,7 +118,10 @@ class Subject(Making):
         """The subject's semantic tri-plane, after the decoder's first layer."""
         assert self.model.branch is not None
         with self.model.inference():
-            return self.model.branch.project(self.model.generator.source(self.planes))
+            source = self.model.generator.source(self.planes)
+            if self._shared is not None:
+                return dataclasses.replace(self._shared.projected, finder=source.finder)
+            return self.model.branch.project(source)
 
     @MadeOnce
     def field(self) -> SubjectField:
@@ -116,12 +144,16 @@ class Subject(Making):
     def semantics(self) -> PackedSemantics:
         """The semantic tri-plane, packed for inference."""
         assert self.model.branch is not None
+        if self._shared is not None:
+            return self._shared.semantics
         with self.model.inference():
             return PackedSemantics.pack(self.model.branch, self.projected, self.field)
 
     @MadeOnce
     def superresolution(self) -> Superresolve:
         """The super-resolution with this subject's styles folded in."""
+        if self._shared is not None:
+            return self._shared.superresolution
         with self.model.inference():
             return self.model.generator.prepare_superresolution(self.ws, self.model.convolution_dtype)
 
@@ -174,8 +206,9 @@ class Subject(Making):
         """
         options = options or MeshOptions()
         with self.model.inference():
-            values = self._density_grid(options.nodes).values[0, 0].cpu().numpy()
-        return surface_of(values, self.model.config.box_side, options)
+            grid = self._density_grid(options.nodes)
+        surface = surface_of(grid.values[0, 0].cpu().numpy(), grid.side, options)
+        return surface if grid.middle is None else surface.moved(grid.middle.cpu().double().numpy())
 
     def mesh(
         self,

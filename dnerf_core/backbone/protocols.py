@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, runtime_checkable
 
 if TYPE_CHECKING:
     from typing import Self
@@ -38,6 +38,21 @@ class Planes(Protocol):
 
     def __len__(self) -> int:
         """B."""
+
+
+@runtime_checkable
+class PosablePlanes(Planes, Protocol):
+    """Planes that serve every pose: what a branch reads of them (`SemanticSource.maps`) and what taps name is the same in all.
+
+    A family whose planes are such gives them this method; a subject in another pose then shares its planes, packed and projected ones too.
+    """
+
+    def posed(self, pose: Tensor | None, shape: Tensor | None = None) -> Self:
+        """The same B subjects in another pose [B or 1, *pose_shape]; None: the family's usual one.
+
+        Args:
+            shape: [B or 1, shape_size] of `LatentSpec`, in place of the latents' own; None: theirs.
+        """
 
 
 @dataclass(frozen=True, eq=False)

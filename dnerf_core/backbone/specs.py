@@ -19,12 +19,14 @@ class LatentSpec:
         z_dim: of z, which a seed draws and the mapping network takes.
         num_ws, w_dim: of ws [num_ws, w_dim], which the mapping network gives.
         pose_shape: of a pose, which the family lays out; None: its subjects have none.
+        shape_size: coefficients of a body's shape, which follow from ws and may be set instead (`protocols.PosablePlanes`); 0: none.
     """
 
     z_dim: int
     num_ws: int
     w_dim: int
     pose_shape: Shape | None = None
+    shape_size: int = 0
 
 
 @dataclass(frozen=True)

@@ -38,6 +38,7 @@ MAX_TEXT_BYTES = 2**20
 
 _WS = "subject.ws"
 _POSE = "subject.pose"
+_SHAPE = "subject.shape"
 _TUNED = "generator."
 _FIELDS = {"format_version", "generator_name", "generator_sha256", "world_up", "camera", "made"}
 
@@ -55,6 +56,7 @@ class SubjectRecord:
         made: plain JSON: how it was made, such as "kind" (image, mask or edit), source file name, settings, scores.
         world_up: the world axis that points up for the generator.
         pose: float32 [*pose_shape] on the CPU, see `LatentSpec`; None: the family's usual one, or it has none.
+        shape: float32 [shape_size] on the CPU, a body's coefficients; None: those of the latents, or it has none.
     """
 
     ws: Tensor
@@ -65,6 +67,7 @@ class SubjectRecord:
     made: dict[str, Any]
     world_up: WorldUp
     pose: Tensor | None = None
+    shape: Tensor | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -133,7 +136,8 @@ def read_subject_values(header: SubjectHeader) -> tuple[NDArray[np.float32], dic
     """
     values = dict(_values(header))
     ws = values.pop(_WS)
-    values.pop(_POSE, None)
+    for name in (_POSE, _SHAPE):
+        values.pop(name, None)
     return ws, {name.removeprefix(_TUNED): array for name, array in sorted(values.items())}
 
 
@@ -147,10 +151,10 @@ def read_subject_file(path: str | Path) -> SubjectRecord:
 
     header = read_subject_header(path)
     values = {name: torch.from_numpy(array) for name, array in sorted(_values(header))}
-    ws, pose = values.pop(_WS), values.pop(_POSE, None)
+    ws, pose, shape = values.pop(_WS), values.pop(_POSE, None), values.pop(_SHAPE, None)
     tuned = {name.removeprefix(_TUNED): tensor for name, tensor in values.items()}
     return SubjectRecord(
-        ws, header.camera, tuned, header.generator_sha256, header.generator_name, header.made, header.world_up, pose
+        ws, header.camera, tuned, header.generator_sha256, header.generator_name, header.made, header.world_up, pose, shape
     )
 
 
@@ -163,8 +167,7 @@ def write_subject_file(path: str | Path, record: SubjectRecord) -> None:
     """
     path = Path(path)
     arrays = {_WS: _array(record.ws)} | {_TUNED + name: _array(tensor) for name, tensor in record.tuned.items()}
-    if record.pose is not None:
-        arrays[_POSE] = _array(record.pose)
+    arrays |= {name: _array(tensor) for name, tensor in ((_POSE, record.pose), (_SHAPE, record.shape)) if tensor is not None}
     _checked_shapes({name: array.shape for name, array in arrays.items()}, f"{path}", "not written")
     for name, array in arrays.items():
         if not np.isfinite(array).all():
@@ -197,6 +200,7 @@ def record_of(
     made: Mapping[str, Any],
     tuned: Mapping[str, Tensor] | None = None,
     pose: Tensor | None = None,
+    shape: Tensor | None = None,
 ) -> SubjectRecord:
     """The record of latents of a model.
 
@@ -204,10 +208,10 @@ def record_of(
         model: as it was loaded, not one with tuned tensors.
         ws: [num_ws, w_dim] or [1, num_ws, w_dim], on any device.
         camera, made, tuned: see `SubjectRecord`; tensors on any device.
-        pose: [1, *pose_shape], as `Subject` has it; None: it has none.
+        pose, shape: [1, *pose_shape] and [1, shape_size], as `Subject` has them; None: it has none of its own.
 
     Raises:
-        CheckpointError: another shape of `ws` or `pose`, or `tuned` that the generator does not have.
+        CheckpointError: another shape of `ws`, `pose` or `shape`, or `tuned` that the generator does not have.
     """
     flat = ws.detach().float().cpu().reshape(ws.shape[-2:]) if ws.ndim == 3 and len(ws) == 1 else ws.detach().float().cpu()
     kept = {name: tensor.detach().float().cpu() for name, tensor in (tuned or {}).items()}
@@ -219,7 +223,7 @@ def record_of(
         model.config.name,
         dict(made),
         model.config.cameras.world_up,
-        None if pose is None else pose.detach().float().cpu()[0],
+        *(None if x is None else x.detach().float().cpu()[0] for x in (pose, shape)),
     )
     _check_fit(_shapes(record), model.config, "subject", "pass what this model makes")
     return record
@@ -240,8 +244,8 @@ def open_subject(model: LoadedModel, record: SubjectRecord, where: str = "subjec
         raise _other_generator(where, record, model.config.name, model.header.path, model.generator_sha256)
     _check_fit(_shapes(record), model.config, where, SUBJECT.damaged)
     tuned = model.with_generator_tensors(record.tuned) if record.tuned else model
-    pose = None if record.pose is None else record.pose[None].to(model.device)
-    return Subject(tuned, record.ws[None].to(model.device), pose)
+    pose, shape = (None if x is None else x[None].to(model.device) for x in (record.pose, record.shape))
+    return Subject(tuned, record.ws[None].to(model.device), pose, shape)
 
 
 def check_subject_file(path: str | Path, model_path: Path) -> SubjectHeader:
@@ -281,8 +285,8 @@ def _other_generator(
 
 
 def _shapes(record: SubjectRecord) -> dict[str, Shape]:
-    own = {_WS: record.ws} if record.pose is None else {_WS: record.ws, _POSE: record.pose}
-    tensors = own | {_TUNED + name: tensor for name, tensor in record.tuned.items()}
+    posed = {name: tensor for name, tensor in ((_POSE, record.pose), (_SHAPE, record.shape)) if tensor is not None}
+    tensors = {_WS: record.ws} | posed | {_TUNED + name: tensor for name, tensor in record.tuned.items()}
     return {name: tuple(tensor.shape) for name, tensor in tensors.items()}
 
 
@@ -293,6 +297,8 @@ def _check_fit(shapes: Mapping[str, Shape], config: BackboneConfig, where: str, 
     own[_WS] = (latent.num_ws, latent.w_dim)
     if latent.pose_shape is not None:
         own[_POSE] = latent.pose_shape
+    if latent.shape_size:
+        own[_SHAPE] = (latent.shape_size,)
     for name, shape in shapes.items():
         if own.get(name) != shape:
             expected = list(own[name]) if name in own else "no such tensor"
@@ -324,7 +330,7 @@ def _checked_shapes(shapes: Mapping[str, tuple[int, ...]], where: str, remedy: s
         raise CheckpointError(
             f"{where}: {_WS}: expected [num_ws, w_dim] of at most [{MAX_NUM_WS}, {MAX_W_DIM}], found {found}; {remedy}"
         )
-    surplus = [name for name in shapes if name not in (_WS, _POSE) and not name.startswith(_TUNED)]
+    surplus = [name for name in shapes if name not in (_WS, _POSE, _SHAPE) and not name.startswith(_TUNED)]
     if surplus:
         raise CheckpointError(f"{where}: expected the tensors {_WS} and {_TUNED}*, found {surplus[0][:80]!a}; {remedy}")
     total = sum(int(np.prod(shape, dtype=np.float64)) for shape in shapes.values())

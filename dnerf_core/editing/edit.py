@@ -126,7 +126,7 @@ def edit_subject(
     before = subject.render(camera)
     assert before.mask is not None
     region = region_of(before.mask, edited_mask, settings.margin_px)
-    viewpoint = Viewpoint(model, camera, subject.pose)
+    viewpoint = Viewpoint(model, camera, subject.pose, subject.shape)
     plan = edit_stages(settings, model.config.rays.neural_resolution)
     objective = _objective(
         subject, viewpoint, edited_mask, region, settings, perceptual if settings.perceptual_weight else None, plan
@@ -147,7 +147,7 @@ def edit_subject(
         guesses, curve = descend(viewpoint, space, objective, [guess], stage, settings.prior, report)
         guess, done, losses = guesses[0], done + stage.steps, losses + curve
     with torch.no_grad():
-        edited = Subject(model, space.ws(guess.code[None]).clone(), subject.pose)
+        edited = Subject(model, space.ws(guess.code[None]).clone(), subject.pose, subject.shape)
     after = edited.render(camera)
     return Edit(edited, before, after, region, edit_scores(before, after, edited_mask, region), tuple(losses), go_on)
 

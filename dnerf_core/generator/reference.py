@@ -19,10 +19,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from dnerf_core.backbone.protocols import RawPicture
-from dnerf_core.generator.config import GeneratorConfig
 from dnerf_core.generator.eg3d import Generator, Triplanes
 from dnerf_core.rendering.rays import ViewRays
 from dnerf_core.rendering.view import ray_bundle
+from dnerf_core.stylegan2.config import PlaneGeneratorConfig
 
 if TYPE_CHECKING:
     from dnerf_core.semantic.branch import SemanticBranch
@@ -130,11 +130,13 @@ class LiteralSubject:
         coarse = start[:, None] + (steps + 0.5 / (settings.samples_coarse - 1)) * (end - start)[:, None]
         points = origins[:, None] + coarse[..., None] * directions[:, None]
         density, color = self._decode(points)
+        density = self._counted(density, coarse, start, end)
         if settings.samples_fine == 0:
             return points, coarse, density, color
         fine = importance(coarse, march(coarse, density), settings.samples_fine)
         fine_points = origins[:, None] + fine[..., None] * directions[:, None]
         fine_density, fine_color = self._decode(fine_points)
+        fine_density = self._counted(fine_density, fine, start, end)
         distances, order = torch.cat([coarse, fine], dim=1).sort(dim=1, stable=True)
         take = order[..., None]
         points = torch.cat([points, fine_points], dim=1).gather(1, take.expand(-1, -1, 3))
@@ -149,6 +151,10 @@ class LiteralSubject:
         mean = torch.stack(reads).mean(dim=0)
         out = self.generator.decoder.net(mean.t()).reshape(*points.shape[:2], -1)
         return out[..., 0], torch.sigmoid(out[..., 1:]) * 1.002 - 0.001
+
+    def _counted(self, density: Tensor, distances: Tensor, start: Tensor, end: Tensor) -> Tensor:
+        """Raw densities [M, S] at distances [M, S] of rays sampled from `start` to `end` [M]: all of them count."""
+        return density
 
     def _semantics(self, points: Tensor, distances: Tensor, own: Tensor) -> Tensor:
         """[M, C + 32]: every sample decoded to its end, then composited over the learned background."""
@@ -212,7 +218,7 @@ def importance(distances: Tensor, weights: Tensor, count: int) -> Tensor:
 
 def literal_triplane(branch: SemanticBranch, planes: Triplanes) -> list[Tensor]:
     """The concatenated semantic tri-plane: for each plane [B, C_total, R, R]."""
-    config = _eg3d_config(branch)
+    config = _plane_config(branch)
     side, channels, num_planes = config.backbone.resolution, config.backbone.plane_channels, len(config.triplane.plane_axes)
     state = branch.state_dict()
     stacks: list[list[Tensor]] = [[] for _ in range(num_planes)]
@@ -249,7 +255,7 @@ def literal_values(branch: SemanticBranch, semantic_planes: list[Tensor], points
     Args:
         semantic_planes: one subject's, [C_total, R, R] a plane.
     """
-    field, state = _eg3d_config(branch).triplane, branch.state_dict()
+    field, state = _plane_config(branch).triplane, branch.state_dict()
     hidden = state["hidden_bias"]
     for stack, weight, axes in zip(semantic_planes, literal_first_layer(branch), field.plane_axes, strict=True):
         hidden = hidden + read_plane(stack, points * 2 / field.box_warp, axes).t() @ weight.t()
@@ -267,6 +273,7 @@ def literal_outputs(branch: SemanticBranch, hidden: Tensor) -> tuple[Tensor, Ten
     return values, density
 
 
-def _eg3d_config(branch: SemanticBranch) -> GeneratorConfig:
-    assert isinstance(branch.generator_config, GeneratorConfig)
+def _plane_config(branch: SemanticBranch) -> PlaneGeneratorConfig:
+    assert isinstance(branch.generator_config, PlaneGeneratorConfig)
+    assert branch.generator_config.slices == 1
     return branch.generator_config

@@ -75,6 +75,8 @@ class Viewpoint:
     camera: Camera | None = None
     pose: Tensor | None = None
     """[1, *pose_shape], of every subject; None: the family's usual one, or it has none."""
+    shape: Tensor | None = None
+    """[1, shape_size], of every subject; None: that of its latents, or it has none."""
 
     @property
     def known_angles_rad(self) -> tuple[float, float] | None:
@@ -94,7 +96,7 @@ class Viewpoint:
     def see(self, ws: Tensor, angles_rad: Tensor, side_px: int) -> SeenView:
         """See latents ws [B or 1, num_ws, w_dim] from the cameras of angles [B, 2]."""
         pose = None if self.pose is None else self.pose.expand(len(ws), *self.pose.shape[1:])
-        return see(self.model, ws, *self.tensors(angles_rad), side_px, pose)
+        return see(self.model, ws, *self.tensors(angles_rad), side_px, pose, self.shape)
 
 
 def descend(

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from dnerf_core.backbone.posing import posed_planes
 from dnerf_core.backbone.protocols import Planes, RawPicture
 from dnerf_core.loaded_model import LoadedModel
 from dnerf_core.rendering.rays import ViewRays
@@ -78,7 +79,13 @@ class SeenView:
 
 
 def see(
-    model: LoadedModel, ws: Tensor, cam2world: Tensor, intrinsics: Tensor, side_px: int, pose: Tensor | None = None
+    model: LoadedModel,
+    ws: Tensor,
+    cam2world: Tensor,
+    intrinsics: Tensor,
+    side_px: int,
+    pose: Tensor | None = None,
+    shape: Tensor | None = None,
 ) -> SeenView:
     """See latents from cameras.
 
@@ -86,9 +93,10 @@ def see(
         ws: [B, num_ws, w_dim], or [1, num_ws, w_dim]: one subject from all cameras.
         cam2world, intrinsics: [B, 4, 4] (OpenCV axes) and [1, 3, 3] or [B, 3, 3] (normalised).
         pose: [B or 1, *pose_shape], the subjects'; None: the family's usual one, or it has none.
+        shape: [B or 1, shape_size], the subjects'; None: that of the latents, or they have none.
     """
     generator, batch = model.generator, len(cam2world)
-    planes: Planes = generator.planes(ws, pose)
+    planes = posed_planes(generator, ws, pose, shape)
     intrinsics = intrinsics.expand(batch, -1, -1)
     bundle, hit = ray_bundle(generator, planes, ViewRays.from_cameras(cam2world, intrinsics, side_px))
     met = hit.nonzero()[:, 0]

@@ -21,6 +21,10 @@ class Surface:
     vertices: NDArray[np.float64]
     faces: NDArray[np.int64]
 
+    def moved(self, step: NDArray[np.float64]) -> Surface:
+        """The same, moved by a step [3], world units."""
+        return Surface(self.vertices + step, self.faces)
+
     def edges(self) -> NDArray[np.int64]:
         """Each edge once, [E, 2], the lower vertex first."""
         ends = np.sort(self.faces[:, [0, 1, 1, 2, 2, 0]].reshape(-1, 2), axis=1)

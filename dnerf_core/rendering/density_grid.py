@@ -36,6 +36,7 @@ class DensityGrid:
         empty_below: a raw density whose matter, along the longest possible ray, stops `EMPTY_OPACITY` of the light.
         occupied: [K, 3], world frame: centres of the coarse cells that are not empty; None where culling is not worth it.
         cell_radius: half the diagonal of such a cell, world units.
+        middle: [3], of the box, world frame; None: the world's origin.
     """
 
     values: Tensor
@@ -45,14 +46,18 @@ class DensityGrid:
     empty_below: float
     occupied: Tensor | None
     cell_radius: float
+    middle: Tensor | None = None
 
     @classmethod
-    def build(cls, values: Tensor, side: float, longest_ray: float, inset: float | None) -> DensityGrid:
+    def build(
+        cls, values: Tensor, side: float, longest_ray: float, inset: float | None, middle: Tensor | None = None
+    ) -> DensityGrid:
         """From the raw density [G + 2, G + 2, G + 2] (z, y, x) at the cells' centres of a box of `side` and the ring round them.
 
         Args:
             longest_ray: length of the longest sampled stretch of a ray, world units.
             inset: how far inside the box's faces rays stop, world units; None: they go on outside, and what is there rules culling out.
+            middle: [3], of the box, world frame; None: the world's origin.
         """
         nodes = values.shape[0] - 2
         highest = values
@@ -75,8 +80,9 @@ class DensityGrid:
                 cube = side * (nodes + 1) / nodes
                 occupied = ((index.flip(1) + 0.5) / cells - 0.5) * cube
                 # adaptive windows overlap where they do not divide, and reach half a window past their share at most
+                occupied = occupied if middle is None else occupied + middle
                 radius = math.sqrt(3) * (0.5 if (nodes + 1) % cells == 0 else 1.0) * cube / cells
-        return cls(values[None, None], highest.flatten(), nodes, side, empty_below, occupied, radius)
+        return cls(values[None, None], highest.flatten(), nodes, side, empty_below, occupied, radius, middle)
 
     def estimate(self, points: Tensor) -> tuple[Tensor, Tensor]:
         """Raw density [N], trilinear, and the highest near by [N], at points [3, N] (world frame)."""
@@ -84,6 +90,8 @@ class DensityGrid:
         # the CPU kernel runs one thread a batch entry, so the points are dealt to a few
         parts = 1 if count < 1024 or points.is_cuda else torch.get_num_threads()
         lot = -(-count // parts)
+        if self.middle is not None:
+            points = points - self.middle[:, None]
         in_cube = points * (2 / (self.side * (self.nodes + 2) / self.nodes))
         where = F.pad(torch.stack(in_cube.unbind(), dim=1), (0, 0, 0, lot * parts - count))
         values = F.grid_sample(

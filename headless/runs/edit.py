@@ -109,7 +109,7 @@ class _Job:
         subject = repainting.key.open(model)
         tools = Tools.load(subject.model, call.perceptual_file, seed=repainting.settings.statistics_seed)
         watch = SearchWatch(
-            lambda ws: Subject(subject.model, ws, subject.pose),
+            lambda ws: Subject(subject.model, ws, subject.pose, subject.shape),
             labels.colorize(repainting.mask),
             self.picture_path(ENDINGS[-1]),
             self.mask_path.name,

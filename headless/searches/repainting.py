@@ -154,7 +154,7 @@ class Repainting:
         """What the subject file holds; weights that were tuned for the subject before stay its own."""
         tuned = {} if self.key.file is None else read_subject_file(self.key.file.path).tuned
         origin = self.identity | {"source": self.key.title, "finished": edited.finished, "scores": scores}
-        return record_of(model, edited.subject.ws, self.camera, origin, tuned, edited.subject.pose)
+        return record_of(model, edited.subject.ws, self.camera, origin, tuned, edited.subject.pose, edited.subject.shape)
 
     def poor(self, scores: dict[str, Any], finished: bool) -> str | None:
         """As `recovering.Recovery.poor`."""

@@ -116,7 +116,9 @@ def test_a_model_file_names_its_family_unless_it_is_the_first(ball_file: Path, t
 
 def test_a_model_file_of_a_strange_family_is_refused_by_name(ball_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delitem(FAMILIES, "balls")
-    with pytest.raises(CheckpointError, match=r"family: expected a family of generators \(eg3d, panohead\), found 'balls'"):
+    with pytest.raises(
+        CheckpointError, match=r"family: expected a family of generators \(eg3d, panohead, gnarf\), found 'balls'"
+    ):
         read_header(ball_file)
     with pytest.raises(CheckpointError, match="expected a family"):
         family_named(["eg3d"], "x: family")

@@ -91,20 +91,22 @@ def test_a_new_familys_checkpoint_becomes_views_by_the_command_line(balls: Famil
 
 def test_without_the_line_it_is_no_generator(tmp_path: Path) -> None:
     torch.save(tensors(), tmp_path / "x.pth")
-    with pytest.raises(CheckpointError, match="import what the training of EG3D or PanoHead wrote"):
+    with pytest.raises(CheckpointError, match="import what the training of EG3D, PanoHead or GNARF wrote"):
         read_release(tmp_path / "x.pth", ImportOptions(config="balls"))
     (tmp_path / "x.pkl").write_bytes(h.pickled({"G_ema": network()}))
-    with pytest.raises(CheckpointError, match=r"expected a TriPlaneGenerator, found 'BallGenerator'; .*of EG3D or PanoHead$"):
+    with pytest.raises(
+        CheckpointError, match=r"expected a TriPlaneGenerator, found 'BallGenerator'; .*of EG3D, PanoHead or GNARF$"
+    ):
         read_release(tmp_path / "x.pkl")
 
 
 def test_messages_name_every_family(balls: Family, tmp_path: Path) -> None:
-    assert family_titles() == "EG3D, PanoHead or Balls"
+    assert family_titles() == "EG3D, PanoHead, GNARF or Balls"
     (tmp_path / "x.pkl").write_bytes(h.release(network("BallMaker")))
     with pytest.raises(CheckpointError, match=r"expected a TriPlaneGenerator or BallGenerator, found 'BallMaker'"):
         read_release(tmp_path / "x.pkl")
     (tmp_path / "x.pkl").write_bytes(h.pickled({"weights": np.zeros(3, np.float32)}))
-    with pytest.raises(CheckpointError, match="the training of EG3D, PanoHead or Balls"):
+    with pytest.raises(CheckpointError, match="the training of EG3D, PanoHead, GNARF or Balls"):
         read_release(tmp_path / "x.pkl")
 
 
@@ -139,7 +141,7 @@ def test_the_others_stay_what_they_are_beside_it(balls: Family, tmp_path: Path) 
 def test_a_part_of_a_familys_generator_is_told(tmp_path: Path) -> None:
     torch.save({"t_mapping.fc0.weight": torch.zeros(3, 3)}, tmp_path / "x.pth")
     with pytest.raises(
-        CheckpointError, match=r"expected a generator of EG3D or PanoHead, found .* a part of PanoHead's generator"
+        CheckpointError, match=r"expected a generator of EG3D, PanoHead or GNARF, found .* a part of PanoHead's generator"
     ):
         read_release(tmp_path / "x.pth")
 
@@ -182,7 +184,7 @@ def of_a_family(source: str) -> list[str]:
 
 
 def test_nothing_outside_a_familys_folder_imports_of_it() -> None:
-    assert FAMILY_FOLDERS == ("dnerf_core.generator", "dnerf_core.panohead")
+    assert FAMILY_FOLDERS == ("dnerf_core.generator", "dnerf_core.panohead", "dnerf_core.gnarf")
     knowing = set()
     for package in ("dnerf_core", "headless", "blender_addon"):
         for path in (ROOT / package).rglob("*.py"):

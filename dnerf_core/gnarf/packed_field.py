@@ -1,0 +1,121 @@
+"""The radiance field of one posed subject, packed for inference, and its density grid round the posed body."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from dnerf_core.generator.eg3d import Decoder
+from dnerf_core.generator.packed_field import FoldedDecoder, PackedField
+from dnerf_core.gnarf.field import voided
+from dnerf_core.gnarf.planes import BodyPlanes, Warp
+from dnerf_core.rendering.density_grid import DensityGrid
+from dnerf_core.rendering.packed_planes import PackedPlanes, Taps
+from dnerf_core.rendering.volume import VOID
+
+NODES_AT_ONCE = 2**16
+"""Nodes of a density grid that are carried and read at once: bounds memory."""
+
+
+@dataclass(frozen=True, eq=False)
+class BodyTaps(Taps):
+    """What N points read of packed planes, and which of them are void, bool [N]."""
+
+    void: Tensor
+
+    def select(self, keep: Tensor) -> BodyTaps:
+        """The points that `keep` (index or mask) names."""
+        return BodyTaps(self.rows[keep], self.weights[keep], self.void[keep])
+
+
+@dataclass(frozen=True, eq=False)
+class PackedBodyField:
+    """The field: canonical planes, packed as EG3D's are, and the warp of one pose."""
+
+    canonical: PackedField
+    warp: Warp
+
+    @classmethod
+    def pack(cls, planes: BodyPlanes, decoder: Decoder) -> PackedBodyField:
+        """Of one subject."""
+        if "packed" not in planes.prepared:
+            field = planes.config.triplane
+            folded = FoldedDecoder.fold(decoder.net[0], decoder.net[2], len(field.plane_axes))
+            planes.prepared["packed"] = PackedField.pack(planes.canonical.triplane, folded, field)
+        return cls(planes.prepared["packed"], planes.warp)
+
+    @property
+    def color_channels(self) -> int:
+        """Those of a plane."""
+        return self.canonical.color_channels
+
+    def taps(self, points: Tensor) -> BodyTaps:
+        """Taps of points [3, N], world frame."""
+        place, void = self.warp(points.t(), None)
+        taps = self.canonical.taps(place.t())
+        return BodyTaps(taps.rows, taps.weights, void)
+
+    def hidden(self, taps: BodyTaps) -> Tensor:
+        """Hidden activations [N, 64] of points' taps."""
+        return self.canonical.decoder.hidden(self.canonical.planes.read(taps))
+
+    def raw_density(self, hidden: Tensor, taps: BodyTaps) -> Tensor:
+        """Raw density [N]."""
+        return voided(self.canonical.decoder.raw_density(hidden), taps.void)
+
+    def colors(self, hidden: Tensor) -> Tensor:
+        """Colour features [N, C]."""
+        return self.canonical.colors(hidden)
+
+    def table(self, pictures: Tensor) -> PackedPlanes:
+        """Pictures [P, R, R, C] of the side of the planes, to be read with their taps."""
+        return self.canonical.table(pictures)
+
+    def density_grid(self, nodes: int, longest_ray: float, inset: float | None) -> DensityGrid:
+        """The density grid with `nodes` nodes an axis of a cube round what rays can meet of the posed body; see `DensityGrid.build`.
+
+        Where rays are cut by the clip mesh they meet nothing outside of its bounding box. Nodes there are void, but for those next to it;
+        nor is a node void that lies less than a cell past the body's reach, so that cells which the reach cuts are interpolated whole.
+        """
+        low, high = self._bounds()
+        middle, side = (low + high) / 2, float((high - low).max())
+        cell = side / nodes
+        axis = (torch.arange(-1, nodes + 1, dtype=low.dtype, device=low.device) + 0.5) * cell - side / 2
+        inside = [((axis + middle[k] > low[k] - cell) & (axis + middle[k] < high[k] + cell)).nonzero()[:, 0] for k in range(3)]
+        places = [axis[index] + middle[k] for k, index in enumerate(inside)]
+        raw = low.new_full((nodes + 2,) * 3, -VOID)
+        within = torch.cat([self._density(points, math.sqrt(3) * cell) for points in _node_points(places)])
+        first, last = ([int(index[end]) for index in inside] for end in (0, -1))
+        raw[first[2] : last[2] + 1, first[1] : last[1] + 1, first[0] : last[0] + 1] = within.view(*(len(x) for x in places[::-1]))
+        return DensityGrid.build(raw, side, longest_ray, inset, middle)
+
+    def _bounds(self) -> tuple[Tensor, Tensor]:
+        """Lowest and highest corner [3] of the box that holds all that rays can meet."""
+        config, body = self.warp.config, self.warp.bodies[0]
+        if config.warp.mask == "mesh":
+            return body.clip.amin(dim=0), body.clip.amax(dim=0)
+        half = body.clip.new_full((3,), (config.triplane.box_warp if config.warp.mask == "cube" else config.box_side) / 2)
+        return -half, half
+
+    def _density(self, points: Tensor, spare: float) -> Tensor:
+        """Raw density [N] at points [N, 3], void where the body is farther than its reach and `spare`."""
+        settings = self.warp.config.warp
+        wider = settings if settings.reach is None else dataclasses.replace(settings, reach=settings.reach + spare)
+        warp = Warp(self.warp.bodies, dataclasses.replace(self.warp.config, warp=wider))
+        place, void = warp(points, None)
+        near = (~void).nonzero()[:, 0]
+        read = self.canonical.hidden(self.canonical.taps(place[near].t()))
+        return place.new_full((len(place),), -VOID).index_copy_(0, near, self.canonical.decoder.raw_density(read))
+
+
+def _node_points(places: list[Tensor]) -> Iterator[Tensor]:
+    """Points [N, 3] of the grid of places along x, y and z, z slowest and x fastest, some layers at a time."""
+    x, y, z = places
+    for layers in z.split(max(1, NODES_AT_ONCE // (len(x) * len(y)))):
+        deep, down, across = torch.meshgrid(layers, y, x, indexing="ij")
+        yield torch.stack([across, down, deep], dim=-1).reshape(-1, 3)
