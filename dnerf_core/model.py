@@ -100,7 +100,9 @@ class Model(LoadedModel):
             OutputError: the file cannot be written.
         """
         states = [self.generator.state_dict(), {} if self.branch is None else self.branch.state_dict()]
-        exact = all(torch.equal(tensor.half().to(tensor.dtype), tensor) for state in states for tensor in state.values())
+        kept = family_of(self.config).exact_tensors
+        states_to_store = [{name: x for name, x in states[0].items() if not name.startswith(kept)}, states[1]]
+        exact = all(torch.equal(x.half().to(x.dtype), x) for state in states_to_store for x in state.values())
         save_model(
             path,
             self.config,

@@ -30,6 +30,8 @@ class Family:
             shapes of bare weights tell is its matter too; `checkpoints.releases.reader.ReleaseReader` has what families share.
         signature: what its networks are known by in a checkpoint.
         unseen_by_views: what the names of those tensors begin with that no view of given ws reads; tuning leaves them alone.
+        exact_tensors: what the names of those tensors begin with that files hold as float32 whatever all else is stored as, since float16
+            would damage them: places and whole numbers.
         kernels: which kernels read its fields, see `kernels.choice`.
         literal: "module:name" of its literal method, as its paper writes it: (generator, branch or None, a subject's planes) -> an
             object whose `view` is `generator.reference.LiteralSubject`'s. The judge of the fast path and the benchmarks' baseline; None: it
@@ -45,6 +47,7 @@ class Family:
     read_release: str
     signature: Signature
     unseen_by_views: tuple[str, ...] = ("backbone.mapping.",)
+    exact_tensors: tuple[str, ...] = ()
     kernels: tuple[str, ...] = ("torch",)
     literal: str | None = None
 

@@ -11,9 +11,10 @@ from typing import Any
 from dnerf_core.backbone.family import Family
 from dnerf_core.errors import CheckpointError, brief
 from dnerf_core.generator.family import EG3D
+from dnerf_core.gnarf.family import GNARF
 from dnerf_core.panohead.family import PANOHEAD_FAMILY
 
-FAMILIES: dict[str, Family] = {family.name: family for family in (EG3D, PANOHEAD_FAMILY)}
+FAMILIES: dict[str, Family] = {family.name: family for family in (EG3D, PANOHEAD_FAMILY, GNARF)}
 
 UNNAMED = EG3D.name
 """The family of a model file that names none, as all did when there was one; its files are still written like that, byte by byte."""

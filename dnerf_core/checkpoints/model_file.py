@@ -151,6 +151,10 @@ def load_model_file(path: str | Path) -> ModelFile:
 def _check_tensors(tensors: Mapping[str, TensorInfo], config: BackboneConfig, is_semantic: bool, path: Path) -> None:
     shapes = {name.removeprefix("generator."): info.shape for name, info in tensors.items() if name.startswith("generator.")}
     check_shapes(shapes, config, f"{path}: generator", DAMAGED)
+    exact = family_of(config).exact_tensors
+    for name in shapes:
+        if name.startswith(exact) and (dtype := tensors[f"generator.{name}"].dtype) != np.float32:
+            raise CheckpointError(f"{path}: generator.{name}: expected float32 values, found {dtype}; save the model again")
     has_weights = len(shapes) < len(tensors)
     if has_weights != is_semantic:
         lacks = "weights" if is_semantic else "a configuration"
@@ -180,7 +184,7 @@ def save_model(
             constants, may be there or not and are left out.
         semantic_config: JSON values; given exactly when `semantic_state` is.
         source, training: JSON values for the header.
-        stored: type of every value on disk; "float16" halves the file.
+        stored: type of every value on disk but a family's `exact_tensors`; "float16" halves the file.
 
     Raises:
         CheckpointError: the config is out of range, or the tensors are not those it demands, or not finite as `stored`.
@@ -216,15 +220,19 @@ def save_arrays(
         raise CheckpointError(f"{path}: semantic branch: expected configuration and weights together, found one; not written")
     named = {f"generator.{key}": array for key, array in generator_arrays.items() if not is_filter(key)}
     named |= {f"semantic.{key}": array for key, array in (semantic_arrays or {}).items()}
+    family = family_of(generator_config)
+    exact = tuple(f"generator.{prefix}" for prefix in family.exact_tensors)
     with np.errstate(over="ignore"):  # found by the check below, with the tensor's name
-        tensors = {name: np.ascontiguousarray(array, stored).reshape(array.shape) for name, array in named.items()}
+        tensors = {
+            name: np.ascontiguousarray(array, "float32" if name.startswith(exact) else stored).reshape(array.shape)
+            for name, array in named.items()
+        }
     for name, tensor in tensors.items():
         if not np.isfinite(tensor).all():
             raise CheckpointError(f"{path}: {name}: expected finite values as {stored}, found others; not written")
-    family = family_of(generator_config).name
     header = {
         "format_version": FORMAT_VERSION,
-        **({} if family == UNNAMED else {"family": family}),
+        **({} if family.name == UNNAMED else {"family": family.name}),
         "generator": config_to_json(generator_config),
         "semantic": semantic_config,
         "labels": None if labels is None else labels.to_json(),

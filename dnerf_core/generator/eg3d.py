@@ -112,6 +112,16 @@ class TriplaneField:
         return self.decoder.raw_density(read), self.decoder.colors(read)
 
 
+def plain_picture(color: Tensor, opacity: Tensor, side: int, *, white_back: bool) -> RawPicture:
+    """EG3D's epilogue: white behind or black, and from [0, 1] to [-1, 1]; see `Backbone.compose` for the arguments."""
+    if torch.is_grad_enabled():
+        color = (color + (1 - opacity)[:, None] if white_back else color) * 2 - 1
+    else:
+        color = (color.add_((1 - opacity)[:, None]) if white_back else color).mul_(2).sub_(1)
+    features = color.reshape(-1, side, side, color.shape[-1]).permute(0, 3, 1, 2)
+    return RawPicture(features, features[:, :3])
+
+
 class Generator(PublishedWeights):
     """G(z, camera) -> image, raw image and depth; state names are the published ones.
 
@@ -173,12 +183,7 @@ class Generator(PublishedWeights):
 
     def compose(self, color: Tensor, opacity: Tensor, planes: Triplanes, side: int) -> RawPicture:
         """White behind, if the config says so, and from [0, 1] to [-1, 1]; the first three channels are the raw image."""
-        if torch.is_grad_enabled():
-            color = (color + (1 - opacity)[:, None] if self.config.rays.white_back else color) * 2 - 1
-        else:
-            color = (color.add_((1 - opacity)[:, None]) if self.config.rays.white_back else color).mul_(2).sub_(1)
-        features = color.reshape(-1, side, side, color.shape[-1]).permute(0, 3, 1, 2)
-        return RawPicture(features, features[:, :3])
+        return plain_picture(color, opacity, side, white_back=self.config.rays.white_back)
 
     def superresolve(self, picture: RawPicture, ws: Tensor) -> Tensor:
         """Final image [B, 3, S, S], about [-1, 1]."""

@@ -22,7 +22,7 @@ def plane_generator_shapes(config: PlaneGeneratorConfig) -> dict[str, Shape]:
         shapes |= _block(f"superresolution.block{index}", inputs, width, image_channels=3, size=size, w_dim=w_dim)
         inputs = width
     hidden = config.triplane.hidden_dim
-    return shapes | _linear("decoder.net.0", channels, hidden) | _linear("decoder.net.2", hidden, 1 + channels)
+    return shapes | linear_shapes("decoder.net.0", channels, hidden) | linear_shapes("decoder.net.2", hidden, 1 + channels)
 
 
 def mapping_shapes(name: str, mapping: MappingConfig) -> dict[str, Shape]:
@@ -30,10 +30,10 @@ def mapping_shapes(name: str, mapping: MappingConfig) -> dict[str, Shape]:
     shapes: dict[str, Shape] = {f"{name}.w_avg": (mapping.w_dim,)}
     inputs = mapping.z_dim
     if mapping.c_dim:
-        shapes |= _linear(f"{name}.embed", mapping.c_dim, mapping.w_dim)
+        shapes |= linear_shapes(f"{name}.embed", mapping.c_dim, mapping.w_dim)
         inputs += mapping.w_dim
     for layer in range(mapping.layers):
-        shapes |= _linear(f"{name}.fc{layer}", inputs, mapping.w_dim)
+        shapes |= linear_shapes(f"{name}.fc{layer}", inputs, mapping.w_dim)
         inputs = mapping.w_dim
     return shapes
 
@@ -52,10 +52,11 @@ def synthesis_shapes(name: str, backbone: BackboneConfig, w_dim: int, image_chan
 def torgb_shapes(name: str, inputs: int, image_channels: int, w_dim: int) -> dict[str, Shape]:
     """Of a modulated 1x1 convolution."""
     shapes: dict[str, Shape] = {f"{name}.weight": (image_channels, inputs, 1, 1), f"{name}.bias": (image_channels,)}
-    return shapes | _linear(f"{name}.affine", w_dim, inputs)
+    return shapes | linear_shapes(f"{name}.affine", w_dim, inputs)
 
 
-def _linear(name: str, inputs: int, outputs: int) -> dict[str, Shape]:
+def linear_shapes(name: str, inputs: int, outputs: int) -> dict[str, Shape]:
+    """Of a linear layer."""
     return {f"{name}.weight": (outputs, inputs), f"{name}.bias": (outputs,)}
 
 
@@ -76,4 +77,4 @@ def _convolution(name: str, inputs: int, outputs: int, size: int, w_dim: int) ->
         f"{name}.noise_strength": (),
         f"{name}.noise_const": (size, size),
         f"{name}.resample_filter": (4, 4),
-    } | _linear(f"{name}.affine", w_dim, inputs)
+    } | linear_shapes(f"{name}.affine", w_dim, inputs)
