@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import torch
@@ -26,7 +27,10 @@ class CoarseTable:
 
 @dataclass(frozen=True, eq=False)
 class BodyTable:
-    """A body's numbers on a device, whole ones as int64; template units. Attributes as `template.Template` and `rig.Rig` have them."""
+    """A body's numbers on a device, whole ones as int64; template units. Attributes as `template.Template` and `rig.Rig` have them.
+
+    `prepared` keeps what is made of the numbers once, whatever the pose, by the name of who makes it.
+    """
 
     vertices: Tensor
     faces: Tensor
@@ -37,6 +41,7 @@ class BodyTable:
     shape_joints: Tensor
     reduced: CoarseTable
     clip: CoarseTable
+    prepared: dict[str, Any] = field(default_factory=dict)
 
 
 class _Numbers(nn.Module):

@@ -29,7 +29,7 @@ Projection = tuple[Tensor, Tensor]
 ProjectorFunction = Callable[[PosedBody, Tensor, WarpConfig], Projection]
 
 PROJECTORS: dict[Projector, str] = {
-    "closest": "dnerf_core.gnarf.warp.closest:closest",
+    "closest": "dnerf_core.gnarf.warp.nearest:closest",
     "surface_field": "dnerf_core.gnarf.warp.surface_field:surface_field",
     "skinning": "dnerf_core.gnarf.warp.bones:skinning",
     "mvc": "dnerf_core.gnarf.warp.mean_values:mvc",
