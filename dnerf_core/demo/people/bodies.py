@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -31,9 +32,20 @@ _Y_UP = np.array([[1, 0, 0], [0, 0, 1], [0, -1, 0]], np.float64)
 _LEAST_WEIGHT = 1e-3
 
 
-def _corner_bodies(topology: str) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.int32], NDArray[np.float32], list[str], list[int]]:
+@dataclass(frozen=True, eq=False)
+class _Bodies:
     """Vertices [N, V, 3] and joints [N, K, 3] at every corner, faces [F, 3], weights [V, K], joint names and parents."""
-    import anny
+
+    vertices: NDArray[np.float64]
+    joints: NDArray[np.float64]
+    faces: NDArray[np.int32]
+    weights: NDArray[np.float32]
+    names: list[str]
+    parents: list[int]
+
+
+def _corner_bodies(topology: str) -> _Bodies:
+    import anny  # type: ignore[import-untyped]
     import torch
 
     model = anny.Anny(rig="cmu_mb", topology=topology, skinning_method="lbs").to(dtype=torch.float64)
@@ -47,7 +59,7 @@ def _corner_bodies(topology: str) -> tuple[NDArray[np.float64], NDArray[np.float
     weights.scatter_add_(1, model.vertex_bone_indices.long(), model.vertex_bone_weights)
     parents = [-1 if parent is None else int(parent) for parent in model.bone_parents]
     vertices, joints = (bodies[name].numpy() @ _Y_UP.T for name in ("rest_vertices", "rest_bone_heads"))
-    return vertices, joints, np.asarray(model.faces, np.int32), weights.float().numpy(), list(model.bone_labels), parents
+    return _Bodies(vertices, joints, np.asarray(model.faces, np.int32), weights.float().numpy(), list(model.bone_labels), parents)
 
 
 def _sparse(weights: NDArray[np.float32]) -> tuple[NDArray[np.uint8], NDArray[np.float16]]:
@@ -61,40 +73,37 @@ def _sparse(weights: NDArray[np.float32]) -> tuple[NDArray[np.uint8], NDArray[np
 
 def main() -> None:
     """Write the arrays."""
-    full, joints, faces, weights, names, parents = _corner_bodies(_FULL)
-    coarse, _, coarse_faces, coarse_weights, _, _ = _corner_bodies(_COARSE)
-    mean, coarse_mean, joint_mean = full.mean(axis=0), coarse.mean(axis=0), joints.mean(axis=0)
+    full, coarse = _corner_bodies(_FULL), _corner_bodies(_COARSE)
+    mean, joint_mean, count = full.vertices.mean(axis=0), full.joints.mean(axis=0), len(full.vertices)
     # principal directions of the full mesh, each with unit variance over the corners
-    left, scale, _ = np.linalg.svd((full - mean).reshape(len(full), -1), full_matrices=False)
-    coefficients = left[:, :_DIRECTIONS] * np.sqrt(len(full))
-    fit = coefficients.T / len(full)
+    left, scale, _ = np.linalg.svd((full.vertices - mean).reshape(count, -1), full_matrices=False)
+    coefficients = left[:, :_DIRECTIONS] * np.sqrt(count)
 
-    def directions(bodies: NDArray[np.float64], centre: NDArray[np.float64]) -> NDArray[np.float16]:
-        return np.einsum("sn,nvc->svc", fit, bodies - centre).astype(np.float16)
+    def directions(bodies: NDArray[np.float64]) -> NDArray[np.float16]:
+        return np.einsum("ns,nvc->svc", coefficients / count, bodies - bodies.mean(axis=0)).astype(np.float16)
 
     arrays = {
         "corner_coefficients": coefficients.reshape(*(len(a) for a in ANCHORS.values()), _DIRECTIONS).astype(np.float32),
-        "names": np.array(names),
-        "parents": np.array(parents, np.int8),
+        "names": np.array(full.names),
+        "parents": np.array(full.parents, np.int8),
         "joints": joint_mean.astype(np.float32),
-        "shape_joints": directions(joints, joint_mean),
+        "shape_joints": directions(full.joints),
     }
-    for prefix, vertices, shape, triangles, influence in (
-        ("", mean, directions(full, mean), faces, weights),
-        ("coarse_", coarse_mean, directions(coarse, coarse_mean), coarse_faces, coarse_weights),
-    ):
-        index, value = _sparse(influence)
+    for prefix, bodies in (("", full), ("coarse_", coarse)):
+        index, value = _sparse(bodies.weights)
         arrays |= {
-            f"{prefix}vertices": vertices.astype(np.float32),
-            f"{prefix}shape_vertices": shape,
-            f"{prefix}faces": triangles.astype(np.uint16),
+            f"{prefix}vertices": bodies.vertices.mean(axis=0).astype(np.float32),
+            f"{prefix}shape_vertices": directions(bodies.vertices),
+            f"{prefix}faces": bodies.faces.astype(np.uint16),
             f"{prefix}weight_joints": index,
             f"{prefix}weights": value,
         }
-    left_over = full - mean - np.einsum("ns,svc->nvc", coefficients, arrays["shape_vertices"].astype(np.float64))
+    left_over = full.vertices - mean - np.einsum("ns,svc->nvc", coefficients, arrays["shape_vertices"].astype(np.float64))
     np.savez_compressed(Path(sys.argv[1]), **arrays)
-    print(f"{len(full)} bodies, {_DIRECTIONS} directions: {1e3 * np.sqrt(np.square(left_over).sum(axis=-1).mean()):.2f} mm rms left over")
-    print("spread of the directions, mm rms:", (1e3 * scale[:_DIRECTIONS] / np.sqrt(len(full) * full.shape[1])).round(1))
+    print(
+        f"{count} bodies, {_DIRECTIONS} directions: {1e3 * np.sqrt(np.square(left_over).sum(axis=-1).mean()):.2f} mm rms left over"
+    )
+    print("spread of the directions, mm rms:", (1e3 * scale[:_DIRECTIONS] / np.sqrt(count * len(mean))).round(1))
 
 
 if __name__ == "__main__":

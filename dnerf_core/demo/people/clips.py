@@ -17,6 +17,9 @@ from numpy.typing import NDArray
 from dnerf_core.demo.people.standing import matrix_from_vector, pose_from_standing, vector_from_matrix
 from dnerf_core.errors import UsageError
 
+HELD_OUT = ("dance_b", "punch", "spinkick", "walk")
+"""Clips that training leaves out, for poses that it has never seen."""
+
 _FRAME_LENGTH = 44
 _ORDER = (
     ("Root", 4), ("Chest", 4), ("Neck", 4),
@@ -38,7 +41,9 @@ def read_clips(folder: Path) -> dict[str, NDArray[np.float32]]:
     """
     files = sorted(folder.glob("humanoid3d_*.txt"))
     if not files:
-        raise UsageError(f"{folder}: expected clips humanoid3d_*.txt, found none; take them from pybullet_data/data/motions of PyPI's pybullet")
+        raise UsageError(
+            f"{folder}: expected clips humanoid3d_*.txt, found none; take pybullet_data/data/motions of PyPI's pybullet"
+        )
     return {file.stem.removeprefix("humanoid3d_"): _read(file) for file in files}
 
 

@@ -183,7 +183,9 @@ def colors(places: Places, edges: Borders, person: PersonParameters, marks: Land
 
 
 def _cloth(red: Tensor, green_blue: Tensor, brightness: Tensor) -> Tensor:
-    return torch.sigmoid(torch.stack([brightness + red, brightness - 0.5 * red + green_blue, brightness - 0.5 * red - green_blue], dim=-1))
+    return torch.sigmoid(
+        torch.stack([brightness + red, brightness - 0.5 * red + green_blue, brightness - 0.5 * red - green_blue], dim=-1)
+    )
 
 
 def _face(skin: Tensor, places: Places, marks: Landmarks) -> Tensor:

@@ -50,6 +50,15 @@ class Rig:
         """The number of a joint."""
         return self.names.index(name)
 
+    @property
+    def arm_joints(self) -> tuple[int, ...]:
+        """The joints of both arms, from the shoulder to the fingers."""
+        found: list[int] = []
+        for index, parent in enumerate(self.parents):
+            if self.names[index] in ("LeftArm", "RightArm") or parent in found:
+                found.append(index)
+        return tuple(found)
+
 
 @functools.cache
 def rig() -> Rig:

@@ -60,8 +60,9 @@ def _between(start: NDArray[np.float64], end: NDArray[np.float64]) -> NDArray[np
     """The smallest rotation that turns one direction into another."""
     start, end = start / np.linalg.norm(start), end / np.linalg.norm(end)
     axis = np.cross(start, end)
-    length = np.linalg.norm(axis)
-    return matrix_from_vector(axis / max(length, 1e-12) * np.arctan2(length, start @ end))
+    length = float(np.linalg.norm(axis))
+    angle = float(np.arctan2(length, start @ end))
+    return matrix_from_vector(axis * (angle / max(length, 1e-12)))
 
 
 @functools.cache

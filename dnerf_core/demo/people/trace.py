@@ -10,18 +10,18 @@ from typing import Any
 
 import numpy as np
 import torch
-import warp as wp
 from torch import Tensor
 
 from dnerf_core.demo.people.world import People, Spots, body_tensors, vertex_normals
 from dnerf_core.demo.trace import TruthView, grid_rays
 from dnerf_core.errors import UsageError
+from dnerf_core.gnarf.warp.started import warp as wp
 from dnerf_core.shapes import check_shapes
 
 _FAR = 1e6
 
 
-@wp.kernel  # type: ignore[untyped-decorator]
+@wp.kernel
 def _meet(
     mesh: wp.uint64,
     origins: wp.array(dtype=wp.vec3),  # type: ignore[valid-type]
@@ -41,12 +41,12 @@ def _meet(
 
 
 class PosedMesh:
-    """One posed body, V vertices float32 [V, 3], ready to be met by rays."""
+    """A mesh of vertices float32 [V, 3] and faces [F, 3], ready to be met by rays."""
 
-    def __init__(self, vertices: Tensor) -> None:
+    def __init__(self, vertices: Tensor, faces: Tensor) -> None:
         self._mesh: Any = wp.Mesh(
             points=wp.array(vertices.contiguous().numpy(), dtype=wp.vec3, device="cpu"),
-            indices=wp.array(body_tensors().faces.reshape(-1).int().numpy(), dtype=wp.int32, device="cpu"),
+            indices=wp.array(faces.reshape(-1).int().numpy(), dtype=wp.int32, device="cpu"),
         )
 
     def meet(self, origins: Tensor, directions: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -65,7 +65,11 @@ class PosedMesh:
         ]
         wp.launch(_meet, dim=count, inputs=[self._mesh.id, *rays, *out], device="cpu")
         two = torch.from_numpy(uv)
-        return torch.from_numpy(distance), torch.from_numpy(face).long(), torch.cat([two, 1 - two.sum(dim=1, keepdim=True)], dim=1)
+        return (
+            torch.from_numpy(distance),
+            torch.from_numpy(face).long(),
+            torch.cat([two, 1 - two.sum(dim=1, keepdim=True)], dim=1),
+        )
 
 
 def render_people(
@@ -116,7 +120,7 @@ def render_people(
     mask = torch.zeros(directions.shape[:2], dtype=torch.uint8)
     distance = torch.full(directions.shape[:2], torch.inf)
     for index in range(len(people)):
-        distance[index], face, weights = PosedMesh(vertices[index]).meet(origins[index], directions[index])
+        distance[index], face, weights = PosedMesh(vertices[index], body_tensors().faces).meet(origins[index], directions[index])
         hit = (face >= 0).nonzero()[:, 0]
         spots = Spots(face[hit][None], weights[hit][None])
         one = people[index : index + 1]

@@ -31,7 +31,7 @@ class BodyTensors:
         vertices: [1, V, 3], mean body at rest; shape_vertices: [S, V, 3]; weights: [V, K].
         joints: [1, K, 3]; shape_joints: [S, K, 3]; parents: K numbers.
         faces: int64 [F, 3]; corners: see `Rig.corner_coefficients`.
-        canonical: places of all vertices, [V, ...].
+        canonical: places of all vertices, [1, V, ...].
         landmarks: of the canonical mean body.
     """
 
@@ -78,10 +78,6 @@ def body_tensors() -> BodyTensors:
         way = (end - start)[:2]
         return float((middle - start)[:2] @ way / way.square().sum())
 
-    first = [body.joint(f"{side}Arm") for side in ("Left", "Right")]
-    in_arm = [joint in first for joint in range(len(body.names))]
-    for index, parent in enumerate(body.parents):
-        in_arm[index] |= parent >= 0 and in_arm[parent]
     return BodyTensors(
         vertices=vertices,
         shape_vertices=torch.from_numpy(body.full.shape_vertices),
@@ -91,7 +87,7 @@ def body_tensors() -> BodyTensors:
         parents=body.parents,
         faces=faces,
         corners=torch.from_numpy(body.corner_coefficients),
-        canonical=Places(skin(vertices, weights, motions, pose[:, -1])[0], normals[0], weights[:, in_arm].sum(dim=1)),
+        canonical=Places(skin(vertices, weights, motions, pose[:, -1]), normals, weights[:, list(body.arm_joints)].sum(dim=1)[None]),
         landmarks=Landmarks(
             shoulder, wrist, share(shoulder, elbow, wrist), hip, ankle, share(hip, knee, ankle), joint("Head"), joint("Neck"),
             float(joint("LowerBack")[1]),
@@ -149,8 +145,7 @@ class People:
     @functools.cached_property
     def vertex_thickness(self) -> Tensor:
         """How far hair and clothes stand off at each vertex [B, V], metres."""
-        body = body_tensors()
-        return thickness(borders(body.canonical, self.parameters, body.landmarks), self.parameters)
+        return self.thickness(self.borders(body_tensors().canonical))
 
     def places(self, spots: Spots) -> Places:
         """Where spots lie on the canonical mean body."""
@@ -158,13 +153,17 @@ class People:
         corner = body.faces[spots.face]
 
         def mixed(values: Tensor) -> Tensor:
-            return (values[corner] * spots.weights[..., None]).sum(dim=-2)
+            return (values[0, corner] * spots.weights[..., None]).sum(dim=-2)
 
-        return Places(mixed(body.canonical.position), mixed(body.canonical.normal), mixed(body.canonical.arm[:, None])[..., 0])
+        return Places(mixed(body.canonical.position), mixed(body.canonical.normal), mixed(body.canonical.arm[..., None])[..., 0])
 
     def borders(self, places: Places) -> Borders:
         """Signed lengths [B, N] from the borders of hair and clothes."""
         return borders(places, self.parameters, body_tensors().landmarks)
+
+    def thickness(self, edges: Borders) -> Tensor:
+        """How far hair and clothes stand off the body [B, N], metres, where their borders are `edges`."""
+        return thickness(edges, self.parameters)
 
     def appearance(self, places: Places) -> tuple[Tensor, Tensor]:
         """Colours [B, N, 3] in [0, 1] and part ids uint8 [B, N] of places."""
