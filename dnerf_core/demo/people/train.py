@@ -47,8 +47,7 @@ class Recipe:
     box_points: int = 400
     near_pool: int = 1_200_000
     box_pool: int = 200_000
-    coarse_until: float = 0.35
-    coarse_resolution: int = 64
+    coarse_until: tuple[tuple[float, int], ...] = ((0.25, 64), (0.68, 128))
     learning_rate: float = 3e-3
     final_learning_rate: float = 1e-4
     patch_from: float = 0.5
@@ -60,9 +59,9 @@ class Recipe:
     mapping_rate_gain: float = 40.0
     float32_from: float = 0.92
     ema: float = 0.998
-    color_weight: float = 1.0
+    color_weight: float = 2.0
     border_weight: float = 0.5
-    shape_weight: float = 0.05
+    shape_weight: float = 1.0
     seed: int = 0
 
 
@@ -80,8 +79,9 @@ class Training:
         head = self.generator.shape_head
         assert head is not None
         self.parts = (self.generator.backbone, self.generator.decoder, self.generator.superresolution, head)
-        last = getattr(self.generator.backbone.synthesis, f"b{DEMO_PEOPLE.backbone.resolution}")
-        torch.nn.init.zeros_(last.torgb.weight)
+        for _, resolution in recipe.coarse_until:
+            later = getattr(self.generator.backbone.synthesis, f"b{2 * resolution}")
+            torch.nn.init.zeros_(later.torgb.weight)
         mapping = list(self.generator.backbone.mapping.parameters())
         in_mapping = {id(p) for p in mapping}
         rest = [p for p in self.generator.parameters() if id(p) not in in_mapping]
@@ -158,8 +158,8 @@ class Training:
         batch = point_batch(people, self.near, self.box, rng, count=recipe.points, in_box=recipe.box_points)
         with torch.autocast("cpu", torch.bfloat16, enabled=progress < recipe.float32_from):
             ws = generator.mapping(z)
-            # the world's coarse shape is learned on coarse planes, at a fraction of the cost; the last block then starts from nothing
-            coarse = recipe.coarse_resolution if progress < recipe.coarse_until else None
+            # the world's coarse shape is learned on coarse planes, at a fraction of the cost; finer blocks then start from nothing
+            coarse = next((resolution for until, resolution in recipe.coarse_until if progress < until), None)
             image, _, _ = generator.backbone.synthesis(ws, "none", coarse)
         planes = image.float().reshape(len(z), -1, DEMO_PEOPLE.backbone.plane_channels, *image.shape[-2:])
         ws = ws.float()
