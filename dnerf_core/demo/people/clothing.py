@@ -20,7 +20,7 @@ PART_NAMES = (
 """Names of the part ids 0..11; 0 is never the part of a point."""
 
 SKIN, HAIR, SHIRT, TROUSERS, SHOES = range(5)
-"""What a place on the body shows."""
+"""What a place on the body shows: rows of `palette`."""
 
 _RAMP = 0.02
 """Cloth and hair reach their full thickness this far inside their border, metres."""
@@ -122,14 +122,6 @@ def borders(places: Places, person: PersonParameters, marks: Landmarks) -> Borde
     return Borders(hairline(places) - person.hairline, shirt, trousers, marks.ankle[1] + 0.015 - y)
 
 
-def materials(edges: Borders) -> Tensor:
-    """What each place shows, int64: SKIN, HAIR, SHIRT, TROUSERS or SHOES."""
-    result = torch.full(edges.trousers.shape, SKIN)
-    for material, border in ((SHOES, edges.shoes), (TROUSERS, edges.trousers), (SHIRT, edges.shirt), (HAIR, edges.hair)):
-        result = torch.where(border > 0, material, result)
-    return result
-
-
 def thickness(edges: Borders, person: PersonParameters) -> Tensor:
     """How far hair and clothes stand off the body, metres."""
     layers = (
@@ -165,26 +157,30 @@ def parts(places: Places, person: PersonParameters, marks: Landmarks) -> Tensor:
     return torch.where(collar(places, marks) < 0, top, body).to(torch.uint8)
 
 
-def colors(places: Places, edges: Borders, person: PersonParameters, marks: Landmarks) -> Tensor:
-    """Colours [..., 3] in [0, 1], light baked in; they do not depend on where one looks from, nor on the pose."""
-    tone = person.skin_tone
-    skin = torch.stack([0.93 - 0.55 * tone, 0.76 - 0.53 * tone, 0.65 - 0.49 * tone], dim=-1)
-    warmth = person.hair_warmth
-    hair = person.hair_brightness[..., None] * torch.stack([1 + 0.15 * warmth, 0.95 - 0.25 * warmth, 0.9 - 0.55 * warmth], dim=-1)
+def palette(person: PersonParameters) -> Tensor:
+    """Colours [B, 5, 3] in [0, 1] of each person's skin, hair, shirt, trousers and shoes, without light."""
+    tone, warmth, shine = person.skin_tone, person.hair_warmth, person.shoe_brightness
+    skin = torch.cat([0.93 - 0.55 * tone, 0.76 - 0.53 * tone, 0.65 - 0.49 * tone], dim=1)
+    hair = person.hair_brightness * torch.cat([1 + 0.15 * warmth, 0.95 - 0.25 * warmth, 0.9 - 0.55 * warmth], dim=1)
     shirt = _cloth(person.shirt_red, person.shirt_green_blue, person.shirt_brightness)
     trousers = _cloth(person.trousers_red, person.trousers_green_blue, person.trousers_brightness)
-    shoes = person.shoe_brightness[..., None].expand(*person.shoe_brightness.shape, 3)
-    shape = (*places.arm.shape, 3)
-    color = _face(skin.expand(shape), places, marks)
-    for border, layer in ((edges.shoes, shoes), (edges.trousers, trousers), (edges.shirt, shirt), (edges.hair, hair)):
-        color = torch.where((border > 0)[..., None], layer.expand(shape), color)
+    return torch.stack([skin, hair, shirt, trousers, shine.expand(-1, 3)], dim=1)
+
+
+def colors(places: Places, edges: Borders, person: PersonParameters, marks: Landmarks) -> Tensor:
+    """Colours [B, N, 3] in [0, 1], light baked in; they do not depend on where one looks from, nor on the pose."""
+    known = palette(person)
+    shape = (*edges.trousers.shape, 3)
+    color = _face(known[:, None, SKIN].expand(shape), places, marks)
+    for material, border in ((SHOES, edges.shoes), (TROUSERS, edges.trousers), (SHIRT, edges.shirt), (HAIR, edges.hair)):
+        color = torch.where((border > 0)[..., None], known[:, None, material], color)
     light = 0.84 + 0.12 * places.normal[..., 1] + 0.06 * places.normal[..., 2]
     return (color * light[..., None]).clamp(0, 1)
 
 
 def _cloth(red: Tensor, green_blue: Tensor, brightness: Tensor) -> Tensor:
     return torch.sigmoid(
-        torch.stack([brightness + red, brightness - 0.5 * red + green_blue, brightness - 0.5 * red - green_blue], dim=-1)
+        torch.cat([brightness + red, brightness - 0.5 * red + green_blue, brightness - 0.5 * red - green_blue], dim=1)
     )
 
 

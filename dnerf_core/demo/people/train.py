@@ -20,8 +20,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from dnerf_core.demo.car_parameters import normalized_latent
 from dnerf_core.demo.people.body import people_generator
 from dnerf_core.demo.people.clips import HELD_OUT, read_clips
+from dnerf_core.demo.people.clothing import palette
 from dnerf_core.demo.people.config import DEMO_PEOPLE
 from dnerf_core.demo.people.losses import point_batch, point_losses
 from dnerf_core.demo.people.pictures import Patch, patch_losses, random_patch, shaped_body
@@ -42,12 +44,17 @@ CLIP_SHARE = 0.55
 class Recipe:
     """How the generator is trained. Fractions are of the time budget; learning rates are Adam's."""
 
-    people_per_step: int = 3
-    points: int = 5000
+    stages: tuple[tuple[float, int, int, int], ...] = (
+        (0.06, 32, 6, 2000),
+        (0.27, 64, 3, 4000),
+        (0.68, 128, 3, 5000),
+        (1.0, 256, 3, 5000),
+    )
+    """Until which fraction, on planes of which resolution, with how many people a step, and points of each."""
     box_points: int = 400
+    guided_people: int = 256
     near_pool: int = 1_200_000
     box_pool: int = 200_000
-    coarse_until: tuple[tuple[float, int], ...] = ((0.25, 64), (0.68, 128))
     learning_rate: float = 3e-3
     final_learning_rate: float = 1e-4
     patch_from: float = 0.5
@@ -62,6 +69,7 @@ class Recipe:
     color_weight: float = 2.0
     border_weight: float = 0.5
     shape_weight: float = 1.0
+    guide_weight: float = 0.5
     seed: int = 0
 
 
@@ -76,15 +84,16 @@ class Training:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(recipe.seed)
             self.generator = people_generator()
+            self.guide = torch.nn.Linear(DEMO_PEOPLE.mapping.w_dim, Z_DIM + 3 * 5)
         head = self.generator.shape_head
         assert head is not None
         self.parts = (self.generator.backbone, self.generator.decoder, self.generator.superresolution, head)
-        for _, resolution in recipe.coarse_until:
-            later = getattr(self.generator.backbone.synthesis, f"b{2 * resolution}")
+        for _, resolution, _, _ in recipe.stages[1:]:
+            later = getattr(self.generator.backbone.synthesis, f"b{resolution}")
             torch.nn.init.zeros_(later.torgb.weight)
         mapping = list(self.generator.backbone.mapping.parameters())
         in_mapping = {id(p) for p in mapping}
-        rest = [p for p in self.generator.parameters() if id(p) not in in_mapping]
+        rest = [p for p in [*self.generator.parameters(), *self.guide.parameters()] if id(p) not in in_mapping]
         self.optimizer = torch.optim.Adam(
             [{"params": rest, "gain": 1.0}, {"params": mapping, "gain": recipe.mapping_rate_gain}], betas=(0.9, 0.99)
         )
@@ -109,6 +118,7 @@ class Training:
         return {
             "recipe": asdict(self.recipe),
             "generator": self.weights(),
+            "guide": self.guide.state_dict(),
             "average": self.average,
             "optimizer": self.optimizer.state_dict(),
             "step": self.step,
@@ -120,6 +130,7 @@ class Training:
         """Go on from `state()`."""
         body = {name: value for name, value in self.generator.state_dict().items() if name.startswith("body.")}
         self.generator.load_state_dict({**state["generator"], **body})
+        self.guide.load_state_dict(state["guide"])
         self.average = dict(state["average"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.step, self.seconds, self.log = state["step"], state["seconds"], state["log"]
@@ -153,25 +164,21 @@ class Training:
 
     def _loss(self, progress: float, rng: torch.Generator) -> tuple[Tensor, dict[str, Tensor]]:
         recipe, generator = self.recipe, self.generator
-        z = torch.randn(recipe.people_per_step, Z_DIM, generator=rng)
+        _, resolution, count, points = next(stage for stage in recipe.stages if progress < stage[0] or stage is recipe.stages[-1])
+        z = torch.randn(count, Z_DIM, generator=rng)
         people = People.from_latent(z)
-        batch = point_batch(people, self.near, self.box, rng, count=recipe.points, in_box=recipe.box_points)
+        batch = point_batch(people, self.near, self.box, rng, count=points, in_box=recipe.box_points)
         with torch.autocast("cpu", torch.bfloat16, enabled=progress < recipe.float32_from):
             ws = generator.mapping(z)
             # the world's coarse shape is learned on coarse planes, at a fraction of the cost; finer blocks then start from nothing
-            coarse = next((resolution for until, resolution in recipe.coarse_until if progress < until), None)
-            image, _, _ = generator.backbone.synthesis(ws, "none", coarse)
+            image, _, _ = generator.backbone.synthesis(ws, "none", resolution)
         planes = image.float().reshape(len(z), -1, DEMO_PEOPLE.backbone.plane_channels, *image.shape[-2:])
         ws = ws.float()
-        points = point_losses(generator.canonical_field(planes), batch)
-        shape = F.smooth_l1_loss(self.shape_scale * generator.shape(ws), self.shape_scale * people.shape, beta=0.3)
-        loss = (
-            2 * points.f
-            + recipe.color_weight * points.color
-            + recipe.border_weight * points.borders
-            + recipe.shape_weight * shape
-        )
-        shown = {"f": points.f, "color": points.color, "borders": points.borders, "shape_cm": shape}
+        losses = point_losses(generator.canonical_field(planes), batch)
+        guide, shape = self._guided(rng)
+        loss = 2 * losses.f + recipe.color_weight * losses.color + recipe.border_weight * losses.borders
+        loss = loss + recipe.shape_weight * shape + recipe.guide_weight * guide
+        shown = {"f": losses.f, "color": losses.color, "borders": losses.borders, "shape_cm": shape, "guide": guide}
         if progress >= recipe.patch_from and self.step % recipe.patch_every == 0:
             number = recipe.patch_people
             patches = [self._patch(people[index : index + 1], rng) for index in range(number)]
@@ -182,6 +189,18 @@ class Training:
             loss = loss + 10 * image.final + image.final_l1 + share * 4 * image.raw
             shown |= {"raw": image.raw, "final": image.final}
         return loss, shown
+
+    def _guided(self, rng: torch.Generator) -> tuple[Tensor, Tensor]:
+        """How badly w says what its person is like, by one linear layer, and the error of the shape head, centimetres of the body.
+
+        Nothing of it depends on planes, so many people are cheap: the mapping is settled long before the planes are.
+        """
+        z = torch.randn(self.recipe.guided_people, Z_DIM, generator=rng)
+        people, ws = People.from_latent(z), self.generator.mapping(z)
+        shares = torch.special.ndtr(normalized_latent(z)) - 0.5
+        target = torch.cat([4 * shares, 4 * (palette(people.parameters) - 0.5).flatten(1)], dim=1)
+        shape = F.smooth_l1_loss(self.shape_scale * self.generator.shape(ws), self.shape_scale * people.shape, beta=0.1)
+        return F.mse_loss(self.guide(ws[:, 0]), target), shape
 
     def _patch(self, person: People, rng: torch.Generator) -> tuple[PosedBody, Patch]:
         """A patch of one person in a random pose: of a clip, of the prior, or, one time in ten, the canonical one."""
