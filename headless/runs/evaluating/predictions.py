@@ -8,6 +8,7 @@ from dnerf_core.errors import AnnotationError, counted
 from dnerf_core.files.whole import write_bytes_whole
 from headless.runs.evaluating.call import TRUTH, EvaluateCall
 from headless.scores import scoring
+from headless.scores.predictions.cameras import check_same_cameras
 from headless.scores.predictions.comparing import (
     Matched,
     ScoredFrame,
@@ -32,14 +33,16 @@ def score_predictions(call: EvaluateCall, reporter: Reporter) -> None:
     """
     started = time.monotonic()
     assert call.predictions is not None and call.against is not None
-    if call.against == TRUTH:
-        truth = demo_truth(call.folders[0] if call.folders else call.predictions, call.device)
+    if isinstance(call.against, str):
+        posed = call.folders[0] if call.folders else call.predictions
+        truth = demo_truth(posed, call.device)
     else:
-        assert not isinstance(call.against, str)
-        truth = folder_truth(call.against, skip_unpainted=call.skip_unpainted)
-    meaning = PredictionLabels.read(call.predictions, truth.labels)
+        posed = call.against
+        truth = folder_truth(posed, skip_unpainted=call.skip_unpainted)
+    meaning = PredictionLabels.read(call.predictions, truth.labels, call.map)
     matched = Matched.by_name(truth.items, mask_files(call.predictions))
     _check(call, matched)
+    check_same_cameras(matched.pairs, call.predictions, posed)
     fields = {
         "command": "evaluate",
         "output": None if call.grid is None else str(call.grid),
@@ -55,6 +58,8 @@ def score_predictions(call: EvaluateCall, reporter: Reporter) -> None:
         reporter.warning(f"{counted(len(matched.missing), 'view')} without a prediction left out: {listed(matched.missing)}")
     if matched.superfluous:
         reporter.warning(f"{counted(len(matched.superfluous), 'prediction')} of no view left out: {listed(matched.superfluous)}")
+    if meaning.unused:
+        reporter.warning(f"--map: {listed(meaning.unused)}: no such name in {meaning.source}")
     scored: list[ScoredFrame] = []
     with reporter.progress("predictions scored", len(matched.pairs)) as advance:
         for item, file in matched.pairs:
