@@ -136,7 +136,10 @@ def test_ids_of_other_label_sets_are_matched_by_name(
     swapped["v1"][3, 4] = 3
     written(found, swapped)
     text = refusal(capsys, "--predictions", found, "--against", truth)
-    assert "v1.png: expected the labels background, hood, roof, found 'door' (id 3) at column 4, row 3; say with --map which label" in text
+    assert (
+        "v1.png: expected the labels background, hood, roof, found 'door' (id 3) at column 4, row 3; say with --map which label"
+        in text
+    )
 
 
 def test_missing_and_superfluous_predictions_are_named(truth: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
