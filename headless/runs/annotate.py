@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from dnerf_core import job_ranges
-from dnerf_core.errors import AnnotationError, UsageError, brief, counted, did_you_mean
+from dnerf_core.errors import AnnotationError, UsageError, brief, counted, did_you_mean, listed
 from dnerf_core.ranges import Choice, Ranged, ranged
 from headless.work.at_work import at_work, call_digest
 from headless.work.reporting import Reporter
@@ -211,5 +211,4 @@ def _stay(count: int) -> str:
 
 
 def _listed(names: list[str]) -> str:
-    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
-    return ", ".join(name if name.isidentifier() else brief(name) for name in names[:3]) + more
+    return listed([name if name.isidentifier() else brief(name) for name in names], 3)
