@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -16,7 +15,6 @@ from torch import Tensor
 
 from dnerf_core.backbone.posing import posed_planes
 from dnerf_core.backbone.protocols import Planes, PosablePlanes, RawPicture, SubjectField, Superresolve
-from dnerf_core.backbone.viewing import RayConfig
 from dnerf_core.camera import Camera
 from dnerf_core.loaded_model import LoadedModel
 from dnerf_core.mesh.mesh import Mesh, mesh_of, surface_of
@@ -30,6 +28,7 @@ from dnerf_core.rendering.density_grid import DensityGrid
 from dnerf_core.rendering.depth import planar_depth
 from dnerf_core.rendering.guided_view import guided_view
 from dnerf_core.rendering.labeled_view import LabeledView, PartialView, sample_side_px
+from dnerf_core.rendering.limits import longest_ray
 from dnerf_core.rendering.rays import ViewRays
 from dnerf_core.rendering.view import ray_bundle, render_view
 from dnerf_core.rendering.volume import RayBundle, RaySamples
@@ -340,13 +339,6 @@ class Subject(Making):
         if branch is not None and every is not None:
             maps = branch.maps(self.projected, join_visible(pieces))
         return _Raw(rendering.picture, rendering.distance, rendering.opacity, maps)
-
-
-def longest_ray(rays: RayConfig, box_side: float) -> float:
-    """Length of the longest stretch of a ray that is sampled, world units."""
-    if rays.ray_start == "auto" or rays.ray_end == "auto":
-        return math.sqrt(3) * box_side
-    return rays.ray_end - rays.ray_start
 
 
 def resized(image: Tensor, size_px: int) -> Tensor:
