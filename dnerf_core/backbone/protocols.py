@@ -200,6 +200,9 @@ class Backbone(Protocol[P]):
             side: R.
         """
 
+    def joints(self, planes: P) -> Tensor | None:
+        """Where the joints of the subjects are, [B, K, 3], world frame; None: they have none."""
+
     def superresolve(self, picture: RawPicture, ws: Tensor) -> Tensor:
         """Images [B, 3, S, S] of subjects ws [B or 1, num_ws, w_dim], differentiable."""
 

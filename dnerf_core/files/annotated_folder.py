@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dnerf_core.camera import Camera, cameras_from_json
-from dnerf_core.errors import AnnotationError, CheckpointError, UnpaintedError, UsageError
+from dnerf_core.errors import AnnotationError, CheckpointError, UnpaintedError, UsageError, brief
 from dnerf_core.files.annotated_record import read_labels, read_plan, text_of
 from dnerf_core.files.masks import is_painted, read_mask
 from dnerf_core.files.snapping import SnapTally
@@ -178,7 +178,7 @@ def read_folder(folder: Path, snap: SnapTally | None = None) -> Annotations:
     plan = read_plan(folder)
     labels = read_labels(folder)
     cameras_path = folder / "cameras.json"
-    cameras = _read_cameras(cameras_path)
+    cameras, poses = _read_cameras(cameras_path)
     expected = plan.view_names()
     _same_names(f"{cameras_path}: cameras", list(expected), list(cameras), "restore the file; the sample command writes it anew")
     masks = folder / "masks"
@@ -200,7 +200,8 @@ def read_folder(folder: Path, snap: SnapTally | None = None) -> Annotations:
     for name, (seed, view) in expected.items():
         path = by_view.get(name, masks / f"{name}.png")
         mask = read_mask(path, labels, plan.size_px, snap=snap)
-        images.append(AnnotatedImage(name, plan.subject(seed), view, cameras[name], mask, path))
+        subject = plan.subject(seed)._replace(pose=poses.get(name))
+        images.append(AnnotatedImage(name, subject, view, cameras[name], mask, path))
     return Annotations((folder,), plan.model, plan.generator_sha256, labels, tuple(images), 0)
 
 
@@ -221,11 +222,27 @@ def _other_names(paths: Sequence[Path], views: Collection[str]) -> dict[str, Pat
     return found
 
 
-def _read_cameras(path: Path) -> dict[str, Camera]:
+def _read_cameras(path: Path) -> tuple[dict[str, Camera], dict[str, tuple[float, ...]]]:
+    """The cameras of an annotated folder by view, and the poses that subjects have in views that tell one."""
+    text = text_of(path)
     try:
-        return cameras_from_json(text_of(path), str(path))
+        cameras = cameras_from_json(text, str(path))
     except UsageError as error:  # what the file holds is no option of the call
         raise AnnotationError(str(error)) from error
+    poses = {}
+    for view in json.loads(text.removeprefix("\ufeff"))["views"]:
+        if "pose" in view:
+            pose = view["pose"]
+            if not (isinstance(pose, list) and pose and all(_is_number(number) for number in pose)):
+                raise AnnotationError(
+                    f"{path}: {view['name']}: pose: expected finite numbers, found {brief(pose)}; the sample command writes it anew"
+                )
+            poses[view["name"]] = tuple(float(number) for number in pose)
+    return cameras, poses
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e6
 
 
 def _same_names(what: str, expected: Sequence[str], names: Sequence[str], remedy: str) -> None:

@@ -52,6 +52,7 @@ OPTION_GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
             *("cameras_from", "video_cameras", "camera_radius", "camera_pivot", "focal", "up"),
         ),
     ),
+    ("Poses", ("pose", "render.frames", "sample.frames", "random_poses")),
     ("What is painted", ("labels", "truth", "map", "replace")),
     (
         "Output",

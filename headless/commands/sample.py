@@ -23,6 +23,7 @@ from headless.work.reporting import Reporter
 @options.subject_file_option
 @options.camera_options(SampleCall)
 @dataset_options.distribution_option
+@options.pose_options(SampleCall)
 @options.truncation_option(SampleCall)
 @option(
     "--labels",

@@ -141,7 +141,7 @@ def estimated_clips(plan: ClipPlan, config: BackboneConfig, missing: list[Clip],
 def measured_clips(estimate: Estimate, plan: ClipPlan, missing: list[Clip], model: Model, workers: int) -> Estimate:
     """The same, its time measured by frames of the first clip."""
     from headless import models
-    from headless.clips.plan import mixed_subject
+    from headless.clips.plan import in_frame, mixed_subject
 
     if not missing:
         return dataclasses.replace(estimate, measured=True)
@@ -149,10 +149,10 @@ def measured_clips(estimate: Estimate, plan: ClipPlan, missing: list[Clip], mode
     with models.one_thread_a_view():
         started = time.perf_counter()
         subject = mixed_subject(model, plan, frame.mix)
-        subject.render(frame.camera, plan.resolution_px)
+        in_frame(subject, frame).render(frame.camera, plan.resolution_px)
         first = time.perf_counter() - started
         started = time.perf_counter()
-        subject.render(frame.camera, plan.resolution_px)
+        in_frame(subject, missing[0].frames[-1]).render(frame.camera, plan.resolution_px)
         again = time.perf_counter() - started
     subjects = estimate.views if plan.between else len(missing)
     seconds = (subjects * (first - again) + estimate.views * again) / workers

@@ -31,7 +31,7 @@ BYTES_A_PIXEL: Mapping[str, float] = {"rgb": 1.0, "mask": 0.03, "depth": 1.5, "n
 NPY_BYTES = 4.0
 OTHER_BYTES = 1.0
 """Of a channel that is not among these."""
-SHARE_OF_FORMAT: Mapping[str, float] = {"folder": 1.0, "coco": 0.05, "nerfstudio": 0.3, "webdataset": 1.0}
+SHARE_OF_FORMAT: Mapping[str, float] = {"folder": 1.0, "coco": 0.05, "coco-keypoints": 0.05, "nerfstudio": 0.3, "webdataset": 1.0}
 """What a format adds, over the folder's own files."""
 CLIP_BYTES_A_PIXEL = 0.3
 """Of a frame, all files of a clip together."""

@@ -62,3 +62,41 @@ def skin(points: Tensor, weights: Tensor, motions: Tensor, translation: Tensor) 
     blended = torch.einsum("vk,bkij->bvij", weights, motions)
     turned = (blended[..., :3] @ points[..., None])[..., 0]
     return turned + blended[..., 3] + translation[:, None]
+
+
+def quaternion_product(first: Tensor, second: Tensor) -> Tensor:
+    """Hamilton products [..., 4] of quaternions xyzw [..., 4]: the rotation `second`, then `first`."""
+    u, a = first[..., :3], first[..., 3:]
+    v, b = second[..., :3], second[..., 3:]
+    return torch.cat([a * v + b * u + torch.linalg.cross(u, v), a * b - (u * v).sum(dim=-1, keepdim=True)], dim=-1)
+
+
+def conjugate(quaternion: Tensor) -> Tensor:
+    """The inverse rotations [..., 4] of unit quaternions xyzw [..., 4]."""
+    return torch.cat([-quaternion[..., :3], quaternion[..., 3:]], dim=-1)
+
+
+def quaternions(axis_angle: Tensor) -> Tensor:
+    """Unit quaternions xyzw [..., 4], their last number not negative, of axis-angle vectors [..., 3], radians."""
+    angle = (axis_angle + _AXIS_SHIFT).norm(dim=-1, keepdim=True)
+    half = torch.cat([axis_angle / angle * (angle / 2).sin(), (angle / 2).cos()], dim=-1)
+    return torch.where(half[..., 3:] < 0, -half, half)
+
+
+def blended_turns(pose: Tensor, parents: Sequence[int], weights: Tensor) -> Tensor:
+    """How each vertex is turned by the pose: unit quaternions xyzw [B, V, 4], the normalised blend of its joints' own.
+
+    Linear blend skinning shears and shrinks what lies between two joints; a turn does neither, so it carries offsets from the skin at
+    their full length.
+
+    Args:
+        pose: [B, K + 1, 3].
+        parents: K whole numbers, as `joint_motions` has them.
+        weights: [V, K].
+    """
+    local = quaternions(pose[:, :-1])
+    turns: list[Tensor] = []
+    for joint, parent in enumerate(parents):
+        turns.append(local[:, joint] if parent < 0 else quaternion_product(turns[parent], local[:, joint]))
+    # a child's sign is its parent's, since a local turn's last number is not negative: neighbours blend the short way round
+    return torch.nn.functional.normalize(weights @ torch.stack(turns, dim=1), dim=-1)

@@ -17,7 +17,7 @@ from .rotations import IDENTITY, Array, from_axis_angle, product
 
 FRAME_RATE = 30.0
 
-_NAMES = (
+NAMES: tuple[str, ...] = (
     *("Hips", "Spine", "Chest", "Neck", "Head"),
     *(
         f"{side}{bone}"
@@ -114,16 +114,25 @@ MOTIONS = tuple(_MOTIONS)
 def own_motion(name: str) -> PoseClip:
     """One of `MOTIONS`, as a clip of a figure in a T pose that is 1.7 m tall; a foot is on the floor in each frame."""
     turns, translation, frames = _MOTIONS[name]()
-    roles = roles_of(_NAMES)
-    places, (order, parents) = figure_joints(roles), tree_of(figure_parents(roles))
-    names = tuple(_NAMES[joint] for joint in order)
-    rotations = np.tile(IDENTITY, (frames, len(names), 1))
+    rotations = np.tile(IDENTITY, (frames, len(NAMES), 1))
     for joint, sequence in turns.items():
-        column = names.index(joint)
+        column = NAMES.index(joint)
         for turn in sequence:
             rotations[:, column] = product(rotations[:, column], from_axis_angle(np.radians(turn)))
+    return figure_clip(rotations, translation, name)
+
+
+def figure_clip(rotations: Array, translation: Array, source: str) -> PoseClip:
+    """A clip of the figure, of rotations [F, J, 4] of `NAMES` against their parents from the T pose, and the root's way [F, 3] along the
+    ground; a foot is on the floor in each frame.
+    """
+    roles = roles_of(NAMES)
+    places, (order, parents) = figure_joints(roles), tree_of(figure_parents(roles))
+    names = tuple(NAMES[joint] for joint in order)
+    turned_joints = rotations[:, order]
     rest = np.stack([places[joint] for joint in order])
     feet = [names.index(f"{side}{bone}") for side in ("Left", "Right") for bone in ("Ankle", "Toe")]
-    heights = joint_places(global_rotations(rotations, parents), translation, rest, parents)[:, feet, 1]
-    translation[:, 1] += (rest[feet, 1] - heights).max(axis=1)  # the lowest foot stands on the floor
-    return PoseClip(names, rotations, translation, parents, rest, FRAME_RATE, source=name).checked()
+    heights = joint_places(global_rotations(turned_joints, parents), translation, rest, parents)[:, feet, 1]
+    way = translation.copy()
+    way[:, 1] += (rest[feet, 1] - heights).max(axis=1)  # the lowest foot stands on the floor
+    return PoseClip(names, turned_joints, way, parents, rest, FRAME_RATE, source=source).checked()
