@@ -33,7 +33,7 @@ def check_same_cameras(pairs: Sequence[tuple[TrueItem, MaskFile]], predictions: 
         AnnotationError: a view whose cameras differ, the first of all.
         UsageError: a file of cameras that cannot be read.
     """
-    own_path, true_path = _beside(predictions) / CAMERAS_NAME, _beside(against) / CAMERAS_NAME
+    own_path, true_path = _data_set_of(predictions) / CAMERAS_NAME, _data_set_of(against) / CAMERAS_NAME
     own, true = (_cameras(path) for path in (own_path, true_path))
     for item, file in pairs:
         if not item.is_video:
@@ -48,7 +48,7 @@ def check_same_cameras(pairs: Sequence[tuple[TrueItem, MaskFile]], predictions: 
                 _check(f"{item.name} {name}", there, here, clip_path, true_clips[0])
 
 
-def _beside(folder: Path) -> Path:
+def _data_set_of(folder: Path) -> Path:
     """The folder whose cameras are those of some masks."""
     folder = folder_of_masks(folder)
     if folder.name == "masks" and not (folder / CAMERAS_NAME).is_file():
