@@ -58,5 +58,30 @@ class Poser(Protocol):
             UsageError: no such file or motion, one that cannot be read, or frames that it does not have.
         """
 
+    def turns(self, poses: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Poses [F, *pose_shape] as a skeleton moves, see `files.meshes.rig.RigMotion`.
+
+        Returns:
+            Unit quaternions xyzw [F, K, 4] of each joint against its parent, and how far the root has moved [F, 3], world units.
+        """
+
     def drawn(self, rng: np.random.Generator) -> NDArray[np.float32]:
         """A pose [*pose_shape] by chance, within what joints can do."""
+
+
+@dataclass(frozen=True, eq=False)
+class RiggedPoints:
+    """Points on a subject's surface that its skeleton moves by linear blend skinning; world units, at rest.
+
+    Attributes:
+        rest: float32 [N, 3], where the points lie when no joint is turned.
+        weights: float32 [N, K], which joints they follow; rows sum to 1.
+        joints: float32 [K, 3], where the joints are then.
+        joint_names, joint_parents: as `Poser` has them.
+    """
+
+    rest: NDArray[np.float32]
+    weights: NDArray[np.float32]
+    joints: NDArray[np.float32]
+    joint_names: tuple[str, ...]
+    joint_parents: tuple[int, ...]

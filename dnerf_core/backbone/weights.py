@@ -6,6 +6,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from dnerf_core.backbone.poses import RiggedPoints
 from dnerf_core.backbone.specs import BackboneConfig
 from dnerf_core.errors import CheckpointError
 
@@ -35,4 +36,8 @@ class PublishedWeights(nn.Module):
 
     def joints(self, planes: Any) -> Tensor | None:
         """Where the joints of the subjects are, [B, K, 3], world frame; a family whose subjects move has them."""
+        return None
+
+    def rig(self, planes: Any, points: Tensor) -> RiggedPoints | None:
+        """Points of a subject's surface with the skeleton that moves them; a family whose subjects move has one."""
         return None

@@ -18,6 +18,7 @@ from dnerf_core.gnarf.poses.motions import MOTIONS
 from dnerf_core.gnarf.poses.prior import random_clip
 from dnerf_core.gnarf.poses.reading import read_poses
 from dnerf_core.gnarf.poses.retargeting import retargeted
+from dnerf_core.gnarf.poses.rotations import from_axis_angle
 from dnerf_core.gnarf.poses.skeleton import completed, skeleton_of
 
 
@@ -29,11 +30,13 @@ class BodyPoser:
         names: K joint names.
         parents: int32 [K], -1 for the root.
         joints: float32 [K, 3] at rest, template units.
+        scale: world units a template unit.
     """
 
     names: tuple[str, ...]
     parents: NDArray[np.int32]
     joints: NDArray[np.float32]
+    scale: float = 1.0
 
     @property
     def joint_names(self) -> tuple[str, ...]:
@@ -61,6 +64,11 @@ class BodyPoser:
             line += f"; it also moves {shown}{f' and {more} more' if more > 0 else ''}, which drive nothing"
         return Motion(source.name, found.poses, found.frame_rate, () if is_own else (line,), found.remarks)
 
+    def turns(self, poses: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """See `Poser.turns`."""
+        wxyz = from_axis_angle(poses[:, :-1].astype(np.float64))
+        return wxyz[..., [1, 2, 3, 0]].astype(np.float32), self.scale * poses[:, -1]
+
     def drawn(self, rng: np.random.Generator) -> NDArray[np.float32]:
         """A pose [K + 1, 3] by chance; see `prior.random_clip`."""
         return retargeted(random_clip(rng), skeleton_of(self), self._map_of_figure, "height").poses[0]
@@ -84,4 +92,4 @@ def poser_of_model(path: Path) -> BodyPoser:
     name = "generator.body.joints"
     with path.open("rb") as file:
         ((_, joints),) = stored_values(file, path, {name: header.tensors[name]}, header.data_start, DAMAGED)
-    return BodyPoser(config.body.joint_names, np.array(config.body.parents, np.int32), joints)
+    return BodyPoser(config.body.joint_names, np.array(config.body.parents, np.int32), joints, config.body.scale)

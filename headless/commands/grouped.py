@@ -61,7 +61,19 @@ OPTION_GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
             *("cameras_from", "video_cameras", "camera_radius", "camera_pivot", "focal", "up"),
         ),
     ),
-    ("Poses", ("pose", "render.frames", "sample.frames", "evaluate.frames", "random_poses")),
+    (
+        "Poses",
+        (
+            "pose",
+            "render.frames",
+            "sample.frames",
+            "evaluate.frames",
+            "pointcloud.frames",
+            "mesh.frames",
+            "random_poses",
+            "rigged",
+        ),
+    ),
     ("What is painted", ("labels", "truth", "map", "replace")),
     (
         "Output",

@@ -123,17 +123,19 @@ def cameras_up_option(function: F) -> F:
 
 def pose_options(call: type) -> Callable[[F], F]:
     """`--pose`, `--frames` and `--random-poses`: what the subjects of a model that moves do."""
-    frames = "Take these frames of --pose, counted from 1."
     drawn = "Give each view a pose by chance: a frame of --pose, or one within what joints can do."
 
     def add(function: F) -> F:
-        function = option_of(call, "random_poses", help=drawn)(function)
-        function = option(
-            "--frames", "pose_frames", type=FramesType(), default=None, metavar="A:B", help=frames, show_default="all"
-        )(function)
-        return pose_option(function)
+        return motion_options(option_of(call, "random_poses", help=drawn)(function))
 
     return add
+
+
+def motion_options(function: F) -> F:
+    """`--pose` and `--frames`: a motion that subjects follow."""
+    text = "Take these frames of --pose, counted from 1."
+    add = option("--frames", "pose_frames", type=FramesType(), default=None, metavar="A:B", help=text, show_default="all")
+    return pose_option(add(function))
 
 
 def pose_option(function: F) -> F:

@@ -30,6 +30,7 @@ from headless.work.reporting import Reporter
 @options.camera_options(PointCloudCall)
 @blend_options.cameras_option
 @options.cameras_up_option
+@options.motion_options
 @options.truncation_option(PointCloudCall)
 @options.resolution_option(PointCloudCall)
 @options.formats_option(FORMATS, PointCloudCall.formats[0], f"Write these, any of {','.join(FORMATS)}.")

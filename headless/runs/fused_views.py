@@ -8,6 +8,7 @@ from dnerf_core import job_ranges
 from dnerf_core.checkpoints import model_facts
 from dnerf_core.own_views import ALL_AROUND_YAW_DEG, view_ranges
 from headless.runs.choices import check_total, chosen_views
+from headless.runs.poses import read_motion
 from headless.runs.shared_calls import FusedViewsCall
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ def model_source(call: FusedViewsCall) -> ModelSource:
 
     seeds = call.chosen_seeds()
     facts = model_facts.describe_model(call.model_name)
+    motion = read_motion(call, facts)
     yaw_deg, pitch_deg = view_ranges(
         facts.config.cameras, call.yaw, call.pitch, drawn=call.random_views, default_yaw_deg=ALL_AROUND_YAW_DEG
     )
@@ -50,6 +52,6 @@ def model_source(call: FusedViewsCall) -> ModelSource:
         given=given,
         subject_files=checked_subject_files(call.subject_files, facts.path),
     )
-    check_total(len(seeds), view_plan.views)
+    check_total(len(seeds) * (1 if motion is None else len(motion)), view_plan.views)
     model = Once(lambda: models.load_model(call.model_name, call.device, exact=call.exact))
-    return ModelSource(view_plan, facts.config, facts.labels if facts.has_semantics else None, model)
+    return ModelSource(view_plan, facts.config, facts.labels if facts.has_semantics else None, model, motion)

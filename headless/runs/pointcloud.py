@@ -164,6 +164,7 @@ def open_source(call: PointCloudCall) -> tuple[CloudSource, dict[str, Any]]:
             ("--views", call.views),
             ("--cameras", call.cameras),
             ("--cameras-up", call.cameras_up),
+            ("--pose", call.pose),
         )
         for name, value in refused:
             if value is not None:
@@ -171,7 +172,7 @@ def open_source(call: PointCloudCall) -> tuple[CloudSource, dict[str, Any]]:
         folder = FolderSource.open(call.from_folder)
         return folder, folder.to_json()
     model = model_source(call)
-    return model, model.plan.to_json()
+    return model, model.to_json()
 
 
 def make_plan(call: PointCloudCall, source: CloudSource, described: dict[str, Any]) -> CloudPlan:

@@ -10,6 +10,7 @@ from dnerf_core import job_ranges
 from dnerf_core.errors import UsageError
 from dnerf_core.ranges import Ranged, ranged
 from headless.runs.choices import DEFAULT_MODEL, DEFAULT_SEEDS, chosen_seeds
+from headless.runs.poses import MotionCall
 
 if TYPE_CHECKING:
     from dnerf_core.files.camera_files.turning import FileUp
@@ -96,7 +97,7 @@ class GivenCamerasCall(SubjectViewsCall):
 
 
 @dataclass(frozen=True, kw_only=True)
-class FusedViewsCall(GivenCamerasCall):
+class FusedViewsCall(GivenCamerasCall, MotionCall):
     """Of jobs that put the views of a subject together again: clouds and meshes.
 
     Attributes:

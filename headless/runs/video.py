@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -258,6 +257,7 @@ def make_plan(
     from dnerf_core.own_views import view_ranges
     from dnerf_core.subject_key import checked_subject_files
     from headless.clips.plan import ClipPlan
+    from headless.datasets.poses.given import motion_json
 
     seeds = call.chosen_seeds(DEFAULT_SEEDS)
     if call.between and call.subject_files:
@@ -285,7 +285,7 @@ def make_plan(
         subject_files=checked_subject_files(call.subject_files, facts.path),
         splits=call.splits,
         legend=call.legend,
-        **({} if motion is None else {"poses": motion.title, "poses_sha256": hashlib.sha256(motion.poses.tobytes()).hexdigest()}),
+        **({} if motion is None else motion_json(motion)),
     )
 
 

@@ -5,7 +5,9 @@ Linear blend skinning: each vertex follows its joints' rigid motions by its weig
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -82,3 +84,8 @@ class RigMotion:
         )
         if not self.fps > 0:
             raise UsageError(f"motion: expected frames a second above 0, found {self.fps}; give them")
+
+    def to_json(self) -> dict[str, Any]:
+        """As a record names it: by what it is."""
+        content = self.rotations.tobytes() + self.translation.tobytes()
+        return {"animation": self.name, "animation_fps": self.fps, "animation_sha256": hashlib.sha256(content).hexdigest()}

@@ -22,6 +22,12 @@ from headless.work.reporting import Reporter
 @options.camera_options(MeshCall)
 @blend_options.cameras_option
 @options.cameras_up_option
+@options.motion_options
+@option_of(
+    MeshCall,
+    "rigged",
+    help="Write each subject at rest with its skeleton, which moves it, and the motion of --pose as an animation (GLB alone).",
+)
 @options.truncation_option(MeshCall)
 @options.resolution_option(MeshCall)
 @options.formats_option(FORMATS, MeshCall.formats[0], f"Write these, any of {','.join(FORMATS)}.")

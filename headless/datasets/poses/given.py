@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from dnerf_core.files.view_poses import Pose
 
 if TYPE_CHECKING:
-    from dnerf_core.backbone.poses import Poser
+    from dnerf_core.backbone.poses import Motion, Poser
 
 _POSES_STREAM = 1
 """Sets the chance of a view's pose apart from that of its camera, which is keyed by (seed, view) too."""
@@ -57,3 +57,8 @@ class GivenPoses:
 def numbers(pose: NDArray[np.float32]) -> Pose:
     """A pose [*pose_shape] as plain numbers, row by row."""
     return tuple(float(value) for value in pose.ravel())
+
+
+def motion_json(motion: Motion) -> dict[str, Any]:
+    """As a record names a motion that subjects follow: by what it is, wherever it came from."""
+    return {"poses": motion.title, "poses_sha256": hashlib.sha256(motion.poses.tobytes()).hexdigest()}
