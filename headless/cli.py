@@ -47,7 +47,7 @@ COMMANDS: dict[str, str] = {
     "evaluate": "Score a model against painted masks or the exact truth, or views against each other.",
     "invert": "Find the subject of a photo or a mask, and where it was taken from.",
     "edit": "Change a subject's shape by repainting its mask.",
-    "import": "Turn a checkpoint with EG3D's or PanoHead's generator into a model file.",
+    "import": "Turn a checkpoint with EG3D's, PanoHead's or GNARF's generator into a model file.",
     "template": "Turn a rigged mesh into the template of a body that moves.",
     "info": "Print what is inside a model file, a subject file or a template file.",
     "bench": "Measure the fast path against the literal method on this machine.",

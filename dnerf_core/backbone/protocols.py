@@ -65,12 +65,14 @@ class RayLimits:
         hit: bool [M], which rays are worth sampling.
         void_outside: whether nothing counts before `start` and past `end`. Else samples may lie half a step past an end, as EG3D's do,
             and show what is there.
+        within: [M] and [M], what counts lies between these distances instead, where `void_outside` is set; None: from `start` to `end`.
     """
 
     start: Tensor
     end: Tensor
     hit: Tensor
     void_outside: bool = False
+    within: tuple[Tensor, Tensor] | None = None
 
 
 @dataclass(frozen=True, eq=False)

@@ -22,6 +22,7 @@ from dnerf_core.backbone.protocols import RawPicture
 from dnerf_core.generator.eg3d import Generator, Triplanes
 from dnerf_core.rendering.rays import ViewRays
 from dnerf_core.rendering.view import ray_bundle
+from dnerf_core.rendering.volume import RayBundle
 from dnerf_core.stylegan2.config import PlaneGeneratorConfig
 
 if TYPE_CHECKING:
@@ -98,7 +99,7 @@ class LiteralSubject:
             semantic_map = self.branch.state_dict()["background"].expand(count, -1).clone()
         for index in hit.nonzero()[:, 0].split(RAYS_PER_PIECE):
             bundle = rays.select(index)
-            points, distances, density, color = self._samples(bundle.origins, bundle.directions, bundle.start, bundle.end)
+            points, distances, density, color = self._samples(bundle)
             weights = march(distances, density)
             own = own_weights(weights)
             opacity[index] = weights.sum(dim=1)
@@ -123,20 +124,21 @@ class LiteralSubject:
         features = features * 2 - 1
         return RawPicture(features, features[:, :3])
 
-    def _samples(self, origins: Tensor, directions: Tensor, start: Tensor, end: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    def _samples(self, rays: RayBundle) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Points [M, S, 3], distances [M, S], raw densities [M, S] and colours [M, S, C] of both passes, in order."""
+        origins, directions, start, end = rays.origins, rays.directions, rays.start, rays.end
         settings = self.generator.config.rays
         steps = torch.linspace(0, 1, settings.samples_coarse, device=start.device)
         coarse = start[:, None] + (steps + 0.5 / (settings.samples_coarse - 1)) * (end - start)[:, None]
         points = origins[:, None] + coarse[..., None] * directions[:, None]
         density, color = self._decode(points)
-        density = self._counted(density, coarse, start, end)
+        density = self._counted(density, coarse, rays)
         if settings.samples_fine == 0:
             return points, coarse, density, color
         fine = importance(coarse, march(coarse, density), settings.samples_fine)
         fine_points = origins[:, None] + fine[..., None] * directions[:, None]
         fine_density, fine_color = self._decode(fine_points)
-        fine_density = self._counted(fine_density, fine, start, end)
+        fine_density = self._counted(fine_density, fine, rays)
         distances, order = torch.cat([coarse, fine], dim=1).sort(dim=1, stable=True)
         take = order[..., None]
         points = torch.cat([points, fine_points], dim=1).gather(1, take.expand(-1, -1, 3))
@@ -152,8 +154,8 @@ class LiteralSubject:
         out = self.generator.decoder.net(mean.t()).reshape(*points.shape[:2], -1)
         return out[..., 0], torch.sigmoid(out[..., 1:]) * 1.002 - 0.001
 
-    def _counted(self, density: Tensor, distances: Tensor, start: Tensor, end: Tensor) -> Tensor:
-        """Raw densities [M, S] at distances [M, S] of rays sampled from `start` to `end` [M]: all of them count."""
+    def _counted(self, density: Tensor, distances: Tensor, rays: RayBundle) -> Tensor:
+        """Raw densities [M, S] at distances [M, S] of M rays: all of them count."""
         return density
 
     def _semantics(self, points: Tensor, distances: Tensor, own: Tensor) -> Tensor:

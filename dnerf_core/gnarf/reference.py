@@ -12,6 +12,7 @@ from torch import Tensor
 from dnerf_core.generator.reference import LiteralSubject, literal_triplane, literal_values, read_plane
 from dnerf_core.gnarf.generator import Gnarf
 from dnerf_core.gnarf.planes import BodyPlanes
+from dnerf_core.rendering.volume import RayBundle
 from dnerf_core.semantic.branch import SemanticBranch
 
 
@@ -37,10 +38,11 @@ class LiteralBody(LiteralSubject):
         density, color = out[:, 0] - 1000.0 * void, torch.sigmoid(out[:, 1:]) * 1.002 - 0.001
         return density.reshape(points.shape[:2]), color.reshape(*points.shape[:2], -1)
 
-    def _counted(self, density: Tensor, distances: Tensor, start: Tensor, end: Tensor) -> Tensor:
+    def _counted(self, density: Tensor, distances: Tensor, rays: RayBundle) -> Tensor:
         warp = self.generator.config.warp
         if warp.mask == "none" or (warp.mask == "cube" and not warp.project_inside_only):
             return density
+        start, end = (rays.start, rays.end) if rays.within is None else rays.within
         inside = (distances >= start[:, None]) & (distances <= end[:, None])
         return torch.where(inside, density, density - 1000.0)
 

@@ -45,7 +45,7 @@ def bundle_rays(origins: Tensor, directions: Tensor, limits: RayLimits, subjects
     batch, count = origins.shape[:2]
     subject = torch.arange(batch, device=origins.device).repeat_interleave(count) if subjects > 1 else None
     flat_origins, flat_directions = origins.reshape(-1, 3), directions.reshape(-1, 3)
-    return RayBundle(flat_origins, flat_directions, limits.start, limits.end, subject, limits.void_outside)
+    return RayBundle(flat_origins, flat_directions, limits.start, limits.end, subject, limits.void_outside, limits.within)
 
 
 def ray_bundle(backbone: Backbone[Any], planes: Planes, view: ViewRays) -> tuple[RayBundle, Tensor]:

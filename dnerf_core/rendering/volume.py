@@ -30,6 +30,7 @@ class RayBundle:
         start, end: [M], along the ray.
         subject: int64 [M], which subject each shows; None: the only one.
         void_outside: whether nothing counts before `start` and past `end`.
+        within: [M] and [M], distances that take their place there; None: none do.
     """
 
     origins: Tensor
@@ -38,6 +39,7 @@ class RayBundle:
     end: Tensor
     subject: Tensor | None = None
     void_outside: bool = False
+    within: tuple[Tensor, Tensor] | None = None
 
     def __len__(self) -> int:
         return self.origins.shape[0]
@@ -45,7 +47,9 @@ class RayBundle:
     def select(self, keep: Tensor | slice) -> RayBundle:
         """The rays that `keep` (index, mask or slice) names."""
         subject = None if self.subject is None else self.subject[keep]
-        return RayBundle(self.origins[keep], self.directions[keep], self.start[keep], self.end[keep], subject, self.void_outside)
+        within = None if self.within is None else (self.within[0][keep], self.within[1][keep])
+        start, end = self.start[keep], self.end[keep]
+        return RayBundle(self.origins[keep], self.directions[keep], start, end, subject, self.void_outside, within)
 
     def points(self, distances: Tensor) -> Tensor:
         """World points [M, S, 3] at distances [M, S]."""
@@ -59,7 +63,9 @@ class RayBundle:
         """
         if not self.void_outside:
             return raw_density
-        start, end = (self.start, self.end) if ray is None else (self.start[ray], self.end[ray])
+        start, end = self.within or (self.start, self.end)
+        if ray is not None:
+            start, end = start[ray], end[ray]
         outside = (distances < start[:, None]) | (distances > end[:, None])
         return torch.where(outside, raw_density - VOID, raw_density)
 

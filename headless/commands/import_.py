@@ -79,7 +79,7 @@ class _PointType(click.ParamType[tuple[float, float, float]]):
 @option_of(ImportCall, "up")
 @options.output_style_options
 def command(as_json: bool, **values: Any) -> None:
-    """Turn a checkpoint with EG3D's or PanoHead's generator into a model file.
+    """Turn a checkpoint with EG3D's, PanoHead's or GNARF's generator into a model file.
 
     CHECKPOINT is a release or a training's snapshot (.pkl), or what torch.save wrote of the generator (.pth, .pt); .safetensors and gzip
     are read too. Nothing of it is executed. The licence of the weights stays the one they were published under.

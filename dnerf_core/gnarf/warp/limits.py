@@ -33,10 +33,7 @@ def posed_limits(view: ViewRays, bodies: Sequence[PosedBody], config: GnarfConfi
         if not config.warp.project_inside_only:
             return RayLimits(start, end, hit)
         near, far, met = clip_limits(view, bodies, config.warp)
-        start, end = torch.maximum(start, near), torch.minimum(end, far)
-        hit = hit & met & (end > start)
-        zero = torch.zeros_like(start)
-        return RayLimits(torch.where(hit, start, zero), torch.where(hit, end, zero), hit, void_outside=True)
+        return RayLimits(start, end, hit & met, void_outside=True, within=(near, far))
     return RayLimits(*clip_limits(view, bodies, config.warp), void_outside=True)
 
 

@@ -165,7 +165,8 @@ def test_masks() -> None:
     assert plain.hit.all() and (plain.start == 1.5).all() and (plain.end == 4.5).all()
     mesh, inside = by_mask["mesh", False], by_mask["cube", True]
     assert inside.void_outside and 0 < int(inside.hit.sum()) <= int(mesh.hit.sum()) < len(mesh.hit) / 2
-    assert (inside.start >= mesh.start * inside.hit).all() and (inside.end <= mesh.end.clamp(min=0)).all()
+    assert torch.equal(inside.start, start) and torch.equal(inside.hit, hit & mesh.hit)  # samples are spread over the cube
+    assert inside.within is not None and torch.equal(inside.within[0], mesh.start) and torch.equal(inside.within[1], mesh.end)
     some = torch.arange(0, 1024, 7)
     part = generator().limits(ViewRays.from_cameras(cam2world, intrinsics, 32, some), generator().planes(ws, bent(RIG)))
     assert torch.equal(part.start, mesh.start[some]) and torch.equal(part.hit, mesh.hit[some])

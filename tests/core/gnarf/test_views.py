@@ -82,6 +82,7 @@ def assert_nearly(found: torch.Tensor, expected: torch.Tensor, most: float) -> N
         ("closest", {"reach": 0.04}),
         ("closest", {}),
         ("skinning", {"mask": "cube"}),
+        ("surface_field", {"mask": "cube", "project_inside_only": True}),
         ("mvc_grid", {"mask": "none"}),
     ],
 )
