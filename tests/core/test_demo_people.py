@@ -11,10 +11,10 @@ from dnerf_core.demo.people.body import people_config, people_rig
 from dnerf_core.demo.people.clothing import PART_NAMES
 from dnerf_core.demo.people.framing import body_frame, cameras_about, intrinsics
 from dnerf_core.demo.people.parameters import RANGES
-from dnerf_core.demo.people.poses import people_poser
 from dnerf_core.demo.people.rig import ARRAYS_PATH, NOTICE_PATH, rig
 from dnerf_core.demo.people.standing import canonical_pose, matrix_from_vector, pose_from_standing, turn, vector_from_matrix
 from dnerf_core.demo.people.trace import render_people
+from dnerf_core.demo.people.training.poses import people_poser
 from dnerf_core.demo.people.world import Z_DIM, People, body_tensors
 from dnerf_core.errors import UsageError
 from dnerf_core.gnarf.body.posing import joint_motions, skin

@@ -1,4 +1,4 @@
-"""Train the demo's generator of people: `python -m dnerf_core.demo.people.train --state FOLDER --minutes 120`.
+"""Train the demo's generator of people: `python -m dnerf_core.demo.people.training.train --state FOLDER`.
 
 First points of the canonical space alone are learned, on coarse planes and then on the full ones; then patches of posed pictures join,
 through the renderer and the super-resolution. The schedule goes by time worked on each of the threads, so that a budget in minutes is
@@ -23,10 +23,10 @@ from dnerf_core.demo.car_parameters import normalized_latent
 from dnerf_core.demo.people.body import people_generator
 from dnerf_core.demo.people.clothing import palette
 from dnerf_core.demo.people.config import DEMO_PEOPLE
-from dnerf_core.demo.people.losses import point_batch, point_losses
-from dnerf_core.demo.people.pictures import Patch, patch_losses, random_patch, shaped_body
-from dnerf_core.demo.people.pool import PointPool, box_points, near_points
-from dnerf_core.demo.people.poses import PoseDraws
+from dnerf_core.demo.people.training.losses import point_batch, point_losses
+from dnerf_core.demo.people.training.pictures import Patch, patch_losses, random_patch, shaped_body
+from dnerf_core.demo.people.training.pool import PointPool, box_points, near_points
+from dnerf_core.demo.people.training.poses import PoseDraws
 from dnerf_core.demo.people.world import Z_DIM, People, body_tensors
 from dnerf_core.files.whole import whole_file
 from dnerf_core.gnarf.body.posed import PosedBody

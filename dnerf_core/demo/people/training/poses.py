@@ -9,9 +9,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from dnerf_core.demo.people.clips import HELD_OUT, read_clips
 from dnerf_core.demo.people.rig import rig
 from dnerf_core.demo.people.standing import canonical_pose
+from dnerf_core.demo.people.training.clips import HELD_OUT, read_clips
 from dnerf_core.gnarf.poser import BodyPoser
 
 CANONICAL_SHARE = 0.1

@@ -1,6 +1,6 @@
 """The generator of people against the exact truth: unseen people, at rest and in unseen poses, from all around.
 
-    python -m dnerf_core.demo.people.score (--state FOLDER | --model FILE) [--clips FOLDER] [--people 100] [--sheet FILE.png]
+    python -m dnerf_core.demo.people.training.score (--state FOLDER | --model FILE) [--clips FOLDER] [--people 100] [--sheet FILE.png]
 
 Every sample of both passes is read, as in training; silhouettes and depths at neural resolution, pictures at full size.
 """
@@ -17,12 +17,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from dnerf_core.demo.people.clips import HELD_OUT, read_clips
-from dnerf_core.demo.people.export import plain_generator
 from dnerf_core.demo.people.framing import intrinsics, random_cameras
-from dnerf_core.demo.people.poses import people_poser
 from dnerf_core.demo.people.standing import canonical_pose
 from dnerf_core.demo.people.trace import render_people
+from dnerf_core.demo.people.training.clips import HELD_OUT, read_clips
+from dnerf_core.demo.people.training.export import plain_generator
+from dnerf_core.demo.people.training.poses import people_poser
 from dnerf_core.demo.people.world import Z_DIM, People
 from dnerf_core.demo.trace import TruthView
 from dnerf_core.files.pictures import write_image
@@ -108,12 +108,11 @@ def score(generator: Gnarf, trial: Trial) -> tuple[PersonScores, PersonView, Tru
     full = render_people(person, pose, trial.cam2world, matrix, config.image_size)
     small = render_people(person, pose, trial.cam2world, matrix, config.rays.neural_resolution, samples_per_pixel=1)
     view = render_person(generator, generator.mapping(trial.z), trial.pose, trial.cam2world)
-    rest = person.posed_vertices(torch.zeros_like(pose))[0, :, 1]
     truth, depth = (full.rgb[0] * 255).round().to(torch.uint8).numpy(), small.depth_planar[0].numpy()
     seen = full.mask[0].numpy() > 0
     scores = PersonScores(
         silhouette_iou(np.isfinite(depth), np.isfinite(view.depth_planar)),
-        depth_error(depth, view.depth_planar, float(rest.max() - rest.min())),
+        depth_error(depth, view.depth_planar, float(person.heights[0])),
         psnr_db(truth, view.rgb),
         psnr_db(truth[seen][None], view.rgb[seen][None]),
     )

@@ -1,6 +1,6 @@
 """The last phase of the training of people: the super-resolution alone, on whole posed views of the field that will be released.
 
-    python -m dnerf_core.demo.people.refine --state FOLDER [--clips FOLDER] [--export FILE]
+    python -m dnerf_core.demo.people.training.refine --state FOLDER [--clips FOLDER] [--export FILE]
 
 The field is the training's running average, frozen. Each step renders one view of a new person in a new pose and learns from it and a few
 of those before: no person is seen often, since w, which modulates the convolutions, is easily learned by heart. Whole views, not
@@ -21,12 +21,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from dnerf_core.demo.people.export import export_people, plain_generator
 from dnerf_core.demo.people.framing import intrinsics, random_cameras
-from dnerf_core.demo.people.pictures import ELEVATION_DEG
-from dnerf_core.demo.people.poses import PoseDraws
 from dnerf_core.demo.people.trace import render_people
-from dnerf_core.demo.people.train import STATE_NAME
+from dnerf_core.demo.people.training.export import export_people, plain_generator
+from dnerf_core.demo.people.training.pictures import ELEVATION_DEG
+from dnerf_core.demo.people.training.poses import PoseDraws
+from dnerf_core.demo.people.training.train import STATE_NAME
 from dnerf_core.demo.people.world import Z_DIM, People
 from dnerf_core.files.whole import whole_file
 from dnerf_core.gnarf.generator import Gnarf
