@@ -14,6 +14,7 @@ from dnerf_core.demo.people.parameters import RANGES
 from dnerf_core.demo.people.rig import ARRAYS_PATH, NOTICE_PATH, rig
 from dnerf_core.demo.people.standing import canonical_pose, matrix_from_vector, pose_from_standing, turn, vector_from_matrix
 from dnerf_core.demo.people.trace import render_people
+from dnerf_core.demo.people.training.consistency import pose_consistency
 from dnerf_core.demo.people.training.poses import people_poser
 from dnerf_core.demo.people.world import Z_DIM, People, body_tensors
 from dnerf_core.errors import UsageError
@@ -191,3 +192,18 @@ def test_the_template_is_whole_and_carries_its_terms() -> None:
     notice = NOTICE_PATH.read_text()
     assert ARRAYS_PATH.name in notice and "CC0 1.0" in notice and "Apache License, Version 2.0" in notice
     assert ARRAYS_PATH.stat().st_size < 2_000_000
+
+
+def test_exact_masks_label_a_place_alike_in_any_pose() -> None:
+    person = some_people(1)
+    given = poses(random_pose(3), random_pose(4))
+    cam2world = torch.cat([views(person, pose[None]) for pose in given])
+    masks = torch.cat([
+        render_people(person, given[i : i + 1], cam2world[i : i + 1], intrinsics(1), 256, samples_per_pixel=1).mask
+        for i in range(2)
+    ])  # fmt: skip
+    seen, same = pose_consistency(person, given, cam2world, masks, torch.Generator().manual_seed(0), 4000)
+    # pixels at borders of parts show one part only
+    assert seen > 500 and same > 0.95 * seen
+    _, mixed = pose_consistency(person, given, cam2world, masks.flip(1), torch.Generator().manual_seed(0), 4000)
+    assert mixed < 0.5 * seen
