@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
 from dnerf_core.backbone.posing import posed_planes
 from dnerf_core.backbone.protocols import Planes, PosablePlanes, RawPicture, SubjectField, Superresolve
-from dnerf_core.backbone.viewing import RayConfig
 from dnerf_core.camera import Camera
 from dnerf_core.loaded_model import LoadedModel
 from dnerf_core.mesh.mesh import Mesh, mesh_of, surface_of
@@ -28,8 +25,10 @@ from dnerf_core.pointcloud.own_cameras import own_cloud_cameras
 from dnerf_core.rendering.camera_tensors import camera_tensors
 from dnerf_core.rendering.density_grid import DensityGrid
 from dnerf_core.rendering.depth import planar_depth
+from dnerf_core.rendering.final_picture import resized, to_uint8
 from dnerf_core.rendering.guided_view import guided_view
 from dnerf_core.rendering.labeled_view import LabeledView, PartialView, sample_side_px
+from dnerf_core.rendering.limits import longest_ray
 from dnerf_core.rendering.rays import ViewRays
 from dnerf_core.rendering.view import ray_bundle, render_view
 from dnerf_core.rendering.volume import RayBundle, RaySamples
@@ -340,24 +339,3 @@ class Subject(Making):
         if branch is not None and every is not None:
             maps = branch.maps(self.projected, join_visible(pieces))
         return _Raw(rendering.picture, rendering.distance, rendering.opacity, maps)
-
-
-def longest_ray(rays: RayConfig, box_side: float) -> float:
-    """Length of the longest stretch of a ray that is sampled, world units."""
-    if rays.ray_start == "auto" or rays.ray_end == "auto":
-        return math.sqrt(3) * box_side
-    return rays.ray_end - rays.ray_start
-
-
-def resized(image: Tensor, size_px: int) -> Tensor:
-    """Image [B, C, S, S] at another size (bilinear, antialiased)."""
-    if image.shape[-1] == size_px:
-        return image
-    return F.interpolate(image, size=(size_px, size_px), mode="bilinear", align_corners=False, antialias=True)
-
-
-def to_uint8(image: Tensor, size_px: int) -> NDArray[np.uint8]:
-    """Image [B, 3, S, S] in [-1, 1] as uint8 [B, H, W, 3] at another size (bilinear, antialiased)."""
-    image = resized(image, size_px)
-    pixels: NDArray[np.uint8] = (image * 127.5 + 127.5).round().clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
-    return pixels

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dnerf_core.camera import Camera, cameras_from_json
-from dnerf_core.errors import AnnotationError, CheckpointError, UnpaintedError, UsageError
+from dnerf_core.errors import AnnotationError, CheckpointError, UnpaintedError, UsageError, listed
 from dnerf_core.files.annotated_record import read_labels, read_plan, text_of
 from dnerf_core.files.masks import is_painted, read_mask
 from dnerf_core.files.snapping import SnapTally
@@ -123,7 +123,7 @@ def read_annotations(folders: Sequence[Path], *, skip_unpainted: bool = False, s
     if len(painted) < len(images) and not skip_unpainted:
         empty = [image for image in images if not is_painted(image.mask)]
         raise UnpaintedError(
-            f"{_listed([str(image.mask_path) for image in empty])}: expected painted masks, found only "
+            f"{listed([str(image.mask_path) for image in empty], _LISTED)}: expected painted masks, found only "
             f"{_unpainted_kinds(empty)} in {len(empty)} of {len(images)}; "
             "paint them, or leave them out with --skip-unpainted"
         )
@@ -237,16 +237,11 @@ def _same_names(what: str, expected: Sequence[str], names: Sequence[str], remedy
     missing = [name for name in expected if name not in set(names)]
     surplus = [name for name in names if name not in set(expected)]
     if missing or surplus:
-        faults = [f"{len(missing)} missing: {_listed(missing)}"] if missing else []
-        faults += [f"{len(surplus)} of no view: {_listed(surplus)}"] if surplus else []
+        faults = [f"{len(missing)} missing: {listed(missing, _LISTED)}"] if missing else []
+        faults += [f"{len(surplus)} of no view: {listed(surplus, _LISTED)}"] if surplus else []
         raise AnnotationError(
             f"{what}: expected one for each of {len(expected)} views, found {len(names)}, {', '.join(faults)}; {remedy}"
         )
-
-
-def _listed(names: Sequence[str]) -> str:
-    more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
-    return ", ".join(names[:_LISTED]) + more
 
 
 def _shown_folders(folders: Sequence[Path]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
+from dnerf_core.backbone.config_json import OPTIONAL
 from dnerf_core.backbone.specs import LatentSpec
 from dnerf_core.backbone.viewing import RayConfig
 from dnerf_core.generator.config import TriplaneConfig
@@ -39,6 +40,7 @@ class BodyConfig:
         reduced: of the coarse mesh that points are projected on by the published methods.
         clip: of the coarse mesh, grown, that rays are cut by.
         shape_directions: S, 0 for a body of one shape.
+        pose_correctives: whether the template's vertices at rest are moved by each pose, as SMPL's are; None: they are not.
         part_names: what the body's vertices are parts of; empty: not told.
         scale: world units a template unit; applied last, after the translation.
         licence, source: terms of use of mesh and rig, and where they come from, for people.
@@ -54,6 +56,7 @@ class BodyConfig:
     scale: float = 1.0
     licence: str = ""
     source: str = ""
+    pose_correctives: bool | None = field(default=None, metadata=OPTIONAL)
 
     @property
     def num_joints(self) -> int:

@@ -126,6 +126,10 @@ class Gnarf(PublishedWeights):
         """As EG3D's."""
         return plain_picture(color, opacity, side, white_back=self.config.rays.white_back)
 
+    def joints(self, planes: BodyPlanes) -> Tensor:
+        """Where the joints of the bodies are, [B, K, 3], world frame."""
+        return torch.stack([body.joints for body in planes.bodies])
+
     def superresolve(self, picture: RawPicture, ws: Tensor) -> Tensor:
         """Final image [B, 3, S, S], about [-1, 1]."""
         image: Tensor = self.superresolution(picture.features, ws)

@@ -10,6 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dnerf_core.backbone.poses import Motion
+from dnerf_core.checkpoints.model_file import read_header
+from dnerf_core.checkpoints.safetensors_layout import DAMAGED, stored_values
+from dnerf_core.gnarf.config import GnarfConfig
 from dnerf_core.gnarf.poses.bone_map import BoneMap, bone_map_between
 from dnerf_core.gnarf.poses.motions import MOTIONS
 from dnerf_core.gnarf.poses.prior import random_clip
@@ -67,3 +70,18 @@ class BodyPoser:
         target = skeleton_of(self)
         _, figure = completed(random_clip(np.random.default_rng(0)), target)
         return bone_map_between(figure, target)
+
+
+def poser_of_model(path: Path) -> BodyPoser:
+    """What poses the subjects of a model file; no torch.
+
+    Raises:
+        CheckpointError: the file cannot be used.
+    """
+    header = read_header(path)
+    config = header.generator_config
+    assert isinstance(config, GnarfConfig)
+    name = "generator.body.joints"
+    with path.open("rb") as file:
+        ((_, joints),) = stored_values(file, path, {name: header.tensors[name]}, header.data_start, DAMAGED)
+    return BodyPoser(config.body.joint_names, np.array(config.body.parents, np.int32), joints)

@@ -47,6 +47,8 @@ def _whole_numbers(config: GnarfConfig) -> Iterator[WholeNumber]:
     yield "body.part_names", len(body.part_names), 0, MAX_PARTS
     yield "body.mesh.vertices x joints", body.mesh.vertices * body.num_joints, 1, MAX_NUMBERS
     yield "body.mesh.vertices x shape_directions", 3 * body.mesh.vertices * body.shape_directions, 0, MAX_NUMBERS
+    if body.pose_correctives:
+        yield "body.mesh.vertices x pose_correctives", 27 * body.mesh.vertices * (body.num_joints - 1), 0, MAX_NUMBERS
     yield "shape_hidden", config.shape_hidden, 0, 2**16
 
 

@@ -30,6 +30,8 @@ def body_shapes(body: BodyConfig) -> dict[str, Shape]:
     }
     if directions:
         shapes |= {"shape_vertices": (directions, vertices, 3), "shape_joints": (directions, joints, 3)}
+    if body.pose_correctives:
+        shapes["pose_correctives"] = (9 * (joints - 1), vertices, 3)
     if body.part_names:
         shapes["vertex_parts"] = (vertices,)
     for name, mesh in (("reduced", body.reduced), ("clip", body.clip)):

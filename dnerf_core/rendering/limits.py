@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -20,3 +22,10 @@ def configured_limits(origins: Tensor, directions: Tensor, rays: RayConfig, box_
     start = origins.new_full((len(origins),), rays.ray_start)
     end = origins.new_full((len(origins),), rays.ray_end)
     return RayLimits(start, end, torch.ones_like(start, dtype=torch.bool))
+
+
+def longest_ray(rays: RayConfig, box_side: float) -> float:
+    """Length of the longest stretch of a ray that is sampled, world units."""
+    if rays.ray_start == "auto" or rays.ray_end == "auto":
+        return math.sqrt(3) * box_side
+    return rays.ray_end - rays.ray_start

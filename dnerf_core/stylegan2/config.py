@@ -9,7 +9,7 @@ from typing import Literal, Protocol
 from dnerf_core.backbone.specs import LatentSpec, SourceSpec
 from dnerf_core.backbone.viewing import CameraConfig, RayConfig
 
-SuperResolutionKind = Literal["8XDC", "8X", "4X", "2X"]
+SuperResolutionKind = Literal["8XDC", "8X", "4X", "2X", "16X"]
 
 
 @dataclass(frozen=True)
@@ -88,6 +88,7 @@ VARIANTS: dict[SuperResolutionKind, SuperResolutionVariant] = {
     "8X": SuperResolutionVariant(128, 512, (128, 64), up_first=True),
     "4X": SuperResolutionVariant(128, 256, (128, 64), up_first=False, shrinks_input=False),
     "2X": SuperResolutionVariant(64, 128, (128, 64), up_first=False),
+    "16X": SuperResolutionVariant(256, 1024, (128, 64), up_first=True, shrinks_input=False),
 }
 """The super-resolutions of the releases, by the last part of their published name."""
 

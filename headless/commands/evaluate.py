@@ -17,7 +17,7 @@ from headless.runs.evaluating.call import EvaluateCall
 from headless.work.reporting import Reporter
 
 _CONSISTENCY_TAKES = {"folders", "consistency", "textures", "row", "as_json"}
-_PREDICTIONS_TAKE = {"folders", "predictions", "against", "skip_missing", "skip_unpainted", "grid", "device", "as_json"}
+_PREDICTIONS_TAKE = {"folders", "predictions", "against", "skip_missing", "map", "skip_unpainted", "grid", "device", "as_json"}
 
 
 @click.command(
@@ -59,6 +59,14 @@ _PREDICTIONS_TAKE = {"folders", "predictions", "against", "skip_missing", "skip_
     "data set of an embedded model.",
 )
 @option_of(EvaluateCall, "skip_missing", help="With --predictions: leave out views that have no prediction instead of refusing.")
+@option(
+    "--map",
+    "map",
+    multiple=True,
+    metavar="NAME=LABEL",
+    help="With --predictions: take this name of their labels for this label of the truth, or for background; may be given "
+    "several times.",
+)
 @option_of(EvaluateCall, "video", help="With --truth: score the frames of an even arc, instead of random views.")
 @options.subject_options(EvaluateCall, "0-99, or 0 with --video")
 @option_of(

@@ -29,7 +29,16 @@ OPTION_GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ),
     (
         "What is scored",
-        ("evaluate.truth", "consistency", "evaluate.consistent", "predictions", "against", "skip_missing", "video"),
+        (
+            "evaluate.truth",
+            "consistency",
+            "evaluate.consistent",
+            "predictions",
+            "against",
+            "skip_missing",
+            "evaluate.map",
+            "video",
+        ),
     ),
     ("What is measured", ("quick", "claim")),
     ("What is checked", ("self_test", "doctor.output")),

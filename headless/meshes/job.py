@@ -36,22 +36,39 @@ class MeshJob:
         files_made: whether anything was written.
     """
 
-    def __init__(self, plan: MeshPlan, source: ModelSource, folder: ResultFolder, reporter: Reporter, workers: int) -> None:
+    def __init__(
+        self,
+        plan: MeshPlan,
+        source: ModelSource,
+        folder: ResultFolder,
+        reporter: Reporter,
+        workers: int,
+        *,
+        only_look: bool = False,
+    ) -> None:
         """Claims nothing yet, but refuses a folder of another call, and clears what an interrupted run of this one left.
+
+        Args:
+            only_look: clear nothing.
 
         Raises:
             OutputError: it is another call's, or cannot be read.
         """
         self.plan, self.source, self.folder, self.reporter, self.workers = plan, source, folder, reporter, workers
         folder.check()
-        files = [path for name in source.names for kind in plan.formats for path in mesh_files(self.file(name, kind), kind)]
-        names = {path.name for path in files}
-        folders = {path.parent for path in files}
-        remove_files([*folder.top_leftovers(), *(stale for place in folders for stale in leftovers(place, names.__contains__))])
+        if not only_look:
+            self._clear()
         self.missing = [name for name in source.names if self.missing_formats(name)]
         self.faces = 0
         self.open_meshes: list[str] = []
         self.files_made = False
+
+    def _clear(self) -> None:
+        kinds = self.plan.formats
+        files = [path for name in self.source.names for kind in kinds for path in mesh_files(self.file(name, kind), kind)]
+        names = {path.name for path in files}
+        stale = (path for place in {path.parent for path in files} for path in leftovers(place, names.__contains__))
+        remove_files([*self.folder.top_leftovers(), *stale])
 
     def file(self, name: str, kind: MeshFormat) -> Path:
         """Where the file of a subject belongs."""

@@ -37,12 +37,13 @@ def info(call: InfoCall, reporter: Reporter) -> None:
     """
     from dnerf_core.checkpoints.safetensors_layout import MODEL, SUBJECT, TEMPLATE, file_kind
     from dnerf_core.embedded import EMBEDDED_MODELS
+    from headless.runs.template import template_file_facts
 
     path = Path(call.model_name)
     kind = MODEL if call.model_name in EMBEDDED_MODELS else file_kind(path)
     if kind == TEMPLATE:
         lines, verified = verified_lines(path, TEMPLATE) if call.verify else ([], {})
-        template_lines, template = template_of(path)
+        template_lines, template = template_file_facts(path)
         reporter.summary([*template_lines, *lines], command="info", **template, **verified)
         return
     if kind == SUBJECT:
@@ -71,26 +72,6 @@ def verified_lines(path: Path, kind: FileKind) -> tuple[list[str], dict[str, boo
         "all as written" if whole else "the file has no check sum in it: it was written by an earlier version; it can be read"
     )
     return [f"verified: {verdict}"], {"verified": whole}
-
-
-def template_of(path: Path) -> tuple[list[str], dict[str, Any]]:
-    """All that a template file says, for people and for machines.
-
-    Raises:
-        CheckpointError: it cannot be used.
-    """
-    from dnerf_core.checkpoints.model_file import file_sha256
-    from dnerf_core.gnarf.body.template_file import read_template
-    from headless.runs.template import template_facts
-
-    lines, fields = template_facts(read_template(path))
-    sha256 = file_sha256(path)
-    return [f"file      {path}", f"sha256    {sha256}", *lines], {
-        "path": str(path),
-        "sha256": sha256,
-        "kind": "template",
-        **fields,
-    }
 
 
 def info_json(facts: ModelFacts) -> dict[str, Any]:

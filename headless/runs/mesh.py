@@ -12,7 +12,7 @@ from dnerf_core.errors import counted
 from dnerf_core.mesh.options import MAX_NODES, MESH_NODES, SURFACE_DENSITY
 from dnerf_core.ranges import Choice, Number, Whole, ranged
 from headless.runs.fused_views import model_source
-from headless.runs.shared_calls import FusedViewsCall
+from headless.runs.shared_calls import FusedViewsCall, WeighedCall
 from headless.work.reporting import Reporter
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ MIN_PIECE = Number(
 
 
 @dataclass(frozen=True, kw_only=True)
-class MeshCall(FusedViewsCall):
+class MeshCall(FusedViewsCall, WeighedCall):
     """What one call of `mesh` asks for; None: what `docs/cli.md` says of an option that is not given."""
 
     formats: tuple[MeshFormat, ...] = ("glb",)
@@ -61,9 +61,10 @@ def _mesh(call: MeshCall, reporter: Reporter, held: ExitStack) -> None:
     from dnerf_core.files.names import LABELS_NAME
     from headless import models
     from headless.meshes.job import RECORD_FORMAT, MeshJob
-    from headless.work.extending import extend
+    from headless.runs.dry_run import estimated_meshes, measured_meshes
+    from headless.work.estimates import tell_dry_run, weighed
     from headless.work.result_folder import ResultFolder
-    from headless.work.verification import verify
+    from headless.work.taking import taken
     from headless.work.workers import default_workers
 
     started = time.monotonic()
@@ -71,21 +72,28 @@ def _mesh(call: MeshCall, reporter: Reporter, held: ExitStack) -> None:
     plan = make_plan(call, source)
     folder = ResultFolder(call.output, RECORD_FORMAT, "mesh", plan.to_json(), [LABELS_NAME, *plan.formats])
     workers = call.workers or default_workers()
-    held.enter_context(folder.in_use(reporter))
-    if call.extend:
-        extend(folder)
-    verified = verify(folder, reporter, workers) if call.verify else None
-    job = MeshJob(plan, source, folder, reporter, workers)
+    verified = None if call.dry_run else taken(folder, reporter, held, call, workers=workers)
+    job = MeshJob(plan, source, folder, reporter, workers, only_look=call.dry_run)
     missing = len(job.missing)
     fields = {"command": "mesh", "output": str(call.output), "meshes": len(source.names)}
+    given, size = source.plan.given, counted(len(source.names), "mesh", "meshes")
+    remarks = [] if given is None else list(given.remarks)
+    estimate = estimated_meshes(plan, source, missing, workers)
+    if call.dry_run:
+        measured = measured_meshes(estimate, plan, source, job.missing, workers)
+        tell_dry_run(measured, call.output, size, reporter, fields, remarks)
+        return
+    remarks += weighed(estimate, call.output, size, ignored=call.ignore_disk_space)
     reporter.start(
-        f"{call.output}: {counted(len(source.names), 'mesh', 'meshes')}, {missing} of them to be made",
+        f"{call.output}: {size}, {missing} of them to be made",
         **fields,
         meshes_missing=missing,
         plan=plan.to_json(),
     )
     if source.labels is None:
         reporter.warning("the model has no labels, so the meshes have none")
+    for remark in remarks:
+        reporter.warning(remark)
     with models.one_thread_a_view():
         job.write()
     folder.completed = True
@@ -99,7 +107,8 @@ def _mesh(call: MeshCall, reporter: Reporter, held: ExitStack) -> None:
     done = f"{missing} made in {seconds:.1f} s, {job.faces} faces" if job.files_made else "nothing to do, all there"
     reporter.summary(
         [
-            f"{call.output}: {counted(len(source.names), 'mesh', 'meshes')} as {', '.join(plan.formats)}: {done}",
+            f"{call.output}: {size} as {', '.join(plan.formats)}: {done}",
+            *([] if given is None else given.world_lines),
             *([] if verified is None else [verified.line]),
             f"look at {job.file(source.names[0], plan.formats[0])}",
         ],

@@ -79,9 +79,8 @@ def _video(call: VideoCall, reporter: Reporter, held: ExitStack) -> None:
     from headless.clips.plan import mixed_subject
     from headless.runs.dry_run import estimated_clips
     from headless.work.estimates import weighed
-    from headless.work.extending import extend
     from headless.work.result_folder import ResultFolder
-    from headless.work.verification import verify
+    from headless.work.taking import taken
     from headless.work.workers import default_workers
 
     started = time.monotonic()
@@ -93,10 +92,7 @@ def _video(call: VideoCall, reporter: Reporter, held: ExitStack) -> None:
     if call.dry_run:
         tell_plan(call, plan, clips, facts, folder, workers, reporter)
         return
-    held.enter_context(folder.in_use(reporter))
-    if call.extend:
-        extend(folder)
-    verified = verify(folder, reporter, workers) if call.verify else None
+    verified = taken(folder, reporter, held, call, workers=workers)
     job = VideoJob(plan, clips, folder, facts.labels if plan.masks else None, reporter, workers)
     fields = {"command": "video", "output": str(call.output), "clips": len(clips), "frames": plan.frames}
     missing = len(job.missing)
@@ -133,7 +129,7 @@ def _video(call: VideoCall, reporter: Reporter, held: ExitStack) -> None:
     reporter.summary(
         [
             f"{call.output}: {size}: {done}",
-            *([] if given is None or given.world_line is None else [given.world_line]),
+            *([] if given is None else given.world_lines),
             *(() if motion is None else motion.lines),
             *([] if verified is None else [verified.line]),
             f"look at {first}",

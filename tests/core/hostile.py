@@ -175,6 +175,10 @@ PLAIN = {
     "MipRayMarcher2": "training.volumetric_rendering.ray_marcher",
     "RaySampler": "training.volumetric_rendering.ray_sampler",
     "OSGDecoder": "training.triplane",
+    "SMPL": "smplx.body_models",
+    "VertexJointSelector": "smplx.vertex_joint_selector",
+    "SMPLSimplified": "warping_utils.smpl_helper",
+    "SurfaceField": "warping_utils.surface_field",
 }
 
 

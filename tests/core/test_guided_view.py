@@ -12,12 +12,13 @@ from dnerf_core.generator.packed_field import PackedField
 from dnerf_core.rendering.compositing import interval_weights
 from dnerf_core.rendering.density_grid import DensityGrid
 from dnerf_core.rendering.guided_view import UNREAD_WEIGHT, VALUE_EPSILON, GuidedView, guided_view
+from dnerf_core.rendering.limits import longest_ray
 from dnerf_core.rendering.packed_planes import PackedPlanes
 from dnerf_core.rendering.rays import ViewRays
 from dnerf_core.rendering.view import ray_bundle
 from dnerf_core.rendering.volume import RaySamples, composite, sample_rays
 from dnerf_core.semantic.packed import PackedSemantics
-from dnerf_core.subject import Subject, longest_ray
+from dnerf_core.subject import Subject
 from tests.core.semantic_cases import camera_tensors, tiny_camera
 from tests.core.test_subject import tiny_model
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,8 @@ import pytest
 from numpy.typing import NDArray
 
 from dnerf_core.camera import sphere_camera
-from headless.annotating.mask_checks import CHECKED_PX, MaskedView, small_mask, suspicions
+from headless.annotating.mask_checks import suspicions
+from headless.annotating.masked_view import CHECKED_PX, MaskedView, small_mask
 
 SIDE = CHECKED_PX
 
@@ -98,3 +100,45 @@ def test_masks_are_made_small_by_the_nearest_pixel(side: int) -> None:
     small = small_mask(mask, side)
     assert small.shape == (side, side)
     assert np.abs(small[0] - (np.arange(side) + 0.5) * 256 / side).max() <= 1
+
+
+def box_with_part(left: int) -> NDArray[np.uint8]:
+    """One silhouette, whatever the place of its part."""
+    mask = np.zeros((SIDE, SIDE), np.uint8)
+    mask[50:90, 30:98] = 1
+    mask[55:85, left : left + 20] = 2
+    return mask
+
+
+def views_of_two(masks: dict[str, NDArray[np.uint8]]) -> list[MaskedView]:
+    """Three views each of two subjects whose silhouettes are the same."""
+    views = []
+    for number, left in ((0, 32), (1, 60)):
+        for place in range(3):
+            seen = view(number, masks.get(f"{number}{place}", box_with_part(left)), box_with_part(left) > 0)
+            views.append(replace(seen, name=f"s{number:04d}_v{place:02d}"))
+    return views
+
+
+def test_swapped_masks_of_one_silhouette_are_found_by_their_labels() -> None:
+    assert suspicions(views_of_two({}), 0.02, SIDE) == []
+    found = suspicions(views_of_two({"00": box_with_part(60), "12": box_with_part(32)}), 0.02, SIDE)
+    assert [(one.name, one.kind) for one in found] == [("s0000_v00", "swapped"), ("s0001_v02", "swapped")]
+    assert "worse than the mask of s0001_v02 does" in found[0].message
+
+
+def test_labels_of_one_silhouette_that_fit_nowhere_are_not_taken_for_swapped() -> None:
+    """Other than its neighbours' labels, and no better elsewhere: a painter's own mistake."""
+    assert suspicions(views_of_two({"00": box_with_part(44), "12": box_with_part(48)}), 0.02, SIDE) == []
+
+
+def test_a_mask_that_fits_its_neighbours_labels_is_not_taken_for_swapped() -> None:
+    """Silhouettes tell of a swap where one mask leaves a part out and another has too much; labels tell that the first is right."""
+    bump = np.zeros((SIDE, SIDE), bool)
+    bump[30:50, 40:80] = True
+    views = views_of_two({"10": np.where(bump, 1, box_with_part(60)).astype(np.uint8)})
+    views[0] = replace(views[0], depth_planar=np.where(bump, 3.0, views[0].depth_planar))
+    alone = [replace(one, subject=index) for index, one in enumerate(views)]
+    kinds = {one.name: one.kind for one in suspicions(alone, 0.02, SIDE)}
+    assert kinds == {"s0000_v00": "swapped", "s0001_v00": "swapped"}
+    assert {one.name: one.kind for one in suspicions(views, 0.02, SIDE)} == {"s0001_v00": "outside"}

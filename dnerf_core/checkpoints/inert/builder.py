@@ -45,7 +45,9 @@ _PLAIN_MODULES = {
     *(f"training.triplane.{name}" for name in ("OSGDecoder", "TriPlaneGenerator")),
     *(f"training.networks_stylegan2.{name}" for name in ("Generator", "MappingNetwork", "SynthesisNetwork", "SynthesisBlock")),
     *(f"training.networks_stylegan2.{name}" for name in ("SynthesisLayer", "ToRGBLayer", "FullyConnectedLayer")),
-    *(f"training.superresolution.SuperresolutionHybrid{kind}" for kind in ("8XDC", "8X", "4X", "2X")),
+    *("smplx.body_models.SMPL", "smplx.vertex_joint_selector.VertexJointSelector"),
+    *("warping_utils.smpl_helper.SMPLSimplified", "warping_utils.surface_field.SurfaceField"),
+    *(f"training.superresolution.SuperresolutionHybrid{kind}" for kind in ("8XDC", "8X", "4X", "2X", "16X")),
 }
 """Modules that the generator is made of: an object of one keeps its attributes."""
 

@@ -11,7 +11,6 @@ from dnerf_core.backbone.registry import FAMILIES
 from dnerf_core.checkpoints.inert.records import ForeignRecord, ModuleRecord, TensorRecord
 from dnerf_core.checkpoints.releases.recognition import dictionary, family_of_own_tensors
 
-GNARF = "GNARF's generator (bodies that move)"
 NEXT3D = "Next3D's generator (faces that move)"
 STYLEGAN2 = "StyleGAN2's generator (plain images)"
 STYLEGAN3 = "StyleGAN3's generator (plain images)"
@@ -19,10 +18,7 @@ DISCRIMINATOR = "a discriminator alone"
 TENSORFLOW = "a StyleGAN of the TensorFlow code"
 DIFFUSION = "a part of a diffusion model (diffusers)"
 
-_RELATIVES: tuple[tuple[str, tuple[str, ...]], ...] = (
-    (GNARF, (r"(^|\.)renderer\.(smpl|surface_field)",)),
-    (NEXT3D, (r"(^|\.)texture_backbone\.",)),
-)
+_RELATIVES: tuple[tuple[str, tuple[str, ...]], ...] = ((NEXT3D, (r"(^|\.)texture_backbone\.",)),)
 """Relatives of EG3D that have its tensors and more, and are not imported: each of the patterns fits some name."""
 
 _STRANGERS: tuple[tuple[str, tuple[str, ...]], ...] = (
@@ -48,11 +44,6 @@ def relative_by_names(names: Collection[str]) -> str | None:
 def relative_by_settings(root: ModuleRecord) -> str | None:
     """Which relative of EG3D that is not imported a TriPlaneGenerator is; None: none."""
     modules = dictionary(root.state.get("_modules"))
-    options = dictionary(root.state.get("rendering_kwargs"))
-    renderer = modules.get("renderer")
-    held = renderer.state if type(renderer) is ModuleRecord else {}
-    if {"projector", "warping_mask"} & set(options) or any(str(name).startswith(("smpl", "surface_field")) for name in held):
-        return GNARF
     if "texture_backbone" in modules:
         return NEXT3D
     return None

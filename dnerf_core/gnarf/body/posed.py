@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from dnerf_core.gnarf.body.posing import joint_motions, skin
+from dnerf_core.gnarf.body.posing import joint_motions, rotation_matrices, skin
 from dnerf_core.gnarf.body.tables import BodyTable, CoarseTable
 from dnerf_core.gnarf.config import BodyConfig
 
@@ -24,7 +24,7 @@ class PosedBody:
         reduced: [Vr, 3], faces `table.reduced.faces`.
         clip: [Vc, 3], faces `table.clip.faces`.
         canonical_vertices, canonical_reduced, canonical_clip: the same vertices in the canonical pose and the mean shape.
-        rest, canonical_rest: [V, 3], the template at rest in this body's shape, and in the mean shape.
+        rest, canonical_rest: [V, 3], the template at rest in this body's shape, and in the mean shape, with a pose's correctives if any.
         joints, canonical_joints: [K, 3], where the bones begin.
         motions, canonical_motions: [K, 3, 4], what each joint does to points of `rest` and of `canonical_rest`, the translation in it:
             vertices = sum over k of weights[:, k] (R_k rest + t_k).
@@ -96,6 +96,9 @@ def _skinned(config: BodyConfig, table: BodyTable, pose: Tensor, shape: Tensor |
     if shape is not None and len(shape):
         rest = rest + torch.tensordot(shape, table.shape_vertices, 1)
         joints = joints + torch.tensordot(shape, table.shape_joints, 1)
+    if table.pose_correctives is not None:
+        turned = rotation_matrices(pose[1:-1]) - torch.eye(3).to(pose)
+        rest = rest + torch.tensordot(turned.flatten(), table.pose_correctives, 1)
     motions = joint_motions(pose[None], joints[None], config.parents)
     translation = pose[-1]
     vertices = skin(rest[None], table.weights, motions, translation[None])[0]

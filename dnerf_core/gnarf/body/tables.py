@@ -29,6 +29,8 @@ class CoarseTable:
 class BodyTable:
     """A body's numbers on a device, whole ones as int64; template units. Attributes as `template.Template` and `rig.Rig` have them.
 
+    `pose_correctives` [9 (K - 1), V, 3] is added to the vertices at rest in proportion to the numbers, row by row, of R - 1 of every joint
+    but the root (SMPL, Loper et al. 2015, equation 9).
     `prepared` keeps what is made of the numbers once, whatever the pose, by the name of who makes it.
     """
 
@@ -39,6 +41,7 @@ class BodyTable:
     canonical_pose: Tensor
     shape_vertices: Tensor
     shape_joints: Tensor
+    pose_correctives: Tensor | None
     reduced: CoarseTable
     clip: CoarseTable
     prepared: dict[str, Any] = field(default_factory=dict)
@@ -67,7 +70,7 @@ class BodyTables(_Numbers):
             prefix = f"{mesh}."
             own = {name.removeprefix(prefix): shape for name, shape in shapes.items() if name.startswith(prefix)}
             self.add_module(mesh, _Numbers(own))
-        self._table: tuple[tuple[int, ...], BodyTable] | None = None
+        self._table: tuple[tuple[Tensor, ...], tuple[int, ...], BodyTable] | None = None
 
     def fill(self, arrays: Mapping[str, NDArray[np.generic]]) -> None:
         """Take a rig's numbers, `rig.Rig.arrays`."""
@@ -76,10 +79,11 @@ class BodyTables(_Numbers):
     def table(self) -> BodyTable:
         """The numbers as they are used; made once for each set of buffers."""
         buffers = dict(self.named_buffers())
-        key = tuple(part for buffer in buffers.values() for part in (id(buffer), buffer._version))
-        if self._table is None or self._table[0] != key:
-            self._table = key, self._whole(buffers)
-        return self._table[1]
+        own, versions = tuple(buffers.values()), tuple(buffer._version for buffer in buffers.values())
+        kept = self._table
+        if kept is None or kept[1] != versions or any(a is not b for a, b in zip(kept[0], own, strict=True)):
+            self._table = kept = own, versions, self._whole(buffers)
+        return kept[2]
 
     def _whole(self, buffers: Mapping[str, Tensor]) -> BodyTable:
         def coarse(name: str) -> CoarseTable:
@@ -95,6 +99,7 @@ class BodyTables(_Numbers):
             canonical_pose=buffers["canonical_pose"],
             shape_vertices=buffers.get("shape_vertices", vertices.new_zeros(0, *vertices.shape)),
             shape_joints=buffers.get("shape_joints", joints.new_zeros(0, *joints.shape)),
+            pose_correctives=buffers.get("pose_correctives"),
             reduced=coarse("reduced"),
             clip=coarse("clip"),
         )

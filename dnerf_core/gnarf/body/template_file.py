@@ -111,7 +111,9 @@ def template_texts(template: Template) -> dict[str, Any]:
 
 def template_arrays(template: Template) -> dict[str, NDArray[Any]]:
     """The arrays of a template by name, little-endian; directions of shape and parts only where it has them."""
-    arrays = {name: np.ascontiguousarray(getattr(template, name), kind) for name, kind in _ARRAYS.items()}
+    arrays: dict[str, NDArray[Any]] = {
+        name: np.ascontiguousarray(getattr(template, name), kind) for name, kind in _ARRAYS.items()
+    }
     return {name: array for name, array in arrays.items() if name not in _OPTIONAL or len(array)}
 
 

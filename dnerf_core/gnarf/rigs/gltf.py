@@ -178,7 +178,7 @@ class Gltf:
             elif isinstance(uri, str) and uri.startswith("data:"):
                 self._buffers[index] = self._embedded(uri, index)
             else:
-                self._buffers[index] = self._beside(uri, index)
+                self._buffers[index] = self._other_file(uri, index)
         return self._buffers[index]
 
     def _embedded(self, uri: str, index: int) -> bytes:
@@ -190,7 +190,7 @@ class Gltf:
         except (ValueError, binascii.Error) as error:
             raise TemplateError(f"{self.where}: buffer {index}: expected base64 data, found others; {REMEDY}") from error
 
-    def _beside(self, uri: Any, index: int) -> bytes:
+    def _other_file(self, uri: Any, index: int) -> bytes:
         """A buffer in another file of the folder; whatever the name says, nothing outside it is opened."""
         name = urllib.parse.unquote(uri) if isinstance(uri, str) else ""
         parts = name.replace("\\", "/").split("/")

@@ -72,17 +72,17 @@ def single_tree(parents: Sequence[int]) -> Tree:
         children.setdefault(parent, []).append(joint)
     roots = children.get(-1, [])
     order: list[int] = []
-    above: list[int] = []
+    new_parents: list[int] = []
     if len(roots) > 1:
         order.append(-1)
-        above.append(-1)
+        new_parents.append(-1)
     pending = [(root, len(order) - 1) for root in reversed(roots)]
     while pending:
         joint, place = pending.pop()
         order.append(joint)
-        above.append(place)
+        new_parents.append(place)
         pending += [(child, len(order) - 1) for child in reversed(children.get(joint, []))]
-    return Tree(order, np.array(above, np.int32))
+    return Tree(order, np.array(new_parents, np.int32))
 
 
 def unique_names(names: Sequence[str]) -> tuple[str, ...]:

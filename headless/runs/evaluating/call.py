@@ -35,6 +35,7 @@ class EvaluateCall(SeedsCall, PosedCall):
         against: what they are scored against: a folder of masks, or the demo's exact truth of a data set's views, which is `folders`, or
             the predictions' own.
         skip_missing: leave out views that have no prediction.
+        map: `name=label` for names of the predictions' labels that mean a label of the truth though they are spelled otherwise.
     """
 
     folders: tuple[Path, ...] = ()
@@ -52,6 +53,7 @@ class EvaluateCall(SeedsCall, PosedCall):
     predictions: Path | None = None
     against: Path | Literal["truth"] | None = None
     skip_missing: bool = ranged(job_ranges.OFF)
+    map: tuple[str, ...] = ()
 
 
 def check_call(call: EvaluateCall) -> None:
@@ -92,7 +94,7 @@ def _check_predictions(call: EvaluateCall) -> bool:
         UsageError: options that do not go together.
     """
     if call.predictions is None:
-        for name in ("against", "skip_missing"):
+        for name in ("against", "skip_missing", "map"):
             if getattr(call, name):
                 option = f"--{name.replace('_', '-')}"
                 raise UsageError(f"{option}: expected with --predictions, found none; add it, or leave out {option}")

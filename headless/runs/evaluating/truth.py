@@ -16,7 +16,7 @@ from headless.runs.evaluating.call import EvaluateCall, finish, message_fields, 
 from headless.runs.poses import given_poses
 from headless.scores import scoring
 from headless.scores.truth_consistency import ConsistentScores
-from headless.scores.truth_scoring import TruthViews, truth_grid, view_json
+from headless.scores.truth_scoring import VIDEO_FRAMES, TruthViews, truth_grid, view_json
 from headless.work.reporting import Reporter
 
 
@@ -29,6 +29,7 @@ def score_truth(call: EvaluateCall, reporter: Reporter) -> None:
     started = time.monotonic()
     seeds = chosen_seeds(call.seeds, call.subjects, (0,) if call.video else tuple(range(100)))
     facts = model_facts.describe_model(call.model_name)
+    check_total(len(seeds), call.views or (VIDEO_FRAMES if call.video else 1))
     model = models.load_model(call.model_name, call.device, exact=call.exact)
     world, poses = require_truth(model), given_poses(call, facts)
     if call.consistent and poses is not None:
@@ -36,7 +37,6 @@ def score_truth(call: EvaluateCall, reporter: Reporter) -> None:
     views = TruthViews.chosen(
         facts.config, world, video=call.video, count=call.views, yaw_deg=call.yaw, pitch_deg=call.pitch, poses=poses
     )
-    check_total(len(seeds), views.count)
     total = len(seeds) * views.count
     labels = scored_labels(model)
     reason = "it has no semantic branch" if model.labels is None else f"its labels are {', '.join(model.labels.names)}"

@@ -140,6 +140,25 @@ def template_facts(template: Template) -> tuple[list[str], dict[str, Any]]:
     return lines, fields
 
 
+def template_file_facts(path: Path) -> tuple[list[str], dict[str, Any]]:
+    """The same of a template file, with its sum.
+
+    Raises:
+        CheckpointError: it cannot be used.
+    """
+    from dnerf_core.checkpoints.model_file import file_sha256
+    from dnerf_core.gnarf.body.template_file import read_template
+
+    lines, fields = template_facts(read_template(path))
+    sha256 = file_sha256(path)
+    return [f"file      {path}", f"sha256    {sha256}", *lines], {
+        "path": str(path),
+        "sha256": sha256,
+        "kind": "template",
+        **fields,
+    }
+
+
 def _checked_source(call: TemplateCall) -> str:
     """What the template is made of, for messages."""
     if (call.rigged is None) == (call.anny is None):

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dnerf_core.camera import Camera, cameras_from_json
-from dnerf_core.errors import AnnotationError, UsageError, brief, json_fault
+from dnerf_core.errors import AnnotationError, UsageError, brief, json_fault, listed
 from dnerf_core.files.masks import is_painted, read_sized_mask
 from dnerf_core.files.names import CAMERAS_NAME, RECORD_NAME
 from dnerf_core.files.opening.json_text import without_surrogates
@@ -22,7 +22,7 @@ from dnerf_core.files.posed_folder import PosedFolder
 from dnerf_core.files.split_folders import split_of_path
 from dnerf_core.files.view_poses import Pose, poses_of_views
 from dnerf_core.labels import LabelSet
-from headless.scores.predictions.files import MaskFile, folder_of_masks, ids_of_video, listed, mask_files
+from headless.scores.predictions.files import LISTED, MaskFile, folder_of_masks, ids_of_video, mask_files
 from headless.scores.predictions.reading import read_labels
 
 Masks = Iterator[NDArray[np.uint8]]
@@ -66,8 +66,8 @@ def folder_truth(path: Path, *, skip_unpainted: bool = False) -> Truth:
     unpainted = [name for name, item in items.items() if not any(map(is_painted, item.masks()))]
     if len(unpainted) == len(items) or (unpainted and not skip_unpainted):
         raise AnnotationError(
-            f"{path}: expected painted masks, found {len(unpainted)} of {len(items)} with nothing painted: {listed(unpainted)}; paint "
-            "them, or leave them out with --skip-unpainted"
+            f"{path}: expected painted masks, found {len(unpainted)} of {len(items)} with nothing painted: {listed(unpainted, LISTED)}; "
+            "paint them, or leave them out with --skip-unpainted"
         )
     return Truth([item for name, item in items.items() if name not in set(unpainted)], labels, len(unpainted))
 

@@ -87,7 +87,8 @@ def template_of(skeleton: Skeleton, seed: int = 0) -> Template:
     corners = 0.03 * np.array([[1, 0, 0], [-1, 0, 0], [0, 1, 0], [0, -1, 0], [0, 0, 1], [0, 0, -1]], np.float64)
     sides = np.array([[0, 2, 4], [2, 1, 4], [1, 3, 4], [3, 0, 4], [2, 0, 5], [1, 2, 5], [3, 1, 5], [0, 3, 5]])
     count = len(skeleton.names)
-    vertices = (skeleton.joints[:, None] + corners).reshape(-1, 3)
+    sizes = 1 + 0.02 * np.arange(count)  # joints that lie at one place have vertices of their own
+    vertices = (skeleton.joints[:, None] + sizes[:, None, None] * corners).reshape(-1, 3)
     faces = (6 * np.arange(count)[:, None, None] + sides).reshape(-1, 3)
     weights = np.zeros((len(vertices), count), np.float32)
     for joint, parent in enumerate(skeleton.parents):

@@ -34,7 +34,7 @@ from dnerf_core.semantic.config import BranchTrainingConfig, FeatureKind, Semant
 from dnerf_core.semantic.kept_views import AnnotatedView
 from dnerf_core.semantic.training import train_branch
 from dnerf_core.semantic.visibility import density_pass
-from tests.core.gnarf_cases import bent, tiny_config, tiny_generator, worm_rig
+from tests.core.gnarf.cases import bent, tiny_config, tiny_generator, worm_rig
 from tests.core.semantic_cases import camera_tensors
 
 pytestmark = pytest.mark.usefixtures("one_thread")

@@ -15,7 +15,7 @@ from dnerf_core.gnarf.warp import rasterise
 from dnerf_core.gnarf.warp.rasterise import NEAREST_HITS, mesh_depths
 from dnerf_core.rendering.rays import ViewRays, box_limits, camera_rays
 from dnerf_core.rendering.view import render_view
-from tests.core.gnarf_cases import bent, tiny_config, tiny_generator, worm_rig
+from tests.core.gnarf.cases import bent, tiny_config, tiny_generator, worm_rig
 from tests.core.semantic_cases import camera_tensors
 
 pytestmark = pytest.mark.usefixtures("one_thread")

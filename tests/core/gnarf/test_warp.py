@@ -18,7 +18,7 @@ from dnerf_core.gnarf.warp.bones import segment_distances
 from dnerf_core.gnarf.warp.mean_values import mean_value_map
 from dnerf_core.gnarf.warp.projectors import project
 from dnerf_core.gnarf.warp.surface_field import barycentrics, nearest_vertex, triangle_fans
-from tests.core.gnarf_cases import bent, worm, worm_rig
+from tests.core.gnarf.cases import bent, worm, worm_rig
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
