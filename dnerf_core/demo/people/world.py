@@ -143,6 +143,13 @@ class People:
         return skin(rest, body.weights, joint_motions(pose, joints, body.parents), pose[:, -1])
 
     @functools.cached_property
+    def heights(self) -> Tensor:
+        """How tall each person is in the rig's rest pose, from shoes to hair, [B], metres."""
+        rest = torch.zeros(len(self), len(body_tensors().parents) + 1, 3)
+        y = self.posed_vertices(rest)[..., 1]
+        return y.amax(dim=1) - y.amin(dim=1)
+
+    @functools.cached_property
     def vertex_thickness(self) -> Tensor:
         """How far hair and clothes stand off at each vertex [B, V], metres."""
         return self.thickness(self.borders(body_tensors().canonical))

@@ -1,4 +1,4 @@
-"""Train the demo's generator of people: `python -m dnerf_core.demo.people.train --state FOLDER --minutes 120`.
+"""Train the demo's generator of people: `python -m dnerf_core.demo.people.training.train --state FOLDER`.
 
 First points of the canonical space alone are learned, on coarse planes and then on the full ones; then patches of posed pictures join,
 through the renderer and the super-resolution. The schedule goes by time worked on each of the threads, so that a budget in minutes is
@@ -15,29 +15,23 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from dnerf_core.demo.car_parameters import normalized_latent
 from dnerf_core.demo.people.body import people_generator
-from dnerf_core.demo.people.clips import HELD_OUT, read_clips
 from dnerf_core.demo.people.clothing import palette
 from dnerf_core.demo.people.config import DEMO_PEOPLE
-from dnerf_core.demo.people.losses import point_batch, point_losses
-from dnerf_core.demo.people.pictures import Patch, patch_losses, random_patch, shaped_body
-from dnerf_core.demo.people.pool import PointPool, box_points, near_points
-from dnerf_core.demo.people.prior import random_pose
-from dnerf_core.demo.people.standing import canonical_pose
+from dnerf_core.demo.people.training.losses import point_batch, point_losses
+from dnerf_core.demo.people.training.pictures import Patch, patch_losses, random_patch, shaped_body
+from dnerf_core.demo.people.training.pool import PointPool, box_points, near_points
+from dnerf_core.demo.people.training.poses import PoseDraws
 from dnerf_core.demo.people.world import Z_DIM, People, body_tensors
 from dnerf_core.files.whole import whole_file
 from dnerf_core.gnarf.body.posed import PosedBody
 
 STATE_NAME = "training-state.pt"
-CANONICAL_SHARE = 0.1
-CLIP_SHARE = 0.55
-"""Poses of patches: canonical below the first, of clips below the second, of the prior above."""
 
 
 @dataclass(frozen=True)
@@ -79,8 +73,7 @@ class Training:
     def __init__(self, recipe: Recipe, clips: Path | None = None) -> None:
         """clips: a folder of captured motion, see `clips`; None: poses of the prior alone."""
         self.recipe = recipe
-        read = {} if clips is None else read_clips(clips)
-        self.clip_poses = [poses for name, poses in read.items() if name not in HELD_OUT]
+        self.poses = PoseDraws(clips)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(recipe.seed)
             self.generator = people_generator()
@@ -203,17 +196,8 @@ class Training:
         return F.mse_loss(self.guide(ws[:, 0]), target), shape
 
     def _patch(self, person: People, rng: torch.Generator) -> tuple[PosedBody, Patch]:
-        """A patch of one person in a random pose: of a clip, of the prior, or, one time in ten, the canonical one."""
-        draws = np.random.default_rng(int(torch.randint(2**62, (1,), generator=rng)))
-        kind = draws.random()
-        if kind < CANONICAL_SHARE:
-            pose = canonical_pose()
-        elif self.clip_poses and kind < CLIP_SHARE:
-            clip = self.clip_poses[draws.integers(len(self.clip_poses))]
-            pose = clip[draws.integers(len(clip))]
-        else:
-            pose = random_pose(draws)
-        posed = torch.from_numpy(pose.copy())
+        """A patch of one person in a random pose."""
+        posed = self.poses.draw(rng)
         body = shaped_body(self.generator, posed, person.shape[0])
         return body, random_patch(person, posed, body, self.generator, self.recipe.patch_px, rng)
 

@@ -1,6 +1,6 @@
 """The generator of people against the exact truth: unseen people, at rest and in unseen poses, from all around.
 
-    python -m dnerf_core.demo.people.score (--state FOLDER | --model FILE) [--clips FOLDER] [--people 100] [--sheet FILE.png]
+    python -m dnerf_core.demo.people.training.score (--state FOLDER | --model FILE) [--clips FOLDER] [--people 100] [--sheet FILE.png]
 
 Every sample of both passes is read, as in training; silhouettes and depths at neural resolution, pictures at full size.
 """
@@ -17,21 +17,21 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from dnerf_core.demo.people.clips import HELD_OUT, read_clips
-from dnerf_core.demo.people.export import plain_generator
 from dnerf_core.demo.people.framing import intrinsics, random_cameras
-from dnerf_core.demo.people.pictures import clip_limits
-from dnerf_core.demo.people.prior import random_pose
 from dnerf_core.demo.people.standing import canonical_pose
 from dnerf_core.demo.people.trace import render_people
+from dnerf_core.demo.people.training.clips import HELD_OUT, read_clips
+from dnerf_core.demo.people.training.export import plain_generator
+from dnerf_core.demo.people.training.poses import people_poser
 from dnerf_core.demo.people.world import Z_DIM, People
 from dnerf_core.demo.trace import TruthView
 from dnerf_core.files.pictures import write_image
 from dnerf_core.gnarf.generator import Gnarf
 from dnerf_core.metrics import depth_error, psnr_db, silhouette_iou
 from dnerf_core.model import Model
+from dnerf_core.rendering.guided_view import VALUE_EPSILON
 from dnerf_core.rendering.rays import ViewRays
-from dnerf_core.rendering.volume import RayBundle, composite, sample_rays
+from dnerf_core.rendering.view import render_view
 
 FIRST_SEED = 20_000
 """Unseen people begin here; training draws its latents from other generators."""
@@ -60,25 +60,14 @@ class PersonScores:
 
 
 @torch.no_grad()
-def render_person(generator: Gnarf, ws: Tensor, pose: Tensor, cam2world: Tensor, shape: Tensor | None = None) -> PersonView:
-    """A view [1, 4, 4] of one subject ws [1, num_ws, w_dim] of a plain generator in a pose [K + 1, 3]; shape [S]: None, its own."""
-    config = generator.config
-    side = config.rays.neural_resolution
+def render_person(generator: Gnarf, ws: Tensor, pose: Tensor, cam2world: Tensor) -> PersonView:
+    """A view [1, 4, 4] of one subject ws [1, num_ws, w_dim] of a plain generator in a pose [K + 1, 3]."""
+    side = generator.config.rays.neural_resolution
     planes = generator.planes(ws, pose[None], noise_mode="none")
-    if shape is not None:
-        planes = planes.shaped(shape[None], pose[None])
-    view = ViewRays.from_cameras(cam2world, intrinsics(1), side)
-    near, far, hit = clip_limits(planes.bodies[0], view.origins[0], view.directions[0])
-    rays = RayBundle(view.origins[0], view.directions[0], near, far, void_outside=True).select(hit)
-    field, index = generator.field(planes), hit.nonzero()[:, 0]
-    samples = sample_rays(field.raw_density, rays, config.rays.samples_coarse, config.rays.samples_fine)
-    color = rays.start.new_zeros(side * side, config.feature_channels)
-    color = color.index_copy(0, index, composite(field.colors, rays, samples, 1e-4))
-    opacity = color.new_zeros(side * side).index_copy(0, index, samples.opacity)
-    forward = rays.directions @ cam2world[0, :3, 2]
-    depth = torch.where(samples.opacity > _SEEN, samples.distance * forward, torch.inf)
-    depth = color.new_full((side * side,), torch.inf).index_copy(0, index, depth).reshape(side, side)
-    image = generator.superresolve(generator.compose(color, opacity, planes, side), ws)
+    rendered = render_view(generator, planes, cam2world, intrinsics(1), epsilon=VALUE_EPSILON)
+    forward = ViewRays.from_cameras(cam2world, intrinsics(1), side).directions[0] @ cam2world[0, :3, 2]
+    depth = torch.where(rendered.opacity[0] > _SEEN, rendered.distance[0] * forward.reshape(side, side), torch.inf)
+    image = generator.superresolve(rendered.raw, ws)
     rgb = ((image[0].permute(1, 2, 0) * 0.5 + 0.5) * 255).round().clamp(0, 255).to(torch.uint8)
     return PersonView(rgb.numpy(), depth.numpy())
 
@@ -99,10 +88,11 @@ def trials(kind: str, count: int, clips: Path | None) -> Iterator[Trial]:
         kind: "rest" (the canonical pose), "prior", or "clips" (of captured motion that training left out).
     """
     unseen = [] if clips is None else [read_clips(clips)[name] for name in HELD_OUT]
+    poser = people_poser()
     for seed in range(FIRST_SEED, FIRST_SEED + count):
         draws, rng = np.random.default_rng(seed), torch.Generator().manual_seed(seed)
         z = torch.randn(1, Z_DIM, generator=rng)
-        pose = canonical_pose() if kind == "rest" else random_pose(draws)
+        pose = canonical_pose() if kind == "rest" else poser.drawn(draws)
         if kind == "clips":
             clip = unseen[draws.integers(len(unseen))]
             pose = clip[draws.integers(len(clip))]
@@ -118,12 +108,11 @@ def score(generator: Gnarf, trial: Trial) -> tuple[PersonScores, PersonView, Tru
     full = render_people(person, pose, trial.cam2world, matrix, config.image_size)
     small = render_people(person, pose, trial.cam2world, matrix, config.rays.neural_resolution, samples_per_pixel=1)
     view = render_person(generator, generator.mapping(trial.z), trial.pose, trial.cam2world)
-    rest = person.posed_vertices(torch.zeros_like(pose))[0, :, 1]
     truth, depth = (full.rgb[0] * 255).round().to(torch.uint8).numpy(), small.depth_planar[0].numpy()
     seen = full.mask[0].numpy() > 0
     scores = PersonScores(
         silhouette_iou(np.isfinite(depth), np.isfinite(view.depth_planar)),
-        depth_error(depth, view.depth_planar, float(rest.max() - rest.min())),
+        depth_error(depth, view.depth_planar, float(person.heights[0])),
         psnr_db(truth, view.rgb),
         psnr_db(truth[seen][None], view.rgb[seen][None]),
     )

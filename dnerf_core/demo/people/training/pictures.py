@@ -13,8 +13,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from dnerf_core.demo.people.framing import intrinsics, random_cameras
-from dnerf_core.demo.people.losses import OFFSET, SHARPNESS
 from dnerf_core.demo.people.trace import PosedMesh, render_people
+from dnerf_core.demo.people.training.losses import OFFSET, SHARPNESS
 from dnerf_core.demo.people.world import People
 from dnerf_core.demo.trace import TruthView
 from dnerf_core.gnarf.body.posed import PosedBody, pose_body

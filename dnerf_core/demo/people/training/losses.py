@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from dnerf_core.demo.people.clothing import Borders, Places
-from dnerf_core.demo.people.pool import PointPool
+from dnerf_core.demo.people.training.pool import PointPool
 from dnerf_core.demo.people.world import People
 from dnerf_core.gnarf.field import CanonicalField
 

@@ -10,8 +10,8 @@ from torch import Tensor
 
 from dnerf_core.checkpoints.model_file import save_model
 from dnerf_core.demo.people.body import LICENCE, people_config, people_generator
-from dnerf_core.demo.people.losses import OFFSET, SHARPNESS
 from dnerf_core.demo.people.parameters import Z_DIM
+from dnerf_core.demo.people.training.losses import OFFSET, SHARPNESS
 from dnerf_core.gnarf.generator import Gnarf
 
 
@@ -35,7 +35,7 @@ def plain_generator(weights: dict[str, Tensor], seed: int) -> Gnarf:
 def export_people(generator: Gnarf, record: dict[str, Any], path: Path) -> None:
     """Save a plain generator (no semantic branch yet), float16 on disk; `record` is what the header says of the training."""
     source = {
-        "file": "dnerf_core.demo.people.train",
+        "file": "dnerf_core.demo.people.training.train",
         "sha256": "",
         "licence": f"GPL-3.0-or-later, made from the procedural world of dnerf_core.demo.people; its body: {LICENCE}",
     }
