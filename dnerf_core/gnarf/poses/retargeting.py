@@ -66,83 +66,96 @@ def retargeted(clip: PoseClip, target: Skeleton, bone_map: BoneMap | None = None
         PoseError: the skeletons have no joint in common, or nothing is known of the source's.
     """
     clip, source = completed(clip, target)
-    if bone_map is None:
-        bone_map = bone_map_between(source, target)
-    pair = _Pair(source, target, bone_map, clip.up)
-    spun = _turned_axes(global_rotations(clip.rotations, source.parents), pair.axes)
-    turns = pair.target_turns(spun)
-    local = turns.copy()
-    for joint, parent in enumerate(target.parents):
-        if parent >= 0:
-            local[:, joint] = product(inverse(turns[:, parent]), turns[:, joint])
-    poses = np.empty((clip.num_frames, len(target.names) + 1, 3), np.float32)
-    poses[:, :-1] = to_axis_angle(local)
-    poses[:, -1] = pair.translation(clip, spun, turns, travel)
-    return Retargeted(poses, bone_map)
+    retargeter = Retargeter(source, target, bone_map, clip.up)
+    return Retargeted(retargeter.poses(clip, travel), retargeter.bone_map)
 
 
-class _Pair:
-    """Two skeletons and the map between them.
+class Retargeter:
+    """Two skeletons and the map between them, looked at once for any number of clips, such as one of a frame each time a bone is turned.
 
     Attributes:
+        bone_map: what drives what.
         axes: [3, 3], turns vectors of the source's axes into the target's.
-        singles: the source's joint by the target's, where one drives it alone.
+        scale: of the hips' movements.
     """
 
-    def __init__(self, source: Skeleton, target: Skeleton, bone_map: BoneMap, up: str) -> None:
+    def __init__(self, source: Skeleton, target: Skeleton, bone_map: BoneMap | None = None, up: str = "y") -> None:
+        """See `retargeted`.
+
+        Args:
+            source: of the clips, whole: see `skeleton.completed`.
+            up: which axis of the source points up, where its joints' names do not tell.
+
+        Raises:
+            PoseError: the skeletons have no joint in common.
+        """
         self.source, self.target = source, target
-        self.roles, source_roles = target.roles, source.roles
-        own_axes, their_axes = body_axes(target, self.roles), body_axes(source, source_roles)
+        self.bone_map = bone_map_between(source, target) if bone_map is None else bone_map
+        self._roles, source_roles = target.roles, source.roles
+        own_axes, their_axes = body_axes(target, self._roles), body_axes(source, source_roles)
         if own_axes is not None and their_axes is not None:
             self.axes = own_axes @ their_axes.T
         else:
             self.axes = _Z_UP_TO_Y_UP if up == "z" else np.eye(3)
-        self.up = np.array([0.0, 1.0, 0.0]) if own_axes is None else own_axes[:, 1]
+        self._up = np.array([0.0, 1.0, 0.0]) if own_axes is None else own_axes[:, 1]
         places = {name: joint for joint, name in enumerate(source.names)}
-        self.drivers = {
+        self._drivers = {
             target.names.index(name): [(places[giver], share) for giver, share in pairs]
-            for name, pairs in bone_map.sources.items()
+            for name, pairs in self.bone_map.sources.items()
         }
-        self.singles = {joint: pairs[0][0] for joint, pairs in self.drivers.items() if len(pairs) == 1}
-        self.rest = source.joints @ self.axes.T
-        self._directions = {joint: self._bones_of(joint) for joint in self.singles}
-        self.is_same_build = self._has_same_build()
-        self.holds = self._rest_holds()
-        self.feet = [joint for role, joint in self.roles.joint_by_role.items() if kind_of(role) in ("foot", "toe")]
-        self.hips = self.roles.joint_by_role.get("hips", 0)
-        self.source_hips = self.singles.get(self.hips, source_roles.joint_by_role.get("hips", 0))
-        own = self._hip_height(np.asarray(target.joints), self.hips, self.roles)
-        theirs = self._hip_height(self.rest, self.source_hips, source_roles)
+        self._singles = {joint: pairs[0][0] for joint, pairs in self._drivers.items() if len(pairs) == 1}
+        self._rest = source.joints @ self.axes.T
+        self._directions = {joint: self._bones_of(joint) for joint in self._singles}
+        self._is_same_build = self._has_same_build()
+        self._holds = self._rest_holds()
+        self._feet = [joint for role, joint in self._roles.joint_by_role.items() if kind_of(role) in ("foot", "toe")]
+        self._hips = self._roles.joint_by_role.get("hips", 0)
+        self._source_hips = self._singles.get(self._hips, source_roles.joint_by_role.get("hips", 0))
+        own = self._hip_height(np.asarray(target.joints), self._hips, self._roles)
+        theirs = self._hip_height(self._rest, self._source_hips, source_roles)
         self.scale = own / theirs if own > 0 and theirs > 0 else 1.0
 
-    def target_turns(self, spun: Array) -> Array:
+    def poses(self, clip: PoseClip, travel: Travel = "all") -> NDArray[np.float32]:
+        """A clip of the source as poses of the target, float32 [F, K + 1, 3]; see `retargeted`."""
+        spun = _turned_axes(global_rotations(clip.rotations, self.source.parents), self.axes)
+        turns = self._target_turns(spun)
+        local = turns.copy()
+        for joint, parent in enumerate(self.target.parents):
+            if parent >= 0:
+                local[:, joint] = product(inverse(turns[:, parent]), turns[:, joint])
+        poses = np.empty((clip.num_frames, len(self.target.names) + 1, 3), np.float32)
+        poses[:, :-1] = to_axis_angle(local)
+        poses[:, -1] = self._translation(clip, spun, turns, travel)
+        return poses
+
+    def _target_turns(self, spun: Array) -> Array:
         """Global rotations [F, K, 4] of the target, of the source's [F, J, 4] in the target's axes."""
         turns = np.empty((len(spun), len(self.target.names), 4))
         for joint, parent in enumerate(self.target.parents):
-            drivers = self.drivers.get(joint)
+            drivers = self._drivers.get(joint)
             if drivers is None:
                 turns[:, joint] = IDENTITY if parent < 0 else turns[:, parent]
                 continue
             turn = spun[:, drivers[0][0]]
             if len(drivers) == 2:
                 turn = slerp(turn, spun[:, drivers[1][0]], drivers[1][1])
-            turns[:, joint] = product(turn, self.holds[joint])
+            turns[:, joint] = product(turn, self._holds[joint])
         return normalised(turns)
 
-    def translation(self, clip: PoseClip, spun: Array, turns: Array, travel: Travel) -> Array:
+    def _translation(self, clip: PoseClip, spun: Array, turns: Array, travel: Travel) -> Array:
         """Of the target's root [F, 3]."""
-        target, hips = self.target, self.hips
+        target, hips = self.target, self._hips
         shifts = {joint: shift @ self.axes.T for joint, shift in clip.shifts.items()}
-        theirs = joint_places(spun, clip.translation @ self.axes.T, self.rest, self.source.parents, shifts)[:, self.source_hips]
-        moved = self.scale * (theirs - self.rest[self.source_hips])
+        theirs = joint_places(spun, clip.translation @ self.axes.T, self._rest, self.source.parents, shifts)[:, self._source_hips]
+        moved = self.scale * (theirs - self._rest[self._source_hips])
         own = joint_places(turns, np.zeros((len(turns), 3)), target.joints, target.parents)
         if not clip.is_displacement:
-            moved -= moved[0] - self.up * (moved[0] @ self.up)
-            feet = self.feet or list(range(len(target.names)))
+            moved -= moved[0] - self._up * (moved[0] @ self._up)
+            feet = self._feet or list(range(len(target.names)))
             placed = own[:, feet] + (moved - own[:, hips] + target.joints[hips])[:, None]
-            moved += self.up * ((target.joints[feet] @ self.up).min() - (placed @ self.up).min())
+            moved += self._up * ((target.joints[feet] @ self._up).min() - (placed @ self._up).min())
         if travel == "height":
-            moved = (moved @ self.up)[:, None] * self.up
+            moved = (moved @ self._up)[:, None] * self._up
         elif travel == "none":
             moved = np.zeros_like(moved)
         return moved - (own[:, hips] - target.joints[hips])
@@ -150,21 +163,21 @@ class _Pair:
     def _hip_height(self, joints: Array, hips: int, roles: Roles) -> float:
         """Of the hips above the lower ankle at rest; 0: there is none."""
         ankles = [joint for role, joint in roles.joint_by_role.items() if kind_of(role) == "foot"]
-        return max((float((joints[hips] - joints[ankle]) @ self.up) for ankle in ankles), default=0.0)
+        return max((float((joints[hips] - joints[ankle]) @ self._up) for ankle in ankles), default=0.0)
 
     def _bones_of(self, joint: int) -> tuple[Array, Array]:
         """Where a joint's bones lead at rest, in target and source: vectors [N, 3] to the nearest mapped joints below it."""
         own: list[Array] = []
         theirs: list[Array] = []
         small = _SHORT * max(float(np.ptp(self.target.joints, axis=0).max()), 1e-9)
-        small_source = _SHORT * max(float(np.ptp(self.rest, axis=0).max()), 1e-9)
+        small_source = _SHORT * max(float(np.ptp(self._rest, axis=0).max()), 1e-9)
         pending = [joint]
         while pending:
             above = pending.pop()
             for below in np.flatnonzero(self.target.parents == above).tolist():
-                if below in self.singles and self._grows_from(self.singles[below], self.singles[joint]):
+                if below in self._singles and self._grows_from(self._singles[below], self._singles[joint]):
                     offset = self.target.joints[below] - self.target.joints[joint]
-                    other = self.rest[self.singles[below]] - self.rest[self.singles[joint]]
+                    other = self._rest[self._singles[below]] - self._rest[self._singles[joint]]
                     if np.linalg.norm(offset) > small and np.linalg.norm(other) > small_source:
                         own.append(offset)
                         theirs.append(other)
@@ -192,15 +205,15 @@ class _Pair:
     def _rest_holds(self) -> Array:
         """Q [K, 4] of each of the target's joints; those that nothing drives have their parent's."""
         holds = np.tile(IDENTITY, (len(self.target.names), 1))
-        role_names = self.roles.names_by_joint()
+        role_names = self._roles.names_by_joint()
         for joint, parent in enumerate(self.target.parents):
             above = IDENTITY if parent < 0 else holds[parent]
             kind = kind_of(role_names.get(joint, ""))
-            if joint not in self.drivers:
+            if joint not in self._drivers:
                 holds[joint] = above
-            elif joint not in self.singles or (kind in TRUNK and not self.is_same_build):
+            elif joint not in self._singles or (kind in TRUNK and not self._is_same_build):
                 holds[joint] = IDENTITY
-            elif kind == "foot" and not self.is_same_build:
+            elif kind == "foot" and not self._is_same_build:
                 holds[joint] = self._heading(*self._directions[joint])
             else:
                 holds[joint] = self._hold(above, *self._directions[joint])
@@ -212,7 +225,7 @@ class _Pair:
             return above
         starts = turned(above, own / np.linalg.norm(own, axis=1, keepdims=True))
         ends = theirs / np.linalg.norm(theirs, axis=1, keepdims=True)
-        if self.is_same_build and np.linalg.svd(starts, compute_uv=False)[1:2].max(initial=0.0) > 1e-3:
+        if self._is_same_build and np.linalg.svd(starts, compute_uv=False)[1:2].max(initial=0.0) > 1e-3:
             return product(best_rotation(starts, ends), above)
         return product(between(starts.mean(axis=0), ends.mean(axis=0)), above)
 
@@ -220,7 +233,7 @@ class _Pair:
         """The turn about the vertical that brings a foot's heading to the source's."""
         if not len(own):
             return IDENTITY
-        flat = np.eye(3) - np.outer(self.up, self.up)
+        flat = np.eye(3) - np.outer(self._up, self._up)
         return between(flat @ own.mean(axis=0), flat @ theirs.mean(axis=0))
 
 

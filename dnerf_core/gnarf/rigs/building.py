@@ -22,6 +22,8 @@ CANONICALS: tuple[Canonical, ...] = ("spread", "rest")
 SPREAD_LEGS_DEG, ARMS_DEG = 17.0, 45.0
 """Legs outwards from straight down, and arms below the horizontal, in the canonical pose: thighs and sides are well apart there."""
 
+MAX_COORDINATE = 1e7
+"""Of a rig, in the file's units."""
 _WELD = 1e-6
 """Share of the mesh's size to which positions are rounded before they are compared."""
 _WEIGHT_STEPS = 1000
@@ -82,6 +84,9 @@ def build_template(rig: Rig, options: BuildOptions, where: str) -> Built:
     Raises:
         TemplateError: the rig holds nothing that could be a body.
     """
+    for array, what in ((rig.vertices, "vertices"), (rig.joints, "joints")):
+        if not (np.abs(array) <= MAX_COORDINATE).all():  # NaN, too
+            raise TemplateError(f"{where}: expected {what} up to {MAX_COORDINATE:g}, found others; export the mesh again")
     remarks = list(dict.fromkeys(rig.remarks))
     rig = _without_idle_joints(rig)
     rig, unturned = _upright(rig)
@@ -166,7 +171,8 @@ def _welded(rig: Rig, where: str) -> tuple[Rig, NDArray[np.int64]]:
         )
     used = np.unique(rig.faces)
     rounded = np.concatenate(
-        [np.round(rig.vertices[used] / (_WELD * size)), np.round(rig.weights[used] * _WEIGHT_STEPS)], axis=1
+        [np.round((rig.vertices[used] - rig.vertices.min(axis=0)) / (_WELD * size)), np.round(rig.weights[used] * _WEIGHT_STEPS)],
+        axis=1,
     ).astype(np.int64)
     _, first, group = np.unique(rounded, axis=0, return_index=True, return_inverse=True)
     order = np.argsort(np.argsort(first))  # groups by their first vertex, so that a mesh without seams keeps its order

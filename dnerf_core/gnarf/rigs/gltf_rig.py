@@ -169,11 +169,13 @@ class _Scene:
             if len(stored) < len(nodes):
                 raise TemplateError(f"{self.where}: inverse bind matrices: expected {len(nodes)}, found {len(stored)}; {REMEDY}")
             inverses = stored[: len(nodes)]
-        if any(abs(determinant_of(matrix)) < 1e-18 for matrix in inverses):
+        is_affine = bool(np.abs(inverses[:, 3] - np.array([0.0, 0.0, 0.0, 1.0])).max() < 1e-3)
+        if not is_affine or any(abs(determinant_of(matrix)) < 1e-18 for matrix in inverses):
             raise TemplateError(
                 f"{self.where}: inverse bind matrices: expected ones that can be inverted, found others; {REMEDY}"
             )
         top = min(range(len(nodes)), key=lambda i: self.joint_by_node[nodes[i]])
+        inverses[:, 3] = (0.0, 0.0, 0.0, 1.0)
         mesh_to_world: Matrix = self.places[nodes[top]] @ inverses[top]
         if abs(determinant_of(mesh_to_world)) < 1e-18:
             raise TemplateError(f"{self.where}: expected a skeleton with a size, found one scaled to nothing; {REMEDY}")

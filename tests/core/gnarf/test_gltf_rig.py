@@ -253,6 +253,7 @@ REFUSED: list[tuple[Callable[[GltfWriter], Any], str]] = [
     (lambda w: w.json["bufferViews"][0].update(byteOffset=10**8), "copy the file again"),
     (lambda w: w.json["bufferViews"][0].update(buffer=1), "buffer: expected an index"),
     (lambda w: with_attribute(w, "POSITION", np.full((COUNT, 3), np.nan, np.float32)), "NaN"),
+    (lambda w: with_attribute(w, "POSITION", np.full((COUNT, 3), 3e38, np.float32)), r"vertices up to 1e\+07"),
     (lambda w: with_attribute(w, "POSITION", np.zeros((COUNT, 3), np.float32)), "all vertices at one place"),
     (lambda w: with_attribute(w, "WEIGHTS_0", np.full((COUNT, 4), -1, np.float32)), "weights of at least 0"),
     (lambda w: with_attribute(w, "WEIGHTS_0", np.ones((3, 4), np.float32)), "a row for each"),
@@ -275,6 +276,11 @@ def test_a_wrong_file_is_refused_in_one_line(tmp_path: Path, change: Callable[[G
 def test_inverse_bind_matrices_that_cannot_be_inverted_are_refused(tmp_path: Path) -> None:
     writer = rigged_writer(mesh())
     writer.json["skins"][0]["inverseBindMatrices"] = writer.accessor(np.zeros((27, 16), np.float32))
+    with pytest.raises(TemplateError, match="that can be inverted"):
+        template_from(writer.glb(tmp_path / "body.glb"))
+    tilted = np.tile(np.eye(4, dtype=np.float32), (27, 1, 1))
+    tilted[3, 3, :] = (1, 0, 0, 0)
+    writer.json["skins"][0]["inverseBindMatrices"] = writer.accessor(tilted.transpose(0, 2, 1))
     with pytest.raises(TemplateError, match="that can be inverted"):
         template_from(writer.glb(tmp_path / "body.glb"))
     writer.json["skins"][0]["inverseBindMatrices"] = writer.accessor(np.zeros((3, 16), np.float32))
