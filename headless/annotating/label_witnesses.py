@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,63 +27,60 @@ class LabelWitnesses:
 
     def __init__(self, views: Sequence[MaskedView], tolerance: float) -> None:
         self._views, self._tolerance = views, tolerance
-        self._pixels: dict[tuple[int, int], tuple[NDArray[np.int64], NDArray[np.int64]]] = {}
-        self._near: dict[tuple[int, int], NDArray[np.bool_]] = {}
+        self._painted = [painted_area(view.mask).reshape(-1) for view in views]
+        self._carried: dict[tuple[int, int], list[tuple[int, NDArray[np.int64]]]] = {}
+        self._near: dict[tuple[int, int], NDArray[np.bool_] | None] = {}
         self._counts: dict[tuple[int, int, int], tuple[int, int]] = {}
 
-    def misfits(self, index: int, masks: Sequence[int], heard: Collection[int]) -> NDArray[np.float64]:
+    def misfits(self, index: int, masks: Sequence[int], heard: Collection[int]) -> Iterator[tuple[float, ...]]:
         """Shares of what witnesses carry into a view that lie wrong in some masks, its own or other views', where they are put there.
 
         Args:
             index: the view.
-            masks: the views [M] whose masks are put there.
+            masks: the views whose masks are put there; none of them bears witness.
             heard: the views that may bear witness; those of the same subject do.
 
-        Returns:
-            [W, M], a row for each witness that carries enough for every one of the masks.
+        Yields:
+            for each witness that carries enough for every one of the masks, a share for each mask.
         """
-        rows = []
         for witness in heard:
-            if witness != index and self._views[witness].subject == self._views[index].subject:
-                wrong, known = np.array([self._wrong(index, mask, witness) for mask in masks], np.float64).T
-                if known.min() >= _LEAST_CARRIED_PX:
-                    rows.append(wrong / known)
-        return np.array(rows).reshape(-1, len(masks))
+            if witness == index or witness in masks or self._views[witness].subject != self._views[index].subject:
+                continue
+            counts = [self._wrong(index, mask, witness) for mask in masks]
+            if min(known for _, known in counts) >= _LEAST_CARRIED_PX:
+                yield tuple(wrong / known for wrong, known in counts)
 
     def _wrong(self, index: int, other: int, witness: int) -> tuple[int, int]:
         """Pixels of a view where the mask of another has no pixel near of the label that a witness carries there, and all of those
         where both say something: a part that the mask leaves out altogether says nothing where it is background."""
         key = index, other, witness
         if key not in self._counts:
-            self._counts[key] = self._counted(*key)
+            right = known = 0
+            for label, places in self._labels_carried(index, witness):
+                near = self._label_near(other, label)
+                if near is None:
+                    known += int(self._painted[other][places].sum())
+                else:
+                    right += int(near[places].sum())
+                    known += len(places)
+            self._counts[key] = known - right, known
         return self._counts[key]
 
-    def _counted(self, index: int, other: int, witness: int) -> tuple[int, int]:
-        here, there = self._covisible(index, witness)
-        carried = self._views[witness].mask.reshape(-1)[there]
-        mask = self._views[other].mask.reshape(-1)
-        painted = painted_area(mask[here])
-        right = known = 0
-        for label in np.unique(carried).tolist():
-            if label in (0, IGNORE_ID):
-                continue
-            at = carried == label
-            fits = at & self._label_near(other, label)[here]
-            right += int(fits.sum())
-            known += int((at if (mask == label).any() else at & (painted | fits)).sum())
-        return known - right, known
-
-    def _covisible(self, index: int, witness: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    def _labels_carried(self, index: int, witness: int) -> list[tuple[int, NDArray[np.int64]]]:
+        """The labels that a witness carries into a view, each with its pixels there."""
         key = index, witness
-        if key not in self._pixels:
+        if key not in self._carried:
             view, other = self._views[index], self._views[witness]
-            self._pixels[key] = covisible_pixels(
-                view.camera, view.depth_planar, other.camera, other.depth_planar, self._tolerance
-            )
-        return self._pixels[key]
+            here, there = covisible_pixels(view.camera, view.depth_planar, other.camera, other.depth_planar, self._tolerance)
+            labels = other.mask.reshape(-1)[there]
+            named = [label for label in np.unique(labels).tolist() if label not in (0, IGNORE_ID)]
+            self._carried[key] = [(label, here[labels == label]) for label in named]
+        return self._carried[key]
 
-    def _label_near(self, index: int, label: int) -> NDArray[np.bool_]:
+    def _label_near(self, index: int, label: int) -> NDArray[np.bool_] | None:
+        """Where a mask has a pixel of a label, or one beside it; None: nowhere."""
         key = index, label
         if key not in self._near:
-            self._near[key] = grown(self._views[index].mask == label).reshape(-1)
+            at = self._views[index].mask == label
+            self._near[key] = grown(at).reshape(-1) if at.any() else None
         return self._near[key]

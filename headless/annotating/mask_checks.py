@@ -42,6 +42,8 @@ _LABELS_FIT = 0.01
 """Share of carried labels up to which they are all right, and by which one mask is worse than another."""
 _SAME_FIT, _PAIR_FIT = 0.002, 0.998
 """Of two masks that seem swapped by their labels: how much worse each may fit the other's silhouette than its own, and how well it must."""
+_TELLING_FIT = 0.01
+"""By how much both silhouettes together must fit better to tell which of a subject's two masks is wrong."""
 _PAIR_GAIN = 0.05
 """By how much both silhouettes and both views' labels together must fit better."""
 _LEAST_CARRIED_PX = 150
@@ -163,8 +165,8 @@ def _by_silhouettes(
     trusted = [index for index in range(len(views)) if index not in found]
     for index, other in others.items():
         # A part that is left out may make another view's silhouette fit by chance; the labels of the subject's other views do not.
-        own, put = witnesses.misfits(index, (index, other), trusted).T
-        if len(own) and own.max() <= _LABELS_FIT and (put - own).min() >= _LABELS_FIT:
+        heard = list(witnesses.misfits(index, (index, other), trusted))
+        if heard and all(own <= _LABELS_FIT and put >= own + _LABELS_FIT for own, put in heard):
             found.pop(index)
             if index in misread:
                 found[index] = misread[index]
@@ -185,13 +187,13 @@ def _by_labels(
     found: dict[int, Suspicion] = {}
     while True:
         trusted = {index for index in range(len(views)) if index not in blamed and index not in found}
-        at_most = {index: witnesses.misfits(index, (index,), trusted).max(initial=0.0) for index in trusted}
+        at_most = {index: max((own for (own,) in witnesses.misfits(index, (index,), trusted)), default=0.0) for index in trusted}
         clearest, least = None, _PAIR_GAIN
         for one, two in pairs:
             if one in trusted and two in trusted:
                 gain = gains[one, two] + gains[two, one]
                 if gain + at_most[one] + at_most[two] >= least:
-                    gain += _label_gain(witnesses, one, two, trusted)
+                    gain += _label_gain(witnesses, one, two, trusted, alone=gain >= _TELLING_FIT)
                     if gain >= least:
                         clearest, least = (one, two), gain
         if clearest is None:
@@ -205,17 +207,22 @@ def _by_labels(
             )
 
 
-def _label_gain(witnesses: LabelWitnesses, one: int, two: int, heard: Collection[int]) -> float:
-    """How much less of what witnesses carry into two views lies wrong when their masks change places; -inf where some lies wrong."""
-    gain, heard_of = 0.0, 0
+def _label_gain(witnesses: LabelWitnesses, one: int, two: int, heard: Collection[int], *, alone: bool) -> float:
+    """How much less of what witnesses carry into two views lies wrong when their masks change places; -inf where some lies wrong.
+
+    Args:
+        alone: whether one witness of each view will do: of two masks that contradict each other either may be the wrong one.
+    """
+    total, most = 0.0, 0
     for index, other in ((one, two), (two, one)):
-        own, put = witnesses.misfits(index, (index, other), heard).T
-        if len(own):
-            if put.max() > _LABELS_FIT or (own - put).min() < -_LABELS_FIT / 2:
+        gains = []
+        for own, put in witnesses.misfits(index, (index, other), heard):
+            if put > _LABELS_FIT or own - put < -_LABELS_FIT / 2:
                 return -np.inf
-            gain += float((own - put).mean())
-            heard_of += len(own)
-    return gain if heard_of else -np.inf
+            gains.append(own - put)
+        total += sum(gains) / max(len(gains), 1)
+        most = max(most, len(gains))
+    return total if most > 1 or (most == 1 and alone) else -np.inf
 
 
 def _by_neighbours(

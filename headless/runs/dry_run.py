@@ -89,6 +89,7 @@ def estimated_views(plan: ViewPlan, config: BackboneConfig, missing: int, worker
         workers: views made side by side.
     """
     size_bytes = missing * view_bytes(plan.channels, plan.depth_format, formats, plan.resolution_px)
+    size_bytes += missing / plan.views * formats.scene_bytes(plan.channels, plan.views, plan.resolution_px)
     seconds = missing * view_seconds(config, plan.resolution_px, exact=plan.exact) / workers
     return Estimate(missing, missing * _kinds(plan), size_bytes, seconds)
 
@@ -127,6 +128,7 @@ def measured_views(
     subjects = missing / plan.views
     seconds = (subjects * (times[0] - times[1]) + missing * times[1]) / workers
     size_bytes = missing * view_size * formats.share(plan.channels, plan.depth_format)
+    size_bytes += missing / plan.views * formats.scene_bytes(plan.channels, plan.views, plan.resolution_px)
     return Estimate(missing, missing * files_a_view, size_bytes, seconds, measured=True)
 
 

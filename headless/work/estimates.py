@@ -35,12 +35,14 @@ SHARE_OF_FORMAT: Mapping[str, float] = {"folder": 1.0, "coco": 0.05, "coco-keypo
 """What a format adds, over the folder's own files; images that are copied are counted by themselves."""
 CLIP_BYTES_A_PIXEL = 0.3
 """Of a frame, all files of a clip together."""
-BYTES_A_POINT: Mapping[str, float] = {"ply": 33.0, "npz": 20.0, "glb": 30.0, "shapenetpart": 60.0}
+BYTES_A_POINT: Mapping[str, float] = {"ply": 39.0, "npz": 20.0, "glb": 30.0, "shapenetpart": 60.0}
 BYTES_A_FACE: Mapping[str, float] = {"glb": 30.0, "ply": 33.0, "obj": 83.0, "usd": 21.0}
 FACES_A_NODE = 2.8
 """Of a mesh over the square of its grid's nodes an axis."""
 NODE_S, FACE_S = 1e-6, 2e-5
 """To read the density of a full-size model at a node; to paint, collapse and write a face."""
+SCENE_POINTS_A_PIXEL = 0.11
+"""Of the cloud in nerfstudio's scene over the pixels of a view and the root of the views that are fused."""
 POINTS_A_PIXEL = 0.5
 """Of the clouds' points over the pixels of one view of all that are fused."""
 
@@ -106,6 +108,12 @@ class Formats:
             copied = tuple(channel for channel in channels if channel in ("rgb", "mask"))
             share += _bytes_a_pixel(copied, depth_format) / _bytes_a_pixel(channels, depth_format)
         return share
+
+    def scene_bytes(self, channels: tuple[str, ...], views: int, size_px: int) -> float:
+        """The cloud of a subject of so many views in nerfstudio's scene, which is fused where depth is written."""
+        if "nerfstudio" not in self.names or "depth" not in channels:
+            return 0.0
+        return SCENE_POINTS_A_PIXEL * size_px**2 * math.sqrt(views) * BYTES_A_POINT["ply"]
 
 
 def view_bytes(channels: tuple[str, ...], depth_format: str | None, formats: Formats, size_px: int) -> float:

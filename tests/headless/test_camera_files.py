@@ -247,6 +247,14 @@ def test_images_that_nerfstudio_has_copied_are_counted() -> None:
     assert estimates.view_bytes(channels, "exr", Formats(("folder",), copies_images=True), 100) < linked
 
 
+def test_the_cloud_of_a_nerfstudio_scene_is_counted_where_depth_is_written() -> None:
+    """22,257 points of 8 views at 256 x 256 px of the demo, of 39 bytes each."""
+    scene = Formats(("folder", "nerfstudio"))
+    assert scene.scene_bytes(("rgb", "depth"), 8, 256) == pytest.approx(22257 * 39, rel=0.3)
+    assert scene.scene_bytes(("rgb", "mask"), 8, 256) == 0
+    assert Formats(("folder", "coco")).scene_bytes(("rgb", "depth"), 8, 256) == 0
+
+
 @pytest.mark.parametrize("images", ["linked", "copied", "rgba"])
 def test_a_dry_run_counts_what_nerfstudio_is_given(
     images: str, fake_model: FakeModel, tmp_path: Path, capsys: pytest.CaptureFixture[str]

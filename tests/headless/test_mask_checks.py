@@ -10,6 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from dnerf_core.camera import sphere_camera
+from headless.annotating.label_witnesses import LabelWitnesses
 from headless.annotating.mask_checks import suspicions
 from headless.annotating.masked_view import CHECKED_PX, MaskedView, small_mask
 
@@ -142,3 +143,35 @@ def test_a_mask_that_fits_its_neighbours_labels_is_not_taken_for_swapped() -> No
     kinds = {one.name: one.kind for one in suspicions(alone, 0.02, SIDE)}
     assert kinds == {"s0000_v00": "swapped", "s0001_v00": "swapped"}
     assert {one.name: one.kind for one in suspicions(views, 0.02, SIDE)} == {"s0001_v00": "outside"}
+
+
+def test_one_witness_alone_does_not_tell_which_of_two_masks_is_wrong() -> None:
+    """Of two views of each of two subjects either pair may have been swapped, so none is blamed; a third view tells."""
+    views = views_of_two({"00": box_with_part(60), "10": box_with_part(32)})
+    two = [one for one in views if not one.name.endswith("v02")]
+    assert suspicions(two, 0.02, SIDE) == []
+    third = [one for one in views if one.name != "s0001_v02"]
+    assert {one.name for one in suspicions(third, 0.02, SIDE)} == {"s0000_v00", "s0001_v00"}
+
+
+def test_masks_swapped_within_a_subject_do_not_bear_witness_for_each_other() -> None:
+    """Two masks of one subject, put in each other's place: the third view tells of both."""
+    places = (32, 46, 60)
+    seen = [view(0, box_with_part(place), box_with_part(place) > 0) for place in places]
+    turned = [replace(one, name=f"s0000_v{number:02d}") for number, one in enumerate(seen)]
+    witnesses = LabelWitnesses(turned, 0.02)
+    assert len(list(witnesses.misfits(0, (0, 2), [0, 1, 2]))) == 1
+    assert len(list(witnesses.misfits(0, (0,), [0, 1, 2]))) == 2
+    ((own, put),) = witnesses.misfits(1, (1, 0), [2])
+    inside = (box_with_part(60) > 0).sum()
+    wrong = [(grown_apart(box_with_part(60), mask)) / inside for mask in (box_with_part(46), box_with_part(32))]
+    assert (own, put) == pytest.approx(wrong)
+
+
+def grown_apart(carried: NDArray[np.uint8], mask: NDArray[np.uint8]) -> int:
+    """Pixels of labels that a mask has neither there nor beside it, counted one by one."""
+    count = 0
+    for row, column in np.argwhere(carried > 0):
+        near = mask[max(row - 1, 0) : row + 2, max(column - 1, 0) : column + 2]
+        count += carried[row, column] not in near
+    return count
