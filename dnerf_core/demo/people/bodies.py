@@ -45,7 +45,7 @@ class _Bodies:
 
 
 def _corner_bodies(topology: str) -> _Bodies:
-    import anny  # type: ignore[import-untyped]
+    import anny
     import torch
 
     model = anny.Anny(rig="cmu_mb", topology=topology, skinning_method="lbs").to(dtype=torch.float64)
