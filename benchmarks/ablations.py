@@ -22,10 +22,12 @@ from numpy.typing import NDArray
 
 from dnerf_core.backbone.protocols import Planes
 from dnerf_core.camera import Camera
-from dnerf_core.demo.truth import TRUTH_PITCH_DEG, TRUTH_YAW_DEG, camera_tensors, random_view, true_mask
+from dnerf_core.demo.car_world import CARS
+from dnerf_core.demo.truth import random_view, true_mask
 from dnerf_core.demo.world import PART_NAMES
 from dnerf_core.metrics import SegmentationScores, confusion_matrix, pooled_scores
 from dnerf_core.model import Model
+from dnerf_core.rendering.camera_tensors import camera_tensors
 from dnerf_core.rendering.view import render_view
 from dnerf_core.semantic.branch import SemanticBranch, label_mask
 from dnerf_core.semantic.config import BranchTrainingConfig, RefinerConfig, SemanticConfig
@@ -82,7 +84,7 @@ def labelled_views(model: Model) -> list[AnnotatedView]:
     views = []
     for number in range(VIEWS_PER_SUBJECT):
         for index, seed in enumerate(TRAIN_SEEDS):
-            camera = random_view(model.config.cameras, seed, number, TRUTH_YAW_DEG, TRUTH_PITCH_DEG)
+            camera = random_view(model.config.cameras, seed, number, CARS.yaw_deg, CARS.pitch_deg)
             mask = true_mask(model, seed, camera, model.config.image_size)
             views.append(AnnotatedView(index, camera.cam2world, camera.intrinsics, mask))
     return views

@@ -24,7 +24,8 @@ from dnerf_core.files.snapping import snapped_ids
 from dnerf_core.labels import LabelSet
 from dnerf_core.model import Model
 from dnerf_core.multiview.carrying import TOLERANCE_SHARE
-from headless.annotating.mask_checks import CHECKED_PX, MaskedView, small_mask, suspicions
+from headless.annotating.mask_checks import suspicions
+from headless.annotating.masked_view import CHECKED_PX, MaskedView, small_mask
 
 Mask = NDArray[np.uint8]
 SPOILT, SHIFT_PX = 20, 8

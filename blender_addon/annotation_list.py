@@ -11,6 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dnerf_core.errors import AnnotationError, UsageError
+from dnerf_core.files.opening.regular_files import open_regular
+from dnerf_core.files.opening.whole_png import DamagedPngError, check_png
 from dnerf_core.labels import IGNORE_ID, LabelSet
 
 from .places import absolute_path
@@ -87,10 +89,16 @@ def read_picture(path: Path) -> NDArray[np.uint8]:
     """An image file's colours, uint8 [H, W, 3].
 
     Raises:
-        AnnotationError: it is not there, or no image.
+        AnnotationError: it is not there, no PNG, or damaged, of which Blender itself says nothing.
     """
     if not path.is_file():
         raise AnnotationError(f"{path}: expected an image, found none; open the folder again")
+    try:
+        with open_regular(path) as file:
+            check_png(file)
+    except (OSError, DamagedPngError) as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        raise AnnotationError(f"{path}: expected a PNG image, it cannot be read: {reason}; restore or save it again") from error
     image = bpy.data.images.load(str(path))
     try:
         if not all(image.size):
@@ -104,7 +112,7 @@ def read_mask(path: Path, labels: LabelSet) -> NDArray[np.uint8]:
     """A mask file's ids [H, W]: by its colours, or, where it is a gray picture of ids, the ids themselves.
 
     Raises:
-        AnnotationError: it is not there, or has colours that are no labels.
+        AnnotationError: it is not there, damaged, or has colours that are no labels.
     """
     picture = read_picture(path)
     ids = picture[..., 0]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import json
 import reprlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 
@@ -35,6 +35,14 @@ class UnpaintedError(AnnotationError):
 
 class PhotoError(DNeRFError):
     """A photo that a subject is sought for cannot be used as it is."""
+
+
+class PoseError(DNeRFError):
+    """A file of poses, or of a map between two skeletons, cannot be used as it is."""
+
+
+class TemplateError(CheckpointError):
+    """A template file, or a rigged mesh that is to become one, cannot be used as it is."""
 
 
 class OutputError(DNeRFError):
@@ -69,3 +77,9 @@ def did_you_mean(found: str, names: Iterable[str]) -> str:
 def counted(count: int, singular: str, plural: str | None = None) -> str:
     """`1 view`, `2 views`; a plural of its own where the singular with an s is none. Words before the noun go along: `1 random view`."""
     return f"{count} {singular if count == 1 else plural or singular + 's'}"
+
+
+def listed(phrases: Sequence[str], most: int) -> str:
+    """The first ones and how many there are besides: `a, b and 3 more`."""
+    more = f" and {len(phrases) - most} more" if len(phrases) > most else ""
+    return ", ".join(phrases[:most]) + more

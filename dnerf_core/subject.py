@@ -9,7 +9,6 @@ from typing import Literal
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -26,6 +25,7 @@ from dnerf_core.pointcloud.own_cameras import own_cloud_cameras
 from dnerf_core.rendering.camera_tensors import camera_tensors
 from dnerf_core.rendering.density_grid import DensityGrid
 from dnerf_core.rendering.depth import planar_depth
+from dnerf_core.rendering.final_picture import resized, to_uint8
 from dnerf_core.rendering.guided_view import guided_view
 from dnerf_core.rendering.labeled_view import LabeledView, PartialView, sample_side_px
 from dnerf_core.rendering.limits import longest_ray
@@ -39,7 +39,7 @@ from dnerf_core.semantic.visibility import VisibleSamples, density_pass, join_vi
 from dnerf_core.work.interruption import checkpoint
 from dnerf_core.work.made_once import MadeOnce, Making
 
-Channel = Literal["rgb", "mask", "depth", "uncertainty"]
+Channel = Literal["rgb", "mask", "depth", "uncertainty", "joints"]
 ALL_CHANNELS: tuple[Channel, ...] = ("rgb", "mask", "depth")
 
 GRID_NODES = 64
@@ -101,6 +101,13 @@ class Subject(Making):
         with self.model.inference():
             shared = None if self._shared is None else self._shared.planes
             return posed_planes(self.model.generator, self.ws, self.pose, self.shape, shared)
+
+    @MadeOnce
+    def joints(self) -> NDArray[np.float32] | None:
+        """Where its joints are in its pose, [K, 3], world frame; None: it has none."""
+        with self.model.inference():
+            places = self.model.generator.joints(self.planes)
+            return None if places is None else places[0].cpu().numpy()
 
     @MadeOnce
     def projected(self) -> ProjectedPlanes:
@@ -269,7 +276,7 @@ class Subject(Making):
             if "rgb" in channels:
                 assert image is not None
                 rgb = to_uint8(image, size)[0]
-        return PartialView(rgb, mask, depth, doubt)
+        return PartialView(rgb, mask, depth, doubt, self.joints if "joints" in channels else None)
 
     def coarse(self, camera: Camera, side_px: int | None = None) -> PartialView:
         """A quick look: image and mask of `side_px` x `side_px` rays, without super-resolutions.
@@ -329,17 +336,3 @@ class Subject(Making):
         if branch is not None and every is not None:
             maps = branch.maps(self.projected, join_visible(pieces))
         return _Raw(rendering.picture, rendering.distance, rendering.opacity, maps)
-
-
-def resized(image: Tensor, size_px: int) -> Tensor:
-    """Image [B, C, S, S] at another size (bilinear, antialiased)."""
-    if image.shape[-1] == size_px:
-        return image
-    return F.interpolate(image, size=(size_px, size_px), mode="bilinear", align_corners=False, antialias=True)
-
-
-def to_uint8(image: Tensor, size_px: int) -> NDArray[np.uint8]:
-    """Image [B, 3, S, S] in [-1, 1] as uint8 [B, H, W, 3] at another size (bilinear, antialiased)."""
-    image = resized(image, size_px)
-    pixels: NDArray[np.uint8] = (image * 127.5 + 127.5).round().clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
-    return pixels

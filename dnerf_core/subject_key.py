@@ -101,6 +101,11 @@ class SubjectKey(NamedTuple):
         own = (self.seed, self.truncation) if self.file is None else (self.file.sha256,)
         return own if self.pose is None else (*own, *self.pose)
 
+    @property
+    def unposed(self) -> SubjectKey:
+        """The same subject in its own pose."""
+        return self._replace(pose=None)
+
     def open(self, model: Model) -> Subject:
         """Make the subject.
 

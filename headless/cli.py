@@ -31,7 +31,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "Make data": ("render", "video", "pointcloud", "mesh"),
     "Teach labels": ("sample", "annotate", "train", "evaluate"),
     "From a photo or a mask": ("invert", "edit"),
-    "Files": ("import", "info"),
+    "Files": ("import", "template", "info"),
     "This machine and Blender": ("bench", "doctor", "worker", "extension"),
 }
 """The overview's titles with the commands below each."""
@@ -48,7 +48,8 @@ COMMANDS: dict[str, str] = {
     "invert": "Find the subject of a photo or a mask, and where it was taken from.",
     "edit": "Change a subject's shape by repainting its mask.",
     "import": "Turn a checkpoint with EG3D's, PanoHead's or GNARF's generator into a model file.",
-    "info": "Print what is inside a model file or a subject file.",
+    "template": "Turn a rigged mesh into the template of a body that moves.",
+    "info": "Print what is inside a model file, a subject file or a template file.",
     "bench": "Measure the fast path against the literal method on this machine.",
     "worker": "Do what another program asks, such as the Blender extension.",
     "doctor": "Tell what this machine can do.",

@@ -37,6 +37,7 @@ class Family:
         literal: "module:name" of its literal method, as its paper writes it: (generator, branch or None, a subject's planes) -> an
             object whose `view` is `generator.reference.LiteralSubject`'s. The judge of the fast path and the benchmarks' baseline; None: it
             has none.
+        poser: "module:name" of what poses its subjects: (a model file's header) -> `poses.Poser`; None: they have no pose.
     """
 
     name: str
@@ -51,6 +52,7 @@ class Family:
     exact_tensors: tuple[str, ...] = ()
     kernels: tuple[str, ...] = ("torch",)
     literal: str | None = None
+    poser: str | None = None
 
     def build(self, config: Any) -> Backbone[Any]:
         """A generator of that configuration, with first weights."""

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from torch import Tensor
     from torch.nn import Parameter
 
+    from dnerf_core.backbone.poses import RiggedPoints
     from dnerf_core.backbone.specs import BackboneConfig
     from dnerf_core.rendering.density_grid import DensityGrid
     from dnerf_core.rendering.rays import ViewRays
@@ -216,6 +217,12 @@ class Backbone(Protocol[P]):
             planes: of the B subjects, or of the only one.
             side: R.
         """
+
+    def joints(self, planes: P) -> Tensor | None:
+        """Where the joints of the subjects are, [B, K, 3], world frame; None: they have none."""
+
+    def rig(self, planes: P, points: Tensor) -> RiggedPoints | None:
+        """Points [N, 3] (world frame) of the only subject's surface with the skeleton that moves them; None: it has none."""
 
     def superresolve(self, picture: RawPicture, ws: Tensor) -> Tensor:
         """Images [B, 3, S, S] of subjects ws [B or 1, num_ws, w_dim], differentiable."""

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from torch import Tensor, nn
 
+from dnerf_core.backbone.poses import RiggedPoints
 from dnerf_core.backbone.specs import BackboneConfig
 from dnerf_core.errors import CheckpointError
 
@@ -30,3 +33,11 @@ class PublishedWeights(nn.Module):
                 )
         # the tensors take the place of the module's own, which may have been made on "meta" and never filled
         self.load_state_dict(wanted, assign=True)
+
+    def joints(self, planes: Any) -> Tensor | None:
+        """Where the joints of the subjects are, [B, K, 3], world frame; a family whose subjects move has them."""
+        return None
+
+    def rig(self, planes: Any, points: Tensor) -> RiggedPoints | None:
+        """Points of a subject's surface with the skeleton that moves them; a family whose subjects move has one."""
+        return None

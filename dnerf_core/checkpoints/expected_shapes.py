@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 
 from dnerf_core.backbone.registry import family_of
 from dnerf_core.backbone.specs import BackboneConfig, Shape
-from dnerf_core.errors import CheckpointError
+from dnerf_core.errors import CheckpointError, listed
 
 UNUSED_KEYS = frozenset({"superresolution.resample_filter"})
 """Buffers that some releases carry and no layer reads."""
@@ -52,6 +52,4 @@ def check_shapes(
 
 def _some(names: Iterable[str]) -> str:
     # Names come from the file: quoted, so that none breaks the line.
-    listed = list(names)
-    shown = ", ".join(ascii(name[:80]) for name in listed[:3])
-    return shown if len(listed) <= 3 else f"{shown} and {len(listed) - 3} more"
+    return listed([ascii(name[:80]) for name in names], 3)

@@ -23,6 +23,7 @@ from dnerf_core.checkpoints.safetensors_layout import (
     DAMAGED,
     MODEL,
     SUM_KEY,
+    TYPE_NAMES,
     TensorInfo,
     checked_fields,
     content_sha256,
@@ -250,7 +251,7 @@ def write_tensors(path: Path, tensors: Mapping[str, np.ndarray], key: str, text:
     run to run, which equal calls must not.
 
     Args:
-        tensors: contiguous arrays of float32 or float16.
+        tensors: contiguous arrays, little-endian, of a type that a .safetensors of that kind may have.
 
     Raises:
         OutputError: the file cannot be written.
@@ -261,7 +262,7 @@ def write_tensors(path: Path, tensors: Mapping[str, np.ndarray], key: str, text:
     table: dict[str, Any] = {"__metadata__": {key: text, SUM_KEY: content_sha256(text, described, data)}}
     end = 0
     for (name, dtype, shape), piece in zip(described, data, strict=True):
-        table[name] = {"dtype": f"F{8 * dtype.itemsize}", "shape": list(shape), "data_offsets": [end, end + len(piece)]}
+        table[name] = {"dtype": TYPE_NAMES[dtype], "shape": list(shape), "data_offsets": [end, end + len(piece)]}
         end += len(piece)
     header = json.dumps(table, separators=(",", ":"), ensure_ascii=False).encode()
     header += b" " * (-len(header) % 8)

@@ -28,7 +28,14 @@ MAX_INTEGER_DIGITS = 20
 
 DAMAGED = "the file is damaged or no model file; copy or import it again"
 
-_DTYPES: dict[str, np.dtype] = {"F32": np.dtype("<f4"), "F16": np.dtype("<f2")}
+_DTYPES: dict[str, np.dtype] = {
+    "F32": np.dtype("<f4"),
+    "F16": np.dtype("<f2"),
+    "I32": np.dtype("<i4"),
+    "U8": np.dtype("u1"),
+}
+TYPE_NAMES = {dtype: name for name, dtype in _DTYPES.items()}
+"""What a .safetensors calls numpy's types."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +49,7 @@ class FileKind:
         option: where a command takes one.
         make: how one is made.
         damaged: the remedy for one that cannot be read.
+        types: what its tensors may be stored as.
     """
 
     name: str
@@ -50,6 +58,7 @@ class FileKind:
     option: str
     make: str
     damaged: str
+    types: tuple[str, ...] = ("F32", "F16")
 
 
 MODEL = FileKind(
@@ -68,7 +77,16 @@ SUBJECT = FileKind(
     make="make one with 'dnerf-headless invert' or 'dnerf-headless edit'",
     damaged="the file is damaged or no subject file; copy or make it again",
 )
-_KINDS = (MODEL, SUBJECT)
+TEMPLATE = FileKind(
+    name="a template file",
+    key="datasetnerf_template",
+    prefixes=("template.",),
+    option="--template",
+    make="make one with 'dnerf-headless template'",
+    damaged="the file is damaged or no template file; copy or make it again",
+    types=("F32", "I32", "U8"),
+)
+_KINDS = (MODEL, SUBJECT, TEMPLATE)
 
 
 @dataclass(frozen=True)
@@ -274,11 +292,12 @@ def _table(entries: dict[str, Any], data_size: int, path: Path, kind: FileKind) 
         if not name.startswith(kind.prefixes) or not isinstance(entry, dict) or set(entry) != {"dtype", "shape", "data_offsets"}:
             names = " or ".join(f"{prefix}*" for prefix in kind.prefixes)
             raise CheckpointError(f"{path}: tensor {shown}: expected {names} with its place; {kind.damaged}")
-        dtype = _DTYPES.get(entry["dtype"]) if isinstance(entry["dtype"], str) else None
-        if dtype is None:
+        type_name = entry["dtype"]
+        if not isinstance(type_name, str) or type_name not in kind.types:
             raise CheckpointError(
-                f"{path}: tensor {shown}: expected type F32 or F16, found {ascii(entry['dtype'])[:80]}; {kind.damaged}"
+                f"{path}: tensor {shown}: expected type {' or '.join(kind.types)}, found {ascii(type_name)[:80]}; {kind.damaged}"
             )
+        dtype = _DTYPES[type_name]
         shape, place = entry["shape"], entry["data_offsets"]
         if not _are_sizes(shape) or not _are_sizes(place) or len(place) != 2:
             raise CheckpointError(f"{path}: tensor {shown}: expected shape and place as non-negative integers; {kind.damaged}")

@@ -1,4 +1,4 @@
-"""The demo model against the exact truth: the same latent as a car of the world, seen from the same camera."""
+"""A demo model against the exact truth: the same latent as a subject of its world, in the same pose, seen from the same camera."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 
 from dnerf_core.backbone.viewing import CameraConfig
 from dnerf_core.camera import Camera, arc_cameras
-from dnerf_core.demo.config import DEMO_NAME
-from dnerf_core.demo.trace import TruthView, render_truth
-from dnerf_core.demo.world import Z_DIM, Cars
+from dnerf_core.demo.trace import TruthView
+from dnerf_core.demo.worlds import World, is_known, names_text, world_named
 from dnerf_core.errors import CheckpointError, UsageError
-from dnerf_core.labels import SHAPENET_CAR_LABELS, LabelSet
+from dnerf_core.files.view_poses import Pose
+from dnerf_core.labels import LabelSet
 from dnerf_core.metrics import (
     SegmentationScores,
     confusion_matrix,
@@ -27,12 +27,15 @@ from dnerf_core.metrics import (
     silhouette_iou,
 )
 from dnerf_core.model import Model
-from dnerf_core.rendering.camera_tensors import camera_tensors
 from dnerf_core.subject import LabeledView, Subject
 
-TRUTH_YAW_DEG = (-180.0, 180.0)
-TRUTH_PITCH_DEG = (5.0, 30.0)
-"""Random views of an evaluation: from all around, from a little above the ground to well above."""
+
+@dataclass(frozen=True)
+class Shot:
+    """Where a subject is seen from, and in which pose; None: its own."""
+
+    camera: Camera
+    pose: Pose | None = None
 
 
 @dataclass(frozen=True)
@@ -40,9 +43,10 @@ class TruthScores:
     """How close one view, or the mean of many, is to the truth.
 
     Attributes:
-        silhouette_iou: IoU of the pixels that show the car (finite depth against a hit of the pixel-centre ray).
+        silhouette_iou: IoU of the pixels that show the subject (finite depth against a hit of the pixel-centre ray).
         psnr_db: of the 8-bit image against the box-filtered truth over white.
-        depth_error: mean absolute planar depth difference over common pixels, as a fraction of the car's length.
+        depth_error: mean absolute planar depth difference over common pixels, as a fraction of its world's
+            measure, such as the car's length.
     """
 
     silhouette_iou: float
@@ -52,11 +56,11 @@ class TruthScores:
 
 @dataclass(frozen=True, eq=False)
 class ScoredView:
-    """One scored view: seed, number, camera, scores, and the confusion of labels int64 [C, C]; None where masks are not scored."""
+    """One scored view: seed, number, shot, scores, and the confusion of labels int64 [C, C]; None where masks are not scored."""
 
     seed: int
     view: int
-    camera: Camera
+    shot: Shot
     scores: TruthScores
     confusion: NDArray[np.int64] | None
 
@@ -66,28 +70,31 @@ class ScoredView:
         return math.nan if self.confusion is None else segmentation_scores(self.confusion).miou
 
 
-def require_truth(model: Model) -> None:
-    """Refuse a model whose truth is not known.
+def require_truth(model: Model) -> World:
+    """The world of a model; refuses one whose truth is not known.
 
     Raises:
-        UsageError: the model's generator is not the demo's.
+        UsageError: the model's generator is no demo's.
         CheckpointError: it says so, and has latents of another length than the demo's.
     """
-    if model.config.name != DEMO_NAME:
+    name = model.config.name
+    if not is_known(name):
         raise UsageError(
-            f"exact truth: expected a model made from {DEMO_NAME!r}, found {model.config.name!r}; score it against an annotated folder"
+            f"exact truth: expected a model made from {names_text()}, found {name!r}; score it against an annotated folder"
         )
-    if model.config.latent.z_dim != Z_DIM:
+    world = world_named(name)
+    if model.config.latent.z_dim != world.z_dim:
         raise CheckpointError(
-            f"{model.header.path}: expected latents of {Z_DIM} numbers, as the demo's, found {model.config.latent.z_dim}; "
+            f"{model.header.path}: expected latents of {world.z_dim} numbers, as the demo's, found {model.config.latent.z_dim}; "
             "score it against an annotated folder"
         )
+    return world
 
 
 def scored_labels(model: Model) -> LabelSet | None:
     """The model's labels if they are the truth's, else None: its masks cannot be compared."""
     labels = model.labels if model.has_semantics else None
-    return labels if labels is not None and labels.names == SHAPENET_CAR_LABELS.names else None
+    return labels if labels is not None and labels.names == require_truth(model).labels.names else None
 
 
 def random_view(
@@ -98,16 +105,18 @@ def random_view(
     return arc_cameras(config, yaw_deg, pitch_deg, count=1, mode="random", rng=rng)[0]
 
 
-def true_view(model: Model, seed: int, camera: Camera, size_px: int, *, samples_per_pixel: int = 4) -> tuple[TruthView, float]:
-    """The exact picture of a seed's car from a camera, and the car's length (world units); colour rays as in `render_truth`."""
-    cars = Cars.from_latent(torch.from_numpy(model.latent(seed))[None])
-    view = render_truth(cars, *camera_tensors(camera), size_px, samples_per_pixel=samples_per_pixel)
-    return view, float(cars.length[0])
+def true_view(
+    model: Model, seed: int, camera: Camera, size_px: int, *, samples_per_pixel: int = 4, pose: Pose | None = None
+) -> tuple[TruthView, float]:
+    """The exact picture of a seed's subject from a camera, and its measure (world units); see `World.view`."""
+    z = torch.from_numpy(model.latent(seed))
+    posed = None if pose is None else model.pose(pose)[0].cpu()
+    return require_truth(model).view(z, camera, size_px, samples_per_pixel=samples_per_pixel, pose=posed)
 
 
-def true_mask(model: Model, seed: int, camera: Camera, size_px: int) -> NDArray[np.uint8]:
-    """The exact label mask uint8 [H, W] of a seed's car: that of `true_view`, in a fifth of its rays."""
-    view, _ = true_view(model, seed, camera, size_px, samples_per_pixel=1)
+def true_mask(model: Model, seed: int, camera: Camera, size_px: int, pose: Pose | None = None) -> NDArray[np.uint8]:
+    """The exact label mask uint8 [H, W] of a seed's subject: that of `true_view`, in a fifth of its rays."""
+    view, _ = true_view(model, seed, camera, size_px, samples_per_pixel=1, pose=pose)
     mask: NDArray[np.uint8] = view.mask[0].numpy()
     return mask
 
@@ -142,34 +151,35 @@ class ObservedView:
 def score_views(
     model: Model,
     seeds: Sequence[int],
-    cameras: Callable[[int], Sequence[Camera]],
+    shots: Callable[[int], Sequence[Shot]],
     observe: Callable[[ObservedView], None] | None = None,
 ) -> Iterator[ScoredView]:
     """Score views one at a time, at the model's own size; a subject is made once, and only numbers are kept.
 
     Args:
         model: one that `require_truth` lets pass.
-        cameras: from where a seed's subject is seen.
+        shots: how a seed's subject is seen.
         observe: shown each view before its scores are given.
     """
-    size, with_masks = model.config.image_size, scored_labels(model) is not None
+    size, labels = model.config.image_size, scored_labels(model)
     for seed in seeds:
-        subject = model.subject(seed)
-        for number, camera in enumerate(cameras(seed)):
-            rendered = subject.render(camera)
-            truth, length = true_view(model, seed, camera, size)
+        own = model.subject(seed)
+        for number, shot in enumerate(shots(seed)):
+            subject = own if shot.pose is None else own.posed(model.pose(shot.pose))
+            rendered = subject.render(shot.camera)
+            truth, length = true_view(model, seed, shot.camera, size, pose=shot.pose)
             confusion = None
-            if with_masks and rendered.mask is not None:
-                confusion = confusion_matrix(truth.mask[0].numpy(), rendered.mask, SHAPENET_CAR_LABELS.num_classes)
+            if labels is not None and rendered.mask is not None:
+                confusion = confusion_matrix(truth.mask[0].numpy(), rendered.mask, labels.num_classes)
             if observe is not None:
                 observe(ObservedView(seed, number, subject, rendered, truth.mask[0].numpy()))
-            yield ScoredView(seed, number, camera, compare(rendered, truth, length), confusion)
+            yield ScoredView(seed, number, shot, compare(rendered, truth, length), confusion)
 
 
 def summarise(scored: Sequence[ScoredView]) -> tuple[TruthScores, SegmentationScores | None]:
     """Means of the views' scores, and label scores of the summed confusion; None where masks are not scored.
 
-    A view without a pixel where both have a depth counts as a depth error of 1, the whole length.
+    A view without a pixel where both have a depth counts as a depth error of 1, the whole measure.
     """
     depths = [1.0 if math.isnan(item.scores.depth_error) else item.scores.depth_error for item in scored]
     means = TruthScores(

@@ -12,10 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dnerf_core.camera import Camera, cameras_from_json
-from dnerf_core.errors import AnnotationError, CheckpointError, UnpaintedError, UsageError
+from dnerf_core.errors import AnnotationError, CheckpointError, UnpaintedError, UsageError, listed
 from dnerf_core.files.annotated_record import read_labels, read_plan, text_of
 from dnerf_core.files.masks import is_painted, read_mask
 from dnerf_core.files.snapping import SnapTally
+from dnerf_core.files.view_poses import Pose, poses_of_views
 from dnerf_core.labels import IGNORE_ID, LabelSet
 from dnerf_core.subject_key import SubjectKey
 
@@ -122,7 +123,7 @@ def read_annotations(folders: Sequence[Path], *, skip_unpainted: bool = False, s
     if len(painted) < len(images) and not skip_unpainted:
         empty = [image for image in images if not is_painted(image.mask)]
         raise UnpaintedError(
-            f"{_listed([str(image.mask_path) for image in empty])}: expected painted masks, found only "
+            f"{listed([str(image.mask_path) for image in empty], _LISTED)}: expected painted masks, found only "
             f"{_unpainted_kinds(empty)} in {len(empty)} of {len(images)}; "
             "paint them, or leave them out with --skip-unpainted"
         )
@@ -178,7 +179,7 @@ def read_folder(folder: Path, snap: SnapTally | None = None) -> Annotations:
     plan = read_plan(folder)
     labels = read_labels(folder)
     cameras_path = folder / "cameras.json"
-    cameras = _read_cameras(cameras_path)
+    cameras, poses = _read_cameras(cameras_path)
     expected = plan.view_names()
     _same_names(f"{cameras_path}: cameras", list(expected), list(cameras), "restore the file; the sample command writes it anew")
     masks = folder / "masks"
@@ -200,7 +201,8 @@ def read_folder(folder: Path, snap: SnapTally | None = None) -> Annotations:
     for name, (seed, view) in expected.items():
         path = by_view.get(name, masks / f"{name}.png")
         mask = read_mask(path, labels, plan.size_px, snap=snap)
-        images.append(AnnotatedImage(name, plan.subject(seed), view, cameras[name], mask, path))
+        subject = plan.subject(seed)._replace(pose=poses.get(name))
+        images.append(AnnotatedImage(name, subject, view, cameras[name], mask, path))
     return Annotations((folder,), plan.model, plan.generator_sha256, labels, tuple(images), 0)
 
 
@@ -221,27 +223,25 @@ def _other_names(paths: Sequence[Path], views: Collection[str]) -> dict[str, Pat
     return found
 
 
-def _read_cameras(path: Path) -> dict[str, Camera]:
+def _read_cameras(path: Path) -> tuple[dict[str, Camera], dict[str, Pose]]:
+    """The cameras of an annotated folder by view, and the poses that subjects have in views that tell one."""
+    text = text_of(path)
     try:
-        return cameras_from_json(text_of(path), str(path))
+        cameras = cameras_from_json(text, str(path))
     except UsageError as error:  # what the file holds is no option of the call
         raise AnnotationError(str(error)) from error
+    return cameras, poses_of_views(json.loads(text.removeprefix("\ufeff")), str(path), AnnotationError)
 
 
 def _same_names(what: str, expected: Sequence[str], names: Sequence[str], remedy: str) -> None:
     missing = [name for name in expected if name not in set(names)]
     surplus = [name for name in names if name not in set(expected)]
     if missing or surplus:
-        faults = [f"{len(missing)} missing: {_listed(missing)}"] if missing else []
-        faults += [f"{len(surplus)} of no view: {_listed(surplus)}"] if surplus else []
+        faults = [f"{len(missing)} missing: {listed(missing, _LISTED)}"] if missing else []
+        faults += [f"{len(surplus)} of no view: {listed(surplus, _LISTED)}"] if surplus else []
         raise AnnotationError(
             f"{what}: expected one for each of {len(expected)} views, found {len(names)}, {', '.join(faults)}; {remedy}"
         )
-
-
-def _listed(names: Sequence[str]) -> str:
-    more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
-    return ", ".join(names[:_LISTED]) + more
 
 
 def _shown_folders(folders: Sequence[Path]) -> str:

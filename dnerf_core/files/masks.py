@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 
 from dnerf_core.errors import AnnotationError
 from dnerf_core.files.opening.decoding import PICTURE_ERRORS, decoded_picture, reason_of
-from dnerf_core.files.snapping import SnapTally, snapped_ids, to_size
+from dnerf_core.files.snapping import SnapTally, snapped_ids_by_profile, to_size
 from dnerf_core.labels import IGNORE_ID, LabelSet, check_ids
 
 _SNAPPED_FORMATS = ("PNG", "JPEG", "BMP")
@@ -28,13 +29,14 @@ def read_mask(
     """The label ids uint8 [H, W] of a painted mask.
 
     Taken are: a palette image whose used colours are labels' (by colour, since editors reorder palettes) or whose palette is
-    the gray ramp (by index); a gray image of ids; RGB; RGBA, where fully transparent is background.
+    the gray ramp (by index); a gray image of ids; RGB; RGBA, where fully transparent is background. Numbers count as they stand in the
+    file, whatever profile or gamma it carries.
 
     Args:
         size_px: the side, or (width, height).
         like: what of the view has that size, for errors.
-        snap: where it is given, colours are read by the nearest label's (`snapped_ids`), JPEG and BMP files, and masks of exactly half or
-            double the size, are taken, too; it is told of the mask.
+        snap: where it is given, colours are read by the nearest label's (`snapped_ids_by_profile`), JPEG and BMP files, and masks of
+            exactly half or double the size, are taken, too; it is told of the mask.
 
     Raises:
         AnnotationError: a file that cannot be read, of another size or kind, or with an id or colour that is no label's.
@@ -63,29 +65,43 @@ def read_sized_mask(
     Raises:
         AnnotationError: as `read_mask`.
     """
-    mode, pixels, palette = _decoded(path, check_size, ("PNG",) if snap is None else _SNAPPED_FORMATS)
-    if palette is not None:
-        return _ids_from_palette(pixels, palette, labels, path, snap)
-    if mode == "L":
-        return _checked_ids(pixels, labels, path)
-    return _ids_from_rgba(pixels, labels, path, snap)
+    found = _decoded(path, check_size, ("PNG",) if snap is None else _SNAPPED_FORMATS)
+    if found.palette is not None:
+        return _ids_from_palette(found, found.palette, labels, path, snap)
+    if found.mode == "L":
+        return _checked_ids(found.pixels, labels, path)
+    return _ids_from_rgba(found, labels, path, snap)
 
 
-def _decoded(
-    path: Path, check_size: Callable[[int, int], None], formats: tuple[str, ...]
-) -> tuple[str, NDArray[np.uint8], NDArray[np.uint8] | None]:
-    """Mode, pixels and, of a palette image without transparency, the palette uint8 [256, 3]; other colour images as RGBA."""
+@dataclass(frozen=True, eq=False)
+class _Decoded:
+    """A picture's numbers as they stand in the file, which no profile and no gamma of the file changes.
+
+    Attributes:
+        mode: Pillow's; colour images other than palettes without transparency are "RGBA".
+        palette: uint8 [256, 3] of such a palette image.
+        profile: the ICC profile that the file says its colours are of; None: it does not say.
+    """
+
+    mode: str
+    pixels: NDArray[np.uint8]
+    palette: NDArray[np.uint8] | None = None
+    profile: bytes | None = None
+
+
+def _decoded(path: Path, check_size: Callable[[int, int], None], formats: tuple[str, ...]) -> _Decoded:
     try:
         with decoded_picture(path, formats, check_size) as image:
+            profile = image.info.get("icc_profile")
             if image.mode == "P" and "transparency" not in image.info:
                 colors = np.array(image.getpalette("RGB"), np.uint8).reshape(-1, 3)[:256]
                 palette = np.zeros((256, 3), np.uint8)
                 palette[: len(colors)] = colors
-                return "P", np.array(image, np.uint8), palette
+                return _Decoded("P", np.array(image, np.uint8), palette, profile)
             if image.mode == "L" and image.format == "PNG":
-                return "L", np.array(image, np.uint8), None
+                return _Decoded("L", np.array(image, np.uint8))
             if image.mode in ("RGB", "RGBA", "P", "CMYK"):
-                return "RGBA", np.array(image.convert("RGBA"), np.uint8), None
+                return _Decoded("RGBA", np.array(image.convert("RGBA"), np.uint8), None, profile)
             mode = image.mode if image.format == "PNG" else f"{image.mode} ({image.format})"
     except FileNotFoundError as error:
         raise AnnotationError(
@@ -102,17 +118,19 @@ def _decoded(
 
 
 def _ids_from_palette(
-    indices: NDArray[np.uint8], palette: NDArray[np.uint8], labels: LabelSet, path: Path, snap: SnapTally | None
+    found: _Decoded, palette: NDArray[np.uint8], labels: LabelSet, path: Path, snap: SnapTally | None
 ) -> NDArray[np.uint8]:
+    indices = found.pixels
     used = np.unique(indices)
     own = np.array_equal(palette[used], labels.palette()[used])
     gray_ramp = np.array_equal(palette[used], np.repeat(used[:, None], 3, axis=1))
     if own or gray_ramp:
         return _checked_ids(indices.copy(), labels, path)
-    return _ids_from_rgb(palette[indices], labels, path, snap)
+    return _ids_from_rgb(palette[indices], labels, path, snap, found.profile)
 
 
-def _ids_from_rgba(rgba: NDArray[np.uint8], labels: LabelSet, path: Path, snap: SnapTally | None) -> NDArray[np.uint8]:
+def _ids_from_rgba(found: _Decoded, labels: LabelSet, path: Path, snap: SnapTally | None) -> NDArray[np.uint8]:
+    rgba = found.pixels
     alpha = rgba[..., 3]
     halfway = (alpha > 0) & (alpha < 255)
     if halfway.any() and snap is None:
@@ -123,15 +141,17 @@ def _ids_from_rgba(rgba: NDArray[np.uint8], labels: LabelSet, path: Path, snap: 
         )
     share = alpha[..., None] / 255  # over the background's colour, as a painting program shows it
     rgb = np.rint(share * rgba[..., :3] + (1 - share) * labels.palette()[0]).astype(np.uint8)
-    return _ids_from_rgb(rgb, labels, path, snap)
+    return _ids_from_rgb(rgb, labels, path, snap, found.profile)
 
 
-def _ids_from_rgb(rgb: NDArray[np.uint8], labels: LabelSet, path: Path, snap: SnapTally | None) -> NDArray[np.uint8]:
+def _ids_from_rgb(
+    rgb: NDArray[np.uint8], labels: LabelSet, path: Path, snap: SnapTally | None, profile: bytes | None
+) -> NDArray[np.uint8]:
     if snap is None:
         return labels.ids_from_colors(
             rgb, str(path), f"paint without antialiasing and save as PNG, or add the colour; {_SNAP_REMEDY} the nearest colour"
         )
-    ids, snapped_px, ignored_px = snapped_ids(rgb, labels)
+    ids, snapped_px, ignored_px = snapped_ids_by_profile(rgb, labels, profile)
     snap.add(path, snapped_px, ignored_px, ids.size)
     return ids
 
@@ -153,7 +173,8 @@ def read_foreign_mask(path: Path, labels: LabelSet | None, check_size: Callable[
     Raises:
         AnnotationError: a file that cannot be read, or of another kind.
     """
-    mode, pixels, palette = _decoded(path, check_size, ("PNG",))
+    found = _decoded(path, check_size, ("PNG",))
+    pixels, palette = found.pixels, found.palette
     if palette is not None:
         own = (
             None
@@ -164,8 +185,8 @@ def read_foreign_mask(path: Path, labels: LabelSet | None, check_size: Callable[
         if labels is None or own is None or not used <= own:
             return pixels
         return labels.ids_from_colors(palette[pixels], str(path))
-    if mode == "L":
+    if found.mode == "L":
         return pixels
     if labels is None:
         raise AnnotationError(f"{path}: expected ids in a gray or palette image, found colours; save the ids")
-    return _ids_from_rgba(pixels, labels, path, None)
+    return _ids_from_rgba(found, labels, path, None)

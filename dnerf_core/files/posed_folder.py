@@ -22,6 +22,7 @@ from dnerf_core.files.opening.json_text import without_surrogates
 from dnerf_core.files.pictures import DEPTH_STEPS, DEPTH_SUFFIXES, read_depth, read_image
 from dnerf_core.files.split_folders import places_of_views, split_of_path
 from dnerf_core.files.text import read_user_text
+from dnerf_core.files.view_poses import Pose, poses_of_views
 from dnerf_core.labels import LabelSet
 from dnerf_core.rendering.labeled_view import LabeledView, check_depth
 
@@ -31,11 +32,12 @@ OBJECT_NAME = "object"
 
 @dataclass(frozen=True)
 class PosedView:
-    """A view of a `cameras.json`; its files are NAME.png and so on, in folders of `place`."""
+    """A view of a `cameras.json`; its files are NAME.png and so on, in folders of `place`; `pose` is its subject's, if one is told."""
 
     name: str
     camera: Camera
     place: Path
+    pose: Pose | None = None
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,7 @@ class PosedFolder:
         sha256: of cameras.json, hexadecimal.
         labels: what the masks' ids mean; None: no labels.json, and no masks are read.
         objects: views of each object by its name. Views with a "seed" in cameras.json are of that subject; views without one are all
-            of one object.
+            of one object. A subject in several poses is as many objects.
         split: the split whose views alone these are; None: all views.
         depth_scale: world units of a step of depth in 16-bit pictures.
     """
@@ -76,7 +78,7 @@ class PosedFolder:
         cameras = cameras_from_json(text, str(path / CAMERAS_NAME))
         data = without_surrogates(json.loads(text))
         seeds = {view["name"]: view.get("seed") for view in data["views"]}
-        places = places_of_views(path, split)
+        places, poses = places_of_views(path, split), poses_of_views(data, str(path / CAMERAS_NAME))
         objects: dict[str, list[PosedView]] = {}
         for name, camera in cameras.items():
             seed = seeds[name]
@@ -84,11 +86,12 @@ class PosedFolder:
             if re.fullmatch(r"[^/\\\0]+", name) is None or name.startswith("."):
                 raise UsageError(f"{path / CAMERAS_NAME}: expected view names that are file names, found {name!r}; rename it")
             if split is None or name in places:
-                objects.setdefault(stem, []).append(PosedView(name, camera, places.get(name, path)))
+                objects.setdefault(stem, []).append(PosedView(name, camera, places.get(name, path), poses.get(name)))
         if not objects:
             raise UsageError(
                 f"{path / str(split)}: expected files of views of {path / CAMERAS_NAME}, found none; name another split"
             )
+        objects = {name: views for stem, own in objects.items() for name, views in _by_pose(stem, own)}
         labels_path = path / LABELS_NAME
         labels = LabelSet.from_json(_read_text(labels_path), str(labels_path)) if labels_path.exists() else None
         return cls(
@@ -167,6 +170,16 @@ class PosedFolder:
 def subject_name(seed: int) -> str:
     """The stem of a subject's files: `s0003`."""
     return f"s{seed:04d}"
+
+
+def _by_pose(stem: str, views: Sequence[PosedView]) -> list[tuple[str, list[PosedView]]]:
+    """A subject's views apart by its pose, the first one's first: `s0003` in one pose, `s0003_p00`, `s0003_p01` and so on in several."""
+    by_pose: dict[Pose | None, list[PosedView]] = {}
+    for view in views:
+        by_pose.setdefault(view.pose, []).append(view)
+    if len(by_pose) == 1:
+        return [(stem, list(views))]
+    return [(f"{stem}_p{number:02d}", own) for number, own in enumerate(by_pose.values())]
 
 
 def _depth_scale(data: dict[str, Any], path: Path) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -71,6 +72,39 @@ def snapped_ids(rgb: NDArray[np.uint8], labels: LabelSet) -> tuple[NDArray[np.ui
     found = np.where(clear, ids[distances.argmin(axis=1)], IGNORE_ID).astype(np.uint8)
     counts = np.bincount(places.reshape(-1), minlength=len(codes))
     return found[places].reshape(rgb.shape[:2]), int(counts[clear & (first > 0)].sum()), int(counts[~clear].sum())
+
+
+def snapped_ids_by_profile(rgb: NDArray[np.uint8], labels: LabelSet, profile: bytes | None) -> tuple[NDArray[np.uint8], int, int]:
+    """`snapped_ids` of a picture with an ICC profile: of its numbers, or of the sRGB colours that the profile says they mean, whichever
+    leaves fewer pixels without a label. Programs convert colours to their profile (Display P3, ProPhoto), or only attach it.
+
+    Args:
+        profile: the file's; one of other than RGB colours, or a damaged one, tells nothing. None: there is none.
+    """
+    found = snapped_ids(rgb, labels)
+    if profile is None or not found[2]:
+        return found
+    meant = _srgb_colors(rgb, profile)
+    if meant is None:
+        return found
+    managed = snapped_ids(meant, labels)
+    return managed if managed[2] < found[2] else found
+
+
+def _srgb_colors(rgb: NDArray[np.uint8], profile: bytes) -> NDArray[np.uint8] | None:
+    from PIL import Image, ImageCms
+
+    try:
+        source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+        if source.profile.xcolor_space.strip() != "RGB":
+            return None
+        target = ImageCms.createProfile("sRGB")
+        picture = ImageCms.profileToProfile(
+            Image.fromarray(rgb), source, target, ImageCms.Intent.RELATIVE_COLORIMETRIC, outputMode="RGB"
+        )
+    except (ImageCms.PyCMSError, OSError, ValueError):  # no profile after all
+        return None
+    return None if picture is None else np.array(picture, np.uint8)
 
 
 def to_size(ids: NDArray[np.uint8], width_px: int, height_px: int) -> NDArray[np.uint8]:

@@ -26,4 +26,5 @@ GNARF = Family(
     unseen_by_views=("backbone.mapping.", "shape_head."),
     exact_tensors=("body.",),
     literal="dnerf_core.gnarf.reference:LiteralBody",
+    poser="dnerf_core.gnarf.poser:poser_of_model",
 )

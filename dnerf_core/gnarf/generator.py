@@ -12,10 +12,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from dnerf_core.backbone.poses import RiggedPoints
 from dnerf_core.backbone.protocols import RawPicture, RayLimits, Superresolve
 from dnerf_core.backbone.weights import PublishedWeights
 from dnerf_core.generator.eg3d import Decoder, Triplanes, plain_picture
 from dnerf_core.gnarf.body.checks import check_body
+from dnerf_core.gnarf.body.rigging import rigged_points
 from dnerf_core.gnarf.body.tables import BodyTables
 from dnerf_core.gnarf.config import GnarfConfig
 from dnerf_core.gnarf.field import CanonicalField, PosedField
@@ -125,6 +127,14 @@ class Gnarf(PublishedWeights):
     def compose(self, color: Tensor, opacity: Tensor, planes: BodyPlanes, side: int) -> RawPicture:
         """As EG3D's."""
         return plain_picture(color, opacity, side, white_back=self.config.rays.white_back)
+
+    def joints(self, planes: BodyPlanes) -> Tensor:
+        """Where the joints of the bodies are, [B, K, 3], world frame."""
+        return torch.stack([body.joints for body in planes.bodies])
+
+    def rig(self, planes: BodyPlanes, points: Tensor) -> RiggedPoints:
+        """Points [N, 3] (world frame) of the only subject's surface with the skeleton that moves them."""
+        return rigged_points(planes.bodies[0], points)
 
     def superresolve(self, picture: RawPicture, ws: Tensor) -> Tensor:
         """Final image [B, 3, S, S], about [-1, 1]."""

@@ -20,6 +20,8 @@ from dnerf_core.rendering.volume import VOID
 
 NODES_AT_ONCE = 2**16
 """Nodes of a density grid that are carried and read at once: bounds memory."""
+BLOCK = 4
+"""Nodes a side of the blocks of a density grid that are looked at by their middles first."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,7 +93,11 @@ class PackedBodyField:
         inside = [((axis + middle[k] > low[k] - cell) & (axis + middle[k] < high[k] + cell)).nonzero()[:, 0] for k in range(3)]
         places = [axis[index] + middle[k] for k, index in enumerate(inside)]
         raw = low.new_full((nodes + 2,) * 3, -VOID)
-        within = torch.cat([self._density(points, math.sqrt(3) * cell) for points in _node_points(places)])
+        points, spare = torch.cat(list(_node_points(places))), math.sqrt(3) * cell
+        near = self._near_body(places, cell, spare)
+        within = points.new_full((len(points),), -VOID)
+        for some in near.split(NODES_AT_ONCE):
+            within[some] = self._density(points[some], spare)
         first, last = ([int(index[end]) for index in inside] for end in (0, -1))
         raw[first[2] : last[2] + 1, first[1] : last[1] + 1, first[0] : last[0] + 1] = within.view(*(len(x) for x in places[::-1]))
         return DensityGrid.build(raw, side, longest_ray, inset, middle)
@@ -103,6 +109,26 @@ class PackedBodyField:
             return body.clip.amin(dim=0), body.clip.amax(dim=0)
         half = body.clip.new_full((3,), (config.triplane.box_warp if config.warp.mask == "cube" else config.box_side) / 2)
         return -half, half
+
+    def _near_body(self, places: list[Tensor], cell: float, spare: float) -> Tensor:
+        """Which of the nodes of the places along x, y and z may not be void, index int64, as `_node_points` has them.
+
+        Of a block of nodes none is within reach where its middle is farther off than the reach and half the block's diagonal.
+        """
+        x, y, z = (len(axis) for axis in places)
+        every = torch.arange(x * y * z, device=places[0].device)
+        settings = self.warp.config.warp
+        if settings.projector != "closest" or settings.reach is None:
+            return every
+        middles = [torch.stack([axis[k : k + BLOCK].mean() for k in range(0, len(axis), BLOCK)]) for axis in places]
+        half = math.sqrt(3) / 2 * (BLOCK - 1) * cell
+        points = torch.cat(list(_node_points(middles)))
+        wider = dataclasses.replace(settings, reach=settings.reach + spare + half)
+        _, void = Warp(self.warp.bodies, dataclasses.replace(self.warp.config, warp=wider))(points, None)
+        kept = ~void.view(*(len(axis) for axis in middles[::-1]))
+        for dim, count in enumerate((z, y, x)):
+            kept = kept.repeat_interleave(BLOCK, dim).narrow(dim, 0, count)
+        return every[kept.flatten()]
 
     def _density(self, points: Tensor, spare: float) -> Tensor:
         """Raw density [N] at points [N, 3], void where the body is farther than its reach and `spare`."""

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from dnerf_core.camera import Camera
 from dnerf_core.errors import UsageError
 from dnerf_core.files.annotated_folder import AnnotatedImage, is_painted
-from dnerf_core.labels import IGNORE_ID, SHAPENET_CAR_LABELS, LabelSet
+from dnerf_core.labels import IGNORE_ID, LabelSet
 from dnerf_core.multiview.carrying import TOLERANCE_SHARE
 from dnerf_core.multiview.prefill import prefill
 from dnerf_core.rendering.labeled_view import LabeledView
@@ -82,7 +82,7 @@ def choose_views(images: Sequence[AnnotatedImage], name: str) -> tuple[list[Anno
 
 
 def correct_pixels(model: Model, seed: int, camera: Camera, filled: Prefilled, depth_planar: NDArray[np.floating]) -> int:
-    """Filled object pixels whose label is the exact truth's; the demo's alone is known."""
+    """Filled object pixels whose label is the exact truth's; the demos' alone is known."""
     from dnerf_core.demo.truth import true_mask
 
     truth = true_mask(model, seed, camera, filled.mask.shape[0])
@@ -92,8 +92,9 @@ def correct_pixels(model: Model, seed: int, camera: Camera, filled: Prefilled, d
 
 def truth_is_known(model: Model, labels: LabelSet, truncation: float) -> bool:
     """Whether `correct_pixels` can tell."""
-    from dnerf_core.demo.config import DEMO_NAME
-    from dnerf_core.demo.world import Z_DIM
+    from dnerf_core.demo.worlds import is_known, world_named
 
-    cars = model.config.name == DEMO_NAME and model.config.latent.z_dim == Z_DIM
-    return cars and truncation == 1.0 and labels.names == SHAPENET_CAR_LABELS.names
+    if not is_known(model.config.name) or truncation != 1.0:
+        return False
+    world = world_named(model.config.name)
+    return model.config.latent.z_dim == world.z_dim and labels.names == world.labels.names

@@ -7,7 +7,7 @@ fault: a mask is blamed only where another reading of it fits what is known clea
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -15,12 +15,10 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from dnerf_core.camera import Camera
 from dnerf_core.labels import IGNORE_ID
 from dnerf_core.multiview.carrying import covisible_pixels
-
-CHECKED_PX = 128
-"""Side at which masks are judged; a pixel of it is two of a mask of 256."""
+from headless.annotating.label_witnesses import LabelWitnesses
+from headless.annotating.masked_view import MaskedView, grown, painted_area
 
 LEAST_SHIFT = 5 / 256
 """Of the side: masks that lie fewer pixels off are a painter's own."""
@@ -40,28 +38,17 @@ _MUTUAL_FIT = 0.94
 """How well two masks must fit each other's view to be taken for swapped, where little is painted outside the object."""
 _SAME_MASK = 0.97
 _FAR_OUTSIDE = 0.15
+_LABELS_FIT = 0.01
+"""Share of carried labels up to which they are all right, and by which one mask is worse than another."""
+_SAME_FIT, _PAIR_FIT = 0.002, 0.998
+"""Of two masks that seem swapped by their labels: how much worse each may fit the other's silhouette than its own, and how well it must."""
+_TELLING_FIT = 0.01
+"""By how much both silhouettes together must fit better to tell which of a subject's two masks is wrong."""
+_PAIR_GAIN = 0.05
+"""By how much both silhouettes and both views' labels together must fit better."""
 _LEAST_CARRIED_PX = 150
 
 Kind = Literal["mirrored", "swapped", "shifted", "outside"]
-
-
-@dataclass(frozen=True, eq=False)
-class MaskedView:
-    """A painted view and its depth.
-
-    Attributes:
-        name, path: of the view, and of its mask's file.
-        subject: whose view it is; equal for views of the same subject.
-        mask: uint8 [S, S] of label ids, 255 where nothing is known.
-        depth_planar: [S, S], world units, +inf at background.
-    """
-
-    name: str
-    path: Path
-    subject: Hashable
-    camera: Camera
-    mask: NDArray[np.uint8]
-    depth_planar: NDArray[np.floating]
 
 
 @dataclass(frozen=True)
@@ -79,13 +66,6 @@ class Suspicion:
     message: str
 
 
-def small_mask(mask: NDArray[np.uint8], side_px: int) -> NDArray[np.uint8]:
-    """A mask [S, S] at `side_px` a side, by the nearest pixel."""
-    rows = ((np.arange(side_px) + 0.5) * mask.shape[0] / side_px).astype(np.int64)
-    columns = ((np.arange(side_px) + 0.5) * mask.shape[1] / side_px).astype(np.int64)
-    return mask[np.ix_(rows, columns)]
-
-
 def suspicions(views: Sequence[MaskedView], tolerance: float, shown_px: int) -> list[Suspicion]:
     """Masks that seem to be mirrored, another view's, or shifted, in the order of the views.
 
@@ -96,10 +76,12 @@ def suspicions(views: Sequence[MaskedView], tolerance: float, shown_px: int) -> 
     """
     if not views:
         return []
-    found = _by_silhouettes(views, shown_px)
+    silhouettes, witnesses = _Silhouettes(views), LabelWitnesses(views, tolerance)
+    found = _by_silhouettes(views, silhouettes, witnesses, shown_px)
     for subject in dict.fromkeys(view.subject for view in views):
         own = [index for index, view in enumerate(views) if view.subject == subject]
         found |= _by_neighbours(views, own, found, tolerance, shown_px)
+    found |= _by_labels(views, silhouettes, witnesses, found)
     return [found[index] for index in sorted(found)]
 
 
@@ -115,12 +97,12 @@ class _Silhouettes:
     """
 
     def __init__(self, views: Sequence[MaskedView]) -> None:
-        self.painted = np.stack([_painted(view.mask) for view in views])
+        self.painted = np.stack([painted_area(view.mask) for view in views])
         self.seen = np.stack([np.isfinite(view.depth_planar) for view in views])
-        grown = np.stack([_grown(seen) for seen in self.seen])
-        sure = np.stack([~_grown(~seen) for seen in self.seen])
+        seen_near = np.stack([grown(seen) for seen in self.seen])
+        sure = np.stack([~grown(~seen) for seen in self.seen])
         masks, seen, grown_flat, sure_flat = (
-            part.reshape(len(views), -1).astype(np.float32) for part in (self.painted, self.seen, grown, sure)
+            part.reshape(len(views), -1).astype(np.float32) for part in (self.painted, self.seen, seen_near, sure)
         )
         self.area = np.maximum(masks.sum(axis=1), 1).astype(np.float64)
         outside = self.area[:, None] - masks @ grown_flat.T
@@ -128,7 +110,9 @@ class _Silhouettes:
         union = self.area[:, None] + seen.sum(axis=1)[None, :] - masks @ seen.T
         self.outside = outside / self.area[:, None]
         self.fit = 1 - (outside + missing) / np.maximum(union, 1)
-        self.strays = np.array([(mask & ~_grown(near)).sum() for mask, near in zip(self.painted, grown, strict=True)]) / self.area
+        self.strays = (
+            np.array([(mask & ~grown(near)).sum() for mask, near in zip(self.painted, seen_near, strict=True)]) / self.area
+        )
 
     def better_view(self, index: int) -> tuple[int, bool] | None:
         """The view that a mask must be of, since it fits there so much better than here, and whether that view's mask says so too."""
@@ -153,26 +137,92 @@ class _Silhouettes:
         return bool((one & two).sum() >= _SAME_MASK * (one | two).sum())
 
 
-def _by_silhouettes(views: Sequence[MaskedView], shown_px: int) -> dict[int, Suspicion]:
-    known = _Silhouettes(views)
+def _by_silhouettes(
+    views: Sequence[MaskedView], known: _Silhouettes, witnesses: LabelWitnesses, shown_px: int
+) -> dict[int, Suspicion]:
     found: dict[int, Suspicion] = {}
+    others: dict[int, int] = {}
+    misread: dict[int, Suspicion] = {}
     for index, view in enumerate(views):
         reading = None
         if known.strays[index] >= _LEAST_STRAYS:
             reading = _misread(known.painted[index][None], known.seen[index][None], int(known.area[index]), _LEAST_GAIN)
-        better = known.better_view(index)
-        if better is not None and (better[1] or reading is None):
-            found[index] = _swapped(view, views[better[0]].name, known.fit[index, index], known.fit[index, better[0]])
-        elif reading is not None:
-            found[index] = _misread_suspicion(view, reading, shown_px, "the object's silhouette")
+        if reading is not None:
+            misread[index] = _misread_suspicion(view, reading, shown_px, "the object's silhouette")
         elif known.strays[index] >= _FAR_OUTSIDE:
-            found[index] = _suspicion(
+            misread[index] = _suspicion(
                 view,
                 "outside",
                 f"found {_percent(known.strays[index])} of what is painted outside the object; is it this view's mask? "
                 "Put the right one there, or paint 0 outside",
             )
+        better = known.better_view(index)
+        if better is not None and (better[1] or reading is None):
+            others[index] = better[0]
+            found[index] = _swapped(view, views[better[0]].name, known.fit[index, index], known.fit[index, better[0]])
+        elif index in misread:
+            found[index] = misread[index]
+    trusted = [index for index in range(len(views)) if index not in found]
+    for index, other in others.items():
+        # A part that is left out may make another view's silhouette fit by chance; the labels of the subject's other views do not.
+        heard = list(witnesses.misfits(index, (index, other), trusted))
+        if heard and all(own <= _LABELS_FIT and put >= own + _LABELS_FIT for own, put in heard):
+            found.pop(index)
+            if index in misread:
+                found[index] = misread[index]
     return found
+
+
+def _by_labels(
+    views: Sequence[MaskedView], known: _Silhouettes, witnesses: LabelWitnesses, blamed: dict[int, Suspicion]
+) -> dict[int, Suspicion]:
+    """Masks swapped between views whose silhouettes hardly differ, by the labels of their subjects' other views.
+
+    Both masks must fit the other's view as well as anything is known of it, and better than they fit where they are. The clearest pair
+    is blamed first, and taken out of the witnesses, until there is none.
+    """
+    gains = known.fit - np.diag(known.fit)[:, None]
+    alike = (np.minimum(gains, gains.T) >= -_SAME_FIT) & (np.minimum(known.fit, known.fit.T) >= _PAIR_FIT)
+    pairs = [(int(one), int(two)) for one, two in np.argwhere(np.triu(alike, 1))]
+    found: dict[int, Suspicion] = {}
+    while True:
+        trusted = {index for index in range(len(views)) if index not in blamed and index not in found}
+        at_most = {index: max((own for (own,) in witnesses.misfits(index, (index,), trusted)), default=0.0) for index in trusted}
+        clearest, least = None, _PAIR_GAIN
+        for one, two in pairs:
+            if one in trusted and two in trusted:
+                gain = gains[one, two] + gains[two, one]
+                if gain + at_most[one] + at_most[two] >= least:
+                    gain += _label_gain(witnesses, one, two, trusted, alone=gain >= _TELLING_FIT)
+                    if gain >= least:
+                        clearest, least = (one, two), gain
+        if clearest is None:
+            return found
+        for index, other in (clearest, clearest[::-1]):
+            found[index] = _suspicion(
+                views[index],
+                "swapped",
+                f"found one whose labels fit those of the subject's other views worse than the mask of {views[other].name} does, which "
+                "this one fits as well; are the two swapped? Put each mask under its own view's name",
+            )
+
+
+def _label_gain(witnesses: LabelWitnesses, one: int, two: int, heard: Collection[int], *, alone: bool) -> float:
+    """How much less of what witnesses carry into two views lies wrong when their masks change places; -inf where some lies wrong.
+
+    Args:
+        alone: whether one witness of each view will do: of two masks that contradict each other either may be the wrong one.
+    """
+    total, most = 0.0, 0
+    for index, other in ((one, two), (two, one)):
+        gains = []
+        for own, put in witnesses.misfits(index, (index, other), heard):
+            if put > _LABELS_FIT or own - put < -_LABELS_FIT / 2:
+                return -np.inf
+            gains.append(own - put)
+        total += sum(gains) / max(len(gains), 1)
+        most = max(most, len(gains))
+    return total if most > 1 or (most == 1 and alone) else -np.inf
 
 
 def _by_neighbours(
@@ -262,19 +312,6 @@ def _overlaps(painted: NDArray[np.bool_], expected: NDArray[np.bool_], far: int)
     overlap = np.rint(np.fft.irfft2(product.sum(axis=0), size))
     around = np.arange(-far, far + 1)
     return np.asarray(overlap[np.ix_(around, around)])
-
-
-def _painted(mask: NDArray[np.uint8]) -> NDArray[np.bool_]:
-    return np.asarray((mask != 0) & (mask != IGNORE_ID))
-
-
-def _grown(area: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """An area and the pixels beside it."""
-    padded = np.pad(area, 1)
-    height, width = area.shape
-    return np.asarray(
-        np.any([padded[row : row + height, column : column + width] for row in range(3) for column in range(3)], axis=0)
-    )
 
 
 def _misread_suspicion(view: MaskedView, reading: _Reading, shown_px: int, what: str) -> Suspicion:

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from dnerf_core.errors import AnnotationError
 from dnerf_core.multiview.carrying import TOLERANCE_SHARE
-from headless.annotating.mask_checks import CHECKED_PX, MaskedView, Suspicion, small_mask, suspicions
+from headless.annotating.mask_checks import Suspicion, suspicions
+from headless.annotating.masked_view import CHECKED_PX, MaskedView, small_mask
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -161,7 +161,7 @@ def plan_training(call: TrainCall) -> TrainingPlan:
 
 
 def held_out_subjects(subjects: Sequence[SubjectKey], holdout: float | None) -> tuple[SubjectKey, ...]:
-    """The last subjects, which are scored and not trained on.
+    """The last subjects, which are scored and not trained on; one in several poses is one subject.
 
     Args:
         holdout: below 1 a share of the subjects (at least one of them, unless it is 0), else a number; None: a tenth, rounded,
@@ -170,7 +170,10 @@ def held_out_subjects(subjects: Sequence[SubjectKey], holdout: float | None) -> 
     Raises:
         UsageError: none would be left to train on.
     """
-    count = len(subjects)
+    in_poses: dict[SubjectKey, list[SubjectKey]] = {}
+    for subject in subjects:
+        in_poses.setdefault(subject.unposed, []).append(subject)
+    count = len(in_poses)
     if holdout is None:
         chosen = max(1, round(count / 10)) if count >= 3 else 0
     elif holdout < 1:
@@ -179,7 +182,7 @@ def held_out_subjects(subjects: Sequence[SubjectKey], holdout: float | None) -> 
         chosen = int(holdout)
     if chosen >= count:
         raise UsageError(f"--holdout: expected at least one of {count} subjects left to train on, found none; hold out fewer")
-    return tuple(subjects[count - chosen :])
+    return tuple(posed for subject in list(in_poses)[count - chosen :] for posed in in_poses[subject])
 
 
 def _split(images: Sequence[AnnotatedImage], held_out: Sequence[SubjectKey]) -> tuple[list[AnnotatedImage], list[AnnotatedImage]]:

@@ -38,6 +38,22 @@ def read_given_cameras(
     return GivenCameras(given.cameras, given.file_name, given.side_px, given.names, given.world_line, (*given.remarks, *remarks))
 
 
+def chosen_cameras(
+    path: Path | None, config: BackboneConfig, up: FileUp | None, resolution_px: int | None
+) -> tuple[GivenCameras | None, int | None]:
+    """The views of a call's `--cameras`, and the side that their file asks for; None, each: there is no such file, or the call says a side.
+
+    Raises:
+        UsageError: see `read_given_cameras` and `checked_side`, or `--cameras-up` without a file.
+    """
+    if path is None:
+        if up is not None:
+            raise UsageError(f"--cameras-up {up}: expected --cameras beside it, found none; give the file, or leave it out")
+        return None, None
+    given = read_given_cameras(path, config, up)
+    return given, None if resolution_px is not None else checked_side(given, path)
+
+
 def read_one_view(path: Path, config: BackboneConfig, seen: str, up: FileUp | None = None) -> GivenCameras:
     """The one view of the file that `--camera` names.
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dnerf_core.camera import Camera, Float64Array
-from dnerf_core.errors import UsageError, brief
+from dnerf_core.errors import UsageError, brief, listed
 
 if TYPE_CHECKING:
     from dnerf_core.backbone.specs import BackboneConfig
@@ -75,8 +75,7 @@ def _see_origin(cameras: Sequence[Camera], near: float, far: float) -> NDArray[n
 
 def _named(which: NDArray[np.bool_], names: Sequence[str]) -> str:
     found = [brief(names[index]) for index in np.flatnonzero(which)]
-    more = f" and {len(found) - NAMED} more" if len(found) > NAMED else ""
-    return f"{len(found)} of {len(names)} views, {', '.join(found[:NAMED])}{more}"
+    return f"{len(found)} of {len(names)} views, {listed(found, NAMED)}"
 
 
 def sampled_distances(config: BackboneConfig) -> tuple[float, float]:

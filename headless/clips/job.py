@@ -20,7 +20,7 @@ from dnerf_core.files.pictures import write_image, write_mask_ids
 from dnerf_core.files.whole import leftovers, make_folder, remove_files, write_bytes_whole
 from dnerf_core.labels import LabelSet
 from dnerf_core.work.made_once import Once
-from headless.clips.plan import Clip, ClipPlan, Crop, Frame, Mix, frame_name
+from headless.clips.plan import Clip, ClipPlan, Crop, Frame, Mix, frame_name, in_frame
 from headless.clips.video_files import FrameSink, label_video, preview_video
 from headless.pictures.legend_strip import legend_strip
 from headless.work.reporting import Reporter
@@ -154,7 +154,7 @@ class VideoJob:
             self.reporter.warning(f"{clip.name}: {message}", name=clip.name)
 
     def _see(self, crop: Crop | None, task: _Task) -> LabeledView:
-        view = task.subject.value.render(task.frame.camera, self.plan.resolution_px)
+        view = in_frame(task.subject.value, task.frame).render(task.frame.camera, self.plan.resolution_px)
         if crop is None:
             return view
         mask = None if view.mask is None else crop.cut(view.mask)
@@ -219,6 +219,8 @@ class VideoJob:
             else:
                 view["seeds"] = [frame.mix.first, frame.mix.second]
                 view["share"] = frame.mix.share
+            if frame.pose is not None:
+                view["pose"] = frame.pose
         data["image_size_px"] = list(self._size_px(clip))
         return (json.dumps(data) + "\n").encode()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
@@ -12,6 +13,7 @@ from dnerf_core.backbone.viewing import CameraConfig
 from dnerf_core.camera import Camera, arc_cameras, orbit_cameras
 from dnerf_core.subject_key import SubjectFile, subject_key
 from headless.datasets.plan import plan_json
+from headless.datasets.poses.given import Pose, numbers
 from headless.datasets.splits import Splits, format_splits, split_of
 
 if TYPE_CHECKING:
@@ -39,6 +41,7 @@ class ClipPlan:
         masks: whether there are labels.
         exact, subject_files, splits: see `ViewPlan`.
         legend: whether previews with labels have their colours' legend below.
+        poses: the title of the motion that subjects follow, and `poses_sha256` of its poses; None: they keep their own.
     """
 
     model_name: str
@@ -58,12 +61,16 @@ class ClipPlan:
     subject_files: tuple[SubjectFile, ...] = ()
     splits: Splits = ()
     legend: bool = False
+    poses: str | None = None
+    poses_sha256: str | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """Plain JSON values; see `plan_json`; splits in the text form of `--splits`; of a legend nothing where there is none."""
+        """Plain JSON values; see `plan_json`; splits in the text form of `--splits`; without a legend or a motion nothing of it."""
         data = plan_json(self) | {"splits": format_splits(self.splits)}
         if not self.legend:
             del data["legend"]
+        if self.poses is None:
+            del data["poses"], data["poses_sha256"]
         return data
 
 
@@ -78,11 +85,17 @@ class Mix:
 
 @dataclass(frozen=True)
 class Frame:
-    """One frame of a clip."""
+    """One frame of a clip; `pose` is what its subject takes, None for its own."""
 
     index: int
     camera: Camera
     mix: Mix
+    pose: Pose | None = None
+
+
+def in_frame(subject: Subject, frame: Frame) -> Subject:
+    """The subject of a frame in the pose that the frame shows."""
+    return subject if frame.pose is None else subject.posed(subject.model.pose(frame.pose))
 
 
 @dataclass(frozen=True)
@@ -129,18 +142,25 @@ def path_cameras(plan: ClipPlan, config: CameraConfig) -> list[Camera]:
     return arc_cameras(config, plan.yaw_deg, plan.pitch_deg, count=plan.frames)
 
 
-def plan_clips(plan: ClipPlan, cameras: list[Camera]) -> list[Clip]:
-    """The clips of a plan, whose frames are seen by `cameras`."""
-    if plan.between:
-        mixes = mixes_between(plan.seeds, len(cameras))
-        name = "-".join(f"s{seed:04d}" for seed in (plan.seeds[0], plan.seeds[-1]))
-        return [Clip(name, tuple(Frame(i, camera, mix) for i, (camera, mix) in enumerate(zip(cameras, mixes, strict=True))))]
-    return [
-        Clip(
-            f"s{seed:04d}",
-            tuple(Frame(i, camera, Mix(seed, seed, 0.0)) for i, camera in enumerate(cameras)),
-            split=split_of(plan.splits, seed),
+def plan_clips(plan: ClipPlan, cameras: list[Camera], motion: NDArray[np.float32] | None = None) -> list[Clip]:
+    """The clips of a plan, whose frames are seen by `cameras`.
+
+    Args:
+        motion: [F, *pose_shape]; the first frame has the first pose, the last the last; None: subjects keep their own.
+    """
+    places = [0.0] if len(cameras) == 1 else np.linspace(0, 0 if motion is None else len(motion) - 1, len(cameras)).tolist()
+    poses = [None if motion is None else numbers(motion[round(place)]) for place in places]
+
+    def frames(mixes: Sequence[Mix]) -> tuple[Frame, ...]:
+        return tuple(
+            Frame(index, camera, mix, pose) for index, (camera, mix, pose) in enumerate(zip(cameras, mixes, poses, strict=True))
         )
+
+    if plan.between:
+        name = "-".join(f"s{seed:04d}" for seed in (plan.seeds[0], plan.seeds[-1]))
+        return [Clip(name, frames(mixes_between(plan.seeds, len(cameras))))]
+    return [
+        Clip(f"s{seed:04d}", frames([Mix(seed, seed, 0.0)] * len(cameras)), split=split_of(plan.splits, seed))
         for seed in plan.seeds
     ]
 

@@ -40,8 +40,8 @@ class CloudPlan:
         return {**self.source, **own, **by_name, "formats": list(self.formats), "splits": format_splits(self.splits)}
 
     def split_of(self, name: str) -> str:
-        """The split of an object by its name, such as `s0003`; "" where there are no splits."""
-        return split_of(self.splits, int(name[1:])) if self.splits else ""
+        """The split of an object by its name, such as `s0003` or `s0003_p01`; "" where there are no splits."""
+        return split_of(self.splits, int(name[1:].partition("_")[0])) if self.splits else ""
 
     def fusion(self) -> FusionOptions:
         """How views are fused."""

@@ -14,14 +14,17 @@ from dnerf_core.camera import Camera, WorldUp
 from dnerf_core.errors import AnnotationError
 from dnerf_core.files.annotated_folder import check_generator, is_painted, read_folder
 from dnerf_core.files.posed_folder import PosedFolder, subject_name
+from dnerf_core.files.view_poses import Pose
 from dnerf_core.labels import LabelSet
 from dnerf_core.multiview.prefilling import Prefiller
 from dnerf_core.rendering.labeled_view import LabeledView
 from dnerf_core.subject_key import SubjectKey, subject_key
 from dnerf_core.work.made_once import Once
 from headless.datasets.plan import ViewPlan, plan_subject
+from headless.datasets.poses.given import motion_json, numbers
 
 if TYPE_CHECKING:
+    from dnerf_core.backbone.poses import Motion
     from dnerf_core.model import Model
     from dnerf_core.subject import Subject
 
@@ -117,21 +120,38 @@ class SubjectSource:
 
 @dataclass(frozen=True)
 class ModelSource:
-    """Subjects of a model, rendered as they are asked for; the model is loaded with the first."""
+    """Subjects of a model, rendered as they are asked for; the model is loaded with the first.
+
+    Attributes:
+        motion: whose poses each subject takes, an object each; None: subjects are in their own.
+    """
 
     plan: ViewPlan
     config: BackboneConfig
     labels: LabelSet | None
     model: Once[Model]
+    motion: Motion | None = None
 
     @property
     def names(self) -> tuple[str, ...]:
-        return tuple(self._seeds)
+        return tuple(self._objects)
 
     @cached_property
-    def _seeds(self) -> dict[str, int]:
-        """The seeds, or the numbers of subject files, by the objects' names."""
-        return {subject_name(seed): seed for seed in self.plan.seeds}
+    def _objects(self) -> dict[str, tuple[int, Pose | None]]:
+        """The seeds, or the numbers of subject files, and the poses by the objects' names: `s0003`, `s0003_f0001` of several poses."""
+        found: dict[str, tuple[int, Pose | None]] = {}
+        for seed in self.plan.seeds:
+            if self.motion is None:
+                found[subject_name(seed)] = seed, None
+                continue
+            for number, pose in enumerate(self.motion.poses, start=1):
+                frame = f"_f{number:04d}" if len(self.motion) > 1 else ""
+                found[f"{subject_name(seed)}{frame}"] = seed, numbers(pose)
+        return found
+
+    def to_json(self) -> dict[str, Any]:
+        """As a record names it."""
+        return self.plan.to_json() | ({} if self.motion is None else motion_json(self.motion))
 
     @property
     def world_up(self) -> WorldUp:
@@ -139,8 +159,19 @@ class ModelSource:
 
     def subject(self, name: str) -> Once[Subject]:
         """A subject, made with its first use."""
-        seed = self._seeds[name]
-        return Once(lambda: subject_key(self.plan, seed).open(self.model.value))
+        seed, pose = self._objects[name]
+        if pose is None:
+            return Once(lambda: subject_key(self.plan, seed).open(self.model.value))
+        if seed not in self._unposed:
+            self._unposed.clear()
+            self._unposed[seed] = Once(lambda: subject_key(self.plan, seed).open(self.model.value))
+        unposed = self._unposed[seed]
+        return Once(lambda: unposed.value.posed(unposed.value.model.pose(pose)))
+
+    @cached_property
+    def _unposed(self) -> dict[int, Once[Subject]]:
+        """The subject that was asked for last, whose planes serve all its poses."""
+        return {}
 
     def views(self, name: str) -> list[MakeView]:
         return self.views_of(name, self.subject(name))
@@ -151,7 +182,7 @@ class ModelSource:
         def see(camera: Camera) -> LabeledView:
             return subject.value.render(camera, self.plan.resolution_px)
 
-        return [partial(see, view.camera) for view in plan_subject(self.plan, self.config.cameras, int(name[1:]))]
+        return [partial(see, view.camera) for view in plan_subject(self.plan, self.config.cameras, self._objects[name][0])]
 
 
 @dataclass(frozen=True)

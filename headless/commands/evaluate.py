@@ -17,7 +17,7 @@ from headless.runs.evaluating.call import EvaluateCall
 from headless.work.reporting import Reporter
 
 _CONSISTENCY_TAKES = {"folders", "consistency", "textures", "row", "as_json"}
-_PREDICTIONS_TAKE = {"folders", "predictions", "against", "skip_missing", "skip_unpainted", "grid", "device", "as_json"}
+_PREDICTIONS_TAKE = {"folders", "predictions", "against", "skip_missing", "map", "skip_unpainted", "grid", "device", "as_json"}
 
 
 @click.command(
@@ -32,7 +32,7 @@ _PREDICTIONS_TAKE = {"folders", "predictions", "against", "skip_missing", "skip_
     "the predictions of this data set's views.",
 )
 @options.model_option
-@option_of(EvaluateCall, "truth", help="Score the model against the exact truth, which is known for demo-cars only.")
+@option_of(EvaluateCall, "truth", help="Score the model against the exact truth, which is known for embedded models.")
 @option_of(
     EvaluateCall,
     "consistency",
@@ -56,9 +56,17 @@ _PREDICTIONS_TAKE = {"folders", "predictions", "against", "skip_missing", "skip_
     type=AgainstType(),
     metavar="FOLDER|truth",
     help="With --predictions: take the masks of this folder, with its labels.json, as the truth, or the word truth for the exact one of a "
-    "data set of demo-cars.",
+    "data set of an embedded model.",
 )
 @option_of(EvaluateCall, "skip_missing", help="With --predictions: leave out views that have no prediction instead of refusing.")
+@option(
+    "--map",
+    "map",
+    multiple=True,
+    metavar="NAME=LABEL",
+    help="With --predictions: take this name of their labels for this label of the truth, or for background; may be given "
+    "several times.",
+)
 @option_of(EvaluateCall, "video", help="With --truth: score the frames of an even arc, instead of random views.")
 @options.subject_options(EvaluateCall, "0-99, or 0 with --video")
 @option_of(
@@ -79,6 +87,7 @@ _PREDICTIONS_TAKE = {"folders", "predictions", "against", "skip_missing", "skip_
     metavar="A:B",
     show_default="5:30, or the model's own with --video",
 )
+@options.pose_options(EvaluateCall)
 @option(
     "--grid",
     type=FilledPath(dir_okay=False),

@@ -12,8 +12,9 @@ OPTION_GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
     (
         "Input",
         (
-            *("PICTURE...", "FOLDER...", "[FOLDER]...", "FILE|SEED", "CHECKPOINT", "NAME|FILE", "FOLDER", "PATH"),
+            *("PICTURE...", "FOLDER...", "[FOLDER]...", "[FILE]", "FILE|SEED", "CHECKPOINT", "NAME|FILE", "FOLDER", "PATH"),
             *("model", "from", "seeds", "subjects", "subject", "truncation", "kind", "fit", "crop", "mask"),
+            *("anny", "armature"),
             *(
                 "config",
                 "network",
@@ -28,7 +29,16 @@ OPTION_GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ),
     (
         "What is scored",
-        ("evaluate.truth", "consistency", "evaluate.consistent", "predictions", "against", "skip_missing", "video"),
+        (
+            "evaluate.truth",
+            "consistency",
+            "evaluate.consistent",
+            "predictions",
+            "against",
+            "skip_missing",
+            "evaluate.map",
+            "video",
+        ),
     ),
     ("What is measured", ("quick", "claim")),
     ("What is checked", ("self_test", "doctor.output")),
@@ -49,6 +59,19 @@ OPTION_GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
                 "frames",
             ),
             *("cameras_from", "video_cameras", "camera_radius", "camera_pivot", "focal", "up"),
+        ),
+    ),
+    (
+        "Poses",
+        (
+            "pose",
+            "render.frames",
+            "sample.frames",
+            "evaluate.frames",
+            "pointcloud.frames",
+            "mesh.frames",
+            "random_poses",
+            "rigged",
         ),
     ),
     ("What is painted", ("labels", "truth", "map", "replace")),
@@ -86,6 +109,7 @@ OPTION_GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
             ),
         ),
     ),
+    ("The body", ("parts", "canonical", "spread_legs", "arms", "height", "keep_place", "licence")),
     (
         "Training",
         ("train.steps", "train.seed", "learning_rate", "feature_kind", "scales", "density_prior", "guide"),

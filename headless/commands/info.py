@@ -17,16 +17,17 @@ from headless.work.reporting import Reporter
     "model_name",
     type=ModelType(),
     metavar="NAME|FILE",
-    help="Print what is inside this embedded model, model file or subject file.",
+    help="Print what is inside this embedded model, model file, subject file or template file.",
 )
 @option(
     "--verify", is_flag=True, help="Hold the content against the check sum that the file has in it, recorded as it was written."
 )
 @options.output_style_options
 def command(as_json: bool, **values: object) -> None:
-    """Print what is inside a model file or a subject file.
+    """Print what is inside a model file, a subject file or a template file.
 
     Of a model: generator, cameras, semantic branch, labels with their colours, where the weights came from and under which licence,
-    and the training record. Of a subject: its generator, latents, tuned weights, camera, and how it was made.
+    and the training record. Of a subject: its generator, latents, tuned weights, camera, and how it was made. Of a
+    body's template: mesh, skeleton, parts, and under which terms it may be used.
     """
     info(InfoCall(**values), Reporter(as_json))  # type: ignore[arg-type]

@@ -14,7 +14,7 @@ from dnerf_core.own_views import FRONT_YAW_DEG, yaw_text
 from dnerf_core.ranges import Degrees, ranges_of
 from dnerf_core.seeds import format_seeds
 from headless.commands.ranged_options import option, option_of, type_of
-from headless.commands.types import FilledPath, FormatsType, ModelType, SeedsType, ShardType
+from headless.commands.types import FilledPath, FormatsType, FramesType, ModelType, SeedsType, ShardType
 from headless.runs.choices import DEFAULT_MODEL, DEFAULT_SEEDS
 from headless.work.workers import MAX_DEFAULT_WORKERS
 
@@ -119,6 +119,31 @@ def cameras_up_option(function: F) -> F:
     choice = click.Choice(FILE_UPS)
     shown = "taken as they are"
     return option("--cameras-up", type=choice, default=None, metavar="AXIS", help=text, show_default=shown)(function)
+
+
+def pose_options(call: type) -> Callable[[F], F]:
+    """`--pose`, `--frames` and `--random-poses`: what the subjects of a model that moves do."""
+    drawn = "Give each view a pose by chance: a frame of --pose, or one within what joints can do."
+
+    def add(function: F) -> F:
+        return motion_options(option_of(call, "random_poses", help=drawn)(function))
+
+    return add
+
+
+def motion_options(function: F) -> F:
+    """`--pose` and `--frames`: a motion that subjects follow."""
+    text = "Take these frames of --pose, counted from 1."
+    add = option("--frames", "pose_frames", type=FramesType(), default=None, metavar="A:B", help=text, show_default="all")
+    return pose_option(add(function))
+
+
+def pose_option(function: F) -> F:
+    """`--pose`: a file of poses, or the name of a motion that the program brings."""
+    text = "Let subjects take the poses of this file (BVH, JSON, npz), or of a motion that the program brings, such as walk."
+    return option("--pose", type=FilledPath(), default=None, metavar="FILE|NAME", help=text, show_default="the model's own")(
+        function
+    )
 
 
 def truncation_option(call: type) -> Callable[[F], F]:

@@ -28,6 +28,9 @@ from headless.work.reporting import Reporter
 @options.subject_options(PointCloudCall)
 @options.subject_file_option
 @options.camera_options(PointCloudCall)
+@blend_options.cameras_option
+@options.cameras_up_option
+@options.motion_options
 @options.truncation_option(PointCloudCall)
 @options.resolution_option(PointCloudCall)
 @options.formats_option(FORMATS, PointCloudCall.formats[0], f"Write these, any of {','.join(FORMATS)}.")
@@ -56,6 +59,7 @@ def command(as_json: bool, **values: object) -> None:
     confidence. The same call again makes the clouds that are missing. An --output that ends in .blend becomes one Blender file.
     """
     call = PointCloudCall(**values)  # type: ignore[arg-type]
+    blend_options.refuse_arc_options(call.cameras)
     if call.output.suffix.lower() == ".blend":
         blend_options.refuse_format_option(call.output)
     pointcloud(call, Reporter(as_json))

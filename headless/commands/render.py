@@ -23,6 +23,7 @@ from headless.work.reporting import Reporter
 @dataset_options.distribution_option
 @blend_options.cameras_option
 @options.cameras_up_option
+@options.pose_options(RenderCall)
 @options.truncation_option(RenderCall)
 @options.resolution_option(RenderCall)
 @options.device_option

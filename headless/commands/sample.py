@@ -23,6 +23,7 @@ from headless.work.reporting import Reporter
 @options.subject_file_option
 @options.camera_options(SampleCall)
 @dataset_options.distribution_option
+@options.pose_options(SampleCall)
 @options.truncation_option(SampleCall)
 @option(
     "--labels",
@@ -31,7 +32,7 @@ from headless.work.reporting import Reporter
     help="Paint these parts: names such as hood,roof,wheels, or a labels.json.",
     show_default="the model's own labels",
 )
-@option_of(SampleCall, "truth", help="Fill the masks from the exact truth, which is known for demo-cars only.")
+@option_of(SampleCall, "truth", help="Fill the masks from the exact truth, which is known for embedded models.")
 @options.device_option
 @options.workers_option(SampleCall)
 @options.extend_option(SampleCall, "subjects or views")

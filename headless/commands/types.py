@@ -15,7 +15,7 @@ import click
 
 from dnerf_core.errors import UsageError, brief, did_you_mean
 from dnerf_core.files.opening.regular_files import strange_kind
-from dnerf_core.limits import MAX_SEED
+from dnerf_core.limits import MAX_FRAMES, MAX_SEED
 from dnerf_core.ranges import Share
 from dnerf_core.seeds import parse_seeds
 
@@ -94,6 +94,30 @@ class CameraPathType(click.ParamType[Literal["arc", "orbit"] | Path]):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Literal["arc", "orbit"] | Path:
         return value if value in ("arc", "orbit") else Path(value)
+
+
+class FramesType(click.ParamType[tuple[int, int]]):
+    """`A:B` or `A`, frames of a motion counted from 1, as a pair."""
+
+    name = "frames"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, int]:
+        if isinstance(value, tuple):
+            return value
+        match = re.fullmatch(r"(\d{1,7})(?::(\d{1,7}))?", str(value), re.ASCII)
+        first, last = (int(match[1]), int(match[2] or match[1])) if match else (0, 0)
+        if not 1 <= first <= last:
+            self.fail(f"expected frames counted from 1 such as 1:60, found {brief(str(value))}", param, ctx)
+        return first, last
+
+
+class ClipFramesType(FramesType):
+    """How many frames a clip has, such as `60`, or which of a motion it shows, such as `1:60`."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if isinstance(value, str) and ":" in value:
+            return super().convert(value, param, ctx)
+        return click.IntRange(1, MAX_FRAMES).convert(value, param, ctx)
 
 
 class LabelsType(click.ParamType[tuple[str, ...] | Path]):

@@ -9,7 +9,7 @@ from dnerf_core.seeds import format_seeds
 from headless.commands import dataset_options, options
 from headless.commands.grouped import GroupedCommand
 from headless.commands.ranged_options import option_of
-from headless.commands.types import CameraPathType
+from headless.commands.types import CameraPathType, ClipFramesType
 from headless.runs.video import DEFAULT_SEEDS, VideoCall, video
 from headless.work.reporting import Reporter
 
@@ -29,7 +29,15 @@ from headless.work.reporting import Reporter
     help="Lead the camera along --yaw and --pitch (arc), once round (orbit), or through the views of a file as render --cameras takes it.",
 )
 @options.cameras_up_option
-@option_of(VideoCall, "frames", show_default=str(job_ranges.FRAMES.usual))
+@options.pose_option
+@option_of(
+    VideoCall,
+    "frames",
+    type=ClipFramesType(),
+    metavar="N|A:B",
+    help="Give each clip N frames, or, as A:B, show these frames of --pose, counted from 1.",
+    show_default=f"{job_ranges.FRAMES.usual}, or those of --pose",
+)
 @option_of(VideoCall, "fps")
 @options.yaw_option(VideoCall)
 @options.pitch_option(VideoCall)
@@ -51,4 +59,6 @@ def command(as_json: bool, **values: object) -> None:
     A clip is a lossless video of label ids (FFV1 in Matroska), previews of the image, of the labels laid over it and of both
     side by side (H.264), and every frame's camera. The same call again makes the clips that are missing.
     """
+    if isinstance(values["frames"], tuple):
+        values["pose_frames"], values["frames"] = values["frames"], None
     video(VideoCall(**values), Reporter(as_json))  # type: ignore[arg-type]

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from dnerf_core.labels import LabelSet
     from dnerf_core.subject import Channel as EngineChannel
     from dnerf_core.subject import PartialView
+    from headless.datasets.poses.joints import Skeleton
     from headless.datasets.seen import RelabelledView
 
     T = TypeVar("T", bound=np.generic)
@@ -43,6 +44,8 @@ class ChannelPlan(Protocol):
     def exr_channel(self) -> str: ...
     @property
     def consistent(self) -> bool: ...
+    @property
+    def skeleton(self) -> Skeleton | None: ...
 
 
 @dataclass(frozen=True)
@@ -72,7 +75,8 @@ class Written:
         """
         if channel is None:
             raise CheckpointError(
-                f"{self.plan.model_name}: expected {description} of {self.name}, found none; masks need a model with a semantic branch"
+                f"{self.plan.model_name}: expected {description} of {self.name}, found none; masks need a model with a semantic branch, "
+                "joints one whose subjects move"
             )
         return channel
 
@@ -90,7 +94,7 @@ class Entry:
         read: reads one back: its path, the labels, the side in pixels; values as the engine gives them.
         suffix: what its files' names end in; None: the plan's depth format.
         sees: what the engine must see for it, by the engine's names; `sees_consistent` more where masks are fused ones.
-        needs_branch: whether it needs a semantic branch.
+        needs_branch: whether it needs a semantic branch, and `needs_pose` a model whose subjects move.
         needs: channels that it is read from.
         stands_alone: whether views of it alone can be looked at.
         is_default: whether it is written where `--channels` is not given.
@@ -109,6 +113,7 @@ class Entry:
     sees: tuple[str, ...] = ()
     sees_consistent: tuple[str, ...] = ()
     needs_branch: bool = False
+    needs_pose: bool = False
     needs: tuple[Channel, ...] = ()
     stands_alone: bool = False
     is_default: bool = False
@@ -179,6 +184,12 @@ def _write_uncertainty(path: Path, view: Written) -> None:
     write_uncertainty(path, view.required(view.seen.uncertainty, "uncertainty"))
 
 
+def _write_joints(path: Path, view: Written) -> None:
+    from headless.datasets.poses.joints import write_joints
+
+    write_joints(path, view.required(view.seen.joints, "joints"), view.camera, view.required(view.seen.depth_planar, "a depth"))
+
+
 # Readers
 
 
@@ -213,6 +224,12 @@ def _read_uncertainty(path: Path, labels: LabelSet | None, size_px: int) -> NDAr
     from dnerf_core.files.pictures import of_size, read_gray16
 
     return (of_size(read_gray16(path), path, size_px) / 65535).astype(np.float32)
+
+
+def _read_joints(path: Path, labels: LabelSet | None, size_px: int) -> NDArray[np.float64]:
+    from headless.datasets.poses.joints import joint_array
+
+    return joint_array(path)
 
 
 # Records
@@ -269,6 +286,11 @@ ENTRIES: dict[Channel, Entry] = {
             },
         ),
         Entry("parts", needs_branch=True, needs=("mask",)),
+        Entry(
+            "joints", "joints", "joints_file", _write_joints, _read_joints, suffix=".json", sees=("joints", "depth"), needs_pose=True,
+            member="joints",
+            record=lambda plan: None if plan.skeleton is None else plan.skeleton.record(),
+        ),
     )
 }  # fmt: skip
 """In the order in which files, records and options have them."""
@@ -277,6 +299,8 @@ CHANNELS: tuple[Channel, ...] = tuple(ENTRIES)
 DEFAULT_CHANNELS: tuple[Channel, ...] = tuple(name for name, entry in ENTRIES.items() if entry.is_default)
 LABEL_CHANNELS: tuple[Channel, ...] = tuple(name for name, entry in ENTRIES.items() if entry.needs_branch)
 """Those that need a semantic branch."""
+POSED_CHANNELS: tuple[Channel, ...] = tuple(name for name, entry in ENTRIES.items() if entry.needs_pose)
+"""Those that need a model whose subjects move, of which they are usual ones."""
 
 BY_FOLDER: dict[str, Entry] = {entry.folder: entry for entry in ENTRIES.values() if entry.folder}
 """The entries that have files, by the folders that these lie in."""
@@ -286,7 +310,7 @@ def seen_channels(channels: tuple[Channel, ...], *, consistent: bool) -> tuple[E
     """What the engine must see for some channels, in the order of the engine's own."""
     engine_names = {name for channel in channels for name in ENTRIES[channel].sees}
     engine_names |= {name for channel in channels for name in ENTRIES[channel].sees_consistent if consistent}
-    order: tuple[EngineChannel, ...] = ("rgb", "mask", "depth", "uncertainty")
+    order: tuple[EngineChannel, ...] = ("rgb", "mask", "depth", "uncertainty", "joints")
     return tuple(name for name in order if name in engine_names)
 
 

@@ -67,6 +67,11 @@ def _check_views(listing: Listing, earlier: dict[str, Any]) -> None:
         OutputError: they do not, or there are fewer now.
     """
     folder, plan, views = listing.folder, listing.plan, earlier.get("views")
+    if views != plan.views and plan.poses is not None and not plan.poses.is_drawn:
+        raise OutputError(
+            f"{folder.path}: --extend: expected --views {views}, found {plan.views}: the frames of a motion are spread over all views "
+            "of a subject, and those that are there would not be of this call; drawn ones (--random-poses) stay; choose another --output"
+        )
     if views == plan.views and earlier.get("given_cameras_sha256") == plan.to_json().get("given_cameras_sha256"):
         return
     where = f"{folder.path}: --extend"

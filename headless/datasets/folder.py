@@ -226,7 +226,8 @@ def cameras_lines(views: Iterable[PlannedView], plan: ViewPlan) -> Iterator[str]
     yield head[:-1] + ', "views": [\n'
     separator = ""
     for view in views:
-        yield separator + json.dumps({"name": view.name, **view.which, **view.camera.to_json()})
+        pose = {} if view.pose is None else {"pose": view.pose}
+        yield separator + json.dumps({"name": view.name, **view.which, **view.camera.to_json(), **pose})
         separator = ",\n"
     yield "\n]}\n"
 

@@ -35,6 +35,11 @@ class GivenCameras:
         return {"given_cameras_sha256": self.sha256}
 
     @property
+    def world_lines(self) -> list[str]:
+        """`world_line` as lines of a summary."""
+        return [] if self.world_line is None else [self.world_line]
+
+    @property
     def sha256(self) -> str:
         """Of what the cameras are, wherever they came from."""
         text = json.dumps([camera.to_json() for camera in self.cameras])

@@ -18,6 +18,8 @@ from dnerf_core.seeds import format_seeds
 from dnerf_core.subject_key import SubjectFile, files_json
 from headless.datasets.channels import Channel
 from headless.datasets.given_cameras import GivenCameras
+from headless.datasets.poses.given import GivenPoses, Pose
+from headless.datasets.poses.joints import Skeleton
 from headless.datasets.spacing import Spacing
 from headless.datasets.splits import Splits, format_splits, split_of
 
@@ -67,6 +69,8 @@ class ViewPlan:
         consistent: whether masks take their labels from several views of their subject, see `consistent_views`.
         given: cameras that stand in for the arc; None: the arc's.
         subject_files: what the subjects come from instead of seeds, which are their numbers then; empty: from seeds.
+        poses: that the views take; None: the model's own, or its subjects have none.
+        skeleton: the joints of a model whose subjects move.
     """
 
     model_name: str
@@ -88,6 +92,8 @@ class ViewPlan:
     consistent: bool = False
     given: GivenCameras | None = None
     subject_files: tuple[SubjectFile, ...] = ()
+    poses: GivenPoses | None = None
+    skeleton: Skeleton | None = None
 
     @property
     def masks(self) -> bool:
@@ -110,24 +116,36 @@ class ViewPlan:
 
         What earlier versions wrote in one way only and did not record, palettes and the depth's channel, is named where it is otherwise.
         """
-        data = plan_json(dataclasses.replace(self, given=None)) | {"splits": format_splits(self.splits)}
-        del data["given"]
+        data = plan_json(dataclasses.replace(self, given=None, poses=None, skeleton=None)) | {
+            "splits": format_splits(self.splits)
+        }
+        del data["given"], data["poses"], data["skeleton"]
         if not self.masks or self.mask_format is None:
             del data["mask_format"]
         if self.depth_format != "exr" or self.exr_channel == EARLIER_DEPTH_CHANNEL:
             del data["exr_channel"]
-        return data if self.given is None else data | self.given.to_json()
+        for given in (self.given, self.poses):
+            if given is not None:
+                data |= given.to_json()
+        return data
 
 
 @dataclass(frozen=True)
 class PlannedView:
-    """One view to render. `name` is the stem of its files, such as `s0003_v01`; `subject_file` what its subject comes from, if from one."""
+    """One view to render.
+
+    Attributes:
+        name: the stem of its files, such as `s0003_v01`.
+        subject_file: what its subject comes from, if from one.
+        pose: that its subject takes; None: its own.
+    """
 
     name: str
     seed: int
     view: int
     camera: Camera
     subject_file: str | None = None
+    pose: Pose | None = None
 
     @property
     def which(self) -> dict[str, Any]:
@@ -174,7 +192,11 @@ def plan_subject(plan: ViewPlan, cameras: CameraConfig, seed: int) -> list[Plann
             for view in range(plan.views)
         ]
     file = plan.subject_files[seed].name if plan.subject_files else None
-    return [PlannedView(view_name(seed, view), seed, view, camera, file) for view, camera in enumerate(arc)]
+    poses = [None if plan.poses is None else plan.poses.of_view(seed, view, plan.views) for view in range(len(arc))]
+    return [
+        PlannedView(view_name(seed, view), seed, view, camera, file, pose)
+        for view, (camera, pose) in enumerate(zip(arc, poses, strict=True))
+    ]
 
 
 @functools.lru_cache(maxsize=1)

@@ -76,3 +76,29 @@ def chosen_spacing(distribution: Spacing | None, random_views: bool) -> Spacing:
             f"not {distribution}"
         )
     return distribution or ("uniform" if random_views else "even")
+
+
+def chosen_channels(named: tuple[Channel, ...] | None, facts: ModelFacts) -> tuple[Channel, ...]:
+    """The channels asked for; where none are, the usual ones that the model has.
+
+    Raises:
+        UsageError: one that needs a semantic branch, or subjects that move, is asked for, and the model has none.
+    """
+    from headless.datasets.channels import DEFAULT_CHANNELS, LABEL_CHANNELS, POSED_CHANNELS
+
+    moves = facts.config.latent.pose_shape is not None
+    channels = (DEFAULT_CHANNELS + POSED_CHANNELS if moves else DEFAULT_CHANNELS) if named is None else named
+    if not moves and (surplus := [channel for channel in channels if channel in POSED_CHANNELS]):
+        raise UsageError(
+            f"--channels: expected channels that {facts.config.name} has, found {', '.join(surplus)}, which need a model whose "
+            "subjects move; leave it out"
+        )
+    if facts.has_semantics:
+        return channels
+    surplus = [channel for channel in channels if channel in LABEL_CHANNELS]
+    if surplus and named is not None:
+        raise UsageError(
+            f"--channels: expected channels that {facts.config.name} has, found {', '.join(surplus)}, which need a semantic branch; "
+            "train one, or leave them out"
+        )
+    return tuple(channel for channel in channels if channel not in LABEL_CHANNELS)

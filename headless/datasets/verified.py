@@ -11,14 +11,14 @@ from headless.datasets.extending import extend_views
 from headless.datasets.formats.export import exports
 from headless.datasets.formats.registry import ENTRIES, Format
 from headless.datasets.plan import WHOLE, Shard
-from headless.work.verification import Verified, verify
-from headless.work.workers import default_workers
+from headless.work.taking import taken
 
 if TYPE_CHECKING:
     from headless.datasets.folder import DatasetFolder
     from headless.datasets.listing import Listing
     from headless.runs.shared_calls import SubjectsCall
     from headless.work.reporting import Reporter
+    from headless.work.verification import Verified
 
 
 def opened(
@@ -45,12 +45,18 @@ def opened(
     """
     if call.verify and shard != WHOLE:
         raise UsageError(f"--verify: expected a whole call, found --shard {shard}; verify without --shard")
+    found = None
     if not only_look:
-        held.enter_context(folder.in_use(reporter, (shard.number, shard.count)))
-    if call.extend:
-        extend_views(listing)
-    again = partial(made_again, folder, listing.formats)
-    found = verify(folder, reporter, call.workers or default_workers(), again) if call.verify else None
+        found = taken(
+            folder,
+            reporter,
+            held,
+            call,
+            part=(shard.number, shard.count),
+            grow=partial(extend_views, listing),
+            makes_again=partial(made_again, folder, listing.formats),
+            workers=call.workers,
+        )
     folder.open(None if shard == WHOLE else frozenset(shard.seeds(folder.plan)), only_look=only_look)
     return found
 

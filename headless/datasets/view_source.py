@@ -12,6 +12,8 @@ from dnerf_core.subject_key import subject_key
 from headless import models
 from headless.datasets.channels import seen_channels
 from headless.datasets.plan import ViewPlan
+from headless.datasets.poses.given import Pose
+from headless.datasets.poses.subjects import PosedSubjects
 from headless.datasets.seen import MakeSubject, RenderView, consistent_view
 
 if TYPE_CHECKING:
@@ -67,11 +69,13 @@ def subject_maker(model: Model, plan: ViewPlan) -> MakeSubject:
     voting = voting_cameras(config, plan.yaw_deg, plan.pitch_deg) if plan.given is None else voting_subset(plan.given.cameras)
 
     def make(seed: int) -> RenderView:
-        subject = subject_key(plan, seed).open(model)
+        poses = PosedSubjects(subject_key(plan, seed).open(model))
 
-        def render(camera: Camera, size_px: int) -> PartialView:
-            return subject.channels(camera, size_px, engine_channels)
+        def render(camera: Camera, size_px: int, pose: Pose | None = None) -> PartialView:
+            return poses.posed(pose).channels(camera, size_px, engine_channels)
 
-        return consistent_view(render, Relabelling(model, subject, voting)) if plan.consistent else render
+        if not plan.consistent:
+            return render
+        return consistent_view(render, poses.remembered(lambda subject: Relabelling(model, subject, voting)))
 
     return make

@@ -77,7 +77,7 @@ class ViewWriter:
         Raises:
             OutputError: a file cannot be written.
         """
-        seen = task.subject.value(task.view.camera, self.plan.resolution_px)
+        seen = task.subject.value(task.view.camera, self.plan.resolution_px, task.view.pose)
         view = task.view
         written = Written(self.plan, self.labels, view.name, view.camera, seen, self.normal_step_px)
         for kind in task.kinds:

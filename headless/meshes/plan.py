@@ -20,12 +20,14 @@ class MeshPlan:
         formats: what each mesh is written as, in the order of the command's help.
         color: the vertices' colours.
         options: how the surfaces are made.
+        rigged: whether meshes lie at rest, with the skeleton that moves them; what tells of it is among `source`.
     """
 
     source: dict[str, Any]
     formats: tuple[MeshFormat, ...]
     color: CloudColor
     options: MeshOptions
+    rigged: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values, the source's among them."""

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from dnerf_core import job_ranges
-from dnerf_core.errors import AnnotationError, UsageError, brief, counted, did_you_mean
+from dnerf_core.errors import AnnotationError, UsageError, brief, counted, did_you_mean, listed
 from dnerf_core.ranges import Choice, Ranged, ranged
+from headless.work.at_work import at_work, call_digest
 from headless.work.reporting import Reporter
 
 if TYPE_CHECKING:
@@ -64,10 +65,11 @@ class _Outcome:
 
 
 def import_annotations(call: AnnotateImportCall, reporter: Reporter) -> None:
-    """Run one call of `annotate import`.
+    """Run one call of `annotate import`, which has the folder to itself until the masks are written.
 
     Raises:
-        DNeRFError: a wrong call, a folder or files that cannot be used, unknown labels, or masks that cannot be written.
+        DNeRFError: a wrong call, a folder or files that cannot be used or that another call is at work in, unknown labels, or masks that
+            cannot be written.
     """
     from dnerf_core.labels import IGNORE_ID
     from headless.annotating.importing.label_names import LabelNames
@@ -78,9 +80,10 @@ def import_annotations(call: AnnotateImportCall, reporter: Reporter) -> None:
     names = LabelNames(target.labels, call.map)
     fields = {"command": "annotate import", "folder": str(call.folder), "from": call.from_tool, "path": str(call.path)}
     reporter.start(f"annotate import: {call.path} becomes masks of {call.folder}", **fields)
-    masks = painted_masks(open_source(call.path), call.from_tool, target, names)
-    outcome = _chosen(call, target, masks)
-    _write(call.folder, outcome.written, masks, target.labels)
+    with at_work(call.folder, call_digest(repr(call)), reporter.warning, remedy="wait for it"):
+        masks = painted_masks(open_source(call.path), call.from_tool, target, names)
+        outcome = _chosen(call, target, masks)
+        write_masks(call.folder, outcome.written, masks, target.labels)
     silent = len(target.views) - len(masks.views)
     if outcome.kept:
         reporter.warning(
@@ -170,8 +173,8 @@ def _painted(call: AnnotateImportCall, target: Target, view: str) -> NDArray[np.
     return mask if mask.any() else None  # ignored pixels, too, somebody has set
 
 
-def _write(folder: Path, views: list[str], masks: PaintedMasks, labels: LabelSet) -> None:
-    """Write the masks, each whole.
+def write_masks(folder: Path, views: list[str], masks: PaintedMasks, labels: LabelSet) -> None:
+    """Write the masks of some views, each whole.
 
     Raises:
         OutputError: one cannot be written.
@@ -208,5 +211,4 @@ def _stay(count: int) -> str:
 
 
 def _listed(names: list[str]) -> str:
-    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
-    return ", ".join(name if name.isidentifier() else brief(name) for name in names[:3]) + more
+    return listed([name if name.isidentifier() else brief(name) for name in names], 3)

@@ -11,12 +11,16 @@ from typing import TYPE_CHECKING, Any
 
 from dnerf_core.errors import counted
 from headless.work.estimates import (
+    BYTES_A_FACE,
     BYTES_A_POINT,
     CLIP_BYTES_A_PIXEL,
     CLOUD_PIXEL_S,
+    FACE_S,
+    FACES_A_NODE,
+    NODE_S,
     POINTS_A_PIXEL,
     Estimate,
-    format_share,
+    Formats,
     tell_dry_run,
     view_bytes,
     view_seconds,
@@ -28,14 +32,16 @@ if TYPE_CHECKING:
     from dnerf_core.model import Model
     from headless.clips.plan import Clip, ClipPlan
     from headless.clouds.plan import CloudPlan
-    from headless.clouds.sources import CloudSource
+    from headless.clouds.sources import CloudSource, ModelSource
     from headless.datasets.plan import ViewPlan
     from headless.datasets.seen import MakeSubject
     from headless.datasets.view_writer import ViewWriter
+    from headless.meshes.plan import MeshPlan
     from headless.runs.shared_calls import WeighedCall
     from headless.work.reporting import Reporter
 
 MEASURED_VIEWS = 2
+NO_FORMATS = Formats()
 
 
 def weighed_views(
@@ -47,7 +53,7 @@ def weighed_views(
     config: BackboneConfig,
     reporter: Reporter,
     fields: dict[str, Any],
-    formats: tuple[str, ...] = (),
+    formats: Formats = NO_FORMATS,
 ) -> list[str] | None:
     """What a call of `render` or `sample` has to warn of before it begins; None: it was a dry run, which has been told.
 
@@ -75,7 +81,7 @@ def views_text(plan: ViewPlan) -> str:
     return f"{counted(len(plan.seeds) * plan.views, 'view')} of {plan.resolution_px} x {plan.resolution_px} px"
 
 
-def estimated_views(plan: ViewPlan, config: BackboneConfig, missing: int, workers: int, formats: tuple[str, ...]) -> Estimate:
+def estimated_views(plan: ViewPlan, config: BackboneConfig, missing: int, workers: int, formats: Formats) -> Estimate:
     """Of `render` and `sample`, by figures.
 
     Args:
@@ -83,12 +89,13 @@ def estimated_views(plan: ViewPlan, config: BackboneConfig, missing: int, worker
         workers: views made side by side.
     """
     size_bytes = missing * view_bytes(plan.channels, plan.depth_format, formats, plan.resolution_px)
+    size_bytes += missing / plan.views * formats.scene_bytes(plan.channels, plan.views, plan.resolution_px)
     seconds = missing * view_seconds(config, plan.resolution_px, exact=plan.exact) / workers
     return Estimate(missing, missing * _kinds(plan), size_bytes, seconds)
 
 
 def measured_views(
-    writer: ViewWriter, make_subject: Callable[[], MakeSubject], missing: int, workers: int, formats: tuple[str, ...]
+    writer: ViewWriter, make_subject: Callable[[], MakeSubject], missing: int, workers: int, formats: Formats
 ) -> Estimate:
     """Of `render` and `sample`, by views of the first subject, written to a folder that goes again.
 
@@ -120,7 +127,9 @@ def measured_views(
     view_size = sum(written) / (len(written) / files_a_view) if written else 0.0
     subjects = missing / plan.views
     seconds = (subjects * (times[0] - times[1]) + missing * times[1]) / workers
-    return Estimate(missing, missing * files_a_view, missing * view_size * format_share(formats), seconds, measured=True)
+    size_bytes = missing * view_size * formats.share(plan.channels, plan.depth_format)
+    size_bytes += missing / plan.views * formats.scene_bytes(plan.channels, plan.views, plan.resolution_px)
+    return Estimate(missing, missing * files_a_view, size_bytes, seconds, measured=True)
 
 
 def _kinds(plan: ViewPlan) -> int:
@@ -141,7 +150,7 @@ def estimated_clips(plan: ClipPlan, config: BackboneConfig, missing: list[Clip],
 def measured_clips(estimate: Estimate, plan: ClipPlan, missing: list[Clip], model: Model, workers: int) -> Estimate:
     """The same, its time measured by frames of the first clip."""
     from headless import models
-    from headless.clips.plan import mixed_subject
+    from headless.clips.plan import in_frame, mixed_subject
 
     if not missing:
         return dataclasses.replace(estimate, measured=True)
@@ -149,10 +158,10 @@ def measured_clips(estimate: Estimate, plan: ClipPlan, missing: list[Clip], mode
     with models.one_thread_a_view():
         started = time.perf_counter()
         subject = mixed_subject(model, plan, frame.mix)
-        subject.render(frame.camera, plan.resolution_px)
+        in_frame(subject, frame).render(frame.camera, plan.resolution_px)
         first = time.perf_counter() - started
         started = time.perf_counter()
-        subject.render(frame.camera, plan.resolution_px)
+        in_frame(subject, missing[0].frames[-1]).render(frame.camera, plan.resolution_px)
         again = time.perf_counter() - started
     subjects = estimate.views if plan.between else len(missing)
     seconds = (subjects * (first - again) + estimate.views * again) / workers
@@ -195,3 +204,49 @@ def measured_clouds(estimate: Estimate, source: CloudSource, missing: list[str],
     fused = CLOUD_PIXEL_S * view.rgb.shape[0] * view.rgb.shape[1] * estimate.views
     seconds = (len(missing) * (first - again) + estimate.views * again + fused) / workers
     return dataclasses.replace(estimate, seconds=max(seconds, 0.0), measured=True)
+
+
+def estimated_meshes(plan: MeshPlan, source: ModelSource, missing: int, workers: int) -> Estimate:
+    """Of `mesh`, by figures.
+
+    Args:
+        missing: meshes that have still to be made.
+    """
+    views, options = source.plan, plan.options
+    view_s = view_seconds(source.config, views.resolution_px, exact=views.exact)
+    faces = FACES_A_NODE * options.nodes**2
+    seconds = missing * (views.views * view_s + NODE_S * options.nodes**3 + FACE_S * faces) / workers
+    return Estimate(missing * views.views, missing * len(plan.formats), missing * _mesh_bytes(plan, faces), seconds)
+
+
+def _mesh_bytes(plan: MeshPlan, faces: float) -> float:
+    """Of a mesh's files, by the triangles that its grid gives."""
+    written = faces if plan.options.faces is None else min(faces, plan.options.faces)
+    return written * sum(BYTES_A_FACE[name] for name in plan.formats)
+
+
+def measured_meshes(estimate: Estimate, plan: MeshPlan, source: ModelSource, missing: list[str], workers: int) -> Estimate:
+    """The same, measured by the surface of the first one, and by views of it.
+
+    Raises:
+        DNeRFError: the subject has no such surface.
+    """
+    from headless import models
+
+    if not missing:
+        return dataclasses.replace(estimate, measured=True)
+    subject = source.subject(missing[0])
+    views = source.views_of(missing[0], subject)
+    with models.one_thread_a_view():
+        started = time.perf_counter()
+        views[0]()
+        first = time.perf_counter() - started
+        started = time.perf_counter()
+        views[-1]()
+        again = time.perf_counter() - started
+        started = time.perf_counter()
+        faces = len(subject.value.surface(plan.options).faces)
+        surface = time.perf_counter() - started
+    seconds = (len(missing) * (first - again + surface + FACE_S * faces) + estimate.views * again) / workers
+    size_bytes = len(missing) * _mesh_bytes(plan, faces)
+    return dataclasses.replace(estimate, size_bytes=size_bytes, seconds=max(seconds, 0.0), measured=True)

@@ -1,4 +1,4 @@
-"""What is inside a model file, from its header alone, or in a subject file: the call, the facts and their lines."""
+"""What is inside a model file, from its header alone, in a subject file or a template file: the call, the facts and their lines."""
 
 from __future__ import annotations
 
@@ -19,7 +19,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class InfoCall:
-    """What one call of `info` asks for: a model's name or file, or a subject file; and whether its content is held against its own sum."""
+    """What one call of `info` asks for: a model's name or file, a subject file or a template file.
+
+    Attributes:
+        verify: hold its content against the sum in it.
+    """
 
     model_name: str
     verify: bool = False
@@ -31,11 +35,18 @@ def info(call: InfoCall, reporter: Reporter) -> None:
     Raises:
         DNeRFError: no such model, a file that cannot be used, or one that was altered since it was written.
     """
-    from dnerf_core.checkpoints.safetensors_layout import MODEL, SUBJECT, file_kind
+    from dnerf_core.checkpoints.safetensors_layout import MODEL, SUBJECT, TEMPLATE, file_kind
     from dnerf_core.embedded import EMBEDDED_MODELS
+    from headless.runs.template import template_file_facts
 
-    if call.model_name not in EMBEDDED_MODELS and file_kind(Path(call.model_name)) == SUBJECT:
-        path = Path(call.model_name)
+    path = Path(call.model_name)
+    kind = MODEL if call.model_name in EMBEDDED_MODELS else file_kind(path)
+    if kind == TEMPLATE:
+        lines, verified = verified_lines(path, TEMPLATE) if call.verify else ([], {})
+        template_lines, template = template_file_facts(path)
+        reporter.summary([*template_lines, *lines], command="info", **template, **verified)
+        return
+    if kind == SUBJECT:
         lines, verified = verified_lines(path, SUBJECT) if call.verify else ([], {})
         subject = subject_json(path)
         reporter.summary([*subject_lines(subject), *lines], command="info", **subject, **verified)

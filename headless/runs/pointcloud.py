@@ -6,6 +6,7 @@ import re
 import time
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -60,7 +61,7 @@ def _pointcloud(call: PointCloudCall, reporter: Reporter, held: ExitStack) -> No
     from headless.work.estimates import tell_dry_run, weighed
     from headless.work.extending import extend
     from headless.work.result_folder import ResultFolder
-    from headless.work.verification import verify
+    from headless.work.taking import taken
     from headless.work.workers import default_workers
 
     started = time.monotonic()
@@ -72,21 +73,22 @@ def _pointcloud(call: PointCloudCall, reporter: Reporter, held: ExitStack) -> No
         return
     tops = [*plan.formats, *(name for name, _ in plan.splits)]
     folder = ResultFolder(call.output, RECORD_FORMAT, "pointcloud", plan.to_json(), [LABELS_NAME, *tops])
+    verified = None
     if not call.dry_run:
-        held.enter_context(folder.in_use(reporter))
-    if call.extend:
-        extend(folder, lambda earlier: list_names(plan))
-    verified = verify(folder, reporter, workers) if call.verify else None
+        grow = partial(extend, folder, lambda earlier: list_names(plan))
+        verified = taken(folder, reporter, held, call, grow=grow, workers=workers)
     job = CloudJob(plan, source, folder, reporter, workers, only_look=call.dry_run)
     missing = len(job.missing)
     fields = {"command": "pointcloud", "output": str(call.output), "clouds": len(source.names)}
     views, config = (source.plan, source.config) if isinstance(source, ModelSource) else (None, None)
+    given = None if views is None else views.given
+    remarks = [] if given is None else list(given.remarks)
     estimate = estimated_clouds(plan, config, views, source, job.missing, workers)
     size = counted(len(source.names), "cloud")
     if call.dry_run:
-        tell_dry_run(measured_clouds(estimate, source, job.missing, workers), call.output, size, reporter, fields)
+        tell_dry_run(measured_clouds(estimate, source, job.missing, workers), call.output, size, reporter, fields, remarks)
         return
-    remarks = weighed(estimate, call.output, size, ignored=call.ignore_disk_space)
+    remarks += weighed(estimate, call.output, size, ignored=call.ignore_disk_space)
     reporter.start(
         f"{call.output}: {counted(len(source.names), 'cloud')}, {missing} of them to be made",
         **fields,
@@ -111,6 +113,7 @@ def _pointcloud(call: PointCloudCall, reporter: Reporter, held: ExitStack) -> No
     reporter.summary(
         [
             f"{call.output}: {counted(len(source.names), 'cloud')} as {', '.join(plan.formats)}: {done}",
+            *([] if given is None else given.world_lines),
             *([] if verified is None else [verified.line]),
             f"look at {first}",
         ],
@@ -131,11 +134,15 @@ def _write_blend(call: PointCloudCall, plan: CloudPlan, source: CloudSource, rep
     from dnerf_core.errors import UsageError
     from headless import models
     from headless.blend.job import blend_of_clouds
+    from headless.clouds.sources import ModelSource
 
     for option, given in (("--dry-run", call.dry_run), ("--extend", call.extend), ("--verify", call.verify)):
         if given:
             raise UsageError(f"{option}: expected a folder as --output, found a .blend file; leave it out, or name a folder")
     check_blend_place(call.output, "--output")
+    if isinstance(source, ModelSource) and source.plan.given is not None:
+        for remark in source.plan.given.remarks:
+            reporter.warning(remark)
     with models.one_thread_a_view():
         blend_of_clouds(call.output, plan, source, reporter, workers)
 
@@ -155,6 +162,9 @@ def open_source(call: PointCloudCall) -> tuple[CloudSource, dict[str, Any]]:
             ("--subjects", call.subjects),
             ("--subject", call.subject_files or None),
             ("--views", call.views),
+            ("--cameras", call.cameras),
+            ("--cameras-up", call.cameras_up),
+            ("--pose", call.pose),
         )
         for name, value in refused:
             if value is not None:
@@ -162,7 +172,7 @@ def open_source(call: PointCloudCall) -> tuple[CloudSource, dict[str, Any]]:
         folder = FolderSource.open(call.from_folder)
         return folder, folder.to_json()
     model = model_source(call)
-    return model, model.plan.to_json()
+    return model, model.to_json()
 
 
 def make_plan(call: PointCloudCall, source: CloudSource, described: dict[str, Any]) -> CloudPlan:

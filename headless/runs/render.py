@@ -12,18 +12,19 @@ from typing import TYPE_CHECKING, Any, Literal
 from dnerf_core import job_ranges
 from dnerf_core.checkpoints import model_facts
 from dnerf_core.embedded import EMBEDDED_MODELS
-from dnerf_core.errors import UsageError, counted
+from dnerf_core.errors import counted
 from dnerf_core.ranges import Choice, ranged
 from headless.blend.checks import check_blend_place, check_blend_views
 from headless.datasets.format_options import DEPTH_FORMAT, MASKS, FormatOptions
-from headless.datasets.spacing import DISTRIBUTION, check_consistent, check_formats, check_reject, chosen_spacing
-from headless.runs.choices import check_total, chosen_views
-from headless.runs.shared_calls import SubjectViewsCall, WeighedCall
+from headless.datasets.spacing import DISTRIBUTION, check_consistent, check_formats, check_reject, chosen_channels, chosen_spacing
+from headless.runs.choices import check_total
+from headless.runs.poses import PosedCall, given_poses, skeleton_of, subject_views
+from headless.runs.shared_calls import GivenCamerasCall, WeighedCall
+from headless.work.estimates import Formats
 from headless.work.reporting import Quiet, Reporter
 
 if TYPE_CHECKING:
     from dnerf_core.checkpoints.model_facts import ModelFacts
-    from dnerf_core.files.camera_files.turning import FileUp
     from dnerf_core.files.pictures import DepthFormat, MaskFormat
     from headless.datasets.channels import Channel
     from headless.datasets.formats.card import Origin
@@ -38,7 +39,7 @@ ENGINE = Choice(("threads", "ray"), "threads")
 
 
 @dataclass(frozen=True, kw_only=True)
-class RenderCall(SubjectViewsCall, FormatOptions, WeighedCall):
+class RenderCall(GivenCamerasCall, PosedCall, FormatOptions, WeighedCall):
     """What one call of `render` asks for; None: what docs/cli.md says of an option that is not given.
 
     Example:
@@ -46,8 +47,6 @@ class RenderCall(SubjectViewsCall, FormatOptions, WeighedCall):
     """
 
     view_distribution: Spacing | None = ranged(DISTRIBUTION)
-    cameras: Path | None = None
-    cameras_up: FileUp | None = None
     resolution: int | None = ranged(job_ranges.RESOLUTION)
     engine: Literal["threads", "ray"] = ranged(ENGINE)
     shard: tuple[int, int] = (1, 1)
@@ -131,7 +130,7 @@ def _render(call: RenderCall, reporter: Reporter, held: ExitStack) -> None:
         facts.config,
         reporter,
         fields,
-        call.formats,
+        Formats(call.formats, call.nerfstudio_images != "linked"),
     )
     if remarks is None:
         return
@@ -156,7 +155,7 @@ def plan_remarks(call: RenderCall, plan: ViewPlan, facts: ModelFacts, missing: i
     """What a call is to be warned of that the plan makes otherwise than is usual; `missing` views have still to be made."""
     from headless.datasets.earlier import kept_kinds
 
-    remarks = []
+    remarks = [] if plan.poses is None else list(plan.poses.remarks)
     if not facts.has_semantics and call.channels is None:
         remarks.append(f"{plan.model_name}: the model has no semantic branch, so no masks and no labels.json are written")
     if missing and (kept := kept_kinds(plan)):
@@ -196,7 +195,8 @@ def tell_end(
     reporter.summary(
         [
             f"{call.output}: {part}{counted(total, 'view')} of {counted(len(job.seeds), 'subject')}, {size}: {done}",
-            *([] if plan.given is None or plan.given.world_line is None else [plan.given.world_line]),
+            *([] if plan.given is None else plan.given.world_lines),
+            *(() if plan.poses is None else plan.poses.lines),
             *mask_lines(relabelled, shares, statistics.get("rejected", 0), len(plan.seeds) * plan.views),
             *blend_lines,
             after,
@@ -254,21 +254,17 @@ def make_plan(call: RenderCall, seeds: tuple[int, ...], facts: ModelFacts) -> Vi
     """
     from dnerf_core.own_views import view_ranges
     from dnerf_core.subject_key import checked_subject_files
-    from headless.cameras.given import checked_side, read_given_cameras
+    from headless.cameras.given import chosen_cameras
     from headless.datasets.plan import ViewPlan
 
-    channels = chosen_channels(call, facts)
+    channels = chosen_channels(call.channels, facts)
     if call.consistent:
         check_consistent(channels, facts)
-    if call.cameras_up is not None and call.cameras is None:
-        raise UsageError(
-            f"--cameras-up {call.cameras_up}: expected --cameras beside it, found none; give the file, or leave it out"
-        )
-    given = None if call.cameras is None else read_given_cameras(call.cameras, facts.config, call.cameras_up)
-    side_px = None if given is None or call.cameras is None or call.resolution is not None else checked_side(given, call.cameras)
+    given, side_px = chosen_cameras(call.cameras, facts.config, call.cameras_up, call.resolution)
     spacing = chosen_spacing(call.view_distribution, call.random_views)
     yaw_deg, pitch_deg = view_ranges(facts.config.cameras, call.yaw, call.pitch, drawn=spacing != "even")
-    views = chosen_views(call.views, yaw_deg, pitch_deg) if given is None else len(given.cameras)
+    poses = given_poses(call, facts)
+    views = subject_views(call.views, poses, yaw_deg, pitch_deg) if given is None else len(given.cameras)
     if call.blend is not None:
         check_blend_views(channels, len(seeds) * views, call.splits, call.shard)
         check_blend_place(call.blend, "--blend")
@@ -291,6 +287,8 @@ def make_plan(call: RenderCall, seeds: tuple[int, ...], facts: ModelFacts) -> Vi
         consistent=call.consistent,
         given=given,
         subject_files=checked_subject_files(call.subject_files, facts.path),
+        poses=poses,
+        skeleton=skeleton_of(facts),
     )
 
 
@@ -301,26 +299,6 @@ def make_origin(call: RenderCall, facts: ModelFacts) -> Origin:
     embedded = call.model_name in EMBEDDED_MODELS
     licence = str(facts.source.get("licence") or "not told by the model file").rstrip(".")
     return Origin(call.model_name if embedded else Path(call.model_name).name, licence, str(facts.source.get("file") or ""))
-
-
-def chosen_channels(call: RenderCall, facts: ModelFacts) -> tuple[Channel, ...]:
-    """The channels asked for; where none are, the usual ones that the model has.
-
-    Raises:
-        UsageError: one that needs a semantic branch is asked for, and the model has none.
-    """
-    from headless.datasets.channels import DEFAULT_CHANNELS, LABEL_CHANNELS
-
-    channels = DEFAULT_CHANNELS if call.channels is None else call.channels
-    if facts.has_semantics:
-        return channels
-    surplus = [channel for channel in channels if channel in LABEL_CHANNELS]
-    if surplus and call.channels is not None:
-        raise UsageError(
-            f"--channels: expected channels that {facts.config.name} has, found {', '.join(surplus)}, which need a semantic branch; "
-            "train one, or leave them out"
-        )
-    return tuple(channel for channel in channels if channel not in LABEL_CHANNELS)
 
 
 @contextmanager

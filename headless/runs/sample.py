@@ -15,7 +15,8 @@ from dnerf_core.checkpoints.model_facts import recorded_name
 from dnerf_core.errors import AnnotationError, UsageError, counted
 from dnerf_core.ranges import ranged
 from headless.datasets.spacing import DISTRIBUTION, chosen_spacing
-from headless.runs.choices import check_total, chosen_views
+from headless.runs.choices import check_total
+from headless.runs.poses import PosedCall, given_poses, skeleton_of, subject_views
 from headless.runs.shared_calls import SubjectViewsCall, WeighedCall
 from headless.work.reporting import Reporter
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from dnerf_core.model import Model
     from headless.annotating.palettes import FolderLabels
     from headless.datasets.plan import ViewPlan
+    from headless.datasets.poses.given import Pose
     from headless.datasets.seen import MakeSubject, RenderView
     from headless.datasets.spacing import Spacing
 
@@ -34,7 +36,7 @@ DEFAULT_SEEDS = tuple(range(job_ranges.SAMPLED_SUBJECTS.usual or 0))
 
 
 @dataclass(frozen=True, kw_only=True)
-class SampleCall(SubjectViewsCall, WeighedCall):
+class SampleCall(SubjectViewsCall, PosedCall, WeighedCall):
     """What one call of `sample` asks for; None: what `docs/cli.md` says of an option that is not given.
 
     Attributes:
@@ -169,25 +171,24 @@ def chosen_labels(call: SampleCall, facts: ModelFacts) -> LabelSet:
         UsageError: there is none, or `--truth` is asked for where no truth is known, or of other labels than the truth's.
         AnnotationError: the file that `--labels` names is no labels file.
     """
-    from dnerf_core.demo.config import DEMO_NAME
-    from dnerf_core.labels import SHAPENET_CAR_LABELS
+    from dnerf_core.demo.worlds import is_known, names_text, world_named
 
-    if call.truth and facts.config.name != DEMO_NAME:
-        raise UsageError(f"--truth: expected a model made from {DEMO_NAME}, found {facts.config.name}; leave it out and paint")
+    if call.truth and not is_known(facts.config.name):
+        raise UsageError(f"--truth: expected a model made from {names_text()}, found {facts.config.name}; leave it out and paint")
     if call.truth and call.subject_files:
         raise UsageError("--truth: expected seeds, found --subject; the truth of other subjects is not known")
     if call.truth and call.truncation != 1.0:
         raise UsageError(f"--truth: expected --truncation 1, found {call.truncation:g}; the truth of other subjects is not known")
     labels = facts.labels if call.labels is None else read_labels(call.labels)
     if labels is None and call.truth:
-        labels = SHAPENET_CAR_LABELS
+        labels = world_named(facts.config.name).labels
     if labels is None:
         raise UsageError(
             f"--labels: expected names of parts or a labels.json, since {facts.path} has no labels of its own; "
             "give them, such as --labels hood,roof,wheels"
         )
-    if call.truth and labels.names != SHAPENET_CAR_LABELS.names:
-        expected, found = (", ".join(names[1:]) for names in (SHAPENET_CAR_LABELS.names, labels.names))
+    if call.truth and labels.names != (true_names := world_named(facts.config.name).labels.names):
+        expected, found = (", ".join(names[1:]) for names in (true_names, labels.names))
         raise UsageError(f"--truth: expected the labels {expected}, found {found}; give --labels {expected.replace(' ', '')}")
     return labels
 
@@ -231,11 +232,12 @@ def make_plan(call: SampleCall, seeds: tuple[int, ...], facts: ModelFacts) -> Vi
             )
     spacing = chosen_spacing(call.view_distribution, call.random_views)
     yaw_deg, pitch_deg = view_ranges(facts.config.cameras, call.yaw, call.pitch, drawn=spacing != "even")
+    poses = given_poses(call, facts)
     return ViewPlan(
         model_name=facts.config.name,
         model_sha256=facts.sha256,
         seeds=seeds,
-        views=chosen_views(call.views, yaw_deg, pitch_deg),
+        views=subject_views(call.views, poses, yaw_deg, pitch_deg),
         yaw_deg=yaw_deg,
         pitch_deg=pitch_deg,
         spacing=spacing,
@@ -244,6 +246,8 @@ def make_plan(call: SampleCall, seeds: tuple[int, ...], facts: ModelFacts) -> Vi
         channels=("rgb", "mask"),
         depth_format=None,
         subject_files=subject_files,
+        poses=poses,
+        skeleton=skeleton_of(facts),
     )
 
 
@@ -271,6 +275,7 @@ def subject_maker(model: Model, plan: ViewPlan, *, truth: bool) -> Any:
 
     from dnerf_core.subject import PartialView
     from dnerf_core.subject_key import subject_key
+    from headless.datasets.poses.subjects import PosedSubjects
 
     if truth:
         from dnerf_core.demo.truth import require_truth, true_mask
@@ -278,11 +283,11 @@ def subject_maker(model: Model, plan: ViewPlan, *, truth: bool) -> Any:
         require_truth(model)
 
     def make(seed: int) -> RenderView:
-        subject = subject_key(plan, seed).open(model)
+        poses = PosedSubjects(subject_key(plan, seed).open(model))
 
-        def render(camera: Camera, size_px: int) -> PartialView:
-            rgb = subject.channels(camera, size_px, ("rgb",)).rgb
-            mask = true_mask(model, seed, camera, size_px) if truth else np.zeros((size_px, size_px), np.uint8)
+        def render(camera: Camera, size_px: int, pose: Pose | None = None) -> PartialView:
+            rgb = poses.posed(pose).channels(camera, size_px, ("rgb",)).rgb
+            mask = true_mask(model, seed, camera, size_px, pose) if truth else np.zeros((size_px, size_px), np.uint8)
             return PartialView(rgb, mask, None)
 
         return render

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from dnerf_core import job_ranges
 from dnerf_core.errors import UsageError
 from dnerf_core.ranges import Ranged, ranged
 from headless.runs.choices import DEFAULT_MODEL, DEFAULT_SEEDS, chosen_seeds
+from headless.runs.poses import MotionCall
+
+if TYPE_CHECKING:
+    from dnerf_core.files.camera_files.turning import FileUp
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,7 +84,20 @@ class SubjectViewsCall(SubjectsCall):
 
 
 @dataclass(frozen=True, kw_only=True)
-class FusedViewsCall(SubjectViewsCall):
+class GivenCamerasCall(SubjectViewsCall):
+    """Of jobs that take the cameras of a file instead of an arc.
+
+    Attributes:
+        cameras: the file, see `headless.cameras.given`; None: the arc that `views`, `yaw` and `pitch` tell.
+        cameras_up: the axis that points up in the file's world; None: the file's world is the model's.
+    """
+
+    cameras: Path | None = None
+    cameras_up: FileUp | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class FusedViewsCall(GivenCamerasCall, MotionCall):
     """Of jobs that put the views of a subject together again: clouds and meshes.
 
     Attributes:

@@ -13,10 +13,12 @@ from dnerf_core.checkpoints import model_facts
 from dnerf_core.errors import UsageError, brief, counted
 from dnerf_core.limits import MAX_FRAMES
 from dnerf_core.ranges import ranged
+from headless.runs.poses import MotionCall, read_motion
 from headless.runs.shared_calls import SubjectsCall, WeighedCall
 from headless.work.reporting import Reporter
 
 if TYPE_CHECKING:
+    from dnerf_core.backbone.poses import Motion
     from dnerf_core.camera import Camera
     from dnerf_core.checkpoints.model_facts import ModelFacts
     from dnerf_core.files.camera_files.turning import FileUp
@@ -30,12 +32,13 @@ DEFAULT_SEEDS = (0,)
 
 
 @dataclass(frozen=True, kw_only=True)
-class VideoCall(SubjectsCall, WeighedCall):
+class VideoCall(SubjectsCall, MotionCall, WeighedCall):
     """What one call of `video` asks for; None: what `docs/cli.md` says of an option that is not given.
 
     Attributes:
         path: how the camera moves: along an arc, once round, through the views of a file of cameras, or through these cameras.
         cameras_up: the axis that points up in that file's world; None: its world is the model's.
+        frames: of a clip; None: as many as the cameras of a file, or as the motion of `pose` has at `fps`, or the usual number.
     """
 
     between: bool = ranged(job_ranges.OFF)
@@ -72,30 +75,23 @@ def _video(call: VideoCall, reporter: Reporter, held: ExitStack) -> None:
     from dnerf_core.files.names import LABELS_NAME
     from headless import models
     from headless.clips.job import RECORD_FORMAT, VideoJob
-    from headless.clips.plan import mixed_subject, path_cameras, plan_clips
+    from headless.clips.plan import mixed_subject
     from headless.runs.dry_run import estimated_clips
     from headless.work.estimates import weighed
-    from headless.work.extending import extend
     from headless.work.result_folder import ResultFolder
-    from headless.work.verification import verify
+    from headless.work.taking import taken
     from headless.work.workers import default_workers
 
     started = time.monotonic()
     facts = model_facts.describe_model(call.model_name)
-    given = given_cameras(call, facts)
-    cameras = None if given is None else list(given.cameras)
-    identity, side_px = (None, None) if given is None else (path_sha256(call, given), side_of_path(call, given))
-    plan = make_plan(call, facts, cameras, identity, side_px)
-    clips = plan_clips(plan, cameras or path_cameras(plan, facts.config.cameras))
+    given, motion = given_cameras(call, facts), read_motion(call, facts, call.fps)
+    plan, clips = planned(call, facts, given, motion)
     folder = ResultFolder(call.output, RECORD_FORMAT, "video", plan.to_json(), [LABELS_NAME, *(name for name, _ in plan.splits)])
     workers = call.workers or default_workers()
     if call.dry_run:
         tell_plan(call, plan, clips, facts, folder, workers, reporter)
         return
-    held.enter_context(folder.in_use(reporter))
-    if call.extend:
-        extend(folder)
-    verified = verify(folder, reporter, workers) if call.verify else None
+    verified = taken(folder, reporter, held, call, workers=workers)
     job = VideoJob(plan, clips, folder, facts.labels if plan.masks else None, reporter, workers)
     fields = {"command": "video", "output": str(call.output), "clips": len(clips), "frames": plan.frames}
     missing = len(job.missing)
@@ -104,6 +100,7 @@ def _video(call: VideoCall, reporter: Reporter, held: ExitStack) -> None:
     pictures = f"{size} of {plan.resolution_px} x {plan.resolution_px} px"
     remarks = [
         *(() if given is None else given.remarks),
+        *(() if motion is None else motion.remarks),
         *weighed(estimate, call.output, pictures, ignored=call.ignore_disk_space),
     ]
     reporter.start(
@@ -131,7 +128,8 @@ def _video(call: VideoCall, reporter: Reporter, held: ExitStack) -> None:
     reporter.summary(
         [
             f"{call.output}: {size}: {done}",
-            *([] if given is None or given.world_line is None else [given.world_line]),
+            *([] if given is None else given.world_lines),
+            *(() if motion is None else motion.lines),
             *([] if verified is None else [verified.line]),
             f"look at {first}",
         ],
@@ -141,6 +139,21 @@ def _video(call: VideoCall, reporter: Reporter, held: ExitStack) -> None:
         nothing_to_do=not missing,
         seconds=round(seconds, 3),
     )
+
+
+def planned(call: VideoCall, facts: ModelFacts, given: GivenCameras | None, motion: Motion | None) -> tuple[ClipPlan, list[Clip]]:
+    """The plan of a call and its clips; see `given_cameras` and `read_motion` for what they follow.
+
+    Raises:
+        DNeRFError: as `make_plan`.
+    """
+    from headless.clips.plan import path_cameras, plan_clips
+
+    cameras = None if given is None else list(given.cameras)
+    identity, side_px = (None, None) if given is None else (path_sha256(call, given), side_of_path(call, given))
+    plan = make_plan(call, facts, cameras, identity, side_px, motion)
+    seen_by = cameras or path_cameras(plan, facts.config.cameras)
+    return plan, plan_clips(plan, seen_by, None if motion is None else motion.poses)
 
 
 def tell_plan(
@@ -222,7 +235,12 @@ def side_of_path(call: VideoCall, given: GivenCameras) -> int | None:
 
 
 def make_plan(
-    call: VideoCall, facts: ModelFacts, cameras: list[Camera] | None, path_sha256: str | None = None, side_px: int | None = None
+    call: VideoCall,
+    facts: ModelFacts,
+    cameras: list[Camera] | None,
+    path_sha256: str | None = None,
+    side_px: int | None = None,
+    motion: Motion | None = None,
 ) -> ClipPlan:
     """The plan of a call for a model; the model's own directions and size stand in for options not given.
 
@@ -230,14 +248,16 @@ def make_plan(
         cameras: of the frames, see `given_cameras`.
         path_sha256: what tells them from others; None: the path is an arc or an orbit.
         side_px: side of the frames that the cameras' file asks for; None: it does not.
+        motion: that the subjects follow; None: they keep their own pose.
 
     Raises:
-        UsageError: `--between` with a single subject, with subject files or with splits.
+        UsageError: a motion of more frames than a clip may have, `--between` with a single subject, with subject files or with splits.
         CheckpointError: a subject file that cannot be used with the model.
     """
     from dnerf_core.own_views import view_ranges
     from dnerf_core.subject_key import checked_subject_files
     from headless.clips.plan import ClipPlan
+    from headless.datasets.poses.given import motion_json
 
     seeds = call.chosen_seeds(DEFAULT_SEEDS)
     if call.between and call.subject_files:
@@ -254,7 +274,7 @@ def make_plan(
         between=call.between,
         path=call.path if isinstance(call.path, str) else "file",
         path_sha256=path_sha256,
-        frames=len(cameras) if cameras is not None else call.frames or job_ranges.FRAMES.usual or 1,
+        frames=clip_frames(call, cameras, motion),
         fps=call.fps,
         yaw_deg=yaw_deg,
         pitch_deg=pitch_deg,
@@ -265,4 +285,23 @@ def make_plan(
         subject_files=checked_subject_files(call.subject_files, facts.path),
         splits=call.splits,
         legend=call.legend,
+        **({} if motion is None else motion_json(motion)),
     )
+
+
+def clip_frames(call: VideoCall, cameras: list[Camera] | None, motion: Motion | None) -> int:
+    """How many frames each clip has.
+
+    Raises:
+        UsageError: more than a clip may have.
+    """
+    if cameras is not None:
+        return len(cameras)
+    if call.frames is not None or motion is None or len(motion) == 1:
+        return call.frames or job_ranges.FRAMES.usual or 1
+    if len(motion) > MAX_FRAMES:
+        raise UsageError(
+            f"--pose {motion.title}: expected at most {MAX_FRAMES} frames at --fps {call.fps}, found {len(motion)}; "
+            "give fewer by --frames A:B"
+        )
+    return len(motion)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from dnerf_core.camera import Camera
 from dnerf_core.demo.truth import ObservedView
-from dnerf_core.labels import SHAPENET_CAR_LABELS
+from dnerf_core.labels import LabelSet
 from dnerf_core.metrics import confusion_matrix, segmentation_scores
 from dnerf_core.model import Model
 from dnerf_core.multiview.consistency import Agreement, reprojection_agreement
@@ -19,8 +19,6 @@ from dnerf_core.multiview.consistency_pairs import compared_views, directions_fr
 from dnerf_core.multiview.consistent_views import LabelChanges, Relabelling, voting_cameras
 from headless.scores.scoring import rounded, segmentation_json
 from headless.scores.truth_scoring import TruthViews
-
-CLASSES = SHAPENET_CAR_LABELS.num_classes
 
 
 @dataclass(eq=False)
@@ -42,11 +40,12 @@ class ConsistentScores:
     Masks are those of `render --consistent` with the same yaw and pitch. Agreement is that of `evaluate --consistency`, of the same pairs.
     """
 
-    def __init__(self, model: Model, views: TruthViews) -> None:
-        """model: one whose labels are the truth's."""
-        self._model, self._views = model, views
-        self._confusion = np.zeros((CLASSES, CLASSES), dtype=np.int64)
-        self._agreements = {kind: Agreement.empty(CLASSES) for kind in ("rendered", "consistent")}
+    def __init__(self, model: Model, views: TruthViews, labels: LabelSet) -> None:
+        """model: one whose labels, these, are the truth's."""
+        self._model, self._views, self._labels = model, views, labels
+        self._classes = labels.num_classes
+        self._confusion = np.zeros((self._classes, self._classes), dtype=np.int64)
+        self._agreements = {kind: Agreement.empty(self._classes) for kind in ("rendered", "consistent")}
         self._changes = LabelChanges()
         self._subject: _ComparedViews | None = None
 
@@ -59,7 +58,7 @@ class ConsistentScores:
         assert view.mask is not None
         mask = subject.relabelling.mask(view.camera, view.mask, view.depth_planar)
         self._changes = self._changes.plus(LabelChanges.between(view.mask, mask))
-        self._confusion += confusion_matrix(seen.true_mask, mask, CLASSES)
+        self._confusion += confusion_matrix(seen.true_mask, mask, self._classes)
         if seen.view in subject.compared:
             subject.cameras.append(view.camera)
             subject.depths.append(view.depth_planar)
@@ -79,13 +78,13 @@ class ConsistentScores:
             return
         pairs = list(itertools.permutations(range(len(subject.cameras)), 2))
         for kind, masks in (("rendered", subject.rendered), ("consistent", subject.consistent)):
-            agreement = reprojection_agreement(subject.cameras, subject.depths, masks, CLASSES, pairs)
+            agreement = reprojection_agreement(subject.cameras, subject.depths, masks, self._classes, pairs)
             self._agreements[kind] = self._agreements[kind].plus(agreement)
 
     def to_json(self) -> dict[str, Any]:
         """After the last view, as JSON values; null where nothing was compared, as with one view of each subject."""
         self._finish_subject()
-        against_truth = segmentation_json(segmentation_scores(self._confusion), SHAPENET_CAR_LABELS)
+        against_truth = segmentation_json(segmentation_scores(self._confusion), self._labels)
         rendered, consistent = self._agreements["rendered"], self._agreements["consistent"]
         share = self._changes.share
         return {

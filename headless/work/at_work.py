@@ -68,7 +68,13 @@ class _Holder:
 
 @contextmanager
 def at_work(
-    place: Path, call: str, warn: Callable[[str], None], part: Part = WHOLE, *, file_name: str | None = None
+    place: Path,
+    call: str,
+    warn: Callable[[str], None],
+    part: Part = WHOLE,
+    *,
+    file_name: str | None = None,
+    remedy: str = "wait for it, or choose another --output",
 ) -> Iterator[None]:
     """For the length of the block this call alone is at work on a folder; other parts of the same call may be, too.
 
@@ -80,6 +86,7 @@ def at_work(
         warn: hears of a file system that keeps no locks, on which the block runs all the same.
         part: which part of the call.
         file_name: a file in the folder, where the call writes that alone and others may write beside it.
+        remedy: what there is to do while another call is at work.
 
     Raises:
         OutputError: another call is at work there, or the same.
@@ -89,7 +96,7 @@ def at_work(
         return
     new_folders = _make(place)
     try:
-        yield from _held(place, call, warn, part, file_name)
+        yield from _held(place, call, warn, part, file_name, remedy)
     finally:
         for folder in new_folders:
             with suppress(OSError):  # it has something in it by now, as it should
@@ -139,7 +146,7 @@ def _make(place: Path) -> list[Path]:
     return missing
 
 
-def _held(place: Path, call: str, warn: Callable[[str], None], part: Part, file_name: str | None) -> Iterator[None]:
+def _held(place: Path, call: str, warn: Callable[[str], None], part: Part, file_name: str | None, remedy: str) -> Iterator[None]:
     door = PREFIX if file_name is None else f"{PREFIX}-{call_digest(file_name)}"
     host = re.sub(r"[^A-Za-z0-9-]", "-", platform.node())[:60]
     own = _Holder(part, call, os.getpid(), host)
@@ -147,7 +154,7 @@ def _held(place: Path, call: str, warn: Callable[[str], None], part: Part, file_
     before = place.stat()
     try:
         with _door(place / door):
-            _refuse_others(place, door, own, where)
+            _refuse_others(place, door, own, where, remedy)
             descriptor = _opened(place / own.name(door))
             _lock(descriptor, wait=False)
         begun = place.stat()
@@ -189,7 +196,7 @@ def _as_it_was(place: Path, before: os.stat_result) -> None:
         os.utime(place, ns=(before.st_atime_ns, before.st_mtime_ns))
 
 
-def _refuse_others(place: Path, door: str, own: _Holder, where: Path) -> None:
+def _refuse_others(place: Path, door: str, own: _Holder, where: Path, remedy: str) -> None:
     """Clear what killed processes left.
 
     Raises:
@@ -210,8 +217,8 @@ def _refuse_others(place: Path, door: str, own: _Holder, where: Path) -> None:
             what = "another call" if holder.call != own.call else "the same call"
             number = f", part {holder.part[0]}/{holder.part[1]}," if holder.part != WHOLE else ""
             host = "" if holder.host == own.host else f" on {holder.host}"
-            remedy = "wait for it, or choose another --output" if holder.call != own.call else "wait for it"
-            raise OutputError(f"{where}: {what}{number} is at work there, process {holder.pid}{host}; {remedy}")
+            after = remedy if holder.call != own.call else "wait for it"
+            raise OutputError(f"{where}: {what}{number} is at work there, process {holder.pid}{host}; {after}")
 
 
 @contextmanager

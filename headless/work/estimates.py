@@ -31,11 +31,18 @@ BYTES_A_PIXEL: Mapping[str, float] = {"rgb": 1.0, "mask": 0.03, "depth": 1.5, "n
 NPY_BYTES = 4.0
 OTHER_BYTES = 1.0
 """Of a channel that is not among these."""
-SHARE_OF_FORMAT: Mapping[str, float] = {"folder": 1.0, "coco": 0.05, "nerfstudio": 0.3, "webdataset": 1.0}
-"""What a format adds, over the folder's own files."""
+SHARE_OF_FORMAT: Mapping[str, float] = {"folder": 1.0, "coco": 0.05, "coco-keypoints": 0.05, "nerfstudio": 0.3, "webdataset": 1.0}
+"""What a format adds, over the folder's own files; images that are copied are counted by themselves."""
 CLIP_BYTES_A_PIXEL = 0.3
 """Of a frame, all files of a clip together."""
-BYTES_A_POINT: Mapping[str, float] = {"ply": 33.0, "npz": 20.0, "glb": 30.0, "shapenetpart": 60.0}
+BYTES_A_POINT: Mapping[str, float] = {"ply": 39.0, "npz": 20.0, "glb": 30.0, "shapenetpart": 60.0}
+BYTES_A_FACE: Mapping[str, float] = {"glb": 30.0, "ply": 33.0, "obj": 83.0, "usd": 21.0}
+FACES_A_NODE = 2.8
+"""Of a mesh over the square of its grid's nodes an axis."""
+NODE_S, FACE_S = 1e-6, 2e-5
+"""To read the density of a full-size model at a node; to paint, collapse and write a face."""
+SCENE_POINTS_A_PIXEL = 0.11
+"""Of the cloud in nerfstudio's scene over the pixels of a view and the root of the views that are fused."""
 POINTS_A_PIXEL = 0.5
 """Of the clouds' points over the pixels of one view of all that are fused."""
 
@@ -82,16 +89,41 @@ def view_seconds(config: BackboneConfig, size_px: int, *, exact: bool) -> float:
     return FULL_SIZE_VIEW_S * share * (EXACT_TIMES if exact else 1.0) + PIXEL_S * size_px**2
 
 
-def view_bytes(channels: tuple[str, ...], depth_format: str | None, formats: tuple[str, ...], size_px: int) -> float:
+@dataclass(frozen=True)
+class Formats:
+    """What a data set is written as.
+
+    Attributes:
+        names: of the formats.
+        copies_images: whether nerfstudio's scenes have images and masks of their own.
+    """
+
+    names: tuple[str, ...] = ()
+    copies_images: bool = False
+
+    def share(self, channels: tuple[str, ...], depth_format: str | None) -> float:
+        """What all formats take, over the folder's own files."""
+        share = 1.0 + sum(SHARE_OF_FORMAT.get(name, 1.0) for name in self.names if name != "folder")
+        if self.copies_images and "nerfstudio" in self.names:
+            copied = tuple(channel for channel in channels if channel in ("rgb", "mask"))
+            share += _bytes_a_pixel(copied, depth_format) / _bytes_a_pixel(channels, depth_format)
+        return share
+
+    def scene_bytes(self, channels: tuple[str, ...], views: int, size_px: int) -> float:
+        """The cloud of a subject of so many views in nerfstudio's scene, which is fused where depth is written."""
+        if "nerfstudio" not in self.names or "depth" not in channels:
+            return 0.0
+        return SCENE_POINTS_A_PIXEL * size_px**2 * math.sqrt(views) * BYTES_A_POINT["ply"]
+
+
+def view_bytes(channels: tuple[str, ...], depth_format: str | None, formats: Formats, size_px: int) -> float:
     """A view's files in a data set and its formats, by figures."""
+    return _bytes_a_pixel(channels, depth_format) * size_px**2 * formats.share(channels, depth_format)
+
+
+def _bytes_a_pixel(channels: tuple[str, ...], depth_format: str | None) -> float:
     figures = {**BYTES_A_PIXEL, **({"depth": NPY_BYTES} if depth_format == "npy" else {})}
-    own = sum(figures.get(channel, OTHER_BYTES) for channel in channels) * size_px**2
-    return own * format_share(formats)
-
-
-def format_share(formats: tuple[str, ...]) -> float:
-    """What all formats take, over the folder's own files."""
-    return 1.0 + sum(SHARE_OF_FORMAT.get(name, 1.0) for name in formats if name != "folder")
+    return sum(figures.get(channel, OTHER_BYTES) for channel in channels)
 
 
 def check_disk(estimate: Estimate, output: Path, *, ignored: bool) -> None:

@@ -29,6 +29,8 @@ CARRIED = (
     "errors.py",
     "files/clouds.py",
     "files/opening/json_text.py",
+    "files/opening/regular_files.py",
+    "files/opening/whole_png.py",
     "files/whole.py",
     "job_ranges.py",
     "labels.py",

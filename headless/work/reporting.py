@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+START_SECONDS = 2.0
+"""After so long at its steps a job says what it does, where stderr is no terminal; one that is done or refused sooner stays silent."""
 LINE_SECONDS = 60.0
 """Between two lines about a long job, where stderr is no terminal."""
 
@@ -33,12 +35,12 @@ class Reporter:
     def start(self, text: str, **fields: Any) -> None:
         """What is about to be done, before any of it: an event for machines, `text` on stderr where that is a terminal.
 
-        Elsewhere `text` goes before the first line of `progress`, so that short jobs stay silent.
+        Elsewhere `text` is told `START_SECONDS` after the first steps of `progress` begin.
         """
         self.event("start", **fields)
         self._text = text
         if not self.as_json and sys.stderr.isatty():
-            print(printable(text), file=sys.stderr, flush=True)
+            self._tell_start()
 
     def warning(self, message: str, **fields: Any) -> None:
         """Something the user should know though the job goes on."""
@@ -61,7 +63,7 @@ class Reporter:
             yield lambda: None
             return
         if not sys.stderr.isatty():
-            with _minute_lines(description, total, self._begin_lines) as advance:
+            with _minute_lines(description, total, self._tell_start) as advance:
                 yield advance
             return
         from rich.console import Console
@@ -78,8 +80,8 @@ class Reporter:
 
             yield advance
 
-    def _begin_lines(self) -> None:
-        """Say what is being done, once, where lines follow about how far it is."""
+    def _tell_start(self) -> None:
+        """Say what is being done, once."""
         if self._text:
             print(printable(self._text), file=sys.stderr, flush=True)
         self._text = ""
@@ -107,8 +109,8 @@ class Quiet(Reporter):
 
 @contextmanager
 def _minute_lines(description: str, total: int, begin: Callable[[], None]) -> Iterator[Callable[[], None]]:
-    """How far `total` steps are, on stderr each `LINE_SECONDS`, and at their end where they took so long; `begin` is called before the
-    first line. A job that is done sooner says nothing."""
+    """How far `total` steps are, on stderr each `LINE_SECONDS`, and at their end where they took so long; `begin` is called after
+    `START_SECONDS`. A job that is done sooner says nothing."""
     done, started, ended = 0, time.monotonic(), threading.Event()
 
     def tell() -> None:
@@ -117,9 +119,13 @@ def _minute_lines(description: str, total: int, begin: Callable[[], None]) -> It
         print(f"{description}: {done} of {total}, {seconds:.0f} s{f', {rate}' if rate else ''}", file=sys.stderr, flush=True)
 
     def watch() -> None:
-        while not ended.wait(LINE_SECONDS):
-            begin()
+        if ended.wait(START_SECONDS):
+            return
+        begin()
+        next_line = started + LINE_SECONDS
+        while not ended.wait(max(0.0, next_line - time.monotonic())):
             tell()
+            next_line += LINE_SECONDS
 
     def advance() -> None:
         nonlocal done

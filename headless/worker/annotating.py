@@ -45,8 +45,10 @@ def sample_call(params: Params, device: str) -> SampleCall:
         labels=part_names(params.texts("labels", None)),
         device=device,
         output=params.path("output"),
+        pose=params.path("pose", None),
         **params.fields(
-            SampleCall, "subjects", "views", "yaw", "pitch", "random_views", "view_distribution", "truncation", "truth"
+            SampleCall,
+            *("subjects", "views", "yaw", "pitch", "random_views", "view_distribution", "random_poses", "truncation", "truth"),
         ),
     )
 

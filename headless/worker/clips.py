@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import re
 from dataclasses import astuple
@@ -41,6 +42,7 @@ def video(job: Job, held: HeldModels) -> dict[str, Any]:
     subjects = [chosen_subject(part) for part in params.parts("subjects")]
     cameras, size = [camera for _, camera in params.cameras()], params.field(VideoCall, "resolution", "size_px")
     fps, legend = params.field(VideoCall, "fps"), params.field(VideoCall, "legend")
+    poses = chosen_poses(params, len(cameras))
     previews = params.ranged("previews", SHOWN)
     replace, sequence, crop = params.flag("replace"), params.flag("sequence"), chosen_crop(params)
     params.close()
@@ -60,10 +62,16 @@ def video(job: Job, held: HeldModels) -> dict[str, Any]:
         device=held.device,
         output=output,
     )
-    frames_sha256 = path_sha256([clip_name, previews, sequence, crop and astuple(crop)], cameras, seeds)
+    posed: list[Any] = [] if poses is None else [poses]
+    frames_sha256 = path_sha256([clip_name, previews, sequence, crop and astuple(crop), *posed], cameras, seeds)
     plan = make_plan(call, facts, cameras, frames_sha256)
     check_crop(crop, plan.resolution_px)
-    frames = [Frame(i, camera, Mix(seed, seed, 0.0)) for i, (camera, seed) in enumerate(zip(cameras, seeds, strict=True))]
+    frames = [
+        Frame(index, camera, Mix(seed, seed, 0.0), pose)
+        for index, (camera, seed, pose) in enumerate(
+            zip(cameras, seeds, poses or itertools.repeat(None, len(cameras)), strict=True)
+        )
+    ]
     clip = Clip(clip_name, tuple(frames), crop)
     folder = ResultFolder(output, RECORD_FORMAT, "worker video", plan.to_json(), [LABELS_NAME])
     reporter = JobReporter(job)
@@ -117,6 +125,22 @@ def chosen_seeds(
         raise UsageError(f"params: subjects: expected one truncation in all frames, found {len(truncations)}; choose one")
     seeds = [key.seed for key in keys]
     return seeds * frames if len(seeds) == 1 else seeds, truncations.pop(), ()
+
+
+def chosen_poses(params: Params, frames: int) -> list[tuple[float, ...]] | None:
+    """`poses`: the numbers of the pose of each frame; None: they are not given, and subjects keep their own.
+
+    Raises:
+        UsageError: not one for each frame.
+    """
+
+    def read(value: Any) -> tuple[float, ...] | None:
+        return Params({"pose": value}).pose() if isinstance(value, list) else None
+
+    poses = params.items("poses", read, "lists of numbers", default=None)
+    if poses is not None and len(poses) != frames:
+        raise UsageError(f"params: poses: expected one for each of {frames} cameras, found {len(poses)}; correct them")
+    return poses
 
 
 def chosen_crop(params: Params) -> Crop | None:

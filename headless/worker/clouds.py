@@ -16,7 +16,7 @@ from headless.worker.params import Params
 def pointcloud(job: Job, held: HeldModels) -> dict[str, Any]:
     """A cloud with labels: the model's, or, with `annotations`, those painted in that folder's views of the subject."""
     params = Params(job.params)
-    name, subject = params.text("model"), params.subject()
+    name, subject, pose = params.text("model"), params.subject(), params.pose()
     fields: dict[str, Any] = {
         "model_name": name,
         "cameras": [camera for _, camera in params.cameras()],
@@ -25,7 +25,7 @@ def pointcloud(job: Job, held: HeldModels) -> dict[str, Any]:
         **params.fields(SubjectCloudCall, "voxel", "points"),
     }
     params.close()
-    call = SubjectCloudCall(subject=held.key(subject), device=held.device, **fields)
+    call = SubjectCloudCall(subject=held.key(subject, pose), device=held.device, **fields)
     with interruptible(job.check):
         cloud = subject_cloud(call, JobReporter(job), held.subject)
     job.check()

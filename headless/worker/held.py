@@ -56,7 +56,11 @@ class HeldModel:
         """
         if key.identity not in self.subjects:
             with models.one_thread_a_view():
-                subject = key.open(self.model)
+                if key.pose is None:
+                    subject = key.open(self.model)
+                else:  # its planes serve every pose
+                    subject = self.subject(key.unposed)
+                    subject = subject.posed(subject.model.pose(key.pose))
                 subject.prepare()
             self.subjects[key.identity] = subject
             while len(self.subjects) > MAX_HELD_SUBJECTS:
@@ -102,15 +106,18 @@ class HeldModels:
             self._held.popitem(last=False)
         return held
 
-    def key(self, chosen: SubjectKey | Path) -> SubjectKey:
+    def key(self, chosen: SubjectKey | Path, pose: tuple[float, ...] | None = None) -> SubjectKey:
         """The subject that a request names, or that is in the subject file it names, which is read again where it has changed.
+
+        Args:
+            pose: that it takes; None: its own.
 
         Raises:
             UsageError: no such file.
             CheckpointError: it is no subject file.
         """
         if isinstance(chosen, SubjectKey):
-            return chosen
+            return chosen._replace(pose=pose)
         stamp = _stamp(chosen)
         if stamp is None:
             raise UsageError(f"params: subject_file: expected a subject file, found none at {chosen}; correct the request")
@@ -118,7 +125,7 @@ class HeldModels:
         if known is None or known[0] != stamp:
             tuned = bool(read_subject_header(chosen).tuned)
             known = self._files[chosen] = stamp, SubjectFile(chosen, file_sha256(chosen), tuned)
-        return SubjectKey(0, 1.0, known[1])
+        return SubjectKey(0, 1.0, known[1], pose)
 
     def subject(self, name_or_path: str, key: SubjectKey) -> Subject:
         """A subject of a model, as runs ask for it; see `get` and `HeldModel.subject`."""

@@ -11,11 +11,13 @@ from dnerf_core.errors import UsageError, brief
 from dnerf_core.files.squares import Square
 from dnerf_core.job_ranges import FIT, RESOLUTION, SEED, TRUNCATION
 from dnerf_core.limits import MAX_FRAMES
-from dnerf_core.ranges import Range, Whole, ranges_of
+from dnerf_core.ranges import Number, Range, Whole, ranges_of
 from dnerf_core.subject_key import SubjectKey
 
 T = TypeVar("T")
 _NOT_GIVEN = object()
+POSE_NUMBER = Number(-1e6, 1e6, None)
+MAX_POSE_NUMBERS = 10_000
 SQUARE_PX = Whole(-9_999_999, 9_999_999)
 """As many digits as `--crop` takes."""
 
@@ -134,6 +136,11 @@ class Params:
         if seed is None:
             raise UsageError(f"{self._where}: seed: expected {SEED.expected}, or a subject_file, found none; correct the request")
         return SubjectKey(seed, TRUNCATION.default if truncation is None else truncation)
+
+    def pose(self) -> tuple[float, ...] | None:
+        """`pose`: the numbers of a pose, row by row; None: it is not given, and the subject keeps its own."""
+        given = self.items("pose", POSE_NUMBER.take, "numbers", most=MAX_POSE_NUMBERS, default=None)
+        return None if given is None else tuple(given)
 
     def size_px(self) -> int | None:
         """`size_px`, the side of a square picture; None: it is not given."""

@@ -20,13 +20,13 @@ QUICK_S = 0.1
 def preview(job: Job, held: HeldModels) -> dict[str, Any]:
     """Image and mask from a camera, for the eye: torch's threads share the view, so last bits may differ from `render`'s."""
     params = Params(job.params)
-    name, chosen = params.text("model"), params.subject()
+    name, chosen, pose = params.text("model"), params.subject(), params.pose()
     _, camera = params.part("camera").camera()
     size = params.size_px()
     params.close()
     job.check()
     holder = held.get(name)
-    key = held.key(chosen)
+    key = held.key(chosen, pose)
     coarse_first = holder.fine_s is None or holder.fine_s > QUICK_S or not holder.holds(key)
     subject = holder.subject(key)
     size_px = size or holder.model.config.image_size

@@ -42,7 +42,7 @@ def render(job: Job, held: HeldModels) -> dict[str, Any]:
     """Views of a subject, a part each, as they get done."""
     started = time.monotonic()
     params = Params(job.params)
-    name, subject, cameras = params.text("model"), params.subject(), params.cameras()
+    name, subject, pose, cameras = params.text("model"), params.subject(), params.pose(), params.cameras()
     fields: dict[str, Any] = {
         "model_name": name,
         "cameras": [camera for _, camera in cameras],
@@ -51,7 +51,7 @@ def render(job: Job, held: HeldModels) -> dict[str, Any]:
         "sizes_px": params.wholes("sizes_px", RESOLUTION, default=None),
     }
     params.close()
-    call = ViewsCall(subject=held.key(subject), device=held.device, **fields)
+    call = ViewsCall(subject=held.key(subject, pose), device=held.device, **fields)
     with interruptible(job.check):
         for number, size_px, view in views(call, JobReporter(job), held.subject):
             job.part(index=number, name=cameras[number][0], size_px=size_px, **put_view(job, view))

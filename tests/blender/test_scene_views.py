@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import struct
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,7 @@ from blender_addon.scene import views  # noqa: E402
 from blender_addon.scene.errors import SceneError  # noqa: E402
 from blender_addon.scene.png import gray_png, palette_png, rgb_png  # noqa: E402
 
+FILES = Path(__file__).parents[1] / "core" / "files"
 RNG = np.random.default_rng(5)
 RGB = RNG.integers(0, 256, (7, 5, 3)).astype(np.uint8)
 MASK = np.array([0, 1, 2, 3, 4, 255], np.uint8)[RNG.integers(0, 6, (7, 5))]
@@ -105,6 +108,42 @@ def test_masks_of_either_kind_are_read(scene: Any, tmp_path: Path) -> None:
     (tmp_path / "strange.png").write_bytes(gray_png(ends // 2))
     with pytest.raises(AnnotationError, match="expected only the label set's colours"):
         read_mask(tmp_path / "strange.png", labels)
+
+
+def test_a_mask_whose_bytes_are_damaged_is_refused(scene: Any, tmp_path: Path) -> None:
+    """Blender reads it, in this version without a word: by one flipped bit a fifth of the pixels get another label."""
+    from blender_addon.annotation_list import read_mask, read_picture
+
+    whole, flipped = (FILES / f"mask-{kind}.png" for kind in ("whole", "one-bit-flipped"))
+    assert read_mask(whole, SHAPENET_CAR_LABELS).shape == (256, 256)
+    for read in (read_picture, lambda path: read_mask(path, SHAPENET_CAR_LABELS)):
+        with pytest.raises(
+            AnnotationError, match=r"mask-one-bit-flipped.png: expected a PNG image, it cannot be read: found a wrong"
+        ):
+            read(flipped)
+    cut = tmp_path / "cut.png"
+    cut.write_bytes(whole.read_bytes()[:-20])
+    with pytest.raises(AnnotationError, match=r"cut.png: expected a PNG image, it cannot be read: found a PNG that ends"):
+        read_mask(cut, SHAPENET_CAR_LABELS)
+    jpeg = tmp_path / "jpeg.png"
+    Image.fromarray(RGB).save(jpeg, "JPEG")
+    with pytest.raises(AnnotationError, match=r"jpeg.png: expected a PNG image, it cannot be read: found no PNG signature"):
+        read_picture(jpeg)
+
+
+@pytest.mark.parametrize("chunk", [b"gAMA\x00\x01\x86\xa0", b"sRGB\x00", b"cICP\x09\x10\x00\x01"])
+def test_a_mask_is_read_by_its_numbers_whatever_gamma_it_carries(chunk: bytes, scene: Any, tmp_path: Path) -> None:
+    from blender_addon.annotation_list import read_mask
+
+    more = struct.pack(">I", len(chunk) - 4) + chunk + struct.pack(">I", zlib.crc32(chunk))
+    for name, data in (
+        ("palette", palette_png(MASK, SHAPENET_CAR_LABELS.palette())),
+        ("ids", gray_png(MASK)),
+        ("colours", rgb_png(SHAPENET_CAR_LABELS.colorize(MASK))),
+    ):
+        path = tmp_path / f"{name}.png"
+        path.write_bytes(data[:33] + more + data[33:])
+        np.testing.assert_array_equal(read_mask(path, SHAPENET_CAR_LABELS), MASK)
 
 
 def test_saved_views_are_a_folder_of_posed_views(tmp_path: Path) -> None:

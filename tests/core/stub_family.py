@@ -9,13 +9,17 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from dnerf_core.backbone.family import Family
+from dnerf_core.backbone.poses import Motion
 from dnerf_core.backbone.protocols import RawPicture, RayLimits, Superresolve, TapFinder
 from dnerf_core.backbone.ranges import check_numbers, check_view, image_size_range, ray_ranges, refusal
 from dnerf_core.backbone.registry import FAMILIES
@@ -23,6 +27,7 @@ from dnerf_core.backbone.signature import Signature
 from dnerf_core.backbone.specs import LatentSpec, Shape, SourceSpec
 from dnerf_core.backbone.viewing import CameraConfig, RayConfig
 from dnerf_core.backbone.weights import PublishedWeights
+from dnerf_core.errors import UsageError
 from dnerf_core.rendering.density_grid import DensityGrid, grid_at_nodes
 from dnerf_core.rendering.rays import ViewRays
 from dnerf_core.semantic.config import FeatureKind
@@ -237,6 +242,11 @@ class BallBackbone(PublishedWeights):
         features = (color + (1 - opacity)[:, None] * behind).reshape(views, side, side, CHANNELS).permute(0, 3, 1, 2)
         return RawPicture(features, torch.einsum("oc,bcij->boij", self.torgb, features) * 2 - 1)
 
+    def joints(self, planes: Balls) -> Tensor:
+        """The middle, and a point above it on the skin."""
+        up = torch.tensor([0.0, 1.0, 0.0]) * planes.radius[:, None]
+        return torch.stack([planes.centre, planes.centre + up], dim=1)
+
     def superresolve(self, picture: RawPicture, ws: Tensor) -> Tensor:
         size = self.config.image_size
         return F.interpolate(picture.image, size=(size, size), mode="bilinear", align_corners=False)
@@ -244,6 +254,27 @@ class BallBackbone(PublishedWeights):
     def prepare_superresolution(self, ws: Tensor, dtype: torch.dtype) -> Superresolve:
         assert ws.shape == (1, 3, 4)
         return lambda picture: self.superresolve(picture, ws)
+
+
+@dataclass(frozen=True)
+class BallPoser:
+    """Poses out of a text: a line of three numbers a frame."""
+
+    model: Path
+
+    joint_names = ("middle", "top")
+    joint_parents = (-1, 0)
+
+    def read(self, source: Path, frames: tuple[int, int] | None = None, fps: float | None = None) -> Motion:
+        try:
+            poses = np.loadtxt(source, dtype=np.float32, ndmin=2)
+        except (OSError, ValueError) as error:
+            raise UsageError(f"--pose {source}: expected three numbers a line, found {error}; correct it") from error
+        first, last = frames or (1, len(poses))
+        return Motion(source.name, poses[first - 1 : last], 12.0, ("middle <- middle",), ("a ball has no legs",))
+
+    def drawn(self, rng: np.random.Generator) -> NDArray[np.float32]:
+        return rng.uniform(-0.2, 0.2, 3).astype(np.float32)
 
 
 BALLS = Family(
@@ -254,6 +285,7 @@ BALLS = Family(
     check_ranges=check_ball,
     builder="tests.core.stub_family:BallBackbone",
     read_release="tests.core.stub_release:read_balls",
+    poser="tests.core.stub_family:BallPoser",
     signature=Signature(
         network_class="BallGenerator",
         modules=frozenset({"latents", "paint"}),

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from dnerf_core.errors import counted
+from dnerf_core.errors import counted, listed
 
 ROOT = Path(__file__).resolve().parents[2]
 NOUNS = "views|subjects|clips|clouds|frames|masks|objects|cameras|predictions|points|files|steps|parts|labels|seeds|pixels"
@@ -21,6 +21,18 @@ LIMIT = re.compile(r"expected|at most|at least")
 )
 def test_one_is_singular(args: tuple[int, str], text: str) -> None:
     assert counted(*args) == text
+
+
+def test_the_first_names_and_how_many_more() -> None:
+    assert [listed(["a", "b", "c"][:count], 2) for count in range(4)] == ["", "a", "a, b", "a, b and 1 more"]
+
+
+def test_no_message_says_so_by_itself() -> None:
+    own = re.compile(r" and \{len\(.*\) - .*\} more(?! images)")
+    sources = [path for folder in ("dnerf_core", "headless") for path in sorted((ROOT / folder).rglob("*.py"))]
+    assert [path.relative_to(ROOT).as_posix() for path in sources if own.search(path.read_text("utf-8"))] == [
+        "dnerf_core/errors.py"
+    ]
 
 
 def test_a_message_of_a_job_counts_by_it() -> None:

@@ -24,7 +24,9 @@ from headless.annotating.importing import sources
 from headless.annotating.importing.coco import counts_of
 from headless.annotating.importing.label_names import LabelNames
 from headless.annotating.importing.voc import voc_color
+from headless.runs import annotate
 from headless.runs.annotate import AnnotateImportCall
+from headless.work.at_work import at_work
 from tests.headless.annotation_writers import (
     coco_file,
     cvat_file,
@@ -343,6 +345,31 @@ def test_painted_masks_are_overwritten_only_where_it_is_said(
     done = summary(capsys)
     assert (done["nothing_to_do"], done["views_same"]) == (True, 8)
     assert snapshot(folder) == before
+
+
+def test_a_second_import_into_the_folder_is_refused_while_one_is_at_work(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = one_shape(tmp_path, {"label": "left", "shape_type": "polygon", "points": square(0, 0, 9, 9)})
+    other = Path(shutil.copy(one, tmp_path / "other.json"))
+    codes, told, write = [], [], annotate.write_masks
+
+    def both(*args: Any) -> None:
+        for path in (other, one):
+            codes.append(bring(folder, "labelme", path))
+            told.append(error_line(capsys))
+        write(*args)
+
+    monkeypatch.setattr(annotate, "write_masks", both)
+    assert bring(folder, "labelme", one) == 0
+    assert codes == [1, 1]
+    assert told[0] == f"error: {folder}: another call is at work there, process {os.getpid()}; wait for it\n"
+    assert told[1] == f"error: {folder}: the same call is at work there, process {os.getpid()}; wait for it\n"
+    monkeypatch.undo()
+    assert bring(folder, "labelme", other) == 0
+    with at_work(folder, "0" * 16, pytest.fail):  # as sample takes it
+        assert bring(folder, "labelme", one) == 1
+    assert [path.name for path in folder.iterdir() if path.name.startswith(".")] == []
 
 
 def test_pictures_of_another_folder_are_told(

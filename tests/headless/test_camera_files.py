@@ -12,14 +12,17 @@ import pytest
 from dnerf_core.camera import Camera, arc_cameras, cameras_from_json, cameras_to_json, look_at, sphere_camera
 from dnerf_core.errors import OutputError, UsageError
 from dnerf_core.generator.config import PRESETS
+from dnerf_core.model import Model
 from headless import cli
 from headless.cameras.given import read_given_cameras
 from headless.cameras.picture_cameras import cameras_of_pictures
 from headless.cameras.seen_box import check_seen, sees_box
 from headless.datasets.channels import CHANNELS
 from headless.work import estimates
-from headless.work.estimates import Estimate, check_disk, size_text, time_text, weighed
+from headless.work.estimates import Estimate, Formats, check_disk, size_text, time_text, weighed
 from tests.headless.fake_engine import FakeModel
+from tests.headless.test_render import error_line
+from tests.headless.tiny_engine import save_tiny
 
 FACES = PRESETS["ffhq512-128"]
 CAMERA = sphere_camera(0.3, 0.2, radius=2.7, focal=4.2647)
@@ -196,6 +199,119 @@ def test_every_maker_of_views_tells_its_plan(
     assert not (tmp_path / "out").exists()
     estimate = json.loads(capsys.readouterr().out.splitlines()[-1])["estimate"]
     assert (estimate["views"], estimate["files"]) == (views, files)
+
+
+def test_a_dry_run_of_meshes_is_about_what_they_take(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    model = save_tiny(tmp_path / "tiny.safetensors")
+    call = [
+        "mesh",
+        "--model",
+        str(model),
+        "--seeds",
+        "0-1",
+        "--views",
+        "2",
+        "--nodes",
+        "64",
+        "--level",
+        "0",
+        "--format",
+        "glb,obj",
+    ]
+    call += ["-o", str(tmp_path / "out")]
+    assert cli.run([*call, "--dry-run", "--json"]) == 0
+    assert not (tmp_path / "out").exists()
+    summary = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert (summary["dry_run"], summary["meshes"]) == (True, 2)
+    estimate = summary["estimate"]
+    assert (estimate["views"], estimate["files"], estimate["measured"]) == (4, 4, True)
+    assert cli.run(call) == 0
+    written = sum(path.stat().st_size for path in (tmp_path / "out").glob("*/*"))
+    assert estimate["bytes"] == pytest.approx(written, rel=0.35)
+    (tmp_path / "out" / "obj" / "s0001.obj").unlink()
+    before = sorted(path.name for path in (tmp_path / "out").rglob("*"))
+    capsys.readouterr()
+    assert cli.run([*call, "--dry-run", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out.splitlines()[-1])["estimate"]["views"] == 2
+    assert sorted(path.name for path in (tmp_path / "out").rglob("*")) == before
+    assert cli.run([*call, "--dry-run", "--verify"]) == 2
+    assert "--dry-run and --verify: expected one of them" in capsys.readouterr().err
+
+
+def test_images_that_nerfstudio_has_copied_are_counted() -> None:
+    channels = ("rgb", "mask", "depth")
+    linked = estimates.view_bytes(channels, "exr", Formats(("folder", "nerfstudio")), 100)
+    copied = estimates.view_bytes(channels, "exr", Formats(("folder", "nerfstudio"), copies_images=True), 100)
+    figures = estimates.BYTES_A_PIXEL
+    assert copied - linked == pytest.approx((figures["rgb"] + figures["mask"]) * 100**2)
+    assert estimates.view_bytes(channels, "exr", Formats(("folder",), copies_images=True), 100) < linked
+
+
+def test_the_cloud_of_a_nerfstudio_scene_is_counted_where_depth_is_written() -> None:
+    """22,257 points of 8 views at 256 x 256 px of the demo, of 39 bytes each."""
+    scene = Formats(("folder", "nerfstudio"))
+    assert scene.scene_bytes(("rgb", "depth"), 8, 256) == pytest.approx(22257 * 39, rel=0.3)
+    assert scene.scene_bytes(("rgb", "mask"), 8, 256) == 0
+    assert Formats(("folder", "coco")).scene_bytes(("rgb", "depth"), 8, 256) == 0
+
+
+@pytest.mark.parametrize("images", ["linked", "copied", "rgba"])
+def test_a_dry_run_counts_what_nerfstudio_is_given(
+    images: str, fake_model: FakeModel, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    call = ["render", "--seeds", "0-3", "--resolution", "64", "--channels", "rgb,mask", "--format", "nerfstudio"]
+    call += ["--nerfstudio-images", images, "-o", str(tmp_path / "out")]
+    assert cli.run([*call, "--dry-run", "--json"]) == 0
+    estimate = json.loads(capsys.readouterr().out.splitlines()[-1])["estimate"]
+    assert cli.run(call) == 0
+    pictures = [path.stat().st_size for path in (tmp_path / "out").rglob("*.png") if path.name != "contact-sheet.png"]
+    assert len(pictures) == 24 * (1 if images == "linked" else 2)
+    assert estimate["bytes"] == pytest.approx(sum(pictures), rel=0.35)
+
+
+@pytest.mark.parametrize("command", ["pointcloud", "mesh"])
+def test_clouds_and_meshes_are_seen_by_the_cameras_of_a_file(
+    command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = save_tiny(tmp_path / "tiny.safetensors")
+    config = Model.load(model).config.cameras
+    call = [command, "--model", str(model), "--seeds", "0", "--resolution", "16"]
+    call += ["--nodes", "16", "--level", "0", "--format", "ply"] if command == "mesh" else []
+    arc = list(arc_cameras(config, (-180, 180), count=8))
+    path = cameras_file(tmp_path, *arc[:3])
+
+    def written(name: str, *args: str) -> bytes:
+        assert cli.run([*call, *args, "-o", str(tmp_path / name)]) == 0
+        return (tmp_path / name / "ply" / "s0000.ply").read_bytes()
+
+    given = written("given", "--cameras", str(path))
+    arc_bytes = written("arc")
+    assert command == "mesh" or given != arc_bytes  # of one tone, the tiny model's box is painted alike by all
+    plan = json.loads((tmp_path / "given" / "dataset.json").read_text())["plan"]
+    assert (plan["views"], len(plan["given_cameras_sha256"])) == (3, 64)
+    path.write_text(json.dumps(cameras_to_json(arc)))
+    assert written("whole", "--cameras", str(path)) == arc_bytes
+    capsys.readouterr()
+    assert cli.run([*call, "--cameras", str(path), "-o", str(tmp_path / "given")]) == 1
+    assert "holds the results of another call" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["pointcloud", "mesh"])
+def test_cameras_of_clouds_and_meshes_are_checked_as_those_of_renders(
+    command: str, inputs_dir: Path, fake_model: FakeModel, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    call = [command, "--seeds", "0", "-o", str(tmp_path / "out"), "--dry-run"]
+    pixels = inputs_dir / "cameras-pixel-intrinsics.json"
+    away = cameras_file(tmp_path, Camera(look_at((0, 0, 2.7), (0, 0, 5)), CAMERA.intrinsics))
+    for args, message in (
+        (["--cameras", str(pixels)], "expected intrinsics normalised by the image size, found pixels"),
+        (["--cameras", str(away)], "expected a camera that sees "),
+        (["--cameras", str(away), "--yaw", "0:5"], "--yaw: expected none beside --cameras"),
+        (["--cameras-up", "z"], "--cameras-up z: expected --cameras beside it, found none"),
+    ):
+        assert cli.run([*call, *args]) == 2
+        assert message in error_line(capsys)
+    assert not (tmp_path / "out").exists()
 
 
 def test_sample_tells_its_plan_too(tiny_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 
 from dnerf_core.camera import arc_cameras
+from dnerf_core.demo.car_world import CARS
 from dnerf_core.demo.truth import random_view, true_view
 from dnerf_core.files.annotated_folder import read_annotations
 from dnerf_core.model import Model
@@ -143,7 +144,7 @@ def test_the_truth_gives_the_scores_of_its_pixels(
 
 
 def test_a_video_is_an_even_arc(labelled_demo: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    views = TruthViews.chosen(TINY, video=True, count=None, yaw_deg=None, pitch_deg=None)
+    views = TruthViews.chosen(TINY, CARS, video=True, count=None, yaw_deg=None, pitch_deg=None)
     assert (views.count, views.yaw_deg, views.pitch_deg) == (61, (-30.0, 30.0), (12, 12))
     frames = views.cameras(TINY.cameras, 7)
     expected = arc_cameras(TINY.cameras, (-30, 30), (12, 12), count=61)
@@ -186,7 +187,7 @@ def test_the_worst_and_the_typical_are_picked() -> None:
         (["FOLDER", "--pitch", "1"], "--pitch: expected with --truth"),
         (["--truth", "--skip-unpainted"], "--skip-unpainted: expected with an annotated folder, found --truth"),
         (["--truth", "--seeds", "1", "--subjects", "2"], "--seeds and --subjects: expected one of them"),
-        (["--truth", "--seeds", "1"], "exact truth: expected a model made from 'demo-cars', found 'tiny'"),
+        (["--truth", "--seeds", "1"], "exact truth: expected a model made from demo-cars, found 'tiny'"),
     ],
 )
 def test_options_that_do_not_go_together_are_refused(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,9 @@ import pytest
 from numpy.typing import NDArray
 
 from dnerf_core.camera import sphere_camera
-from headless.annotating.mask_checks import CHECKED_PX, MaskedView, small_mask, suspicions
+from headless.annotating.label_witnesses import LabelWitnesses
+from headless.annotating.mask_checks import suspicions
+from headless.annotating.masked_view import CHECKED_PX, MaskedView, small_mask
 
 SIDE = CHECKED_PX
 
@@ -98,3 +101,77 @@ def test_masks_are_made_small_by_the_nearest_pixel(side: int) -> None:
     small = small_mask(mask, side)
     assert small.shape == (side, side)
     assert np.abs(small[0] - (np.arange(side) + 0.5) * 256 / side).max() <= 1
+
+
+def box_with_part(left: int) -> NDArray[np.uint8]:
+    """One silhouette, whatever the place of its part."""
+    mask = np.zeros((SIDE, SIDE), np.uint8)
+    mask[50:90, 30:98] = 1
+    mask[55:85, left : left + 20] = 2
+    return mask
+
+
+def views_of_two(masks: dict[str, NDArray[np.uint8]]) -> list[MaskedView]:
+    """Three views each of two subjects whose silhouettes are the same."""
+    views = []
+    for number, left in ((0, 32), (1, 60)):
+        for place in range(3):
+            seen = view(number, masks.get(f"{number}{place}", box_with_part(left)), box_with_part(left) > 0)
+            views.append(replace(seen, name=f"s{number:04d}_v{place:02d}"))
+    return views
+
+
+def test_swapped_masks_of_one_silhouette_are_found_by_their_labels() -> None:
+    assert suspicions(views_of_two({}), 0.02, SIDE) == []
+    found = suspicions(views_of_two({"00": box_with_part(60), "12": box_with_part(32)}), 0.02, SIDE)
+    assert [(one.name, one.kind) for one in found] == [("s0000_v00", "swapped"), ("s0001_v02", "swapped")]
+    assert "worse than the mask of s0001_v02 does" in found[0].message
+
+
+def test_labels_of_one_silhouette_that_fit_nowhere_are_not_taken_for_swapped() -> None:
+    """Other than its neighbours' labels, and no better elsewhere: a painter's own mistake."""
+    assert suspicions(views_of_two({"00": box_with_part(44), "12": box_with_part(48)}), 0.02, SIDE) == []
+
+
+def test_a_mask_that_fits_its_neighbours_labels_is_not_taken_for_swapped() -> None:
+    """Silhouettes tell of a swap where one mask leaves a part out and another has too much; labels tell that the first is right."""
+    bump = np.zeros((SIDE, SIDE), bool)
+    bump[30:50, 40:80] = True
+    views = views_of_two({"10": np.where(bump, 1, box_with_part(60)).astype(np.uint8)})
+    views[0] = replace(views[0], depth_planar=np.where(bump, 3.0, views[0].depth_planar))
+    alone = [replace(one, subject=index) for index, one in enumerate(views)]
+    kinds = {one.name: one.kind for one in suspicions(alone, 0.02, SIDE)}
+    assert kinds == {"s0000_v00": "swapped", "s0001_v00": "swapped"}
+    assert {one.name: one.kind for one in suspicions(views, 0.02, SIDE)} == {"s0001_v00": "outside"}
+
+
+def test_one_witness_alone_does_not_tell_which_of_two_masks_is_wrong() -> None:
+    """Of two views of each of two subjects either pair may have been swapped, so none is blamed; a third view tells."""
+    views = views_of_two({"00": box_with_part(60), "10": box_with_part(32)})
+    two = [one for one in views if not one.name.endswith("v02")]
+    assert suspicions(two, 0.02, SIDE) == []
+    third = [one for one in views if one.name != "s0001_v02"]
+    assert {one.name for one in suspicions(third, 0.02, SIDE)} == {"s0000_v00", "s0001_v00"}
+
+
+def test_masks_swapped_within_a_subject_do_not_bear_witness_for_each_other() -> None:
+    """Two masks of one subject, put in each other's place: the third view tells of both."""
+    places = (32, 46, 60)
+    seen = [view(0, box_with_part(place), box_with_part(place) > 0) for place in places]
+    turned = [replace(one, name=f"s0000_v{number:02d}") for number, one in enumerate(seen)]
+    witnesses = LabelWitnesses(turned, 0.02)
+    assert len(list(witnesses.misfits(0, (0, 2), [0, 1, 2]))) == 1
+    assert len(list(witnesses.misfits(0, (0,), [0, 1, 2]))) == 2
+    ((own, put),) = witnesses.misfits(1, (1, 0), [2])
+    inside = (box_with_part(60) > 0).sum()
+    wrong = [(grown_apart(box_with_part(60), mask)) / inside for mask in (box_with_part(46), box_with_part(32))]
+    assert (own, put) == pytest.approx(wrong)
+
+
+def grown_apart(carried: NDArray[np.uint8], mask: NDArray[np.uint8]) -> int:
+    """Pixels of labels that a mask has neither there nor beside it, counted one by one."""
+    count = 0
+    for row, column in np.argwhere(carried > 0):
+        near = mask[max(row - 1, 0) : row + 2, max(column - 1, 0) : column + 2]
+        count += carried[row, column] not in near
+    return count

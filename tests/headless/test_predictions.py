@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +13,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
+from dnerf_core.camera import cameras_to_json, sphere_camera
 from dnerf_core.files.pictures import write_mask_ids
 from dnerf_core.labels import LabelSet
 from headless import cli
@@ -135,7 +136,10 @@ def test_ids_of_other_label_sets_are_matched_by_name(
     swapped["v1"][3, 4] = 3
     written(found, swapped)
     text = refusal(capsys, "--predictions", found, "--against", truth)
-    assert "v1.png: expected the labels background, hood, roof, found 'door' (id 3) at column 4, row 3; correct" in text
+    assert (
+        "v1.png: expected the labels background, hood, roof, found 'door' (id 3) at column 4, row 3; say with --map which label"
+        in text
+    )
 
 
 def test_missing_and_superfluous_predictions_are_named(truth: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -251,6 +255,89 @@ def test_the_exact_truth_of_a_data_sets_views(tiny_demo: Path, tmp_path: Path, c
     (cars / "dataset.json").write_text(json.dumps(record))
     line = refusal(capsys, cars, "--predictions", found, "--against", "truth", code=2)
     assert "expected seeds with truncation 1, whose truth is known, found truncation 0.7" in line
+
+
+def test_names_of_predictions_are_taken_for_labels_by_map(
+    truth: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = LabelSet.from_names(["top", "bonnet"])
+    swapped = {name: np.array([0, 2, 1], np.uint8)[ids] for name, ids in masks(1).items()}
+    found = written(tmp_path / "found", swapped, other)
+    call = ["--predictions", found, "--against", truth]
+    line = refusal(capsys, *call)
+    assert "found 'top' (id 1)" in line or "found 'bonnet' (id 2)" in line
+    assert "say with --map which label it is, or correct the names in " in line
+    summary, events = scores(capsys, *call, "--map", "top=roof", "--map", "Bonnet=hood", "--map", "boot=roof")
+    assert summary["accuracy"] == 1
+    (warning,) = [event["message"] for event in events if event["event"] == "warning"]
+    assert warning == f"--map: boot: no such name in {found / 'labels.json'}"
+    assert "--map: expected one of the labels background, hood, roof or ignore, found 'rof' (did you mean roof?)" in refusal(
+        capsys, *call, "--map", "top=rof", code=2
+    )
+    assert "--map: expected with --predictions, found none" in refusal(capsys, truth, "--map", "top=roof", code=2)
+    (found / "labels.json").unlink()
+    line = refusal(capsys, *call, "--map", "top=roof", code=2)
+    assert (
+        "--map: expected a labels.json or id2label.json beside the predictions, whose names it takes for labels, found none"
+        in line
+    )
+
+
+# --- cameras of both sides
+
+
+def posed(folder: Path, names: Sequence[str], yaw: float, focal: float = 2.0, file: str = "cameras.json") -> Path:
+    cameras = [sphere_camera(yaw + number / 10, 0.2, radius=1.3, focal=focal) for number in range(len(names))]
+    (folder / file).write_text(json.dumps(cameras_to_json(cameras, names)))
+    return folder
+
+
+def test_masks_of_other_cameras_are_not_scored(truth: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    found = written(tmp_path / "found", masks(1))
+    call = ["--predictions", found, "--against", truth]
+    posed(truth, ["v0", "v1", "v2"], 0.0)
+    assert scores(capsys, *call)[0]["accuracy"] == 1  # predictions that say nothing of theirs
+    posed(found, ["v0", "v1", "v2"], 0.0)
+    assert scores(capsys, *call)[0]["accuracy"] == 1
+    posed(found, ["v0", "other", "v2"], 0.0)  # in another order
+    assert scores(capsys, *call)[0]["accuracy"] == 1
+    text = json.loads((truth / "cameras.json").read_text())
+    for view in text["views"]:
+        view["cam2world"] = [[round(value, 6) for value in row] for row in view["cam2world"]]
+    (found / "cameras.json").write_text(json.dumps(text))  # written again by a program that rounds
+    assert scores(capsys, *call)[0]["accuracy"] == 1
+    text["views"][1]["cam2world"][0][3] += 0.01
+    (found / "cameras.json").write_text(json.dumps(text))
+    line = refusal(capsys, *call)
+    assert f"{found / 'cameras.json'}: v1: expected the camera of the view of that name in {truth / 'cameras.json'}" in line
+    assert "found one that stands elsewhere; predict the views that are scored against" in line
+    posed(found, ["v0", "v1", "v2"], 0.0, focal=2.1)
+    assert "v0: expected the camera of the view of that name" in (line := refusal(capsys, *call))
+    assert "found one that has another lens" in line
+    (found / "cameras.json").write_text('[{"id": 0, "img_name": "v0"}]')  # another program's
+    assert scores(capsys, *call)[0]["accuracy"] == 1
+    (found / "cameras.json").write_text("{")
+    assert "cameras.json: expected JSON, found " in refusal(capsys, *call, code=2)
+
+
+def test_views_of_a_folder_of_masks_and_frames_of_clips_have_cameras_too(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, yaw in (("truth", 0.0), ("found", 0.3)):
+        folder = tmp_path / name
+        written(folder / "masks", masks(1, 1))
+        posed(written(folder, {}, LABELS), ["v0"], yaw)
+        clips = written(tmp_path / f"{name}-clips", {}, LABELS)
+        posed(clips, ["frame_0000", "frame_0001"], yaw, file="s0001-cameras.json")
+        with label_video(clips / "s0001-labels.mkv", SIZE[1], SIZE[0], 24) as add:
+            for frame in masks(1, 2).values():
+                add(frame)
+    line = refusal(capsys, "--predictions", tmp_path / "found" / "masks", "--against", tmp_path / "truth" / "masks")
+    assert f"{tmp_path / 'found' / 'cameras.json'}: v0: expected the camera of the view of that name" in line
+    line = refusal(capsys, "--predictions", tmp_path / "found-clips", "--against", tmp_path / "truth-clips")
+    assert "s0001-cameras.json: s0001 frame_0000: expected the camera of the view of that name" in line
+    shutil.copy(tmp_path / "truth-clips" / "s0001-cameras.json", tmp_path / "found-clips")
+    assert scores(capsys, "--predictions", tmp_path / "found-clips", "--against", tmp_path / "truth-clips")[0]["accuracy"] == 1
 
 
 def test_wrong_pixels_are_red_and_ignored_ones_white() -> None:

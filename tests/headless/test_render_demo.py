@@ -41,7 +41,11 @@ def test_no_argument_at_all_is_done_within_60_seconds_of_process_time(tmp_path: 
         command, cwd=tmp_path, env={"PYTHONPATH": str(REPOSITORY)}, capture_output=True, text=True, timeout=500, check=False
     )
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    assert (done.returncode, done.stderr) == (0, "")
+    assert done.returncode == 0
+    assert done.stderr in {
+        "",
+        "dnerf-out: 24 views of 8 subjects, 24 of them to be made\n",
+    }  # on a fast machine it is done before
     seconds = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     assert seconds < 60
     output = tmp_path / "dnerf-out"

@@ -45,11 +45,34 @@ def test_there_is_no_bar_where_there_is_no_terminal() -> None:
     assert (done.stdout, done.stderr) == (b"", b"")
 
 
+def test_what_is_being_done_is_told_soon_where_there_is_no_terminal() -> None:
+    """On stderr, once, while the job is still in its first minute; with --json on stdout alone."""
+    script = """
+import sys, time
+from headless.work import reporting
+reporter = reporting.Reporter(as_json={as_json})
+reporter.start("render: 2 views", views=2)
+with reporter.progress("views", 2):
+    sys.stdin.read()
+reporting.START_SECONDS = 0.0
+with reporter.progress("lists", 1):
+    time.sleep(0.2)
+"""
+    for as_json, line in ((False, b"render: 2 views\n"), (True, b'{"event": "start", "views": 2}\n')):
+        command = [sys.executable, "-c", script.format(as_json=as_json)]
+        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as job:
+            assert job.stdout is not None and job.stderr is not None
+            assert (job.stdout if as_json else job.stderr).readline() == line
+            out, err = job.communicate()
+            assert (job.returncode, out, err) == (0, b"", b"")
+
+
 def test_a_long_job_tells_how_far_it_is_where_there_is_no_terminal() -> None:
     """A line each so many seconds, by a clock of its own: a slow step does not keep it from telling; and one at the end."""
     script = """
 import time
 from headless.work import reporting
+reporting.START_SECONDS = 0.1
 reporting.LINE_SECONDS = 0.2
 reporter = reporting.Reporter(as_json={as_json})
 reporter.start("render: 2 views")

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import io
 import shutil
+import struct
+import zlib
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -125,3 +128,114 @@ def test_a_gray_jpeg_says_nothing_of_labels(tmp_path: Path) -> None:
     (tmp_path / "m.jpg").write_bytes(buffer.getvalue())
     with pytest.raises(AnnotationError, match=r"found mode L \(JPEG\)"):
         read_mask(tmp_path / "m.jpg", LABELS, 64, snap=SnapTally())
+
+
+# --- masks that say what their colours mean
+
+
+def icc_profile(to_xyz: list[list[float]], gamma: float) -> bytes:
+    """An ICC profile (version 2, D50) of red, green and blue with these places and one exponent."""
+
+    def fixed(value: float) -> bytes:
+        return struct.pack(">i", round(value * 65536))
+
+    def xyz(values: Sequence[float]) -> bytes:
+        return b"XYZ \0\0\0\0" + b"".join(map(fixed, values))
+
+    curve = b"curv\0\0\0\0" + struct.pack(">IH", 1, round(gamma * 256)) + b"\0\0"
+    text = b"test\0"
+    tags = {
+        b"desc": b"desc\0\0\0\0" + struct.pack(">I", len(text)) + text + bytes(78 + 3),
+        b"cprt": b"text\0\0\0\0none\0\0\0\0",
+        b"wtpt": xyz((0.9642, 1.0, 0.8249)),
+        **{name: xyz([row[column] for row in to_xyz]) for column, name in enumerate((b"rXYZ", b"gXYZ", b"bXYZ"))},
+        **dict.fromkeys((b"rTRC", b"gTRC", b"bTRC"), curve),
+    }
+    place, table, data = 128 + 4 + 12 * len(tags), b"", b""
+    for name, value in tags.items():
+        padded = value + bytes(-len(value) % 4)
+        table += name + struct.pack(">II", place + len(data), len(value))
+        data += padded
+    head = struct.pack(">I4xI4s4s4s", place + len(data), 0x02400000, b"mntr", b"RGB ", b"XYZ ").ljust(36, b"\0") + b"acsp"
+    head = head.ljust(68, b"\0") + b"".join(map(fixed, (0.9642, 1.0, 0.8249)))
+    return head.ljust(128, b"\0") + struct.pack(">I", len(tags)) + table + data
+
+
+PROPHOTO = [[0.7977, 0.1352, 0.0313], [0.2880, 0.7119, 0.0001], [0.0, 0.0, 0.8249]]
+SRGB_D50 = [[0.43607, 0.38515, 0.14307], [0.22249, 0.71687, 0.06061], [0.01392, 0.09708, 0.71410]]
+
+
+def in_prophoto(rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """The numbers that sRGB colours have in ProPhoto RGB, of gamma 1.8."""
+    value = rgb / 255
+    linear = np.where(value <= 0.04045, value / 12.92, ((value + 0.055) / 1.055) ** 2.4)
+    return np.rint(255 * np.clip(linear @ np.array(SRGB_D50).T @ np.linalg.inv(PROPHOTO).T, 0, 1) ** (1 / 1.8)).astype(np.uint8)
+
+
+def with_chunks(path: Path, **chunks: bytes) -> Path:
+    """A PNG with further chunks behind its header."""
+    data = path.read_bytes()
+    more = b"".join(
+        struct.pack(">I", len(value)) + name.encode() + value + struct.pack(">I", zlib.crc32(name.encode() + value))
+        for name, value in chunks.items()
+    )
+    path.write_bytes(data[:33] + more + data[33:])
+    return path
+
+
+def pictures_of(ids: NDArray[np.uint8]) -> dict[str, Image.Image]:
+    palette = Image.fromarray(ids)
+    palette.putpalette(LABELS.palette().tobytes())
+    colors = Image.fromarray(LABELS.colorize(ids))
+    return {"gray ids": Image.fromarray(ids), "palette": palette, "RGB": colors, "RGBA": colors.convert("RGBA")}
+
+
+@pytest.mark.parametrize("kind", ["gray ids", "palette", "RGB", "RGBA"])
+@pytest.mark.parametrize("snap", [False, True])
+def test_numbers_count_as_they_stand_whatever_profile_or_gamma_a_mask_carries(
+    kind: str, snap: bool, tmp_path: Path, ids: NDArray[np.uint8]
+) -> None:
+    """Exact colours stay exact: painting programs attach profiles to pictures whose numbers they have not touched."""
+    profile = icc_profile(PROPHOTO, 1.8)
+    for number, chunks in enumerate(
+        (
+            {"gAMA": struct.pack(">I", 100_000)},
+            {"gAMA": struct.pack(">I", 45_455), "sRGB": b"\0"},
+            {"gAMA": struct.pack(">I", 55_556), "cHRM": struct.pack(">8I", 34567, 35850, 73469, 26531, 15960, 84040, 3660, 105)},
+            {"iCCP": b"ProPhoto\0\0" + zlib.compress(profile)},
+            {"cICP": bytes([9, 16, 0, 1])},
+        )
+    ):
+        path = tmp_path / f"{number}.png"
+        pictures_of(ids)[kind].save(path)
+        found = read_mask(with_chunks(path, **chunks), LABELS, 256, snap=SnapTally() if snap else None)
+        np.testing.assert_array_equal(found, ids, err_msg=str(chunks.keys()))
+
+
+@pytest.mark.parametrize("ending", ["png", "jpg"])
+def test_colours_that_were_converted_to_a_profile_are_snapped_by_what_they_mean(
+    ending: str, tmp_path: Path, ids: NDArray[np.uint8]
+) -> None:
+    many = LabelSet.from_names([f"part {number}" for number in range(1, 20)])
+    mask = np.where(ids == 255, 0, (ids * 5 + np.arange(256) // 52) % 20).astype(np.uint8)
+    path = tmp_path / f"mask.{ending}"
+    Image.fromarray(in_prophoto(many.colorize(mask))).save(
+        path, quality=100, subsampling=0, icc_profile=icc_profile(PROPHOTO, 1.8)
+    )
+    if ending == "png":
+        with pytest.raises(AnnotationError, match=r"expected only the label set's colours, found .* --snap-colors of train"):
+            read_mask(path, many, 256)
+    found = read_mask(path, many, 256, snap=SnapTally())
+    known = found != 255
+    assert known.mean() > 0.98 and (found[known] == mask[known]).all()
+    untold = snapped_ids(in_prophoto(many.colorize(mask)), many)[0]
+    assert (untold == 255).mean() > 0.3  # without the profile most labels' colours are nobody's
+
+
+@pytest.mark.parametrize("profile", [b"no profile at all", icc_profile(PROPHOTO, 1.8).replace(b"RGB XYZ ", b"CMYKXYZ ", 1)])
+def test_a_profile_that_tells_nothing_changes_nothing(profile: bytes, tmp_path: Path, ids: NDArray[np.uint8]) -> None:
+    rgb = in_prophoto(LABELS.colorize(ids))
+    Image.fromarray(rgb).save(tmp_path / "a.png")
+    Image.fromarray(rgb).save(tmp_path / "b.png", icc_profile=profile)
+    one, two = (read_mask(tmp_path / f"{name}.png", LABELS, 256, snap=SnapTally()) for name in "ab")
+    np.testing.assert_array_equal(one, two)

@@ -29,13 +29,16 @@ from dnerf_core.checkpoints.releases.recognition import (
     state_key_pattern,
 )
 from dnerf_core.checkpoints.releases.strangers import relative_by_names, relative_by_settings, stranger, stranger_class
-from dnerf_core.errors import CheckpointError, UsageError
+from dnerf_core.errors import CheckpointError, UsageError, listed
 
 _MAX_DEPTH = 3
 """Dictionaries in dictionaries, from the checkpoint's own on, in which a generator is looked for."""
 
 _USUAL_ENTRIES = {"G", "D", "G_ema", "training_set_kwargs", "augment_pipe"}
 """What every snapshot of a StyleGAN's training holds."""
+
+_LISTED = 3
+"""Names of entries that a message has, before the rest is counted."""
 
 _GIVE_ONE = "nothing was written; give a checkpoint of one of these"
 
@@ -163,7 +166,7 @@ def _nothing(checkpoint: Checkpoint, path: object) -> str:
         return f"{path}: expected a generator of {family_titles()}, found {form} with {what}; {_GIVE_ONE}"
     held = ""
     if type(tree) is dict and tree:
-        held = f"; {form} that holds {_listed([f'{_short(key)} ({_kind(value)})' for key, value in tree.items()])}"
+        held = f"; {form} that holds {listed([f'{_short(key)} ({_kind(value)})' for key, value in tree.items()], _LISTED)}"
     return (
         f"{path}: expected a dictionary with the network 'G_ema', a generator, or a state dict of one, found none{held}; "
         f"nothing was written; import what the training of {family_titles()} wrote, or a state dict of its generator"
@@ -276,16 +279,12 @@ def _kind(value: Any) -> str:
     return shown(value)[:40]
 
 
-def _listed(phrases: list[str]) -> str:
-    return ", ".join(phrases[:3]) + (f" and {len(phrases) - 3} more" if len(phrases) > 3 else "")
-
-
 def left_out(network: Network, surplus: list[str]) -> tuple[str, ...]:
     """A remark for what lies beside a network, and one for `surplus`, the tensors of it that its configuration does not demand."""
     remarks = []
     if network.surroundings:
-        remarks.append(f"left out, beside {network.place}: {_listed(list(network.surroundings))}")
+        remarks.append(f"left out, beside {network.place}: {listed(list(network.surroundings), _LISTED)}")
     if surplus:
-        named = _listed([_short(name) for name in sorted(surplus)])
+        named = listed([_short(name) for name in sorted(surplus)], _LISTED)
         remarks.append(f"left out of {network.place}: {named}, which {network.family.title}'s generator does not have")
     return tuple(remarks)

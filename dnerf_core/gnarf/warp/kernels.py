@@ -25,6 +25,30 @@ def closest(
 
 
 @wp.kernel
+def crossed(
+    mesh: wp.uint64,
+    origins: wp.array(dtype=wp.vec3),
+    directions: wp.array(dtype=wp.vec3),
+    length: float,
+    start: wp.array(dtype=float),
+    end: wp.array(dtype=float),
+):
+    i = wp.tid()
+    o = origins[i]
+    d = directions[i]
+    first = wp.mesh_query_ray(mesh, o, d, length)
+    last = wp.mesh_query_ray(mesh, o + length * d, -d, length)
+    start[i] = 0.0
+    end[i] = 0.0
+    if first.result and last.result:
+        near = first.t
+        if wp.dot(first.normal, d) > 0.0:  # the first wall is left through: the ray begins inside
+            near = 0.0
+        start[i] = near
+        end[i] = length - last.t
+
+
+@wp.kernel
 def carried_along(
     mesh: wp.uint64,
     triangles: wp.array2d(dtype=wp.int32),

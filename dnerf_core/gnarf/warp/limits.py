@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -14,11 +15,11 @@ from dnerf_core.gnarf.warp.rasterise import NEAREST_HITS, mesh_depths
 from dnerf_core.rendering.limits import configured_limits
 from dnerf_core.rendering.rays import ViewRays, box_limits
 
+if TYPE_CHECKING:
+    from dnerf_core.gnarf.warp.mesh_queries import MeshSearch
+
 PUBLISHED_SUBPIXELS = 8
 """A side, at which the published rasteriser sees the clip mesh through each pixel."""
-
-OWN_SUBPIXELS = 2
-"""With our own projector, which voids by itself what is out of a body's reach: the clip mesh only has to be somewhat wider."""
 
 
 def posed_limits(view: ViewRays, bodies: Sequence[PosedBody], config: GnarfConfig) -> RayLimits:
@@ -40,19 +41,27 @@ def posed_limits(view: ViewRays, bodies: Sequence[PosedBody], config: GnarfConfi
 def clip_limits(view: ViewRays, bodies: Sequence[PosedBody], settings: WarpConfig) -> tuple[Tensor, Tensor, Tensor]:
     """Where rays first and last meet the clip mesh, [M] each (0 where they miss it), and whether they do, bool [M].
 
-    The mesh is seen through the centres of sub-pixels of every pixel; a pixel's ray begins at the least depth of them all and
-    ends at the greatest, both turned into distances along its own ray.
+    Of our own field each ray is followed through the mesh. The published ones see the mesh through the centres of sub-pixels of every
+    pixel; a pixel's ray begins at the least depth of them all and ends at the greatest, both turned into distances along its own ray.
     """
+    if not settings.is_published:
+        crossings = [
+            clip_search(bodies[index if len(bodies) > 1 else 0]).crossed(origins, directions)
+            for index, (origins, directions) in enumerate(zip(view.origins, view.directions, strict=True))
+        ]
+        start, end = (torch.cat(ends) for ends in zip(*crossings, strict=True))
+        return start, end, end > start
     near, far = [], []
-    seen = (
-        {"subpixels": PUBLISHED_SUBPIXELS, "nearest_hits": NEAREST_HITS}
-        if settings.is_published
-        else {"subpixels": OWN_SUBPIXELS, "nearest_hits": None}
-    )
     for index in range(len(view.cam2world)):
         body = bodies[index if len(bodies) > 1 else 0]
         low, high = mesh_depths(
-            body.clip, body.table.clip.faces, view.cam2world[index], view.intrinsics[index], view.side, **seen
+            body.clip,
+            body.table.clip.faces,
+            view.cam2world[index],
+            view.intrinsics[index],
+            view.side,
+            subpixels=PUBLISHED_SUBPIXELS,
+            nearest_hits=NEAREST_HITS,
         )
         forward = view.directions[index] @ view.cam2world[index, :3, 2]  # depth of a step along the ray
         if view.pixel is not None:
@@ -63,3 +72,13 @@ def clip_limits(view: ViewRays, bodies: Sequence[PosedBody], settings: WarpConfi
     hit = start.isfinite() & end.isfinite()
     zero = torch.zeros_like(start)
     return torch.where(hit, start, zero), torch.where(hit, end, zero), hit
+
+
+def clip_search(body: PosedBody) -> MeshSearch:
+    """The tree of a body's clip mesh, made once a pose."""
+    if "clip" not in body.prepared:
+        from dnerf_core.gnarf.warp.mesh_queries import MeshSearch
+
+        body.prepared["clip"] = MeshSearch(body.clip, body.table.clip.faces)
+    found: MeshSearch = body.prepared["clip"]
+    return found

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from dnerf_core.gnarf.warp.kernels import carried_along, closest
+from dnerf_core.gnarf.warp.kernels import carried_along, closest, crossed
 from dnerf_core.gnarf.warp.started import warp as wp
 
 _EVERYWHERE = 1e6
@@ -51,6 +51,23 @@ class MeshSearch:
             [self._mesh.id, _vectors(points), _EVERYWHERE, wp.from_torch(face), _vectors(shares), wp.from_torch(sign)],
         )
         return ClosestPoints(face.long(), shares, sign)
+
+    def crossed(self, origins: Tensor, directions: Tensor) -> tuple[Tensor, Tensor]:
+        """Where rays first enter a closed mesh and last leave it, distances [M] each, both 0 where they miss it.
+
+        Args:
+            origins, directions: [M, 3], directions of length 1. A ray that begins inside has entered at 0.
+        """
+        origins, directions = origins.detach().float().contiguous(), directions.detach().float().contiguous()
+        start, end = origins.new_empty(len(origins)), origins.new_empty(len(origins))
+        if not len(origins):
+            return start, end
+        # no ray is longer than to the mesh's far side, by the corners of its box
+        corner = torch.maximum(self.vertices.amax(dim=0).abs(), self.vertices.amin(dim=0).abs()).norm()
+        length = float(origins.norm(dim=1).max() + corner) * 1.01
+        inputs = [_vectors(origins), _vectors(directions), length, wp.from_torch(start), wp.from_torch(end)]
+        self._launch(crossed, origins, [self._mesh.id, *inputs])
+        return start, end
 
     def carry(self, points: Tensor, targets: Tensor, turns: Tensor, farthest: float | None = None) -> tuple[Tensor, Tensor]:
         """Points [N, 3] carried along with the mesh: [N, 3], and their signed distance [N] from it, negative inside.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from dnerf_core.errors import AnnotationError, UsageError, brief, counted, did_you_mean
+from dnerf_core.errors import AnnotationError, UsageError, brief, counted, did_you_mean, listed
 from dnerf_core.labels import IGNORE_ID, LabelSet
 
 _BACKGROUND = "background"
@@ -87,8 +87,7 @@ class LabelNames:
         if not self.unknown:
             return
         names = sorted(self.unknown)
-        more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-        found = ", ".join(self._unknown_text(name) for name in names[:_SHOWN]) + more
+        found = listed([self._unknown_text(name) for name in names], _SHOWN)
         same = next((name for name in names if _folded(name) in self._ambiguous), None)
         hint = "" if same is None else f" ({brief(same)} fits several)"
         raise AnnotationError(

@@ -33,6 +33,7 @@ class Entry:
 
 ENTRIES: dict[Format, Entry] = {
     "coco": Entry("headless.datasets.formats.coco", ("rgb", "mask"), ("panoptic",), "view"),
+    "coco-keypoints": Entry("headless.datasets.formats.coco_keypoints", ("rgb", "mask", "joints"), ()),
     "nerfstudio": Entry("headless.datasets.formats.nerfstudio", ("rgb",), ("nerfstudio",), "subject"),
     "webdataset": Entry("headless.datasets.formats.webdataset", (), ("webdataset",), "set"),
 }

@@ -11,13 +11,14 @@ from dnerf_core import job_ranges
 from dnerf_core.errors import UsageError
 from dnerf_core.ranges import Whole, ranged
 from dnerf_core.seeds import format_seeds, parse_seeds
+from headless.runs.poses import PosedCall
 from headless.runs.shared_calls import SeedsCall
 from headless.work.reporting import Reporter
 
 if TYPE_CHECKING:
     from dnerf_core.model import Model
 
-_FOLDER_REFUSES = ("seeds", "subjects", "views", "yaw", "pitch")
+_FOLDER_REFUSES = ("seeds", "subjects", "views", "yaw", "pitch", "pose", "random_poses")
 
 
 TRUTH: Literal["truth"] = "truth"
@@ -26,7 +27,7 @@ ROW = Whole(0, None, None, "Draw pixel row N, 0 at the top.")
 
 
 @dataclass(frozen=True, kw_only=True)
-class EvaluateCall(SeedsCall):
+class EvaluateCall(SeedsCall, PosedCall):
     """What one call of `evaluate` asks for; None: what `docs/cli.md` says of an option that is not given.
 
     Attributes:
@@ -34,6 +35,7 @@ class EvaluateCall(SeedsCall):
         against: what they are scored against: a folder of masks, or the demo's exact truth of a data set's views, which is `folders`, or
             the predictions' own.
         skip_missing: leave out views that have no prediction.
+        map: `name=label` for names of the predictions' labels that mean a label of the truth though they are spelled otherwise.
     """
 
     folders: tuple[Path, ...] = ()
@@ -51,6 +53,7 @@ class EvaluateCall(SeedsCall):
     predictions: Path | None = None
     against: Path | Literal["truth"] | None = None
     skip_missing: bool = ranged(job_ranges.OFF)
+    map: tuple[str, ...] = ()
 
 
 def check_call(call: EvaluateCall) -> None:
@@ -79,8 +82,9 @@ def check_call(call: EvaluateCall) -> None:
     if call.truth and call.skip_unpainted:
         raise UsageError("--skip-unpainted: expected with an annotated folder, found --truth; leave it out")
     for name in _FOLDER_REFUSES:
-        if call.folders and getattr(call, name) is not None:
-            raise UsageError(f"--{name}: expected with --truth, found an annotated folder, which has its own views; leave it out")
+        if call.folders and getattr(call, name) not in (None, False):
+            option = f"--{name.replace('_', '-')}"
+            raise UsageError(f"{option}: expected with --truth, found an annotated folder, which has its own views; leave it out")
 
 
 def _check_predictions(call: EvaluateCall) -> bool:
@@ -90,7 +94,7 @@ def _check_predictions(call: EvaluateCall) -> bool:
         UsageError: options that do not go together.
     """
     if call.predictions is None:
-        for name in ("against", "skip_missing"):
+        for name in ("against", "skip_missing", "map"):
             if getattr(call, name):
                 option = f"--{name.replace('_', '-')}"
                 raise UsageError(f"{option}: expected with --predictions, found none; add it, or leave out {option}")

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import time
 
-from dnerf_core.errors import AnnotationError, counted
+from dnerf_core.errors import AnnotationError, counted, listed
 from dnerf_core.files.whole import write_bytes_whole
 from headless.runs.evaluating.call import TRUTH, EvaluateCall
 from headless.scores import scoring
+from headless.scores.predictions.cameras import check_same_cameras
 from headless.scores.predictions.comparing import (
     Matched,
     ScoredFrame,
@@ -18,7 +19,7 @@ from headless.scores.predictions.comparing import (
     score_pair,
     worst,
 )
-from headless.scores.predictions.files import listed, mask_files
+from headless.scores.predictions.files import LISTED, mask_files
 from headless.scores.predictions.reading import PredictionLabels
 from headless.scores.predictions.truths import demo_truth, folder_truth
 from headless.work.reporting import Reporter
@@ -32,14 +33,16 @@ def score_predictions(call: EvaluateCall, reporter: Reporter) -> None:
     """
     started = time.monotonic()
     assert call.predictions is not None and call.against is not None
-    if call.against == TRUTH:
-        truth = demo_truth(call.folders[0] if call.folders else call.predictions, call.device)
+    if isinstance(call.against, str):
+        posed = call.folders[0] if call.folders else call.predictions
+        truth = demo_truth(posed, call.device)
     else:
-        assert not isinstance(call.against, str)
-        truth = folder_truth(call.against, skip_unpainted=call.skip_unpainted)
-    meaning = PredictionLabels.read(call.predictions, truth.labels)
+        posed = call.against
+        truth = folder_truth(posed, skip_unpainted=call.skip_unpainted)
+    meaning = PredictionLabels.read(call.predictions, truth.labels, call.map)
     matched = Matched.by_name(truth.items, mask_files(call.predictions))
     _check(call, matched)
+    check_same_cameras(matched.pairs, call.predictions, posed)
     fields = {
         "command": "evaluate",
         "output": None if call.grid is None else str(call.grid),
@@ -52,9 +55,15 @@ def score_predictions(call: EvaluateCall, reporter: Reporter) -> None:
     if truth.skipped:
         reporter.warning(f"{counted(truth.skipped, 'mask')} with nothing painted left out")
     if matched.missing:
-        reporter.warning(f"{counted(len(matched.missing), 'view')} without a prediction left out: {listed(matched.missing)}")
+        reporter.warning(
+            f"{counted(len(matched.missing), 'view')} without a prediction left out: {listed(matched.missing, LISTED)}"
+        )
     if matched.superfluous:
-        reporter.warning(f"{counted(len(matched.superfluous), 'prediction')} of no view left out: {listed(matched.superfluous)}")
+        reporter.warning(
+            f"{counted(len(matched.superfluous), 'prediction')} of no view left out: {listed(matched.superfluous, LISTED)}"
+        )
+    if meaning.unused:
+        reporter.warning(f"--map: {listed(meaning.unused, LISTED)}: no such name in {meaning.source}")
     scored: list[ScoredFrame] = []
     with reporter.progress("predictions scored", len(matched.pairs)) as advance:
         for item, file in matched.pairs:
@@ -87,14 +96,15 @@ def score_predictions(call: EvaluateCall, reporter: Reporter) -> None:
 
 def _check(call: EvaluateCall, matched: Matched) -> None:
     if not matched.pairs:
+        views, found = ", ".join(matched.missing[:2]), ", ".join(matched.superfluous[:2])
         raise AnnotationError(
-            f"{call.predictions}: expected predictions named as the views, such as {listed(matched.missing[:2])}, found none of them but "
-            f"{listed(matched.superfluous[:2])}; name each file as its view"
+            f"{call.predictions}: expected predictions named as the views, such as {views}, found none of them but {found}; name each file "
+            "as its view"
         )
     if matched.missing and not call.skip_missing:
         total = len(matched.missing) + len(matched.pairs)
-        surplus = f", and of no view: {listed(matched.superfluous)}" if matched.superfluous else ""
+        surplus = f", and of no view: {listed(matched.superfluous, LISTED)}" if matched.superfluous else ""
         raise AnnotationError(
             f"{call.predictions}: expected a prediction for each of {total} views, found none for {len(matched.missing)}: "
-            f"{listed(matched.missing)}{surplus}; add them, or leave them out with --skip-missing"
+            f"{listed(matched.missing, LISTED)}{surplus}; add them, or leave them out with --skip-missing"
         )

@@ -13,9 +13,10 @@ from dnerf_core.seeds import format_seeds
 from headless import models
 from headless.runs.choices import check_total, chosen_seeds
 from headless.runs.evaluating.call import EvaluateCall, finish, message_fields, warn_of_known_seeds
+from headless.runs.poses import given_poses
 from headless.scores import scoring
 from headless.scores.truth_consistency import ConsistentScores
-from headless.scores.truth_scoring import TruthViews, truth_grid, view_json
+from headless.scores.truth_scoring import VIDEO_FRAMES, TruthViews, truth_grid, view_json
 from headless.work.reporting import Reporter
 
 
@@ -28,11 +29,15 @@ def score_truth(call: EvaluateCall, reporter: Reporter) -> None:
     started = time.monotonic()
     seeds = chosen_seeds(call.seeds, call.subjects, (0,) if call.video else tuple(range(100)))
     facts = model_facts.describe_model(call.model_name)
-    views = TruthViews.chosen(facts.config, video=call.video, count=call.views, yaw_deg=call.yaw, pitch_deg=call.pitch)
-    check_total(len(seeds), views.count)
-    total = len(seeds) * views.count
+    check_total(len(seeds), call.views or (VIDEO_FRAMES if call.video else 1))
     model = models.load_model(call.model_name, call.device, exact=call.exact)
-    require_truth(model)
+    world, poses = require_truth(model), given_poses(call, facts)
+    if call.consistent and poses is not None:
+        raise UsageError("--consistent: expected subjects in their own pose, found others; leave one of them out")
+    views = TruthViews.chosen(
+        facts.config, world, video=call.video, count=call.views, yaw_deg=call.yaw, pitch_deg=call.pitch, poses=poses
+    )
+    total = len(seeds) * views.count
     labels = scored_labels(model)
     reason = "it has no semantic branch" if model.labels is None else f"its labels are {', '.join(model.labels.names)}"
     if labels is None and call.consistent:
@@ -50,11 +55,11 @@ def score_truth(call: EvaluateCall, reporter: Reporter) -> None:
     if labels is None:
         reporter.warning(f"{call.model_name}: masks are not scored, since {reason}")
     warn_of_known_seeds(model, seeds, reporter)
-    consistent = ConsistentScores(model, views) if call.consistent else None
+    consistent = ConsistentScores(model, views, labels) if call.consistent and labels is not None else None
     scored = []
     with reporter.progress("views scored", total) as advance:
-        cameras = partial(views.cameras, model.config.cameras)
-        for item in score_views(model, seeds, cameras, None if consistent is None else consistent.observe):
+        shots = partial(views.shots, model.config.cameras)
+        for item in score_views(model, seeds, shots, None if consistent is None else consistent.observe):
             scored.append(item)
             reporter.event("view", **view_json(item))
             advance()
@@ -71,7 +76,7 @@ def score_truth(call: EvaluateCall, reporter: Reporter) -> None:
     rows = {
         "silhouette IoU": result["silhouette_iou"],
         "PSNR, dB": result["psnr_db"],
-        "depth error, of the car's length": result["depth_error"],
+        f"depth error, of {world.measure}": result["depth_error"],
         "mIoU": result["miou"],
         "accuracy": result["accuracy"],
     }

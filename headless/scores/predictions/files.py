@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 PICTURE, VIDEO = ".png", ".mkv"
 _VIDEO_TAIL = "-labels"
 _MASKS, _IMAGES = "masks", "images"
-_LISTED = 5
+LISTED = 5
+"""Names of views that a message has, before the rest is counted."""
 
 
 @dataclass(frozen=True)
@@ -152,9 +153,3 @@ def _frames(path: Path, pixel_format: str) -> Iterator[NDArray[np.uint8]]:
                 yield np.asarray(frame.to_ndarray(format=pixel_format), np.uint8)
     except (av.FFmpegError, OSError) as error:
         raise AnnotationError(f"{path}: expected a video, it cannot be read: {error}; write it again") from error
-
-
-def listed(names: Sequence[str]) -> str:
-    """The first names, and how many more there are."""
-    more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
-    return ", ".join(names[:_LISTED]) + more

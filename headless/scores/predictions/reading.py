@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dnerf_core.errors import AnnotationError, brief, did_you_mean, json_fault
+from dnerf_core.errors import AnnotationError, UsageError, brief, did_you_mean, json_fault
 from dnerf_core.files.names import ID2LABEL_NAME, LABELS_NAME
 from dnerf_core.files.opening.json_text import without_surrogates
 from dnerf_core.files.opening.regular_files import read_regular_text
@@ -21,6 +21,7 @@ from headless.annotating.importing.label_names import LabelNames
 from headless.scores.predictions.files import MaskFile, folder_of_masks, ids_of_picture, ids_of_video
 
 _NO_LABEL = -1
+CORRECT = "correct the names in"
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,6 +34,7 @@ class PredictionLabels:
         table: int16 [256], by a prediction's id the id in `labels`, or -1.
         names: by a prediction's id what the predictions call it; empty: they do not say.
         source: the file that says so; None: none does.
+        unused: names that were to be taken for a label and that the predictions do not have.
     """
 
     labels: LabelSet
@@ -40,14 +42,20 @@ class PredictionLabels:
     table: NDArray[np.int16]
     names: dict[int, str]
     source: Path | None
+    unused: tuple[str, ...] = ()
 
     @classmethod
-    def read(cls, folder: Path, labels: LabelSet) -> PredictionLabels:
+    def read(cls, folder: Path, labels: LabelSet, pairs: Sequence[str] = ()) -> PredictionLabels:
         """What a folder of predictions says of its ids.
+
+        Args:
+            pairs: `name=label` for names that mean a label though they are spelled otherwise, see `LabelNames`.
 
         Raises:
             AnnotationError: its labels.json or id2label.json cannot be used.
+            UsageError: a wrong pair, or pairs where the ids have no names.
         """
+        known = LabelNames(labels, pairs)
         folder = folder_of_masks(folder)
         own, source = None, folder / LABELS_NAME
         if source.is_file():
@@ -56,16 +64,20 @@ class PredictionLabels:
         elif (source := folder / ID2LABEL_NAME).is_file():
             names = _id2label(source)
         else:
+            if pairs:
+                raise UsageError(
+                    f"--map: expected a {LABELS_NAME} or {ID2LABEL_NAME} beside the predictions, whose names it takes for labels, found "
+                    f"none in {folder}; add one, or leave --map out"
+                )
             table = np.full(256, _NO_LABEL, np.int16)
             table[[*range(labels.num_classes), IGNORE_ID]] = [*range(labels.num_classes), IGNORE_ID]
             return cls(labels, None, table, {}, None)
         table = np.full(256, _NO_LABEL, np.int16)
-        known = LabelNames(labels)
         for number, name in names.items():
             value = known.id_of(name)
             table[number] = _NO_LABEL if value is None else value
         table[IGNORE_ID] = IGNORE_ID
-        return cls(labels, own, table, names, source)
+        return cls(labels, own, table, names, source, tuple(known.unused))
 
     def frames(self, file: MaskFile) -> Iterator[NDArray[np.uint8]]:
         """The ids uint8 [H, W] of each frame of a prediction, a picture's one.
@@ -97,8 +109,9 @@ class PredictionLabels:
                 if number in self.names
                 else f"id {number}"
             )
+            hint = f"say with --map which label it is, or {CORRECT}" if number in self.names else CORRECT
             raise AnnotationError(
-                f"{where}: expected the labels {self.labels.names_text()}, found {name} {at}; correct the names in {self.source}"
+                f"{where}: expected the labels {self.labels.names_text()}, found {name} {at}; {hint} {self.source}"
             )
         return translated.astype(np.uint8)
 

@@ -13,15 +13,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dnerf_core.camera import Camera, cameras_from_json
-from dnerf_core.errors import AnnotationError, UsageError, brief, json_fault
+from dnerf_core.errors import AnnotationError, UsageError, brief, json_fault, listed
 from dnerf_core.files.masks import is_painted, read_sized_mask
 from dnerf_core.files.names import CAMERAS_NAME, RECORD_NAME
 from dnerf_core.files.opening.json_text import without_surrogates
 from dnerf_core.files.opening.regular_files import read_regular_text
 from dnerf_core.files.posed_folder import PosedFolder
 from dnerf_core.files.split_folders import split_of_path
-from dnerf_core.labels import SHAPENET_CAR_LABELS, LabelSet
-from headless.scores.predictions.files import MaskFile, folder_of_masks, ids_of_video, listed, mask_files
+from dnerf_core.files.view_poses import Pose, poses_of_views
+from dnerf_core.labels import LabelSet
+from headless.scores.predictions.files import LISTED, MaskFile, folder_of_masks, ids_of_video, mask_files
 from headless.scores.predictions.reading import read_labels
 
 Masks = Iterator[NDArray[np.uint8]]
@@ -65,8 +66,8 @@ def folder_truth(path: Path, *, skip_unpainted: bool = False) -> Truth:
     unpainted = [name for name, item in items.items() if not any(map(is_painted, item.masks()))]
     if len(unpainted) == len(items) or (unpainted and not skip_unpainted):
         raise AnnotationError(
-            f"{path}: expected painted masks, found {len(unpainted)} of {len(items)} with nothing painted: {listed(unpainted)}; paint "
-            "them, or leave them out with --skip-unpainted"
+            f"{path}: expected painted masks, found {len(unpainted)} of {len(items)} with nothing painted: {listed(unpainted, LISTED)}; "
+            "paint them, or leave them out with --skip-unpainted"
         )
     return Truth([item for name, item in items.items() if name not in set(unpainted)], labels, len(unpainted))
 
@@ -79,6 +80,10 @@ def _of_file(file: MaskFile, labels: LabelSet) -> TrueItem:
             yield read_sized_mask(file.path, labels, lambda width, height: None)
 
     return TrueItem(file.stem, file.is_video, masks, file.images)
+
+
+SeedView = tuple[int, Camera, Pose | None]
+"""The seed of a subject, where it is seen from, and its pose; None: its own."""
 
 
 def demo_truth(path: Path, device: str) -> Truth:
@@ -98,7 +103,7 @@ def demo_truth(path: Path, device: str) -> Truth:
     if not isinstance(model_name, str) or not isinstance(size, int):
         raise UsageError(
             f"{top / RECORD_NAME}: expected the record of a data set, which names its model and seeds, found none; name the folder that "
-            "render wrote with demo-cars as FOLDER"
+            "render wrote with an embedded model as FOLDER"
         )
     assert isinstance(plan, dict)
     if plan.get("truncation", 1.0) != 1.0 or "subject_files" in plan:
@@ -110,11 +115,11 @@ def demo_truth(path: Path, device: str) -> Truth:
     from headless import models
 
     model = models.load_model(model_name, device)
-    require_truth(model)
+    labels = require_truth(model).labels
 
-    def masks(views: Sequence[tuple[int, Camera]]) -> Masks:
-        for seed, camera in views:
-            yield true_mask(model, seed, camera, size)
+    def masks(views: Sequence[SeedView]) -> Masks:
+        for seed, camera, pose in views:
+            yield true_mask(model, seed, camera, size, pose)
 
     if record.get("command") == "video":
         clips = _clips(path)
@@ -124,23 +129,24 @@ def demo_truth(path: Path, device: str) -> Truth:
         ]
     else:
         items = [
-            TrueItem(name, False, partial(masks, [(seed, camera)]), MaskFile(name, place / "masks" / f"{name}.png").images)
-            for name, seed, camera, place in _posed_views(path)
+            TrueItem(name, False, partial(masks, [view]), MaskFile(name, place / "masks" / f"{name}.png").images)
+            for name, view, place in _posed_views(path)
         ]
-    return Truth(items, SHAPENET_CAR_LABELS)
+    return Truth(items, labels)
 
 
-def _posed_views(path: Path) -> Iterator[tuple[str, int, Camera, Path]]:
-    """Name, seed, camera and folder of each view of a data set."""
+def _posed_views(path: Path) -> Iterator[tuple[str, SeedView, Path]]:
+    """Name, view and folder of each view of a data set."""
     folder = PosedFolder.open(folder_of_masks(path))
     for name, views in folder.objects.items():
-        if not name.removeprefix("s").isdigit():
+        seed = name.removeprefix("s").partition("_")[0]
+        if not seed.isdigit():
             raise UsageError(
                 f"{folder.path / CAMERAS_NAME}: expected the seed of every view, found none of {views[0].name}; "
                 "name a folder that render wrote"
             )
         for view in views:
-            yield view.name, int(name.removeprefix("s")), view.camera, view.place
+            yield view.name, (int(seed), view.camera, view.pose), view.place
 
 
 def _clips(path: Path) -> dict[str, Path]:
@@ -152,18 +158,19 @@ def _clips(path: Path) -> dict[str, Path]:
     return {file.name.removesuffix(tail): file for file in files}
 
 
-def _clip_views(path: Path) -> list[tuple[int, Camera]]:
-    """Seed and camera of each frame of a clip."""
+def _clip_views(path: Path) -> list[SeedView]:
+    """The view of each frame of a clip."""
     text = _text(path)
     cameras = cameras_from_json(text, str(path))
-    found = []
-    for view in json.loads(text)["views"]:
+    data = json.loads(text)
+    found, poses = [], poses_of_views(data, str(path))
+    for view in data["views"]:
         seeds, share = view.get("seeds"), view.get("share")
         if not isinstance(seeds, list) or len(seeds) != 2 or (share != 0 and seeds[0] != seeds[1]):
             raise UsageError(
                 f"{path}: {view['name']}: expected one seed, whose truth is known, found {brief(seeds)}; name videos made without --between"
             )
-        found.append((int(seeds[0]), cameras[view["name"]]))
+        found.append((int(seeds[0]), cameras[view["name"]], poses.get(view["name"])))
     return found
 
 

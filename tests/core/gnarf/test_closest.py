@@ -13,6 +13,7 @@ from torch import Tensor
 
 from dnerf_core.gnarf.body.posing import blended_turns, conjugate, joint_motions, quaternion_product, rotation_matrices, skin
 from dnerf_core.gnarf.warp.closest import ClosestMap
+from dnerf_core.gnarf.warp.mesh_queries import MeshSearch
 
 ROOT = Path(__file__).parents[3]
 PARENTS = (-1, 0)
@@ -127,6 +128,18 @@ def test_limbs_that_touch_are_not_joined() -> None:
     torch.testing.assert_close(carried[10:, 0], across[10:] - 0.302 + 1.0, atol=1e-5, rtol=0)
     assert (distance > 0).all()
     assert distance.max() < 1.01e-3
+
+
+def test_rays_enter_first_and_leave_last() -> None:
+    limb, sides, _ = tube()
+    both, faces = torch.cat([limb, limb + torch.tensor([1.0, 0.0, 0.0])]), torch.cat([sides, sides + len(limb)])
+    origins = torch.tensor([[-2.0, 1.0, 0.0], [0.0, 1.0, 0.0], [0.5, 1.0, -3.0], [0.0, 5.0, 0.0]])
+    directions = torch.tensor([[1.0, 0.0, 0.0], [1.0, 0.0, 0.0], [0.0, 0.0, 1.0], [0.0, -1.0, 0.0]])
+    start, end = MeshSearch(both, faces).crossed(origins, directions)
+    torch.testing.assert_close(start, torch.tensor([1.85, 0.0, 0.0, 3.0]), atol=1e-3, rtol=0)
+    torch.testing.assert_close(end, torch.tensor([3.15, 1.15, 0.0, 5.0]), atol=1e-3, rtol=0)
+    empty, _ = MeshSearch(both, faces).crossed(origins[:0], directions[:0])
+    assert empty.shape == (0,)
 
 
 def test_far_points_may_stay_and_are_told_by_their_distance() -> None:

@@ -1,0 +1,87 @@
+"""How the subjects of a family that moves are posed, as everything outside of that family knows it: numbers that a pose file gives.
+
+Importing this needs no torch.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, eq=False)
+class Motion:
+    """Poses of a body, one after the other.
+
+    Attributes:
+        title: the file's name, or the name of a motion that the program brings.
+        poses: float32 [F, *pose_shape] of `LatentSpec.pose_shape`.
+        fps: frames that play in a second; None: not told, as of a single pose.
+        lines: how the file's joints were taken for the body's, for people.
+        remarks: what is to be warned of.
+    """
+
+    title: str
+    poses: NDArray[np.float32]
+    fps: float | None = None
+    lines: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        """F."""
+        return len(self.poses)
+
+
+class Poser(Protocol):
+    """What a family that moves knows of poses; it can be pickled and sent to another process."""
+
+    @property
+    def joint_names(self) -> tuple[str, ...]:
+        """K names, the root first."""
+
+    @property
+    def joint_parents(self) -> tuple[int, ...]:
+        """K numbers, -1 for the root; every parent comes before its children."""
+
+    def read(self, source: Path, frames: tuple[int, int] | None = None, fps: float | None = None) -> Motion:
+        """The poses of a file, or of a motion that the program brings, by its name.
+
+        Args:
+            frames: the first and the last that are taken, counted from 1; None: all.
+            fps: frames a second that they are resampled to; None: the file's own.
+
+        Raises:
+            UsageError: no such file or motion, one that cannot be read, or frames that it does not have.
+        """
+
+    def turns(self, poses: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Poses [F, *pose_shape] as a skeleton moves, see `files.meshes.rig.RigMotion`.
+
+        Returns:
+            Unit quaternions xyzw [F, K, 4] of each joint against its parent, and how far the root has moved [F, 3], world units.
+        """
+
+    def drawn(self, rng: np.random.Generator) -> NDArray[np.float32]:
+        """A pose [*pose_shape] by chance, within what joints can do."""
+
+
+@dataclass(frozen=True, eq=False)
+class RiggedPoints:
+    """Points on a subject's surface that its skeleton moves by linear blend skinning; world units, at rest.
+
+    Attributes:
+        rest: float32 [N, 3], where the points lie when no joint is turned.
+        weights: float32 [N, K], which joints they follow; rows sum to 1.
+        joints: float32 [K, 3], where the joints are then.
+        joint_names, joint_parents: as `Poser` has them.
+    """
+
+    rest: NDArray[np.float32]
+    weights: NDArray[np.float32]
+    joints: NDArray[np.float32]
+    joint_names: tuple[str, ...]
+    joint_parents: tuple[int, ...]

@@ -1,0 +1,1 @@
+"""Rigged meshes of other programs, made into templates."""
