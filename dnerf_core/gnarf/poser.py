@@ -48,6 +48,11 @@ class BodyPoser:
         """K numbers, -1 for the root."""
         return tuple(self.parents.tolist())
 
+    @property
+    def joint_places(self) -> NDArray[np.float32]:
+        """[K, 3] at rest, template units."""
+        return self.joints
+
     def read(self, source: Path, frames: tuple[int, int] | None = None, fps: float | None = None) -> Motion:
         """The poses of a file, or of one of `MOTIONS` by its name; see `Poser.read`.
 

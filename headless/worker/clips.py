@@ -25,7 +25,7 @@ from headless.work import workers
 from headless.work.result_folder import ResultFolder
 from headless.worker.held import HeldModels
 from headless.worker.jobs import Job, JobReporter
-from headless.worker.params import Params
+from headless.worker.params import Params, chosen_poses
 
 if TYPE_CHECKING:
     from dnerf_core.camera import Camera
@@ -125,22 +125,6 @@ def chosen_seeds(
         raise UsageError(f"params: subjects: expected one truncation in all frames, found {len(truncations)}; choose one")
     seeds = [key.seed for key in keys]
     return seeds * frames if len(seeds) == 1 else seeds, truncations.pop(), ()
-
-
-def chosen_poses(params: Params, frames: int) -> list[tuple[float, ...]] | None:
-    """`poses`: the numbers of the pose of each frame; None: they are not given, and subjects keep their own.
-
-    Raises:
-        UsageError: not one for each frame.
-    """
-
-    def read(value: Any) -> tuple[float, ...] | None:
-        return Params({"pose": value}).pose() if isinstance(value, list) else None
-
-    poses = params.items("poses", read, "lists of numbers", default=None)
-    if poses is not None and len(poses) != frames:
-        raise UsageError(f"params: poses: expected one for each of {frames} cameras, found {len(poses)}; correct them")
-    return poses
 
 
 def chosen_crop(params: Params) -> Crop | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from headless.worker import annotating, clips, clouds, editing, inverting, previews, views
+from headless.worker import annotating, clips, clouds, editing, inverting, meshes, previews, views
 from headless.worker.facts import worker_facts
 from headless.worker.held import HeldModels
 from headless.worker.params import Params
@@ -22,6 +22,8 @@ METHODS: dict[str, Callable[..., dict[str, Any]]] = {
     "render": views.render,
     "preview": previews.preview,
     "pointcloud": clouds.pointcloud,
+    "mesh": meshes.mesh,
+    "motion": meshes.motion,
     "video": clips.video,
     "sample": annotating.sample,
     "open_annotations": annotating.open_annotations,

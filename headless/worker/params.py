@@ -172,3 +172,22 @@ class Params:
     def cameras(self) -> list[tuple[str, Camera]]:
         """`cameras`: names and cameras."""
         return [part.camera() for part in self.parts("cameras")]
+
+
+def chosen_poses(params: Params, frames: int | None) -> list[tuple[float, ...]] | None:
+    """`poses`: the numbers of the pose of each frame; None: they are not given, and subjects keep their own.
+
+    Args:
+        frames: how many there are; None: any number.
+
+    Raises:
+        UsageError: not one for each frame.
+    """
+
+    def read(value: Any) -> tuple[float, ...] | None:
+        return Params({"pose": value}).pose() if isinstance(value, list) else None
+
+    poses = params.items("poses", read, "lists of numbers", default=None)
+    if poses is not None and frames is not None and len(poses) != frames:
+        raise UsageError(f"params: poses: expected one for each of {frames} cameras, found {len(poses)}; correct them")
+    return poses

@@ -9,12 +9,14 @@ from dnerf_core.backbone.config_json import config_to_json
 from dnerf_core.checkpoints import model_facts
 from dnerf_core.job_ranges import RESOLUTION
 from dnerf_core.work.interruption import interruptible
+from headless.runs.poses import poser_of
 from headless.runs.views import ViewsCall, views
 from headless.worker.held import HeldModels
 from headless.worker.jobs import Job, JobReporter
 from headless.worker.params import Params
 
 if TYPE_CHECKING:
+    from dnerf_core.checkpoints.model_facts import ModelFacts
     from dnerf_core.subject import PartialView
 
 
@@ -35,7 +37,17 @@ def model(job: Job, held: HeldModels) -> dict[str, Any]:
         "labels": facts.labels.to_json() if facts.has_semantics and facts.labels is not None else None,
         "licence": facts.source.get("licence"),
         "source": facts.source.get("file"),
+        **skeleton_facts(facts),
     }
+
+
+def skeleton_facts(facts: ModelFacts) -> dict[str, Any]:
+    """What a model says of its subjects' skeleton: names, parents, and places at rest; nothing where they do not move."""
+    poser = poser_of(facts)
+    if poser is None:
+        return {}
+    joints = poser.joint_places.tolist()
+    return {"skeleton": {"names": list(poser.joint_names), "parents": list(poser.joint_parents), "joints": joints}}
 
 
 def render(job: Job, held: HeldModels) -> dict[str, Any]:

@@ -265,6 +265,11 @@ class BallPoser:
     joint_names = ("middle", "top")
     joint_parents = (-1, 0)
 
+    joint_places = np.zeros((2, 3), np.float32)
+
+    def turns(self, poses: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        return np.tile(np.float32([0, 0, 0, 1]), (len(poses), 2, 1)), poses
+
     def read(self, source: Path, frames: tuple[int, int] | None = None, fps: float | None = None) -> Motion:
         try:
             poses = np.loadtxt(source, dtype=np.float32, ndmin=2)
