@@ -43,6 +43,23 @@ class ModelCameras:
 
 
 @dataclass(frozen=True)
+class ModelSkeleton:
+    """The skeleton of a model's subjects at rest.
+
+    Attributes:
+        names: K joint names, the root first.
+        parents: -1 for the root; every parent comes before its children.
+        joints: K places, in the body's own units and axes.
+        scale: world units a unit of these.
+    """
+
+    names: tuple[str, ...]
+    parents: tuple[int, ...]
+    joints: tuple[tuple[float, float, float], ...]
+    scale: float
+
+
+@dataclass(frozen=True)
 class ModelFacts:
     """What the worker says of a model.
 
@@ -54,6 +71,7 @@ class ModelFacts:
         labels: None for a plain generator, which has no masks.
         licence, source: of its weights; "" where the file does not say.
         sha256: of the file.
+        skeleton: None where its subjects do not move.
     """
 
     name: str
@@ -64,6 +82,7 @@ class ModelFacts:
     licence: str
     source: str
     sha256: str
+    skeleton: ModelSkeleton | None = None
 
 
 def chosen_model(scene: bpy.types.Scene) -> str:
@@ -110,7 +129,15 @@ def facts_from_result(result: dict[str, Any]) -> ModelFacts:
         licence=str(result["licence"] or ""),
         source=str(result["source"] or ""),
         sha256=str(result["sha256"]),
+        skeleton=_skeleton(result.get("skeleton")),
     )
+
+
+def _skeleton(value: dict[str, Any] | None) -> ModelSkeleton | None:
+    if value is None:
+        return None
+    joints = [(float(x), float(y), float(z)) for x, y, z in value["joints"]]
+    return ModelSkeleton(tuple(value["names"]), tuple(value["parents"]), tuple(joints), float(value["scale"]))
 
 
 def _range(value: list[float] | None) -> tuple[float, float] | None:

@@ -21,6 +21,7 @@ from . import session
 from .bridge.errors import WorkerFault
 from .drawing import draw_picture, picture_texture
 from .model_facts import ModelFacts, chosen_model, keep_facts, known_facts, subject_params
+from .posing.driver import live_pose, pose_params
 from .scene.subject import root_transform, subject_root
 from .subjects import subject_token
 from .viewport_camera import ViewportSquare, viewport_square
@@ -127,14 +128,16 @@ def _tick() -> float | None:
     scene = bpy.data.scenes.get(_state.scene_name) if _state.scene_name else None
     if scene is None:
         return None
-    if _state.looking is not None and not _state.waiting:
+    facts = known_facts(scene)
+    if _state.looking is not None and not _state.waiting and facts is not None:
         square, region = _state.looking
         settings = scene.dnerf
         shown = [settings.preview_mask, settings.preview_size_px]
         try:
-            key = json.dumps([square.camera.to_json(), region, subject_token(scene), *shown])
+            pose = live_pose(scene, facts)
+            key = json.dumps([square.camera.to_json(), region, subject_token(scene), pose, *shown])
             if key != _state.requested:
-                _ask(scene, key, square, region)
+                _ask(scene, facts, key, square, region, pose)
         except session.EXPECTED as error:
             switch(scene, False)
             session.current().say(str(error), "ERROR")
@@ -142,12 +145,13 @@ def _tick() -> float | None:
     return _INTERVAL_S
 
 
-def _ask(scene: bpy.types.Scene, key: str, square: ViewportSquare, region: int) -> None:
-    facts = known_facts(scene)
-    assert facts is not None  # it was wanted by a viewport that knew them
+def _ask(
+    scene: bpy.types.Scene, facts: ModelFacts, key: str, square: ViewportSquare, region: int, pose: list[float] | None
+) -> None:
     state, overlay = _state, scene.dnerf.preview_mask
     params = {
         **subject_params(scene),
+        **pose_params(pose),
         "camera": square.camera.to_json(),
         "size_px": shown_size_px(square.side_px, scene.dnerf.preview_size_px or facts.image_size_px),
     }

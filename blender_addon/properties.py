@@ -5,8 +5,10 @@ import bpy
 from dnerf_core import job_ranges
 
 from . import preview, session
-from .model_facts import EMBEDDED_MODELS
+from .model_facts import EMBEDDED_MODELS, known_facts
 from .own_yaw import own_yaw_property, own_yaw_switch_property
+from .posing import changes
+from .posing.rows import BoneRow, fill_rows, rows_fit
 from .ranged import degrees_property, number_property, whole_property
 
 PATH_OPTIONS = {"PATH_SUPPORTS_BLEND_RELATIVE"} if bpy.app.version >= (4, 5, 0) else set()
@@ -23,6 +25,29 @@ def _model_changed(settings: "SceneProperties", context: bpy.types.Context) -> N
 
 def _redraw(settings: "SceneProperties", context: bpy.types.Context) -> None:
     session.redraw()
+
+
+def _is_armature(settings: "SceneProperties", item: bpy.types.Object) -> bool:
+    return item.type == "ARMATURE"
+
+
+def _armature_changed(settings: "SceneProperties", context: bpy.types.Context) -> None:
+    """The map fills itself, unless the one that is there serves."""
+    scene, armature = settings.id_data, settings.pose_armature
+    settings.pose_armature_name = "" if armature is None else armature.name
+    changes.note()
+    facts = known_facts(scene)
+    if armature is None or facts is None or facts.skeleton is None or rows_fit(scene, facts.skeleton, armature):
+        session.redraw()
+        return
+    try:
+        session.current().say(fill_rows(scene, facts.skeleton, armature))
+    except session.EXPECTED as error:
+        session.current().say(str(error), "ERROR")
+
+
+def _pose_changed(settings: "SceneProperties", context: bpy.types.Context) -> None:
+    changes.note()
 
 
 def _preview_is_on(settings: "SceneProperties") -> bool:
@@ -84,6 +109,30 @@ class SceneProperties(bpy.types.PropertyGroup):
         options=PATH_OPTIONS,
     )
     subject_steps: bpy.props.StringProperty(options={"HIDDEN"})
+
+    # pose
+    pose_armature: bpy.props.PointerProperty(
+        name="Armature",
+        description="Its bones move the subject; none: the subject keeps its own pose",
+        type=bpy.types.Object,
+        poll=_is_armature,
+        update=_armature_changed,
+    )
+    pose_armature_name: bpy.props.StringProperty(options={"HIDDEN"})
+    pose_rows: bpy.props.CollectionProperty(type=BoneRow)
+    pose_row_index: bpy.props.IntProperty(name="Joint", options={"HIDDEN"})
+    pose_object_motion: bpy.props.BoolProperty(
+        name="Object Motion",
+        description="Also where the armature object stands and how it is turned, against the subject's Empty; off: its bones alone",
+        update=_pose_changed,
+    )
+    mesh_color: bpy.props.EnumProperty(
+        name="Colours",
+        items=[
+            ("rgb", "Photo colours", "The vertices have the pictures' colours"),
+            ("label", "Part colours", "The vertices have their labels' colours"),
+        ],
+    )
 
     # edit
     edit_view: bpy.props.StringProperty(options={"HIDDEN"})
@@ -245,4 +294,4 @@ class SceneProperties(bpy.types.PropertyGroup):
     )
 
 
-CLASSES = (AnnotationView, SceneProperties)
+CLASSES = (AnnotationView, BoneRow, SceneProperties)

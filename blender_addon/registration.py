@@ -19,8 +19,10 @@ from .operators import (
     invert,
     jobs,
     keys,
+    mesh,
     model,
     paint,
+    pose,
     subject,
     video,
     views,
@@ -28,13 +30,31 @@ from .operators import (
 from .panels import annotate as annotate_panel
 from .panels import edit as edit_panel
 from .panels import main, results
+from .panels import pose as pose_panel
+from .posing import changes, driver
 from .preferences import CLASSES as PREFERENCES
 from .properties import CLASSES as PROPERTIES
 from .properties import SceneProperties
 from .version import ADDON_VERSION
 
-_OPERATORS = (jobs, model, subject, cameras, views, video, cloud, cloud_parts, annotate, paint, environment, invert, edit)
-_PANELS = (main, results, edit_panel, annotate_panel)
+_OPERATORS = (
+    jobs,
+    model,
+    subject,
+    pose,
+    cameras,
+    views,
+    video,
+    cloud,
+    cloud_parts,
+    mesh,
+    annotate,
+    paint,
+    environment,
+    invert,
+    edit,
+)
+_PANELS = (main, pose_panel, results, edit_panel, annotate_panel)
 CLASSES = (
     *PROPERTIES,
     *PREFERENCES,
@@ -53,11 +73,16 @@ def register() -> None:
     preview.register()
     picture_overlay.register()
     anew.register()
+    changes.register()
+    pose.register()
     keys.register()
 
 
 def unregister() -> None:
     keys.unregister()
+    pose.unregister()
+    changes.unregister()
+    driver.forget()
     anew.unregister()
     picture_overlay.unregister()
     preview.unregister()

@@ -27,6 +27,7 @@ class ShownViews:
         stem: what the views' names begin with.
         poses: named as the images are.
         overlay, depth: whether there are such images.
+        pose: numbers of the body's pose; None: the subject's own.
     """
 
     subject: str
@@ -34,6 +35,7 @@ class ShownViews:
     poses: tuple[ScenePose, ...]
     overlay: bool
     depth: bool
+    pose: tuple[float, ...] | None = None
 
     def for_subject(self, subject: str, stem: str) -> ShownViews:
         """The same views of another subject."""
@@ -63,13 +65,14 @@ def known_shown(scene: bpy.types.Scene) -> ShownViews | None:
         return None
     fields = json.loads(text)
     poses = [ScenePose(Camera.from_json(pose.pop("camera"), "view"), **pose) for pose in fields.pop("poses")]
-    return ShownViews(**fields, poses=tuple(poses))
+    pose = fields.pop("pose", None)
+    return ShownViews(**fields, poses=tuple(poses), pose=None if pose is None else tuple(pose))
 
 
 def add_shown(scene: bpy.types.Scene, shown: ShownViews) -> None:
-    """Note further views; those of another subject are noted no more."""
+    """Note further views; those of another subject, or in another pose, are noted no more."""
     before = known_shown(scene)
-    if before is not None and before.subject == shown.subject:
+    if before is not None and (before.subject, before.pose) == (shown.subject, shown.pose):
         names = {pose.name for pose in shown.poses}
         poses = (*(pose for pose in before.poses if pose.name not in names), *shown.poses)
         shown = dataclasses.replace(

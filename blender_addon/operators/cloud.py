@@ -14,6 +14,7 @@ from dnerf_core.pointcloud.cloud import PointCloud
 from .. import session
 from ..model_facts import ModelFacts, subject_params, with_facts
 from ..places import absolute_path
+from ..posing.driver import current_pose, pose_params
 from ..scene.clouds import add_cloud
 from ..subjects import subject_stem, subject_token
 from ..viewpoints import camera_params, chosen_poses, selected_camera_names, squares_of
@@ -52,7 +53,8 @@ def fuse_cloud(scene: bpy.types.Scene, facts: ModelFacts, selected: Sequence[str
     else:
         poses = chosen_poses(scene, facts, "SELECTED", selected)
         cameras = camera_params(poses, squares_of(poses))
-    params: dict[str, Any] = {"cameras": cameras}
+    # painted labels are those of the subject's own pose, which it was sampled in
+    params: dict[str, Any] = {"cameras": cameras, **pose_params(current_pose(scene, facts) if painted is None else None)}
     if settings.cloud_points:
         params["points"] = settings.cloud_points
     request = json.dumps({"subject": subject_token(scene), "params": params})

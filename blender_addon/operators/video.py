@@ -13,8 +13,10 @@ from dnerf_core.errors import counted
 from .. import session
 from ..model_facts import ModelFacts, chosen_model, with_facts
 from ..places import file_stem, output_folder
-from ..scene.cameras import read_frames
+from ..posing.driver import body_pose
+from ..scene.cameras import ScenePose, read_frame
 from ..scene.errors import SceneError
+from ..scene.frames import read_at_frames
 from ..subjects import subject_stem, subject_token
 from ..viewpoints import camera_params, squares_of
 from .base import JobOperator, results_arrived
@@ -37,13 +39,19 @@ def render_video(scene: bpy.types.Scene, facts: ModelFacts, folder: Path) -> Non
     """The step of the job after the model is known: ask for the frames."""
     if facts.labels is None:
         raise SceneError(f"model {facts.name}: expected one with labels for a label video, found none; train it, or render views")
-    poses = read_frames(scene, scene.frame_start, scene.frame_end, scene.frame_step, world_up=facts.cameras.world_up)
+
+    def read(frame: int) -> tuple[ScenePose, list[float] | None]:
+        return read_frame(scene, frame, world_up=facts.cameras.world_up), body_pose(scene, facts)
+
+    frames = read_at_frames(scene, scene.frame_start, scene.frame_end, scene.frame_step, read)
+    poses, body_poses = [camera for camera, _ in frames], [pose for _, pose in frames if pose is not None]
     squares = squares_of(poses)
     first = squares[0]
     params = {
         "model": chosen_model(scene),
         "subjects": [json.loads(subject_token(scene))],
         "cameras": camera_params(poses, squares),
+        **({"poses": body_poses} if body_poses else {}),
         "size_px": first.side_px,
         "crop_px": [first.left_px, first.top_px, first.width_px, first.height_px],
         "sequence": True,

@@ -14,6 +14,7 @@ from dnerf_core.labels import LabelSet
 from .. import session
 from ..model_facts import ModelFacts, chosen_model, with_facts
 from ..places import output_folder
+from ..posing.driver import current_pose, pose_params
 from ..scene import views as scene_views
 from ..scene.cameras import ScenePose, SquareView
 from ..scene.errors import SceneError
@@ -74,7 +75,15 @@ def render_views(scene: bpy.types.Scene, facts: ModelFacts, source: str, selecte
     """The step of the job after the model is known: ask for the views."""
     settings = scene.dnerf
     poses = chosen_poses(scene, facts, source, selected)
-    shown = ShownViews(subject_token(scene), subject_stem(scene), tuple(poses), settings.want_overlay, settings.want_depth)
+    pose = current_pose(scene, facts)
+    shown = ShownViews(
+        subject_token(scene),
+        subject_stem(scene),
+        tuple(poses),
+        settings.want_overlay,
+        settings.want_depth,
+        None if pose is None else tuple(pose),
+    )
     name, began = scene.name, time.monotonic()
 
     def done(collected: CollectedViews) -> None:
@@ -97,6 +106,7 @@ def render_poses(
     params = {
         "model": chosen_model(scene),
         **json.loads(shown.subject),
+        **pose_params(None if shown.pose is None else list(shown.pose)),
         "cameras": camera_params(shown.poses, squares),
         "sizes_px": [square.side_px for square in squares],
         "channels": channels,

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 from dnerf_core.camera import BlenderLens, Camera, Float64Array, WorldUp
 from dnerf_core.errors import UsageError
-from dnerf_core.job_ranges import FRAMES
 
 from .errors import SceneError
+from .frames import read_at_frames
 from .rigs import animate_camera, place_cameras
 from .subject import root_transform, subject_root, update
 
@@ -26,11 +26,10 @@ __all__ = [
     "animate_camera",
     "place_cameras",
     "read_camera",
+    "read_frame",
     "read_frames",
     "square_view",
 ]
-
-MAX_FRAMES = FRAMES.high or 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,27 +124,19 @@ def read_frames(
     Raises:
         SceneError: as `read_camera`, with the frame named; no frames, or too many.
     """
-    frames = range(first, last + 1, step)
-    if not 1 <= len(frames) <= MAX_FRAMES:
-        raise SceneError(
-            f"frames {first} to {last}: expected 1 to {MAX_FRAMES} of them, found {len(frames)}; set the scene's frame range"
-        )
-    shown, part, active = scene.frame_current, scene.frame_subframe, scene.camera
-    poses = []
-    try:
-        for frame in frames:
-            scene.frame_set(frame)
-            if scene.camera is None:  # which the frame's marker, if any, has set
-                raise SceneError(f"frame {frame}: expected an active camera in the scene {scene.name!r}, found none; set one")
-            try:
-                pose = _read(scene.camera, scene, world_up, root)
-            except SceneError as error:
-                raise SceneError(f"frame {frame}: {error}") from None
-            poses.append(ScenePose(pose.camera, pose.width_px, pose.height_px, f"f{frame:04d}"))
-    finally:
-        scene.frame_set(shown, subframe=part)
-        scene.camera = active
-    return poses
+    return read_at_frames(scene, first, last, step, lambda frame: read_frame(scene, frame, world_up=world_up, root=root))
+
+
+def read_frame(scene: bpy.types.Scene, frame: int, *, world_up: WorldUp, root: bpy.types.Object | None = None) -> ScenePose:
+    """The active camera at a frame that the scene has been set to.
+
+    Raises:
+        SceneError: as `read_camera`.
+    """
+    if scene.camera is None:  # which the frame's marker, if any, has set
+        raise SceneError(f"expected an active camera in the scene {scene.name!r}, found none; set one")
+    pose = _read(scene.camera, scene, world_up, root)
+    return ScenePose(pose.camera, pose.width_px, pose.height_px, f"f{frame:04d}")
 
 
 def _read(camera_object: bpy.types.Object, scene: bpy.types.Scene, world_up: WorldUp, root: bpy.types.Object | None) -> ScenePose:

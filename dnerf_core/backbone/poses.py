@@ -51,6 +51,10 @@ class Poser(Protocol):
     def joint_places(self) -> NDArray[np.float32]:
         """Where the joints are at rest, [K, 3], in the body's own units."""
 
+    @property
+    def scale(self) -> float:
+        """World units a unit of the body."""
+
     def read(self, source: Path, frames: tuple[int, int] | None = None, fps: float | None = None) -> Motion:
         """The poses of a file, or of a motion that the program brings, by its name.
 

@@ -42,12 +42,21 @@ def model(job: Job, held: HeldModels) -> dict[str, Any]:
 
 
 def skeleton_facts(facts: ModelFacts) -> dict[str, Any]:
-    """What a model says of its subjects' skeleton: names, parents, and places at rest; nothing where they do not move."""
+    """What a model says of its subjects' skeleton: names, parents, places at rest in the body's units, and world units a unit of these.
+
+    Nothing where they do not move.
+    """
     poser = poser_of(facts)
     if poser is None:
         return {}
-    joints = poser.joint_places.tolist()
-    return {"skeleton": {"names": list(poser.joint_names), "parents": list(poser.joint_parents), "joints": joints}}
+    return {
+        "skeleton": {
+            "names": list(poser.joint_names),
+            "parents": list(poser.joint_parents),
+            "joints": poser.joint_places.tolist(),
+            "scale": float(poser.scale),
+        }
+    }
 
 
 def render(job: Job, held: HeldModels) -> dict[str, Any]:

@@ -1,0 +1,77 @@
+"""A subject's mesh with its skeleton: surface and skinning made by the worker, moved as the armature that drives the subject."""
+
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import bpy
+
+from dnerf_core.camera import ALL_AROUND_YAW_DEG, arc_cameras, view_ranges
+from dnerf_core.errors import counted
+
+from .. import session
+from ..model_facts import ModelFacts, subject_params, with_facts
+from ..posing.driver import body_pose, driving_armature
+from ..scene.errors import SceneError
+from ..scene.frames import read_at_frames
+from ..scene.meshes import import_mesh
+from ..subjects import subject_stem
+from .base import JobOperator, results_arrived
+from .pose import leave_modes
+from .video import frames_a_second
+
+MESHING = "Making the mesh"
+
+
+class DNERF_OT_import_mesh(JobOperator, bpy.types.Operator):
+    """Make the subject's surface as a mesh with its parts and its skeleton, which moves as the armature does over the scene's frames"""
+
+    bl_idname = "dnerf.import_mesh"
+    bl_label = "Import Rigged Mesh"
+
+    def act(self, context: bpy.types.Context) -> None:
+        leave_modes()
+        with_facts(context.scene, MESHING, make_mesh)
+
+
+def make_mesh(scene: bpy.types.Scene, facts: ModelFacts) -> None:
+    """The step of the job after the model is known: read the motion, ask for the mesh."""
+    if facts.skeleton is None:
+        raise SceneError(f"model {facts.name}: expected one whose subjects move, found one whose do not; choose another model")
+    settings = scene.dnerf
+    params: dict[str, Any] = {}
+    if driving_armature(scene, facts) is not None:
+        first, last = scene.frame_start, scene.frame_end
+        params["poses"] = read_at_frames(scene, first, last, 1, lambda _: body_pose(scene, facts))
+        params["fps"] = frames_a_second(scene)
+    ranges = view_ranges(facts.cameras, default_yaw_deg=ALL_AROUND_YAW_DEG)
+    cameras = arc_cameras(facts.cameras, *ranges, count=settings.cloud_views)
+    folder = tempfile.TemporaryDirectory(prefix="dnerf-mesh-")
+    path, stem, began = Path(folder.name, "mesh.glb"), subject_stem(scene), time.monotonic()
+    name, first_frame, frames = scene.name, scene.frame_start, len(params.get("poses", ()))
+    holder = session.current()
+    assert holder.job is not None
+    holder.job.at_end = folder.cleanup
+
+    def done(result: dict[str, Any]) -> None:
+        leave_modes()
+        items = import_mesh(bpy.data.scenes[name], Path(result["file"]), f"mesh {stem}", first_frame)
+        results_arrived("Import Rigged Mesh")
+        parts = sum(len(item.data.materials) for item in items if item.type == "MESH")
+        moves = f", moving over {counted(frames, 'frame')}" if frames else ""
+        holder.finish(
+            f"{counted(result['faces'], 'triangle')} in {counted(parts, 'part')}, {counted(len(result['joints']), 'bone')}{moves}, in "
+            f"{time.monotonic() - began:.1f} s"
+        )
+
+    params |= {
+        **subject_params(scene),
+        "cameras": [{**camera.to_json(), "name": f"v{index:02d}"} for index, camera in enumerate(cameras)],
+        "color": "label" if facts.labels is not None and settings.mesh_color == "label" else "rgb",
+        "output": str(path),
+    }
+    holder.continue_job("mesh", params, done, title=MESHING)
+
+
+CLASSES = (DNERF_OT_import_mesh,)

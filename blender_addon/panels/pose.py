@@ -1,0 +1,79 @@
+"""Pose: the armature that moves the subject, and which of its bones turns which joint."""
+
+import bpy
+
+from ..model_facts import known_facts
+from ..posing.rows import loose_joints
+from .base import SubPanel, draw_text
+
+LISTED_ROWS = 6
+
+
+class DNERF_UL_joints(bpy.types.UIList):
+    """Joints of the model's body, each with the bone that turns it."""
+
+    def draw_item(
+        self,
+        context: bpy.types.Context,
+        layout: bpy.types.UILayout,
+        data: bpy.types.PropertyGroup,
+        item: bpy.types.PropertyGroup,
+        icon: int,
+        active_data: object,
+        active_property: str,
+        index: int = 0,
+        flags: int = 0,
+    ) -> None:
+        split = layout.split(factor=0.42)
+        split.label(text=item.name, icon="BLANK1" if item.bone else "UNLINKED", translate=False)
+        armature = data.pose_armature
+        if armature is not None:
+            split.prop_search(item, "bone", armature.data, "bones", text="")
+
+
+class DNERF_PT_pose(SubPanel, bpy.types.Panel):
+    bl_label = "Pose"
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        facts = known_facts(context.scene)
+        return facts is not None and facts.skeleton is not None
+
+    def draw(self, context: bpy.types.Context) -> None:
+        layout, settings = self.layout, context.scene.dnerf
+        armature = settings.pose_armature
+        row = layout.row(align=True)
+        row.prop(settings, "pose_armature", text="")
+        if armature is None and settings.pose_armature_name:
+            draw_text(layout, context, f"{settings.pose_armature_name} is there no more: choose another armature", "ERROR")
+            layout.operator("dnerf.rest_pose", icon="LOOP_BACK")
+        if armature is None:
+            layout.operator("dnerf.add_person", text="Add the Model's Own", icon="OUTLINER_OB_ARMATURE")
+        else:
+            layout.prop(settings, "pose_object_motion")
+            draw_map(layout, context, armature)
+        layout.separator()
+        row = layout.row(align=True)
+        row.prop(settings, "mesh_color", text="")
+        row.operator("dnerf.import_mesh", text="Import Mesh", icon="MESH_DATA")
+
+
+def draw_map(layout: bpy.types.UILayout, context: bpy.types.Context, armature: bpy.types.Object) -> None:
+    """The joints with their bones, and what is missing."""
+    settings = context.scene.dnerf
+    layout.operator("dnerf.match_bones", icon="FILE_REFRESH")
+    layout.template_list(
+        "DNERF_UL_joints", "", settings, "pose_rows", settings, "pose_row_index", rows=LISTED_ROWS, maxrows=LISTED_ROWS
+    )
+    if 0 <= settings.pose_row_index < len(settings.pose_rows):
+        item = settings.pose_rows[settings.pose_row_index]
+        column = layout.column(align=True)
+        column.enabled = bool(item.bone)
+        column.prop_search(item, "second", armature.data, "bones", text="with")
+        if item.second:
+            column.prop(item, "share", slider=True)
+    if loose := loose_joints(context.scene):
+        draw_text(layout, context, f"{loose}. They follow the joint above.", "INFO")
+
+
+CLASSES = (DNERF_UL_joints, DNERF_PT_pose)
