@@ -69,7 +69,7 @@ def fuse_cloud(scene: bpy.types.Scene, facts: ModelFacts, selected: Sequence[str
         if painted is None:
             item[REQUEST_PROPERTY] = request
         make_active(scene_now, item)
-        _show_colors()
+        show_colors()
         results_arrived("Fuse and Import")
         session.current().finish(f"{len(cloud):,} points in {time.monotonic() - began:.1f} s: {item.name}")
 
@@ -93,12 +93,12 @@ def make_active(scene: bpy.types.Scene, item: bpy.types.Object) -> None:
         layer.objects.active = item
 
 
-def _show_colors() -> None:
-    """Solid views show the material's gray unless they are told to show the attribute."""
+def show_colors(source: str = "VERTEX") -> None:
+    """Let Solid views show the attribute (VERTEX), or the materials' own colours (MATERIAL)."""
     for window in bpy.context.window_manager.windows:
         for area in window.screen.areas:
             if area.type == "VIEW_3D":
-                area.spaces.active.shading.color_type = "VERTEX"
+                area.spaces.active.shading.color_type = source
 
 
 CLASSES = (DNERF_OT_fuse_cloud,)

@@ -18,6 +18,7 @@ from ..scene.frames import read_at_frames
 from ..scene.meshes import import_mesh
 from ..subjects import subject_stem
 from .base import JobOperator, results_arrived
+from .cloud import show_colors
 from .pose import leave_modes
 from .video import frames_a_second
 
@@ -56,7 +57,8 @@ def make_mesh(scene: bpy.types.Scene, facts: ModelFacts) -> None:
 
     def done(result: dict[str, Any]) -> None:
         leave_modes()
-        items = import_mesh(bpy.data.scenes[name], Path(result["file"]), f"mesh {stem}", first_frame)
+        items = import_mesh(bpy.data.scenes[name], Path(result["file"]), f"mesh {stem}", first_frame, facts.labels)
+        show_colors("MATERIAL" if params["color"] == "label" else "VERTEX")
         results_arrived("Import Rigged Mesh")
         parts = sum(len(item.data.materials) for item in items if item.type == "MESH")
         moves = f", moving over {counted(frames, 'frame')}" if frames else ""

@@ -7,7 +7,7 @@ from dnerf_core.errors import UsageError, counted
 
 from .. import session
 from ..model_facts import ModelFacts, chosen_model, known_facts, with_facts
-from ..posing.driver import driving_armature
+from ..posing.driver import driving_armature, lost_armature
 from ..posing.rows import fill_rows
 from ..scene.errors import SceneError
 from ..scene.person import add_armature, key_motion
@@ -45,7 +45,8 @@ class DNERF_OT_rest_pose(bpy.types.Operator):
     bl_options = {"UNDO"}
 
     def execute(self, context: bpy.types.Context) -> set[str]:
-        context.scene.dnerf.pose_armature = None
+        settings = context.scene.dnerf
+        settings.pose_armature, settings.pose_armature_name = None, ""
         return {"FINISHED"}
 
 
@@ -83,7 +84,7 @@ def add_person(scene: bpy.types.Scene, facts: ModelFacts) -> None:
         update(found)
         settings = found.dnerf
         line = f"{item.name}: {counted(len(bones), 'bone')}, walking"
-        if settings.pose_armature is None:
+        if settings.pose_armature is None or lost_armature(found):
             settings.pose_armature = item
             line += "; it moves the subject"
         results_arrived("Add Person")

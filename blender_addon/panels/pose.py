@@ -3,6 +3,7 @@
 import bpy
 
 from ..model_facts import known_facts
+from ..posing.driver import lost_armature
 from ..posing.rows import loose_joints
 from .base import SubPanel, draw_text
 
@@ -41,13 +42,12 @@ class DNERF_PT_pose(SubPanel, bpy.types.Panel):
 
     def draw(self, context: bpy.types.Context) -> None:
         layout, settings = self.layout, context.scene.dnerf
-        armature = settings.pose_armature
-        row = layout.row(align=True)
-        row.prop(settings, "pose_armature", text="")
-        if armature is None and settings.pose_armature_name:
-            draw_text(layout, context, f"{settings.pose_armature_name} is there no more: choose another armature", "ERROR")
+        armature, lost = settings.pose_armature, lost_armature(context.scene)
+        layout.prop(settings, "pose_armature", text="")
+        if lost:
+            draw_text(layout, context, f"{lost} is in the scene no more: choose another armature", "ERROR")
             layout.operator("dnerf.rest_pose", icon="LOOP_BACK")
-        if armature is None:
+        if armature is None or lost:
             layout.operator("dnerf.add_person", text="Add the Model's Own", icon="OUTLINER_OB_ARMATURE")
         else:
             layout.prop(settings, "pose_object_motion")

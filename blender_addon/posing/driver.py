@@ -59,16 +59,24 @@ def driving_armature(scene: bpy.types.Scene, facts: ModelFacts) -> bpy.types.Obj
     settings = scene.dnerf
     if facts.skeleton is None:
         return None
-    armature = settings.pose_armature
-    if armature is None and not settings.pose_armature_name:
-        return None
-    if armature is None or armature.name not in scene.objects:
-        name = settings.pose_armature_name if armature is None else armature.name
+    if lost := lost_armature(scene):
         raise UsageError(
-            f"pose: expected the armature {name!r} in the scene {scene.name!r}, found it there no more; choose another in the "
+            f"pose: expected the armature {lost!r} in the scene {scene.name!r}, found it there no more; choose another in the "
             "panel Pose, or press Rest Pose"
         )
-    return armature
+    return settings.pose_armature
+
+
+def lost_armature(scene: bpy.types.Scene) -> str:
+    """The name of the armature that was chosen and is not in the scene any more; "" where none is missing.
+
+    Blender keeps one that is deleted in the viewport as long as it is chosen, and lets go of one that a script removes.
+    """
+    settings = scene.dnerf
+    armature = settings.pose_armature
+    if armature is None:
+        return str(settings.pose_armature_name)
+    return "" if armature.name in scene.objects else str(armature.name)
 
 
 def body_pose(scene: bpy.types.Scene, facts: ModelFacts) -> list[float] | None:

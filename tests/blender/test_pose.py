@@ -308,6 +308,8 @@ def test_what_cannot_drive_is_told_in_a_line_and_nothing_is_lost(scene: Any, spo
     with pytest.raises(UsageError, match=message):
         pose_of(scene)
     assert len(scene.dnerf.pose_rows) == rows
+    bpy.ops.dnerf.rest_pose()
+    assert pose_of(scene) is None
 
 
 def test_a_model_that_does_not_move_leaves_the_armature_be(scene: Any) -> None:
