@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from dnerf_core.demo.trace import TruthView
     from dnerf_core.labels import LabelSet
 
-WORLDS = {"demo-cars": "dnerf_core.demo.car_world:CARS"}
+WORLDS = {"demo-cars": "dnerf_core.demo.car_world:CARS", "demo-people": "dnerf_core.demo.people.people_world:PEOPLE"}
 """Where the `World` of each stands, "module:name"."""
 
 
