@@ -69,8 +69,8 @@ class Poser(Protocol):
             Unit quaternions xyzw [F, K, 4] of each joint against its parent, and how far the root has moved [F, 3], world units.
         """
 
-    def drawn(self, rng: np.random.Generator) -> NDArray[np.float32]:
-        """A pose [*pose_shape] by chance, within what joints can do."""
+    def drawn(self, rng: np.random.Generator, count: int) -> NDArray[np.float32]:
+        """Poses [count, *pose_shape] by chance, within what joints can do."""
 
 
 @dataclass(frozen=True, eq=False)

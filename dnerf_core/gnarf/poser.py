@@ -74,14 +74,14 @@ class BodyPoser:
         wxyz = from_axis_angle(poses[:, :-1].astype(np.float64))
         return wxyz[..., [1, 2, 3, 0]].astype(np.float32), self.scale * poses[:, -1]
 
-    def drawn(self, rng: np.random.Generator) -> NDArray[np.float32]:
-        """A pose [K + 1, 3] by chance; see `prior.random_clip`."""
-        return retargeted(random_clip(rng), skeleton_of(self), self._map_of_figure, "height").poses[0]
+    def drawn(self, rng: np.random.Generator, count: int) -> NDArray[np.float32]:
+        """Poses [count, K + 1, 3] by chance; see `prior.random_clip`."""
+        return retargeted(random_clip(rng, count), skeleton_of(self), self._map_of_figure, "height").poses
 
     @cached_property
     def _map_of_figure(self) -> BoneMap:
         target = skeleton_of(self)
-        _, figure = completed(random_clip(np.random.default_rng(0)), target)
+        _, figure = completed(random_clip(np.random.default_rng(0), 1), target)
         return bone_map_between(figure, target)
 
 

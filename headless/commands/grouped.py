@@ -70,6 +70,7 @@ OPTION_GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
             "evaluate.frames",
             "pointcloud.frames",
             "mesh.frames",
+            "invert.frames",
             "random_poses",
             "rigged",
         ),

@@ -278,8 +278,8 @@ class BallPoser:
         first, last = frames or (1, len(poses))
         return Motion(source.name, poses[first - 1 : last], 12.0, ("middle <- middle",), ("a ball has no legs",))
 
-    def drawn(self, rng: np.random.Generator) -> NDArray[np.float32]:
-        return rng.uniform(-0.2, 0.2, 3).astype(np.float32)
+    def drawn(self, rng: np.random.Generator, count: int) -> NDArray[np.float32]:
+        return rng.uniform(-0.2, 0.2, (count, 3)).astype(np.float32)
 
 
 BALLS = Family(
