@@ -65,6 +65,8 @@ OPTION_GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
         "Poses",
         (
             "pose",
+            "bone_map",
+            "write_bone_map",
             "render.frames",
             "sample.frames",
             "evaluate.frames",

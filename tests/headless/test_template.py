@@ -18,8 +18,8 @@ from dnerf_core.errors import OutputError, TemplateError, UsageError
 from dnerf_core.gnarf.body.posing import joint_motions, skin
 from dnerf_core.gnarf.body.template import Template
 from dnerf_core.gnarf.body.template_file import read_template, write_template
-from dnerf_core.gnarf.poses.clip import clip_from_matrices
-from dnerf_core.gnarf.poses.reading import read_poses
+from dnerf_core.poses.clip import clip_from_matrices
+from dnerf_core.poses.reading import read_poses
 from headless import cli
 from headless.runs.template import TemplateCall, make_template
 from headless.work.reporting import Quiet

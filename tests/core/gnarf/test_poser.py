@@ -10,9 +10,9 @@ import pytest
 
 from dnerf_core.errors import PoseError
 from dnerf_core.gnarf.poser import BodyPoser
-from dnerf_core.gnarf.poses.figure import figure_joints, figure_parents, tree_of
-from dnerf_core.gnarf.poses.motions import MOTIONS, NAMES
-from dnerf_core.gnarf.poses.roles import roles_of
+from dnerf_core.poses.figure import figure_joints, figure_parents, tree_of
+from dnerf_core.poses.motions import MOTIONS, NAMES
+from dnerf_core.poses.roles import roles_of
 
 
 @pytest.fixture

@@ -14,14 +14,14 @@ import torch
 from dnerf_core.errors import PoseError
 from dnerf_core.gnarf.body.posing import joint_motions, skin
 from dnerf_core.gnarf.body.template import Template
-from dnerf_core.gnarf.poses.bone_map import bone_map_between, read_bone_map, write_bone_map
-from dnerf_core.gnarf.poses.clip import PoseClip, global_rotations, joint_places
-from dnerf_core.gnarf.poses.motions import MOTIONS, own_motion
-from dnerf_core.gnarf.poses.reading import read_poses
-from dnerf_core.gnarf.poses.retargeting import retargeted
-from dnerf_core.gnarf.poses.roles import roles_of, side_and_base
-from dnerf_core.gnarf.poses.rotations import Array, from_axis_angle, from_matrices, inverse, product, turned
-from dnerf_core.gnarf.poses.skeleton import Skeleton, skeleton_of
+from dnerf_core.poses.bone_map import bone_map_between, read_bone_map, write_bone_map
+from dnerf_core.poses.clip import PoseClip, global_rotations, joint_places
+from dnerf_core.poses.motions import MOTIONS, own_motion
+from dnerf_core.poses.reading import read_poses
+from dnerf_core.poses.retargeting import retargeted
+from dnerf_core.poses.roles import roles_of, side_and_base
+from dnerf_core.poses.rotations import Array, from_axis_angle, from_matrices, inverse, product, turned
+from dnerf_core.poses.skeleton import Skeleton, skeleton_of
 from tests.core.gnarf.rigs import cmu_skeleton, random_rotations, renamed, template_of
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -370,7 +370,7 @@ def test_of_a_rig_that_rigify_made_the_deforming_bones_count() -> None:
 
 
 def test_poses_are_read_without_torch() -> None:
-    code = "import sys, dnerf_core.gnarf.poses.reading as r; print(len(r.read_clip('walk').names), 'torch' in sys.modules)"
+    code = "import sys, dnerf_core.poses.reading as r; print(len(r.read_clip('walk').names), 'torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-E", "-c", code], cwd=ROOT, capture_output=True, text=True, check=True, timeout=60)
     assert done.stdout.split() == ["21", "False"]
 
