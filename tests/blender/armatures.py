@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from dnerf_core.gnarf.poses.skeleton import Skeleton
+from dnerf_core.poses.skeleton import Skeleton
 
 TO_Z_UP = np.array([[1.0, 0.0, 0.0], [0.0, 0.0, -1.0], [0.0, 1.0, 0.0]])
 """Times a y-up point is the z-up one: x, -z, y."""

@@ -17,9 +17,9 @@ import mathutils  # noqa: E402
 
 from dnerf_core.camera import Float64Array  # noqa: E402
 from dnerf_core.errors import UsageError  # noqa: E402
-from dnerf_core.gnarf.poses.clip import global_rotations, joint_places  # noqa: E402
-from dnerf_core.gnarf.poses.rotations import from_axis_angle  # noqa: E402
-from dnerf_core.gnarf.poses.skeleton import Skeleton  # noqa: E402
+from dnerf_core.poses.clip import global_rotations, joint_places  # noqa: E402
+from dnerf_core.poses.rotations import from_axis_angle  # noqa: E402
+from dnerf_core.poses.skeleton import Skeleton  # noqa: E402
 from tests.blender.addon import enabled_addon, interpreter_script  # noqa: E402
 from tests.blender.armatures import TO_Z_UP, build_armature, turn_bones  # noqa: E402
 from tests.core.gnarf.rigs import cmu_skeleton, renamed  # noqa: E402

@@ -187,7 +187,7 @@ def test_the_worst_and_the_typical_are_picked() -> None:
         (["FOLDER", "--pitch", "1"], "--pitch: expected with --truth"),
         (["--truth", "--skip-unpainted"], "--skip-unpainted: expected with an annotated folder, found --truth"),
         (["--truth", "--seeds", "1", "--subjects", "2"], "--seeds and --subjects: expected one of them"),
-        (["--truth", "--seeds", "1"], "exact truth: expected a model made from demo-cars, found 'tiny'"),
+        (["--truth", "--seeds", "1"], "exact truth: expected a model made from demo-cars or demo-people, found 'tiny'"),
     ],
 )
 def test_options_that_do_not_go_together_are_refused(

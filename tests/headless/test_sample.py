@@ -175,7 +175,9 @@ def test_truth_that_is_not_known_is_refused(
 
 def test_truth_of_another_model_is_refused(tiny_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.run(["sample", "--model", str(tiny_model), "--truth", "-o", str(tmp_path / "out")]) == 2
-    assert "--truth: expected a model made from demo-cars, found tiny; leave it out and paint" in error_line(capsys)
+    assert "--truth: expected a model made from demo-cars or demo-people, found tiny; leave it out and paint" in error_line(
+        capsys
+    )
     assert not (tmp_path / "out").exists()
 
 
