@@ -108,6 +108,12 @@ def known_facts(scene: bpy.types.Scene) -> ModelFacts | None:
     return facts_from_result(json.loads(text)) if text else None
 
 
+def moves(scene: bpy.types.Scene) -> bool:
+    """Whether the chosen model's subjects are known to move."""
+    facts = known_facts(scene)
+    return facts is not None and facts.skeleton is not None
+
+
 def facts_from_result(result: dict[str, Any]) -> ModelFacts:
     """The facts of the worker's answer to `model`."""
     cameras = result["cameras"]

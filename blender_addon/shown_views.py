@@ -27,7 +27,7 @@ class ShownViews:
         stem: what the views' names begin with.
         poses: named as the images are.
         overlay, depth: whether there are such images.
-        pose: numbers of the body's pose; None: the subject's own.
+        body_poses: of each of `poses`, the numbers of the pose that the subject's body was in; None: its own. Empty: its own in all.
     """
 
     subject: str
@@ -35,7 +35,18 @@ class ShownViews:
     poses: tuple[ScenePose, ...]
     overlay: bool
     depth: bool
-    pose: tuple[float, ...] | None = None
+    body_poses: tuple[tuple[float, ...] | None, ...] = ()
+
+    def body_pose(self, index: int) -> tuple[float, ...] | None:
+        """Of one of the views."""
+        return self.body_poses[index] if self.body_poses else None
+
+    def by_body_pose(self) -> list[tuple[tuple[float, ...] | None, list[int]]]:
+        """The body's poses, each once, with the views that have it."""
+        groups: dict[tuple[float, ...] | None, list[int]] = {}
+        for index in range(len(self.poses)):
+            groups.setdefault(self.body_pose(index), []).append(index)
+        return list(groups.items())
 
     def for_subject(self, subject: str, stem: str) -> ShownViews:
         """The same views of another subject."""
@@ -65,19 +76,20 @@ def known_shown(scene: bpy.types.Scene) -> ShownViews | None:
         return None
     fields = json.loads(text)
     poses = [ScenePose(Camera.from_json(pose.pop("camera"), "view"), **pose) for pose in fields.pop("poses")]
-    pose = fields.pop("pose", None)
-    return ShownViews(**fields, poses=tuple(poses), pose=None if pose is None else tuple(pose))
+    body_poses = tuple(None if numbers is None else tuple(numbers) for numbers in fields.pop("body_poses", ()))
+    return ShownViews(**fields, poses=tuple(poses), body_poses=body_poses)
 
 
 def add_shown(scene: bpy.types.Scene, shown: ShownViews) -> None:
-    """Note further views; those of another subject, or in another pose, are noted no more."""
+    """Note further views; those of another subject are noted no more."""
     before = known_shown(scene)
-    if before is not None and (before.subject, before.pose) == (shown.subject, shown.pose):
+    if before is not None and before.subject == shown.subject:
         names = {pose.name for pose in shown.poses}
-        poses = (*(pose for pose in before.poses if pose.name not in names), *shown.poses)
-        shown = dataclasses.replace(
-            shown, poses=poses, overlay=before.overlay or shown.overlay, depth=before.depth or shown.depth
-        )
+        kept = [(pose, before.body_pose(index)) for index, pose in enumerate(before.poses) if pose.name not in names]
+        added = [(pose, shown.body_pose(index)) for index, pose in enumerate(shown.poses)]
+        poses, body_poses = zip(*kept, *added, strict=True)
+        overlay, depth = before.overlay or shown.overlay, before.depth or shown.depth
+        shown = dataclasses.replace(shown, poses=poses, body_poses=body_poses, overlay=overlay, depth=depth)
     keep_shown(scene, shown)
 
 

@@ -45,18 +45,8 @@ def fuse_cloud(scene: bpy.types.Scene, facts: ModelFacts, selected: Sequence[str
         selected: the cameras to fuse the views of; None: views from all around, see `view_ranges`.
         painted: the annotation folder whose painted masks give the labels; None: the model's labels.
     """
-    settings = scene.dnerf
-    if selected is None:
-        ranges = view_ranges(facts.cameras, default_yaw_deg=ALL_AROUND_YAW_DEG)
-        around = arc_cameras(facts.cameras, *ranges, count=settings.cloud_views)
-        cameras = [{**camera.to_json(), "name": f"v{index:02d}"} for index, camera in enumerate(around)]
-    else:
-        poses = chosen_poses(scene, facts, "SELECTED", selected)
-        cameras = camera_params(poses, squares_of(poses))
     # painted labels are those of the subject's own pose, which it was sampled in
-    params: dict[str, Any] = {"cameras": cameras, **pose_params(current_pose(scene, facts) if painted is None else None)}
-    if settings.cloud_points:
-        params["points"] = settings.cloud_points
+    params = {**cloud_params(scene, facts, selected), **pose_params(current_pose(scene, facts) if painted is None else None)}
     request = json.dumps({"subject": subject_token(scene), "params": params})
     if painted is not None:
         params = {**params, "annotations": painted}
@@ -74,6 +64,19 @@ def fuse_cloud(scene: bpy.types.Scene, facts: ModelFacts, selected: Sequence[str
         session.current().finish(f"{len(cloud):,} points in {time.monotonic() - began:.1f} s: {item.name}")
 
     session.current().continue_job("pointcloud", {**subject_params(scene), **params}, done, title="Fusing the point cloud")
+
+
+def cloud_params(scene: bpy.types.Scene, facts: ModelFacts, selected: Sequence[str] | None) -> dict[str, Any]:
+    """From where a cloud is fused, and how many points it may have; see `fuse_cloud`."""
+    settings = scene.dnerf
+    if selected is None:
+        ranges = view_ranges(facts.cameras, default_yaw_deg=ALL_AROUND_YAW_DEG)
+        around = arc_cameras(facts.cameras, *ranges, count=settings.cloud_views)
+        cameras = [{**camera.to_json(), "name": f"v{index:02d}"} for index, camera in enumerate(around)]
+    else:
+        poses = chosen_poses(scene, facts, "SELECTED", selected)
+        cameras = camera_params(poses, squares_of(poses))
+    return {"cameras": cameras, **({"points": settings.cloud_points} if settings.cloud_points else {})}
 
 
 def cloud_from_result(result: dict[str, Any]) -> PointCloud:

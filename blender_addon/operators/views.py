@@ -46,10 +46,9 @@ class CollectedViews:
         self._labels, self._overlay = labels, overlay
         self._views: dict[int, scene_views.SavedView] = {}
 
-    def take(self, part: dict[str, Any]) -> None:
-        """One part of the answer to `render`."""
+    def take(self, index: int, part: dict[str, Any]) -> None:
+        """One part of the answer to `render`: the view of that number."""
         holder = session.current()
-        index = int(part["index"])
         pose, square = self.poses[index], self.squares[index]
         cut: dict[str, Any] = {name: square.crop(holder.array(part[name])) for name in ("rgb", "mask", "depth") if name in part}
         view = scene_views.SavedView(pose.name, pose.camera, cut["rgb"], cut.get("mask"), cut.get("depth"))
@@ -82,7 +81,7 @@ def render_views(scene: bpy.types.Scene, facts: ModelFacts, source: str, selecte
         tuple(poses),
         settings.want_overlay,
         settings.want_depth,
-        None if pose is None else tuple(pose),
+        (None if pose is None else tuple(pose),) * len(poses),
     )
     name, began = scene.name, time.monotonic()
 
@@ -103,16 +102,28 @@ def render_poses(
     """A step of the job that runs: views become images as they come in, then `then` is called with all of them."""
     squares = squares_of(shown.poses)
     channels = ["rgb", *(["mask"] if facts.labels is not None else []), *(["depth"] if shown.depth else [])]
-    params = {
-        "model": chosen_model(scene),
-        **json.loads(shown.subject),
-        **pose_params(None if shown.pose is None else list(shown.pose)),
-        "cameras": camera_params(shown.poses, squares),
-        "sizes_px": [square.side_px for square in squares],
-        "channels": channels,
-    }
+    params = {"model": chosen_model(scene), **json.loads(shown.subject), "channels": channels}
     collected = CollectedViews(shown.poses, squares, facts.labels, shown.overlay)
-    session.current().continue_job("render", params, lambda _: then(collected), title=title, on_part=collected.take)
+    groups = shown.by_body_pose()
+
+    def ask_next() -> None:
+        if not groups:
+            then(collected)
+            return
+        body_pose, indices = groups.pop(0)
+        request = {
+            **params,
+            **pose_params(None if body_pose is None else list(body_pose)),
+            "cameras": camera_params([shown.poses[index] for index in indices], [squares[index] for index in indices]),
+            "sizes_px": [squares[index].side_px for index in indices],
+        }
+
+        def take(part: dict[str, Any]) -> None:
+            collected.take(indices[int(part["index"])], part)
+
+        session.current().continue_job("render", request, lambda _: ask_next(), title=title, on_part=take)
+
+    ask_next()
 
 
 class DNERF_OT_show_image(LineOperator, bpy.types.Operator):

@@ -2,7 +2,7 @@
 
 import bpy
 
-from ..model_facts import known_facts
+from ..model_facts import moves
 from ..posing.driver import lost_armature
 from ..posing.rows import loose_joints
 from .base import SubPanel, draw_text
@@ -37,8 +37,7 @@ class DNERF_PT_pose(SubPanel, bpy.types.Panel):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        facts = known_facts(context.scene)
-        return facts is not None and facts.skeleton is not None
+        return moves(context.scene)
 
     def draw(self, context: bpy.types.Context) -> None:
         layout, settings = self.layout, context.scene.dnerf

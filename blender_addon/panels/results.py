@@ -3,6 +3,7 @@
 import bpy
 
 from ..icons import color_icon
+from ..model_facts import moves
 from ..scene.clouds import cloud_labels, is_cloud, last_hidden, shows_parts
 from ..scene.errors import SceneError
 from ..scene.views import IMAGE_PROPERTY
@@ -54,6 +55,8 @@ class DNERF_PT_cloud(SubPanel, bpy.types.Panel):
         layout.prop(settings, "cloud_points")
         layout.prop(settings, "cloud_painted")
         layout.operator("dnerf.fuse_cloud", icon="POINTCLOUD_DATA")
+        if settings.pose_armature is not None and moves(context.scene):
+            layout.operator("dnerf.fuse_frames", icon="RENDER_ANIMATION")
         draw_cloud_parts(layout, context)
 
 

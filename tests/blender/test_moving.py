@@ -108,7 +108,21 @@ def test_views_and_clouds_are_of_the_pose(session: ModuleType, model_path: Path)
     current.ask("render", request, lambda _: None, on_part=parts.append, on_error=lambda fault: pytest.fail(fault.message))
     assert current.wait(60)
     np.testing.assert_array_equal(pixels(bpy.data.images["s0003_v00"]), current.array(parts[0]["rgb"]))
-    assert np.abs(pixels(bpy.data.images["s0003_v00"]).astype(int) - rest).mean() > 2
+    posed = pixels(bpy.data.images["s0003_v00"])
+    assert np.abs(posed.astype(int) - rest).mean() > 2
+    # the view to edit is of the subject's own pose, and both are what they are when they are rendered anew
+    finished(session, bpy.ops.dnerf.place_cameras())
+    finished(session, bpy.ops.dnerf.edit_mask())
+    from blender_addon.model_facts import with_facts
+    from blender_addon.operators.anew import _show_views_again
+
+    edited = pixels(bpy.data.images["s0003_edit"])
+    for name in ("s0003_v00", "s0003_edit"):
+        bpy.data.images.remove(bpy.data.images[name])
+    with_facts(scene, "again", _show_views_again)
+    assert finished(session, {"FINISHED"}) == "s0003: its views are shown again"
+    np.testing.assert_array_equal(pixels(bpy.data.images["s0003_v00"]), posed)
+    np.testing.assert_array_equal(pixels(bpy.data.images["s0003_edit"]), edited)
     scene.dnerf.cloud_views, scene.dnerf.cloud_points = 4, 500
     finished(session, bpy.ops.dnerf.fuse_cloud())
     points = np.array([vertex.co for vertex in bpy.context.active_object.data.vertices])
@@ -168,6 +182,24 @@ def test_the_mesh_moves_over_the_scenes_frames(session: ModuleType) -> None:
         places.append(np.array([evaluated.matrix_world @ vertex.co for vertex in made.vertices]))
         evaluated.to_mesh_clear()
     assert np.abs(places[2] - places[0]).max() > 0.05
+
+
+def test_a_cloud_of_every_frame_is_seen_at_its_own(session: ModuleType) -> None:
+    scene = bpy.context.scene
+    scene.frame_start, scene.frame_end, scene.frame_step = 4, 9, 2
+    assert "expected an armature that moves the subject" in failed(session, bpy.ops.dnerf.fuse_frames())
+    add_person(session)
+    scene.dnerf.cloud_views, scene.dnerf.cloud_points = 3, 200
+    assert finished(session, bpy.ops.dnerf.fuse_frames()).startswith("3 clouds, ")
+    items = sorted(bpy.data.collections["cloud s0003 frames"].objects, key=lambda item: item.name)
+    assert [item.name for item in items] == ["cloud s0003 f0004", "cloud s0003 f0006", "cloud s0003 f0008"]
+    for frame, expected in ((3, [0, 0, 0]), (4, [1, 0, 0]), (5, [1, 0, 0]), (6, [0, 1, 0]), (9, [0, 0, 1]), (10, [0, 0, 0])):
+        scene.frame_set(frame)
+        assert [not item.hide_render for item in items] == [not item.hide_viewport for item in items] == expected, frame
+    places = [np.mean([vertex.co for vertex in item.data.vertices], axis=0) for item in items]
+    assert np.linalg.norm(places[0] - places[2]) > 1e-3
+    scene.frame_end, scene.frame_step = 204, 1
+    assert "expected 100 of them at most" in failed(session, bpy.ops.dnerf.fuse_frames())
 
 
 def test_a_model_that_does_not_move_has_no_armature_and_no_rigged_mesh(session: ModuleType) -> None:
