@@ -88,6 +88,19 @@ def test_a_mixamo_armature_maps_itself_and_its_bones_are_the_joints(scene: Any) 
         np.testing.assert_allclose(shown_joints(found), bone_heads(item, names.names), atol=2e-5)
 
 
+def test_an_armature_that_rests_otherwise_moves_the_joints_to_its_bones(scene: Any) -> None:
+    rest = np.zeros((len(BODY.names) + 1, 3))
+    for name, angle in (("LeftArm", 0.8), ("RightArm", -0.8)):
+        rest[BODY.names.index(name), 2] = angle  # arms up from an A to nearly a T
+    names = dataclasses.replace(renamed(BODY, "mixamo"), joints=shown_joints(rest))
+    item = build_armature(scene, names)
+    scene.dnerf.pose_armature = item
+    np.testing.assert_allclose(pose_of(scene)[:-1], rest[:-1], atol=1e-4)
+    for seed in range(2):
+        turn_bones(item, seed)
+        np.testing.assert_allclose(shown_joints(pose_of(scene)), bone_heads(item, names.names), atol=1e-4)
+
+
 @pytest.mark.parametrize("scale", [0.01, 1.0, 3.0])
 def test_an_imported_armature_lies_by_its_axes_and_has_another_size(scene: Any, scale: float) -> None:
     """As files with y up come in: bones y up, turned by their object, in centimetres perhaps."""
