@@ -39,7 +39,7 @@ from dnerf_core.semantic.visibility import VisibleSamples, density_pass, join_vi
 from dnerf_core.work.interruption import checkpoint
 from dnerf_core.work.made_once import MadeOnce, Making
 
-Channel = Literal["rgb", "mask", "depth", "uncertainty", "joints"]
+Channel = Literal["rgb", "mask", "depth", "uncertainty", "joints", "vertices"]
 ALL_CHANNELS: tuple[Channel, ...] = ("rgb", "mask", "depth")
 
 GRID_NODES = 64
@@ -108,6 +108,13 @@ class Subject(Making):
         with self.model.inference():
             places = self.model.generator.joints(self.planes)
             return None if places is None else places[0].cpu().numpy()
+
+    @MadeOnce
+    def vertices(self) -> NDArray[np.float32] | None:
+        """Where the vertices of its template mesh are in its pose and shape, [V, 3], world frame; None: it has none."""
+        with self.model.inference():
+            places = self.model.generator.posed_vertices(self.planes)
+            return None if places is None else places[0].float().cpu().numpy()
 
     @MadeOnce
     def projected(self) -> ProjectedPlanes:
@@ -276,7 +283,8 @@ class Subject(Making):
             if "rgb" in channels:
                 assert image is not None
                 rgb = to_uint8(image, size)[0]
-        return PartialView(rgb, mask, depth, doubt, self.joints if "joints" in channels else None)
+        joints = self.joints if "joints" in channels else None
+        return PartialView(rgb, mask, depth, doubt, joints, self.vertices if "vertices" in channels else None)
 
     def coarse(self, camera: Camera, side_px: int | None = None) -> PartialView:
         """A quick look: image and mask of `side_px` x `side_px` rays, without super-resolutions.

@@ -38,6 +38,8 @@ class Family:
             object whose `view` is `generator.reference.LiteralSubject`'s. The judge of the fast path and the benchmarks' baseline; None: it
             has none.
         poser: "module:name" of what poses its subjects: (a model file's header) -> `poses.Poser`; None: they have no pose.
+        template_mesh: "module:name" of what tells the mesh that moves with its subjects, whose vertices `Backbone.posed_vertices` gives:
+            (a model file's path) -> `poses.TemplateMesh`; None: no mesh does.
     """
 
     name: str
@@ -53,6 +55,7 @@ class Family:
     kernels: tuple[str, ...] = ("torch",)
     literal: str | None = None
     poser: str | None = None
+    template_mesh: str | None = None
 
     def build(self, config: Any) -> Backbone[Any]:
         """A generator of that configuration, with first weights."""
