@@ -22,7 +22,7 @@ from tests.headless.test_render import error_line
 
 LABELS = LabelSet.from_names(["left", "right"])
 SIDE_PX = 40
-BOX = trimesh.creation.box((0.4, 0.6, 0.3)).subdivide()
+BOX = trimesh.creation.box((0.4, 0.6, 0.3)).subdivide().subdivide()
 FACES = np.concatenate([BOX.faces, BOX.faces + len(BOX.vertices)]).astype(np.int32)
 REST = ((-0.4, 0.0, 0.0), (0.4, 0.0, 0.0))
 
@@ -134,10 +134,11 @@ def test_a_side_that_faces_away_does_not_count() -> None:
     assert pose_agreement(one, one, LABELS.num_classes).accuracy == 1.0
 
 
-def test_what_is_far_over_the_mesh_does_not_count() -> None:
+def test_what_is_far_over_the_mesh_does_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
     here = limbs(*REST)
     view = seen(FRONT, here)
-    for height, counts in ((0.03, True), (0.1, False)):
+    for height, share, counts in ((0.03, 0.04, True), (0.1, 0.04, False), (0.1, 0.1, True)):
+        monkeypatch.setattr(over_poses, "HEIGHT_SHARE", share)
         nearer = LabeledView.without_picture(FRONT, view.label_ids(), (view.depth_planar - height).astype(np.float32))
         one = body(nearer, here)
         assert (pose_agreement(one, one, LABELS.num_classes).confusion.sum() > 100) == counts
@@ -262,9 +263,9 @@ def test_poses_without_vertices_are_told_of_in_a_line(tmp_path: Path, capsys: py
         ("no vertices", "view_0001.npy: expected a file of the view 'view_0001', found none; render the views with vertices"),
         (
             "few vertices",
-            "view_0001.npy: expected at least 52 vertices, which template.npz names, found 9; render the view again",
+            "view_0001.npy: expected at least 196 vertices, which template.npz names, found 9; render the view again",
         ),
-        ("more vertices", "expected 52 vertices in every view of s0003, found 60; render the views again"),
+        ("more vertices", "expected 196 vertices in every view of s0003, found 200; render the views again"),
         ("objects", "view_0001.npy: expected a view's vertices, found"),
     ],
 )
@@ -280,6 +281,6 @@ def test_what_is_missing_or_damaged_is_refused_in_a_line(
     elif how == "objects":
         np.save(path, np.array([{}], object))
     else:
-        np.save(path, np.zeros((9 if how == "few vertices" else 60, 3), np.float32))
+        np.save(path, np.zeros((9 if how == "few vertices" else 200, 3), np.float32))
     assert cli.run(["evaluate", "--consistency", str(folder)]) == 1
     assert message in error_line(capsys)
