@@ -158,7 +158,7 @@ def viewpoint_of(model: Model, camera: Camera | None, pose: Tensor | None) -> Vi
     place = family_of(model.config).poser
     if pose is not None or place is None:
         return Viewpoint(model, camera, pose)
-    return Viewpoint(model, camera, poses=PosePrior.of(named(place)(model.header.path), model.device))
+    return Viewpoint(model, camera, poses=PosePrior.drawn_by(named(place)(model.header.path), model.device))
 
 
 def _distance_to(perceptual: PerceptualLoss, target: Tensor) -> Perceptual:

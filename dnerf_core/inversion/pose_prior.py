@@ -40,7 +40,7 @@ class PosePrior:
     draws: Tensor
 
     @classmethod
-    def of(cls, poser: Poser, device: torch.device, seed: int = 0) -> PosePrior:
+    def drawn_by(cls, poser: Poser, device: torch.device, seed: int = 0) -> PosePrior:
         """Of what a poser draws."""
         poses = poser.drawn(np.random.default_rng(seed), DRAWS)
         numbers = torch.from_numpy(poses.reshape(len(poses), -1)).double()

@@ -242,6 +242,9 @@ class BallBackbone(PublishedWeights):
         features = (color + (1 - opacity)[:, None] * behind).reshape(views, side, side, CHANNELS).permute(0, 3, 1, 2)
         return RawPicture(features, torch.einsum("oc,bcij->boij", self.torgb, features) * 2 - 1)
 
+    def canonical(self, planes: Balls, points: Tensor) -> Tensor:
+        return planes.canonical(points, None)
+
     def joints(self, planes: Balls) -> Tensor:
         """The middle, and a point above it on the skin."""
         up = torch.tensor([0.0, 1.0, 0.0]) * planes.radius[:, None]

@@ -31,7 +31,7 @@ def model(tmp_path: Path, balls: Family) -> Model:
 
 
 def test_likely_poses_are_a_gaussian() -> None:
-    prior = PosePrior.of(BallPoser(Path()), torch.device("cpu"))
+    prior = PosePrior.drawn_by(BallPoser(Path()), torch.device("cpu"))
     assert prior.draws.shape[1] == 3
     torch.testing.assert_close(prior.draws.square().mean(dim=0), torch.ones(3), atol=0.05, rtol=0)
     pose = torch.tensor([0.1, -0.05, 0.15])

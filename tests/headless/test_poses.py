@@ -264,6 +264,24 @@ def test_views_of_one_subject_in_several_poses_are_several_objects(model: Path, 
     assert len(list((tmp_path / "clouds").rglob("*.ply"))) == 4
 
 
+def test_clouds_of_all_poses_lie_on_each_other_in_the_canonical_one(
+    model: Path, motion: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    words = ["pointcloud", "--model", str(model), "--views", "8", "--format", "npz"]
+    assert cli.run([*words, "-o", str(tmp_path / "own")]) == 0
+    assert cli.run([*words, "--pose", str(motion), "-o", str(tmp_path / "posed")]) == 0
+    assert cli.run([*words, "--pose", str(motion), "--canonical", "-o", str(tmp_path / "canonical")]) == 0
+    own = np.load(tmp_path / "own" / "npz" / "s0000.npz")
+    radius = np.linalg.norm(own["points"], axis=1)
+    for number, line in enumerate(MOTION, start=1):
+        posed, carried = (np.load(tmp_path / name / "npz" / f"s0000_f{number:04d}.npz") for name in ("posed", "canonical"))
+        np.testing.assert_allclose(carried["points"] + np.array(line.split(), float), posed["points"], atol=1e-5)
+        np.testing.assert_allclose(carried["normals"], posed["normals"], atol=2e-3)
+        assert abs(np.median(np.linalg.norm(carried["points"], axis=1)) - np.median(radius)) < 0.01
+    assert cli.run(["pointcloud", "--canonical", "-o", str(tmp_path / "cars")]) != 0
+    assert "--canonical: expected a model whose subjects move, found demo-cars" in capsys.readouterr().err
+
+
 def test_which_joint_drives_which_is_written_and_taken_back(tmp_path: Path) -> None:
     rig = worm_rig()
     names = rig.template.names
