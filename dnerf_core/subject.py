@@ -270,7 +270,7 @@ class Subject(Making):
         guide_kind = "none" if branch is None else branch.config.refiner.guide
         colors = "rgb" in channels or guide_kind != "none"
         with self.model.inference():
-            cam2world, intrinsics = self._camera_tensors(camera)
+            cam2world, intrinsics = camera_tensors(camera, self.model.device)
             see = self._see_exactly if exact else self._see
             raw = see(cam2world, intrinsics, branch, colors)
             checkpoint()
@@ -304,15 +304,11 @@ class Subject(Making):
         """
         side = side_px or max(1, self.model.config.rays.neural_resolution // 2)
         with self.model.inference():
-            raw = self._see(*self._camera_tensors(camera), self.model.branch, True, side)
+            raw = self._see(*camera_tensors(camera, self.model.device), self.model.branch, True, side)
             assert raw.picture is not None
             rgb = to_uint8(raw.picture.image, side)[0]
             mask = None if raw.maps is None else label_mask(raw.maps.scores)[0].cpu().numpy()
         return PartialView(rgb, mask, None)
-
-    def _camera_tensors(self, camera: Camera) -> tuple[Tensor, Tensor]:
-        """cam2world [1, 4, 4] and intrinsics [1, 3, 3] on the model's device."""
-        return camera_tensors(camera, self.model.device)
 
     def _see(
         self, cam2world: Tensor, intrinsics: Tensor, branch: SemanticBranch | None, colors: bool, side: int | None = None
