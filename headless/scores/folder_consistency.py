@@ -27,7 +27,7 @@ HELD_BYTES = 2**29
 """Of depth and masks, while an object's views are compared; what does not fit is read again."""
 
 
-VERTICES_REMEDY = "which are compared where the views have vertices: render with --channels rgb,mask,depth,vertices"
+VERTICES_REMEDY = "render with --channels rgb,mask,depth,vertices to have poses compared"
 """What is to be done to have poses compared."""
 
 
@@ -81,7 +81,7 @@ def open_folders(
     if not several and not over_poses:
         remedy = "there is nothing to compare"
         if any(len(own) > 1 for folder in folders for own in folder.poses_by_subject().values()):
-            remedy += f" but poses, {VERTICES_REMEDY}"
+            remedy = f"there is nothing to compare in one pose; {VERTICES_REMEDY}"
         raise AnnotationError(f"{folders[0].path}: expected two views of an object or more, found one of each; {remedy}")
     for item in several:
         for view in item.views:

@@ -245,15 +245,13 @@ def test_every_view_in_a_pose_of_its_own(
 def test_poses_without_vertices_are_told_of_in_a_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = pose_folder(tmp_path / "views", two_subjects()[3:], vertices=False)
     assert cli.run(["evaluate", "--consistency", str(folder)]) == 0
-    (hint,) = [line for line in capsys.readouterr().out.splitlines() if "poses are" in line]
-    assert hint == (
-        f"{folder}: poses are not compared with each other, which are compared where the views have vertices: "
-        "render with --channels rgb,mask,depth,vertices"
-    )
+    (hint,) = [line for line in capsys.readouterr().out.splitlines() if "different poses" in line]
+    remedy = "render with --channels rgb,mask,depth,vertices to have poses compared"
+    assert hint == f"{folder}: views in different poses are not compared; {remedy}"
     assert events(capsys, str(folder))[-1]["over_poses"] is None
     alone = pose_folder(tmp_path / "alone", two_subjects()[:3], vertices=False)
     assert cli.run(["evaluate", "--consistency", str(alone)]) == 1
-    assert "found one of each; there is nothing to compare but poses" in error_line(capsys)
+    assert f"found one of each; there is nothing to compare in one pose; {remedy}" in error_line(capsys)
 
 
 @pytest.mark.parametrize(

@@ -92,7 +92,7 @@ def score_folders(paths: Sequence[Path], textures: Path | None, row: int | None,
     lines = [
         *([against, *pooled.table(labels)] if objects else []),
         *([] if over_poses is None else over_poses.table(labels, where)),
-        *([f"{where}: poses are not compared with each other, {VERTICES_REMEDY}"] if has_poses_apart(opened) else []),
+        *([f"{where}: views in different poses are not compared; {VERTICES_REMEDY}"] if has_poses_apart(opened) else []),
         *([] if textures is None else [f"look at {textures}"]),
     ]
     reporter.summary(
