@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from dnerf_core.backbone.posing import posed_planes
+from dnerf_core.backbone.posing import canonical_cloud, posed_planes
 from dnerf_core.backbone.protocols import Planes, PosablePlanes, RawPicture, SubjectField, Superresolve
 from dnerf_core.camera import Camera
 from dnerf_core.loaded_model import LoadedModel
@@ -192,6 +192,14 @@ class Subject(Making):
         views = [self.render(camera, size_px) for camera in chosen]
         labels = self.model.labels if self.model.has_semantics else None
         return fuse_views(views, options=options, label_set=labels, world_up=rig.world_up)
+
+    def canonical_cloud(self, cloud: PointCloud) -> PointCloud:
+        """A cloud of the subject in its pose with each point where it is in the canonical one: clouds of all poses lie on each other.
+
+        A subject that does not move has its cloud back as it is.
+        """
+        with self.model.inference():
+            return canonical_cloud(cloud, self.model.generator, self.planes, self.ws.device)
 
     def surface(self, options: MeshOptions | None = None) -> Surface:
         """Where the subject's raw density passes a level, as triangles without colours (marching cubes).

@@ -5,9 +5,10 @@ Importing this needs no torch.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +24,7 @@ class Motion:
         fps: frames that play in a second; None: not told, as of a single pose.
         lines: how the file's joints were taken for the body's, for people.
         remarks: what is to be warned of.
+        bone_map: which of the file's joints drive which of the body's, as a JSON object that `Poser.read` takes again from a file.
     """
 
     title: str
@@ -30,6 +32,7 @@ class Motion:
     fps: float | None = None
     lines: tuple[str, ...] = ()
     remarks: tuple[str, ...] = ()
+    bone_map: Mapping[str, Any] = field(default_factory=dict)
 
     def __len__(self) -> int:
         """F."""
@@ -51,12 +54,15 @@ class Poser(Protocol):
     def joint_places(self) -> NDArray[np.float32]:
         """Where the joints are at rest, [K, 3], in the body's own units."""
 
-    def read(self, source: Path, frames: tuple[int, int] | None = None, fps: float | None = None) -> Motion:
+    def read(
+        self, source: Path, frames: tuple[int, int] | None = None, fps: float | None = None, bone_map: Path | None = None
+    ) -> Motion:
         """The poses of a file, or of a motion that the program brings, by its name.
 
         Args:
             frames: the first and the last that are taken, counted from 1; None: all.
             fps: frames a second that they are resampled to; None: the file's own.
+            bone_map: a file that says which of its joints drive which of the body's; None: by their names.
 
         Raises:
             UsageError: no such file or motion, one that cannot be read, or frames that it does not have.
@@ -69,8 +75,8 @@ class Poser(Protocol):
             Unit quaternions xyzw [F, K, 4] of each joint against its parent, and how far the root has moved [F, 3], world units.
         """
 
-    def drawn(self, rng: np.random.Generator) -> NDArray[np.float32]:
-        """A pose [*pose_shape] by chance, within what joints can do."""
+    def drawn(self, rng: np.random.Generator, count: int) -> NDArray[np.float32]:
+        """Poses [count, *pose_shape] by chance, within what joints can do."""
 
 
 @dataclass(frozen=True, eq=False)

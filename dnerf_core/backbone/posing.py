@@ -8,9 +8,13 @@ from dnerf_core.backbone.protocols import PosablePlanes
 from dnerf_core.errors import UsageError
 
 if TYPE_CHECKING:
+    import numpy as np
+    import torch
+    from numpy.typing import NDArray
     from torch import Tensor
 
     from dnerf_core.backbone.protocols import Backbone, Planes
+    from dnerf_core.pointcloud.cloud import PointCloud
 
 
 def posed_planes(
@@ -34,3 +38,23 @@ def posed_planes(
         return others.posed(pose, shape)
     planes: Planes = backbone.planes(ws, pose)
     return planes.posed(pose, shape) if shape is not None and isinstance(planes, PosablePlanes) else planes
+
+
+def canonical_cloud(cloud: PointCloud, backbone: Backbone[Any], planes: Planes, device: torch.device) -> PointCloud:
+    """A cloud of the only subject of planes where its points are in the canonical pose.
+
+    Of subjects that do not move it is the cloud as it is.
+    """
+    import torch
+
+    from dnerf_core.pointcloud.carrying import carried_cloud
+
+    if backbone.config.latent.pose_shape is None:
+        return cloud
+
+    def carry(points: NDArray[np.float32]) -> NDArray[np.float32]:
+        carried = backbone.canonical(planes, torch.from_numpy(points).to(device))
+        assert carried is not None  # a pose is to go along with it
+        return carried.float().cpu().numpy()
+
+    return carried_cloud(cloud, carry)

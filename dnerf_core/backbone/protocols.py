@@ -224,6 +224,9 @@ class Backbone(Protocol[P]):
     def rig(self, planes: P, points: Tensor) -> RiggedPoints | None:
         """Points [N, 3] (world frame) of the only subject's surface with the skeleton that moves them; None: it has none."""
 
+    def canonical(self, planes: P, points: Tensor) -> Tensor | None:
+        """Points [N, 3] (world frame) of the only subject's surface where they are in its canonical pose; None: it does not move."""
+
     def superresolve(self, picture: RawPicture, ws: Tensor) -> Tensor:
         """Images [B, 3, S, S] of subjects ws [B or 1, num_ws, w_dim], differentiable."""
 

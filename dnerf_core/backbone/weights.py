@@ -41,3 +41,7 @@ class PublishedWeights(nn.Module):
     def rig(self, planes: Any, points: Tensor) -> RiggedPoints | None:
         """Points of a subject's surface with the skeleton that moves them; a family whose subjects move has one."""
         return None
+
+    def canonical(self, planes: Any, points: Tensor) -> Tensor | None:
+        """Points of a subject in its canonical pose; a family whose subjects move has one."""
+        return None

@@ -27,4 +27,5 @@ GNARF = Family(
     exact_tensors=("body.",),
     literal="dnerf_core.gnarf.reference:LiteralBody",
     poser="dnerf_core.gnarf.poser:poser_of_model",
+    rigid="dnerf_core.gnarf.rigid:rigid_model",
 )

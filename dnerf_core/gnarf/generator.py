@@ -17,7 +17,7 @@ from dnerf_core.backbone.protocols import RawPicture, RayLimits, Superresolve
 from dnerf_core.backbone.weights import PublishedWeights
 from dnerf_core.generator.eg3d import Decoder, Triplanes, plain_picture
 from dnerf_core.gnarf.body.checks import check_body
-from dnerf_core.gnarf.body.rigging import rigged_points
+from dnerf_core.gnarf.body.rigging import canonical_points, rigged_points
 from dnerf_core.gnarf.body.tables import BodyTables
 from dnerf_core.gnarf.config import GnarfConfig
 from dnerf_core.gnarf.field import CanonicalField, PosedField
@@ -135,6 +135,10 @@ class Gnarf(PublishedWeights):
     def rig(self, planes: BodyPlanes, points: Tensor) -> RiggedPoints:
         """Points [N, 3] (world frame) of the only subject's surface with the skeleton that moves them."""
         return rigged_points(planes.bodies[0], points)
+
+    def canonical(self, planes: BodyPlanes, points: Tensor) -> Tensor:
+        """Points [N, 3] (world frame) about the only body where they are when it takes the canonical pose."""
+        return canonical_points(planes.bodies[0], points)
 
     def superresolve(self, picture: RawPicture, ws: Tensor) -> Tensor:
         """Final image [B, 3, S, S], about [-1, 1]."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,10 +10,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from dnerf_core.backbone.protocols import Planes
 from dnerf_core.camera import Camera
 from dnerf_core.inversion.latents import LatentSpace
 from dnerf_core.inversion.objectives import Objective
 from dnerf_core.inversion.pose import sphere_angles_deg, sphere_cam2world
+from dnerf_core.inversion.pose_prior import PosePrior
 from dnerf_core.inversion.settings import Stage
 from dnerf_core.inversion.view import SeenView, degrees_of, intrinsics_of, see
 from dnerf_core.loaded_model import LoadedModel
@@ -21,6 +24,8 @@ from dnerf_core.work.interruption import checkpoint
 
 BETAS = (0.9, 0.95)
 WARM_UP_STEPS = 5
+POSE_WEIGHT = 3e-4
+"""Of how unlikely an unknown pose is."""
 LAST_RATE = 0.03
 """The learning rates fall along a cosine to this share."""
 
@@ -33,11 +38,13 @@ class Guess:
         loss: of the objective, without the prior.
         code: of the stage's space.
         angles_rad: yaw and pitch [2].
+        pose_code: [D], of an unknown pose, see `PosePrior`; None: the viewpoint's pose is known, or there is none.
     """
 
     loss: float
     code: Tensor
     angles_rad: Tensor
+    pose_code: Tensor | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,6 +84,8 @@ class Viewpoint:
     """[1, *pose_shape], of every subject; None: the family's usual one, or it has none."""
     shape: Tensor | None = None
     """[1, shape_size], of every subject; None: that of its latents, or it has none."""
+    poses: PosePrior | None = None
+    """Among which every subject's pose is looked for; None: it is `pose`."""
 
     @property
     def known_angles_rad(self) -> tuple[float, float] | None:
@@ -93,10 +102,29 @@ class Viewpoint:
         cam2world, intrinsics = camera_tensors(self.camera, angles_rad.device)
         return cam2world.expand(len(angles_rad), -1, -1), intrinsics
 
-    def see(self, ws: Tensor, angles_rad: Tensor, side_px: int) -> SeenView:
-        """See latents ws [B or 1, num_ws, w_dim] from the cameras of angles [B, 2]."""
-        pose = None if self.pose is None else self.pose.expand(len(ws), *self.pose.shape[1:])
-        return see(self.model, ws, *self.tensors(angles_rad), side_px, pose, self.shape)
+    def see(
+        self,
+        ws: Tensor,
+        angles_rad: Tensor,
+        side_px: int,
+        pose_codes: Tensor | None = None,
+        *,
+        planes: Planes | None = None,
+        sharpness: float = 1.0,
+    ) -> SeenView:
+        """See latents ws [B or 1, num_ws, w_dim] from the cameras of angles [B, 2].
+
+        Args:
+            pose_codes: [B or 1, D], of unknown poses.
+            planes, sharpness: see `view.see`.
+        """
+        pose = self.pose
+        if pose_codes is not None:
+            assert self.poses is not None
+            pose = self.poses.poses(pose_codes)
+        pose = None if pose is None else pose.expand(len(ws), *pose.shape[1:])
+        where = self.tensors(angles_rad)
+        return see(self.model, ws, *where, side_px, pose, self.shape, planes=planes, sharpness=sharpness)
 
 
 def descend(
@@ -119,31 +147,46 @@ def descend(
     """
     codes = torch.stack([guess.code for guess in guesses]).requires_grad_()
     angles = torch.stack([guess.angles_rad for guess in guesses]).requires_grad_()
-    optimizer = torch.optim.Adam([{"params": [codes]}, {"params": [angles]}], lr=stage.latent_rate, betas=BETAS)
-    best = [Guess(math.inf, guess.code, guess.angles_rad) for guess in guesses]
+    groups, rates = [{"params": [codes]}, {"params": [angles]}], [stage.latent_rate, stage.camera_rate]
+    pose_codes = None
+    if viewpoint.poses is not None:
+        pose_codes = torch.stack([_pose_code(guess) for guess in guesses]).requires_grad_()
+        groups.append({"params": [pose_codes]})
+        rates.append(stage.pose_rate)
+    optimizer = torch.optim.Adam(groups, lr=stage.latent_rate, betas=BETAS)
+    best = [dataclasses.replace(guess, loss=math.inf) for guess in guesses]
     losses: list[float] = []
     for step in range(stage.steps):
         checkpoint()
         share = min(1.0, (step + 1) / WARM_UP_STEPS) * _cosine(step / stage.steps)
-        for group, rate in zip(optimizer.param_groups, (stage.latent_rate, stage.camera_rate), strict=True):
+        for group, rate in zip(optimizer.param_groups, rates, strict=True):
             group["lr"] = rate * share
-        seen = viewpoint.see(space.ws(codes), angles, stage.side_px)
+        seen = viewpoint.see(space.ws(codes), angles, stage.side_px, pose_codes, sharpness=stage.sharpness)
         loss = objective.loss(seen, full=stage.full)
         values = loss.tolist()
         for index, value in enumerate(values):
             if value < best[index].loss:
-                best[index] = Guess(value, codes[index].detach().clone(), angles[index].detach().clone())
+                pose_code = None if pose_codes is None else pose_codes[index].detach().clone()
+                best[index] = Guess(value, codes[index].detach().clone(), angles[index].detach().clone(), pose_code)
         lowest = min(range(len(values)), key=values.__getitem__)
         losses.append(values[lowest])
         go_on = report(step + 1, min(best, key=lambda guess: guess.loss), seen.raw_image[lowest].detach())
         if not go_on:
             break
         optimizer.zero_grad(set_to_none=True)
-        (loss + prior * space.prior(codes)).sum().backward()
+        total = loss + prior * space.prior(codes)
+        if viewpoint.poses is not None and pose_codes is not None:
+            total = total + POSE_WEIGHT * viewpoint.poses.penalty(pose_codes)
+        total.sum().backward()
         if viewpoint.camera is not None:
             angles.grad = None
         optimizer.step()
     return sorted(best, key=lambda guess: guess.loss), losses
+
+
+def _pose_code(guess: Guess) -> Tensor:
+    assert guess.pose_code is not None
+    return guess.pose_code
 
 
 def _cosine(share_done: float) -> float:

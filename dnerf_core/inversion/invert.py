@@ -11,6 +11,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from dnerf_core.backbone.family import named
+from dnerf_core.backbone.registry import family_of
 from dnerf_core.camera import Camera
 from dnerf_core.errors import UsageError
 from dnerf_core.inversion.descent import Guess, Progress, Viewpoint, Watch, descend, progress_of
@@ -18,8 +20,9 @@ from dnerf_core.inversion.latents import LatentSpace, WStatistics, code_in, rand
 from dnerf_core.inversion.objectives import MaskObjective, Objective, Perceptual, PictureObjective
 from dnerf_core.inversion.perceptual import PerceptualLoss
 from dnerf_core.inversion.pose import camera_at, sphere_angles_deg
+from dnerf_core.inversion.pose_prior import PosePrior
 from dnerf_core.inversion.search import best_starts
-from dnerf_core.inversion.settings import MASK_STAGES, PICTURE_STAGES, InversionSettings, Stage, stages
+from dnerf_core.inversion.settings import InversionSettings, Stage, stages, usual_stages
 from dnerf_core.inversion.tuning import tune
 from dnerf_core.labels import IGNORE_ID, check_ids
 from dnerf_core.metrics import confusion_matrix, psnr_db, segmentation_scores
@@ -82,6 +85,7 @@ def invert(
     settings: InversionSettings | None = None,
     *,
     camera: Camera | None = None,
+    pose: Tensor | None = None,
     perceptual: PerceptualLoss | None = None,
     watch: Watch | None = None,
 ) -> Inversion:
@@ -91,6 +95,7 @@ def invert(
         seen: a picture uint8 [S, S, 3], or a mask uint8 [S, S] of label ids; S is the generator's image size.
         settings: how it goes; None: the usual one.
         camera: where it was taken from, if that is known; None: it is found.
+        pose: [1, *pose_shape], of the subject, if that is known; None: it is found, where subjects move.
         perceptual: of pictures only; needed where the settings weigh it.
         watch: called after every step; False ends the inversion with the best so far.
 
@@ -103,8 +108,8 @@ def invert(
     """
     chosen = InversionSettings() if settings is None else settings
     if seen.ndim == 2:
-        return invert_mask(model, seen, chosen, camera=camera, watch=watch)[0]
-    return invert_picture(model, seen, chosen, camera=camera, perceptual=perceptual, watch=watch)
+        return invert_mask(model, seen, chosen, camera=camera, pose=pose, watch=watch)[0]
+    return invert_picture(model, seen, chosen, camera=camera, pose=pose, perceptual=perceptual, watch=watch)
 
 
 def invert_picture(
@@ -113,6 +118,7 @@ def invert_picture(
     settings: InversionSettings,
     *,
     camera: Camera | None = None,
+    pose: Tensor | None = None,
     perceptual: PerceptualLoss | None = None,
     statistics: WStatistics | None = None,
     watch: Watch | None = None,
@@ -122,6 +128,7 @@ def invert_picture(
     Args:
         rgb: uint8 [S, S, 3], S the generator's image size.
         camera: where it was taken from, if that is known; None: it is found, on the generator's sphere.
+        pose: [1, *pose_shape], of the subject, if that is known; None: it is found, where subjects move.
         perceptual: needed where the settings weigh it.
         statistics: of the model, from `w_statistics`, where several pictures are inverted; None: measured here.
         watch: called after every step.
@@ -141,8 +148,17 @@ def invert_picture(
             )
         distance = _distance_to(perceptual, target)
     objective = PictureObjective(target, distance, settings.perceptual_weight)
-    run = _Run(model, settings, objective, Viewpoint(model, camera), statistics or w_statistics(model, settings.seed), watch)
+    viewpoint = viewpoint_of(model, camera, pose)
+    run = _Run(model, settings, objective, viewpoint, statistics or w_statistics(model, settings.seed), watch)
     return run.results(1)[0]
+
+
+def viewpoint_of(model: Model, camera: Camera | None, pose: Tensor | None) -> Viewpoint:
+    """Where a search looks from, and in which pose: a known one, or any that is likely where subjects move."""
+    place = family_of(model.config).poser
+    if pose is not None or place is None:
+        return Viewpoint(model, camera, pose)
+    return Viewpoint(model, camera, poses=PosePrior.drawn_by(named(place)(model.header.path), model.device))
 
 
 def _distance_to(perceptual: PerceptualLoss, target: Tensor) -> Perceptual:
@@ -157,6 +173,7 @@ def invert_mask(
     *,
     variants: int = 1,
     camera: Camera | None = None,
+    pose: Tensor | None = None,
     statistics: WStatistics | None = None,
     watch: Watch | None = None,
 ) -> list[Inversion]:
@@ -187,7 +204,7 @@ def invert_mask(
     target = torch.tensor(np.ascontiguousarray(mask), device=model.device).long()
     objective = MaskObjective(target, class_weights(target, classes, "sqrt").to(model.device))
     measured = statistics or w_statistics(model, settings.seed)
-    run = _Run(model, settings, objective, Viewpoint(model, camera), measured, watch, near_start=variants > 1)
+    run = _Run(model, settings, objective, viewpoint_of(model, camera, pose), measured, watch, near_start=variants > 1)
     return run.results(variants)
 
 
@@ -206,7 +223,7 @@ class _Run:
 
     def results(self, kept: int) -> list[Inversion]:
         """Search, descend, tune."""
-        usual = PICTURE_STAGES if isinstance(self.objective, PictureObjective) else MASK_STAGES
+        usual = usual_stages(mask=isinstance(self.objective, MaskObjective), posed=self.viewpoint.poses is not None)
         plan = stages(usual, self.settings, self.model.config, kept=kept)
         steps = sum(stage.steps for stage in plan) + self.settings.tuning_steps
         space = space_of(self.model, self.statistics, plan[0].space)
@@ -254,7 +271,10 @@ class _Run:
             yaw_rad, pitch_rad = (float(angle) for angle in guess.angles_rad)
             camera = camera_at(yaw_rad, pitch_rad, self.model.config.cameras)
         yaw_deg, pitch_deg = sphere_angles_deg(camera.cam2world, self.model.config.cameras)
-        inversion = Inversion(Subject(self.model, ws), camera, yaw_deg, pitch_deg, tuple(curve), {}, finished)
+        pose = self.viewpoint.pose
+        if self.viewpoint.poses is not None and guess.pose_code is not None:
+            pose = self.viewpoint.poses.poses(guess.pose_code[None])
+        inversion = Inversion(Subject(self.model, ws, pose), camera, yaw_deg, pitch_deg, tuple(curve), {}, finished)
         return self._tuned(inversion, guess) if self.settings.tuning_steps and finished else inversion
 
     def _tuned(self, inversion: Inversion, guess: Guess) -> Inversion:
@@ -271,7 +291,9 @@ class _Run:
             go_on = self.watch is None or self.watch(progress)
             return go_on
 
-        tuned, losses = tune(self.model, inversion.subject.ws, inversion.camera, self.objective, steps, report)
-        subject = Subject(self.model.with_generator_tensors(tuned), inversion.subject.ws)
+        tuned, losses = tune(
+            self.model, inversion.subject.ws, inversion.camera, self.objective, steps, report, inversion.subject.pose
+        )
+        subject = Subject(self.model.with_generator_tensors(tuned), inversion.subject.ws, inversion.subject.pose)
         curve = (*inversion.losses, StageLosses(TUNING, tuple(losses)))
         return dataclasses.replace(inversion, subject=subject, losses=curve, tuned=tuned, finished=go_on)

@@ -18,6 +18,10 @@ SPACES: tuple[Space, ...] = ("z", "w", "w+")
 
 SEARCH_SIDE_PX = 16
 SEARCH_YAW_STEP_DEG = 20.0
+SEARCHED_POSES = 160
+"""Likely poses that a search for an unknown one begins with, each from every direction."""
+POSED_SEARCH_SIDE_PX = 24
+SEARCH_SHARPNESS = 0.01
 STEEPEST_PITCH_DEG = 85.0
 """Elevations stay below it: at the pole, yaw and roll are one."""
 
@@ -34,6 +38,9 @@ class Stage:
         space: what the latent is moved in.
         latent_rate: learning rate of the latent, standard deviations.
         camera_rate: learning rate of the camera's angles, radians.
+        pose_rate: learning rate of a pose that is not known, standard deviations; see `pose_prior`.
+        sharpness: factor of raw densities: below 1 surfaces are seen as if out of focus, so that a limb which lies beside its picture is
+            drawn there.
     """
 
     side_px: int
@@ -43,6 +50,8 @@ class Stage:
     space: Space
     latent_rate: float
     camera_rate: float
+    pose_rate: float = 0.0
+    sharpness: float = 1.0
 
     @property
     def name(self) -> str:
@@ -125,6 +134,14 @@ PICTURE_STAGES = (
 """The usual stages of a generator with 128 px rays. Few rays are cheap, but below 32 px a side a ray no longer stands for its pixel: what
 they see is then further from the picture's means than one car from another."""
 
+POSED_PICTURE_STAGES = (
+    Stage(32, False, 100, 10, "z", 0.2, 0.04, 0.12, 0.01),
+    Stage(48, False, 60, 4, "z", 0.12, 0.02, 0.08, 0.03),
+    Stage(64, False, 60, 1, "w+", 0.04, 0.006, 0.04, 0.2),
+    Stage(128, True, 50, 1, "w+", 0.03, 0.002, 0.012),
+)
+"""The same of subjects whose pose is not known, too: more guesses, since limbs behind limbs leave much open."""
+
 MASK_STAGES = (
     Stage(32, False, 60, 4, "z", 0.2, 0.04),
     Stage(64, False, 40, 1, "z", 0.1, 0.015),
@@ -132,6 +149,14 @@ MASK_STAGES = (
     Stage(128, True, 20, 1, "w+", 0.03, 0.002),
 )
 """The same for a mask, which has less to say."""
+
+POSED_MASK_STAGES = (
+    Stage(32, False, 100, 10, "z", 0.2, 0.04, 0.12, 0.01),
+    Stage(48, False, 50, 4, "z", 0.12, 0.02, 0.08, 0.03),
+    Stage(64, False, 40, 1, "w+", 0.04, 0.006, 0.04, 0.2),
+    Stage(128, True, 25, 1, "w+", 0.03, 0.002, 0.012),
+)
+"""The same of subjects whose pose is not known."""
 
 
 def stages(usual: tuple[Stage, ...], settings: InversionSettings, config: BackboneConfig, *, kept: int = 1) -> tuple[Stage, ...]:
@@ -161,7 +186,16 @@ def stages(usual: tuple[Stage, ...], settings: InversionSettings, config: Backbo
     return tuple(found)
 
 
-def inversion_steps(settings: InversionSettings, config: BackboneConfig, *, mask: bool, variants: int = 1) -> int:
-    """Steps that an inversion reports, pivotal tuning included."""
-    usual = MASK_STAGES if mask else PICTURE_STAGES
+def usual_stages(*, mask: bool, posed: bool) -> tuple[Stage, ...]:
+    """The usual stages for a mask or a picture, of subjects whose pose is to be found, or is known or has none."""
+    if posed:
+        return POSED_MASK_STAGES if mask else POSED_PICTURE_STAGES
+    return MASK_STAGES if mask else PICTURE_STAGES
+
+
+def inversion_steps(
+    settings: InversionSettings, config: BackboneConfig, *, mask: bool, variants: int = 1, posed: bool = False
+) -> int:
+    """Steps that an inversion reports, pivotal tuning included; `posed`: the pose is to be found, too."""
+    usual = usual_stages(mask=mask, posed=posed)
     return sum(stage.steps for stage in stages(usual, settings, config, kept=variants)) + settings.tuning_steps

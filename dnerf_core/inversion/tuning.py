@@ -29,12 +29,14 @@ def tune(
     objective: PictureObjective,
     steps: int,
     report: Callable[[int, float, Tensor], bool],
+    pose: Tensor | None = None,
 ) -> tuple[dict[str, Tensor], list[float]]:
     """Tune the generator to a picture from a camera; the model is left as it is.
 
     Args:
         ws: [1, num_ws, w_dim], the pivot.
         report: called with (steps done, lowest loss so far, this step's image [3, R, R]); False ends it.
+        pose: [1, *pose_shape], the subject's; None: the family's usual one, or it has none.
 
     Returns:
         The tuned tensors at the lowest loss, by their names in the generator's state, and the losses.
@@ -45,7 +47,7 @@ def tune(
     for parameter in moved.values():
         parameter.requires_grad_(True)
     optimizer = torch.optim.Adam(moved.values(), lr=RATE, betas=(0.9, 0.99))
-    viewpoint = Viewpoint(tuned, camera)
+    viewpoint = Viewpoint(tuned, camera, pose)
     angles = ws.new_zeros(1, 2)
     side_px = model.config.rays.neural_resolution
     lowest, kept, losses = math.inf, {name: p.detach().clone() for name, p in moved.items()}, list[float]()

@@ -48,7 +48,7 @@ def fused_clouds(
         views.append(view)
         advance()
         if len(views) == expected[task.name]:
-            yield task.name, fused(task.name, collected.pop(task.name), source, fusion)
+            yield task.name, source.placed(task.name, fused(task.name, collected.pop(task.name), source, fusion))
 
 
 def fused(name: str, views: Sequence[LabeledView], source: CloudSource, fusion: FusionOptions) -> PointCloud:

@@ -17,6 +17,7 @@ from dnerf_core.files.posed_folder import PosedFolder, subject_name
 from dnerf_core.files.view_poses import Pose
 from dnerf_core.labels import LabelSet
 from dnerf_core.multiview.prefilling import Prefiller
+from dnerf_core.pointcloud.cloud import PointCloud
 from dnerf_core.rendering.labeled_view import LabeledView
 from dnerf_core.subject_key import SubjectKey, subject_key
 from dnerf_core.work.made_once import Once
@@ -48,6 +49,9 @@ class CloudSource(Protocol):
 
     def views(self, name: str) -> list[MakeView]:
         """One call a view of an object; they may be called from several threads."""
+
+    def placed(self, name: str, cloud: PointCloud) -> PointCloud:
+        """The cloud that the views of an object fuse to, where the results have it."""
 
 
 @dataclass(frozen=True)
@@ -117,6 +121,9 @@ class SubjectSource:
 
         return [partial(see, camera) for camera in self.cameras]
 
+    def placed(self, name: str, cloud: PointCloud) -> PointCloud:
+        return cloud
+
 
 @dataclass(frozen=True)
 class ModelSource:
@@ -124,6 +131,7 @@ class ModelSource:
 
     Attributes:
         motion: whose poses each subject takes, an object each; None: subjects are in their own.
+        canonical: whether clouds are carried back to the canonical pose.
     """
 
     plan: ViewPlan
@@ -131,6 +139,7 @@ class ModelSource:
     labels: LabelSet | None
     model: Once[Model]
     motion: Motion | None = None
+    canonical: bool = False
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -151,7 +160,8 @@ class ModelSource:
 
     def to_json(self) -> dict[str, Any]:
         """As a record names it."""
-        return self.plan.to_json() | ({} if self.motion is None else motion_json(self.motion))
+        posed = {} if self.motion is None else motion_json(self.motion)
+        return self.plan.to_json() | posed | ({"canonical": True} if self.canonical else {})
 
     @property
     def world_up(self) -> WorldUp:
@@ -175,6 +185,9 @@ class ModelSource:
 
     def views(self, name: str) -> list[MakeView]:
         return self.views_of(name, self.subject(name))
+
+    def placed(self, name: str, cloud: PointCloud) -> PointCloud:
+        return self.subject(name).value.canonical_cloud(cloud) if self.canonical else cloud
 
     def views_of(self, name: str, subject: Once[Subject]) -> list[MakeView]:
         """`views` of a subject that is at hand for other uses, too."""
@@ -212,3 +225,6 @@ class FolderSource:
 
     def views(self, name: str) -> list[MakeView]:
         return [partial(self.folder.colored, view) for view in self.folder.objects[name]]
+
+    def placed(self, name: str, cloud: PointCloud) -> PointCloud:
+        return cloud

@@ -31,6 +31,11 @@ from headless.work.reporting import Reporter
 @blend_options.cameras_option
 @options.cameras_up_option
 @options.motion_options
+@option_of(
+    PointCloudCall,
+    "canonical",
+    help="Carry the points of each pose back to the canonical one: clouds of all poses lie on each other.",
+)
 @options.truncation_option(PointCloudCall)
 @options.resolution_option(PointCloudCall)
 @options.formats_option(FORMATS, PointCloudCall.formats[0], f"Write these, any of {','.join(FORMATS)}.")

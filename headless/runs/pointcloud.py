@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 import time
 from contextlib import ExitStack
@@ -10,6 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from dnerf_core import job_ranges
 from dnerf_core.errors import counted
 from dnerf_core.ranges import Choice, ranged
 from headless.blend.checks import check_blend_place
@@ -38,6 +40,7 @@ class PointCloudCall(FusedViewsCall, FusionCall, WeighedCall):
     color: CloudColor = ranged(COLOR)
     category: str = "Car"
     splits: Splits = ()
+    canonical: bool = ranged(job_ranges.OFF)
     output: Path = Path("dnerf-clouds")
 
 
@@ -165,6 +168,7 @@ def open_source(call: PointCloudCall) -> tuple[CloudSource, dict[str, Any]]:
             ("--cameras", call.cameras),
             ("--cameras-up", call.cameras_up),
             ("--pose", call.pose),
+            ("--canonical", call.canonical or None),
         )
         for name, value in refused:
             if value is not None:
@@ -172,6 +176,12 @@ def open_source(call: PointCloudCall) -> tuple[CloudSource, dict[str, Any]]:
         folder = FolderSource.open(call.from_folder)
         return folder, folder.to_json()
     model = model_source(call)
+    if call.canonical:
+        if model.config.latent.pose_shape is None:
+            raise UsageError(
+                f"--canonical: expected a model whose subjects move, found {model.config.name}; leave it out, or take another"
+            )
+        model = dataclasses.replace(model, canonical=True)
     return model, model.to_json()
 
 

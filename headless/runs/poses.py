@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,6 +11,7 @@ from dnerf_core import job_ranges
 from dnerf_core.backbone.family import named
 from dnerf_core.backbone.registry import family_of
 from dnerf_core.errors import UsageError
+from dnerf_core.files.whole import write_bytes_whole
 from dnerf_core.job_ranges import VIEWS
 from dnerf_core.limits import MAX_VIEWS
 from dnerf_core.ranges import Ranged, ranged
@@ -29,10 +31,14 @@ class MotionCall(Ranged):
     Attributes:
         pose: a file of poses, or the name of a motion that the program brings; None: the model's own pose.
         pose_frames: the first and the last frame that are taken of it, counted from 1; None: all.
+        bone_map: a file that says which joints of the motion drive which of the body's; None: by their names.
+        write_bone_map: such a file, written anew by the joints' names, to be edited; None: none is.
     """
 
     pose: Path | None = None
     pose_frames: tuple[int, int] | None = None
+    bone_map: Path | None = None
+    write_bone_map: Path | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,8 +96,16 @@ def read_motion(call: MotionCall, facts: ModelFacts, fps: float | None = None) -
         if call.pose_frames is not None:
             first, last = call.pose_frames
             raise UsageError(f"--frames {first}:{last}: expected --pose beside it, found none; give the file, or leave it out")
+        for option, file in (("--bone-map", call.bone_map), ("--write-bone-map", call.write_bone_map)):
+            if file is not None:
+                raise UsageError(f"{option} {file}: expected --pose beside it, found none; give the file, or leave it out")
         return None
-    return required_poser(facts, f"--pose {call.pose}").read(call.pose, call.pose_frames, fps)
+    motion = required_poser(facts, f"--pose {call.pose}").read(call.pose, call.pose_frames, fps, call.bone_map)
+    if call.write_bone_map is not None:
+        pairs = ",\n  ".join(json.dumps(pair) for pair in motion.bone_map.get("pairs", []))
+        head = json.dumps({key: value for key, value in motion.bone_map.items() if key != "pairs"})[1:-1]
+        write_bytes_whole(call.write_bone_map, f'{{{head}, "pairs": [\n  {pairs}\n]}}\n'.encode())
+    return motion
 
 
 def given_poses(call: PosedCall, facts: ModelFacts) -> GivenPoses | None:

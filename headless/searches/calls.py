@@ -12,6 +12,7 @@ from dnerf_core.errors import UsageError, brief
 from dnerf_core.inversion.settings import SPACES, STEEPEST_PITCH_DEG, InversionSettings, Space
 from dnerf_core.ranges import Choice, Degrees, Number, Ranged, Whole, ranged
 from headless.runs.choices import DEFAULT_MODEL, check_perceptual
+from headless.runs.poses import MotionCall
 
 if TYPE_CHECKING:
     import numpy as np
@@ -36,7 +37,7 @@ EDITED_WEIGHT = Number(
 
 
 @dataclass(frozen=True, kw_only=True)
-class InvertCall(Ranged):
+class InvertCall(MotionCall):
     """What one call of `invert` asks for.
 
     Attributes:
@@ -45,6 +46,7 @@ class InvertCall(Ranged):
         camera: where the pictures were taken from: a file with one view for all or with each picture's by its name, or the camera itself;
             None: it is found.
         cameras_up: the axis that points up in that file's world; None: its world is the model's.
+        pose, pose_frames: the pose that the subjects of all pictures are in; None: it is found, where subjects move.
         perceptual_file: the file of the perceptual network.
         output: the folder that results go to.
     """

@@ -28,11 +28,15 @@ from dnerf_core.inversion.perceptual import PerceptualLoss
 from dnerf_core.inversion.settings import inversion_steps
 from dnerf_core.metrics import confusion_matrix, segmentation_scores
 from headless.cameras.picture_cameras import TakenBy, cameras_of_pictures
+from headless.runs.poses import read_motion
 from headless.searches.calls import InvertCall, fit_of, settings_of
 from headless.searches.inversion_pictures import Picture, read_pictures
 from headless.searches.likeness import poor_likeness
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from dnerf_core.inversion.descent import Watch
     from dnerf_core.inversion.settings import InversionSettings
     from dnerf_core.loaded_model import LoadedModel
@@ -116,6 +120,25 @@ class Recovery:
         return None if self.call.perceptual_file is None else file_sha256(self.call.perceptual_file)
 
     @cached_property
+    def pose(self) -> NDArray[np.float32] | None:
+        """The pose [*pose_shape] that the call names; None: it names none.
+
+        Raises:
+            UsageError: a model whose subjects have none, a motion that cannot be used, or one of several frames.
+        """
+        motion = read_motion(self.call, self.facts)
+        if motion is None:
+            return None
+        if len(motion) != 1:
+            raise UsageError(f"--pose {motion.title}: expected one pose, found {len(motion)} frames; choose one by --frames N")
+        return motion.poses[0]
+
+    @property
+    def finds_pose(self) -> bool:
+        """Whether the pose is looked for, too."""
+        return self.pose is None and self.facts.config.latent.pose_shape is not None
+
+    @cached_property
     def pictures(self) -> list[Picture]:
         """All pictures of the call; see `read_pictures`."""
         return read_pictures(self.call, self.facts, fit_of(self.call))
@@ -150,26 +173,37 @@ class Recovery:
             "given_camera": None if (camera := self.camera_of(picture)) is None else camera.to_json(),
             "variants": self.call.variants,
             "settings": recorded_settings(self.settings),
+            **({} if self.pose is None else {"given_pose": self.pose.ravel().tolist()}),
         }
 
     def steps(self, picture: Picture) -> int:
         """Steps that the search of a picture reports."""
-        return inversion_steps(self.settings, self.facts.config, mask=picture.mask is not None, variants=self.call.variants)
+        return inversion_steps(
+            self.settings, self.facts.config, mask=picture.mask is not None, variants=self.call.variants, posed=self.finds_pose
+        )
 
     def find(self, picture: Picture, tools: Tools, watch: Watch) -> list[Inversion]:
         """The subjects of a picture, as many as the call has variants, best first."""
         model = cast("Model", tools.model)  # a search begins at the generator as it was loaded
         camera, statistics = self.camera_of(picture), tools.statistics
+        pose = None if self.pose is None else model.pose(self.pose.ravel().tolist())
         if picture.mask is None:
             network = tools.perceptual
             return [
                 invert_picture(
-                    model, picture.rgb, self.settings, camera=camera, perceptual=network, statistics=statistics, watch=watch
+                    model,
+                    picture.rgb,
+                    self.settings,
+                    camera=camera,
+                    pose=pose,
+                    perceptual=network,
+                    statistics=statistics,
+                    watch=watch,
                 )
             ]
         variants = self.call.variants
         return invert_mask(
-            model, picture.mask, self.settings, variants=variants, camera=camera, statistics=statistics, watch=watch
+            model, picture.mask, self.settings, variants=variants, camera=camera, pose=pose, statistics=statistics, watch=watch
         )
 
     def score(self, picture: Picture, inversion: Inversion) -> Scored:

@@ -242,6 +242,9 @@ class BallBackbone(PublishedWeights):
         features = (color + (1 - opacity)[:, None] * behind).reshape(views, side, side, CHANNELS).permute(0, 3, 1, 2)
         return RawPicture(features, torch.einsum("oc,bcij->boij", self.torgb, features) * 2 - 1)
 
+    def canonical(self, planes: Balls, points: Tensor) -> Tensor:
+        return planes.canonical(points, None)
+
     def joints(self, planes: Balls) -> Tensor:
         """The middle, and a point above it on the skin."""
         up = torch.tensor([0.0, 1.0, 0.0]) * planes.radius[:, None]
@@ -270,16 +273,18 @@ class BallPoser:
     def turns(self, poses: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         return np.tile(np.float32([0, 0, 0, 1]), (len(poses), 2, 1)), poses
 
-    def read(self, source: Path, frames: tuple[int, int] | None = None, fps: float | None = None) -> Motion:
+    def read(
+        self, source: Path, frames: tuple[int, int] | None = None, fps: float | None = None, bone_map: Path | None = None
+    ) -> Motion:
         try:
             poses = np.loadtxt(source, dtype=np.float32, ndmin=2)
         except (OSError, ValueError) as error:
             raise UsageError(f"--pose {source}: expected three numbers a line, found {error}; correct it") from error
         first, last = frames or (1, len(poses))
-        return Motion(source.name, poses[first - 1 : last], 12.0, ("middle <- middle",), ("a ball has no legs",))
+        return Motion(source.name, poses[first - 1 : last], 12.0, ("middle <- middle",), ("a ball has no legs",), {"pairs": []})
 
-    def drawn(self, rng: np.random.Generator) -> NDArray[np.float32]:
-        return rng.uniform(-0.2, 0.2, 3).astype(np.float32)
+    def drawn(self, rng: np.random.Generator, count: int) -> NDArray[np.float32]:
+        return rng.uniform(-0.2, 0.2, (count, 3)).astype(np.float32)
 
 
 BALLS = Family(

@@ -97,3 +97,41 @@ def export_bvh(path: Path, armature: Any, frames: int) -> Path:
     armature.select_set(True)
     bpy.ops.export_anim.bvh(filepath=str(path), frame_start=1, frame_end=frames, rotate_mode="NATIVE")
     return path
+
+
+def build_whole_person(template: Template, thickness: float) -> tuple[Any, Any]:
+    """The same skeleton in one smooth skin, made by the skin modifier; its vertices follow the bones that they are near."""
+    import bpy
+
+    armature, body = build_person(template)
+    bpy.data.objects.remove(body)
+    heads = template.joints.astype(np.float64) @ TO_BLENDER.T
+    edges = [(int(parent), joint) for joint, parent in enumerate(template.parents) if parent >= 0]
+    mesh = bpy.data.meshes.new("whole")
+    mesh.from_pydata(heads.tolist(), [edge for edge in edges if np.linalg.norm(heads[edge[0]] - heads[edge[1]]) > 1e-3], [])
+    whole = bpy.data.objects.new("whole", mesh)
+    bpy.context.collection.objects.link(whole)
+    bpy.context.view_layer.objects.active = whole
+    whole.modifiers.new("Weld", "WELD").merge_threshold = 1e-3
+    whole.modifiers.new("Skin", "SKIN")
+    for vertex in mesh.skin_vertices[0].data:
+        vertex.radius = (thickness, thickness)
+    mesh.skin_vertices[0].data[0].use_root = True
+    whole.modifiers.new("Smooth", "SUBSURF").levels = 2
+    for name in ("Weld", "Skin", "Smooth"):
+        bpy.ops.object.modifier_apply(modifier=name)
+    points = np.array([list(vertex.co) for vertex in whole.data.vertices])
+    near = np.zeros((len(points), len(heads)))
+    for parent, joint in edges:
+        way = heads[joint] - heads[parent]
+        along = np.clip((points - heads[parent]) @ way / max(way @ way, 1e-12), 0, 1)
+        apart = np.linalg.norm(points - heads[parent] - along[:, None] * way, axis=1)
+        near[:, parent] = np.maximum(near[:, parent], np.exp(-((apart / thickness) ** 2)))
+    for joint, name in enumerate(template.names):
+        group = whole.vertex_groups.new(name=name)
+        for vertex in np.flatnonzero(near[:, joint] > 1e-3 * near.max(axis=1)).tolist():
+            group.add([vertex], float(near[vertex, joint]), "REPLACE")
+    whole.parent = armature
+    whole.modifiers.new("Armature", "ARMATURE").object = armature
+    bpy.context.view_layer.update()
+    return armature, whole

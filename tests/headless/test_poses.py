@@ -25,6 +25,7 @@ from headless import cli
 from headless.annotating.training_plan import held_out_subjects
 from headless.datasets.channels import ENTRIES
 from headless.datasets.poses.joints import HIDDEN, OUTSIDE, SEEN
+from tests.core.gnarf.cases import tiny_config, tiny_generator, worm_rig
 from tests.core.stub_family import BallBackbone, BallConfig, balls
 
 __all__ = ["balls"]
@@ -261,3 +262,48 @@ def test_views_of_one_subject_in_several_poses_are_several_objects(model: Path, 
     }
     assert cli.run(["pointcloud", "--from", str(out), "--splits", "train=0.5,test=0.5", "-o", str(tmp_path / "clouds")]) == 0
     assert len(list((tmp_path / "clouds").rglob("*.ply"))) == 4
+
+
+def test_clouds_of_all_poses_lie_on_each_other_in_the_canonical_one(
+    model: Path, motion: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    words = ["pointcloud", "--model", str(model), "--views", "8", "--format", "npz"]
+    assert cli.run([*words, "-o", str(tmp_path / "own")]) == 0
+    assert cli.run([*words, "--pose", str(motion), "-o", str(tmp_path / "posed")]) == 0
+    assert cli.run([*words, "--pose", str(motion), "--canonical", "-o", str(tmp_path / "canonical")]) == 0
+    own = np.load(tmp_path / "own" / "npz" / "s0000.npz")
+    radius = np.linalg.norm(own["points"], axis=1)
+    for number, line in enumerate(MOTION, start=1):
+        posed, carried = (np.load(tmp_path / name / "npz" / f"s0000_f{number:04d}.npz") for name in ("posed", "canonical"))
+        np.testing.assert_allclose(carried["points"] + np.array(line.split(), float), posed["points"], atol=1e-5)
+        np.testing.assert_allclose(carried["normals"], posed["normals"], atol=2e-3)
+        assert abs(np.median(np.linalg.norm(carried["points"], axis=1)) - np.median(radius)) < 0.01
+    assert cli.run(["pointcloud", "--canonical", "-o", str(tmp_path / "cars")]) != 0
+    assert "--canonical: expected a model whose subjects move, found demo-cars" in capsys.readouterr().err
+
+
+def test_which_joint_drives_which_is_written_and_taken_back(tmp_path: Path) -> None:
+    rig = worm_rig()
+    names = rig.template.names
+    generator = tiny_generator(rig, tiny_config(rig, projector="closest"))
+    model, motion, bones = tmp_path / "worm.safetensors", tmp_path / "bend.json", tmp_path / "map.json"
+    save_model(model, generator.config, generator.state_dict())
+    motion.write_text(json.dumps({"joints": {names[1]: [0.5, 0, 0]}}))
+    words = ["render", "--model", str(model), "--seeds", "0", "--yaw", "0", "--channels", "depth", "--pose", str(motion)]
+    assert cli.run([*words, "--write-bone-map", str(bones), "-o", str(tmp_path / "own")]) == 0
+    pairs = json.loads(bones.read_text())["pairs"]
+    assert [names[1], names[1]] in pairs
+    content = json.loads(bones.read_text())
+    content["pairs"] = [pair for pair in pairs if pair[1] not in names[1:3]] + [[names[1], names[2]]]
+    bones.write_text(json.dumps(content))
+    assert cli.run([*words, "--bone-map", str(bones), "-o", str(tmp_path / "mapped")]) == 0
+    own, mapped = (np.reshape(poses_of(tmp_path / name)["s0000_v00"], (-1, 3)) for name in ("own", "mapped"))
+    np.testing.assert_allclose(own[1], [0.5, 0, 0], atol=1e-5)
+    assert np.abs(mapped[1]).max() < 0.4
+    assert np.abs(own - mapped).max() > 0.1
+
+
+def test_a_bone_map_needs_a_motion(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    assert cli.run(["render", "--write-bone-map", str(tmp_path / "map.json"), "-o", str(tmp_path / "out")]) != 0
+    assert "expected --pose beside it" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())

@@ -14,18 +14,32 @@ import pytest
 import torch
 from click.testing import CliRunner
 
+from dnerf_core.camera import sphere_camera
+from dnerf_core.checkpoints.model_file import save_model
 from dnerf_core.errors import OutputError, TemplateError, UsageError
+from dnerf_core.gnarf.body.coarse import coarse_meshes
 from dnerf_core.gnarf.body.posing import joint_motions, skin
 from dnerf_core.gnarf.body.template import Template
 from dnerf_core.gnarf.body.template_file import read_template, write_template
-from dnerf_core.gnarf.poses.clip import clip_from_matrices
-from dnerf_core.gnarf.poses.reading import read_poses
+from dnerf_core.gnarf.warp.mesh_queries import MeshSearch
+from dnerf_core.model import Model
+from dnerf_core.poses.clip import clip_from_matrices
+from dnerf_core.poses.reading import read_poses
 from headless import cli
 from headless.runs.template import TemplateCall, make_template
 from headless.work.reporting import Quiet
+from tests.core.gnarf.cases import tiny_config, tiny_generator
 from tests.core.gnarf.gltf_writer import rigged_writer
 from tests.core.gnarf.rigs import cmu_skeleton, renamed, template_of
-from tests.headless.blender_person import build_person, export_bvh, export_glb, posed_by_blender, save_blend, turn_bones
+from tests.headless.blender_person import (
+    build_person,
+    build_whole_person,
+    export_bvh,
+    export_glb,
+    posed_by_blender,
+    save_blend,
+    turn_bones,
+)
 
 ROOT = Path(__file__).resolve().parents[2]
 FRAMES = 3
@@ -200,3 +214,47 @@ def test_a_template_of_a_glb_needs_no_torch_and_no_bpy(tmp_path: Path) -> None:
     code += "print('torch' in sys.modules, 'bpy' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True, timeout=120)
     assert done.stdout.splitlines()[-1] == "False False"
+
+
+def test_a_user_s_rigged_glb_drives_a_field_without_a_tear(tmp_path: Path) -> None:
+    """From GLB to template to a generator of formula weights: in every pose the whole body is seen, in one piece, and nothing besides."""
+    pytest.importorskip("bpy")
+    ndimage = pytest.importorskip("scipy.ndimage")
+    build_whole_person(person(), thickness=0.06)
+    template = made(tmp_path, TemplateCall(rigged=export_glb(tmp_path / "person.glb")))
+    reach = 0.04
+    rig = coarse_meshes(template, 1.0, clip_offset=2.0 * reach)
+    size = float(np.ptp(template.vertices, axis=0).max())
+    config = tiny_config(rig, projector="closest")
+    config = replace(
+        config,
+        rays=replace(config.rays, neural_resolution=64, samples_coarse=96, samples_fine=0),
+        cameras=replace(config.cameras, radius=2.0 * size, focal=1.4),
+        triplane=replace(config.triplane, box_warp=2.2 * size),
+        warp=replace(config.warp, reach=reach),
+        posed_side=2.2 * size,
+    )
+    generator = tiny_generator(rig, config)
+    last = generator.decoder.net[2]
+    last.weight[0], last.bias[0] = 0.0, 500.0  # dense wherever the body reaches
+    model_file = tmp_path / "model.safetensors"
+    save_model(model_file, config, generator.state_dict())
+    model = Model.load(model_file)
+    subject = model.subject(1)
+    poses = read_poses("dance", template).poses[[0, 20, 55, 90]]
+    for pose, yaw in zip(poses, (0.0, 1.0, 2.5, 4.0), strict=True):
+        camera = sphere_camera(yaw, 0.2, radius=config.cameras.radius, focal=config.cameras.focal)
+        seen = np.isfinite(subject.posed(torch.from_numpy(pose)[None]).channels(camera, 64, ("depth",)).depth_planar)
+        search = MeshSearch(torch.from_numpy(posed(template, pose[None])[0]).float(), torch.from_numpy(template.faces))
+        rays = camera.rays(64)
+        along = np.linspace(1.2 * size, 2.9 * size, 400)
+        points = rays.origins.reshape(-1, 1, 3) + rays.directions.reshape(-1, 1, 3) * along[None, :, None]
+        _, distance = search.carry(
+            torch.from_numpy(points.reshape(-1, 3)).float(),
+            search.vertices,
+            torch.tensor([[0.0, 0.0, 0.0, 1.0]]).expand(len(search.vertices), -1),
+        )
+        expected = (distance.view(len(points), -1) < reach).any(dim=1).numpy().reshape(64, 64)
+        assert (seen & expected).sum() / (seen | expected).sum() > 0.97
+        assert ndimage.label(seen, np.ones((3, 3)))[1] == 1
+        assert ndimage.label(expected, np.ones((3, 3)))[1] == 1

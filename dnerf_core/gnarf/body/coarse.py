@@ -16,6 +16,10 @@ PUBLISHED_SHARE = 0.1
 """Of the template's triangles that the published coarse meshes keep."""
 
 
+LEAST_SHAPE = 0.02
+"""Of a sound triangle: its height over its longest edge."""
+
+
 def coarse_meshes(template: Template, share: float = PUBLISHED_SHARE, clip_offset: float = 0.05) -> Rig:
     """A template with its coarse meshes: `reduced`, by quadric decimation, and `clip`, the same grown along its vertex normals.
 
@@ -36,13 +40,27 @@ def coarse_meshes(template: Template, share: float = PUBLISHED_SHARE, clip_offse
 
 
 def riding(template: Template, vertices: NDArray[np.float64], faces: NDArray[np.int32]) -> CoarseMesh:
-    """A mesh that lies about the template at rest, fastened to it by the published surface projection; faces are kept."""
+    """A mesh that lies about the template at rest, fastened to it by the published surface projection; faces are kept.
+
+    Nothing is fastened to slivers, which modellers' meshes have: far from a sliver its barycentrics are numbers without end.
+    """
     own = torch.from_numpy(template.vertices.astype(np.float64))
-    own_faces = torch.from_numpy(template.faces.astype(np.int64))
+    every = torch.from_numpy(template.faces.astype(np.int64))
+    sound = _sound(own[every])
+    own_faces = every[sound]
     place = surface_place(own, own_faces, triangle_fans(own_faces, len(own)), torch.from_numpy(vertices.astype(np.float64)))
     return CoarseMesh(
         faces,
-        place.face.numpy().astype(np.int32),
+        sound[place.face].numpy().astype(np.int32),
         place.bary.numpy().astype(np.float32),
         place.height.numpy().astype(np.float32),
     )
+
+
+def _sound(corners: torch.Tensor) -> torch.Tensor:
+    """Which of triangles [F, 3, 3] are no slivers, index int64; all of them where there is nothing else."""
+    edges = corners - corners.roll(1, dims=1)
+    longest = edges.square().sum(dim=2).amax(dim=1)
+    twice_area = torch.linalg.cross(edges[:, 1], edges[:, 2]).norm(dim=1)
+    sound = (twice_area > LEAST_SHAPE * longest).nonzero()[:, 0]
+    return sound if len(sound) else torch.arange(len(corners))

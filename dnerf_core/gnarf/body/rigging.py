@@ -1,4 +1,4 @@
-"""Points on a posed body's surface as a mesh that its skeleton moves: where they are at rest, and which joints they follow."""
+"""Points on a posed body's surface where a skeleton has them: at rest, with the joints they follow, and in the canonical pose."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from torch import Tensor
 
 from dnerf_core.backbone.poses import RiggedPoints
 from dnerf_core.gnarf.body.posed import PosedBody
+from dnerf_core.gnarf.body.posing import blended_turns, conjugate, joint_motions, quaternion_product, skin
+from dnerf_core.gnarf.warp.closest import ClosestMap
 from dnerf_core.gnarf.warp.mesh_queries import MeshSearch
 
 
@@ -21,8 +23,7 @@ def rigged_points(body: PosedBody, points: Tensor) -> RiggedPoints:
     weights = weights / weights.sum(dim=1, keepdim=True)
     motion = torch.einsum("nk,kij->nij", weights, body.motions).double()
     rest = torch.linalg.solve(motion[:, :, :3], points.double()[:, :, None] - motion[:, :, 3:])[:, :, 0]
-    turn, shift = body.motions[:, :, :3], body.motions[:, :, 3]
-    joints = (turn.transpose(1, 2) @ (body.joints - shift)[:, :, None])[:, :, 0]  # back from where they have gone
+    joints = _rest_joints(body)
     return RiggedPoints(
         rest.float().cpu().numpy(),
         weights.float().cpu().numpy(),
@@ -30,3 +31,24 @@ def rigged_points(body: PosedBody, points: Tensor) -> RiggedPoints:
         tuple(body.config.joint_names),
         tuple(body.config.parents),
     )
+
+
+@torch.no_grad()
+def canonical_points(body: PosedBody, points: Tensor) -> Tensor:
+    """Points [N, 3] (world frame) about a body where they are when the same body, of its own shape, takes the canonical pose.
+
+    They keep their distance from the skin; the field is read elsewhere, on the body of mean shape.
+    """
+    table, config = body.table, body.config
+    pose, scale = table.canonical_pose, config.scale
+    motions = joint_motions(pose[None], _rest_joints(body)[None] / scale, config.parents)
+    there = skin(body.rest[None] / scale, table.weights, motions, pose[-1][None])[0] * scale
+    turned, here = (blended_turns(each[None], config.parents, table.weights)[0] for each in (pose, body.pose))
+    carried, _ = ClosestMap(body.vertices, there, table.faces, quaternion_product(turned, conjugate(here))).carry(points)
+    return carried
+
+
+def _rest_joints(body: PosedBody) -> Tensor:
+    """Where the joints [K, 3] are at rest: back from where they have gone."""
+    turn, shift = body.motions[:, :, :3], body.motions[:, :, 3]
+    return (turn.transpose(1, 2) @ (body.joints - shift)[:, :, None])[:, :, 0]

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from dnerf_core.errors import TemplateError
 from dnerf_core.gnarf.body.template import Template
 from dnerf_core.gnarf.body.template_file import MAX_PARTS, check_template
-from dnerf_core.gnarf.poses.roles import FINGERS, SIDES, Roles, kind_of
-from dnerf_core.gnarf.poses.skeleton import Skeleton, body_axes
 from dnerf_core.gnarf.rigs.rig import Rig
+from dnerf_core.poses.roles import FINGERS, SIDES, Roles, kind_of
+from dnerf_core.poses.skeleton import Skeleton, body_axes
 
 Parts = Literal["bones", "sides", "materials", "none"]
 PARTS: tuple[Parts, ...] = ("bones", "sides", "materials", "none")

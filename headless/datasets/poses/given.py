@@ -42,7 +42,7 @@ class GivenPoses:
         """The pose of view number `view` of `views`; of frames that follow each other the first view has the first, the last the last."""
         rng = np.random.Generator(np.random.Philox(np.random.SeedSequence([seed, view, _POSES_STREAM])))
         if self.frames is None:
-            return numbers(self.poser.drawn(rng))
+            return numbers(self.poser.drawn(rng, 1)[0])
         if self.is_drawn:
             return numbers(self.frames[int(rng.integers(len(self.frames)))])
         along = view / (views - 1) if views > 1 else 0.0

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from dnerf_core.gnarf.body.template import Template
-from dnerf_core.gnarf.poses.rotations import Array
-from dnerf_core.gnarf.poses.skeleton import Skeleton
+from dnerf_core.poses.rotations import Array
+from dnerf_core.poses.skeleton import Skeleton
 
 LEFT_SIDE = {
     "HipJoint": ("Hips", (0.0, 0.0, 0.01)),

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from dnerf_core.errors import PoseError, UsageError
-from dnerf_core.gnarf.poses.clip import (
+from dnerf_core.poses.clip import (
     PoseClip,
     clip_from_matrices,
     frames_of,
@@ -22,10 +22,10 @@ from dnerf_core.gnarf.poses.clip import (
     parse_frames,
     resampled,
 )
-from dnerf_core.gnarf.poses.json_poses import read_json_poses, write_json_poses
-from dnerf_core.gnarf.poses.motions import own_motion
-from dnerf_core.gnarf.poses.reading import read_clip, read_poses
-from dnerf_core.gnarf.poses.rotations import (
+from dnerf_core.poses.json_poses import read_json_poses, write_json_poses
+from dnerf_core.poses.motions import own_motion
+from dnerf_core.poses.reading import read_clip, read_poses
+from dnerf_core.poses.rotations import (
     best_rotation,
     between,
     from_axis_angle,

@@ -14,14 +14,14 @@ import torch
 from dnerf_core.errors import PoseError
 from dnerf_core.gnarf.body.posing import joint_motions, skin
 from dnerf_core.gnarf.body.template import Template
-from dnerf_core.gnarf.poses.bone_map import bone_map_between, read_bone_map, write_bone_map
-from dnerf_core.gnarf.poses.clip import PoseClip, global_rotations, joint_places
-from dnerf_core.gnarf.poses.motions import MOTIONS, own_motion
-from dnerf_core.gnarf.poses.reading import read_poses
-from dnerf_core.gnarf.poses.retargeting import retargeted
-from dnerf_core.gnarf.poses.roles import roles_of, side_and_base
-from dnerf_core.gnarf.poses.rotations import Array, from_axis_angle, from_matrices, inverse, product, turned
-from dnerf_core.gnarf.poses.skeleton import Skeleton, skeleton_of
+from dnerf_core.poses.bone_map import bone_map_between, read_bone_map, write_bone_map
+from dnerf_core.poses.clip import PoseClip, global_rotations, joint_places
+from dnerf_core.poses.motions import MOTIONS, own_motion
+from dnerf_core.poses.reading import read_poses
+from dnerf_core.poses.retargeting import retargeted
+from dnerf_core.poses.roles import roles_of, side_and_base
+from dnerf_core.poses.rotations import Array, from_axis_angle, from_matrices, inverse, product, turned
+from dnerf_core.poses.skeleton import Skeleton, skeleton_of
 from tests.core.gnarf.rigs import cmu_skeleton, random_rotations, renamed, template_of
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -353,8 +353,24 @@ def test_roles_of_known_rigs(rig: str) -> None:
     assert not set(twists) & set(roles.joint_by_role.values())
 
 
+def test_of_a_rig_that_rigify_made_the_deforming_bones_count() -> None:
+    """Controls are called hips, chest and head, too; deforming bones hang on bones of the mechanism."""
+    text = (
+        "root<- hips<root chest<root head<root ORG-spine<root ORG-shoulder.L<root DEF-spine<root DEF-spine.001<DEF-spine "
+        "DEF-spine.002<DEF-spine.001 DEF-spine.003<DEF-spine.002 DEF-thigh.L<ORG-spine DEF-thigh.R<ORG-spine DEF-thigh.L.001<DEF-thigh.L "
+        "ORG-spine.002<root DEF-shoulder.L<ORG-spine.002 DEF-upper_arm.L<ORG-shoulder.L DEF-shoulder.R<ORG-spine.002 upper_arm_ik.L<root"
+    )
+    pairs = [word.split("<") for word in text.split()]
+    names = [name for name, _ in pairs]
+    roles = roles_of(names, np.array([-1 if parent == "-" else names.index(parent) for _, parent in pairs], np.int32))
+    found = {role: names[joint] for role, joint in roles.joint_by_role.items()}
+    assert (found["hips"], found["head"]) == ("DEF-spine", "DEF-spine.003")
+    assert (found["left_thigh"], found["left_upper_arm"]) == ("DEF-thigh.L", "DEF-upper_arm.L")
+    assert [names[joint] for joint in roles.spine] == ["DEF-spine.001", "DEF-spine.002"]
+
+
 def test_poses_are_read_without_torch() -> None:
-    code = "import sys, dnerf_core.gnarf.poses.reading as r; print(len(r.read_clip('walk').names), 'torch' in sys.modules)"
+    code = "import sys, dnerf_core.poses.reading as r; print(len(r.read_clip('walk').names), 'torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-E", "-c", code], cwd=ROOT, capture_output=True, text=True, check=True, timeout=60)
     assert done.stdout.split() == ["21", "False"]
 

@@ -19,7 +19,9 @@ from dnerf_core.checkpoints.subject_file import open_subject, read_subject_file,
 from dnerf_core.editing.edit import edit_subject
 from dnerf_core.editing.settings import EditSettings
 from dnerf_core.errors import CheckpointError, UsageError
+from dnerf_core.gnarf.body.posed import pose_body
 from dnerf_core.gnarf.body.rig import Rig
+from dnerf_core.gnarf.body.rigging import canonical_points
 from dnerf_core.gnarf.config import GnarfConfig
 from dnerf_core.gnarf.generator import Gnarf
 from dnerf_core.gnarf.ranges import check_gnarf_ranges
@@ -252,6 +254,16 @@ def test_a_body_has_its_latents_shape_unless_another_is_given(tmp_path: Path) ->
         plain.subject(0, shape=given).render(orbit(config)[0])
     with pytest.raises(CheckpointError, match=r"subject\.shape.*expected no such tensor"):
         record_of(plain, plain.subject(0).ws, None, {}, shape=torch.zeros(1, 2))
+
+
+def test_points_go_back_to_the_same_body_s_canonical_pose() -> None:
+    rig = worm_rig(shapes=2)
+    config, table = config_of(rig, "closest"), tiny_generator(rig, config_of(rig, "closest")).body.table()
+    shape = torch.tensor([0.8, -0.5])
+    here, there = pose_body(config.body, table, bent(rig, 3)[0], shape), pose_body(config.body, table, None, shape)
+    assert (here.vertices - there.vertices).norm(dim=1).max() > 0.1
+    torch.testing.assert_close(canonical_points(here, here.vertices), there.vertices, atol=2e-5, rtol=0)
+    assert (there.vertices - there.canonical_vertices).norm(dim=1).max() > 0.02  # those are of the mean shape
 
 
 def test_two_layers_of_shape_are_trained_through() -> None:

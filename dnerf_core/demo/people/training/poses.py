@@ -42,4 +42,4 @@ class PoseDraws:
         if self._clips and kind < CLIP_SHARE:
             clip = self._clips[draws.integers(len(self._clips))]
             return torch.from_numpy(clip[draws.integers(len(clip))].copy())
-        return torch.from_numpy(self._poser.drawn(draws))
+        return torch.from_numpy(self._poser.drawn(draws, 1)[0])

@@ -92,7 +92,7 @@ def trials(kind: str, count: int, clips: Path | None) -> Iterator[Trial]:
     for seed in range(FIRST_SEED, FIRST_SEED + count):
         draws, rng = np.random.default_rng(seed), torch.Generator().manual_seed(seed)
         z = torch.randn(1, Z_DIM, generator=rng)
-        pose = canonical_pose() if kind == "rest" else poser.drawn(draws)
+        pose = canonical_pose() if kind == "rest" else poser.drawn(draws, 1)[0]
         if kind == "clips":
             clip = unseen[draws.integers(len(unseen))]
             pose = clip[draws.integers(len(clip))]

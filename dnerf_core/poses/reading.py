@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ...errors import PoseError, brief
+from ..errors import PoseError, brief
 from .bone_map import BoneMap, bone_map_between, read_bone_map
 from .bvh import read_bvh
 from .clip import PoseClip, frames_of, resampled

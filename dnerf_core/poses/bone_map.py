@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ...errors import PoseError, brief, did_you_mean, json_fault
-from ...files.opening.json_text import without_surrogates
-from ...files.opening.regular_files import open_regular
-from ...files.whole import whole_file
+from ..errors import PoseError, brief, did_you_mean, json_fault
+from ..files.opening.json_text import without_surrogates
+from ..files.opening.regular_files import open_regular
+from ..files.whole import whole_file
 from .roles import FINGERS, Roles
 from .skeleton import Skeleton
 

@@ -33,29 +33,35 @@ _LIMBS: Mapping[str, Limits] = {
 _ARM = ("Shoulder", "Elbow", "Wrist")
 
 
-def random_clip(rng: np.random.Generator) -> PoseClip:
-    """A pose of one frame, each angle triangularly distributed within its limits; the feet stand on the floor."""
-    rotations = {name: _turn(_angles(limits, rng)) for name, limits in _TRUNK.items()}
+def random_clip(rng: np.random.Generator, frames: int) -> PoseClip:
+    """Poses, a frame each; each angle is triangularly distributed within its limits; the feet stand on the floor."""
+    rotations = {name: _turn(_angles(limits, rng, frames)) for name, limits in _TRUNK.items()}
     for side, sign in (("Left", 1.0), ("Right", -1.0)):
         hanging = from_axis_angle(np.radians([0.0, 0.0, -sign * 90.0]))  # from the figure's T pose
         for name, limits in _LIMBS.items():
-            x, y, z = _angles(limits, rng)
-            turn = _turn((x, sign * y, sign * z))
+            turn = _turn(_angles(limits, rng, frames) * (1.0, sign, sign))
             if name in _ARM:
                 turn = product(turn, hanging)
             if name in _ARM[1:]:
                 turn = product(inverse(hanging), turn)
             rotations[side + name] = turn
-    frame = np.stack([rotations.get(name, from_axis_angle(np.zeros(3))) for name in NAMES])
-    return figure_clip(frame[None], np.zeros((1, 3)), "a pose by chance")
+    still = np.tile(from_axis_angle(np.zeros(3)), (frames, 1))
+    turns = np.stack([rotations.get(name, still) for name in NAMES], axis=1)
+    return figure_clip(turns, np.zeros((frames, 3)), "poses by chance")
 
 
-def _angles(limits: Limits, rng: np.random.Generator) -> tuple[float, float, float]:
-    x, y, z = (float(rng.triangular(*limit)) if limit[0] < limit[2] else limit[1] for limit in limits)
-    return x, y, z
+def _angles(limits: Limits, rng: np.random.Generator, frames: int) -> Array:
+    """[frames, 3], degrees."""
+    return np.stack(
+        [
+            rng.triangular(low, usual, high, frames) if low < high else np.full(frames, float(usual))
+            for low, usual, high in limits
+        ],
+        axis=-1,
+    )
 
 
-def _turn(angles_deg: tuple[float, float, float]) -> Array:
-    x, y, z = np.radians(angles_deg)
-    about_x, about_y, about_z = (from_axis_angle(np.array(turn)) for turn in ((x, 0.0, 0.0), (0.0, y, 0.0), (0.0, 0.0, z)))
-    return product(about_x, product(about_z, about_y))
+def _turn(angles_deg: Array) -> Array:
+    """Quaternions [F, 4] of angles [F, 3] about x, y and z."""
+    about = [from_axis_angle(np.radians(angles_deg) * np.eye(3)[axis]) for axis in range(3)]
+    return product(about[0], product(about[2], about[1]))

@@ -111,6 +111,14 @@ def roles_of(names: Sequence[str], parents: NDArray[np.int32] | None = None) -> 
     Args:
         parents: as `PoseClip` has them; None: names alone decide.
     """
+    if parents is not None and 0 < sum(name.startswith("DEF-") for name in names) < len(names):
+        kept, above = _deforming(names, parents)
+        roles = roles_of([names[joint] for joint in kept], above)
+        return Roles(
+            {role: kept[joint] for role, joint in roles.joint_by_role.items()},
+            tuple(kept[joint] for joint in roles.spine),
+            tuple(kept[joint] for joint in roles.neck),
+        )
     parts = [side_and_base(name) for name in names]
     order = sorted(range(len(names)), key=lambda joint: _preference(names[joint]))  # a stable sort: the tree's order within
     uses_joints = any(base.startswith(("elbow", "knee")) for _, base in parts)
@@ -137,6 +145,23 @@ def roles_of(names: Sequence[str], parents: NDArray[np.int32] | None = None) -> 
     if parents is None:
         return Roles(found, tuple(sorted(chains["spine"])), tuple(sorted(chains["neck"])))
     return _with_tree(found, chains, parents)
+
+
+def _deforming(names: Sequence[str], parents: NDArray[np.int32]) -> tuple[list[int], NDArray[np.int32]]:
+    """Of a rig that Rigify made, the bones that deform, and their parents among them: a bone of its mechanism stands for its twin."""
+    kept = [joint for joint, name in enumerate(names) if name.startswith("DEF-")]
+    place_by_name = {names[joint]: place for place, joint in enumerate(kept)}
+    above = np.full(len(kept), -1, np.int32)
+    for place, joint in enumerate(kept):
+        parent = int(parents[joint])
+        while parent >= 0:
+            name = names[parent]
+            twin = place_by_name.get(name, place_by_name.get("DEF-" + name.removeprefix("ORG-"), place))
+            if twin != place and place not in _path(twin, above):
+                above[place] = twin
+                break
+            parent = int(parents[parent])
+    return kept, above
 
 
 def _with_tree(found: dict[str, int], chains: dict[str, list[int]], parents: NDArray[np.int32]) -> Roles:

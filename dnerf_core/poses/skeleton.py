@@ -8,7 +8,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from ...errors import PoseError
+from ..errors import PoseError
 from .clip import PoseClip
 from .figure import figure_joints, figure_parents, tree_of
 from .roles import SIDES, Roles, kind_of, roles_of

@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...errors import PoseError, brief
-from ...files.opening.regular_files import open_regular
+from ..errors import PoseError, brief
+from ..files.opening.regular_files import open_regular
 from .clip import DEFAULT_FRAME_RATE, MAX_LENGTH, UPS, PoseClip, check_size
 from .figure import figure_parents, tree_of
 from .roles import roles_of

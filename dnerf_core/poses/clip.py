@@ -10,8 +10,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from ...errors import PoseError, UsageError, brief, counted
-from ...limits import MAX_FRAMES
+from ..errors import PoseError, UsageError, brief, counted
+from ..limits import MAX_FRAMES
 from .rotations import Array, from_matrices, inverse, normalised, product, slerp, turned
 
 MAX_JOINTS = 1024

@@ -19,8 +19,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...errors import PoseError, brief, counted, did_you_mean
-from ...files.whole import whole_file
+from ..errors import PoseError, brief, counted, did_you_mean
+from ..files.whole import whole_file
 from .bone_map import read_json_object
 from .clip import DEFAULT_FRAME_RATE, MAX_LENGTH, UPS, PoseClip, check_names, check_size
 from .figure import tree_of

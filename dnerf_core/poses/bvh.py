@@ -12,8 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ...errors import PoseError, brief, counted
-from ...files.opening.regular_files import open_regular
+from ..errors import PoseError, brief, counted
+from ..files.opening.regular_files import open_regular
 from .clip import MAX_JOINTS, PoseClip, check_frame_rate, check_names, check_size
 from .roles import kind_of, roles_of
 from .rotations import IDENTITY, Array, product

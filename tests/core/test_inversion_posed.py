@@ -1,0 +1,66 @@
+"""The pose of a picture's subject is found with it: of a ball, whose pose is its place, and whose place is seen."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from dnerf_core.backbone.family import Family
+from dnerf_core.camera import sphere_camera
+from dnerf_core.checkpoints.model_file import save_model
+from dnerf_core.inversion.invert import invert
+from dnerf_core.inversion.pose_prior import REACH, PosePrior
+from dnerf_core.inversion.settings import InversionSettings, inversion_steps
+from dnerf_core.model import Model
+from tests.core.stub_family import BallBackbone, BallConfig, BallPoser, balls
+
+__all__ = ["balls"]
+
+
+@pytest.fixture
+def model(tmp_path: Path, balls: Family) -> Model:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(4)
+        state = BallBackbone(BallConfig()).state_dict()
+    path = tmp_path / "balls.safetensors"
+    save_model(path, BallConfig(), state)
+    return Model.load(path)
+
+
+def test_likely_poses_are_a_gaussian() -> None:
+    prior = PosePrior.drawn_by(BallPoser(Path()), torch.device("cpu"))
+    assert prior.draws.shape[1] == 3
+    torch.testing.assert_close(prior.draws.square().mean(dim=0), torch.ones(3), atol=0.05, rtol=0)
+    pose = torch.tensor([0.1, -0.05, 0.15])
+    torch.testing.assert_close(prior.poses(prior.code(pose)[None])[0], pose, atol=1e-5, rtol=0)
+    codes = torch.tensor([[0.0, 0.0, 0.0], [1.0, 1.0, 1.0], [REACH + 1, 0.0, 0.0]])
+    none, usual, beyond = prior.penalty(codes).tolist()
+    assert (none, usual) == (0.0, 1.0)
+    assert beyond > 10
+
+
+def test_a_pose_is_found_with_the_camera_known(model: Model) -> None:
+    """With one known camera the ball's depth hides in its size; across the picture its place is plain."""
+    camera = sphere_camera(0.3, 0.2, radius=3.0, focal=1.5)
+    place = torch.tensor([[0.15, -0.1, 0.05]])
+    picture = model.subject(7).posed(place).render(camera).rgb
+    found = invert(model, picture, InversionSettings(candidates=6, starts=3), camera=camera)
+    assert found.subject.pose is not None
+    apart = (found.subject.pose - place)[0].double().numpy()
+    ahead = camera.forward
+    across = apart - (apart @ ahead) * ahead
+    assert np.linalg.norm(across) < 0.01
+    assert found.psnr_db(picture) > 30
+    known = invert(model, picture, InversionSettings(candidates=6, starts=3, steps=12), camera=camera, pose=place)
+    torch.testing.assert_close(known.subject.pose, place)
+
+
+def test_steps_are_counted_as_they_are_taken(model: Model) -> None:
+    settings, steps = InversionSettings(candidates=2, starts=1, steps=8), []
+    picture = model.subject(7).render(model.front_camera()).rgb
+    invert(model, picture, settings, watch=lambda progress: steps.append((progress.step, progress.steps)) is None)
+    assert steps[-1] == (8, 8)
+    assert inversion_steps(settings, model.config, mask=False, posed=True) == 8
