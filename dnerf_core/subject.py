@@ -39,7 +39,7 @@ from dnerf_core.semantic.visibility import VisibleSamples, density_pass, join_vi
 from dnerf_core.work.interruption import checkpoint
 from dnerf_core.work.made_once import MadeOnce, Making
 
-Channel = Literal["rgb", "mask", "depth", "uncertainty", "joints"]
+Channel = Literal["rgb", "mask", "depth", "uncertainty", "joints", "vertices"]
 ALL_CHANNELS: tuple[Channel, ...] = ("rgb", "mask", "depth")
 
 GRID_NODES = 64
@@ -108,6 +108,13 @@ class Subject(Making):
         with self.model.inference():
             places = self.model.generator.joints(self.planes)
             return None if places is None else places[0].cpu().numpy()
+
+    @MadeOnce
+    def vertices(self) -> NDArray[np.float32] | None:
+        """Where the vertices of its template mesh are in its pose and shape, [V, 3], world frame; None: it has none."""
+        with self.model.inference():
+            places = self.model.generator.posed_vertices(self.planes)
+            return None if places is None else places[0].float().cpu().numpy()
 
     @MadeOnce
     def projected(self) -> ProjectedPlanes:
@@ -263,7 +270,7 @@ class Subject(Making):
         guide_kind = "none" if branch is None else branch.config.refiner.guide
         colors = "rgb" in channels or guide_kind != "none"
         with self.model.inference():
-            cam2world, intrinsics = self._camera_tensors(camera)
+            cam2world, intrinsics = camera_tensors(camera, self.model.device)
             see = self._see_exactly if exact else self._see
             raw = see(cam2world, intrinsics, branch, colors)
             checkpoint()
@@ -284,7 +291,8 @@ class Subject(Making):
             if "rgb" in channels:
                 assert image is not None
                 rgb = to_uint8(image, size)[0]
-        return PartialView(rgb, mask, depth, doubt, self.joints if "joints" in channels else None)
+        joints = self.joints if "joints" in channels else None
+        return PartialView(rgb, mask, depth, doubt, joints, self.vertices if "vertices" in channels else None)
 
     def coarse(self, camera: Camera, side_px: int | None = None) -> PartialView:
         """A quick look: image and mask of `side_px` x `side_px` rays, without super-resolutions.
@@ -296,15 +304,11 @@ class Subject(Making):
         """
         side = side_px or max(1, self.model.config.rays.neural_resolution // 2)
         with self.model.inference():
-            raw = self._see(*self._camera_tensors(camera), self.model.branch, True, side)
+            raw = self._see(*camera_tensors(camera, self.model.device), self.model.branch, True, side)
             assert raw.picture is not None
             rgb = to_uint8(raw.picture.image, side)[0]
             mask = None if raw.maps is None else label_mask(raw.maps.scores)[0].cpu().numpy()
         return PartialView(rgb, mask, None)
-
-    def _camera_tensors(self, camera: Camera) -> tuple[Tensor, Tensor]:
-        """cam2world [1, 4, 4] and intrinsics [1, 3, 3] on the model's device."""
-        return camera_tensors(camera, self.model.device)
 
     def _see(
         self, cam2world: Tensor, intrinsics: Tensor, branch: SemanticBranch | None, colors: bool, side: int | None = None

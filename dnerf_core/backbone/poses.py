@@ -99,3 +99,22 @@ class RiggedPoints:
     joints: NDArray[np.float32]
     joint_names: tuple[str, ...]
     joint_parents: tuple[int, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class TemplateMesh:
+    """What no pose changes of the mesh that moves with a model's subjects: F triangles, and what its V vertices follow.
+
+    Attributes:
+        faces: int32 [F, 3], counterclockwise seen from outside.
+        weights: float32 [V, K], which joints the vertices follow; rows sum to 1.
+        joint_names: K names.
+        vertex_parts: uint8 [V], index into `part_names`; empty where there are none.
+        part_names: what the vertices are parts of; empty: not known.
+    """
+
+    faces: NDArray[np.int32]
+    weights: NDArray[np.float32]
+    joint_names: tuple[str, ...]
+    vertex_parts: NDArray[np.uint8]
+    part_names: tuple[str, ...] = ()

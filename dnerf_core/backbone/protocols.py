@@ -221,6 +221,9 @@ class Backbone(Protocol[P]):
     def joints(self, planes: P) -> Tensor | None:
         """Where the joints of the subjects are, [B, K, 3], world frame; None: they have none."""
 
+    def posed_vertices(self, planes: P) -> Tensor | None:
+        """Where the vertices of the subjects' `Family.template_mesh` are, [B, V, 3], world frame; None: they have none."""
+
     def rig(self, planes: P, points: Tensor) -> RiggedPoints | None:
         """Points [N, 3] (world frame) of the only subject's surface with the skeleton that moves them; None: it has none."""
 

@@ -38,6 +38,10 @@ class PublishedWeights(nn.Module):
         """Where the joints of the subjects are, [B, K, 3], world frame; a family whose subjects move has them."""
         return None
 
+    def posed_vertices(self, planes: Any) -> Tensor | None:
+        """Where the vertices of the subjects' template mesh are, [B, V, 3], world frame; a family whose subjects are bodies has them."""
+        return None
+
     def rig(self, planes: Any, points: Tensor) -> RiggedPoints | None:
         """Points of a subject's surface with the skeleton that moves them; a family whose subjects move has one."""
         return None

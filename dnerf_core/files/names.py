@@ -23,6 +23,9 @@ CAMERAS_NAME, LABELS_NAME, METADATA_NAME, SHEET_NAME = "cameras.json", "labels.j
 ID2LABEL_NAME = "id2label.json"
 """The labels as Hugging Face's `transformers` has them."""
 
+TEMPLATE_NAME = "template.npz"
+"""The mesh that moves with a data set's subjects, as `dnerf_core.files.meshes.posed_meshes` has it."""
+
 DEPTH_SCALE_KEY = "integer_depth_scale"
 """What world units of a step of 16-bit depth are called in lists, as nerfstudio's and instant-ngp's files have it."""
 

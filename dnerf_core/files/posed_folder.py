@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from dnerf_core.camera import Camera, cameras_from_json
 from dnerf_core.errors import AnnotationError, UsageError, brief
 from dnerf_core.files.masks import read_mask
-from dnerf_core.files.names import CAMERAS_NAME, DEPTH_SCALE_KEY, LABELS_NAME
+from dnerf_core.files.names import CAMERAS_NAME, DEPTH_SCALE_KEY, LABELS_NAME, TEMPLATE_NAME
 from dnerf_core.files.opening.json_text import without_surrogates
 from dnerf_core.files.pictures import DEPTH_STEPS, DEPTH_SUFFIXES, read_depth, read_image
 from dnerf_core.files.split_folders import places_of_views, split_of_path
@@ -38,6 +38,7 @@ class PosedView:
     camera: Camera
     place: Path
     pose: Pose | None = None
+    subject: str = OBJECT_NAME
 
 
 @dataclass(frozen=True)
@@ -86,7 +87,7 @@ class PosedFolder:
             if re.fullmatch(r"[^/\\\0]+", name) is None or name.startswith("."):
                 raise UsageError(f"{path / CAMERAS_NAME}: expected view names that are file names, found {name!r}; rename it")
             if split is None or name in places:
-                objects.setdefault(stem, []).append(PosedView(name, camera, places.get(name, path), poses.get(name)))
+                objects.setdefault(stem, []).append(PosedView(name, camera, places.get(name, path), poses.get(name), stem))
         if not objects:
             raise UsageError(
                 f"{path / str(split)}: expected files of views of {path / CAMERAS_NAME}, found none; name another split"
@@ -122,6 +123,34 @@ class PosedFolder:
             OutputError: it cannot be read.
         """
         return read_depth(self.depth_path(view), self.depth_scale)
+
+    @property
+    def has_vertices(self) -> bool:
+        """Whether the views tell how a mesh lies that moves with their subjects; see `dnerf_core.files.meshes.posed_meshes`."""
+        return (self.path / TEMPLATE_NAME).exists() or any(
+            (place / "vertices").exists() for place in {view.place for views in self.objects.values() for view in views}
+        )
+
+    def vertices_path(self, view: PosedView) -> Path:
+        """Where the vertices of a view are.
+
+        Raises:
+            AnnotationError: they are not there.
+        """
+        path = view.place / "vertices" / f"{view.name}.npy"
+        if not path.exists():
+            raise AnnotationError(
+                f"{path}: expected a file of the view {view.name!r}, found none; render the views with vertices"
+            )
+        return path
+
+    def poses_by_subject(self) -> dict[str, dict[Pose | None, list[PosedView]]]:
+        """The views of each subject by the pose that it is in, both in the order of the views."""
+        subjects: dict[str, dict[Pose | None, list[PosedView]]] = {}
+        for views in self.objects.values():
+            for view in views:
+                subjects.setdefault(view.subject, {}).setdefault(view.pose, []).append(view)
+        return subjects
 
     def image(self, view: PosedView) -> NDArray[np.uint8]:
         """The image uint8 [H, W, ...] of a view.

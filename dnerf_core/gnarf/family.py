@@ -27,4 +27,6 @@ GNARF = Family(
     exact_tensors=("body.",),
     literal="dnerf_core.gnarf.reference:LiteralBody",
     poser="dnerf_core.gnarf.poser:poser_of_model",
+    template_mesh="dnerf_core.gnarf.template_mesh:template_mesh_of_model",
+    rigid="dnerf_core.gnarf.rigid:rigid_model",
 )

@@ -132,6 +132,10 @@ class Gnarf(PublishedWeights):
         """Where the joints of the bodies are, [B, K, 3], world frame."""
         return torch.stack([body.joints for body in planes.bodies])
 
+    def posed_vertices(self, planes: BodyPlanes) -> Tensor:
+        """Where the vertices of the bodies' whole template are, [B, V, 3], world frame."""
+        return torch.stack([body.vertices for body in planes.bodies])
+
     def rig(self, planes: BodyPlanes, points: Tensor) -> RiggedPoints:
         """Points [N, 3] (world frame) of the only subject's surface with the skeleton that moves them."""
         return rigged_points(planes.bodies[0], points)

@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from dnerf_core.backbone.family import named
 from dnerf_core.backbone.formula_weights import load_formula_weights
 from dnerf_core.backbone.registry import family_of
 from dnerf_core.checkpoints.model_file import ModelHeader
@@ -25,10 +26,22 @@ FULL_SIZE = {"full-size": preset("ffhq512-128"), "panohead": PANOHEAD}
 """Releases whose weights come from a formula, by the name of the model in a claim."""
 
 
+EMBEDDED = {"demo": "demo-cars", "people": "demo-people"}
+"""The embedded models, likewise."""
+
+
 def bench_model(name: str, device: str | torch.device) -> Model:
     """A claim's model, by `Claim.model`."""
     place = torch.device(device)
-    return Model.load("demo-cars", place) if name == "demo" else full_size_model(place, release=name)
+    return Model.load(EMBEDDED[name], place) if name in EMBEDDED else full_size_model(place, release=name)
+
+
+def rigid_model(model: Model) -> Model:
+    """A model whose subjects move, as if they did not: the same weights and sizes."""
+    place = family_of(model.config).rigid
+    assert place is not None
+    rigid: Model = named(place)(model)
+    return rigid
 
 
 def full_size_model(

@@ -61,7 +61,7 @@ def _steps_of(stages: tuple[Stage, ...]) -> int:
     "each picture's own, named as the picture is.",
 )
 @options.cameras_up_option
-@options.pose_option
+@options.pose_option("found, within what joints can do")
 @option(
     "--frames",
     "pose_frames",

@@ -135,22 +135,23 @@ def motion_options(function: F) -> F:
     """`--pose` and `--frames`: a motion that subjects follow."""
     text = "Take these frames of --pose, counted from 1."
     add = option("--frames", "pose_frames", type=FramesType(), default=None, metavar="A:B", help=text, show_default="all")
-    return pose_option(add(function))
+    return pose_option()(add(function))
 
 
-def pose_option(function: F) -> F:
+def pose_option(shown_default: str = "the model's own") -> Callable[[F], F]:
     """`--pose`, `--bone-map` and `--write-bone-map`: a file of poses, or the name of a motion that the program brings."""
     taken = "Take the joints of --pose for the body's as this file says, which --write-bone-map wrote, instead of by their names."
     written = "Write which joints of --pose drive which of the body's to this file, to be edited for --bone-map."
-    for name, help_text, shown in (("--write-bone-map", written, None), ("--bone-map", taken, "by their names")):
-        add = option(
-            name, type=FilledPath(dir_okay=False), default=None, metavar="FILE", help=help_text, show_default=shown or False
-        )
-        function = add(function)
     text = "Let subjects take the poses of this file (BVH, JSON, npz), or of a motion that the program brings, such as walk."
-    return option("--pose", type=FilledPath(), default=None, metavar="FILE|NAME", help=text, show_default="the model's own")(
-        function
-    )
+
+    def add(function: F) -> F:
+        for name, help_text, shown in (("--write-bone-map", written, False), ("--bone-map", taken, "by their names")):
+            file = FilledPath(dir_okay=False)
+            function = option(name, type=file, default=None, metavar="FILE", help=help_text, show_default=shown)(function)
+        pose = option("--pose", type=FilledPath(), default=None, metavar="FILE|NAME", help=text, show_default=shown_default)
+        return pose(function)
+
+    return add
 
 
 def truncation_option(call: type) -> Callable[[F], F]:

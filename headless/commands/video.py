@@ -29,7 +29,7 @@ from headless.work.reporting import Reporter
     help="Lead the camera along --yaw and --pitch (arc), once round (orbit), or through the views of a file as render --cameras takes it.",
 )
 @options.cameras_up_option
-@options.pose_option
+@options.pose_option()
 @option_of(
     VideoCall,
     "frames",

@@ -8,77 +8,22 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any
 
-from dnerf_core.errors import CheckpointError, brief, did_you_mean
+from dnerf_core.errors import brief, did_you_mean
 from headless.datasets import packing
+from headless.datasets.poses.vertices import vertices_record
+from headless.datasets.written import ChannelPlan, Written
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from dnerf_core.camera import Camera
-    from dnerf_core.files.pictures import DepthFormat, MaskFormat
     from dnerf_core.labels import LabelSet
     from dnerf_core.subject import Channel as EngineChannel
-    from dnerf_core.subject import PartialView
-    from headless.datasets.poses.joints import Skeleton
-    from headless.datasets.seen import RelabelledView
-
-    T = TypeVar("T", bound=np.generic)
 
 Channel = str
 """The name of an entry."""
-
-
-class ChannelPlan(Protocol):
-    """What a channel needs to know of a plan; see `headless.datasets.plan.ViewPlan`."""
-
-    @property
-    def model_name(self) -> str: ...
-    @property
-    def depth_format(self) -> DepthFormat | None: ...
-    @property
-    def mask_format(self) -> MaskFormat | None: ...
-    @property
-    def exr_channel(self) -> str: ...
-    @property
-    def consistent(self) -> bool: ...
-    @property
-    def skeleton(self) -> Skeleton | None: ...
-
-
-@dataclass(frozen=True)
-class Written:
-    """What a channel's writer knows of a view.
-
-    Attributes:
-        plan: what is written of views.
-        labels: what the masks' ids mean; None where views have no masks.
-        name, camera: the view's.
-        seen: what the engine saw.
-        normal_step_px: see `dnerf_core.rendering.normals.normals_from_depth`.
-    """
-
-    plan: ChannelPlan
-    labels: LabelSet | None
-    name: str
-    camera: Camera
-    seen: PartialView | RelabelledView
-    normal_step_px: int
-
-    def required(self, channel: NDArray[T] | None, description: str) -> NDArray[T]:
-        """`channel`, once it is there.
-
-        Raises:
-            CheckpointError: it is not.
-        """
-        if channel is None:
-            raise CheckpointError(
-                f"{self.plan.model_name}: expected {description} of {self.name}, found none; masks need a model with a semantic branch, "
-                "joints one whose subjects move"
-            )
-        return channel
 
 
 @dataclass(frozen=True)
@@ -97,7 +42,7 @@ class Entry:
         needs_branch: whether it needs a semantic branch, and `needs_pose` a model whose subjects move.
         needs: channels that it is read from.
         stands_alone: whether views of it alone can be looked at.
-        is_default: whether it is written where `--channels` is not given.
+        is_default: whether it is written where `--channels` is not given, of a model that has it.
         is_picture: whether a card lists it among the pictures.
         record: what `dataset.json` says of its files; None: nothing.
         member: what its file is called in a shard, and `packed` its bytes there with their suffix, where they are not the file's own;
@@ -190,6 +135,13 @@ def _write_joints(path: Path, view: Written) -> None:
     write_joints(path, view.required(view.seen.joints, "joints"), view.camera, view.required(view.seen.depth_planar, "a depth"))
 
 
+def _write_vertices(path: Path, view: Written) -> None:
+    from dnerf_core.files.meshes.posed_meshes import vertices_bytes
+    from dnerf_core.files.whole import write_bytes_whole
+
+    write_bytes_whole(path, vertices_bytes(view.required(view.seen.vertices, "vertices")))
+
+
 # Readers
 
 
@@ -230,6 +182,12 @@ def _read_joints(path: Path, labels: LabelSet | None, size_px: int) -> NDArray[n
     from headless.datasets.poses.joints import joint_array
 
     return joint_array(path)
+
+
+def _read_vertices(path: Path, labels: LabelSet | None, size_px: int) -> NDArray[np.float32]:
+    from dnerf_core.files.meshes.posed_meshes import read_vertices
+
+    return read_vertices(path)
 
 
 # Records
@@ -288,19 +246,27 @@ ENTRIES: dict[Channel, Entry] = {
         Entry("parts", needs_branch=True, needs=("mask",)),
         Entry(
             "joints", "joints", "joints_file", _write_joints, _read_joints, suffix=".json", sees=("joints", "depth"), needs_pose=True,
-            member="joints",
+            member="joints", is_default=True,
             record=lambda plan: None if plan.skeleton is None else plan.skeleton.record(),
+        ),
+        Entry(
+            "vertices", "vertices", "vertices_file", _write_vertices, _read_vertices, suffix=".npy", sees=("vertices",),
+            needs_pose=True, member="vertices", record=lambda plan: vertices_record(),
         ),
     )
 }  # fmt: skip
 """In the order in which files, records and options have them."""
 
 CHANNELS: tuple[Channel, ...] = tuple(ENTRIES)
-DEFAULT_CHANNELS: tuple[Channel, ...] = tuple(name for name, entry in ENTRIES.items() if entry.is_default)
+DEFAULT_CHANNELS: tuple[Channel, ...] = tuple(
+    name for name, entry in ENTRIES.items() if entry.is_default and not entry.needs_pose
+)
 LABEL_CHANNELS: tuple[Channel, ...] = tuple(name for name, entry in ENTRIES.items() if entry.needs_branch)
 """Those that need a semantic branch."""
 POSED_CHANNELS: tuple[Channel, ...] = tuple(name for name, entry in ENTRIES.items() if entry.needs_pose)
-"""Those that need a model whose subjects move, of which they are usual ones."""
+"""Those that need a model whose subjects move."""
+DEFAULT_POSED_CHANNELS: tuple[Channel, ...] = tuple(name for name in POSED_CHANNELS if ENTRIES[name].is_default)
+"""Of these the ones that are written where `--channels` is not given."""
 
 BY_FOLDER: dict[str, Entry] = {entry.folder: entry for entry in ENTRIES.values() if entry.folder}
 """The entries that have files, by the folders that these lie in."""
@@ -310,7 +276,7 @@ def seen_channels(channels: tuple[Channel, ...], *, consistent: bool) -> tuple[E
     """What the engine must see for some channels, in the order of the engine's own."""
     engine_names = {name for channel in channels for name in ENTRIES[channel].sees}
     engine_names |= {name for channel in channels for name in ENTRIES[channel].sees_consistent if consistent}
-    order: tuple[EngineChannel, ...] = ("rgb", "mask", "depth", "uncertainty", "joints")
+    order: tuple[EngineChannel, ...] = ("rgb", "mask", "depth", "uncertainty", "joints", "vertices")
     return tuple(name for name in order if name in engine_names)
 
 

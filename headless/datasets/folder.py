@@ -1,7 +1,8 @@
 """The data set folder: recognising it as ours, what is missing in it, and the lists that describe its views.
 
     images/s0003_v01.png   masks/s0003_v01.png   depth/s0003_v01.exr   normals/s0003_v01.png   uncertainty/s0003_v01.png
-    cameras.json  labels.json  metadata.jsonl  contact-sheet.png  dataset.json
+    joints/s0003_v01.json   vertices/s0003_v01.npy
+    cameras.json  labels.json  template.npz  metadata.jsonl  contact-sheet.png  dataset.json
 
 With splits, the folders of the first line and `metadata.jsonl` lie in a folder of each split, which is whole in itself.
 
@@ -29,6 +30,7 @@ from dnerf_core.files.names import (
     METADATA_NAME,
     RECORD_FORMAT,
     SHEET_NAME,
+    TEMPLATE_NAME,
     VIEW_NAME_PATTERN,
 )
 from dnerf_core.files.pictures import DEPTH_STEPS
@@ -40,7 +42,7 @@ from headless.work.checksums import Journal
 from headless.work.result_folder import ResultFolder
 
 REJECTED_NAME = "rejected.jsonl"
-_TOP_NAMES = {CAMERAS_NAME, LABELS_NAME, ID2LABEL_NAME, METADATA_NAME, REJECTED_NAME, SHEET_NAME}
+_TOP_NAMES = {CAMERAS_NAME, LABELS_NAME, ID2LABEL_NAME, METADATA_NAME, REJECTED_NAME, SHEET_NAME, TEMPLATE_NAME}
 
 
 class DatasetFolder(ResultFolder):

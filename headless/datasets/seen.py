@@ -34,6 +34,7 @@ class RelabelledView:
     depth_planar: NDArray[np.float32]
     uncertainty: NDArray[np.float32] | None
     joints: NDArray[np.float32] | None
+    vertices: NDArray[np.float32] | None
     changes: LabelChanges
 
 
@@ -50,6 +51,6 @@ def consistent_view(render: RenderView, relabelling: Callable[[Pose | None], Rel
         assert view.depth_planar is not None
         mask = relabelling(pose).mask(camera, view.mask, view.depth_planar)
         changes = LabelChanges.between(view.mask, mask)
-        return RelabelledView(view.rgb, mask, view.depth_planar, view.uncertainty, view.joints, changes)
+        return RelabelledView(view.rgb, mask, view.depth_planar, view.uncertainty, view.joints, view.vertices, changes)
 
     return see

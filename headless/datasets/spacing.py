@@ -84,14 +84,20 @@ def chosen_channels(named: tuple[Channel, ...] | None, facts: ModelFacts) -> tup
     Raises:
         UsageError: one that needs a semantic branch, or subjects that move, is asked for, and the model has none.
     """
-    from headless.datasets.channels import DEFAULT_CHANNELS, LABEL_CHANNELS, POSED_CHANNELS
+    from headless.datasets.channels import DEFAULT_CHANNELS, DEFAULT_POSED_CHANNELS, LABEL_CHANNELS, POSED_CHANNELS
+    from headless.datasets.poses.vertices import has_template_mesh
 
     moves = facts.config.latent.pose_shape is not None
-    channels = (DEFAULT_CHANNELS + POSED_CHANNELS if moves else DEFAULT_CHANNELS) if named is None else named
+    channels = (DEFAULT_CHANNELS + DEFAULT_POSED_CHANNELS if moves else DEFAULT_CHANNELS) if named is None else named
     if not moves and (surplus := [channel for channel in channels if channel in POSED_CHANNELS]):
         raise UsageError(
             f"--channels: expected channels that {facts.config.name} has, found {', '.join(surplus)}, which need a model whose "
             "subjects move; leave it out"
+        )
+    if "vertices" in channels and not has_template_mesh(facts):
+        raise UsageError(
+            f"--channels: expected channels that {facts.config.name} has, found vertices, which need a model whose subjects are a mesh "
+            "that moves; leave it out"
         )
     if facts.has_semantics:
         return channels

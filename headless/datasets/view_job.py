@@ -9,7 +9,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 
 from dnerf_core.errors import OutputError, counted
-from dnerf_core.files.names import CAMERAS_NAME, LABELS_NAME, labels_json
+from dnerf_core.files.names import CAMERAS_NAME, LABELS_NAME, TEMPLATE_NAME, labels_json
 from dnerf_core.multiview.consistent_views import LabelChanges
 from headless.datasets.folder import cameras_lines
 from headless.datasets.listing import Listing
@@ -42,15 +42,18 @@ class ViewJob:
         *,
         expect_empty: bool = False,
         shard: Shard = WHOLE,
+        template_file: Callable[[], bytes] | None = None,
     ) -> None:
         """Args:
         listing: what is written when all views are there.
         shard: which part of the subjects is made here.
         expect_empty: empty masks are what is asked for, and nothing is said about them.
+        template_file: gives the bytes of the mesh's file that all views with `vertices` share; None: they have none.
         """
         self.writer, self.reporter, self.listing = writer, reporter, listing
         self.plan, self.folder, self.labels = writer.plan, writer.folder, writer.labels
         self.expect_empty, self.shard = expect_empty, shard
+        self._template_file = template_file if "vertices" in self.plan.channels else None
         self.seeds = shard.seeds(self.plan)
         self.views_written = 0
         self.empty_masks = 0
@@ -81,6 +84,7 @@ class ViewJob:
         if not self.complete:
             return False
         names = [CAMERAS_NAME, *([LABELS_NAME] if self.labels else [])]
+        names += [TEMPLATE_NAME] if self._template_file is not None else []
         return any(self.folder.lacks(name) for name in names) or self.listing.lacks_any()
 
     def views(self) -> Iterator[PlannedView]:
@@ -104,6 +108,8 @@ class ViewJob:
                 self.folder.write_lines_once(CAMERAS_NAME, cameras_lines(views, self.plan))
         if self.labels is not None:
             self.folder.write_once(LABELS_NAME, labels_json(self.labels))
+        if self._template_file is not None and self.folder.lacks(TEMPLATE_NAME):
+            self.folder.write_once(TEMPLATE_NAME, self._template_file())
         if make_views is not None:
             self._write_views(make_views)
         self.folder.look()

@@ -13,10 +13,11 @@ from dnerf_core.files.masks import read_mask
 from dnerf_core.labels import LabelSet
 from dnerf_core.multiview.consistent_views import NO_CHANGES, LabelChanges
 from dnerf_core.work.made_once import Once
-from headless.datasets.channels import BY_FOLDER, Written
+from headless.datasets.channels import BY_FOLDER
 from headless.datasets.folder import DatasetFolder
 from headless.datasets.plan import PlannedView, ViewPlan, plan_subject
 from headless.datasets.seen import MakeSubject, RelabelledView, RenderView
+from headless.datasets.written import Written
 
 if TYPE_CHECKING:
     pass

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -16,6 +17,7 @@ from dnerf_core.errors import counted
 from dnerf_core.ranges import Choice, ranged
 from headless.blend.checks import check_blend_place, check_blend_views
 from headless.datasets.format_options import DEPTH_FORMAT, MASKS, FormatOptions
+from headless.datasets.poses.vertices import template_file_of
 from headless.datasets.spacing import DISTRIBUTION, check_consistent, check_formats, check_reject, chosen_channels, chosen_spacing
 from headless.runs.choices import check_total
 from headless.runs.poses import PosedCall, given_poses, skeleton_of, subject_views
@@ -119,7 +121,7 @@ def _render(call: RenderCall, reporter: Reporter, held: ExitStack) -> None:
     verified = opened(folder, reporter, held, call, listing, shard, only_look=call.dry_run)
     step_px = max(1, round(plan.resolution_px / facts.config.rays.neural_resolution))
     writer = ViewWriter(plan, folder, facts.config.cameras, labels, step_px)
-    job = ViewJob(writer, reporter, listing, shard=shard)
+    job = ViewJob(writer, reporter, listing, shard=shard, template_file=partial(template_file_of, facts))
     fields = {"command": "render", "output": str(call.output), "views": len(job.seeds) * plan.views}
     remarks = weighed_views(
         call,

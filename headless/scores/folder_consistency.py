@@ -5,9 +5,9 @@ The memory is bounded: of an object no more views are compared than `multiview.c
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,11 +20,15 @@ from dnerf_core.multiview.carrying import TOLERANCE_SHARE
 from dnerf_core.multiview.consistency import Agreement, SurfaceBox, pair_agreement
 from dnerf_core.multiview.consistency_pairs import ANGLE_EDGES_DEG, angle_bin, compared_views, directions_from
 from dnerf_core.rendering.labeled_view import LabeledView
+from headless.scores.held_views import HeldViews
 from headless.scores.scoring import rounded, score_table
-from headless.work.workers import run_tasks
 
 HELD_BYTES = 2**29
 """Of depth and masks, while an object's views are compared; what does not fit is read again."""
+
+
+VERTICES_REMEDY = "render with --channels rgb,mask,depth,vertices to have poses compared"
+"""What is to be done to have poses compared."""
 
 
 @dataclass(frozen=True)
@@ -56,34 +60,53 @@ class ScoredObject:
     sizes_px: tuple[tuple[int, int], ...]
 
 
-def open_folders(folders: Sequence[PosedFolder]) -> tuple[list[PosedObject], int, LabelSet]:
+def open_folders(
+    folders: Sequence[PosedFolder], over_poses: Collection[tuple[Path, str]] = ()
+) -> tuple[list[PosedObject], int, LabelSet]:
     """The objects that can be scored, how many have one view only, and the labels of all masks.
+
+    Args:
+        over_poses: (folder's path, subject) of those whose views are compared over poses; an object of theirs may have one view.
 
     Raises:
         AnnotationError: no labels, labels that differ, no object of two views, or a file that is not there.
     """
-    labels = _common_labels(folders)
+    labels = common_labels(folders)
     objects = [
         PosedObject(name if len(folders) == 1 else f"{folder.path}/{name}", folder, tuple(views))
         for folder in folders
         for name, views in folder.objects.items()
     ]
     several = [item for item in objects if len(item.views) > 1]
-    if not several:
-        raise AnnotationError(
-            f"{folders[0].path}: expected two views of an object or more, found one of each; there is nothing to compare"
-        )
+    if not several and not over_poses:
+        remedy = "there is nothing to compare"
+        if any(len(own) > 1 for folder in folders for own in folder.poses_by_subject().values()):
+            remedy = f"there is nothing to compare in one pose; {VERTICES_REMEDY}"
+        raise AnnotationError(f"{folders[0].path}: expected two views of an object or more, found one of each; {remedy}")
     for item in several:
         for view in item.views:
-            item.folder.depth_path(view)
-            if not item.folder.mask_path(view).exists():
-                raise AnnotationError(
-                    f"{item.folder.mask_path(view)}: expected a mask of the view {view.name!r}, found no file; add it"
-                )
-    return several, len(objects) - len(several), labels
+            check_files(item.folder, view)
+    alone = [item for item in objects if len(item.views) == 1 and (item.folder.path, item.views[0].subject) not in over_poses]
+    return several, len(alone), labels
 
 
-def _common_labels(folders: Sequence[PosedFolder]) -> LabelSet:
+def check_files(folder: PosedFolder, view: PosedView) -> None:
+    """Make sure that a view has depth and a mask.
+
+    Raises:
+        AnnotationError: it has not.
+    """
+    folder.depth_path(view)
+    if not folder.mask_path(view).exists():
+        raise AnnotationError(f"{folder.mask_path(view)}: expected a mask of the view {view.name!r}, found no file; add it")
+
+
+def common_labels(folders: Sequence[PosedFolder]) -> LabelSet:
+    """The labels of all folders' masks.
+
+    Raises:
+        AnnotationError: there are none, or they differ.
+    """
     for folder in folders:
         if folder.labels is None:
             raise AnnotationError(
@@ -113,9 +136,9 @@ def score_object(item: PosedObject, labels: LabelSet, workers: int, advance: Cal
         AnnotationError: a file that cannot be used.
         OutputError: a depth that cannot be read.
     """
-    held = _HeldViews(item)
+    held = HeldViews(lambda index: item.folder.labelled(item.views[index]), _bytes_of, HELD_BYTES)
     boxes, sizes_px = [], []
-    for view in held.read_all(workers):
+    for view in held.read_all(len(item.views), workers):
         boxes.append(SurfaceBox.round_view(view.camera, view.depth_planar))
         sizes_px.append(view.size_px)
     box = SurfaceBox.round_all(boxes)
@@ -137,38 +160,6 @@ def score_object(item: PosedObject, labels: LabelSet, workers: int, advance: Cal
     return ScoredObject(len(item.views), len(compared), tuple(pairs), tuple(agreements), box, tuple(sizes_px))
 
 
-class _HeldViews:
-    """An object's views, the latest used of them held as far as `HELD_BYTES` go."""
-
-    def __init__(self, item: PosedObject) -> None:
-        self._item = item
-        self._held: OrderedDict[int, LabeledView] = OrderedDict()
-        self._bytes = 0
-
-    def read_all(self, workers: int) -> Iterator[LabeledView]:
-        """Every view, in order; read by so many threads."""
-        numbers = range(len(self._item.views))
-        for index, view in run_tasks([numbers], self._read, workers, in_order=True):
-            self._keep(index, view)
-            yield view
-
-    def seen(self, index: int) -> LabeledView:
-        """A view, read again where it is not held."""
-        if index not in self._held:
-            self._keep(index, self._read(index))
-        self._held.move_to_end(index)
-        return self._held[index]
-
-    def _read(self, index: int) -> LabeledView:
-        return self._item.folder.labelled(self._item.views[index])
-
-    def _keep(self, index: int, view: LabeledView) -> None:
-        self._held[index] = view
-        self._bytes += _bytes_of(view)
-        while self._bytes > HELD_BYTES and len(self._held) > 1:
-            self._bytes -= _bytes_of(self._held.popitem(last=False)[1])
-
-
 def _bytes_of(view: LabeledView) -> int:
     return view.depth_planar.nbytes + (0 if view.mask is None else view.mask.nbytes)
 
@@ -187,6 +178,12 @@ class PooledConsistency:
         by_angle = tuple(Agreement.pooled(parts) for parts in zip(*(item.agreements for item in scored), strict=True))
         pairs = tuple(sum(counts) for counts in zip(*(item.pairs for item in scored), strict=True))
         return cls(pairs, by_angle, Agreement.pooled(by_angle))
+
+    @classmethod
+    def nothing(cls, num_classes: int) -> PooledConsistency:
+        """Of no object."""
+        bins = len(ANGLE_EDGES_DEG) - 1
+        return cls((0,) * bins, (Agreement.empty(num_classes),) * bins, Agreement.empty(num_classes))
 
     def to_json(self, labels: LabelSet) -> dict[str, Any]:
         """As JSON values: the overall numbers, and those of each range of angles in `by_angle`."""
@@ -207,15 +204,16 @@ class PooledConsistency:
         for place, (pairs, agreement) in enumerate(zip(self.pairs, self.by_angle, strict=True)):
             low, high = ANGLE_EDGES_DEG[place : place + 2]
             name = f"{low} degrees or more" if place == last else f"{low} to {high} degrees"
-            rows.append((name, str(pairs), *_numbers(agreement)))
-        rows.append(("all", str(sum(self.pairs)), *_numbers(self.overall)))
+            rows.append((name, str(pairs), *shown_numbers(agreement)))
+        rows.append(("all", str(sum(self.pairs)), *shown_numbers(self.overall)))
         width = max(len(row[0]) for row in rows)
         lines = [f"{row[0]:<{width}}" + "".join(f"  {cell:>10}" for cell in row[1:]) for row in rows]
         per_class = agreement_json(self.overall, labels)["iou_per_class"]
         return [*lines, *score_table({}, per_class)]
 
 
-def _numbers(agreement: Agreement) -> tuple[str, str, str]:
+def shown_numbers(agreement: Agreement) -> tuple[str, str, str]:
+    """mIoU, accuracy and covisible share, for people."""
     values = [rounded(agreement.miou), rounded(agreement.accuracy), rounded(agreement.covisible)]
     miou, accuracy, covisible = ("-" if value is None else f"{value:.4f}" for value in values)
     return miou, accuracy, covisible

@@ -26,7 +26,16 @@ PIXEL_S = 0.6e-6
 """To label, resize and write a pixel."""
 CLOUD_PIXEL_S = 2e-6
 """To fuse a pixel of a view."""
-BYTES_A_PIXEL: Mapping[str, float] = {"rgb": 1.0, "mask": 0.03, "depth": 1.5, "normal": 1.0, "uncertainty": 1.0, "parts": 0.0}
+BYTES_A_PIXEL: Mapping[str, float] = {
+    "rgb": 1.0,
+    "mask": 0.03,
+    "depth": 1.5,
+    "normal": 1.0,
+    "uncertainty": 1.0,
+    "parts": 0.0,
+    "joints": 0.05,
+    "vertices": 1.0,
+}
 """Of a view's files by channel, compressed."""
 NPY_BYTES = 4.0
 OTHER_BYTES = 1.0

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from dnerf_core.errors import DNeRFError
+from dnerf_core.files.names import TEMPLATE_NAME
 from dnerf_core.files.pictures import PICTURE_ERRORS, read_depth
 
 _PNG = b"\x89PNG\r\n\x1a\n"
@@ -18,7 +19,7 @@ _PNG = b"\x89PNG\r\n\x1a\n"
 
 def why_unreadable(path: Path) -> str | None:
     """Why a file cannot be read; None: it can, or nothing is known of its kind."""
-    look = _LOOKS.get(path.suffix)
+    look = _template if path.name == TEMPLATE_NAME else _LOOKS.get(path.suffix)
     if look is None:
         return None
     try:
@@ -60,6 +61,12 @@ def _cloud(path: Path) -> None:
     from dnerf_core.files.cloud_reading import read_cloud
 
     read_cloud(path)
+
+
+def _template(path: Path) -> None:
+    from dnerf_core.files.meshes.posed_meshes import read_faces
+
+    read_faces(path)
 
 
 def _json(path: Path) -> None:

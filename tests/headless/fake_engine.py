@@ -16,9 +16,14 @@ from dnerf_core.generator.config import CameraConfig, GeneratorConfig
 from dnerf_core.labels import SHAPENET_CAR_LABELS, LabelSet
 from dnerf_core.rendering.labeled_view import LabeledView, PartialView, sample_side_px
 from headless import models
+from headless.datasets.channels import CHANNELS, POSED_CHANNELS
+from headless.datasets.formats.registry import FORMATS, needed
 from headless.work import workers
 
 SIZE_PX = 24
+STILL_CHANNELS = tuple(name for name in CHANNELS if name not in POSED_CHANNELS)
+"""Those of a model whose subjects do not move."""
+STILL_FORMATS = tuple(name for name in FORMATS if not set(needed(name)) & set(POSED_CHANNELS))
 PITCH_DEG = 12.0
 
 

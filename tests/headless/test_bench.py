@@ -10,13 +10,17 @@ import numpy as np
 import pytest
 import torch
 
+from dnerf_core.camera import arc_cameras
+from dnerf_core.checkpoints.model_file import save_model
 from dnerf_core.model import Model
 from dnerf_core.subject import PartialView, Subject
 from headless import cli
 from headless.bench import claims, measuring
 from headless.bench import models as bench_models
 from headless.bench.claims import CLAIMS, Claim, Difference, difference, measure
+from tests.core.gnarf.cases import tiny_config, tiny_generator, worm_rig
 
+UNPOSED = [claim.name for claim in CLAIMS if claim.motion is None]
 SMALL = {claim.name: replace(claim, views=min(claim.views, 2), seeds=(0, 1), size_px=None, compared=0) for claim in CLAIMS}
 
 
@@ -24,7 +28,7 @@ SMALL = {claim.name: replace(claim, views=min(claim.views, 2), seeds=(0, 1), siz
 def tiny_bench(monkeypatch: pytest.MonkeyPatch, trained_model: Path) -> Model:
     """The claims on a tiny model that has a branch."""
     model = Model.load(trained_model)
-    monkeypatch.setattr(claims, "CLAIMS", tuple(SMALL.values()))
+    monkeypatch.setattr(claims, "CLAIMS", tuple(SMALL[name] for name in UNPOSED))
     monkeypatch.setattr(bench_models, "bench_model", lambda name, device: model)
     return model
 
@@ -49,7 +53,7 @@ def test_json_has_a_line_a_claim(tiny_bench: Model, capsys: pytest.CaptureFixtur
     assert cli.run(["bench", "--quick", "--json"]) == 0
     start, *lines, summary = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert start["event"] == "start"
-    assert [line["name"] for line in lines] == summary["claims"] == [claim.name for claim in CLAIMS]
+    assert [line["name"] for line in lines] == summary["claims"] == UNPOSED
     assert {"labelled-view", "labels-only", "rgb-view", "demo-view"} <= set(summary["claims"])
     for line in lines:
         assert line["baseline_s"] > 0
@@ -68,6 +72,50 @@ def test_text_has_a_row_a_claim(tiny_bench: Model, capsys: pytest.CaptureFixture
     assert head.split()[:3] == ["claim", "baseline", "baseline"]
     assert [row.split()[:2] for row in rows] == [["rgb-view", "literal"], ["demo-further-view", "exact"]]
     assert all(len(row) == len(head) for row in rows)
+
+
+def test_views_of_a_subject_that_moves_take_a_pose_each(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rig = worm_rig()
+    generator = tiny_generator(rig, tiny_config(rig, projector="closest"))
+    save_model(tmp_path / "worm.safetensors", generator.config, generator.state_dict())
+    model = Model.load(tmp_path / "worm.safetensors")
+    taken: list[tuple[bool, bytes | None]] = []
+    channels = Subject.channels
+
+    def seen(self: Subject, *args: object, **words: object) -> PartialView:
+        taken.append((self.model is model, None if self.pose is None else self.pose.numpy().tobytes()))
+        return channels(self, *args, **words)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Subject, "channels", seen)
+    motion = tmp_path / "bend.json"
+    names = rig.template.names
+    motion.write_text(json.dumps({"frames": [{"joints": {names[1]: [0.1 * number, 0, 0]}} for number in range(4)]}))
+    literal = replace(SMALL["posed-view"], channels=("rgb", "depth"), motion=str(motion), seeds=(0,))
+    found = measure(literal, model, 1, lambda: None)
+    assert found.difference.psnr_db is not None
+    assert found.difference.psnr_db > 40
+    poses = [pose for _, pose in taken if pose is not None]
+    assert len(poses) == len(set(poses)) == literal.views
+    taken.clear()
+    found = measure(
+        replace(SMALL["posed-rigid"], channels=("rgb", "depth"), motion=str(motion), seeds=(0,)), model, 1, lambda: None
+    )
+    assert found.difference == Difference(None, None, None)  # it shows another picture
+    assert [own for own, _ in taken].count(False) == literal.views
+    assert {pose for own, pose in taken if not own} == {None}
+
+
+def test_a_rigid_subject_is_the_moving_one_in_its_canonical_pose(tmp_path: Path) -> None:
+    rig = worm_rig()
+    generator = tiny_generator(rig, tiny_config(rig, projector="closest"))
+    save_model(tmp_path / "worm.safetensors", generator.config, generator.state_dict())
+    model = Model.load(tmp_path / "worm.safetensors")
+    camera = arc_cameras(model.config.cameras, (0.3, 0.3), count=1)[0]
+    own = model.subject(2).channels(camera, 32, ("rgb", "depth"))
+    rigid = bench_models.rigid_model(model).subject(2).channels(camera, 32, ("rgb", "depth"))
+    shown = difference([(own, rigid)], model.config.box_side)
+    assert shown.psnr_db is not None
+    assert shown.psnr_db > 40
 
 
 def test_an_unknown_claim_is_refused(capsys: pytest.CaptureFixture[str]) -> None:

@@ -19,14 +19,13 @@ from dnerf_core.files.pictures import read_depth, read_gray16, read_image
 from dnerf_core.labels import SHAPENET_CAR_LABELS
 from dnerf_core.rendering.normals import normals_from_depth
 from headless import cli
-from headless.datasets.channels import CHANNELS, parse_channels
-from headless.datasets.formats.registry import FORMATS
+from headless.datasets.channels import parse_channels
 from headless.datasets.splits import parse_splits, split_of
 from headless.datasets.view_facts import ViewFacts
-from tests.headless.fake_engine import SIZE_PX, FakeModel, fake_facts
+from tests.headless.fake_engine import SIZE_PX, STILL_CHANNELS, STILL_FORMATS, FakeModel, fake_facts
 from tests.headless.test_render import contents, error_line, refusing_disk, render
 
-ALL = ",".join(CHANNELS)
+ALL = ",".join(STILL_CHANNELS)
 SPLITS = "train=0.6,val=0.2,test=0.2"
 
 
@@ -59,7 +58,7 @@ def test_every_channel_is_written_and_named(fake_model: FakeModel, tmp_path: Pat
     np.testing.assert_allclose(normals, normals_from_depth(seen.depth_planar, camera), atol=0.5 / 127 + 1e-6)
     assert (normals[np.isinf(seen.depth_planar)] == 0).all()
     record = json.loads((tmp_path / "dataset.json").read_text())
-    assert record["plan"]["channels"] == list(CHANNELS)
+    assert record["plan"]["channels"] == list(STILL_CHANNELS)
 
 
 @pytest.mark.parametrize(
@@ -88,7 +87,7 @@ def test_only_the_channels_asked_for_are_written(
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("rgb,masks", "expected channels among rgb, mask, depth, normal, uncertainty, parts, found 'masks'"),
+        ("rgb,masks", "expected channels among rgb, mask, depth, normal, uncertainty, parts, joints, vertices, found 'masks'"),
         ("", "found ''"),
         ("rgb,rgb", "expected each channel once, found rgb twice"),
         ("normal,uncertainty", "expected rgb, mask or depth among them"),
@@ -320,7 +319,7 @@ def test_rejecting_needs_the_uncertainty(fake_model: FakeModel, tmp_path: Path, 
 def test_parts_side_by_side_make_the_same_set_in_every_format(fake_model: FakeModel, tmp_path: Path) -> None:
     """Several parts may find that they are the last, and write the same lists and formats at the same time."""
     call = ["render", "--seeds", "0-7", "--views", "2", "--channels", ALL, "--splits", "train=0.7,test=0.3"]
-    call += ["--reject-uncertain", "10%", "--format", ",".join(FORMATS)]
+    call += ["--reject-uncertain", "10%", "--format", ",".join(STILL_FORMATS)]
     assert cli.run([*call, "-o", str(tmp_path / "whole")]) == 0
     for attempt in range(4):
         parts = tmp_path / f"parts{attempt}"
@@ -336,7 +335,7 @@ def test_parts_side_by_side_make_the_same_set_in_every_format(fake_model: FakeMo
 def test_a_refusing_disk_leaves_whole_files_and_the_call_can_be_repeated(
     victim: str, fake_model: FakeModel, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    call = ["--channels", ALL, "--format", ",".join(FORMATS)]
+    call = ["--channels", ALL, "--format", ",".join(STILL_FORMATS)]
     assert render(tmp_path / "whole", *call) == 0
     assert render(tmp_path / "out", "--channels", ALL) == 0
     for name in ("statistics.json", "README.md"):

@@ -15,8 +15,7 @@ from PIL import Image
 from dnerf_core.embedded import model_path
 from dnerf_core.files.pictures import read_depth, read_image
 from headless import cli
-from headless.datasets.channels import CHANNELS
-from headless.datasets.formats.registry import FORMATS
+from tests.headless.fake_engine import STILL_CHANNELS, STILL_FORMATS
 from tests.headless.test_render import snapshot
 
 REPOSITORY = Path(__file__).parents[2]
@@ -64,8 +63,8 @@ def test_no_argument_at_all_is_done_within_60_seconds_of_process_time(tmp_path: 
 def test_bytes_do_not_depend_on_the_number_of_workers(tmp_path: Path) -> None:
     """The real engine, one subject's views side by side included."""
     for seeds in ("0-2", "3"):
-        call = ["render", "--seeds", seeds, "--views", "3", "--resolution", "64", "--channels", ",".join(CHANNELS)]
-        call += ["--format", ",".join(FORMATS), "--reject-uncertain", "34%"]
+        call = ["render", "--seeds", seeds, "--views", "3", "--resolution", "64", "--channels", ",".join(STILL_CHANNELS)]
+        call += ["--format", ",".join(STILL_FORMATS), "--reject-uncertain", "34%"]
         for count in ("1", "3"):
             assert cli.run([*call, "--workers", count, "-o", str(tmp_path / seeds / count)]) == 0
         files = [path for path in (tmp_path / seeds / "1").rglob("*") if path.is_file()]

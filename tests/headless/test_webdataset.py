@@ -17,12 +17,11 @@ import webdataset
 from dnerf_core.camera import Camera, cameras_from_json
 from dnerf_core.files.pictures import read_depth, read_gray16, read_image
 from headless import cli
-from headless.datasets.channels import CHANNELS
 from headless.datasets.formats import webdataset as writer
-from tests.headless.fake_engine import FakeModel
+from tests.headless.fake_engine import STILL_CHANNELS, FakeModel
 from tests.headless.test_render import contents, render, snapshot
 
-ALL = ",".join(CHANNELS)
+ALL = ",".join(STILL_CHANNELS)
 IN_ONE = ("--format", "webdataset", "--shard-views", "100")
 
 
