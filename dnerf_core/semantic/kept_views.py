@@ -137,7 +137,7 @@ def keep_views(
     views: Sequence[AnnotatedView],
     statistics_subjects: int,
     progress: Callable[[int, int], None] | None = None,
-    poses: Tensor | None = None,
+    poses: Sequence[Tensor | None] | None = None,
 ) -> KeptViews:
     """Run the frozen generator once over all labelled views, and set the branch's input statistics on the way.
 
@@ -145,7 +145,7 @@ def keep_views(
         ws: [N, num_ws, w_dim], the subjects'.
         statistics_subjects: how many of the subjects the statistics are measured on.
         progress: called with (views done, views).
-        poses: [N, *pose_shape], the subjects'; None: as the family makes them.
+        poses: N, each [1, *pose_shape] or, as the family makes them, None; None: all are.
     Raises:
         AnnotationError: see `check_views`.
     """
@@ -154,7 +154,8 @@ def keep_views(
 
     def planes_of(subject: int) -> Planes:
         one = slice(subject, subject + 1)
-        planes: Planes = generator.planes(ws[one], None if poses is None else poses[one])
+        pose = None if poses is None else poses[subject]
+        planes: Planes = generator.planes(ws[one], pose)
         return planes
 
     branch.triplane.measure(branch.triplane.inputs(generator.source(planes_of(s))) for s in used[: max(1, statistics_subjects)])

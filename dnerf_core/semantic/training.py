@@ -55,7 +55,7 @@ def train_branch(
     semantic: SemanticConfig,
     training: BranchTrainingConfig,
     *,
-    poses: Tensor | None = None,
+    poses: Sequence[Tensor | None] | None = None,
     progress: Callable[[TrainingProgress], None] | None = None,
     preparing: Callable[[int, int], None] | None = None,
     checkpoint: Callable[[TrainingState], None] | None = None,
@@ -68,7 +68,7 @@ def train_branch(
     Args:
         ws: [N, num_ws, w_dim], the subjects', on the generator's device.
         views: labelled views of them.
-        poses: [N, *pose_shape], the subjects'; None: as the family makes them.
+        poses: the N subjects', each [1, *pose_shape] or, as the family makes them, None; None: all are.
         progress: called after every step.
         preparing: called with (views done, views) while the views are prepared.
         checkpoint: called with a state (tensors on the CPU, safe to save) every `checkpoint_every` steps and at the end.
@@ -202,7 +202,7 @@ def _to_cpu(value: Any) -> Any:
 def _fingerprint(
     generator: Backbone[Any],
     ws: Tensor,
-    poses: Tensor | None,
+    poses: Sequence[Tensor | None] | None,
     views: Sequence[AnnotatedView],
     semantic: SemanticConfig,
     training: BranchTrainingConfig,
@@ -211,7 +211,10 @@ def _fingerprint(
     settings = config_to_json(training)
     del settings["checkpoint_every"]
     digest = hashlib.sha256(json.dumps([config_to_json(generator.config), config_to_json(semantic), settings]).encode())
-    for tensor in (ws, *([] if poses is None else [poses]), *generator.state_dict().values()):
+    for index, pose in enumerate(poses or ()):
+        if pose is not None:
+            digest.update(f"pose {index}".encode() + pose.detach().float().cpu().contiguous().numpy().tobytes())
+    for tensor in (ws, *generator.state_dict().values()):
         digest.update(tensor.detach().float().cpu().contiguous().numpy().tobytes())
     for view in views:
         digest.update(np.int64(view.subject).tobytes())

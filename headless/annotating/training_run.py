@@ -9,7 +9,6 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import Tensor
 
 from dnerf_core.errors import CheckpointError, UsageError
 from dnerf_core.files.whole import remove_files
@@ -25,6 +24,7 @@ from headless.annotating.training_state import KeptState
 if TYPE_CHECKING:
     from dnerf_core.model import Model
     from dnerf_core.semantic.training import TrainedBranch, TrainingProgress
+    from dnerf_core.subject import Subject
     from dnerf_core.subject_key import SubjectKey
     from headless.annotating.training_plan import TrainingPlan
     from headless.work.reporting import Reporter
@@ -61,7 +61,7 @@ def _train(
     identity, state_file = plan.identity(), training_state.state_path(plan.call.output)
     subjects = list(dict.fromkeys(image.subject for image in plan.trained_images))
     index = {subject: position for position, subject in enumerate(subjects)}
-    ws = torch.cat([_latents(subject, model) for subject in subjects])
+    opened = [_opened(subject, model) for subject in subjects]
     views = [
         AnnotatedView(index[image.subject], image.camera.cam2world, image.camera.intrinsics, image.mask)
         for image in plan.trained_images
@@ -70,10 +70,11 @@ def _train(
         follower = _Follower(reporter, bars, plan.call.learning_rate)
         return train_branch(
             model.generator,
-            ws,
+            torch.cat([subject.ws for subject in opened]),
             views,
             plan.semantic,
             plan.training,
+            poses=[subject.pose for subject in opened] if any(subject.pose is not None for subject in opened) else None,
             progress=follower.progress,
             preparing=follower.preparing,
             checkpoint=lambda state: training_state.write_state(state_file, identity, KeptState(state, seconds())),
@@ -81,14 +82,16 @@ def _train(
         )
 
 
-def _latents(key: SubjectKey, model: Model) -> Tensor:
-    """ws [1, num_ws, w_dim] of a subject."""
+def _opened(key: SubjectKey, model: Model) -> Subject:
+    """A subject in its pose, of the generator as it is."""
     subject = key.open(model)
     if subject.model is not model:
         raise CheckpointError(
             f"{key.title}: expected a subject of the generator as it is, found tuned weights; sample without it"
         )
-    return subject.ws
+    if subject.shape is not None:
+        raise CheckpointError(f"{key.title}: expected a subject of its latents' shape, found another; sample without it")
+    return subject
 
 
 class _Follower:

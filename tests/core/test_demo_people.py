@@ -40,7 +40,7 @@ def some_people(count: int, seed: int = 1) -> People:
 
 
 def random_pose(seed: int) -> np.ndarray:
-    return people_poser().drawn(np.random.default_rng(seed))
+    return people_poser().drawn(np.random.default_rng(seed), 1)[0]
 
 
 def poses(*given: np.ndarray) -> Tensor:

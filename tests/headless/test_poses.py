@@ -15,7 +15,7 @@ from dnerf_core.camera import cameras_from_json
 from dnerf_core.checkpoints.model_file import save_model
 from dnerf_core.files.annotated_folder import read_folder
 from dnerf_core.files.masks import read_mask
-from dnerf_core.files.pictures import read_depth
+from dnerf_core.files.pictures import read_depth, write_mask_ids
 from dnerf_core.files.posed_folder import PosedFolder
 from dnerf_core.labels import LabelSet
 from dnerf_core.model import Model
@@ -245,6 +245,27 @@ def test_posed_views_are_painted_and_a_subject_is_held_out_in_all_its_poses(mode
     (out / "cameras.json").write_text(json.dumps(text))
     with pytest.raises(Exception, match="pose: expected finite numbers"):
         read_folder(out)
+
+
+def test_training_sees_each_painted_view_in_its_pose(model: Path, tmp_path: Path) -> None:
+    """Halves of the ball, wherever its pose puts it."""
+    out, trained = tmp_path / "paint", tmp_path / "labelled.safetensors"
+    words = ["sample", "--model", str(model), "--seeds", "0-5", "--views", "2", "--yaw", "0", "--random-poses"]
+    assert cli.run([*words, "--labels", "left,right", "-o", str(out)]) == 0
+    generator = Model.load(model)
+    for image in read_folder(out).images:
+        assert image.subject.pose is not None
+        depth = image.subject.open(generator).channels(image.camera, 64, ("depth",)).depth_planar
+        middle, _ = image.camera.project(np.float32([image.subject.pose]))
+        halves = np.where((np.arange(64) + 0.5) / 64 < middle[0, 0], 1, 2)[None].repeat(64, axis=0)
+        write_mask_ids(image.mask_path, np.where(np.isfinite(depth), halves, 0).astype(np.uint8))
+    assert cli.run(["train", str(out), "-o", str(trained), "--steps", "60", "--holdout", "0"]) == 0
+    assert cli.run(["evaluate", str(out), "--model", str(trained), "--json"]) == 0
+    labelled = Model.load(trained)
+    for image in read_folder(out).images:
+        found = image.subject.open(labelled).render(image.camera).mask
+        assert found is not None
+        assert (found == image.mask).mean() > 0.97
 
 
 def test_views_of_one_subject_in_several_poses_are_several_objects(model: Path, motion: Path, tmp_path: Path) -> None:

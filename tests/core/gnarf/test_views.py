@@ -301,7 +301,7 @@ def test_a_branch_labels_every_pose() -> None:
     views = [AnnotatedView(seed, c.cam2world, c.intrinsics, truth(subjects[seed], c)) for seed, c in seen]
     ws = torch.cat([subject.ws for subject in subjects])
     settings = BranchTrainingConfig(steps=80, learning_rate=0.05)
-    trained = train_branch(model.generator, ws, views, SemanticConfig(3), settings, poses=torch.cat(poses))
+    trained = train_branch(model.generator, ws, views, SemanticConfig(3), settings, poses=poses)
     labelled = Model(
         model.generator,
         trained.branch,
