@@ -141,7 +141,7 @@ def edit_subject(
 
         def report(step: int, best: Guess, image: Tensor, stage: Stage = stage, before: int = done) -> bool:
             nonlocal go_on
-            go_on = watch is None or watch(progress_of(stage, space, before + step, steps, best, image))
+            go_on = watch is None or watch(progress_of(stage, space, viewpoint, before + step, steps, best, image))
             return go_on
 
         guesses, curve = descend(viewpoint, space, objective, [guess], stage, settings.prior, report)

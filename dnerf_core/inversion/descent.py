@@ -58,6 +58,7 @@ class Progress:
         yaw_deg, pitch_deg: of the best guess's camera.
         image: [3, R, R], about [-1, 1], what was seen in this step of the guess that did best in it.
         ws: [1, num_ws, w_dim], latents of the best guess so far.
+        pose: [1, *pose_shape], its pose; None: the family's usual one, or it has none.
     """
 
     stage: str
@@ -68,6 +69,7 @@ class Progress:
     pitch_deg: float
     image: Tensor
     ws: Tensor
+    pose: Tensor | None = None
 
 
 Watch = Callable[[Progress], bool]
@@ -102,6 +104,13 @@ class Viewpoint:
         cam2world, intrinsics = camera_tensors(self.camera, angles_rad.device)
         return cam2world.expand(len(angles_rad), -1, -1), intrinsics
 
+    def pose_of(self, pose_codes: Tensor | None) -> Tensor | None:
+        """The poses [B, *pose_shape] of codes [B, D], or the known one; None: the family's usual one, or it has none."""
+        if pose_codes is None:
+            return self.pose
+        assert self.poses is not None
+        return self.poses.poses(pose_codes)
+
     def see(
         self,
         ws: Tensor,
@@ -118,10 +127,7 @@ class Viewpoint:
             pose_codes: [B or 1, D], of unknown poses.
             planes, sharpness: see `view.see`.
         """
-        pose = self.pose
-        if pose_codes is not None:
-            assert self.poses is not None
-            pose = self.poses.poses(pose_codes)
+        pose = self.pose_of(pose_codes)
         pose = None if pose is None else pose.expand(len(ws), *pose.shape[1:])
         where = self.tensors(angles_rad)
         return see(self.model, ws, *where, side_px, pose, self.shape, planes=planes, sharpness=sharpness)
@@ -194,7 +200,10 @@ def _cosine(share_done: float) -> float:
 
 
 @torch.no_grad()
-def progress_of(stage: Stage, space: LatentSpace, step: int, steps: int, guess: Guess, image: Tensor) -> Progress:
+def progress_of(
+    stage: Stage, space: LatentSpace, viewpoint: Viewpoint, step: int, steps: int, guess: Guess, image: Tensor
+) -> Progress:
     """What is reported of a step."""
     yaw_deg, pitch_deg = degrees_of(guess.angles_rad)
-    return Progress(stage.name, step, steps, guess.loss, yaw_deg, pitch_deg, image, space.ws(guess.code[None]))
+    pose = viewpoint.pose_of(None if guess.pose_code is None else guess.pose_code[None])
+    return Progress(stage.name, step, steps, guess.loss, yaw_deg, pitch_deg, image, space.ws(guess.code[None]), pose)

@@ -239,7 +239,9 @@ class _Run:
                 step: int, best: Guess, image: Tensor, stage: Stage = stage, space: LatentSpace = space, before: int = done
             ) -> bool:
                 nonlocal go_on
-                go_on = self.watch is None or self.watch(progress_of(stage, space, before + step, steps, best, image))
+                go_on = self.watch is None or self.watch(
+                    progress_of(stage, space, self.viewpoint, before + step, steps, best, image)
+                )
                 return go_on
 
             prior = self.settings.prior / (3 if stage.space == "w+" else 1)
@@ -286,7 +288,15 @@ class _Run:
         def report(step: int, loss: float, image: Tensor) -> bool:
             nonlocal go_on
             progress = Progress(
-                TUNING, done + step, done + steps, loss, inversion.yaw_deg, inversion.pitch_deg, image, inversion.subject.ws
+                TUNING,
+                done + step,
+                done + steps,
+                loss,
+                inversion.yaw_deg,
+                inversion.pitch_deg,
+                image,
+                inversion.subject.ws,
+                inversion.subject.pose,
             )
             go_on = self.watch is None or self.watch(progress)
             return go_on

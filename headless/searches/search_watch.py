@@ -76,6 +76,7 @@ class SearchWatch:
         if self._labels is None:
             return to_uint8(progress.image[None], size_px)[0]
         subject = self._subject_of(progress.ws)
+        subject = subject if progress.pose is None else subject.posed(progress.pose)
         yaw_rad, pitch_rad = math.radians(progress.yaw_deg), math.radians(progress.pitch_deg)
         mask = subject.coarse(self._camera or camera_at(yaw_rad, pitch_rad, subject.model.config.cameras)).mask
         assert mask is not None
