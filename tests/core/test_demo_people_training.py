@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -25,7 +26,7 @@ from dnerf_core.gnarf.body.posing import joint_motions
 from dnerf_core.gnarf.warp.mesh_queries import MeshSearch
 
 SMALL = Recipe(
-    stages=((0.5, 32, 2, 64), (1.0, 64, 2, 64)), box_points=16, guided_people=8, near_pool=4000, box_pool=500,
+    stages=((0.5, 32, 2, 64), (1.0, 64, 2, 64)), box_points=16, guided_people=8, mapping_steps=60, near_pool=4000, box_pool=500,
     patch_from=0.6, patch_every=1, patch_people=1, patch_px=16,
 )  # fmt: skip
 
@@ -72,6 +73,31 @@ def test_training_resumes_exactly(tmp_path: Path, progress: float) -> None:
     for name, value in whole.weights().items():
         assert torch.equal(value, resumed.weights()[name]), name
     assert [path.name for path in tmp_path.iterdir()] == [STATE_NAME]
+
+
+def test_mapping_and_shape_head_are_settled_first_and_then_kept() -> None:
+    training = Training(SMALL)
+    before, first = training.weights(), training.settle()
+    settled = {name: value.clone() for name, value in training.weights().items()}
+    assert set(first) == {"guide", "shape_cm"} and all(
+        torch.equal(training.average[name], value) for name, value in settled.items()
+    )
+    training.one_step(0.1)
+    after = training.weights()
+    kept = {name for name in settled if torch.equal(after[name], settled[name])}
+    fixed = {name for name in settled if name.startswith(("backbone.mapping.", "shape_head."))}
+    assert fixed <= kept and len(kept) < len(settled)
+    assert before.keys() == after.keys()
+
+
+def test_settling_teaches_the_shape() -> None:
+    training = Training(replace(SMALL, guided_people=64, mapping_steps=300))
+    z = torch.randn(200, Z_DIM, generator=torch.Generator().manual_seed(9))
+    shape, generator = People.from_latent(z).shape, training.generator
+    before = (generator.shape(generator.mapping(z)) - shape).square().mean()
+    training.settle()
+    after = (generator.shape(generator.mapping(z)) - shape).square().mean()
+    assert float(after.detach()) < 0.4 * float(before.detach())
 
 
 def test_pictures_leave_geometry_to_the_points() -> None:

@@ -57,12 +57,13 @@ class Recipe:
     patch_people: int = 2
     patch_px: int = 40
     decay_from: float = 0.35
-    mapping_rate_gain: float = 40.0
+    mapping_steps: int = 8000
+    mapping_rate: float = 1e-2
+    mapping_rate_gain: float = 100.0
     float32_from: float = 0.92
     ema: float = 0.998
     color_weight: float = 2.0
     border_weight: float = 0.5
-    shape_weight: float = 1.0
     guide_weight: float = 0.5
     seed: int = 0
 
@@ -78,18 +79,11 @@ class Training:
             torch.manual_seed(recipe.seed)
             self.generator = people_generator()
             self.guide = torch.nn.Linear(DEMO_PEOPLE.mapping.w_dim, Z_DIM + 3 * 5)
-        head = self.generator.shape_head
-        assert head is not None
-        self.parts = (self.generator.backbone, self.generator.decoder, self.generator.superresolution, head)
+        self.parts = (self.generator.backbone.synthesis, self.generator.decoder, self.generator.superresolution)
         for _, resolution, _, _ in recipe.stages[1:]:
             later = getattr(self.generator.backbone.synthesis, f"b{resolution}")
             torch.nn.init.zeros_(later.torgb.weight)
-        mapping = list(self.generator.backbone.mapping.parameters())
-        in_mapping = {id(p) for p in mapping}
-        rest = [p for p in [*self.generator.parameters(), *self.guide.parameters()] if id(p) not in in_mapping]
-        self.optimizer = torch.optim.Adam(
-            [{"params": rest, "gain": 1.0}, {"params": mapping, "gain": recipe.mapping_rate_gain}], betas=(0.9, 0.99)
-        )
+        self.optimizer = torch.optim.Adam([p for part in self.parts for p in part.parameters()], betas=(0.9, 0.99))
         self.average = {name: value.detach().clone() for name, value in self.weights().items()}
         self.step, self.seconds = 0, 0.0
         self.log: list[dict[str, float]] = []
@@ -111,7 +105,6 @@ class Training:
         return {
             "recipe": asdict(self.recipe),
             "generator": self.weights(),
-            "guide": self.guide.state_dict(),
             "average": self.average,
             "optimizer": self.optimizer.state_dict(),
             "step": self.step,
@@ -123,7 +116,6 @@ class Training:
         """Go on from `state()`."""
         body = {name: value for name, value in self.generator.state_dict().items() if name.startswith("body.")}
         self.generator.load_state_dict({**state["generator"], **body})
-        self.guide.load_state_dict(state["guide"])
         self.average = dict(state["average"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.step, self.seconds, self.log = state["step"], state["seconds"], state["log"]
@@ -136,12 +128,50 @@ class Training:
         rate = recipe.final_learning_rate + (recipe.learning_rate - recipe.final_learning_rate) * cosine
         return rate * min(1.0, (self.step + 1) / 100)
 
+    def settle(self) -> dict[str, float]:
+        """Train mapping and shape head alone, before all else, and keep them; errors of the last steps, see `_guided`.
+
+        Nothing of it depends on planes, so many people are cheap. The shape must be right to millimetres, for which the mapping needs
+        large steps; planes, which need small ones, then learn on a w that stands still.
+        """
+        recipe, head = self.recipe, self.generator.shape_head
+        assert head is not None
+        mapping = list(self.generator.backbone.mapping.parameters())
+        groups = [
+            {"params": mapping, "gain": recipe.mapping_rate_gain},
+            {"params": [*head.parameters(), *self.guide.parameters()], "gain": 1.0},
+        ]
+        optimizer = torch.optim.Adam(groups, betas=(0.9, 0.99))
+        means: dict[str, float] = {}
+        for step in range(recipe.mapping_steps):
+            rng = torch.Generator().manual_seed((1 << 40) + recipe.seed * 1_000_003 + step)
+            rate = recipe.mapping_rate * 0.5 * (1 + math.cos(math.pi * step / recipe.mapping_steps)) * min(1.0, (step + 1) / 100)
+            for group in optimizer.param_groups:
+                group["lr"] = rate * group["gain"]
+            guide, shape = self._guided(rng)
+            optimizer.zero_grad(set_to_none=True)
+            (shape + recipe.guide_weight * guide).backward()
+            optimizer.step()
+            for name, value in (("guide", guide), ("shape_cm", shape)):
+                means[name] = means.get(name, float(value.detach())) * 0.98 + float(value.detach()) * 0.02
+        self.average = {name: value.detach().clone() for name, value in self.weights().items()}
+        return means
+
+    def _guided(self, rng: torch.Generator) -> tuple[Tensor, Tensor]:
+        """How badly w says what its person is like, by one linear layer, and the error of the shape head, centimetres of the body."""
+        z = torch.randn(self.recipe.guided_people, Z_DIM, generator=rng)
+        people, ws = People.from_latent(z), self.generator.mapping(z)
+        shares = torch.special.ndtr(normalized_latent(z)) - 0.5
+        target = torch.cat([4 * shares, 4 * (palette(people.parameters) - 0.5).flatten(1)], dim=1)
+        shape = F.smooth_l1_loss(self.shape_scale * self.generator.shape(ws), self.shape_scale * people.shape, beta=0.1)
+        return F.mse_loss(self.guide(ws[:, 0]), target), shape
+
     def one_step(self, progress: float) -> dict[str, float]:
         """One optimiser step; random numbers depend on (seed, step) alone."""
         recipe = self.recipe
         rng = torch.Generator().manual_seed(recipe.seed * 1_000_003 + self.step)
         for group in self.optimizer.param_groups:
-            group["lr"] = self.rate(progress) * group["gain"]
+            group["lr"] = self.rate(progress)
         loss, shown = self._loss(progress, rng)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
@@ -161,17 +191,15 @@ class Training:
         z = torch.randn(count, Z_DIM, generator=rng)
         people = People.from_latent(z)
         batch = point_batch(people, self.near, self.box, rng, count=points, in_box=recipe.box_points)
-        with torch.autocast("cpu", torch.bfloat16, enabled=progress < recipe.float32_from):
+        with torch.no_grad():
             ws = generator.mapping(z)
+        with torch.autocast("cpu", torch.bfloat16, enabled=progress < recipe.float32_from):
             # the world's coarse shape is learned on coarse planes, at a fraction of the cost; finer blocks then start from nothing
             image, _, _ = generator.backbone.synthesis(ws, "none", resolution)
         planes = image.float().reshape(len(z), -1, DEMO_PEOPLE.backbone.plane_channels, *image.shape[-2:])
-        ws = ws.float()
         losses = point_losses(generator.canonical_field(planes), batch)
-        guide, shape = self._guided(rng)
         loss = 2 * losses.f + recipe.color_weight * losses.color + recipe.border_weight * losses.borders
-        loss = loss + recipe.shape_weight * shape + recipe.guide_weight * guide
-        shown = {"f": losses.f, "color": losses.color, "borders": losses.borders, "shape_cm": shape, "guide": guide}
+        shown = {"f": losses.f, "color": losses.color, "borders": losses.borders}
         if progress >= recipe.patch_from and self.step % recipe.patch_every == 0:
             number = recipe.patch_people
             patches = [self._patch(people[index : index + 1], rng) for index in range(number)]
@@ -182,18 +210,6 @@ class Training:
             loss = loss + 10 * image.final + image.final_l1 + share * 4 * image.raw
             shown |= {"raw": image.raw, "final": image.final}
         return loss, shown
-
-    def _guided(self, rng: torch.Generator) -> tuple[Tensor, Tensor]:
-        """How badly w says what its person is like, by one linear layer, and the error of the shape head, centimetres of the body.
-
-        Nothing of it depends on planes, so many people are cheap: the mapping is settled long before the planes are.
-        """
-        z = torch.randn(self.recipe.guided_people, Z_DIM, generator=rng)
-        people, ws = People.from_latent(z), self.generator.mapping(z)
-        shares = torch.special.ndtr(normalized_latent(z)) - 0.5
-        target = torch.cat([4 * shares, 4 * (palette(people.parameters) - 0.5).flatten(1)], dim=1)
-        shape = F.smooth_l1_loss(self.shape_scale * self.generator.shape(ws), self.shape_scale * people.shape, beta=0.1)
-        return F.mse_loss(self.guide(ws[:, 0]), target), shape
 
     def _patch(self, person: People, rng: torch.Generator) -> tuple[PosedBody, Patch]:
         """A patch of one person in a random pose."""
@@ -222,6 +238,10 @@ def main() -> None:
     state_file = arguments.state / STATE_NAME
     if state_file.exists():
         training.load(torch.load(state_file, weights_only=True))
+    else:
+        began = time.process_time()
+        print(json.dumps({name: round(value, 5) for name, value in training.settle().items()}), flush=True)
+        training.seconds += (time.process_time() - began) / arguments.threads
     budget, saved = arguments.minutes * 60, time.monotonic()
     means: dict[str, float] = {}
     while training.seconds < budget:
