@@ -17,7 +17,7 @@ from dnerf_core.labels import LabelSet
 from . import session
 from .subjects import subject_token
 
-EMBEDDED_MODELS = ("demo-cars",)
+EMBEDDED_MODELS = ("demo-cars", "demo-people")
 
 
 @dataclass(frozen=True)

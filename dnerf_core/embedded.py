@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-EMBEDDED_MODELS = ("demo-cars",)
+EMBEDDED_MODELS = ("demo-cars", "demo-people")
 
 
 def model_path(name_or_path: str | Path) -> Path:

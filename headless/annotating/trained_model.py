@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from dnerf_core import __version__
+from dnerf_core.backbone.registry import family_of
 from dnerf_core.checkpoints.model_file import read_header, save_model
 from dnerf_core.errors import CheckpointError, OutputError
 from dnerf_core.files.whole import check_writable, make_folder, output_error, remove_files
@@ -136,8 +137,10 @@ def save_trained(plan: TrainingPlan, model: Model, record: dict[str, Any], store
 
 
 def stored_float(header: ModelHeader) -> StoredFloat:
-    """How a model's generator is stored, which is how a file made from it is stored: float16 if all of it is."""
-    sizes = {info.dtype.itemsize for name, info in header.tensors.items() if name.startswith("generator.")}
+    """How a model's generator is stored, which is how a file made from it is stored: float16 if all of it is that ever is."""
+    exact = tuple(f"generator.{prefix}" for prefix in family_of(header.generator_config).exact_tensors)
+    names = (name for name in header.tensors if name.startswith("generator.") and not name.startswith(exact))
+    sizes = {header.tensors[name].dtype.itemsize for name in names}
     return "float16" if sizes == {2} else "float32"
 
 

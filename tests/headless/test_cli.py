@@ -120,8 +120,8 @@ def test_a_model_that_is_not_there_tells_which_are(
     monkeypatch.chdir(tmp_path)
     assert cli.run([*args, "nope"]) == 2
     assert capsys.readouterr().err == (
-        "error: nope: expected the embedded model demo-cars or a model file, found no such file; correct the name, or make a "
-        "model file of a published checkpoint with `dnerf-headless import`\n"
+        "error: nope: expected the embedded model demo-cars or demo-people or a model file, found no such file; correct the name, or "
+        "make a model file of a published checkpoint with `dnerf-headless import`\n"
     )
     assert list(tmp_path.iterdir()) == []
 

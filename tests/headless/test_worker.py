@@ -336,7 +336,10 @@ def test_a_model_file_that_changes_or_goes(talk: Talk, tmp_path: Path) -> None:
     assert not np.array_equal(seen(), first)
     path.unlink()
     code, message = talk.call("render", **request).failed()
-    assert (code, message.startswith(f"{path}: expected the embedded model demo-cars or a model file, found no such file")) == (
+    assert (
+        code,
+        message.startswith(f"{path}: expected the embedded model demo-cars or demo-people or a model file, found no such file"),
+    ) == (
         2,
         True,
     )
@@ -383,7 +386,11 @@ def test_few_models_stay_loaded(talk: Talk, tmp_path: Path) -> None:
         ("sample", {"model": "demo-cars", "seeds": [1], "yaw": [3], "output": "/x"}, "params: yaw: expected two numbers"),
         ("train", {"folders": ["here"], "output": "/nowhere/x"}, "params: folders: expected absolute paths, found 'here'"),
         ("open_annotations", {"folder": "/nowhere"}, "/nowhere: expected a folder made by `sample`, found no dataset.json"),
-        ("model", {"model": "nobody"}, "nobody: expected the embedded model demo-cars or a model file, found no such file"),
+        (
+            "model",
+            {"model": "nobody"},
+            "nobody: expected the embedded model demo-cars or demo-people or a model file, found no such file",
+        ),
         ("nothing", {}, "method: expected one of"),
     ],
 )

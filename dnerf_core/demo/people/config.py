@@ -18,7 +18,7 @@ DEMO_PEOPLE = GnarfConfig(
     triplane=CanonicalPlanesConfig(box_warp=1.92, plane_axes=("xy", "xz", "yz"), axis_stretch=(1.36, 1.0, 4.4)),
     rays=RayConfig(128, 32, 32, "auto", "auto", white_back=True),
     superresolution=SuperResolutionConfig(kind="4X", conv_clamp=None, channels=(32, 16)),
-    cameras=CameraConfig(radius=3.7, pivot=(0.0, 0.0, 0.0), focal=1.7074, pitch_deg=8.0),
+    cameras=CameraConfig(radius=4.0, pivot=(0.0, 0.15, 0.0), focal=1.7074, pitch_deg=8.0),
     body=BodyConfig(shape_directions=16),
     warp=WarpConfig(projector="closest", mask="mesh", mesh_clip_offset=CLIP_OFFSET, reach=0.045),
     shape_hidden=64,
