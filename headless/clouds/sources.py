@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from dnerf_core.backbone.specs import BackboneConfig
 from dnerf_core.camera import Camera, WorldUp
-from dnerf_core.errors import AnnotationError
+from dnerf_core.errors import AnnotationError, UsageError
 from dnerf_core.files.annotated_folder import check_generator, is_painted, read_folder
 from dnerf_core.files.posed_folder import PosedFolder, subject_name
 from dnerf_core.files.view_poses import Pose
@@ -54,6 +54,16 @@ class CloudSource(Protocol):
         """The cloud that the views of an object fuse to, where the results have it."""
 
 
+def check_moves(config: BackboneConfig) -> None:
+    """Refuse a canonical pose of a model whose subjects have none.
+
+    Raises:
+        UsageError: they do not move.
+    """
+    if config.latent.pose_shape is None:
+        raise UsageError(f"--canonical: expected a model whose subjects move, found {config.name}; leave it out, or take another")
+
+
 @dataclass(frozen=True)
 class PaintedLabels:
     """Where labels come from when they are painted ones: an annotated folder's painted views of a subject."""
@@ -91,6 +101,7 @@ class SubjectSource:
     Attributes:
         name: what the subject is called in messages.
         size_px: side of the views.
+        canonical: whether the cloud is carried back to the canonical pose.
     """
 
     name: str
@@ -98,6 +109,7 @@ class SubjectSource:
     cameras: Sequence[Camera]
     size_px: int
     painted: PaintedLabels | None = None
+    canonical: bool = False
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -122,7 +134,7 @@ class SubjectSource:
         return [partial(see, camera) for camera in self.cameras]
 
     def placed(self, name: str, cloud: PointCloud) -> PointCloud:
-        return cloud
+        return self.subject.canonical_cloud(cloud) if self.canonical else cloud
 
 
 @dataclass(frozen=True)

@@ -157,7 +157,7 @@ def open_source(call: PointCloudCall) -> tuple[CloudSource, dict[str, Any]]:
         DNeRFError: no such model or folder, or options that do not go together.
     """
     from dnerf_core.errors import UsageError
-    from headless.clouds.sources import FolderSource
+    from headless.clouds.sources import FolderSource, check_moves
 
     if call.from_folder is not None:
         refused = (
@@ -177,10 +177,7 @@ def open_source(call: PointCloudCall) -> tuple[CloudSource, dict[str, Any]]:
         return folder, folder.to_json()
     model = model_source(call)
     if call.canonical:
-        if model.config.latent.pose_shape is None:
-            raise UsageError(
-                f"--canonical: expected a model whose subjects move, found {model.config.name}; leave it out, or take another"
-            )
+        check_moves(model.config)
         model = dataclasses.replace(model, canonical=True)
     return model, model.to_json()
 

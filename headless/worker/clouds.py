@@ -22,7 +22,7 @@ def pointcloud(job: Job, held: HeldModels) -> dict[str, Any]:
         "cameras": [camera for _, camera in params.cameras()],
         "resolution": params.field(SubjectCloudCall, "resolution", "size_px"),
         "annotations": params.path("annotations", None),
-        **params.fields(SubjectCloudCall, "voxel", "points"),
+        **params.fields(SubjectCloudCall, "voxel", "points", "canonical"),
     }
     params.close()
     call = SubjectCloudCall(subject=held.key(subject, pose), device=held.device, **fields)

@@ -103,7 +103,7 @@ def test_ranges_that_are_not_told_leave_no_trace_in_json() -> None:
         (lambda d: d.pop("rays"), "rays"),
         (lambda d: d.update(extra=1), "extra"),
         (lambda d: d["rays"].update(white_back="yes"), "white_back"),
-        (lambda d: d["superresolution"].update(kind="16X"), "16X"),
+        (lambda d: d["superresolution"].update(kind="32X"), "32X"),
         (lambda d: d["triplane"].update(plane_axes=["xy", "xw"]), "plane_axes"),
         (lambda d: d["mapping"].update(layers=True), "layers"),
     ],

@@ -154,7 +154,7 @@ class RisingObjective:
 def test_progress_by_hand() -> None:
     guess = Guess(0.5, torch.tensor([3.0]), torch.tensor([math.radians(200), math.radians(10)]))
     space = WSpace(WStatistics(torch.tensor([1.0]), torch.tensor([[2.0]]), torch.tensor([[0.5]])), 2)
-    told = progress_of(Stage(64, True, 5, 1, "w+", 0.1, 0.1), space, 3, 9, guess, torch.zeros(3, 4, 4))
+    told = progress_of(Stage(64, True, 5, 1, "w+", 0.1, 0.1), space, Viewpoint(None), 3, 9, guess, torch.zeros(3, 4, 4))  # type: ignore[arg-type]
     assert told.ws.tolist() == [[[7], [7]]]
     assert (told.stage, told.step, told.steps, told.loss) == ("full size w+", 3, 9, 0.5)
     assert (told.yaw_deg, told.pitch_deg) == pytest.approx((-160, 10), abs=1e-4)

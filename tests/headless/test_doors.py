@@ -286,7 +286,7 @@ PANEL: dict[str, tuple[Range, str]] = {
     "annotation_views": (ranges_of(SampleCall)["views"], ""),
     "training_steps": (ranges_of(TrainCall)["steps"], ""),
 }
-OF_NO_JOB = {"annotation_index", "painted_label_id", "picture_share"}
+OF_NO_JOB = {"annotation_index", "pose_row_index", "painted_label_id", "picture_share"}
 INVERT_PHOTO: dict[str, tuple[Range, str]] = {
     "yaw_first_deg": (ranges_of(InvertCall)["yaw"], ""),
     "yaw_last_deg": (ranges_of(InvertCall)["yaw"], ""),
