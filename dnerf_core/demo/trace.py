@@ -164,6 +164,36 @@ def _free_distances(cars: Cars, cam2world: Tensor, intrinsics: Tensor, box: tupl
     return t.repeat_interleave(_TILE_PX, 1).repeat_interleave(_TILE_PX, 2)[:, :height, :width]
 
 
+def truth_rays(
+    cam2world: Tensor, intrinsics: Tensor, size_px: int, samples_per_pixel: int, box: tuple[int, int, int, int]
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Rays of B exact pictures: through the centre of each pixel, then, of several samples, through those of a regular grid in it.
+
+    Args:
+        box: (top, left, height, width) in pixels of the full image, P pixels.
+
+    Returns:
+        Origins and unit directions [B, P or P * (1 + samples), 3], and the cosines [B, ..] to the camera's axis.
+
+    Raises:
+        UsageError: samples_per_pixel is not a square number.
+    """
+    side = round(samples_per_pixel**0.5)
+    if side < 1 or side * side != samples_per_pixel:
+        raise UsageError(f"samples_per_pixel: expected a square number such as 1 or 4, found {samples_per_pixel}; choose one")
+    top, left, height, width = box
+    offsets = [(0.0, 0.0)]
+    if side > 1:
+        offsets += [((i + 0.5) / side - 0.5, (j + 0.5) / side - 0.5) for i in range(side) for j in range(side)]
+    rays = []
+    for shift_y, shift_x in offsets:
+        columns = (left + torch.arange(width) + 0.5 + shift_x) / size_px
+        rows = (top + torch.arange(height) + 0.5 + shift_y) / size_px
+        rays.append(grid_rays(cam2world, intrinsics, columns, rows))
+    origins, directions, cosine = (torch.cat(pieces, dim=1) for pieces in zip(*rays, strict=True))
+    return origins, directions, cosine
+
+
 def render_truth(
     cars: Cars,
     cam2world: Tensor,
@@ -189,27 +219,16 @@ def render_truth(
     Raises:
         UsageError: samples_per_pixel is not a square number, or the number of cameras is not the number of cars.
     """
-    side = round(samples_per_pixel**0.5)
-    if side < 1 or side * side != samples_per_pixel:
-        raise UsageError(f"samples_per_pixel: expected a square number such as 1 or 4, found {samples_per_pixel}; choose one")
     one_a_car = f"pass one camera for each of the {len(cars)} cars"
     check_shapes(cam2world=(cam2world, f"{len(cars)} 4 4", one_a_car), intrinsics=(intrinsics, f"{len(cars)} 3 3", one_a_car))
     box = crop if crop is not None else (0, 0, size_px, size_px)
-    top, left, height, width = box
-    offsets = [(0.0, 0.0)]
-    if side > 1:
-        offsets += [((i + 0.5) / side - 0.5, (j + 0.5) / side - 0.5) for i in range(side) for j in range(side)]
-    rays = []
-    for shift_y, shift_x in offsets:
-        columns = (left + torch.arange(width) + 0.5 + shift_x) / size_px
-        rows = (top + torch.arange(height) + 0.5 + shift_y) / size_px
-        rays.append(grid_rays(cam2world, intrinsics, columns, rows))
-    origins, directions, cosine = (torch.cat(parts, dim=1) for parts in zip(*rays, strict=True))
+    _, _, height, width = box
+    origins, directions, cosine = truth_rays(cam2world, intrinsics, size_px, samples_per_pixel, box)
     free = _free_distances(cars, cam2world, intrinsics, box, size_px).reshape(len(cars), -1)
-    distance = trace_rays(cars, origins, directions, free.repeat(1, len(offsets)))
+    distance = trace_rays(cars, origins, directions, free.repeat(1, origins.shape[1] // free.shape[1]))
     rgb, mask, normal = _appearance(cars, origins, directions, distance)
     pixels, shape = height * width, (len(cars), height, width)
-    if side > 1:
+    if samples_per_pixel > 1:
         rgb = rgb[:, pixels:].reshape(len(cars), samples_per_pixel, pixels, 3).mean(dim=1)
     depth_planar = (distance * cosine)[:, :pixels]
     return TruthView(

@@ -19,7 +19,7 @@ from dnerf_core.mesh.options import MeshOptions
 from dnerf_core.mesh.painting import painted
 from dnerf_core.mesh.pieces import decimated, kept_pieces
 from dnerf_core.mesh.surface import Surface, is_closed, marched_surface
-from dnerf_core.pointcloud.cloud import PointCloud
+from dnerf_core.pointcloud.cloud import PointCloud, check_labelled
 from dnerf_core.rendering.labeled_view import LabeledView
 from dnerf_core.shapes import check_shapes
 
@@ -74,10 +74,7 @@ class Mesh:
             confidence=(self.confidence, "float32 V"),
             faces=(self.faces, "int32 F 3"),
         )
-        if (self.labels is None) != (self.confidence is None):
-            raise UsageError("mesh: expected labels and confidence, found one without the other; give both or neither")
-        if self.label_set is not None and self.labels is None:
-            raise UsageError("mesh: expected labels with the label set, found none; give both or neither")
+        check_labelled("mesh", self.labels, self.confidence, self.label_set)
 
     def __repr__(self) -> str:
         if self.labels is None:

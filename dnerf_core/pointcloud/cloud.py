@@ -19,6 +19,18 @@ if TYPE_CHECKING:
     from ..files.clouds import CloudColor
 
 
+def check_labelled(where: str, labels: object | None, confidence: object | None, label_set: LabelSet | None) -> None:
+    """Refuse labels without a confidence, or the other way round, and a label set without labels.
+
+    Raises:
+        UsageError: that; `where` begins the message.
+    """
+    if (labels is None) != (confidence is None):
+        raise UsageError(f"{where}: expected labels and confidence, found one without the other; give both or neither")
+    if label_set is not None and labels is None:
+        raise UsageError(f"{where}: expected labels with the label set, found none; give both or neither")
+
+
 @dataclass(frozen=True, eq=False, repr=False)
 class PointCloud:
     """N points of an object's surface, in the world frame of the cameras they were seen by.
@@ -61,10 +73,7 @@ class PointCloud:
             "point cloud",
             **{name: (getattr(self, name), shape, "give every point one row") for name, shape in expected.items()},
         )
-        if (self.labels is None) != (self.confidence is None):
-            raise UsageError("point cloud: expected labels and confidence, found one without the other; give both or neither")
-        if self.label_set is not None and self.labels is None:
-            raise UsageError("point cloud: expected labels with the label set, found none; give both or neither")
+        check_labelled("point cloud", self.labels, self.confidence, self.label_set)
 
     def __len__(self) -> int:
         return len(self.points)

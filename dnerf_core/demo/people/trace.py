@@ -13,9 +13,8 @@ import torch
 from torch import Tensor
 
 from dnerf_core.demo.people.world import People, Spots, body_tensors, vertex_normals
-from dnerf_core.demo.trace import TruthView, grid_rays
-from dnerf_core.errors import UsageError
-from dnerf_core.gnarf.warp.started import warp as wp
+from dnerf_core.demo.trace import TruthView, truth_rays
+from dnerf_core.mesh.warp_started import warp as wp
 from dnerf_core.shapes import check_shapes
 
 _FAR = 1e6
@@ -99,21 +98,11 @@ def render_people(
     Raises:
         UsageError: samples_per_pixel is not a square number, or the numbers of poses or cameras are not the number of people.
     """
-    side = round(samples_per_pixel**0.5)
-    if side < 1 or side * side != samples_per_pixel:
-        raise UsageError(f"samples_per_pixel: expected a square number such as 1 or 4, found {samples_per_pixel}; choose one")
     each = f"pass one camera for each of the {len(people)} people"
     check_shapes(cam2world=(cam2world, f"{len(people)} 4 4", each), intrinsics=(intrinsics, f"{len(people)} 3 3", each))
-    top, left, height, width = crop if crop is not None else (0, 0, size_px, size_px)
-    offsets = [(0.0, 0.0)]
-    if side > 1:
-        offsets += [((i + 0.5) / side - 0.5, (j + 0.5) / side - 0.5) for i in range(side) for j in range(side)]
-    rays = []
-    for shift_y, shift_x in offsets:
-        columns = (left + torch.arange(width) + 0.5 + shift_x) / size_px
-        rows = (top + torch.arange(height) + 0.5 + shift_y) / size_px
-        rays.append(grid_rays(cam2world, intrinsics, columns, rows))
-    origins, directions, cosine = (torch.cat(pieces, dim=1) for pieces in zip(*rays, strict=True))
+    box = crop if crop is not None else (0, 0, size_px, size_px)
+    _, _, height, width = box
+    origins, directions, cosine = truth_rays(cam2world, intrinsics, size_px, samples_per_pixel, box)
     vertices = people.posed_vertices(pose)
     normals = vertex_normals(vertices, body_tensors().faces)
     rgb, normal = torch.ones_like(directions), torch.zeros_like(directions)
@@ -129,7 +118,7 @@ def render_people(
         corner = body_tensors().faces[face[hit]]
         normal[index, hit] = torch.nn.functional.normalize((normals[index][corner] * weights[hit][..., None]).sum(dim=1), dim=-1)
     pixels, shape = height * width, (len(people), height, width)
-    if side > 1:
+    if samples_per_pixel > 1:
         rgb = rgb[:, pixels:].reshape(len(people), samples_per_pixel, pixels, 3).mean(dim=1)
     return TruthView(
         rgb.reshape(*shape, 3),

@@ -1,7 +1,7 @@
 """The kernels of the mesh queries, in Warp's own language: annotations are what each argument is to the compiler."""
 
 # mypy: disable-error-code="valid-type, no-untyped-def"
-from dnerf_core.gnarf.warp.started import warp as wp
+from dnerf_core.mesh.warp_started import warp as wp
 
 
 @wp.kernel

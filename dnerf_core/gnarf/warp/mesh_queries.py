@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from dnerf_core.gnarf.warp.kernels import carried_along, closest, crossed
-from dnerf_core.gnarf.warp.started import warp as wp
+from dnerf_core.mesh.warp_started import warp as wp
 
 _EVERYWHERE = 1e6
 """A search without an end, world units."""
