@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 from dnerf_core.backbone.posing import canonical_cloud, posed_planes
-from dnerf_core.backbone.protocols import Planes, PosablePlanes, RawPicture, SubjectField, Superresolve
+from dnerf_core.backbone.protocols import Planes, PosablePlanes, SubjectField, Superresolve
 from dnerf_core.camera import Camera
 from dnerf_core.loaded_model import LoadedModel
 from dnerf_core.mesh.mesh import Mesh, mesh_of, surface_of
@@ -26,16 +24,13 @@ from dnerf_core.rendering.camera_tensors import camera_tensors
 from dnerf_core.rendering.density_grid import DensityGrid
 from dnerf_core.rendering.depth import planar_depth
 from dnerf_core.rendering.final_picture import resized, to_uint8
-from dnerf_core.rendering.guided_view import guided_view
 from dnerf_core.rendering.labeled_view import LabeledView, PartialView, sample_side_px
 from dnerf_core.rendering.limits import longest_ray
-from dnerf_core.rendering.rays import ViewRays
-from dnerf_core.rendering.view import ray_bundle, render_view
-from dnerf_core.rendering.volume import RayBundle, RaySamples
-from dnerf_core.semantic.branch import SemanticBranch, SemanticMaps, label_mask, uncertainty
+from dnerf_core.seeing.edge_rays import edge_rays
+from dnerf_core.seeing.raw_view import RawView, exact_raw, guided_raw
+from dnerf_core.semantic.branch import SemanticBranch, label_mask, uncertainty
 from dnerf_core.semantic.packed import PackedSemantics
 from dnerf_core.semantic.triplane import ProjectedPlanes
-from dnerf_core.semantic.visibility import VisibleSamples, density_pass, join_visible, visible_samples
 from dnerf_core.work.interruption import checkpoint
 from dnerf_core.work.made_once import MadeOnce, Making
 
@@ -44,16 +39,6 @@ ALL_CHANNELS: tuple[Channel, ...] = ("rgb", "mask", "depth")
 
 GRID_NODES = 64
 """Nodes an axis of a subject's density grid: 48 lose 3 dB on the demo's worst view; 128 take 7 times as long a subject and gain none."""
-
-
-@dataclass(frozen=True)
-class _Raw:
-    """A view at neural resolution: picture or None, distance and opacity [1, R, R], semantic maps or None."""
-
-    picture: RawPicture | None
-    distance: Tensor
-    opacity: Tensor
-    maps: SemanticMaps | None
 
 
 class Subject(Making):
@@ -273,6 +258,9 @@ class Subject(Making):
             cam2world, intrinsics = camera_tensors(camera, self.model.device)
             see = self._see_exactly if exact else self._see
             raw = see(cam2world, intrinsics, branch, colors)
+            edges = None
+            if branch is not None or not {"rgb", "depth"}.isdisjoint(channels):
+                edges = edge_rays(self, cam2world, intrinsics, raw, size, branch, colors="rgb" in channels, exact=exact)
             checkpoint()
             image = None
             if raw.picture is not None and ("rgb" in channels or guide_kind == "rgb"):
@@ -284,13 +272,17 @@ class Subject(Making):
                 checkpoint()
                 refine = branch.refiner if exact else self.model.prepared_refiner
                 scores = resized(refine(raw.maps.scores, raw.maps.features, guide_image), size)
+                if edges is not None:
+                    scores = edges.in_scores(scores, raw.maps.scores, self.model.config.image_size)
                 mask = label_mask(scores)[0].cpu().numpy() if "mask" in channels else None
                 doubt = uncertainty(scores)[0].cpu().numpy() if "uncertainty" in channels else None
             if "depth" in channels:
-                depth = planar_depth(raw.distance, raw.opacity, intrinsics, size, self.model.config.box_side)[0].cpu().numpy()
+                planar = planar_depth(raw.distance, raw.opacity, intrinsics, size, self.model.config.box_side)
+                depth = (planar if edges is None else edges.in_depth(planar))[0].cpu().numpy()
             if "rgb" in channels:
                 assert image is not None
-                rgb = to_uint8(image, size)[0]
+                image = resized(image, size)
+                rgb = to_uint8(image if edges is None else edges.in_rgb(image), size)[0]
         joints = self.joints if "joints" in channels else None
         return PartialView(rgb, mask, depth, doubt, joints, self.vertices if "vertices" in channels else None)
 
@@ -312,39 +304,8 @@ class Subject(Making):
 
     def _see(
         self, cam2world: Tensor, intrinsics: Tensor, branch: SemanticBranch | None, colors: bool, side: int | None = None
-    ) -> _Raw:
-        """The fast path. A branch with a density of its own needs every sample, and gets a density pass as in the exact one."""
-        backbone, settings = self.model.generator, self.model.config.rays
-        side = side or settings.neural_resolution
-        footprint = self.grid.footprint(cam2world[0], intrinsics[0], side)
-        pixel = torch.arange(side * side, device=cam2world.device) if footprint is None else footprint.nonzero()[:, 0]
-        rays, hit = ray_bundle(backbone, self.planes, ViewRays.from_cameras(cam2world, intrinsics, side, pixel))
-        if not bool(hit.all()):
-            met = hit.nonzero()[:, 0]  # an index once: a CUDA device has to be waited for to count each use of a mask
-            pixel, rays = pixel[met], rays.select(met)
-        guided = branch is not None and branch.config.density_prior
-        semantics, reader = self.semantics if guided else None, self.model.sample_reader
-        view = guided_view(self.field, semantics, self.grid, rays, pixel, side, settings, colors=colors, reader=reader)
-        maps = None
-        if view.semantic_map is not None and branch is not None:
-            maps = branch.split_map(view.semantic_map)
-        elif branch is not None:
-            visible = density_pass(backbone, self.planes, cam2world, intrinsics, side, branch.config)
-            maps = branch.maps(self.projected, visible)
-        picture = None if view.color is None else backbone.compose(view.color, view.opacity.flatten(), self.planes, side)
-        return _Raw(picture, view.distance[None], view.opacity[None], maps)
+    ) -> RawView:
+        return guided_raw(self, cam2world, intrinsics, branch, colors, side)
 
-    def _see_exactly(self, cam2world: Tensor, intrinsics: Tensor, branch: SemanticBranch | None, colors: bool) -> _Raw:
-        pieces: list[VisibleSamples] = []
-        resolution = self.model.config.rays.neural_resolution
-        every = None if branch is None else dataclasses.replace(branch.config, weight_epsilon=0.0)
-
-        def keep_visible(rays: RayBundle, samples: RaySamples, ray: Tensor) -> None:
-            if every is not None:
-                pieces.append(visible_samples(rays, samples, ray, 1, resolution, every))
-
-        rendering = render_view(self.model.generator, self.planes, cam2world, intrinsics, observe=keep_visible, colors=colors)
-        maps = None
-        if branch is not None and every is not None:
-            maps = branch.maps(self.projected, join_visible(pieces))
-        return _Raw(rendering.picture, rendering.distance, rendering.opacity, maps)
+    def _see_exactly(self, cam2world: Tensor, intrinsics: Tensor, branch: SemanticBranch | None, colors: bool) -> RawView:
+        return exact_raw(self, cam2world, intrinsics, branch, colors)

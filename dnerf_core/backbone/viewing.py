@@ -16,6 +16,10 @@ class RayConfig:
 
     `auto_inset` (world units) keeps "auto" limits that far inside the box's faces: within half a texel of a face planes fade to
     zero, and what the decoder makes of that shows as fog or floating bits. 0 is the published behaviour.
+
+    `edge_rays`: in pictures larger than `neural_resolution`, masks and depths get rays of their own where one surface ends before
+    another or before nothing, instead of what neighbouring rays say; None, no, is the published behaviour. For fields that end
+    sharply: bilinear enlargement moves their silhouettes by up to half a ray's spacing.
     """
 
     neural_resolution: int = 128
@@ -25,6 +29,7 @@ class RayConfig:
     ray_end: RayLimit = 3.3
     white_back: bool = False
     auto_inset: float = 0.0
+    edge_rays: bool | None = field(default=None, metadata=OPTIONAL)
 
 
 @dataclass(frozen=True)

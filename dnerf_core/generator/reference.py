@@ -80,16 +80,27 @@ class LiteralSubject:
         self.semantic_planes = None if branch is None else [plane[0] for plane in literal_triplane(branch, planes)]
 
     @torch.no_grad()
-    def view(self, cam2world: Tensor, intrinsics: Tensor, *, colors: bool = True, semantics: bool = True) -> LiteralView:
-        """See the subject at neural resolution.
+    def view(
+        self,
+        cam2world: Tensor,
+        intrinsics: Tensor,
+        side: int | None = None,
+        pixel: Tensor | None = None,
+        *,
+        colors: bool = True,
+        semantics: bool = True,
+    ) -> LiteralView:
+        """See the subject.
 
         Args:
             cam2world, intrinsics: [4, 4] and [3, 3] (OpenCV axes; normalised).
+            side: pixels; None: neural resolution.
+            pixel: int64 [N], increasing: the only pixels to look at, the others stay empty; None: all.
             colors: composite the RGB features. They are decoded at every sample either way, as the published decoder does.
         """
-        side = self.generator.config.rays.neural_resolution
-        rays, hit = ray_bundle(self.generator, self.planes, ViewRays.from_cameras(cam2world[None], intrinsics[None], side))
-        count = len(rays)
+        side = side or self.generator.config.rays.neural_resolution
+        rays, hit = ray_bundle(self.generator, self.planes, ViewRays.from_cameras(cam2world[None], intrinsics[None], side, pixel))
+        count = side * side
         like = self.plane_features
         features = like.new_zeros(count, like.shape[1])
         distance, opacity = like.new_full((count,), torch.inf), like.new_zeros(count)
@@ -97,21 +108,23 @@ class LiteralSubject:
         semantic_map = None
         if self.branch is not None and semantics:
             semantic_map = self.branch.state_dict()["background"].expand(count, -1).clone()
-        for index in hit.nonzero()[:, 0].split(RAYS_PER_PIECE):
-            bundle = rays.select(index)
+        met = hit.nonzero()[:, 0]
+        places = met if pixel is None else pixel[met]
+        for chosen, index in zip(met.split(RAYS_PER_PIECE), places.split(RAYS_PER_PIECE), strict=True):
+            bundle = rays.select(chosen)
             points, distances, density, color = self._samples(bundle)
             weights = march(distances, density)
             own = own_weights(weights)
             opacity[index] = weights.sum(dim=1)
             middle = (distances[:, 1:] + distances[:, :-1]) / 2
-            met = (weights * middle).sum(dim=1) / weights.sum(dim=1)
-            distance[index] = torch.where(weights.sum(dim=1) > 1e-30, met, torch.inf)
+            mean = (weights * middle).sum(dim=1) / weights.sum(dim=1)
+            distance[index] = torch.where(weights.sum(dim=1) > 1e-30, mean, torch.inf)
             lowest, highest = min(lowest, float(distances.min())), max(highest, float(distances.max()))
             if colors:
                 features[index] = (own[..., None] * color).sum(dim=1)
             if semantic_map is not None:
                 semantic_map[index] = self._semantics(points, distances, own)
-        distance[hit] = distance[hit].clamp(lowest, highest)
+        distance[places] = distance[places].clamp(lowest, highest)
         square = features.t().reshape(1, -1, side, side)
         seen = None if semantic_map is None else semantic_map.t().reshape(1, -1, side, side)
         opacity = opacity.reshape(side, side)

@@ -18,9 +18,18 @@ def planar_depth(distance: Tensor, opacity: Tensor, intrinsics: Tensor, size_px:
     Args:
         intrinsics: [B, 3, 3], normalised; size_px: S; box_side: world units.
     """
-    planar = distance * ray_cosines(intrinsics, distance.shape[-1])
-    planar = torch.where(opacity >= OPAQUE, planar, torch.full_like(planar, torch.inf))
-    return resample_depth(planar, opacity, size_px, SAME_SURFACE * box_side)
+    depth = solid_depth(distance, opacity, ray_cosines(intrinsics, distance.shape[-1]))
+    return resample_depth(depth, opacity, size_px, SAME_SURFACE * box_side)
+
+
+def solid_depth(distance: Tensor, opacity: Tensor, cosines: Tensor) -> Tensor:
+    """Planar depth, +inf where less than `OPAQUE` of the light is stopped.
+
+    Args:
+        distance, opacity, cosines: alike in shape; along the rays in world units, in [0, 1], and as `ray_cosines` has them.
+    """
+    planar = distance * cosines
+    return torch.where(opacity >= OPAQUE, planar, torch.full_like(planar, torch.inf))
 
 
 def ray_cosines(intrinsics: Tensor, resolution: int) -> Tensor:
@@ -31,6 +40,36 @@ def ray_cosines(intrinsics: Tensor, resolution: int) -> Tensor:
     y = (v - intrinsics[:, 1, 2, None, None]) / fy
     x = (u - intrinsics[:, 0, 2, None, None]) / fx - intrinsics[:, 0, 1, None, None] * y / fx
     return (x.square() + y.square() + 1).rsqrt()
+
+
+def coarse_edges(distance: Tensor, opacity: Tensor, intrinsics: Tensor, size_px: int, box_side: float) -> Tensor:
+    """`edge_pixels` of one view at neural resolution: distance and opacity [1, R, R], `planar_depth` has the arguments."""
+    depth = solid_depth(distance, opacity, ray_cosines(intrinsics, distance.shape[-1]))
+    return edge_pixels(depth, size_px, SAME_SURFACE * box_side)
+
+
+def edge_pixels(depth_planar: Tensor, size_px: int, same_surface: float) -> Tensor:
+    """Pixels, int64 [E], row-major, of a picture of side S whose four neighbouring rays of R x R do not all see one surface.
+
+    Args:
+        depth_planar: [1, R, R], world units, +inf at background; size_px: S, above R.
+        same_surface: depth difference, world units, above which neighbours count as different surfaces.
+    """
+    low, high = enlarged_range(depth_planar[0], size_px)
+    # two infinities differ by nan, which is no edge
+    return ((high - low) > same_surface).flatten().nonzero()[:, 0]
+
+
+def enlarged_range(values: Tensor, size_px: int) -> tuple[Tensor, Tensor]:
+    """Least and greatest [S, S] of the four values [R, R] that a bilinear enlargement to S x S reads at each pixel."""
+    resolution = values.shape[-1]
+    position = (torch.arange(size_px, device=values.device) + 0.5) * (resolution / size_px) - 0.5
+    first = position.floor().long()
+    ends = first.clamp(0, resolution - 1), (first + 1).clamp(0, resolution - 1)
+    columns = [values.index_select(1, at) for at in ends]
+    least, greatest = torch.minimum(*columns), torch.maximum(*columns)
+    rows = [(least.index_select(0, at), greatest.index_select(0, at)) for at in ends]
+    return torch.minimum(rows[0][0], rows[1][0]), torch.maximum(rows[0][1], rows[1][1])
 
 
 def resample_depth(depth_planar: Tensor, opacity: Tensor, size_px: int, same_surface: float) -> Tensor:

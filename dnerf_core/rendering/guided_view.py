@@ -41,6 +41,16 @@ class GuidedView:
     semantic_map: Tensor | None
 
 
+@dataclass(frozen=True)
+class GuidedPixels:
+    """What N pixels show, in no order of a picture: color [N, C], distance [N], opacity [N], semantic [N, C + 32]; see `GuidedView`."""
+
+    color: Tensor | None
+    distance: Tensor
+    opacity: Tensor
+    semantic: Tensor | None
+
+
 class _Canvas:
     """The view, filled piece by piece; a pixel that no ray reaches keeps the background."""
 
@@ -74,8 +84,27 @@ def guided_view(
         colors: whether colour features are rendered.
         reader: what reads the samples.
     """
+    seen = guided_pixels(field, semantics, grid, rays, pixel, side * side, settings, colors=colors, reader=reader)
+    square = (side, side)
+    semantic = None if seen.semantic is None else seen.semantic.view(1, side, side, -1).permute(0, 3, 1, 2)
+    return GuidedView(seen.color, seen.distance.view(square), seen.opacity.view(square), semantic)
+
+
+def guided_pixels(
+    field: SubjectField,
+    semantics: PackedSemantics | None,
+    grid: DensityGrid,
+    rays: RayBundle,
+    pixel: Tensor,
+    count: int,
+    settings: RayConfig,
+    *,
+    colors: bool = True,
+    reader: type[SampleReader] = TorchSamples,
+) -> GuidedPixels:
+    """Render N = `count` pixels: M rays, of those that can see anything; `pixel` int64 [M], which one each is. See `guided_view`."""
     channels = field.color_channels if colors else 0
-    canvas = _Canvas(side * side, rays.start, channels, semantics)
+    canvas = _Canvas(count, rays.start, channels, semantics)
     origins, directions = rays.origins.t().contiguous(), rays.directions.t().contiguous()
     for plan in plan_samples(grid, rays, settings.samples_coarse, settings.samples_fine):
         checkpoint()
@@ -86,9 +115,7 @@ def guided_view(
             plan = plan.whole(lacking)  # noqa: PLW2901
             samples = Samples(origins[:, plan.ray], directions[:, plan.ray], plan.distances, None)
             _fill(canvas, plan, pixel[plan.ray], field, semantics, rays, samples, reader)
-    square = (side, side)
-    semantic = None if canvas.semantic is None else canvas.semantic.view(1, side, side, -1).permute(0, 3, 1, 2)
-    return GuidedView(canvas.color, canvas.distance.view(square), canvas.opacity.view(square), semantic)
+    return GuidedPixels(canvas.color, canvas.distance, canvas.opacity, canvas.semantic)
 
 
 def _fill(

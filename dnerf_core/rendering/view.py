@@ -65,6 +65,7 @@ def render_view(
     epsilon: float | None = None,
     colors: bool = True,
     observe: Callable[[RayBundle, RaySamples, Tensor], None] | None = None,
+    pixel: Tensor | None = None,
 ) -> Rendering:
     """Volume-render B subjects, or one, from B cameras.
 
@@ -76,21 +77,23 @@ def render_view(
         colors: False leaves the colours out.
         observe: called with each piece of rays, their samples, and which rays of the picture they are (int64, increasing), so
             that another branch can share the density pass.
+        pixel: int64 [N], increasing, of one view: the only pixels to render, others stay empty; None: all.
     """
     config = backbone.config
     side, batch = resolution or config.rays.neural_resolution, cam2world.shape[0]
-    rays, hit = ray_bundle(backbone, planes, ViewRays.from_cameras(cam2world, intrinsics, side))
-    field, index = backbone.field(planes), hit.nonzero()[:, 0]
+    rays, hit = ray_bundle(backbone, planes, ViewRays.from_cameras(cam2world, intrinsics, side, pixel))
+    field, met = backbone.field(planes), hit.nonzero()[:, 0]
+    index = met if pixel is None else pixel[met]
     pieces, seen = [], []
-    for part in index.split(RAYS_PER_CHUNK):
-        bundle = rays.select(part)
+    for chosen, part in zip(met.split(RAYS_PER_CHUNK), index.split(RAYS_PER_CHUNK), strict=True):
+        bundle = rays.select(chosen)
         samples = sample_rays(field.raw_density, bundle, config.rays.samples_coarse, config.rays.samples_fine, generator)
         pieces.append(samples)
         if colors:
             seen.append(composite(field.colors, bundle, samples, epsilon))
         if observe is not None:
             observe(bundle, samples, part)
-    count, like = len(rays), rays.start
+    count, like = batch * side**2, rays.start
     opacity, distance = like.new_zeros(count), like.new_full((count,), torch.inf)
     low, high = like.new_full((count,), torch.inf), like.new_full((count,), -torch.inf)
     if len(index):
@@ -108,6 +111,7 @@ def render_view(
     clamped = torch.minimum(
         torch.maximum(distance, low.reshape(batch, -1).amin(1, keepdim=True)), high.reshape(batch, -1).amax(1, keepdim=True)
     )
-    distance = torch.where(hit.reshape(batch, -1), clamped, distance)
+    sampled = hit if pixel is None else hit.new_zeros(count).index_fill(0, index, value=True)
+    distance = torch.where(sampled.reshape(batch, -1), clamped, distance)
     square = (batch, side, side)
     return Rendering(picture, distance.reshape(square), opacity.reshape(square))

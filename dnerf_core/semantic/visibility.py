@@ -93,18 +93,26 @@ def join_visible(pieces: list[VisibleSamples]) -> VisibleSamples:
 
 
 def density_pass(
-    backbone: Backbone[Any], planes: Planes, cam2world: Tensor, intrinsics: Tensor, resolution: int, config: SemanticConfig
+    backbone: Backbone[Any],
+    planes: Planes,
+    cam2world: Tensor,
+    intrinsics: Tensor,
+    resolution: int,
+    config: SemanticConfig,
+    pixel: Tensor | None = None,
 ) -> VisibleSamples:
     """The samples that a branch reads of B subjects, or of one, from B cameras, at bin midpoints.
 
     Args:
         cam2world, intrinsics: [B, 4, 4] and [B, 3, 3] (OpenCV axes; normalised).
+        pixel: int64 [N], increasing, of one view: the only pixels to look at; None: all.
     """
-    rays, hit = ray_bundle(backbone, planes, ViewRays.from_cameras(cam2world, intrinsics, resolution))
+    rays, hit = ray_bundle(backbone, planes, ViewRays.from_cameras(cam2world, intrinsics, resolution, pixel))
     field, settings = backbone.field(planes), backbone.config.rays
-    pieces = []
-    for part in hit.nonzero()[:, 0].split(RAYS_PER_CHUNK):
-        bundle = rays.select(part)
+    pieces, met = [], hit.nonzero()[:, 0]
+    index = met if pixel is None else pixel[met]
+    for chosen, part in zip(met.split(RAYS_PER_CHUNK), index.split(RAYS_PER_CHUNK), strict=True):
+        bundle = rays.select(chosen)
         samples = sample_rays(field.raw_density, bundle, settings.samples_coarse, settings.samples_fine)
         pieces.append(visible_samples(bundle, samples, part, cam2world.shape[0], resolution, config))
     return join_visible(pieces)

@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from dnerf_core.backbone.family import named
 from dnerf_core.backbone.registry import family_of
 from dnerf_core.camera import Camera
 from dnerf_core.rendering.camera_tensors import camera_tensors
-from dnerf_core.rendering.depth import planar_depth
+from dnerf_core.rendering.depth import coarse_edges, planar_depth, ray_cosines, solid_depth
+from dnerf_core.seeing.edge_rays import EdgeRays, at_pixels
 from dnerf_core.semantic.branch import label_mask
 from dnerf_core.subject import Channel, PartialView, Subject, resized, to_uint8
 
@@ -31,15 +33,38 @@ def literal_channels(literal: Any, subject: Subject, camera: Camera, size_px: in
     masked = "mask" in channels and model.branch is not None
     view = literal.view(pose, intrinsics, colors="rgb" in channels, semantics=masked)
     rgb = mask = depth = None
+    edges = _edges(literal, subject, (pose, intrinsics), view, size_px, colors="rgb" in channels, semantics=masked)
     if "rgb" in channels:
-        rgb = to_uint8(model.generator.superresolve(view.picture, subject.ws), size_px)[0]
+        image = resized(model.generator.superresolve(view.picture, subject.ws), size_px)
+        rgb = to_uint8(image if edges is None else edges.in_rgb(image), size_px)[0]
     if masked:
         assert model.branch is not None
         assert view.semantic_map is not None
         classes = model.branch.config.num_classes
-        scores = model.branch.refiner(view.semantic_map[:, :classes], view.semantic_map[:, classes:])
-        mask = label_mask(resized(scores, size_px))[0].cpu().numpy()
+        raw = view.semantic_map[:, :classes]
+        scores = resized(model.branch.refiner(raw, view.semantic_map[:, classes:]), size_px)
+        mask = label_mask(scores if edges is None else edges.in_scores(scores, raw, model.config.image_size))[0].cpu().numpy()
     if "depth" in channels:
-        side = model.config.box_side
-        depth = planar_depth(view.distance[None], view.opacity[None], intrinsics[None], size_px, side)[0].cpu().numpy()
+        planar = planar_depth(view.distance[None], view.opacity[None], intrinsics[None], size_px, model.config.box_side)
+        depth = (planar if edges is None else edges.in_depth(planar))[0].cpu().numpy()
     return PartialView(rgb, mask, depth)
+
+
+def _edges(
+    literal: Any, subject: Subject, camera: tuple[Tensor, Tensor], view: Any, size_px: int, *, colors: bool, semantics: bool
+) -> EdgeRays | None:
+    """The rays of their own that a model gives edges, by the literal method too, so that both pictures are of one kind."""
+    config, branch = subject.model.config, subject.model.branch
+    if not config.rays.edge_rays or size_px <= config.rays.neural_resolution:
+        return None
+    pose, intrinsics = camera
+    pixel = coarse_edges(view.distance[None], view.opacity[None], intrinsics[None], size_px, config.box_side)
+    if not len(pixel):
+        return None
+    fine = literal.view(pose, intrinsics, size_px, pixel, colors=colors, semantics=semantics)
+    depth = solid_depth(fine.distance[None], fine.opacity[None], ray_cosines(intrinsics[None], size_px)).flatten()[pixel]
+    scores = None
+    if semantics and branch is not None:
+        scores = at_pixels(fine.semantic_map[:, : branch.config.num_classes], pixel)
+    rgb = at_pixels(fine.picture.image, pixel) if colors else None
+    return EdgeRays(pixel, depth, scores, rgb)

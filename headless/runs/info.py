@@ -101,6 +101,7 @@ def info_lines(facts: ModelFacts) -> list[str]:
     rays, cameras = config.rays, config.cameras
     limits = "the box" if rays.ray_start == "auto" else f"{rays.ray_start} to {rays.ray_end}"
     background = ", white background" if rays.white_back else ""
+    edges = ", and rays of their own for edges of larger pictures" if rays.edge_rays else ""
     rows = [
         ("file", str(facts.path)),
         ("sha256", facts.sha256),
@@ -108,7 +109,7 @@ def info_lines(facts: ModelFacts) -> list[str]:
         *([] if family.name == UNNAMED else [("family", family.title)]),
         ("parameters", ", ".join(f"{part} {count:,}" for part, count in facts.parameters.items())),
         ("neural resolution", f"{rays.neural_resolution} px, super-resolution {config.superresolution_text}"),
-        ("samples a ray", f"{rays.samples_coarse} coarse + {rays.samples_fine} fine, {limits}{background}"),
+        ("samples a ray", f"{rays.samples_coarse} coarse + {rays.samples_fine} fine, {limits}{background}{edges}"),
         ("planes", config.planes_text),
         ("box", f"side {config.box_side:g}, centred on the world origin"),
         (

@@ -16,7 +16,7 @@ DEMO_PEOPLE = GnarfConfig(
     mapping=MappingConfig(z_dim=22, w_dim=128, c_dim=0, layers=4, c_scale=0.0),
     backbone=BackboneConfig(resolution=256, channel_base=8192, channel_max=256, plane_channels=32),
     triplane=CanonicalPlanesConfig(box_warp=1.92, plane_axes=("xy", "xz", "yz"), axis_stretch=(1.36, 1.0, 4.4)),
-    rays=RayConfig(128, 32, 32, "auto", "auto", white_back=True),
+    rays=RayConfig(128, 32, 32, "auto", "auto", white_back=True, edge_rays=True),
     superresolution=SuperResolutionConfig(kind="4X", conv_clamp=None, channels=(32, 16)),
     cameras=CameraConfig(radius=4.0, pivot=(0.0, 0.15, 0.0), focal=1.7074, pitch_deg=8.0),
     body=BodyConfig(shape_directions=16),

@@ -5,6 +5,8 @@ A mesh is kept by its torch tensors; nothing is copied between the two.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +18,9 @@ from dnerf_core.mesh.warp_started import warp as wp
 
 _EVERYWHERE = 1e6
 """A search without an end, world units."""
+
+_POINTS_A_THREAD = 1000
+"""Fewer are searched, in about a millisecond, sooner than a thread is started and waited for."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,11 +50,12 @@ class MeshSearch:
         points = points.detach().float().contiguous()
         face = torch.empty(len(points), dtype=torch.int32, device=points.device)
         shares, sign = torch.empty_like(points), points.new_empty(len(points))
-        self._launch(
-            closest,
-            points,
-            [self._mesh.id, _vectors(points), _EVERYWHERE, wp.from_torch(face), _vectors(shares), wp.from_torch(sign)],
-        )
+
+        def inputs(part: slice) -> list[Any]:
+            found = wp.from_torch(face[part]), _vectors(shares[part]), wp.from_torch(sign[part])
+            return [self._mesh.id, _vectors(points[part]), _EVERYWHERE, *found]
+
+        self._launch(closest, points, inputs)
         return ClosestPoints(face.long(), shares, sign)
 
     def crossed(self, origins: Tensor, directions: Tensor) -> tuple[Tensor, Tensor]:
@@ -65,8 +71,12 @@ class MeshSearch:
         # no ray is longer than to the mesh's far side, by the corners of its box
         corner = torch.maximum(self.vertices.amax(dim=0).abs(), self.vertices.amin(dim=0).abs()).norm()
         length = float(origins.norm(dim=1).max() + corner) * 1.01
-        inputs = [_vectors(origins), _vectors(directions), length, wp.from_torch(start), wp.from_torch(end)]
-        self._launch(crossed, origins, [self._mesh.id, *inputs])
+
+        def inputs(part: slice) -> list[Any]:
+            rays = _vectors(origins[part]), _vectors(directions[part])
+            return [self._mesh.id, *rays, length, wp.from_torch(start[part]), wp.from_torch(end[part])]
+
+        self._launch(crossed, origins, inputs)
         return start, end
 
     def carry(self, points: Tensor, targets: Tensor, turns: Tensor, farthest: float | None = None) -> tuple[Tensor, Tensor]:
@@ -82,27 +92,39 @@ class MeshSearch:
         points = points.detach().float().contiguous()
         targets, turns = targets.detach().float().contiguous(), turns.detach().float().contiguous()
         carried, distance = torch.empty_like(points), points.new_empty(len(points))
-        self._launch(
-            carried_along,
-            points,
-            [
-                self._mesh.id,
-                wp.from_torch(self.faces),
-                _vectors(targets),
-                wp.from_torch(turns, dtype=wp.quat),
-                _vectors(points),
-                _EVERYWHERE if farthest is None else farthest,
-                _vectors(carried),
-                wp.from_torch(distance),
-            ],
-        )
+        skin = [self._mesh.id, wp.from_torch(self.faces), _vectors(targets), wp.from_torch(turns, dtype=wp.quat)]
+        end = _EVERYWHERE if farthest is None else farthest
+
+        def inputs(part: slice) -> list[Any]:
+            return [*skin, _vectors(points[part]), end, _vectors(carried[part]), wp.from_torch(distance[part])]
+
+        self._launch(carried_along, points, inputs)
         return carried, distance
 
-    def _launch(self, kernel: Any, points: Tensor, inputs: list[Any]) -> None:
-        if not len(points):
+    def _launch(self, kernel: Any, points: Tensor, inputs: Callable[[slice], list[Any]]) -> None:
+        """Run a kernel on points [N, 3]; Warp runs one of the CPU in a single thread, so as many are started as torch uses."""
+        count = len(points)
+        if not count:
             return
-        stream = wp.stream_from_torch(torch.cuda.current_stream(points.device)) if points.is_cuda else None
-        wp.launch(kernel, dim=len(points), inputs=inputs, device=self._device, stream=stream)
+        if points.is_cuda:
+            stream = wp.stream_from_torch(torch.cuda.current_stream(points.device))
+            wp.launch(kernel, dim=count, inputs=inputs(slice(0, count)), device=self._device, stream=stream)
+            return
+        pieces = min(torch.get_num_threads(), max(1, count // _POINTS_A_THREAD))
+        size = -(-count // pieces)
+
+        def launch(part: slice) -> None:
+            wp.launch(kernel, dim=min(part.stop, count) - part.start, inputs=inputs(part), device=self._device)
+
+        first, *others = [slice(at, at + size) for at in range(0, count, size)]
+        if not others:
+            launch(first)
+            return
+        with ThreadPoolExecutor(len(others)) as pool:
+            running = [pool.submit(launch, part) for part in others]
+            launch(first)
+            for job in running:
+                job.result()
 
 
 def _vectors(rows: Tensor) -> Any:

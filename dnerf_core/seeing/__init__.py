@@ -1,0 +1,1 @@
+"""What a subject's rays see, before it becomes a picture."""
