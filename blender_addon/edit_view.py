@@ -21,16 +21,19 @@ class EditView:
         subject: its `subjects.subject_token`.
         camera: in the model's world.
         image: name of the mask's image.
+        body_pose: numbers of the pose that the subject's body is in; None: its own.
     """
 
     subject: str
     camera: Camera
     image: str
+    body_pose: tuple[float, ...] | None = None
 
 
 def keep_edit_view(scene: bpy.types.Scene, view: EditView) -> None:
     """Note it in the scene."""
-    scene.dnerf.edit_view = json.dumps({"subject": view.subject, "camera": view.camera.to_json(), "image": view.image})
+    fields = {"subject": view.subject, "camera": view.camera.to_json(), "image": view.image, "body_pose": view.body_pose}
+    scene.dnerf.edit_view = json.dumps(fields)
 
 
 def edit_view(scene: bpy.types.Scene) -> EditView:
@@ -43,7 +46,9 @@ def edit_view(scene: bpy.types.Scene) -> EditView:
     if not text:
         raise UsageError("edit: expected a painted mask, found none; press Edit Mask and paint")
     fields = json.loads(text)
-    return EditView(fields["subject"], Camera.from_json(fields["camera"], "the edited view"), fields["image"])
+    numbers = fields.get("body_pose")  # scenes saved before it have none
+    body_pose = None if numbers is None else tuple(numbers)
+    return EditView(fields["subject"], Camera.from_json(fields["camera"], "the edited view"), fields["image"], body_pose)
 
 
 def edit_mask_image(view: EditView) -> bpy.types.Image:

@@ -12,6 +12,7 @@ from .. import icons, session
 from ..edit_view import EditView, edit_mask_image, edit_view, keep_edit_view
 from ..model_facts import ModelFacts, chosen_model, known_facts, with_facts
 from ..places import subjects_folder
+from ..posing.driver import current_pose, pose_params
 from ..scene.annotation import ids_of, open_mask, set_up_brush
 from ..scene.cameras import ScenePose, read_camera, square_view
 from ..scene.errors import SceneError
@@ -37,7 +38,7 @@ WEIGHTS = ("keep_inside", "label_weight", "rgb_weight", "perceptual_weight")
 
 
 class DNERF_OT_edit_mask(JobOperator, bpy.types.Operator):
-    """Render the subject from the active camera, and open its mask for painting"""
+    """Render the subject from the active camera, in the pose it is in, and open its mask for painting"""
 
     bl_idname = "dnerf.edit_mask"
     bl_label = "Edit Mask"
@@ -58,7 +59,9 @@ def render_edit_view(scene: bpy.types.Scene, facts: ModelFacts) -> None:
     camera = square_view(read_camera(scene.camera, scene, world_up=facts.cameras.world_up)).camera
     subject, stem, size_px = subject_token(scene), subject_stem(scene), facts.image_size_px
     pose = ScenePose(camera, size_px, size_px, f"{stem}_edit")
-    shown = ShownViews(subject, stem, (pose,), overlay=False, depth=False)
+    numbers = current_pose(scene, facts)
+    body_pose = None if numbers is None else tuple(numbers)
+    shown = ShownViews(subject, stem, (pose,), overlay=False, depth=False, body_poses=(body_pose,))
 
     def done(collected: CollectedViews) -> None:
         found = bpy.data.scenes[name]
@@ -66,7 +69,7 @@ def render_edit_view(scene: bpy.types.Scene, facts: ModelFacts) -> None:
         assert view.mask is not None and view.rgb is not None  # the model has labels
         image = open_mask(f"{stem} edit mask", view.mask, labels)
         add_shown(found, shown)
-        keep_edit_view(found, EditView(subject, camera, image.name))
+        keep_edit_view(found, EditView(subject, camera, image.name, body_pose))
         results_arrived("Edit Mask")
         if not bpy.app.background:  # without a window there is nothing to paint in
             with bpy.context.temp_override(window=bpy.context.window_manager.windows[0]):
@@ -131,6 +134,7 @@ def apply_edit(scene: bpy.types.Scene, facts: ModelFacts, view: EditView, output
     params = {
         "model": chosen_model(scene),
         **json.loads(view.subject),
+        **pose_params(None if view.body_pose is None else list(view.body_pose)),
         "camera": view.camera.to_json(),
         "mask": holder.client.put_array(painted.ids),
         "output": str(output),

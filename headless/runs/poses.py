@@ -18,6 +18,9 @@ from dnerf_core.ranges import Ranged, ranged
 from headless.runs.choices import chosen_views
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from dnerf_core.backbone.poses import Motion, Poser
     from dnerf_core.checkpoints.model_facts import ModelFacts
     from headless.datasets.poses.given import GivenPoses
@@ -106,6 +109,20 @@ def read_motion(call: MotionCall, facts: ModelFacts, fps: float | None = None) -
         head = json.dumps({key: value for key, value in motion.bone_map.items() if key != "pairs"})[1:-1]
         write_bytes_whole(call.write_bone_map, f'{{{head}, "pairs": [\n  {pairs}\n]}}\n'.encode())
     return motion
+
+
+def one_pose(call: MotionCall, facts: ModelFacts) -> NDArray[np.float32] | None:
+    """The only pose [*pose_shape] of a call's file; None: it names none.
+
+    Raises:
+        UsageError: as `read_motion`, or one of several frames.
+    """
+    motion = read_motion(call, facts)
+    if motion is None:
+        return None
+    if len(motion) != 1:
+        raise UsageError(f"--pose {motion.title}: expected one pose, found {len(motion)} frames; choose one by --frames N")
+    return motion.poses[0]
 
 
 def given_poses(call: PosedCall, facts: ModelFacts) -> GivenPoses | None:

@@ -10,7 +10,7 @@ from dnerf_core import job_ranges
 from dnerf_core.editing.settings import EditSettings
 from dnerf_core.errors import UsageError, brief
 from dnerf_core.inversion.settings import SPACES, STEEPEST_PITCH_DEG, InversionSettings, Space
-from dnerf_core.ranges import Choice, Degrees, Number, Ranged, Whole, ranged
+from dnerf_core.ranges import Choice, Degrees, Number, Whole, ranged
 from headless.runs.choices import DEFAULT_MODEL, check_perceptual
 from headless.runs.poses import MotionCall
 
@@ -122,7 +122,7 @@ def check_cameras_up(camera: Path | Camera | None, up: FileUp | None) -> None:
 
 
 @dataclass(frozen=True, kw_only=True)
-class EditCall(Ranged):
+class EditCall(MotionCall):
     """What one call of `edit` asks for.
 
     Attributes:
@@ -132,6 +132,7 @@ class EditCall(Ranged):
         camera: the same as a file with one view or with the mask's by its name, or as the camera itself; None: the subject file's own, or
             `yaw` and `pitch`.
         cameras_up: the axis that points up in that file's world; None: its world is the model's.
+        pose, pose_frames: the pose in which the mask was painted; None: the subject file's own, or the model's.
         perceptual_file: the file of the perceptual network.
         output: the folder that results go to.
     """

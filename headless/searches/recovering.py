@@ -28,7 +28,7 @@ from dnerf_core.inversion.perceptual import PerceptualLoss
 from dnerf_core.inversion.settings import inversion_steps
 from dnerf_core.metrics import confusion_matrix, segmentation_scores
 from headless.cameras.picture_cameras import TakenBy, cameras_of_pictures
-from headless.runs.poses import read_motion
+from headless.runs.poses import one_pose
 from headless.searches.calls import InvertCall, fit_of, settings_of
 from headless.searches.inversion_pictures import Picture, read_pictures
 from headless.searches.likeness import poor_likeness
@@ -126,12 +126,7 @@ class Recovery:
         Raises:
             UsageError: a model whose subjects have none, a motion that cannot be used, or one of several frames.
         """
-        motion = read_motion(self.call, self.facts)
-        if motion is None:
-            return None
-        if len(motion) != 1:
-            raise UsageError(f"--pose {motion.title}: expected one pose, found {len(motion)} frames; choose one by --frames N")
-        return motion.poses[0]
+        return one_pose(self.call, self.facts)
 
     @property
     def finds_pose(self) -> bool:

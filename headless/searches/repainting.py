@@ -28,6 +28,7 @@ from dnerf_core.own_views import view_ranges
 from dnerf_core.subject_key import SubjectKey, checked_subject_file
 from headless.cameras.given import read_one_view
 from headless.cameras.picture_cameras import cameras_of_pictures
+from headless.runs.poses import one_pose
 from headless.searches.calls import EditCall, edit_settings_of
 from headless.searches.likeness import poor_edit
 
@@ -176,17 +177,19 @@ def check_editing(call: EditCall) -> tuple[EditSettings, ModelFacts]:
 
 
 def subject_of(call: EditCall, facts: ModelFacts) -> SubjectKey:
-    """The subject that a call names.
+    """The subject that a call names, in its pose.
 
     Raises:
-        UsageError: a truncation beside a subject file.
+        UsageError: a truncation beside a subject file, or poses that cannot be used.
         CheckpointError: a file that cannot be used.
     """
+    given = one_pose(call, facts)
+    pose = None if given is None else tuple(given.ravel().tolist())
     if not isinstance(call.subject, Path):
-        return SubjectKey(call.subject, call.truncation)
+        return SubjectKey(call.subject, call.truncation, None, pose)
     if call.truncation != 1.0:
         raise UsageError("--truncation: expected a seed, found a subject file, which is not truncated; leave it out")
-    return SubjectKey(0, 1.0, checked_subject_file(call.subject, facts.path))
+    return SubjectKey(0, 1.0, checked_subject_file(call.subject, facts.path), pose)
 
 
 def painted_from(call: EditCall, key: SubjectKey, facts: ModelFacts) -> PaintedFrom:

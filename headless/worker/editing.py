@@ -42,10 +42,11 @@ def edit(job: Job, held: HeldModels) -> dict[str, Any]:
 
     started = time.monotonic()
     params = Params(job.params)
-    fields, mask_name, output = edit_fields(params), params.text("mask"), chosen_output(params)
+    fields, pose = edit_fields(params), params.pose()
+    mask_name, output = params.text("mask"), chosen_output(params)
     params.close()
     call = EditCall(mask=given_mask(job, mask_name), device=held.device, output=output.parent, **fields)
-    key = held.key(call.subject if isinstance(call.subject, Path) else SubjectKey(call.subject, call.truncation))
+    key = held.key(call.subject if isinstance(call.subject, Path) else SubjectKey(call.subject, call.truncation), pose)
     repainting = Repainting.checked(call, key, "params: mask")
     settings, holder = repainting.settings, held.get(call.model_name)
     subject = holder.subject(key)

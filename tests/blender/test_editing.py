@@ -60,20 +60,20 @@ def subject_files(tmp_path: Path) -> list[str]:
     return sorted(path.name for path in (tmp_path / "subjects").iterdir())
 
 
-def repaint(name: str, steps_px: int = 12) -> None:
-    """Raise the upper part of a painted mask: its pixels also where there is background above."""
+def repaint(name: str, steps_px: int = 12, label_id: int = UPPER) -> None:
+    """Raise a part of a painted mask, the upper one: its pixels also where there is background above."""
     from blender_addon.model_facts import known_facts
     from blender_addon.scene.annotation import ids_of, open_mask
 
     labels = known_facts(bpy.context.scene).labels
     ids = ids_of(bpy.data.images[name], labels).ids.copy()
-    upper = ids == UPPER
+    upper = ids == label_id
     assert upper.sum() > 100
     before = ids.copy()
     for step in range(1, steps_px):
         higher = np.zeros_like(upper)
         higher[:-step] = upper[step:]
-        ids[higher & (ids == 0)] = UPPER
+        ids[higher & (ids == 0)] = label_id
     assert (ids != before).any()
     open_mask(name, ids, labels)
 

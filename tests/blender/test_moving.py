@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import os
 import subprocess
 from collections.abc import Iterator
@@ -18,6 +19,7 @@ bpy = pytest.importorskip("bpy", reason="bpy is not installed here")
 from tests.blender.addon import ENGINE_PYTHON, REPOSITORY, enabled_addon, interpreter_script  # noqa: E402
 from tests.blender.armatures import build_armature, turn_bones  # noqa: E402
 from tests.blender.small_person import SCALE  # noqa: E402
+from tests.blender.test_editing import repaint  # noqa: E402
 from tests.blender.test_operators import failed, finished, pixels  # noqa: E402
 from tests.blender.test_pose import bone_heads, pose_of  # noqa: E402
 from tests.core.gnarf.rigs import cmu_skeleton, renamed  # noqa: E402
@@ -56,6 +58,20 @@ def asked(session: ModuleType, method: str, params: dict[str, Any]) -> dict[str,
     current.ask(method, params, answers.append, on_error=lambda fault: pytest.fail(fault.message))
     assert current.wait(60)
     return answers[0]
+
+
+def edited_side() -> int:
+    return int(bpy.data.images["s0003_edit"].size[0])
+
+
+def stored_pose(path: Path) -> np.ndarray:
+    """The pose in a subject file, [K + 1, 3]."""
+    data = path.read_bytes()
+    length = int.from_bytes(data[:8], "little")
+    entry = json.loads(data[8 : 8 + length])["subject.pose"]
+    first, last = entry["data_offsets"]
+    assert entry["dtype"] == "F32"
+    return np.frombuffer(data[8 + length :][first:last], "<f4").reshape(-1, 3)
 
 
 def add_person(session: ModuleType) -> Any:
@@ -110,9 +126,15 @@ def test_views_and_clouds_are_of_the_pose(session: ModuleType, model_path: Path)
     np.testing.assert_array_equal(pixels(bpy.data.images["s0003_v00"]), current.array(parts[0]["rgb"]))
     posed = pixels(bpy.data.images["s0003_v00"])
     assert np.abs(posed.astype(int) - rest).mean() > 2
-    # the view to edit is of the subject's own pose, and both are what they are when they are rendered anew
+    # the view to edit is of the same pose, and both are what they are when they are rendered anew
     finished(session, bpy.ops.dnerf.place_cameras())
     finished(session, bpy.ops.dnerf.edit_mask())
+    from blender_addon.edit_view import edit_view
+
+    request = {**subject, "cameras": [edit_view(scene).camera.to_json()], "size_px": edited_side(), "channels": ["rgb"]}
+    current.ask("render", request, lambda _: None, on_part=parts.append, on_error=lambda fault: pytest.fail(fault.message))
+    assert current.wait(60)
+    np.testing.assert_array_equal(pixels(bpy.data.images["s0003_edit"]), current.array(parts[1]["rgb"]))
     from blender_addon.model_facts import with_facts
     from blender_addon.operators.anew import _show_views_again
 
@@ -129,6 +151,24 @@ def test_views_and_clouds_are_of_the_pose(session: ModuleType, model_path: Path)
     heads = SCALE * bone_heads(item, renamed(BODY, "mixamo").names) @ np.array([[1, 0, 0], [0, 0, 1], [0, -1, 0]])
     apart = np.linalg.norm(points[:, None] - heads[None], axis=2).min(axis=1)
     assert np.percentile(apart, 95) < 0.25
+
+
+def test_an_edit_is_of_the_pose_in_which_its_mask_was_painted(session: ModuleType, tmp_path: Path) -> None:
+    scene = bpy.context.scene
+    settings = scene.dnerf
+    settings.subjects_folder, settings.edit_steps = str(tmp_path / "subjects"), 2
+    finished(session, bpy.ops.dnerf.load_model())
+    item = build_armature(scene, renamed(BODY, "mixamo"), seed=1)
+    settings.pose_armature = item
+    turn_bones(item, 3)
+    finished(session, bpy.ops.dnerf.place_cameras())
+    finished(session, bpy.ops.dnerf.edit_mask())
+    painted = pose_of(scene)
+    repaint("s0003 edit mask", label_id=1)
+    turn_bones(item, 5)  # what moves later is no part of the edit
+    assert np.abs(pose_of(scene) - painted).max() > 0.05
+    assert finished(session, bpy.ops.dnerf.apply_edit(), 300).startswith("s0003-edit-001.safetensors: ")
+    np.testing.assert_allclose(stored_pose(Path(settings.subject_file)), painted, atol=1e-5)
 
 
 def test_the_video_takes_the_pose_of_each_frame(session: ModuleType, tmp_path: Path) -> None:

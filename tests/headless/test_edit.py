@@ -19,9 +19,10 @@ from dnerf_core.checkpoints.subject_file import read_subject_file, read_subject_
 from dnerf_core.editing.settings import EditSettings
 from dnerf_core.files.pictures import read_image, write_mask
 from dnerf_core.model import Model
-from headless import models
+from headless import cli, models
 from headless.commands import edit as edit_command
 from headless.runs import edit as editing_run
+from tests.blender import small_person
 from tests.headless.inversion_cases import PITCH_DEG, SEED, YAW_DEG, Said, ending_after, said, write_pictures, write_vgg
 from tests.headless.test_render import snapshot
 from tests.headless.tiny_engine import LABELS, SIZE_PX, TINY, read_ids, save_tiny
@@ -369,3 +370,36 @@ def retrained(trained: Path, path: Path) -> None:
         labels=own.labels,
     )
     path.with_name("g.safetensors").unlink()
+
+
+def test_an_edit_of_a_subject_that_moves_is_of_the_masks_pose(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    small_person.main(tmp_path)
+    model, out = str(tmp_path / "person.safetensors"), tmp_path / "edited"
+    seen = ["render", "--model", model, "--seeds", "3", "--pose", "walk", "--frames", "9:9", "--yaw", "0", "--pitch", "0"]
+    assert cli.run([*seen, "--channels", "rgb,mask", "-o", str(tmp_path / "seen")]) == 0
+    (mask_path,) = (tmp_path / "seen" / "masks").glob("*.png")
+    mask = read_ids(mask_path)
+    rows, columns = np.nonzero(mask)
+    mask[rows.min() : rows.max() // 2, columns.min() : columns.max()] = 1
+    painted = tmp_path / "painted.png"
+    write_mask(painted, mask, Model.load(model).labels.palette())
+    words = ["edit", "3", "--model", model, "--mask", str(painted), "--yaw", "0", "--pitch", "0", "--steps", "2", "-o", str(out)]
+    capsys.readouterr()
+    assert cli.run([*words, "--pose", "walk"]) != 0
+    assert "choose one by --frames N" in capsys.readouterr().err
+    assert not out.exists()
+    assert cli.run([*words, "--pose", "walk", "--frames", "9"]) == 0
+    record = read_subject_file(out / "painted.safetensors")
+    posed = cameras_json(tmp_path / "seen")["views"][0]["pose"]
+    assert record.pose is not None
+    np.testing.assert_allclose(np.ravel(record.pose), np.ravel(posed), atol=1e-6)
+    # its own pose from now on; another may be given
+    again = ["edit", str(out / "painted.safetensors"), "--model", model, "--mask", str(painted), "--steps", "2"]
+    assert cli.run([*again, "-o", str(tmp_path / "again")]) == 0
+    np.testing.assert_array_equal(read_subject_file(tmp_path / "again" / "painted.safetensors").pose, record.pose)
+    assert cli.run([*again, "-o", str(tmp_path / "other"), "--pose", "walk", "--frames", "20"]) == 0
+    assert np.abs(read_subject_file(tmp_path / "other" / "painted.safetensors").pose - record.pose).max() > 0.05
+
+
+def cameras_json(folder: Path) -> dict:
+    return json.loads((folder / "cameras.json").read_text())
