@@ -15,8 +15,10 @@ from torch.utils.data import Dataset
 from dnerf_core.camera import Camera
 from dnerf_core.errors import AnnotationError, counted
 from dnerf_core.files.masks import read_sized_mask
+from dnerf_core.files.meshes.posed_meshes import read_vertices
 from dnerf_core.files.pictures import read_depth, read_image
 from dnerf_core.files.view_lists import ViewRow, read_view_lists
+from dnerf_core.files.view_poses import joint_array
 from dnerf_core.labels import LabelSet
 from dnerf_core.shapes import check_shapes
 
@@ -27,6 +29,10 @@ class Sample(TypedDict):
     image: uint8 [3, H, W], RGB.
     mask: uint8 [H, W], label ids, 0 background, 255 ignore.
     depth: float32 [H, W], planar, along the optical axis, world units of the model, +inf at background.
+    joints: float32 [K, 3], of a subject that moves, world frame, world units; their names and parents are in dataset.json.
+    joints_px: float32 [K, 2], the same in the picture, pixels from the left upper corner, a pixel's centre at +0.5.
+    visibility: int64 [K], 0 outside of the picture, 1 hidden, 2 seen.
+    vertices: float32 [V, 3], of the mesh that moves with the subject, world frame; its faces are in template.npz.
     cam2world: float32 [4, 4], OpenCV camera axes (x right, y down, z forward).
     intrinsics: float32 [3, 3], normalised by image width and height.
     name: the stem of the view's files, such as s0003_v01.
@@ -36,6 +42,10 @@ class Sample(TypedDict):
     image: NotRequired[Tensor]
     mask: NotRequired[Tensor]
     depth: NotRequired[Tensor]
+    joints: NotRequired[Tensor]
+    joints_px: NotRequired[Tensor]
+    visibility: NotRequired[Tensor]
+    vertices: NotRequired[Tensor]
     cam2world: Tensor
     intrinsics: Tensor
     name: str
@@ -89,7 +99,7 @@ class LabeledViews(Dataset[Any]):
 
         Raises:
             IndexError: no such view.
-            OutputError: an image or a depth cannot be read.
+            OutputError: an image, a depth, or a file of joints or vertices cannot be read.
             AnnotationError: a mask cannot be read, or the view's files are of different sizes.
         """
         sample = self._sample(self._rows[index])
@@ -123,6 +133,13 @@ class LabeledViews(Dataset[Any]):
             sample["mask"] = torch.from_numpy(mask)
         if depth is not None:
             sample["depth"] = torch.from_numpy(depth)
+        if row.joints is not None:
+            joints = joint_array(row.joints)
+            sample["joints"] = torch.from_numpy(joints[:, :3].astype(np.float32))
+            sample["joints_px"] = torch.from_numpy(joints[:, 3:5].astype(np.float32))
+            sample["visibility"] = torch.from_numpy(joints[:, 5].astype(np.int64))
+        if row.vertices is not None:
+            sample["vertices"] = torch.from_numpy(read_vertices(row.vertices))
         return sample
 
     @staticmethod

@@ -20,7 +20,7 @@ from dnerf_core.files.split_folders import split_of_path
 from dnerf_core.files.text import read_user_text
 from dnerf_core.labels import LabelSet
 
-_FILE_KEYS = ("image_file_name", "mask_file_name", "depth_file")
+_FILE_KEYS = ("image_file_name", "mask_file_name", "depth_file", "joints_file", "vertices_file")
 
 
 @dataclass(frozen=True)
@@ -34,6 +34,8 @@ class ViewRow:
     image: Path | None
     mask: Path | None
     depth: Path | None
+    joints: Path | None
+    vertices: Path | None
     depth_scale: float
 
 
@@ -115,12 +117,12 @@ def _row_of(line: str, place: Path, cameras: dict[str, Camera], where: str) -> V
     name = PurePosixPath(named[0]).stem
     if name not in cameras:
         raise UsageError(f"{where}: expected a camera for {name} in {CAMERAS_NAME}, found none; render the data set again")
-    image, mask, depth = (None if file is None else place / file for file in files.values())
+    image, mask, depth, joints, vertices = (None if file is None else place / file for file in files.values())
     seed, view = (number if isinstance(number := data.get(key), int) else -1 for key in ("seed", "view"))
     scale = data.get(DEPTH_SCALE_KEY, 1 / DEPTH_STEPS)
     if isinstance(scale, bool) or not isinstance(scale, int | float) or not 0 < scale < math.inf:
         raise UsageError(f"{where}: {DEPTH_SCALE_KEY}: expected world units of a step of depth, found {brief(scale)}; correct it")
-    return ViewRow(name, seed, view, cameras[name], image, mask, depth, float(scale))
+    return ViewRow(name, seed, view, cameras[name], image, mask, depth, joints, vertices, float(scale))
 
 
 def _lies_inside(name: str) -> bool:

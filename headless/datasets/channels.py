@@ -179,7 +179,7 @@ def _read_uncertainty(path: Path, labels: LabelSet | None, size_px: int) -> NDAr
 
 
 def _read_joints(path: Path, labels: LabelSet | None, size_px: int) -> NDArray[np.float64]:
-    from headless.datasets.poses.joints import joint_array
+    from dnerf_core.files.view_poses import joint_array
 
     return joint_array(path)
 

@@ -14,9 +14,11 @@ import webdataset
 from dnerf_core.backbone.family import Family
 from dnerf_core.camera import cameras_from_json, pixel_centers_uv
 from dnerf_core.checkpoints.model_file import save_model
+from dnerf_core.datasets import LabeledViews
 from dnerf_core.errors import OutputError
 from dnerf_core.files.meshes.posed_meshes import read_faces, read_vertices, vertices_bytes
 from dnerf_core.files.pictures import read_depth
+from dnerf_core.files.view_poses import joint_array
 from dnerf_core.model import Model
 from headless import cli
 from headless.datasets.channels import ENTRIES
@@ -112,6 +114,35 @@ def test_shards_hold_them_as_arrays(posed: Path) -> None:
     assert len(found) == 4
     for name, vertices in found.items():
         np.testing.assert_array_equal(vertices, np.load(posed / "vertices" / f"{name}.npy"))
+
+
+def test_torch_reads_joints_and_vertices(worm_model: Path, posed: Path) -> None:
+    views, model = LabeledViews(posed), Model.load(worm_model)
+    batch = next(iter(torch.utils.data.DataLoader(views, batch_size=4)))
+    assert batch["joints"].shape[0] == 4 and batch["joints"].dtype == batch["joints_px"].dtype == torch.float32
+    assert batch["visibility"].shape == batch["joints"].shape[:2] and batch["visibility"].dtype == torch.int64
+    for sample in views:
+        np.testing.assert_array_equal(sample["vertices"], np.load(posed / "vertices" / f"{sample['name']}.npy"))
+        camera = cameras_from_json((posed / "cameras.json").read_text())[sample["name"]]
+        uv, depth = camera.project(sample["joints"].numpy())
+        assert (depth > 0).all()
+        np.testing.assert_allclose(sample["joints_px"], uv * sample["image"].shape[-1], atol=2e-3)
+    pose = json.loads((posed / "cameras.json").read_text())["views"][0]["pose"]
+    own = model.subject(0, truncation=0.3).posed(model.pose(pose)).joints
+    np.testing.assert_allclose(views[0]["joints"], own, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "text", ["[]", "{}", '{"joints_world": [[0, 0, 0]], "joints_px": [[0, 0]], "visibility": [1, 2]}', "NaN"]
+)
+def test_files_that_are_no_joints_are_refused_in_a_line(text: str, tmp_path: Path) -> None:
+    path = tmp_path / "joints.json"
+    path.write_text(text)
+    with pytest.raises(OutputError, match="delete it"):
+        joint_array(path)
+    path.write_text('{"joints_world": [[0, 0, NaN]], "joints_px": [[0, 0]], "visibility": [1]}')
+    with pytest.raises(OutputError, match="expected finite numbers"):
+        joint_array(path)
 
 
 def test_what_is_lost_or_altered_is_made_again(worm_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:

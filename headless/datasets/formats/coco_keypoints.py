@@ -15,12 +15,13 @@ import numpy as np
 
 from dnerf_core import __version__
 from dnerf_core.files.masks import read_mask
+from dnerf_core.files.view_poses import read_joints
 from dnerf_core.files.whole import leftovers, remove_files
 from dnerf_core.labels import IGNORE_ID
 from headless.datasets.formats.coco import regions
 from headless.datasets.formats.export import Export
 from headless.datasets.plan import PlannedView
-from headless.datasets.poses.joints import OUTSIDE, read_joints
+from headless.datasets.poses.joints import OUTSIDE
 from headless.work.workers import run_tasks
 
 if TYPE_CHECKING:

@@ -14,8 +14,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dnerf_core.errors import OutputError
-from dnerf_core.files.opening.regular_files import read_regular_text
 from dnerf_core.files.whole import write_bytes_whole
 
 if TYPE_CHECKING:
@@ -78,29 +76,3 @@ def write_joints(path: Path, joints: NDArray[np.float32], camera: Camera, depth_
         OutputError: it cannot be written.
     """
     write_bytes_whole(path, (json.dumps(joints_json(joints, camera, depth_planar)) + "\n").encode())
-
-
-def joint_array(path: Path) -> NDArray[np.float64]:
-    """A view's file as an array [K, 6]: place in the world, place in the picture, visibility.
-
-    Raises:
-        OutputError: as `read_joints`.
-    """
-    joints = read_joints(path)
-    return np.column_stack([joints["joints_world"], joints["joints_px"], joints["visibility"]])
-
-
-def read_joints(path: Path) -> dict[str, Any]:
-    """A view's file of joints.
-
-    Raises:
-        OutputError: it is none.
-    """
-    try:
-        data = json.loads(read_regular_text(path))
-        counts = {len(data[key]) for key in ("joints_world", "joints_px", "visibility")}
-    except (OSError, ValueError, LookupError, TypeError, RecursionError) as error:
-        raise OutputError(f"{path}: expected a view's joints, found something else; delete it, and run again") from error
-    if len(counts) != 1:
-        raise OutputError(f"{path}: expected as many joints in the world as in the picture, found {counts}; delete it, run again")
-    return dict(data)
