@@ -7,7 +7,6 @@ on any machine; every few minutes everything is saved, and the same command goes
 
 from __future__ import annotations
 
-import argparse
 import json
 import math
 import time
@@ -18,6 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from dnerf_core.demo.budget import BudgetedTraining, BudgetRecipe, resume, train, training_parser
 from dnerf_core.demo.config import DEMO_CARS
 from dnerf_core.demo.export import export_demo
 from dnerf_core.demo.losses import (
@@ -30,15 +30,12 @@ from dnerf_core.demo.losses import (
 )
 from dnerf_core.demo.refine import RefineRecipe, keep_views, refine_superresolution
 from dnerf_core.demo.world import Z_DIM, Cars
-from dnerf_core.files.whole import whole_file
 from dnerf_core.generator.eg3d import Generator
-
-STATE_NAME = "training-state.pt"
 
 
 @dataclass(frozen=True)
-class Recipe:
-    """How the demo generator is trained. Fractions are of the time budget; learning rates are Adam's."""
+class Recipe(BudgetRecipe):
+    """How the demo generator is trained. Fractions are of the time budget."""
 
     cars_per_step: int = 6
     near_points: int = 2500
@@ -51,83 +48,31 @@ class Recipe:
     join_from: float = 0.6
     patch_cars: int = 2
     patch_px: int = 40
-    learning_rate: float = 3e-3
-    final_learning_rate: float = 1e-4
-    decay_from: float = 0.35
     mapping_rate_gain: float = 40.0
     float32_from: float = 0.88
-    ema: float = 0.998
-    seed: int = 0
 
 
-class Training:
-    """A run: generator, its running average, optimiser, step and seconds spent."""
+class Training(BudgetedTraining[Recipe]):
+    """A run of the cars' training."""
 
     def __init__(self, recipe: Recipe, device: str) -> None:
-        self.recipe, self.device = recipe, torch.device(device)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(recipe.seed)
             self.generator = Generator(DEMO_CARS)
         last = getattr(self.generator.backbone.synthesis, f"b{DEMO_CARS.backbone.resolution}")
         torch.nn.init.zeros_(last.torgb.weight)
-        self.generator.to(self.device)
+        self.generator.to(torch.device(device))
         mapping = list(self.generator.backbone.mapping.parameters())
         in_mapping = {id(p) for p in mapping}
         rest = [p for p in self.generator.parameters() if id(p) not in in_mapping]
-        self.optimizer = torch.optim.Adam(
+        optimizer = torch.optim.Adam(
             [{"params": rest, "gain": 1.0}, {"params": mapping, "gain": recipe.mapping_rate_gain}], betas=(0.9, 0.99)
         )
-        self.average = {name: value.detach().clone() for name, value in self.generator.state_dict().items()}
-        self.step, self.seconds = 0, 0.0
-        self.log: list[dict[str, float]] = []
+        parts = (self.generator.backbone, self.generator.decoder, self.generator.superresolution)
+        super().__init__(recipe, self.generator, parts, optimizer)
 
-    def state(self) -> dict[str, Any]:
-        """Everything that going on needs."""
-        return {
-            "recipe": asdict(self.recipe),
-            "generator": self.generator.state_dict(),
-            "average": self.average,
-            "optimizer": self.optimizer.state_dict(),
-            "step": self.step,
-            "seconds": self.seconds,
-            "log": self.log,
-        }
-
-    def load(self, state: dict[str, Any]) -> None:
-        """Go on from `state()`."""
-        self.generator.load_state_dict(state["generator"])
-        self.average = {name: value.to(self.device) for name, value in state["average"].items()}
-        self.optimizer.load_state_dict(state["optimizer"])
-        self.step, self.seconds, self.log = state["step"], state["seconds"], state["log"]
-
-    def rate(self, progress: float) -> float:
-        """Learning rate at a fraction of the budget: warm-up, constant, cosine decay."""
-        recipe = self.recipe
-        past = max(0.0, (progress - recipe.decay_from) / (1 - recipe.decay_from))
-        cosine = 0.5 * (1 + math.cos(math.pi * min(1.0, past)))
-        rate = recipe.final_learning_rate + (recipe.learning_rate - recipe.final_learning_rate) * cosine
-        return rate * min(1.0, (self.step + 1) / 100)
-
-    def one_step(self, progress: float) -> dict[str, float]:
-        """One optimiser step; random numbers depend on (seed, step) alone."""
-        recipe, generator = self.recipe, self.generator
-        rng = torch.Generator().manual_seed(recipe.seed * 1_000_003 + self.step)
-        for group in self.optimizer.param_groups:
-            group["lr"] = self.rate(progress) * group["gain"]
-        loss, shown = self._loss(progress, rng)
-        self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        for part in (generator.backbone, generator.decoder, generator.superresolution):
-            torch.nn.utils.clip_grad_norm_(part.parameters(), 1.0)
-        self.optimizer.step()
-        self.step += 1
-        decay = min(recipe.ema, (1 + self.step) / (10 + self.step))
-        with torch.no_grad():
-            for name, value in generator.state_dict().items():
-                self.average[name].lerp_(value, 1 - decay)
-        return {name: float(value.detach()) for name, value in shown.items()}
-
-    def _loss(self, progress: float, rng: torch.Generator) -> tuple[Tensor, dict[str, Tensor]]:
+    def loss(self, progress: float, rng: torch.Generator) -> tuple[Tensor, dict[str, Tensor]]:
+        """Of points of the world, and of patches of its pictures."""
         recipe, generator = self.recipe, self.generator
         z = torch.randn(recipe.cars_per_step, Z_DIM, generator=rng)
         cars = Cars.from_latent(z)
@@ -175,13 +120,6 @@ class Training:
         return {"recipe": asdict(self.recipe), "steps": self.step, "minutes": round(self.seconds / 60, 1), "losses": self.log[-1]}
 
 
-def save_state(training: Training, folder: Path) -> None:
-    """Write the state whole or not at all."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with whole_file(folder / STATE_NAME) as temporary:
-        torch.save(training.state(), temporary)
-
-
 def export(training: Training, path: Path) -> None:
     """Refine the super-resolution on the averaged field and write the model file."""
     recipe = RefineRecipe()
@@ -202,41 +140,18 @@ def export(training: Training, path: Path) -> None:
 
 def main() -> None:
     """Command line of the demo's training."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--state", type=Path, required=True, help="folder of the run; holds everything to go on")
-    parser.add_argument("--minutes", type=float, default=120.0, help="time budget of the whole run")
-    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    parser = training_parser(__doc__)
     parser.add_argument(
         "--export", type=Path, help="finish the super-resolution, write the model file of the run so far, and stop"
     )
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     training = Training(Recipe(), "cpu")
-    state_file = arguments.state / STATE_NAME
-    if state_file.exists():
-        training.load(torch.load(state_file, weights_only=True))
+    resume(training, arguments.state)
     if arguments.export:
         export(training, arguments.export)
         return
-    budget, saved = arguments.minutes * 60, time.monotonic()
-    means: dict[str, float] = {}
-    while training.seconds < budget:
-        began = time.monotonic()
-        for name, value in training.one_step(training.seconds / budget).items():
-            means[name] = means.get(name, value) * 0.98 + value * 0.02
-        training.seconds += time.monotonic() - began
-        if training.step % 50 == 0:
-            line = {
-                "step": training.step,
-                "minutes": round(training.seconds / 60, 2),
-                **{k: round(v, 5) for k, v in means.items()},
-            }
-            training.log.append(line)
-            print(json.dumps(line), flush=True)
-        if time.monotonic() - saved > 180:
-            save_state(training, arguments.state)
-            saved = time.monotonic()
-    save_state(training, arguments.state)
+    train(training, arguments.state, arguments.minutes, time.monotonic)
 
 
 if __name__ == "__main__":

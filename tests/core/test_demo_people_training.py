@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from dnerf_core.demo.budget import STATE_NAME, save_state
 from dnerf_core.demo.people.body import people_generator
 from dnerf_core.demo.people.framing import body_frame, cameras_about
 from dnerf_core.demo.people.rig import rig
@@ -19,7 +20,7 @@ from dnerf_core.demo.people.training.losses import OFFSET, SHARPNESS, TRUNCATION
 from dnerf_core.demo.people.training.pictures import patch_losses, patch_of, random_patch, shaped_body
 from dnerf_core.demo.people.training.pool import PointPool, box_points, near_points
 from dnerf_core.demo.people.training.refine import Refinement, RefineRecipe
-from dnerf_core.demo.people.training.train import STATE_NAME, Recipe, Training, save_state
+from dnerf_core.demo.people.training.train import Recipe, Training
 from dnerf_core.demo.people.world import Z_DIM, People, body_tensors
 from dnerf_core.errors import UsageError
 from dnerf_core.gnarf.body.posing import joint_motions

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 
+from dnerf_core.demo.budget import resume, save_state, train
 from dnerf_core.demo.config import DEMO_CARS
 from dnerf_core.demo.losses import (
     OFFSET,
@@ -20,7 +22,7 @@ from dnerf_core.demo.losses import (
     truth_patch,
 )
 from dnerf_core.demo.refine import RefineRecipe, RefineViews, keep_views, refine_superresolution
-from dnerf_core.demo.train import Recipe, Training, save_state
+from dnerf_core.demo.train import Recipe, Training
 from dnerf_core.demo.world import Z_DIM, Cars
 from dnerf_core.generator.eg3d import Generator
 
@@ -76,6 +78,19 @@ def test_training_resumes_exactly(tmp_path: Path, progress: float) -> None:
     for name, value in whole.generator.state_dict().items():
         assert torch.equal(value, resumed.generator.state_dict()[name]), name
     assert [path.name for path in tmp_path.iterdir()] == ["training-state.pt"]
+
+
+def test_a_run_ends_with_its_budget_and_goes_on_from_its_folder(tmp_path: Path) -> None:
+    seconds = itertools.count()
+    run = Training(SMALL, "cpu")
+    assert not resume(run, tmp_path)
+    train(run, tmp_path, 3 / 60, lambda: float(next(seconds)))  # a second a step
+    assert (run.step, run.seconds) == (3, 3.0)
+    again = Training(SMALL, "cpu")
+    assert resume(again, tmp_path) and (again.step, again.seconds) == (3, 3.0)
+    train(again, tmp_path, 3 / 60, lambda: float(next(seconds)))
+    assert again.step == 3
+    assert run.rate(0.0) < run.rate(0.3) * 1.01 and run.rate(1.0) < run.rate(0.5) < run.rate(0.35)
 
 
 def test_pictures_leave_geometry_to_the_points() -> None:

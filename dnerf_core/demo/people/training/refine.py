@@ -21,12 +21,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from dnerf_core.demo.budget import STATE_NAME
 from dnerf_core.demo.people.framing import intrinsics, random_cameras
 from dnerf_core.demo.people.trace import render_people
 from dnerf_core.demo.people.training.export import export_people, plain_generator
 from dnerf_core.demo.people.training.pictures import ELEVATION_DEG
 from dnerf_core.demo.people.training.poses import PoseDraws
-from dnerf_core.demo.people.training.train import STATE_NAME
 from dnerf_core.demo.people.world import Z_DIM, People
 from dnerf_core.files.whole import whole_file
 from dnerf_core.gnarf.generator import Gnarf
