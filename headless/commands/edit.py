@@ -9,7 +9,7 @@ import click
 from headless.commands import options
 from headless.commands.grouped import GroupedCommand
 from headless.commands.ranged_options import option, option_of
-from headless.commands.types import FilledPath, FramesType, SubjectType
+from headless.commands.types import FilledPath, SubjectType
 from headless.searches.calls import EditCall
 from headless.work.reporting import Reporter
 
@@ -47,16 +47,7 @@ from headless.work.reporting import Reporter
     "as the mask is.",
 )
 @options.cameras_up_option
-@options.pose_option("the subject file's, or the model's own")
-@option(
-    "--frames",
-    "pose_frames",
-    type=FramesType(),
-    default=None,
-    metavar="N",
-    help="Take this frame of --pose, counted from 1.",
-    show_default="the only one",
-)
+@options.one_pose_options("the subject file's, or the model's own", "Take this frame of --pose, counted from 1.")
 @option_of(EditCall, "label_weight", metavar="W")
 @option_of(EditCall, "rgb_weight", metavar="W")
 @option_of(

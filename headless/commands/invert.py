@@ -10,8 +10,8 @@ from dnerf_core.inversion.settings import MASK_STAGES, PICTURE_STAGES, Stage
 from dnerf_core.own_views import SEARCH_YAW_DEG, yaw_text
 from headless.commands import options
 from headless.commands.grouped import GroupedCommand
-from headless.commands.ranged_options import option, option_of
-from headless.commands.types import FilledPath, FramesType, SquareType
+from headless.commands.ranged_options import option_of
+from headless.commands.types import FilledPath, SquareType
 from headless.searches.calls import InvertCall
 from headless.work.reporting import Reporter
 
@@ -61,16 +61,7 @@ def _steps_of(stages: tuple[Stage, ...]) -> int:
     "each picture's own, named as the picture is.",
 )
 @options.cameras_up_option
-@options.pose_option("found, within what joints can do")
-@option(
-    "--frames",
-    "pose_frames",
-    type=FramesType(),
-    default=None,
-    metavar="N",
-    help="Keep to this frame of --pose, counted from 1.",
-    show_default="the only one",
-)
+@options.one_pose_options("found, within what joints can do", "Keep to this frame of --pose, counted from 1.")
 @option_of(InvertCall, "space")
 @option_of(InvertCall, "starts")
 @option_of(InvertCall, "candidates")

@@ -138,6 +138,14 @@ def motion_options(function: F) -> F:
     return pose_option()(add(function))
 
 
+def one_pose_options(shown_default: str, frame_text: str) -> Callable[[F], F]:
+    """`pose_option`, and `--frames N`: the one frame of it that is taken."""
+    add = option(
+        "--frames", "pose_frames", type=FramesType(), default=None, metavar="N", help=frame_text, show_default="the only one"
+    )
+    return lambda function: pose_option(shown_default)(add(function))
+
+
 def pose_option(shown_default: str = "the model's own") -> Callable[[F], F]:
     """`--pose`, `--bone-map` and `--write-bone-map`: a file of poses, or the name of a motion that the program brings."""
     taken = "Take the joints of --pose for the body's as this file says, which --write-bone-map wrote, instead of by their names."
