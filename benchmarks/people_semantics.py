@@ -26,7 +26,7 @@ from torch import Tensor
 from dnerf_core.camera import Camera
 from dnerf_core.demo.people.training.consistency import pose_consistency
 from dnerf_core.demo.people.world import People
-from dnerf_core.demo.truth import random_view, true_mask
+from dnerf_core.demo.truth import random_view, require_truth, true_mask
 from dnerf_core.gnarf.poser import poser_of_model
 from dnerf_core.metrics import confusion_matrix, pooled_scores
 from dnerf_core.model import Model
@@ -110,7 +110,7 @@ def consistent(views: Sequence[PosedView], masks: Sequence[NDArray[np.uint8]], p
 
 def score(model: Model, tests: Sequence[tuple[PosedView, ...]]) -> dict[str, Any]:
     """Label scores of the first views, pooled, and pose consistency of those that have a second, also of the exact masks."""
-    labels = model.labels
+    labels = require_truth(model).labels
     confusions, seen, same, exact = [], 0, 0, 0
     for views in tests:
         subject = model.subject(views[0].seed)
@@ -150,7 +150,8 @@ def main() -> None:
     painted, tests = world.painted(), world.tests(arguments.tests)
     key = {"model": model.sha256, "steps": arguments.steps, "tests": arguments.tests}
     rows = json.loads(arguments.json.read_text()) if arguments.json.exists() else []
-    chosen = settings(model.labels.num_classes, model.config.backbone.resolution)
+    labels = require_truth(model).labels
+    chosen = settings(labels.num_classes, model.config.backbone.resolution)
     for setting in chosen:
         if arguments.only and setting.name not in arguments.only:
             continue
@@ -171,7 +172,7 @@ def main() -> None:
                 poses=[view.pose[None] for view in views],
             )
             seconds = time.perf_counter() - began
-            scores = score(model.with_branch(trained.branch, model.labels), tests)
+            scores = score(model.with_branch(trained.branch, labels), tests)
             row = {"setting": setting.name, **key, "train_s": round(seconds), **scores}
             rows.append(row)
             arguments.json.write_text(json.dumps(rows, indent=1) + "\n")
