@@ -21,9 +21,10 @@ from dnerf_core.gnarf.field import CanonicalField
 
 TRUNCATION = 0.03
 SHARPNESS = 7200.0
-# The ramp starts a little before the surface, see `dnerf_core.demo.losses`: limbs are thin, so it is narrower than the cars', and steeper, so
-# that depth does not suffer from it. Of people outside of all scores (seeds 60000 to 60015), slope 3600 and 1.8 mm, as the pictures of the first
-# training had it, gave silhouettes 2.0% too much and 0.8% too little, IoU 0.9725; this gives 1.2% each, 0.9755, and depths as good.
+# The ramp starts a little before the surface, see `dnerf_core.demo.losses`: limbs are thin, so it is narrower than the cars', and
+# steeper, so that depth does not suffer from it. Of people outside of all scores (seeds 60000 to 60015), slope 3600 and 1.8 mm, as the
+# pictures of the first training had it, gave silhouettes 2.0% too much and 0.8% too little, IoU 0.9725; this gives 1.2% each, 0.9755,
+# and depths as good.
 OFFSET = SHARPNESS / TRUNCATION * 0.0008
 COLOR_BAND = 0.02
 BORDER_BAND = 0.04
