@@ -2,6 +2,7 @@
 
     python benchmarks/preview.py
     python benchmarks/preview.py --full-size     # a release's size, weights from a formula: fog, the hardest case
+    python benchmarks/preview.py --motion dance  # demo-people, in another pose at each update
 
 Beside the rate by the clock stands the worker's processor time an update, which says more where other work shares the cores (Linux).
 "whole": a new preview is asked for when the last whole view is there; "first": when its first view is, coarse or not.
@@ -63,10 +64,19 @@ def processor_s(client: WorkerClient) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def rate(client: WorkerClient, model: str, cameras: list[Camera], seeds: list[int], *, coarse: bool) -> str:
+def rate(
+    client: WorkerClient,
+    model: str,
+    cameras: list[Camera],
+    seeds: list[int],
+    *,
+    coarse: bool,
+    poses: list[list[float]] | None = None,
+) -> str:
+    posed: list[dict[str, Any]] = [{} for _ in cameras] if poses is None else [{"pose": pose} for pose in poses]
     started, taken = time.monotonic(), processor_s(client)
-    for camera, seed in zip(cameras, seeds, strict=True):
-        for picture in ask(client, "preview", {"model": model, "seed": seed, "camera": camera.to_json()}, coarse=coarse):
+    for camera, seed, pose in zip(cameras, seeds, posed, strict=True):
+        for picture in ask(client, "preview", {"model": model, "seed": seed, "camera": camera.to_json(), **pose}, coarse=coarse):
             client.array(picture["rgb"])
             client.array(picture["mask"])
     seconds, taken = time.monotonic() - started, processor_s(client) - taken
@@ -89,10 +99,11 @@ def save_full_size(path: Path) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--full-size", action="store_true")
+    parser.add_argument("--motion", help="let the person of demo-people follow this motion")
     parser.add_argument("--updates", type=int, default=40)
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        name = "demo-cars"
+        name = "demo-cars" if arguments.motion is None else "demo-people"
         if arguments.full_size:
             name = str(Path(folder, "full-size.safetensors"))
             save_full_size(Path(name))
@@ -104,6 +115,14 @@ def main() -> None:
             config = CameraConfig(**ask(client, "model", {"model": name})[0]["cameras"])
             cameras = arc_cameras(config, (-60.0, 60.0), count=arguments.updates)
             ask(client, "preview", {"model": name, "seed": 1, "camera": cameras[0].to_json()})
+            if arguments.motion is not None:
+                motion = ask(client, "motion", {"model": name, "motion": arguments.motion, "fps": 12})[0]
+                frames = client.array(motion["poses"])
+                poses = [frames[k % len(frames)].tolist() for k in range(len(cameras))]
+                print("| updates a second (processor time of one) | another pose each time |\n|---|---|")
+                for kind in ("whole", "first"):
+                    print(f"| {kind} | {rate(client, name, cameras, [1] * len(cameras), coarse=kind == 'first', poses=poses)} |")
+                return
             print("| updates a second (processor time of one) | one seed | a new seed each time |\n|---|---|---|")
             for kind in ("whole", "first"):
                 same, new = [1] * len(cameras), [100 * (kind == "first") + 2 + k for k in range(len(cameras))]
