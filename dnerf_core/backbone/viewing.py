@@ -17,9 +17,9 @@ class RayConfig:
     `auto_inset` (world units) keeps "auto" limits that far inside the box's faces: within half a texel of a face planes fade to
     zero, and what the decoder makes of that shows as fog or floating bits. 0 is the published behaviour.
 
-    `edge_rays`: in pictures larger than `neural_resolution`, masks and depths get rays of their own where one surface ends before
-    another or before nothing, instead of what neighbouring rays say; None, no, is the published behaviour. For fields that end
-    sharply: bilinear enlargement moves their silhouettes by up to half a ray's spacing.
+    `edge_rays`: in pictures larger than `neural_resolution`, pixels get rays of their own where one surface ends before another or
+    before nothing, for colours, masks and depths; None, no, is the published behaviour. For fields that end sharply: bilinear
+    enlargement moves their silhouettes by up to half a ray's spacing.
     """
 
     neural_resolution: int = 128

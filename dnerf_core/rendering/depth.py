@@ -62,14 +62,20 @@ def edge_pixels(depth_planar: Tensor, size_px: int, same_surface: float) -> Tens
 
 def enlarged_range(values: Tensor, size_px: int) -> tuple[Tensor, Tensor]:
     """Least and greatest [S, S] of the four values [R, R] that a bilinear enlargement to S x S reads at each pixel."""
-    resolution = values.shape[-1]
-    position = (torch.arange(size_px, device=values.device) + 0.5) * (resolution / size_px) - 0.5
-    first = position.floor().long()
-    ends = first.clamp(0, resolution - 1), (first + 1).clamp(0, resolution - 1)
+    ends, _ = _neighbours(values, size_px)
     columns = [values.index_select(1, at) for at in ends]
     least, greatest = torch.minimum(*columns), torch.maximum(*columns)
     rows = [(least.index_select(0, at), greatest.index_select(0, at)) for at in ends]
     return torch.minimum(rows[0][0], rows[1][0]), torch.maximum(rows[0][1], rows[1][1])
+
+
+def _neighbours(values: Tensor, size_px: int) -> tuple[tuple[Tensor, Tensor], Tensor]:
+    """Rows (or columns) of values [.., R, R] before and after each one of a picture of S, int64 [S] each, and how far along, [S]."""
+    resolution = values.shape[-1]
+    position = (torch.arange(size_px, dtype=values.dtype, device=values.device) + 0.5) * (resolution / size_px) - 0.5
+    low = position.floor()
+    before, after = ((low + d).long().clamp(0, resolution - 1) for d in (0, 1))
+    return (before, after), position - low
 
 
 def resample_depth(depth_planar: Tensor, opacity: Tensor, size_px: int, same_surface: float) -> Tensor:
@@ -89,10 +95,8 @@ def resample_depth(depth_planar: Tensor, opacity: Tensor, size_px: int, same_sur
     resolution = depth_planar.shape[-1]
     if size_px == resolution:
         return torch.where(opacity >= OPAQUE, depth_planar, torch.full_like(depth_planar, torch.inf))
-    position = (torch.arange(size_px, dtype=depth_planar.dtype, device=depth_planar.device) + 0.5) * (resolution / size_px) - 0.5
-    low = position.floor()
-    fraction = position - low
-    ends = [((low + d).long().clamp(0, resolution - 1), weight) for d, weight in ((0, 1 - fraction), (1, fraction))]
+    places, fraction = _neighbours(depth_planar, size_px)
+    ends = list(zip(places, (1 - fraction, fraction), strict=True))
     usable = torch.where(depth_planar.isfinite() & (opacity >= OPAQUE), depth_planar, torch.full_like(depth_planar, torch.inf))
     mean_opacity, depths, weights = None, [], []
     for rows, down in ends:

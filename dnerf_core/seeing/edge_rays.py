@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from torch import Tensor
 
+from dnerf_core.backbone.specs import BackboneConfig
 from dnerf_core.rendering.depth import coarse_edges, ray_cosines, solid_depth
 from dnerf_core.rendering.final_picture import resized
 from dnerf_core.rendering.guided_view import guided_pixels
@@ -58,6 +60,48 @@ class EdgeRays:
         return flat.index_copy(2, self.pixel, mean[None].to(flat.dtype)).view_as(image)
 
 
+@dataclass(frozen=True)
+class SeenPixels:
+    """What E pixels show: distance and opacity [E], raw class scores [E, C] or None, colours [E, 3] or None."""
+
+    distance: Tensor
+    opacity: Tensor
+    scores: Tensor | None
+    rgb: Tensor | None
+
+    @classmethod
+    def of_picture(
+        cls, pixel: Tensor, distance: Tensor, opacity: Tensor, scores: Tensor | None, rgb: Tensor | None
+    ) -> SeenPixels:
+        """Of a picture: distance and opacity [1, S, S], scores [1, C, S, S] or None, colours [1, 3, S, S] or None."""
+        both = (None if values is None else at_pixels(values, pixel) for values in (scores, rgb))
+        return cls(distance.flatten()[pixel], opacity.flatten()[pixel], *both)
+
+
+def rays_along_edges(
+    config: BackboneConfig,
+    distance: Tensor,
+    opacity: Tensor,
+    intrinsics: Tensor,
+    size_px: int,
+    see: Callable[[Tensor], SeenPixels],
+) -> EdgeRays | None:
+    """What `see` says of the pixels at the edges of a picture of `size_px`; None: the model asks for no such rays, or there are no edges.
+
+    Args:
+        distance, opacity: [1, R, R], of the same view at neural resolution; intrinsics: [1, 3, 3].
+        see: of pixels int64 [E] of the picture, row-major, increasing.
+    """
+    if not config.rays.edge_rays or size_px <= opacity.shape[-1]:
+        return None
+    pixel = coarse_edges(distance, opacity, intrinsics, size_px, config.box_side)
+    if not len(pixel):
+        return None
+    seen = see(pixel)
+    depth = solid_depth(seen.distance, seen.opacity, ray_cosines(intrinsics, size_px)[0].flatten()[pixel])
+    return EdgeRays(pixel, depth, seen.scores, seen.rgb)
+
+
 def edge_rays(
     subject: Visible,
     cam2world: Tensor,
@@ -75,20 +119,15 @@ def edge_rays(
         raw: the same view at neural resolution.
         exact: whether every sample is read, as in `exact_raw`.
     """
-    config = subject.model.config
-    if not config.rays.edge_rays or size_px <= raw.opacity.shape[-1]:
-        return None
-    pixel = coarse_edges(raw.distance, raw.opacity, intrinsics, size_px, config.box_side)
-    if not len(pixel):
-        return None
     see = _exact_edges if exact else _guided_edges
-    distance, opacity, scores, rgb = see(subject, cam2world, intrinsics, branch, colors, size_px, pixel)
-    depth = solid_depth(distance, opacity, ray_cosines(intrinsics, size_px)[0].flatten()[pixel])
-    return EdgeRays(pixel, depth, scores, rgb)
-
-
-_Edges = tuple[Tensor, Tensor, Tensor | None, Tensor | None]
-"""Of E pixels: distance and opacity [E], raw class scores [E, C] or None, colours [E, 3] or None."""
+    return rays_along_edges(
+        subject.model.config,
+        raw.distance,
+        raw.opacity,
+        intrinsics,
+        size_px,
+        lambda pixel: see(subject, cam2world, intrinsics, branch, colors, size_px, pixel),
+    )
 
 
 def _guided_edges(
@@ -99,7 +138,7 @@ def _guided_edges(
     colors: bool,
     size_px: int,
     pixel: Tensor,
-) -> _Edges:
+) -> SeenPixels:
     model = subject.model
     # rays that meet nothing to sample keep the background, so their place among the edges is what is counted
     rays, hit = ray_bundle(model.generator, subject.planes, ViewRays.from_cameras(cam2world, intrinsics, size_px, pixel))
@@ -111,9 +150,9 @@ def _guided_edges(
     )
     rgb = None
     if seen.color is not None:  # a family may compose by place, so each is put into its own
-        canvas, count = seen.color, size_px**2
-        color = canvas.new_zeros(count, canvas.shape[1]).index_copy(0, pixel, canvas)
-        opacity = canvas.new_zeros(count).index_copy(0, pixel, seen.opacity)
+        count = size_px**2
+        color = seen.color.new_zeros(count, seen.color.shape[1]).index_copy(0, pixel, seen.color)
+        opacity = seen.opacity.new_zeros(count).index_copy(0, pixel, seen.opacity)
         rgb = at_pixels(model.generator.compose(color, opacity, subject.planes, size_px).image, pixel)
     scores = None
     if seen.semantic is not None and branch is not None:
@@ -121,7 +160,7 @@ def _guided_edges(
     elif branch is not None:
         visible = density_pass(model.generator, subject.planes, cam2world, intrinsics, size_px, branch.config, pixel)
         scores = at_pixels(branch.maps(subject.projected, visible).scores, pixel)
-    return seen.distance, seen.opacity, scores, rgb
+    return SeenPixels(seen.distance, seen.opacity, scores, rgb)
 
 
 def _exact_edges(
@@ -132,11 +171,10 @@ def _exact_edges(
     colors: bool,
     size_px: int,
     pixel: Tensor,
-) -> _Edges:
+) -> SeenPixels:
     raw = exact_raw(subject, cam2world, intrinsics, branch, colors, size_px, pixel)
-    scores = None if raw.maps is None else at_pixels(raw.maps.scores, pixel)
-    rgb = None if raw.picture is None else at_pixels(raw.picture.image, pixel)
-    return raw.distance.flatten()[pixel], raw.opacity.flatten()[pixel], scores, rgb
+    scores = None if raw.maps is None else raw.maps.scores
+    return SeenPixels.of_picture(pixel, raw.distance, raw.opacity, scores, None if raw.picture is None else raw.picture.image)
 
 
 def at_pixels(picture: Tensor, pixel: Tensor) -> Tensor:

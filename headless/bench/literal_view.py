@@ -11,8 +11,8 @@ from dnerf_core.backbone.family import named
 from dnerf_core.backbone.registry import family_of
 from dnerf_core.camera import Camera
 from dnerf_core.rendering.camera_tensors import camera_tensors
-from dnerf_core.rendering.depth import coarse_edges, planar_depth, ray_cosines, solid_depth
-from dnerf_core.seeing.edge_rays import EdgeRays, at_pixels
+from dnerf_core.rendering.depth import planar_depth
+from dnerf_core.seeing.edge_rays import EdgeRays, SeenPixels, rays_along_edges
 from dnerf_core.semantic.branch import label_mask
 from dnerf_core.subject import Channel, PartialView, Subject, resized, to_uint8
 
@@ -54,17 +54,12 @@ def _edges(
     literal: Any, subject: Subject, camera: tuple[Tensor, Tensor], view: Any, size_px: int, *, colors: bool, semantics: bool
 ) -> EdgeRays | None:
     """The rays of their own that a model gives edges, by the literal method too, so that both pictures are of one kind."""
-    config, branch = subject.model.config, subject.model.branch
-    if not config.rays.edge_rays or size_px <= config.rays.neural_resolution:
-        return None
     pose, intrinsics = camera
-    pixel = coarse_edges(view.distance[None], view.opacity[None], intrinsics[None], size_px, config.box_side)
-    if not len(pixel):
-        return None
-    fine = literal.view(pose, intrinsics, size_px, pixel, colors=colors, semantics=semantics)
-    depth = solid_depth(fine.distance[None], fine.opacity[None], ray_cosines(intrinsics[None], size_px)).flatten()[pixel]
-    scores = None
-    if semantics and branch is not None:
-        scores = at_pixels(fine.semantic_map[:, : branch.config.num_classes], pixel)
-    rgb = at_pixels(fine.picture.image, pixel) if colors else None
-    return EdgeRays(pixel, depth, scores, rgb)
+    branch = subject.model.branch
+
+    def see(pixel: Tensor) -> SeenPixels:
+        fine = literal.view(pose, intrinsics, size_px, pixel, colors=colors, semantics=semantics)
+        scores = fine.semantic_map[:, : branch.config.num_classes] if semantics and branch is not None else None
+        return SeenPixels.of_picture(pixel, fine.distance, fine.opacity, scores, fine.picture.image if colors else None)
+
+    return rays_along_edges(subject.model.config, view.distance[None], view.opacity[None], intrinsics[None], size_px, see)
