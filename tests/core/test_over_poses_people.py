@@ -49,10 +49,10 @@ def test_exact_masks_of_people_score_as_the_exact_world_says_and_spoiled_ones_to
         for i in range(VIEWS):
             for j in range(i + 1, VIEWS):
                 both = [i, j]
-                seen, same = pose_consistency(
+                exact_places = pose_consistency(
                     person, poses[both], cam2world[both], torch.stack([ids[i], ids[j]]), torch.Generator().manual_seed(0), 3000
                 )
-                places, agreeing = places + seen, agreeing + same
+                places, agreeing = places + exact_places.seen, agreeing + exact_places.same
                 found = found.plus(pose_agreement(bodies[i], bodies[j], CLASSES)).plus(
                     pose_agreement(bodies[j], bodies[i], CLASSES)
                 )

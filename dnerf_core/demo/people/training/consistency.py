@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor
 
@@ -49,17 +51,36 @@ def random_places(count: int, rng: torch.Generator) -> tuple[Tensor, Tensor]:
     return face, torch.cat([two, 1 - two.sum(dim=1, keepdim=True)], dim=1)
 
 
+@dataclass(frozen=True)
+class PoseConsistency:
+    """Of two views of one person in two poses.
+
+    Attributes:
+        seen: places that the exact world shows in both.
+        shown: how many of those neither mask calls background.
+        same: how many of those get the same label in both.
+    """
+
+    seen: int
+    shown: int
+    same: int
+
+    def __add__(self, other: PoseConsistency) -> PoseConsistency:
+        return PoseConsistency(self.seen + other.seen, self.shown + other.shown, self.same + other.same)
+
+
 def pose_consistency(
     person: People, poses: Tensor, cam2world: Tensor, masks: Tensor, rng: torch.Generator, places: int = 20_000
-) -> tuple[int, int]:
-    """How many places of one person are seen in both of two views, and how many of those get the same label in both.
+) -> PoseConsistency:
+    """Of places spread over one person's body.
 
     Args:
-        poses: [2, K + 1, 3]; cam2world: [2, 4, 4]; masks: [2, S, S], part ids.
+        poses: [2, K + 1, 3]; cam2world: [2, 4, 4]; masks: [2, S, S], part ids, 0 the background.
     """
     face, weights = random_places(places, rng)
     (first, in_first), (second, in_second) = (
         labels_of_places(person, poses[index], cam2world[index], masks[index], face, weights) for index in range(2)
     )
-    both = in_first & in_second
-    return int(both.sum()), int((first[both] == second[both]).sum())
+    first, second = first[in_first & in_second], second[in_first & in_second]
+    shown = (first > 0) & (second > 0)
+    return PoseConsistency(len(first), int(shown.sum()), int((shown & (first == second)).sum()))
