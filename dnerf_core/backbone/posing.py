@@ -18,7 +18,13 @@ if TYPE_CHECKING:
 
 
 def posed_planes(
-    backbone: Backbone[Any], ws: Tensor, pose: Tensor | None, shape: Tensor | None, others: Planes | None = None
+    backbone: Backbone[Any],
+    ws: Tensor,
+    pose: Tensor | None,
+    shape: Tensor | None,
+    others: Planes | None = None,
+    *,
+    until: int | None = None,
 ) -> Planes:
     """The planes of subjects ws [B, num_ws, w_dim].
 
@@ -26,6 +32,7 @@ def posed_planes(
         pose: [B or 1, *pose_shape]; None: the family's usual one, or it has none.
         shape: [B or 1, shape_size], of a family whose subjects have one; None: that of the latents.
         others: planes of the same latents in another pose; if they serve every pose they are shared. None: there are none.
+        until: of new planes, see `Backbone.planes`.
 
     Raises:
         UsageError: a shape of another size than the generator's subjects have, or of one whose subjects have none.
@@ -36,7 +43,7 @@ def posed_planes(
         raise UsageError(f"shape: {config.name} expected {expected}, found {list(shape.shape)}; correct it or leave it out")
     if isinstance(others, PosablePlanes):
         return others.posed(pose, shape)
-    planes: Planes = backbone.planes(ws, pose)
+    planes: Planes = backbone.planes(ws, pose, until=until)
     return planes.posed(pose, shape) if shape is not None and isinstance(planes, PosablePlanes) else planes
 
 

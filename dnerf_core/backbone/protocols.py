@@ -188,11 +188,12 @@ class Backbone(Protocol[P]):
             cutoff: how many of the ws are truncated; None: all.
         """
 
-    def planes(self, ws: Tensor, pose: Tensor | None = None) -> P:
+    def planes(self, ws: Tensor, pose: Tensor | None = None, *, until: int | None = None) -> P:
         """The planes of subjects ws [B, num_ws, w_dim], which all views of them read.
 
         Args:
             pose: [B, *pose_shape] of `LatentSpec.pose_shape`; None: the family's usual pose, or it has none.
+            until: stop at the block of this resolution, for coarser planes; None: the full resolution.
         """
 
     def field(self, planes: P) -> Field:
@@ -223,6 +224,9 @@ class Backbone(Protocol[P]):
 
     def posed_vertices(self, planes: P) -> Tensor | None:
         """Where the vertices of the subjects' `Family.template_mesh` are, [B, V, 3], world frame; None: they have none."""
+
+    def vertices_in(self, ws: Tensor, pose: Tensor) -> Tensor | None:
+        """`posed_vertices` [B, V, 3] of subjects ws [B or 1, num_ws, w_dim] in poses [B, *pose_shape], without planes; differentiable."""
 
     def rig(self, planes: P, points: Tensor) -> RiggedPoints | None:
         """Points [N, 3] (world frame) of the only subject's surface with the skeleton that moves them; None: it has none."""

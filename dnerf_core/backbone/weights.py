@@ -42,6 +42,10 @@ class PublishedWeights(nn.Module):
         """Where the vertices of the subjects' template mesh are, [B, V, 3], world frame; a family whose subjects are bodies has them."""
         return None
 
+    def vertices_in(self, ws: Tensor, pose: Tensor) -> Tensor | None:
+        """None: it has none."""
+        return None
+
     def rig(self, planes: Any, points: Tensor) -> RiggedPoints | None:
         """Points of a subject's surface with the skeleton that moves them; a family whose subjects move has one."""
         return None

@@ -17,6 +17,7 @@ from dnerf_core.backbone.protocols import RawPicture, RayLimits, Superresolve
 from dnerf_core.backbone.weights import PublishedWeights
 from dnerf_core.generator.eg3d import Decoder, Triplanes, plain_picture
 from dnerf_core.gnarf.body.checks import check_body
+from dnerf_core.gnarf.body.posed import posed_vertices
 from dnerf_core.gnarf.body.rigging import canonical_points, rigged_points
 from dnerf_core.gnarf.body.tables import BodyTables
 from dnerf_core.gnarf.config import GnarfConfig
@@ -135,6 +136,10 @@ class Gnarf(PublishedWeights):
     def posed_vertices(self, planes: BodyPlanes) -> Tensor:
         """Where the vertices of the bodies' whole template are, [B, V, 3], world frame."""
         return torch.stack([body.vertices for body in planes.bodies])
+
+    def vertices_in(self, ws: Tensor, pose: Tensor) -> Tensor:
+        """The same of subjects ws [B or 1, num_ws, w_dim] in poses [B, K + 1, 3], without planes."""
+        return posed_vertices(self.config.body, self.body.table(), pose, self.shape(ws))
 
     def rig(self, planes: BodyPlanes, points: Tensor) -> RiggedPoints:
         """Points [N, 3] (world frame) of the only subject's surface with the skeleton that moves them."""

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from dnerf_core.backbone.protocols import Planes
 from dnerf_core.camera import Camera
 from dnerf_core.inversion.latents import LatentSpace
 from dnerf_core.inversion.objectives import Objective
@@ -118,19 +117,35 @@ class Viewpoint:
         side_px: int,
         pose_codes: Tensor | None = None,
         *,
-        planes: Planes | None = None,
-        sharpness: float = 1.0,
+        until: int | None = None,
     ) -> SeenView:
         """See latents ws [B or 1, num_ws, w_dim] from the cameras of angles [B, 2].
 
         Args:
             pose_codes: [B or 1, D], of unknown poses.
-            planes, sharpness: see `view.see`.
+            until: see `view.see`.
         """
         pose = self.pose_of(pose_codes)
         pose = None if pose is None else pose.expand(len(ws), *pose.shape[1:])
         where = self.tensors(angles_rad)
-        return see(self.model, ws, *where, side_px, pose, self.shape, planes=planes, sharpness=sharpness)
+        return see(self.model, ws, *where, side_px, pose, self.shape, until=until)
+
+
+Look = Callable[[Tensor, Tensor, Tensor | None], tuple[Tensor, Tensor]]
+"""Codes [B, ..], angles [B, 2] and pose codes [B, D] -> losses [B], to be followed, and images [B, 3, R, R], about [-1, 1]."""
+
+
+def field_look(viewpoint: Viewpoint, space: LatentSpace, objective: Objective, stage: Stage) -> Look:
+    """A stage's look at the subjects' own fields."""
+
+    enough = (scale for scale in viewpoint.model.config.source.scales if stage.planes_px and scale >= stage.planes_px)
+    until = min(enough, default=None)
+
+    def look(codes: Tensor, angles: Tensor, pose_codes: Tensor | None) -> tuple[Tensor, Tensor]:
+        seen = viewpoint.see(space.ws(codes), angles, stage.side_px, pose_codes, until=until)
+        return objective.loss(seen, full=stage.full), seen.raw_image
+
+    return look
 
 
 def descend(
@@ -141,16 +156,19 @@ def descend(
     stage: Stage,
     prior: float,
     report: Callable[[int, Guess, Tensor], bool],
+    look: Look | None = None,
 ) -> tuple[list[Guess], list[float]]:
     """Improve guesses; each keeps the best that it has passed.
 
     Args:
         prior: weight of `LatentSpace.prior`.
         report: called with (steps done, best guess so far, this step's best image [3, R, R]); False ends the stage.
+        look: at what the subjects look like and how far that is off; None: at their fields.
 
     Returns:
         The guesses, best first, and the lowest loss of every step.
     """
+    look = look or field_look(viewpoint, space, objective, stage)
     codes = torch.stack([guess.code for guess in guesses]).requires_grad_()
     angles = torch.stack([guess.angles_rad for guess in guesses]).requires_grad_()
     groups, rates = [{"params": [codes]}, {"params": [angles]}], [stage.latent_rate, stage.camera_rate]
@@ -167,8 +185,7 @@ def descend(
         share = min(1.0, (step + 1) / WARM_UP_STEPS) * _cosine(step / stage.steps)
         for group, rate in zip(optimizer.param_groups, rates, strict=True):
             group["lr"] = rate * share
-        seen = viewpoint.see(space.ws(codes), angles, stage.side_px, pose_codes, sharpness=stage.sharpness)
-        loss = objective.loss(seen, full=stage.full)
+        loss, images = look(codes, angles, pose_codes)
         values = loss.tolist()
         for index, value in enumerate(values):
             if value < best[index].loss:
@@ -176,7 +193,7 @@ def descend(
                 best[index] = Guess(value, codes[index].detach().clone(), angles[index].detach().clone(), pose_code)
         lowest = min(range(len(values)), key=values.__getitem__)
         losses.append(values[lowest])
-        go_on = report(step + 1, min(best, key=lambda guess: guess.loss), seen.raw_image[lowest].detach())
+        go_on = report(step + 1, min(best, key=lambda guess: guess.loss), images[lowest].detach())
         if not go_on:
             break
         optimizer.zero_grad(set_to_none=True)

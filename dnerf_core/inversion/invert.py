@@ -17,12 +17,13 @@ from dnerf_core.camera import Camera
 from dnerf_core.errors import UsageError
 from dnerf_core.inversion.descent import Guess, Progress, Viewpoint, Watch, descend, progress_of
 from dnerf_core.inversion.latents import LatentSpace, WStatistics, code_in, random_candidates, space_of, w_statistics
-from dnerf_core.inversion.objectives import MaskObjective, Objective, Perceptual, PictureObjective
+from dnerf_core.inversion.objectives import MaskObjective, Perceptual, PictureObjective, SoughtObjective
 from dnerf_core.inversion.perceptual import PerceptualLoss
 from dnerf_core.inversion.pose import camera_at, sphere_angles_deg
 from dnerf_core.inversion.pose_prior import PosePrior
-from dnerf_core.inversion.search import best_starts
+from dnerf_core.inversion.search import best_starts, posed_starts, unlike
 from dnerf_core.inversion.settings import InversionSettings, Stage, stages, usual_stages
+from dnerf_core.inversion.stand_in import StandIn, stand_in_look, stand_in_of
 from dnerf_core.inversion.tuning import tune
 from dnerf_core.labels import IGNORE_ID, check_ids
 from dnerf_core.metrics import confusion_matrix, psnr_db, segmentation_scores
@@ -154,11 +155,11 @@ def invert_picture(
 
 
 def viewpoint_of(model: Model, camera: Camera | None, pose: Tensor | None) -> Viewpoint:
-    """Where a search looks from, and in which pose: a known one, or any that is likely where subjects move."""
-    place = family_of(model.config).poser
-    if pose is not None or place is None:
+    """Where a search looks from, and in which pose: a known one, or any that is likely where subjects are bodies that move."""
+    family = family_of(model.config)
+    if pose is not None or family.poser is None or family.template_mesh is None:
         return Viewpoint(model, camera, pose)
-    return Viewpoint(model, camera, poses=PosePrior.drawn_by(named(place)(model.header.path), model.device))
+    return Viewpoint(model, camera, poses=PosePrior.drawn_by(named(family.poser)(model.header.path), model.device))
 
 
 def _distance_to(perceptual: PerceptualLoss, target: Tensor) -> Perceptual:
@@ -214,7 +215,7 @@ class _Run:
 
     model: Model
     settings: InversionSettings
-    objective: Objective
+    objective: SoughtObjective
     viewpoint: Viewpoint
     statistics: WStatistics
     watch: Watch | None
@@ -227,13 +228,17 @@ class _Run:
         plan = stages(usual, self.settings, self.model.config, kept=kept)
         steps = sum(stage.steps for stage in plan) + self.settings.tuning_steps
         space = space_of(self.model, self.statistics, plan[0].space)
-        guesses = self._starts(space, plan[0])
+        stand_in = None
+        if self.viewpoint.poses is not None:
+            labels = self.objective.by_labels
+            stand_in = stand_in_of(self.model, space, self.statistics, self.settings.seed, labels=labels)
+        guesses = self._starts(space, plan[0], stand_in)
         curve: list[StageLosses] = []
         done, go_on = 0, True
         for stage in plan:
             if not go_on:
                 break
-            space, guesses = self._moved(space, guesses[: stage.guesses], stage)
+            space, guesses = self._moved(space, unlike(self.viewpoint, space, guesses, stage.guesses), stage)
 
             def report(
                 step: int, best: Guess, image: Tensor, stage: Stage = stage, space: LatentSpace = space, before: int = done
@@ -245,7 +250,11 @@ class _Run:
                 return go_on
 
             prior = self.settings.prior / (3 if stage.space == "w+" else 1)
-            guesses, losses = descend(self.viewpoint, space, self.objective, guesses, stage, prior, report)
+            look = None
+            if stand_in is not None and stage.blur_px:
+                near = stand_in.about(torch.stack([guess.code for guess in guesses]))
+                look = stand_in_look(near, self.viewpoint, self.objective, stage)
+            guesses, losses = descend(self.viewpoint, space, self.objective, guesses, stage, prior, report, look)
             curve.append(StageLosses(stage.name, tuple(losses)))
             done += stage.steps
         return [self._finished(space, guess, curve, go_on) for guess in guesses[:kept]]
@@ -257,12 +266,14 @@ class _Run:
         home = torch.stack([guess.code for guess in moved]) if self.near_start else None
         return space_of(self.model, self.statistics, stage.space, home), moved
 
-    def _starts(self, space: LatentSpace, first: Stage) -> list[Guess]:
+    def _starts(self, space: LatentSpace, first: Stage, stand_in: StandIn | None) -> list[Guess]:
         cameras = self.model.config.cameras
         settings = self.settings.within(cameras)
         mean = first.space != "z"  # no z is the mean
         candidates = random_candidates(self.model, self.statistics, settings.candidates, settings.seed, mean=mean)
         where = view_ranges(cameras, settings.yaw_deg, settings.pitch_deg)
+        if stand_in is not None:
+            return posed_starts(self.viewpoint, stand_in, self.objective, candidates, *where, first.guesses)
         return best_starts(self.viewpoint, space, self.objective, candidates, *where, first.guesses)
 
     def _finished(self, space: LatentSpace, guess: Guess, curve: Sequence[StageLosses], finished: bool) -> Inversion:

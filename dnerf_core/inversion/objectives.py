@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from dnerf_core.inversion.splats import blurred
 from dnerf_core.inversion.view import SeenView
 from dnerf_core.labels import IGNORE_ID
 
@@ -17,11 +18,26 @@ Perceptual = Callable[[Tensor], Tensor]
 """Images [B, 3, S, S] in about [-1, 1] -> their distances [B] to the picture aimed at."""
 
 
+_LEAST_SHARE = 0.02
+"""A stand-in's shares of the classes count as at least this: it is never quite right."""
+
+
 class Objective(Protocol):
     """A distance of views to what is aimed at."""
 
     def loss(self, seen: SeenView, *, full: bool) -> Tensor:
         """Losses [B]; `full`: at full size, through the super-resolutions."""
+        ...
+
+
+class SoughtObjective(Objective, Protocol):
+    """One by which subjects are searched for, so that stand-ins are judged by it, too."""
+
+    by_labels: ClassVar[bool]
+    """Whether it compares labels."""
+
+    def stand_in_loss(self, looks: Tensor, blur_px: float) -> Tensor:
+        """Losses [B] of a stand-in's pictures [B, C, R, R], see `stand_in.StandIn`, that are blurred by so much already."""
         ...
 
 
@@ -38,7 +54,8 @@ class PictureObjective:
     target: Tensor
     perceptual: Perceptual | None = None
     perceptual_weight: float = 0.0
-    _at_side: dict[int, Tensor] = field(default_factory=dict)
+    by_labels: ClassVar[bool] = False
+    _at_side: dict[tuple[int, float], Tensor] = field(default_factory=dict)
 
     def loss(self, seen: SeenView, *, full: bool) -> Tensor:
         """See `Objective`."""
@@ -48,11 +65,16 @@ class PictureObjective:
             loss = loss + self.perceptual_weight * self.perceptual(image)
         return loss
 
-    def _target(self, side_px: int) -> Tensor:
-        """The target's area means at a side."""
-        if side_px not in self._at_side:
-            self._at_side[side_px] = F.interpolate(self.target[None], size=(side_px, side_px), mode="area")
-        return self._at_side[side_px]
+    def stand_in_loss(self, looks: Tensor, blur_px: float) -> Tensor:
+        """See `SoughtObjective`."""
+        return (looks[:, :3] - self._target(looks.shape[-1], blur_px)).square().mean(dim=(1, 2, 3))
+
+    def _target(self, side_px: int, blur_px: float = 0.0) -> Tensor:
+        """The target's area means at a side, blurred."""
+        if (side_px, blur_px) not in self._at_side:
+            means = F.interpolate(self.target[None], size=(side_px, side_px), mode="area")
+            self._at_side[side_px, blur_px] = blurred(means, blur_px) if blur_px else means
+        return self._at_side[side_px, blur_px]
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,7 +92,8 @@ class MaskObjective:
     mask: Tensor
     weights: Tensor
     pixels: Tensor | None = None
-    _at_side: dict[int, Tensor] = field(default_factory=dict)
+    by_labels: ClassVar[bool] = True
+    _at_side: dict[tuple[int, float], Tensor] = field(default_factory=dict)
 
     def loss(self, seen: SeenView, *, full: bool) -> Tensor:
         """See `Objective`."""
@@ -81,12 +104,18 @@ class MaskObjective:
         share = self._target(scores.shape[-1])
         return -(scores.log_softmax(dim=1) * share).sum(dim=(1, 2, 3)) / share.sum()
 
-    def _target(self, side_px: int) -> Tensor:
-        """Weighted shares [1, C, R, R] of the classes."""
-        if side_px not in self._at_side:
+    def stand_in_loss(self, looks: Tensor, blur_px: float) -> Tensor:
+        """See `SoughtObjective`."""
+        share = self._target(looks.shape[-1], blur_px)
+        return -(looks[:, 3:].clamp_min(_LEAST_SHARE).log() * share).sum(dim=(1, 2, 3)) / share.sum()
+
+    def _target(self, side_px: int, blur_px: float = 0.0) -> Tensor:
+        """Weighted shares [1, C, R, R] of the classes, blurred."""
+        if (side_px, blur_px) not in self._at_side:
             counted = (self.mask != IGNORE_ID).float() if self.pixels is None else (self.mask != IGNORE_ID) * self.pixels
             ids = torch.where(self.mask != IGNORE_ID, self.mask, 0)
             share = F.one_hot(ids, len(self.weights)).permute(2, 0, 1) * counted
             share = F.interpolate(share[None], size=(side_px, side_px), mode="area")
-            self._at_side[side_px] = share * self.weights[None, :, None, None]
-        return self._at_side[side_px]
+            share = share * self.weights[None, :, None, None]
+            self._at_side[side_px, blur_px] = blurred(share, blur_px) if blur_px else share
+        return self._at_side[side_px, blur_px]

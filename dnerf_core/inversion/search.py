@@ -6,18 +6,27 @@ import math
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from dnerf_core.inversion.descent import Guess, Viewpoint
 from dnerf_core.inversion.latents import Candidate, LatentSpace
-from dnerf_core.inversion.objectives import Objective
+from dnerf_core.inversion.objectives import Objective, SoughtObjective
 from dnerf_core.inversion.settings import (
+    POSED_SEARCH_BLUR_PX,
     POSED_SEARCH_SIDE_PX,
-    SEARCH_SHARPNESS,
     SEARCH_SIDE_PX,
     SEARCH_YAW_STEP_DEG,
     SEARCHED_POSES,
 )
+from dnerf_core.inversion.stand_in import Bodies, StandIn
 from dnerf_core.work.interruption import checkpoint
+
+_POSED_VERTICES = 700_000
+"""All that are posed before the first guesses are chosen: a body of many vertices is tried in fewer poses."""
+_OF_ONE_POSE = 2
+_DIRECTIONS_AT_LEAST = 8
+_UNLIKE = 0.15
+"""Guesses whose vertices lie this far apart in the camera's axes, shares of the body's mean radius, are different answers."""
 
 
 @torch.no_grad()
@@ -35,8 +44,6 @@ def best_starts(
     Args:
         yaw_deg, pitch_deg: ranges that are looked over, `SEARCH_YAW_STEP_DEG` apart; both ends are looked at.
     """
-    if viewpoint.poses is not None:
-        return _posed_starts(viewpoint, space, objective, candidates, yaw_deg, pitch_deg, count)
     model = viewpoint.model
     known = viewpoint.known_angles_rad
     directions = _directions(yaw_deg, pitch_deg) if known is None else [known]
@@ -52,56 +59,90 @@ def best_starts(
     return sorted(guesses, key=lambda guess: guess.loss)[:count]
 
 
-def _posed_starts(
+@torch.no_grad()
+def posed_starts(
     viewpoint: Viewpoint,
-    space: LatentSpace,
-    objective: Objective,
+    stand_in: StandIn,
+    objective: SoughtObjective,
     candidates: list[Candidate],
     yaw_deg: tuple[float, float],
     pitch_deg: tuple[float, float],
     count: int,
 ) -> list[Guess]:
-    """The same where the pose is not known, either: poses and directions first, by a few latents, then latents by what was found.
+    """`count` starts where the pose is not known, either: poses and directions by the mean looks, then the candidate that suits each.
 
-    Guesses look from different directions where they can: a person from behind is much like one from the front.
+    Args:
+        yaw_deg, pitch_deg: as of `best_starts`.
     """
-    model, poses = viewpoint.model, viewpoint.poses
+    poses = viewpoint.poses
     assert poses is not None
     known = viewpoint.known_angles_rad
     directions = _directions(yaw_deg, pitch_deg) if known is None else [known]
-    angles = torch.tensor(directions, dtype=torch.float32, device=model.device)
-    side_px = min(POSED_SEARCH_SIDE_PX, model.config.rays.neural_resolution)
-    codes = torch.cat([torch.zeros_like(poses.draws[:1]), poses.draws[: SEARCHED_POSES - 1]])
-    seen_by: list[tuple[float, int, int]] = []
-    ws = space.ws(space.code(candidates[0])[None])
-    planes = model.generator.planes(ws)
-    for number, code in enumerate(codes):
+    angles = torch.tensor(directions, dtype=torch.float32, device=viewpoint.model.device)
+    blur_px = POSED_SEARCH_BLUR_PX
+    side_px = min(POSED_SEARCH_SIDE_PX, viewpoint.model.config.rays.neural_resolution)
+
+    def losses_of(bodies: Bodies, angles: Tensor) -> Tensor:
+        """Of one body each from cameras of angles [B, 2]."""
+        return objective.stand_in_loss(stand_in.see(bodies, viewpoint.tensors(angles), side_px, blur_px), blur_px)
+
+    pose_codes = torch.cat([torch.zeros_like(poses.draws[:1]), poses.draws[: max(1, _POSED_VERTICES // stand_in.num_vertices)]])
+    pose_codes = pose_codes[:SEARCHED_POSES]
+    losses = []
+    for pose_code in pose_codes:
         checkpoint()
-        view = viewpoint.see(ws, angles, side_px, code[None], planes=planes, sharpness=SEARCH_SHARPNESS)
-        losses = objective.loss(view, full=False).tolist()
-        seen_by += [(loss, number, direction) for direction, loss in enumerate(losses)]
-    seen_by.sort()
-    kept: list[tuple[int, int]] = []
-    for _, number, direction in seen_by:
-        if all(number != other for other, _ in kept) and sum(direction == other for _, other in kept) < max(1, count // 2):
-            kept.append((number, direction))
-        if len(kept) == count:
-            break
+        body = stand_in.bodies(stand_in.home, viewpoint.pose_of(pose_code[None]))
+        losses.append(losses_of(body.times(len(angles)), angles))
     guesses = []
-    pose_codes = torch.stack([codes[number] for number, _ in kept])
-    where = torch.stack([angles[direction] for _, direction in kept])
-    best: list[Guess | None] = [None] * len(kept)
-    for candidate in candidates:
-        checkpoint()
-        code = space.code(candidate)
-        own = space.ws(code[None]).expand(len(kept), -1, -1)
-        losses = objective.loss(viewpoint.see(own, where, side_px, pose_codes, sharpness=SEARCH_SHARPNESS), full=False).tolist()
-        for index, loss in enumerate(losses):
-            found = best[index]
-            if found is None or loss < found.loss:
-                best[index] = Guess(loss, code, where[index], pose_codes[index])
-    guesses = [guess for guess in best if guess is not None]
+    codes = torch.stack([stand_in.space.code(candidate) for candidate in candidates])
+    for number, direction in _spread(torch.stack(losses), count):
+        pose_code, where = pose_codes[number], angles[direction]
+        bodies = stand_in.bodies(codes, viewpoint.pose_of(pose_code[None].expand(len(codes), -1)))
+        fits = losses_of(bodies, where.expand(len(codes), -1))
+        best = int(fits.argmin())
+        guesses.append(Guess(float(fits[best]), codes[best], where, pose_code))
     return sorted(guesses, key=lambda guess: guess.loss)
+
+
+def _spread(losses: Tensor, count: int) -> list[tuple[int, int]]:
+    """The best `count` pairs (pose, direction) by losses [P, D], not all of one: a body from behind is much as one from the front."""
+    kept: list[tuple[int, int]] = []
+    poses, directions = losses.shape
+    of_pose, of_direction = [0] * poses, [0] * directions
+    for place in losses.flatten().argsort().tolist():
+        pose, direction = divmod(place, directions)
+        if of_pose[pose] < _OF_ONE_POSE and of_direction[direction] < max(1, count // min(directions, _DIRECTIONS_AT_LEAST)):
+            kept.append((pose, direction))
+            of_pose[pose] += 1
+            of_direction[direction] += 1
+            if len(kept) == count:
+                break
+    return kept
+
+
+@torch.no_grad()
+def unlike(viewpoint: Viewpoint, space: LatentSpace, guesses: list[Guess], count: int) -> list[Guess]:
+    """`count` of guesses that are sorted by loss: the best one, then each that its camera sees otherwise than those before; then the rest.
+
+    A wrong guess is found out when it is seen sharply, if there is a right one beside it.
+    """
+    if viewpoint.poses is None or len(guesses) <= count:
+        return guesses[:count]
+    ws = space.ws(torch.stack([guess.code for guess in guesses]))
+    pose_codes = torch.stack([guess.pose_code for guess in guesses if guess.pose_code is not None])
+    pose = viewpoint.pose_of(pose_codes)
+    assert pose is not None
+    vertices = viewpoint.model.generator.vertices_in(ws, pose)
+    assert vertices is not None
+    cam2world, _ = viewpoint.tensors(torch.stack([guess.angles_rad for guess in guesses]))
+    seen = (vertices - vertices.mean(dim=1, keepdim=True)) @ cam2world[:, :3, :3]
+    size = float(seen.norm(dim=2).mean())
+    chosen: list[int] = [0]
+    left: list[int] = []
+    for index in range(1, len(guesses)):
+        nearest = min(float((seen[index] - seen[other]).norm(dim=1).mean()) for other in chosen)
+        (chosen if len(chosen) < count and nearest > _UNLIKE * size else left).append(index)
+    return [guesses[index] for index in sorted([*chosen, *left[: count - len(chosen)]])]
 
 
 def _directions(yaw_deg: tuple[float, float], pitch_deg: tuple[float, float]) -> list[tuple[float, float]]:

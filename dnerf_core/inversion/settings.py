@@ -18,10 +18,12 @@ SPACES: tuple[Space, ...] = ("z", "w", "w+")
 
 SEARCH_SIDE_PX = 16
 SEARCH_YAW_STEP_DEG = 20.0
-SEARCHED_POSES = 160
+SEARCHED_POSES = 512
 """Likely poses that a search for an unknown one begins with, each from every direction."""
-POSED_SEARCH_SIDE_PX = 24
-SEARCH_SHARPNESS = 0.01
+POSED_SEARCH_SIDE_PX = 16
+POSED_SEARCH_BLUR_PX = 0.7
+GUESSES_A_START = 16
+"""Of an unknown pose: stand-ins are cheap, and limbs behind limbs leave much open."""
 STEEPEST_PITCH_DEG = 85.0
 """Elevations stay below it: at the pole, yaw and roll are one."""
 
@@ -39,8 +41,10 @@ class Stage:
         latent_rate: learning rate of the latent, standard deviations.
         camera_rate: learning rate of the camera's angles, radians.
         pose_rate: learning rate of a pose that is not known, standard deviations; see `pose_prior`.
-        sharpness: factor of raw densities: below 1 surfaces are seen as if out of focus, so that a limb which lies beside its picture is
-            drawn there.
+        blur_px: standard deviation of the blur under which a stand-in's picture is compared, so that a limb which lies beside its own is
+            drawn there (`stand_in`, for subjects whose pose is not known); 0: the field itself is seen.
+        planes_px: side of the planes that are read, or the next larger one that the generator makes on its way; None: all of it. Half of a
+            step's time is theirs; a branch reads all of them.
     """
 
     side_px: int
@@ -51,12 +55,14 @@ class Stage:
     latent_rate: float
     camera_rate: float
     pose_rate: float = 0.0
-    sharpness: float = 1.0
+    blur_px: float = 0.0
+    planes_px: int | None = None
 
     @property
     def name(self) -> str:
         """For people: `64 px w+`."""
-        return f"{'full size' if self.full else f'{self.side_px} px'} {self.space}"
+        seen = "full size" if self.full else f"{self.side_px} px"
+        return f"{seen} {'stand-in' if self.blur_px else self.space}"
 
 
 @dataclass(frozen=True)
@@ -135,12 +141,14 @@ PICTURE_STAGES = (
 they see is then further from the picture's means than one car from another."""
 
 POSED_PICTURE_STAGES = (
-    Stage(32, False, 100, 10, "z", 0.2, 0.04, 0.12, 0.01),
-    Stage(48, False, 60, 4, "z", 0.12, 0.02, 0.08, 0.03),
-    Stage(64, False, 60, 1, "w+", 0.04, 0.006, 0.04, 0.2),
-    Stage(128, True, 50, 1, "w+", 0.03, 0.002, 0.012),
+    Stage(24, False, 80, 64, "z", 0.1, 0.04, 0.12, 1.2),
+    Stage(32, False, 80, 32, "z", 0.1, 0.03, 0.1, 0.8),
+    Stage(64, False, 80, 12, "z", 0.1, 0.02, 0.08, 0.8),
+    Stage(64, False, 20, 4, "z", 0.06, 0.01, 0.06, planes_px=128),
+    Stage(128, False, 40, 1, "z", 0.04, 0.005, 0.04, planes_px=128),
+    Stage(128, True, 40, 1, "w+", 0.03, 0.002, 0.02),
 )
-"""The same of subjects whose pose is not known, too: more guesses, since limbs behind limbs leave much open."""
+"""The same of subjects whose pose is not known, too: found by a stand-in, and refined on the field."""
 
 MASK_STAGES = (
     Stage(32, False, 60, 4, "z", 0.2, 0.04),
@@ -151,10 +159,11 @@ MASK_STAGES = (
 """The same for a mask, which has less to say."""
 
 POSED_MASK_STAGES = (
-    Stage(32, False, 100, 10, "z", 0.2, 0.04, 0.12, 0.01),
-    Stage(48, False, 50, 4, "z", 0.12, 0.02, 0.08, 0.03),
-    Stage(64, False, 40, 1, "w+", 0.04, 0.006, 0.04, 0.2),
-    Stage(128, True, 25, 1, "w+", 0.03, 0.002, 0.012),
+    Stage(24, False, 80, 64, "z", 0.1, 0.04, 0.12, 1.2),
+    Stage(32, False, 80, 32, "z", 0.1, 0.03, 0.1, 0.8),
+    Stage(64, False, 60, 8, "z", 0.1, 0.02, 0.08, 0.8),
+    Stage(64, False, 20, 3, "z", 0.06, 0.01, 0.06),
+    Stage(128, True, 25, 1, "w+", 0.03, 0.002, 0.02),
 )
 """The same of subjects whose pose is not known."""
 
@@ -173,7 +182,9 @@ def stages(usual: tuple[Stage, ...], settings: InversionSettings, config: Backbo
     for index, stage in enumerate(usual):
         done = sum(one.steps for one in usual[:index])
         steps = (wanted * (done + stage.steps)) // total - (wanted * done) // total
-        guesses = settings.starts if index == 0 else max(kept, min(stage.guesses, settings.starts))
+        guesses = settings.starts if index == 0 else min(stage.guesses, settings.starts)
+        if stage.blur_px:
+            guesses = min(stage.guesses, GUESSES_A_START * settings.starts)
         found.append(
             dataclasses.replace(
                 stage,

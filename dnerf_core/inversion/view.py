@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from dnerf_core.backbone.posing import posed_planes
-from dnerf_core.backbone.protocols import Field, Planes, RawPicture
+from dnerf_core.backbone.protocols import Planes, RawPicture
 from dnerf_core.loaded_model import LoadedModel
 from dnerf_core.rendering.rays import ViewRays
 from dnerf_core.rendering.view import ray_bundle
 from dnerf_core.rendering.visible import render_visible
 from dnerf_core.semantic.branch import SemanticMaps
 from dnerf_core.semantic.visibility import VisibleSamples, density_pass
-
-Density = Callable[[Tensor, "Tensor | None"], Tensor]
-DensityAndColors = Callable[[Tensor, "Tensor | None"], "tuple[Tensor, Tensor]"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,8 +87,7 @@ def see(
     pose: Tensor | None = None,
     shape: Tensor | None = None,
     *,
-    planes: Planes | None = None,
-    sharpness: float = 1.0,
+    until: int | None = None,
 ) -> SeenView:
     """See latents from cameras.
 
@@ -101,38 +96,21 @@ def see(
         cam2world, intrinsics: [B, 4, 4] (OpenCV axes) and [1, 3, 3] or [B, 3, 3] (normalised).
         pose: [B or 1, *pose_shape], the subjects'; None: the family's usual one, or it has none.
         shape: [B or 1, shape_size], the subjects'; None: that of the latents, or they have none.
-        planes: what the generator makes of ws, in whatever pose; None: they are made here.
-        sharpness: factor of raw densities, see `Stage`.
+        until: resolution of the generator's block at which the planes stop; None: the last. The branch reads all blocks.
     """
     generator, batch = model.generator, len(cam2world)
-    planes = posed_planes(generator, ws, pose, shape, planes)
+    planes = posed_planes(generator, ws, pose, shape, until=until)
     intrinsics = intrinsics.expand(batch, -1, -1)
     bundle, hit = ray_bundle(generator, planes, ViewRays.from_cameras(cam2world, intrinsics, side_px))
     met = hit.nonzero()[:, 0]
     field, settings, rays = generator.field(planes), generator.config.rays, bundle.select(met)
-    density, both = _softened(field, sharpness)
-    seen = render_visible(density, both, rays, settings.samples_coarse, settings.samples_fine)
+    seen = render_visible(field.raw_density, field.density_and_colors, rays, settings.samples_coarse, settings.samples_fine)
     count = batch * side_px**2
     color = seen.values.new_zeros(count, seen.values.shape[1]).index_copy(0, met, seen.values)
     opacity = seen.opacity.new_zeros(count).index_copy(0, met, seen.opacity)
     picture = generator.compose(color, opacity, planes, side_px)
     visible = VisibleSamples(batch, side_px, met[seen.ray], seen.points, seen.weight)
     return SeenView(model, ws, planes, cam2world, intrinsics, picture, visible)
-
-
-def _softened(field: Field, sharpness: float) -> tuple[Density, DensityAndColors]:
-    """The field's raw density, and it with colours, times a factor."""
-    if sharpness == 1.0:
-        return field.raw_density, field.density_and_colors
-
-    def density(points: Tensor, subject: Tensor | None) -> Tensor:
-        return sharpness * field.raw_density(points, subject)
-
-    def both(points: Tensor, subject: Tensor | None) -> tuple[Tensor, Tensor]:
-        raw, colors = field.density_and_colors(points, subject)
-        return sharpness * raw, colors
-
-    return density, both
 
 
 def intrinsics_of(model: LoadedModel) -> Tensor:

@@ -15,11 +15,12 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+import trimesh
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from dnerf_core.backbone.family import Family
-from dnerf_core.backbone.poses import Motion
+from dnerf_core.backbone.poses import Motion, TemplateMesh
 from dnerf_core.backbone.protocols import RawPicture, RayLimits, Superresolve, TapFinder
 from dnerf_core.backbone.ranges import check_numbers, check_view, image_size_range, ray_ranges, refusal
 from dnerf_core.backbone.registry import FAMILIES
@@ -198,6 +199,17 @@ class OneBall:
         return grid_at_nodes(density, nodes, self.side, longest_ray, inset, self.balls.radius)
 
 
+_BALL = trimesh.creation.icosphere(subdivisions=3)
+BALL_VERTICES = _BALL.vertices.astype(np.float32)
+
+
+def ball_mesh(path: Path) -> TemplateMesh:
+    """A ball's template, for a `Family.template_mesh`."""
+    return TemplateMesh(
+        _BALL.faces.astype(np.int32), np.ones((len(BALL_VERTICES), 2), np.float32) / 2, ("middle", "top"), np.zeros(0, np.uint8)
+    )
+
+
 class BallBackbone(PublishedWeights):
     config: BallConfig
 
@@ -211,7 +223,7 @@ class BallBackbone(PublishedWeights):
     def mapping(self, z: Tensor, conditioning: Tensor | None, truncation: float, cutoff: int | None) -> Tensor:
         return (self.latents(z) * truncation)[:, None].expand(-1, 3, -1)
 
-    def planes(self, ws: Tensor, pose: Tensor | None = None) -> Balls:
+    def planes(self, ws: Tensor, pose: Tensor | None = None, *, until: int | None = None) -> Balls:
         centre = ws.new_zeros(len(ws), 3) if pose is None else pose
         radius = 0.45 + 0.1 * torch.tanh(ws[:, 0, 0])
         return Balls(radius, torch.sigmoid(self.paint(ws[:, 1])), torch.sigmoid(ws[:, 2].repeat(1, 2)[:, :CHANNELS]), centre)
@@ -249,6 +261,13 @@ class BallBackbone(PublishedWeights):
         """The middle, and a point above it on the skin."""
         up = torch.tensor([0.0, 1.0, 0.0]) * planes.radius[:, None]
         return torch.stack([planes.centre, planes.centre + up], dim=1)
+
+    def posed_vertices(self, planes: Balls) -> Tensor:
+        """Of `ball_mesh`."""
+        return planes.centre[:, None] + planes.radius[:, None, None] * torch.from_numpy(BALL_VERTICES)
+
+    def vertices_in(self, ws: Tensor, pose: Tensor) -> Tensor:
+        return self.posed_vertices(self.planes(ws.expand(len(pose), -1, -1), pose))
 
     def superresolve(self, picture: RawPicture, ws: Tensor) -> Tensor:
         size = self.config.image_size

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 import torch
 
 from dnerf_core.backbone.family import Family
+from dnerf_core.backbone.registry import FAMILIES
 from dnerf_core.camera import sphere_camera
 from dnerf_core.checkpoints.model_file import save_model
 from dnerf_core.inversion.invert import invert
@@ -21,7 +23,9 @@ __all__ = ["balls"]
 
 
 @pytest.fixture
-def model(tmp_path: Path, balls: Family) -> Model:
+def model(tmp_path: Path, balls: Family, monkeypatch: pytest.MonkeyPatch) -> Model:
+    """Balls with a template, by which their place can be looked for."""
+    monkeypatch.setitem(FAMILIES, balls.name, dataclasses.replace(balls, template_mesh="tests.core.stub_family:ball_mesh"))
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(4)
         state = BallBackbone(BallConfig()).state_dict()

@@ -91,25 +91,48 @@ class _Skinned:
     motions: Tensor
 
 
-def _skinned(config: BodyConfig, table: BodyTable, pose: Tensor, shape: Tensor | None) -> _Skinned:
-    rest, joints = table.vertices, table.joints
-    if shape is not None and len(shape):
+def posed_vertices(config: BodyConfig, table: BodyTable, pose: Tensor, shape: Tensor | None) -> Tensor:
+    """Where the vertices of bodies in poses [B, K + 1, 3] and of shapes [B or 1, S] (None: the mean) are, [B, V, 3], world units."""
+    return _moved(config, table, pose, shape).vertices * config.scale
+
+
+@dataclass(frozen=True, eq=False)
+class _Moved:
+    """B bodies, template units: at rest, `rest` [B or 1, V, 3] and `joints` [B or 1, K, 3]; posed, `vertices` [B, V, 3], by `motions`
+    [B, K, 3, 4] and then the pose's translation.
+    """
+
+    rest: Tensor
+    joints: Tensor
+    motions: Tensor
+    vertices: Tensor
+
+
+def _moved(config: BodyConfig, table: BodyTable, pose: Tensor, shape: Tensor | None) -> _Moved:
+    """Bodies in poses [B, K + 1, 3], of shapes [B or 1, S]."""
+    rest, joints = table.vertices[None], table.joints[None]
+    if shape is not None and shape.shape[1]:
         rest = rest + torch.tensordot(shape, table.shape_vertices, 1)
         joints = joints + torch.tensordot(shape, table.shape_joints, 1)
     if table.pose_correctives is not None:
-        turned = rotation_matrices(pose[1:-1]) - torch.eye(3, dtype=pose.dtype, device=pose.device)
-        rest = rest + torch.tensordot(turned.flatten(), table.pose_correctives, 1)
-    motions = joint_motions(pose[None], joints[None], config.parents)
-    translation = pose[-1]
-    vertices = skin(rest[None], table.weights, motions, translation[None])[0]
-    turn, shift = motions[0, :, :, :3], motions[0, :, :, 3] + translation
+        turned = rotation_matrices(pose[:, 1:-1]) - torch.eye(3, dtype=pose.dtype, device=pose.device)
+        rest = rest + torch.tensordot(turned.flatten(1), table.pose_correctives, 1)
+    motions = joint_motions(pose, joints, config.parents)
+    return _Moved(rest, joints, motions, skin(rest, table.weights, motions, pose[:, -1]))
+
+
+def _skinned(config: BodyConfig, table: BodyTable, pose: Tensor, shape: Tensor | None) -> _Skinned:
+    """A body in a pose [K + 1, 3], of a shape [S]."""
+    body = _moved(config, table, pose[None], None if shape is None else shape[None])
+    vertices, joints, motions = body.vertices[0], body.joints[0], body.motions[0]
+    turn, shift = motions[:, :, :3], motions[:, :, 3] + pose[-1]
     moved = (turn @ joints[:, :, None])[:, :, 0] + shift
     scale = config.scale
     return _Skinned(
         vertices * scale,
         ride(vertices, table.faces, table.reduced) * scale,
         ride(vertices, table.faces, table.clip) * scale,
-        rest * scale,
+        body.rest[0] * scale,
         moved * scale,
         torch.cat([turn, (shift * scale)[:, :, None]], dim=2),
     )
