@@ -5,7 +5,7 @@ import bpy
 from dnerf_core import job_ranges
 
 from . import preview, session
-from .model_facts import EMBEDDED_MODELS, known_facts
+from .model_facts import EMBEDDED_MODELS, ModelSkeleton, known_facts
 from .own_yaw import own_yaw_property, own_yaw_switch_property
 from .posing import changes
 from .posing.rows import BoneRow, fill_rows, rows_fit
@@ -40,8 +40,21 @@ def _armature_changed(settings: "SceneProperties", context: bpy.types.Context) -
     if armature is None or facts is None or facts.skeleton is None or rows_fit(scene, facts.skeleton, armature):
         session.redraw()
         return
+    _fill(scene, facts.skeleton, armature)
+
+
+def _facts_changed(settings: "SceneProperties", context: bpy.types.Context) -> None:
+    """An armature that was chosen before the model was known gets its map; one that is there stays, whatever model it was made for."""
+    scene, armature = settings.id_data, settings.pose_armature
+    facts = known_facts(scene)
+    if armature is not None and facts is not None and facts.skeleton is not None and not len(settings.pose_rows):
+        changes.note()
+        _fill(scene, facts.skeleton, armature)
+
+
+def _fill(scene: bpy.types.Scene, skeleton: ModelSkeleton, armature: bpy.types.Object) -> None:
     try:
-        session.current().say(fill_rows(scene, facts.skeleton, armature))
+        session.current().say(fill_rows(scene, skeleton, armature))
     except session.EXPECTED as error:
         session.current().say(str(error), "ERROR")
 
@@ -89,7 +102,7 @@ class SceneProperties(bpy.types.PropertyGroup):
         options=PATH_OPTIONS,
         update=_model_changed,
     )
-    model_facts: bpy.props.StringProperty(options={"HIDDEN"})
+    model_facts: bpy.props.StringProperty(options={"HIDDEN"}, update=_facts_changed)
 
     # subject
     seed: whole_property(job_ranges.SEED, "Seed")

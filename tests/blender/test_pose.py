@@ -88,6 +88,21 @@ def test_a_mixamo_armature_maps_itself_and_its_bones_are_the_joints(scene: Any) 
         np.testing.assert_allclose(shown_joints(found), bone_heads(item, names.names), atol=2e-5)
 
 
+def test_an_armature_chosen_before_the_model_is_known_gets_its_map_with_it(scene: Any) -> None:
+    facts = scene.dnerf.model_facts
+    scene.dnerf.model_facts = ""
+    item = build_armature(scene, renamed(BODY, "mixamo"))
+    scene.dnerf.pose_armature = item
+    assert not len(scene.dnerf.pose_rows)
+    scene.dnerf.model_facts = facts
+    assert all(row.bone for row in scene.dnerf.pose_rows) and len(scene.dnerf.pose_rows) == len(BODY.names)
+    # what the artist has chosen since then is never filled anew
+    scene.dnerf.pose_rows[3].bone = ""
+    scene.dnerf.model_facts = ""
+    scene.dnerf.model_facts = facts
+    assert not scene.dnerf.pose_rows[3].bone
+
+
 def test_an_armature_that_rests_otherwise_moves_the_joints_to_its_bones(scene: Any) -> None:
     rest = np.zeros((len(BODY.names) + 1, 3))
     for name, angle in (("LeftArm", 0.8), ("RightArm", -0.8)):
