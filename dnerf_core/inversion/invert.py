@@ -14,7 +14,7 @@ from torch import Tensor
 from dnerf_core.backbone.family import named
 from dnerf_core.backbone.registry import family_of
 from dnerf_core.camera import Camera
-from dnerf_core.errors import UsageError
+from dnerf_core.errors import PoseError, UsageError
 from dnerf_core.inversion.descent import Guess, Progress, Viewpoint, Watch, descend, progress_of
 from dnerf_core.inversion.latents import LatentSpace, WStatistics, code_in, random_candidates, space_of, w_statistics
 from dnerf_core.inversion.objectives import MaskObjective, Perceptual, PictureObjective, SoughtObjective
@@ -155,11 +155,22 @@ def invert_picture(
 
 
 def viewpoint_of(model: Model, camera: Camera | None, pose: Tensor | None) -> Viewpoint:
-    """Where a search looks from, and in which pose: a known one, or any that is likely where subjects are bodies that move."""
+    """Where a search looks from, and in which pose: a known one, or any that is likely where subjects are bodies that move.
+
+    Raises:
+        UsageError: a body of which nothing tells likely poses.
+    """
     family = family_of(model.config)
     if pose is not None or family.poser is None or family.template_mesh is None:
         return Viewpoint(model, camera, pose)
-    return Viewpoint(model, camera, poses=PosePrior.drawn_by(named(family.poser)(model.header.path), model.device))
+    poser = named(family.poser)(model.header.path)
+    try:
+        return Viewpoint(model, camera, poses=PosePrior.drawn_by(poser, model.device))
+    except PoseError as error:
+        raise UsageError(
+            f"pose: expected a body whose joints are known by their names, to look for its pose, found {poser.joint_names[0]!r} and "
+            f"others in {model.config.name}; tell the pose"
+        ) from error
 
 
 def _distance_to(perceptual: PerceptualLoss, target: Tensor) -> Perceptual:

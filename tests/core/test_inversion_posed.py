@@ -13,10 +13,14 @@ from dnerf_core.backbone.family import Family
 from dnerf_core.backbone.registry import FAMILIES
 from dnerf_core.camera import sphere_camera
 from dnerf_core.checkpoints.model_file import save_model
+from dnerf_core.errors import PoseError, UsageError
 from dnerf_core.inversion.invert import invert
 from dnerf_core.inversion.pose_prior import REACH, PosePrior
 from dnerf_core.inversion.settings import InversionSettings, inversion_steps
+from dnerf_core.labels import LabelSet
 from dnerf_core.model import Model
+from dnerf_core.semantic.branch import SemanticBranch
+from dnerf_core.semantic.config import SemanticConfig
 from tests.core.stub_family import BallBackbone, BallConfig, BallPoser, balls
 
 __all__ = ["balls"]
@@ -68,3 +72,42 @@ def test_steps_are_counted_as_they_are_taken(model: Model) -> None:
     invert(model, picture, settings, watch=lambda progress: steps.append((progress.step, progress.steps)) is None)
     assert steps[-1] == (8, 8)
     assert inversion_steps(settings, model.config, mask=False, posed=True) == 8
+
+
+def test_a_body_whose_likely_poses_nothing_tells_needs_its_pose(model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+    def unknown(poser: BallPoser, rng: np.random.Generator, count: int) -> np.ndarray:
+        raise PoseError("bone map: expected joints of a known kind")
+
+    monkeypatch.setattr(BallPoser, "drawn", unknown)
+    picture = model.subject(7).render(model.front_camera()).rgb
+    with pytest.raises(
+        UsageError, match=r"pose: expected a body whose joints are known by .* found 'middle' and others in balls"
+    ):
+        invert(model, picture, InversionSettings(candidates=2, starts=1, steps=5))
+    known = invert(model, picture, InversionSettings(candidates=2, starts=1, steps=5), pose=torch.zeros(1, 3))
+    assert known.subject.pose is not None
+
+
+def test_bodies_of_which_no_mesh_is_known_keep_their_usual_pose(
+    model: Model, balls: Family, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(FAMILIES, balls.name, balls)
+    picture = model.subject(7).render(model.front_camera()).rgb
+    assert invert(model, picture, InversionSettings(candidates=2, starts=1, steps=5)).subject.pose is None
+
+
+def test_a_mask_finds_the_place_of_a_ball_by_its_stand_in(model: Model) -> None:
+    """Above and below are labels of the ball's own frame, so that they say where it is."""
+    branch = SemanticBranch(SemanticConfig(num_classes=3), model.config, seed=3)
+    with torch.no_grad():
+        branch.triplane.measure([branch.triplane.inputs(model.generator.source(model.subject(seed).planes)) for seed in range(2)])
+        branch.out_weight.mul_(10)
+    labelled = model.with_branch(branch.eval(), LabelSet.from_names(("one", "other")))
+    camera, place = sphere_camera(0.3, 0.2, radius=3.0, focal=1.5), torch.tensor([[0.15, -0.1, 0.05]])
+    mask = labelled.subject(7).posed(place).render(camera).mask
+    assert mask is not None
+    found = invert(labelled, mask, InversionSettings(candidates=6, starts=2, steps=80), camera=camera)
+    assert found.subject.pose is not None
+    apart = (found.subject.pose - place)[0].double().numpy()
+    across = apart - (apart @ camera.forward) * camera.forward
+    assert np.linalg.norm(across) < 0.1  # its size is open, too

@@ -428,3 +428,23 @@ def test_a_generator_is_built_on_meta_without_memory() -> None:
     with torch.device("meta"):
         generator = Gnarf(config_of())
     assert all(tensor.is_meta for tensor in generator.state_dict().values())
+
+
+@pytest.mark.parametrize("scale", [1.0, 2.5])
+@torch.no_grad()
+def test_vertices_of_many_poses_are_those_of_their_planes(scale: float) -> None:
+    """Without planes, at once: of subjects of their own shapes, of one subject, and of a body whose rest follows its pose."""
+    poses = torch.cat([bent(SHAPED, seed) for seed in range(3)])
+    for rig, corrected in ((SHAPED, False), (RIG, False), (SHAPED, True)):
+        generator = tiny_generator(rig, tiny_config(rig, scale))
+        if corrected:
+            shape = (9 * (rig.template.num_joints - 1), *rig.template.vertices.shape)
+            generator.body.register_buffer(
+                "pose_correctives", 0.05 * torch.randn(shape, generator=torch.Generator().manual_seed(7))
+            )
+        ws = generator.mapping(torch.randn(3, 16, generator=torch.Generator().manual_seed(5)), torch.zeros(3, 25))
+        for of_whom in (ws, ws[:1]):
+            found = generator.vertices_in(of_whom, poses)
+            expected = generator.posed_vertices(generator.planes(of_whom.expand(3, -1, -1), poses))
+            torch.testing.assert_close(found, expected, atol=1e-5 * scale, rtol=0)
+            assert float((found[1] - found[0]).norm(dim=1).max()) > 0.1 * scale
