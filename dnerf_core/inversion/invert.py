@@ -235,7 +235,7 @@ class _Run:
 
     def results(self, kept: int) -> list[Inversion]:
         """Search, descend, tune."""
-        usual = usual_stages(mask=isinstance(self.objective, MaskObjective), posed=self.viewpoint.poses is not None)
+        usual = usual_stages(mask=self.objective.by_labels, posed=self.viewpoint.poses is not None)
         plan = stages(usual, self.settings, self.model.config, kept=kept)
         steps = sum(stage.steps for stage in plan) + self.settings.tuning_steps
         space = space_of(self.model, self.statistics, plan[0].space)

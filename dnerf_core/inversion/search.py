@@ -44,11 +44,8 @@ def best_starts(
     Args:
         yaw_deg, pitch_deg: ranges that are looked over, `SEARCH_YAW_STEP_DEG` apart; both ends are looked at.
     """
-    model = viewpoint.model
-    known = viewpoint.known_angles_rad
-    directions = _directions(yaw_deg, pitch_deg) if known is None else [known]
-    angles = torch.tensor(directions, dtype=torch.float32, device=model.device)
-    side_px = min(SEARCH_SIDE_PX, model.config.rays.neural_resolution)
+    angles = _looked_from(viewpoint, yaw_deg, pitch_deg)
+    side_px = min(SEARCH_SIDE_PX, viewpoint.model.config.rays.neural_resolution)
     guesses = []
     for candidate in candidates:
         checkpoint()
@@ -76,9 +73,7 @@ def posed_starts(
     """
     poses = viewpoint.poses
     assert poses is not None
-    known = viewpoint.known_angles_rad
-    directions = _directions(yaw_deg, pitch_deg) if known is None else [known]
-    angles = torch.tensor(directions, dtype=torch.float32, device=viewpoint.model.device)
+    angles = _looked_from(viewpoint, yaw_deg, pitch_deg)
     blur_px = POSED_SEARCH_BLUR_PX
     side_px = min(POSED_SEARCH_SIDE_PX, viewpoint.model.config.rays.neural_resolution)
 
@@ -143,6 +138,13 @@ def unlike(viewpoint: Viewpoint, space: LatentSpace, guesses: list[Guess], count
         nearest = min(float((seen[index] - seen[other]).norm(dim=1).mean()) for other in chosen)
         (chosen if len(chosen) < count and nearest > _UNLIKE * size else left).append(index)
     return [guesses[index] for index in sorted([*chosen, *left[: count - len(chosen)]])]
+
+
+def _looked_from(viewpoint: Viewpoint, yaw_deg: tuple[float, float], pitch_deg: tuple[float, float]) -> Tensor:
+    """Angles [B, 2] over the ranges, or those of the known camera alone."""
+    known = viewpoint.known_angles_rad
+    directions = _directions(yaw_deg, pitch_deg) if known is None else [known]
+    return torch.tensor(directions, dtype=torch.float32, device=viewpoint.model.device)
 
 
 def _directions(yaw_deg: tuple[float, float], pitch_deg: tuple[float, float]) -> list[tuple[float, float]]:

@@ -22,8 +22,7 @@ from dnerf_core.inversion.objectives import SoughtObjective
 from dnerf_core.inversion.settings import Stage
 from dnerf_core.inversion.splats import area_vectors, splatted, with_centres
 from dnerf_core.loaded_model import LoadedModel
-from dnerf_core.rendering.compositing import interval_weights, sample_weights
-from dnerf_core.rendering.volume import RayBundle, sample_densities
+from dnerf_core.rendering.volume import RayBundle, sample_rays
 from dnerf_core.work.interruption import checkpoint
 
 DRAWS = 48
@@ -165,11 +164,8 @@ def _lift(model: LoadedModel, planes: Planes, vertices: Tensor, normals: Tensor)
     reach = _REACH * model.config.box_side
     start = torch.zeros(len(normals), device=normals.device)
     rays = RayBundle(vertices + reach * normals, -normals, start, start + 2 * reach)
-    distances, raw = sample_densities(model.generator.field(planes).raw_density, rays, _SAMPLES, 0)
-    weights = sample_weights(interval_weights(distances, raw))
-    opacity = weights.sum(dim=1)
-    along = (weights * distances).sum(dim=1) / opacity.clamp_min(_LEAST_OPACITY)
-    return torch.where(opacity >= _LEAST_OPACITY, reach - along, 0.0)
+    samples = sample_rays(model.generator.field(planes).raw_density, rays, _SAMPLES, 0)
+    return torch.where(samples.opacity >= _LEAST_OPACITY, reach - samples.distance, 0.0)
 
 
 def _looks_at(model: LoadedModel, planes: Planes, points: Tensor, *, labels: bool) -> Tensor:
