@@ -58,6 +58,10 @@ class Poser(Protocol):
     def scale(self) -> float:
         """World units a unit of the body."""
 
+    @property
+    def place(self) -> tuple[int, int, int]:
+        """Which of a pose's numbers (of `pose_shape`, flattened) move the body as a whole along x, y and z, in units of the body."""
+
     def read(
         self, source: Path, frames: tuple[int, int] | None = None, fps: float | None = None, bone_map: Path | None = None
     ) -> Motion:

@@ -53,6 +53,12 @@ class BodyPoser:
         """[K, 3] at rest, template units."""
         return self.joints
 
+    @property
+    def place(self) -> tuple[int, int, int]:
+        """The translation, which stands last."""
+        x = 3 * len(self.names)
+        return x, x + 1, x + 2
+
     def read(
         self, source: Path, frames: tuple[int, int] | None = None, fps: float | None = None, bone_map: Path | None = None
     ) -> Motion:

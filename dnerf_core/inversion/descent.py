@@ -23,8 +23,8 @@ from dnerf_core.work.interruption import checkpoint
 
 BETAS = (0.9, 0.95)
 WARM_UP_STEPS = 5
-POSE_WEIGHT = 3e-4
-"""Of how unlikely an unknown pose is."""
+POSE_WEIGHT = 0.5
+"""Of how unlikely an unknown pose is, in shares of the loss: what stays unlike is noise, and the more of it, the less a picture tells."""
 LAST_RATE = 0.03
 """The learning rates fall along a cosine to this share."""
 
@@ -199,7 +199,7 @@ def descend(
         optimizer.zero_grad(set_to_none=True)
         total = loss + prior * space.prior(codes)
         if viewpoint.poses is not None and pose_codes is not None:
-            total = total + POSE_WEIGHT * viewpoint.poses.penalty(pose_codes)
+            total = total + POSE_WEIGHT * loss.detach() * viewpoint.poses.penalty(pose_codes)
         total.sum().backward()
         if viewpoint.camera is not None:
             angles.grad = None

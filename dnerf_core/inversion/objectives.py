@@ -22,6 +22,10 @@ _LEAST_SHARE = 0.02
 """A stand-in's shares of the classes count as at least this: it is never quite right."""
 
 
+_LEAST_COUNT = 1e-6
+"""Pixels that count less are not looked at."""
+
+
 class Objective(Protocol):
     """A distance of views to what is aimed at."""
 
@@ -38,6 +42,14 @@ class SoughtObjective(Objective, Protocol):
 
     def stand_in_loss(self, looks: Tensor, blur_px: float) -> Tensor:
         """Losses [B] of a stand-in's pictures [B, C, R, R], see `stand_in.StandIn`, that are blurred by so much already."""
+        ...
+
+    def sought(self, side_px: int, blur_px: float) -> tuple[Tensor, Tensor]:
+        """What is aimed at shows of colours or of classes, [1, C, R, R], and how much each pixel counts, [1, 1, R, R]."""
+        ...
+
+    def compared(self, looks: Tensor, behind: Tensor) -> tuple[Tensor, Tensor]:
+        """That of a stand-in's pictures [B, C, R, R] and of what is behind its bodies [B, C]."""
         ...
 
 
@@ -64,6 +76,15 @@ class PictureObjective:
         if full and self.perceptual is not None:
             loss = loss + self.perceptual_weight * self.perceptual(image)
         return loss
+
+    def sought(self, side_px: int, blur_px: float) -> tuple[Tensor, Tensor]:
+        """See `SoughtObjective`."""
+        aim = self._target(side_px, blur_px)
+        return aim, torch.ones_like(aim[:, :1])
+
+    def compared(self, looks: Tensor, behind: Tensor) -> tuple[Tensor, Tensor]:
+        """See `SoughtObjective`."""
+        return looks[:, :3], behind[:, :3]
 
     def stand_in_loss(self, looks: Tensor, blur_px: float) -> Tensor:
         """See `SoughtObjective`."""
@@ -103,6 +124,16 @@ class MaskObjective:
         """Losses [B] of class scores [B, C, R, R]."""
         share = self._target(scores.shape[-1])
         return -(scores.log_softmax(dim=1) * share).sum(dim=(1, 2, 3)) / share.sum()
+
+    def sought(self, side_px: int, blur_px: float) -> tuple[Tensor, Tensor]:
+        """See `SoughtObjective`."""
+        share = self._target(side_px, blur_px)
+        counts = share.sum(dim=1, keepdim=True)
+        return share / counts.clamp_min(_LEAST_COUNT), counts
+
+    def compared(self, looks: Tensor, behind: Tensor) -> tuple[Tensor, Tensor]:
+        """See `SoughtObjective`."""
+        return looks[:, 3:], behind[:, 3:]
 
     def stand_in_loss(self, looks: Tensor, blur_px: float) -> Tensor:
         """See `SoughtObjective`."""

@@ -18,7 +18,7 @@ from dnerf_core.inversion.settings import (
     SEARCH_YAW_STEP_DEG,
     SEARCHED_POSES,
 )
-from dnerf_core.inversion.stand_in import Bodies, StandIn
+from dnerf_core.inversion.stand_in import StandIn
 from dnerf_core.work.interruption import checkpoint
 
 _POSED_VERTICES = 700_000
@@ -68,6 +68,8 @@ def posed_starts(
 ) -> list[Guess]:
     """`count` starts where the pose is not known, either: poses and directions by the mean looks, then the candidate that suits each.
 
+    Each pose is compared where it fits best: likely poses differ in how limbs stand, not in where on the floor.
+
     Args:
         yaw_deg, pitch_deg: as of `best_starts`.
     """
@@ -77,26 +79,74 @@ def posed_starts(
     blur_px = POSED_SEARCH_BLUR_PX
     side_px = min(POSED_SEARCH_SIDE_PX, viewpoint.model.config.rays.neural_resolution)
 
-    def losses_of(bodies: Bodies, angles: Tensor) -> Tensor:
-        """Of one body each from cameras of angles [B, 2]."""
-        return objective.stand_in_loss(stand_in.see(bodies, viewpoint.tensors(angles), side_px, blur_px), blur_px)
-
     pose_codes = torch.cat([torch.zeros_like(poses.draws[:1]), poses.draws[: max(1, _POSED_VERTICES // stand_in.num_vertices)]])
     pose_codes = pose_codes[:SEARCHED_POSES]
-    losses = []
+    aim = objective.sought(side_px, blur_px)
+    losses, shifts = [], []
     for pose_code in pose_codes:
         checkpoint()
-        body = stand_in.bodies(stand_in.home, viewpoint.pose_of(pose_code[None]))
-        losses.append(losses_of(body.times(len(angles)), angles))
+        body = stand_in.bodies(stand_in.home, viewpoint.pose_of(pose_code[None])).times(len(angles))
+        where = viewpoint.tensors(angles)
+        seen = objective.compared(stand_in.see(body, where, side_px, blur_px), body.behind)
+        loss, shift_px = best_shifts(*seen, *aim)
+        losses.append(loss)
+        shifts.append(_in_world(shift_px / side_px, body.points, *where))
     guesses = []
     codes = torch.stack([stand_in.space.code(candidate) for candidate in candidates])
     for number, direction in _spread(torch.stack(losses), count):
-        pose_code, where = pose_codes[number], angles[direction]
+        pose_code, angle = poses.moved(pose_codes[number], shifts[number][direction]), angles[direction]
         bodies = stand_in.bodies(codes, viewpoint.pose_of(pose_code[None].expand(len(codes), -1)))
-        fits = losses_of(bodies, where.expand(len(codes), -1))
+        there = viewpoint.tensors(angle.expand(len(codes), -1))
+        fits = objective.stand_in_loss(stand_in.see(bodies, there, side_px, blur_px), blur_px)
         best = int(fits.argmin())
-        guesses.append(Guess(float(fits[best]), codes[best], where, pose_code))
+        guesses.append(Guess(float(fits[best]), codes[best], angle, pose_code))
     return sorted(guesses, key=lambda guess: guess.loss)
+
+
+def best_shifts(pictures: Tensor, behind: Tensor, aim: Tensor, counts: Tensor) -> tuple[Tensor, Tensor]:
+    """By which shift, up to half a side, each of pictures [B, C, R, R] comes nearest to another one [1, C, R, R], by correlation (FFT).
+
+    Args:
+        behind: [B or 1, C], what there is beyond borders; what a shift leaves there counts as wrong, or it would pay to hide a limb.
+        counts: [1, 1, R, R], how much a pixel of the other one counts.
+
+    Returns:
+        The mean squared difference that whole pixels leave [B], and the shifts [B, 2], pixels to the right and down, to a part of a pixel.
+    """
+    side_px = pictures.shape[-1]
+    reach, wide_px = side_px // 2, side_px + side_px // 2
+
+    def correlated(fixed: Tensor, moved: Tensor) -> Tensor:
+        product = torch.fft.rfft2(fixed, s=(wide_px, wide_px)) * torch.fft.rfft2(moved, s=(wide_px, wide_px)).conj()
+        return torch.fft.irfft2(product, s=(wide_px, wide_px)).sum(dim=1).roll((reach, reach), (1, 2))
+
+    nothing = behind[:, :, None, None]
+    shown, wanted = pictures - nothing, aim - nothing
+    energy, beyond = shown.square().sum(dim=1, keepdim=True), counts.mean()
+    apart = correlated(counts - beyond, energy) - 2 * correlated(counts * wanted, shown)
+    near = apart[:, : 2 * reach + 1, : 2 * reach + 1]
+    least, place = near.flatten(1).min(dim=1)
+    row, column = place.div(near.shape[2], rounding_mode="floor"), place % near.shape[2]
+    every = torch.arange(len(near), device=near.device)
+    shift = torch.stack([column + _finer(near[every, row], column), row + _finer(near[every, :, column], row)], dim=1) - reach
+    left = least + beyond * energy.sum(dim=(1, 2, 3)) + (counts * wanted.square()).sum(dim=(1, 2, 3))
+    return left / (counts.sum() * aim.shape[1]), shift
+
+
+def _finer(lines: Tensor, least: Tensor) -> Tensor:
+    """How far from the least [B] of lines [B, N] a parabola through it and its neighbours has its own, in [-0.5, 0.5]; 0 at an end."""
+    inside = least.clamp(1, lines.shape[1] - 2)
+    before, here, after = (lines.gather(1, (inside + step)[:, None])[:, 0] for step in (-1, 0, 1))
+    bend = before + after - 2 * here
+    return torch.where((inside == least) & (bend > 0), (before - after) / (2 * bend), 0.0).clamp(-0.5, 0.5)
+
+
+def _in_world(shift: Tensor, points: Tensor, cam2world: Tensor, intrinsics: Tensor) -> Tensor:
+    """World vectors [B, 3] that move bodies of points [B, V, 3] across pictures by shifts [B, 2], shares of their side."""
+    sight = (points - cam2world[:, None, :3, 3]).mean(dim=1)
+    depth = (sight * cam2world[:, :3, 2]).sum(dim=1, keepdim=True)
+    lens = torch.stack([intrinsics[:, 0, 0], intrinsics[:, 1, 1]], dim=1)
+    return (cam2world[:, :3, :2] @ (shift * depth / lens)[:, :, None])[..., 0]
 
 
 def _spread(losses: Tensor, count: int) -> list[tuple[int, int]]:

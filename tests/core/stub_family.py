@@ -289,6 +289,7 @@ class BallPoser:
 
     joint_places = np.zeros((2, 3), np.float32)
     scale = 1.0
+    place = (0, 1, 2)
 
     def turns(self, poses: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         return np.tile(np.float32([0, 0, 0, 1]), (len(poses), 2, 1)), poses

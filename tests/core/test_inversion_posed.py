@@ -15,7 +15,7 @@ from dnerf_core.camera import sphere_camera
 from dnerf_core.checkpoints.model_file import save_model
 from dnerf_core.errors import PoseError, UsageError
 from dnerf_core.inversion.invert import invert
-from dnerf_core.inversion.pose_prior import REACH, PosePrior
+from dnerf_core.inversion.pose_prior import PosePrior
 from dnerf_core.inversion.settings import InversionSettings, inversion_steps
 from dnerf_core.labels import LabelSet
 from dnerf_core.model import Model
@@ -44,7 +44,7 @@ def test_likely_poses_are_a_gaussian() -> None:
     torch.testing.assert_close(prior.draws.square().mean(dim=0), torch.ones(3), atol=0.05, rtol=0)
     pose = torch.tensor([0.1, -0.05, 0.15])
     torch.testing.assert_close(prior.poses(prior.code(pose)[None])[0], pose, atol=1e-5, rtol=0)
-    codes = torch.tensor([[0.0, 0.0, 0.0], [1.0, 1.0, 1.0], [REACH + 1, 0.0, 0.0]])
+    codes = torch.tensor([[0.0, 0.0, 0.0], [1.0, 1.0, 1.0], [4.0, 0.0, 0.0]])  # no ball is drawn farther than 1.7
     none, usual, beyond = prior.penalty(codes).tolist()
     assert (none, usual) == (0.0, 1.0)
     assert beyond > 10

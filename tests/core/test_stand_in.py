@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
 
 from dnerf_core.embedded import model_path
 from dnerf_core.gnarf.poser import poser_of_model
-from dnerf_core.inversion import stand_in
+from dnerf_core.inversion import search, stand_in
 from dnerf_core.inversion.descent import Guess, Viewpoint
 from dnerf_core.inversion.invert import viewpoint_of
-from dnerf_core.inversion.latents import ZSpace, w_statistics
+from dnerf_core.inversion.latents import ZSpace, random_candidates, w_statistics
 from dnerf_core.inversion.objectives import MaskObjective, PictureObjective
 from dnerf_core.inversion.pose import camera_at
-from dnerf_core.inversion.search import _spread, unlike
+from dnerf_core.inversion.search import _spread, posed_starts, unlike
 from dnerf_core.inversion.stand_in import StandIn, stand_in_of
 from dnerf_core.model import Model
 from dnerf_core.semantic.branch import label_mask
+from dnerf_core.subject import Subject
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -136,3 +139,42 @@ def test_what_goes_on_are_different_answers(case: Case) -> None:
     assert [guess.loss for guess in unlike(viewpoint, plain.space, guesses, 4)] == [0.1, 0.2, 0.4, 0.5]
     assert unlike(viewpoint, plain.space, guesses, 9) == guesses
     assert unlike(Viewpoint(model), plain.space, guesses, 2) == guesses[:2]
+
+
+def test_poses_are_compared_where_they_fit_best(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of usual looks, far from the middle, in the mean pose: the first guess is that pose, moved there, though no draw stands there."""
+    model, viewpoint, plain, _ = case
+    poses = viewpoint.poses
+    assert poses is not None
+    monkeypatch.setattr(search, "SEARCHED_POSES", 24)
+    there = torch.tensor([0.25, -0.12, 0.0])
+    pose = poses.poses(poses.moved(torch.zeros_like(poses.draws[0]), there)[None])
+    camera = camera_at(YAW, PITCH, model.config.cameras)
+    usual = Subject(model, plain.space.ws(plain.home), pose)
+    picture = torch.from_numpy(usual.channels(camera, channels=("rgb",)).rgb).permute(2, 0, 1)
+    known = dataclasses.replace(viewpoint, camera=camera)
+    candidates = random_candidates(model, w_statistics(model, 0, 2000), 4, 0, mean=False)
+    starts = posed_starts(known, plain, PictureObjective(picture / 127.5 - 1), candidates, (0.0, 0.0), (0.0, 0.0), 8)
+    found = torch.stack([poses.poses(start.pose_code[None])[0, -1] for start in starts if start.pose_code is not None])
+    across = torch.tensor(camera.cam2world[:3, :2]).float()
+    apart = (found - pose[0, -1]) * poses.scale @ across
+    assert float(apart.norm(dim=1).min()) < 0.03 < float(there.norm()) / 5
+    assert float(apart.norm(dim=1).median()) < 0.08
+
+
+def test_a_likely_pose_is_within_reach_and_moves_as_told(case: Case) -> None:
+    model, viewpoint, _, _ = case
+    poses = viewpoint.poses
+    assert poses is not None
+    drawn = poser_of_model(model.header.path).drawn(np.random.default_rng(9), 200)
+    codes = torch.stack([poses.code(torch.from_numpy(pose)) for pose in drawn])
+    assert float((poses.penalty(codes) > 3).float().mean()) < 0.02
+    knee = list(poser_of_model(model.header.path).joint_names).index("LeftLeg")
+    assert drawn[:, knee, 0].min() > -0.1
+    bent_forwards = torch.from_numpy(drawn[0]).clone()
+    bent_forwards[knee, 0] = -0.5
+    assert float(poses.penalty(poses.code(bent_forwards)[None])) > 10
+    moved = poses.moved(codes[0], torch.tensor([0.1, 0.05, -0.2]))
+    before, after = (model.subject(1).posed(poses.poses(code[None])).joints for code in (codes[0], moved))
+    assert before is not None and after is not None
+    np.testing.assert_allclose(after - before, np.broadcast_to([0.1, 0.05, -0.2], before.shape), atol=2e-3)
