@@ -16,7 +16,8 @@ from dnerf_core.downstream.images.augment import normalized
 from dnerf_core.downstream.images.registry import logits
 from dnerf_core.downstream.images.stream import BatchNumbers, ChangedViews, batches
 from dnerf_core.downstream.precision import Precision
-from dnerf_core.downstream.processes import ALONE, Process, loss_of_all, shared, with_synced_norms
+from dnerf_core.downstream.processes import ALONE, Process
+from dnerf_core.downstream.sharing import loss_of_all, shared, with_synced_norms
 from dnerf_core.errors import OutputError
 from dnerf_core.labels import IGNORE_ID
 
