@@ -125,7 +125,7 @@ def train_segmenter(
     """
     watch = Watch() if watch is None else watch
     device = next(network.parameters()).device
-    network.to(memory_format=torch.channels_last)
+    nn.utils.convert_conv2d_weight_memory_format(network, torch.channels_last)
     network = with_synced_norms(network, process, device)
     optimizer = torch.optim.AdamW(network.parameters(), lr=training.learning_rate, weight_decay=WEIGHT_DECAY)
     scaler = torch.amp.GradScaler(device.type, enabled=precision.scales_loss)

@@ -30,7 +30,7 @@ from dnerf_core.downstream.images.training import (
 from dnerf_core.downstream.precision import Precision, measured_precision
 from dnerf_core.downstream.processes import ALONE, Process, process_of_environment
 from dnerf_core.downstream.sharing import joined, loss_of_all
-from dnerf_core.errors import OutputError, UsageError
+from dnerf_core.errors import AnnotationError, OutputError, UsageError
 from dnerf_core.metrics import confusion_matrix, pooled_scores
 from tests.core.downstream.small_sets import LABELS, small_view, write_folder
 
@@ -157,6 +157,16 @@ def test_processes_and_loaders_share_the_same_inputs(folder: Path) -> None:
     elsewhere = list(batches(views, BatchNumbers(range(2), 4), 2, pinned=False))
     for first, second in zip(here, elsewhere, strict=True):
         assert all(torch.equal(a, b) for a, b in zip(first, second, strict=True))
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_view_that_goes_away_meanwhile_is_told_in_one_line(tmp_path: Path, workers: int) -> None:
+    folder = write_folder(tmp_path / "cars", 3)
+    views, path = views_of(folder), folder / "images" / "s0001_v00.png"
+    path.unlink()
+    with pytest.raises(AnnotationError) as caught:
+        list(batches(views, BatchNumbers(range(2), 6), workers, pinned=False))
+    assert str(caught.value).startswith(f"{path}: expected a file of the data set") and "\n" not in str(caught.value)
 
 
 def test_the_faster_format_is_measured_and_nothing_changes() -> None:
