@@ -233,4 +233,4 @@ def test_logits_are_of_every_size() -> None:
         for size in ((1, 1), (7, 33), (64, 48)):
             assert logits(network, torch.zeros(1, 3, *size)).shape == (1, 3, *size)
     assert sum(value.numel() for value in network.parameters()) < 1_000_000
-    assert math.isfinite(float(training_loss(network, torch.zeros(1, 3, 8, 8))))
+    assert math.isfinite(training_loss(network, torch.zeros(1, 3, 8, 8)).item())
