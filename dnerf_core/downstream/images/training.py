@@ -159,7 +159,9 @@ def train_segmenter(
             network.eval()
             trained.scores.append((done, watch.score(network)))
             network.train()
-        if watch.save is not None and time.monotonic() - saved_at >= max(watch.save_seconds, min(20 * saving, 10 * watch.save_seconds)):
+        if watch.save is not None and time.monotonic() - saved_at >= max(
+            watch.save_seconds, min(20 * saving, 10 * watch.save_seconds)
+        ):
             begun = time.monotonic()
             watch.save(_state(network, optimizer, scaler, trained))
             saved_at, saving = time.monotonic(), time.monotonic() - begun
