@@ -12,6 +12,7 @@ OPTION_GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
     (
         "Input",
         (
+            *("DATASET", "also", "train-segmenter.network", "weights", "validation"),
             *("PICTURE...", "FOLDER...", "[FOLDER]...", "[FILE]", "FILE|SEED", "CHECKPOINT", "NAME|FILE", "FOLDER", "PATH"),
             *("model", "from", "seeds", "subjects", "subject", "truncation", "kind", "fit", "crop", "mask"),
             *("anny", "armature"),
@@ -83,6 +84,7 @@ OPTION_GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
         (
             *(
                 "output",
+                "onnx",
                 "format",
                 "shard_views",
                 "coco_instances",
@@ -115,7 +117,12 @@ OPTION_GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("The body", ("parts", "canonical", "spread_legs", "arms", "height", "keep_place", "licence")),
     (
         "Training",
-        ("train.steps", "train.seed", "learning_rate", "feature_kind", "scales", "density_prior", "guide"),
+        (
+            *("train.steps", "train.seed", "learning_rate", "feature_kind", "scales", "density_prior", "guide"),
+            *("train-segmenter.steps", "train-segmenter.seed", "size", "batch", "schedule", "scale", "flip", "no_flip"),
+            "train-segmenter.color",
+            "class_weights",
+        ),
     ),
     ("Search", ("space", "starts", "candidates", "steps", "seed", "tuning")),
     (
@@ -126,7 +133,22 @@ OPTION_GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
         ),
     ),
     ("Client", ("exchange", "parent")),
-    ("Computation", ("device", "engine", "workers", "shard", "exact", "extend", "verify", "dry_run", "ignore_disk_space")),
+    (
+        "Computation",
+        (
+            "precision",
+            "device",
+            "gpus",
+            "engine",
+            "workers",
+            "shard",
+            "exact",
+            "extend",
+            "verify",
+            "dry_run",
+            "ignore_disk_space",
+        ),
+    ),
 )
 """Titles, and what stands below each: options by the names that spell them, of `--yaw` that is "yaw", arguments by what usage calls them.
 `train.seed` is the option of that command alone, and goes before `seed`."""
