@@ -86,7 +86,15 @@ TEMPLATE = FileKind(
     damaged="the file is damaged or no template file; copy or make it again",
     types=("F32", "I32", "U8"),
 )
-_KINDS = (MODEL, SUBJECT, TEMPLATE)
+NETWORK = FileKind(
+    name="a network file",
+    key="datasetnerf_network",
+    prefixes=("network.",),
+    option="'dnerf-headless segment --network'",
+    make="make one with 'dnerf-headless train-segmenter' or 'dnerf-headless train-pointnet'",
+    damaged="the file is damaged or no network file; copy or train it again",
+)
+_KINDS = (MODEL, SUBJECT, TEMPLATE, NETWORK)
 
 
 @dataclass(frozen=True)
