@@ -77,7 +77,7 @@ def drawn(points: Tensor, labels: Tensor, left_out: Tensor, count: int, generato
 
 
 def with_outliers(points: Tensor, labels: Tensor, most_share: float, generator: Generator) -> tuple[Tensor, Tensor]:
-    """Up to `most_share` of each cloud's points replaced by stray ones, evenly in a box half as large again; their label is 255, "ignore"."""
+    """Up to `most_share` of each cloud's points replaced by stray ones, evenly in a box half as large again; their label is 255."""
     batch, count = points.shape[:2]
     low, high = points.amin(dim=1, keepdim=True), points.amax(dim=1, keepdim=True)
     share = most_share * torch.rand(batch, 1, generator=generator)

@@ -30,7 +30,7 @@ def _nearest(
     i = wp.tid()
     place = queries[i]
     found = wp.hash_grid_query(grid, place, radius)
-    j = int(0)
+    j = int(0)  # noqa: RUF046, UP018 (a variable of a kernel, not a constant)
     while wp.hash_grid_query_next(found, j):
         d = wp.length(points[j] - place)
         if d <= radius and d < distance[i, count - 1]:

@@ -1,6 +1,6 @@
-"""PointNet++ (Qi et al., NeurIPS 2017, arXiv 1706.02413) for parts: multi-scale set abstraction, and feature propagation back to all points.
+"""PointNet++ (Qi et al., NeurIPS 2017, arXiv 1706.02413) for parts: multi-scale set abstraction, and features carried back to all points.
 
-The paper's widths are its appendix B.1's of part segmentation with multi-scale grouping; how many points a ball holds is our own, and no
+The paper's widths are its appendix's of part segmentation with multi-scale grouping; how many points a ball holds is our own, and no
 normals are read: those of scans have no sides. Neighbourhoods are `grouping`'s.
 """
 

@@ -1,8 +1,9 @@
-"""What both networks of points are built of: layers that treat every point alike, as rows of a matrix instead of convolutions of width 1."""
+"""What both networks of points are built of: layers that treat every point alike, as rows of a matrix, not convolutions of width 1."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -28,5 +29,4 @@ class Rows(nn.Module):
 
 def stacked_rows(inputs: int, widths: Sequence[int]) -> nn.Sequential:
     """Layers of these widths, one after the other."""
-    sizes = [inputs, *widths]
-    return nn.Sequential(*(Rows(a, b) for a, b in zip(sizes[:-1], sizes[1:], strict=True)))
+    return nn.Sequential(*(Rows(a, b) for a, b in pairwise((inputs, *widths))))
