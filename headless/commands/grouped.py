@@ -12,7 +12,18 @@ OPTION_GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
     (
         "Input",
         (
-            *("PICTURE...", "FOLDER...", "[FOLDER]...", "[FILE]", "FILE|SEED", "CHECKPOINT", "NAME|FILE", "FOLDER", "PATH"),
+            *(
+                "PICTURE...",
+                "FOLDER...",
+                "[FOLDER]...",
+                "[FILE]",
+                "FILE|SEED",
+                "CHECKPOINT",
+                "NAME|FILE",
+                "FOLDER",
+                "PATH",
+                "CLOUDS...",
+            ),
             *("model", "from", "seeds", "subjects", "subject", "truncation", "kind", "fit", "crop", "mask"),
             *("anny", "armature"),
             *(
@@ -101,6 +112,7 @@ OPTION_GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
                 "voxel",
                 "points",
                 "category",
+                "onnx",
                 "nodes",
                 "level",
                 "faces",
@@ -115,7 +127,19 @@ OPTION_GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("The body", ("parts", "canonical", "spread_legs", "arms", "height", "keep_place", "licence")),
     (
         "Training",
-        ("train.steps", "train.seed", "learning_rate", "feature_kind", "scales", "density_prior", "guide"),
+        (
+            *("train.steps", "train.seed", "learning_rate", "feature_kind", "scales", "density_prior", "guide"),
+            *(
+                "train-pointnet.network",
+                "recipe",
+                "train-pointnet.points",
+                "train-pointnet.steps",
+                "batch",
+                "train-pointnet.seed",
+                "mix",
+            ),
+            "precision",
+        ),
     ),
     ("Search", ("space", "starts", "candidates", "steps", "seed", "tuning")),
     (

@@ -7,6 +7,7 @@ import threading
 import numpy as np
 from numpy.typing import NDArray
 
+from dnerf_core.errors import UsageError
 from dnerf_core.mesh.warp_started import warp as wp
 from dnerf_core.shapes import check_shapes
 
@@ -54,8 +55,13 @@ def nearest(
 
     Returns:
         Distances float32 [M, count] in the points' unit, and indices int64 [M, count].
+
+    Raises:
+        UsageError: fewer points than that.
     """
     check_shapes(points=(points, "float N 3"), queries=(queries, "float M 3"))
+    if len(points) < count:
+        raise UsageError(f"neighbours: expected at least {count} points, found {len(points)}; ask for fewer")
     low, high = points.min(axis=0).astype(np.float64), points.max(axis=0).astype(np.float64)
     size = max(float((high - low).max()), float(np.finfo(np.float64).tiny))
     # about the middle and of size 1, so that float32 tells places of a survey's coordinates apart

@@ -21,7 +21,7 @@ from dnerf_core.downstream.network_file import NetworkFile, load_network_file
 from dnerf_core.downstream.points.networks import PointSettings, from_file
 from dnerf_core.downstream.points.normalising import headings_rad, normalised, turned
 from dnerf_core.downstream.points.recipes import RECIPES
-from dnerf_core.errors import UsageError
+from dnerf_core.errors import UsageError, counted
 from dnerf_core.files.camera_files.turning import FILE_UPS, FileUp, to_y_up
 from dnerf_core.labels import LabelSet
 from dnerf_core.shapes import check_shapes
@@ -143,7 +143,7 @@ def _check(points: NDArray[np.floating], up: str, headings: int, draws: int) -> 
         raise UsageError("points: expected at least one, found none; choose another cloud")
     strange = len(points) - int(np.isfinite(points).all(axis=1).sum())
     if strange:
-        raise UsageError(f"points: expected finite coordinates, found {strange} points without; leave them out")
+        raise UsageError(f"points: expected finite coordinates, found {counted(strange, 'point')} without; leave them out")
     if up not in FILE_UPS:
         raise UsageError(f"up: expected one of {', '.join(FILE_UPS)}, found {up!r}; choose the axis that points up")
     for name, value, high in (("headings", headings, 360), ("draws", draws, 10_000)):

@@ -15,6 +15,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from dnerf_core.camera import WorldUp
 from dnerf_core.downstream.points.sets.shapenetpart_reading import PartFolder, find_part_folder, read_part_file
 from dnerf_core.errors import AnnotationError, UsageError, counted, listed
 from dnerf_core.files.cloud_reading import read_cloud
@@ -24,6 +25,8 @@ from dnerf_core.files.text import read_user_text
 from dnerf_core.labels import LabelSet
 
 Split = Literal["train", "validation", "test"]
+_Points = tuple[NDArray[Any], NDArray[np.uint8], WorldUp]
+"""Points [N, 3], label ids [N], and the axis that points up."""
 
 SPLIT_FOLDERS: dict[str, Split] = {"train": "train", "val": "validation", "valid": "validation", "validation": "validation"}
 SPLIT_FOLDERS |= {"test": "test"}
@@ -41,9 +44,10 @@ class LabelledCloud:
         name: of the file, without its ending.
         folder: index of the folder that it is from.
         split: where the folder says one.
-        points: float32 [N, 3], the folder's frame and unit.
+        points: float32 [N, 3], the file's frame and unit.
         labels: uint8 [N], ids of the label set of all folders; 0 of points without a part, 255 ignored.
         sha256: of the file, 64 hexadecimal digits.
+        up: the axis that points up, where the file tells one.
     """
 
     name: str
@@ -52,6 +56,7 @@ class LabelledCloud:
     points: NDArray[np.float32]
     labels: NDArray[np.uint8]
     sha256: str
+    up: WorldUp = "y"
 
     @property
     def subject(self) -> str:
@@ -95,7 +100,7 @@ class _Found:
     path: Path
     labels: LabelSet | None
     files: tuple[tuple[Path, Split | None], ...]
-    read: Callable[[Path, LabelSet], tuple[NDArray[Any], NDArray[np.uint8]]]
+    read: Callable[[Path, LabelSet], _Points]
     remarks: tuple[str, ...] = ()
 
 
@@ -116,8 +121,9 @@ def read_cloud_sets(folders: Sequence[Path], category: str | None = None) -> Clo
     clouds: list[LabelledCloud] = []
     for index, folder in enumerate(found):
         for path, split in folder.files:
-            points, ids = folder.read(path, labels)
-            clouds.append(_checked(LabelledCloud(path.stem, index, split, points.astype(np.float32), ids, _sha256(path)), path))
+            points, ids, up = folder.read(path, labels)
+            cloud = LabelledCloud(path.stem, index, split, points.astype(np.float32), ids, _sha256(path), up)
+            clouds.append(_checked(cloud, path))
     remarks = tuple(remark for folder in found for remark in folder.remarks)
     return CloudSets(tuple(folder.path for folder in found), labels, tuple(clouds), remarks)
 
@@ -171,7 +177,7 @@ def _labels_of(path: Path, first: Path) -> LabelSet:
     return labels
 
 
-def _read_own(path: Path, labels: LabelSet) -> tuple[NDArray[Any], NDArray[np.uint8]]:
+def _read_own(path: Path, labels: LabelSet) -> _Points:
     cloud = read_cloud(path)
     if "labels" not in cloud:
         raise AnnotationError(f"{path}: expected a cloud with labels, found none; leave it out")
@@ -187,11 +193,11 @@ def _read_own(path: Path, labels: LabelSet) -> tuple[NDArray[Any], NDArray[np.ui
             f"{path}: expected label ids below {labels.num_classes}, those of {labels.names_text()}, found {ids[ids != 255].max()}; "
             "name them in its labels.json"
         )
-    return cloud["points"], ids.astype(np.uint8)
+    return cloud["points"], ids.astype(np.uint8), cloud.get("world_up", "y")
 
 
-def _part_reader(parts: PartFolder) -> Callable[[Path, LabelSet], tuple[NDArray[Any], NDArray[np.uint8]]]:
-    return lambda path, labels: read_part_file(path, parts.ids_by_number(labels))
+def _part_reader(parts: PartFolder) -> Callable[[Path, LabelSet], _Points]:
+    return lambda path, labels: (*read_part_file(path, parts.ids_by_number(labels)), "y")
 
 
 def _common_labels(found: Sequence[_Found], category: str | None) -> LabelSet:

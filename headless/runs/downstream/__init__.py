@@ -1,0 +1,1 @@
+"""Runs of networks that learn from data sets."""
