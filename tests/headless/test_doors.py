@@ -24,6 +24,7 @@ from dnerf_core.semantic.config import BranchTrainingConfig
 from dnerf_core.subject_key import SubjectKey
 from headless.annotating.training_plan import TrainCall
 from headless.cli import group
+from headless.downstream.points.plan import TrainPointnetCall
 from headless.runs.evaluating.call import EvaluateCall
 from headless.runs.import_ import ImportCall
 from headless.runs.mesh import MeshCall
@@ -52,6 +53,7 @@ CALLS: dict[str, Any] = {
     "invert": InvertCall,
     "edit": EditCall,
     "import": ImportCall,
+    "train-pointnet": TrainPointnetCall,
 }
 IN_MEMORY: dict[str, Any] = {"views": ViewsCall, "subject_cloud": SubjectCloudCall}
 """Of runs that no command has."""
@@ -134,6 +136,7 @@ def needed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
         "invert": [str(file)],
         "edit": ["3", "--mask", str(file)],
         "import": [str(file)],
+        "train-pointnet": [str(folder), "-o", "x.safetensors"],
     }
 
 
