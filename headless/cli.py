@@ -1,8 +1,8 @@
 """The entry point `dnerf-headless`: finds the command, runs it, and turns every failure into one line and an exit code.
 
-Adding a command is a line in `COMMANDS`, its place in the overview in `GROUPS`, and a module `headless/commands/NAME.py` (underscores for
-hyphens, `NAME_.py` for a Python keyword) that holds a click command called `command`. Modules are imported only when their command is
-called, so `--help` stays quick.
+Adding a command is a line in `COMMANDS`, its place in the overview in `GROUPS`, and a module `headless/commands/NAME.py` (`NAME_.py` for
+a Python keyword, `_` for each dash) that holds a click command called `command`. Modules are imported only when their command is called,
+so `--help` stays quick.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ PROGRAM = "dnerf-headless"
 GROUPS: dict[str, tuple[str, ...]] = {
     "Make data": ("render", "video", "pointcloud", "mesh"),
     "Teach labels": ("sample", "annotate", "train", "evaluate"),
-    "Use the labels": ("train-pointnet",),
     "From a photo or a mask": ("invert", "edit"),
+    "Learn from data": ("train-segmenter", "train-pointnet"),
     "Files": ("import", "template", "info"),
     "This machine and Blender": ("bench", "doctor", "worker", "extension"),
 }
@@ -46,12 +46,13 @@ COMMANDS: dict[str, str] = {
     "annotate": "Bring in what other programs painted, as masks of a folder of sample.",
     "train": "Train a semantic branch on painted views and write a model file.",
     "evaluate": "Score a model against painted masks or the exact truth, or views against each other.",
-    "train-pointnet": "Train a network that labels the points of clouds.",
     "invert": "Find the subject of a photo or a mask, and where it was taken from.",
     "edit": "Change a subject's shape by repainting its mask.",
+    "train-segmenter": "Train a network that labels images on data sets, and write a network file.",
+    "train-pointnet": "Train a network that labels the points of clouds, and write a network file.",
     "import": "Turn a checkpoint with EG3D's, PanoHead's or GNARF's generator into a model file.",
     "template": "Turn a rigged mesh into the template of a body that moves.",
-    "info": "Print what is inside a model file, a subject file or a template file.",
+    "info": "Print what is inside a model file, a subject file, a template file or a network file.",
     "bench": "Measure the fast path against the literal method on this machine.",
     "worker": "Do what another program asks, such as the Blender extension.",
     "doctor": "Tell what this machine can do.",
@@ -68,11 +69,6 @@ EXIT_INTERRUPTED = 130
 EXIT_TERMINATED = 143
 
 
-def module_name(command: str) -> str:
-    """The module of a command below `headless.commands`: hyphens become underscores, and a keyword gets one behind it."""
-    return f"{command.replace('-', '_')}{'_' if keyword.iskeyword(command) else ''}"
-
-
 class LazyGroup(click.Group):
     """A click group that imports a command's module only when the command is called."""
 
@@ -82,7 +78,8 @@ class LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        module = importlib.import_module(f"headless.commands.{module_name(cmd_name)}")
+        module_name = cmd_name.replace("-", "_") + ("_" if keyword.iskeyword(cmd_name) else "")
+        module = importlib.import_module(f"headless.commands.{module_name}")
         command = module.command
         assert isinstance(command, click.Command)
         return command

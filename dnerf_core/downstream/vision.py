@@ -12,10 +12,12 @@ import functools
 import importlib.machinery
 import importlib.util
 from types import ModuleType
-
-import torch
+from typing import TYPE_CHECKING
 
 from dnerf_core.errors import UsageError
+
+if TYPE_CHECKING:
+    import torch
 
 REMEDY = "install it with pip install 'datasetnerf[downstream]'"
 
@@ -34,9 +36,11 @@ def torchvision() -> ModuleType:
     Raises:
         UsageError: it is not installed, or does not go with this torch.
     """
+    require_installed()
+    import torch
+
     spec = importlib.util.find_spec("torchvision")
-    if spec is None:
-        raise UsageError(f"torchvision: expected the package, found none installed; {REMEDY}")
+    assert spec is not None
     try:
         if not _operators_load(spec):
             _declare_missing()
@@ -52,13 +56,20 @@ def torchvision() -> ModuleType:
     return module
 
 
-def is_installed() -> bool:
-    """Whether torchvision is there, without importing it."""
-    return importlib.util.find_spec("torchvision") is not None
+def require_installed() -> None:
+    """Refuse a machine without torchvision, without importing it or torch.
+
+    Raises:
+        UsageError: it is not installed.
+    """
+    if importlib.util.find_spec("torchvision") is None:
+        raise UsageError(f"torchvision: expected the package, found none installed; {REMEDY}")
 
 
 def _operators_load(spec: importlib.machinery.ModuleSpec) -> bool:
     """Whether the package's compiled operators, which declare their schemas themselves, can be loaded."""
+    import torch
+
     library = importlib.machinery.PathFinder.find_spec("_C", list(spec.submodule_search_locations or []))
     if library is None or library.origin is None:
         return False
@@ -70,6 +81,8 @@ def _operators_load(spec: importlib.machinery.ModuleSpec) -> bool:
 
 
 def _declare_missing() -> None:
+    import torch
+
     for name in _OPERATORS:
         if not hasattr(getattr(torch.ops, _NAMESPACE), name):
             library = torch.library.Library(_NAMESPACE, "FRAGMENT")

@@ -20,6 +20,9 @@ from dnerf_core.files.whole import write_bytes_whole
 STATE_FORMAT = "datasetnerf-training-state"
 STATE_VERSION = 1
 
+BRANCH_STATE: Mapping[str, type] = {"fingerprint": str, "losses": list, "branch": dict, "optimizer": dict}
+"""What the state of a semantic branch's training holds."""
+
 TrainingCall = Mapping[str, Any]
 """All that decides what a training's result is, as JSON values by the words in which a message names them."""
 
@@ -56,8 +59,11 @@ def write_state(path: Path, call: TrainingCall, kept: KeptState) -> None:
     write_bytes_whole(path, buffer.getvalue())
 
 
-def read_state(path: Path, call: TrainingCall) -> KeptState | None:
+def read_state(path: Path, call: TrainingCall, kinds: Mapping[str, type] = BRANCH_STATE) -> KeptState | None:
     """The state that an interrupted run of this call left; None where there is none.
+
+    Args:
+        kinds: what a training's state must hold, by its keys, `losses` among them.
 
     Raises:
         OutputError: the file cannot be read, or is another call's.
@@ -72,7 +78,7 @@ def read_state(path: Path, call: TrainingCall) -> KeptState | None:
     if not isinstance(data, dict) or data.get("format") != STATE_FORMAT or data.get("version") != STATE_VERSION:
         raise OutputError(f"{path}: expected format {STATE_FORMAT} {STATE_VERSION}, found another; {remedy}")
     theirs, ours = _call_of(data), json.loads(json.dumps(call))
-    if theirs is None or not _is_whole(data):
+    if theirs is None or not _is_whole(data, kinds):
         raise OutputError(f"{path}: expected the whole state of an interrupted training, found less or something else; {remedy}")
     different = [name for name in ours if theirs.get(name) != ours[name]]
     if different:
@@ -92,10 +98,9 @@ def _call_of(data: dict[Any, Any]) -> dict[str, Any] | None:
     return call if isinstance(call, dict) else None
 
 
-def _is_whole(data: dict[Any, Any]) -> bool:
+def _is_whole(data: dict[Any, Any], kinds: Mapping[str, type]) -> bool:
     """Whether a state file holds seconds and a training's state; whether that is this training's is found by its fingerprint."""
     seconds, state = data.get("seconds"), data.get("state")
-    kinds = {"fingerprint": str, "losses": list, "branch": dict, "optimizer": dict}
     return (
         isinstance(seconds, float | int)
         and 0 <= seconds < math.inf

@@ -12,18 +12,8 @@ OPTION_GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
     (
         "Input",
         (
-            *(
-                "PICTURE...",
-                "FOLDER...",
-                "[FOLDER]...",
-                "[FILE]",
-                "FILE|SEED",
-                "CHECKPOINT",
-                "NAME|FILE",
-                "FOLDER",
-                "PATH",
-                "CLOUDS...",
-            ),
+            *("DATASET", "CLOUDS...", "also", "train-segmenter.network", "weights", "validation"),
+            *("PICTURE...", "FOLDER...", "[FOLDER]...", "[FILE]", "FILE|SEED", "CHECKPOINT", "NAME|FILE", "FOLDER", "PATH"),
             *("model", "from", "seeds", "subjects", "subject", "truncation", "kind", "fit", "crop", "mask"),
             *("anny", "armature"),
             *(
@@ -94,6 +84,7 @@ OPTION_GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
         (
             *(
                 "output",
+                "onnx",
                 "format",
                 "shard_views",
                 "coco_instances",
@@ -112,7 +103,6 @@ OPTION_GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
                 "voxel",
                 "points",
                 "category",
-                "onnx",
                 "nodes",
                 "level",
                 "faces",
@@ -129,16 +119,10 @@ OPTION_GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
         "Training",
         (
             *("train.steps", "train.seed", "learning_rate", "feature_kind", "scales", "density_prior", "guide"),
-            *(
-                "train-pointnet.network",
-                "recipe",
-                "train-pointnet.points",
-                "train-pointnet.steps",
-                "batch",
-                "train-pointnet.seed",
-                "mix",
-            ),
-            "precision",
+            *("train-segmenter.steps", "train-segmenter.seed", "size", "batch", "schedule", "scale", "flip", "no_flip"),
+            "train-segmenter.color",
+            *("train-pointnet.network", "recipe", "train-pointnet.points", "train-pointnet.steps", "train-pointnet.seed", "mix"),
+            "class_weights",
         ),
     ),
     ("Search", ("space", "starts", "candidates", "steps", "seed", "tuning")),
@@ -150,7 +134,22 @@ OPTION_GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
         ),
     ),
     ("Client", ("exchange", "parent")),
-    ("Computation", ("device", "engine", "workers", "shard", "exact", "extend", "verify", "dry_run", "ignore_disk_space")),
+    (
+        "Computation",
+        (
+            "precision",
+            "device",
+            "gpus",
+            "engine",
+            "workers",
+            "shard",
+            "exact",
+            "extend",
+            "verify",
+            "dry_run",
+            "ignore_disk_space",
+        ),
+    ),
 )
 """Titles, and what stands below each: options by the names that spell them, of `--yaw` that is "yaw", arguments by what usage calls them.
 `train.seed` is the option of that command alone, and goes before `seed`."""

@@ -1,1 +1,1 @@
-"""Training and using networks that learn from data sets: plans, states, curves and pictures of images and clouds."""
+"""Networks that learn from data sets: plans, runs that go on after a kill, curves and grids."""

@@ -44,17 +44,11 @@ def picture_grid(
         labels: names and colours for the legend; None: no legend.
         call_sha256: which call drew it, kept in the PNG as text; see `drawn_by`.
     """
-    return png_of_call(drawn_grid(title, columns, rows, labels), call_sha256)
-
-
-def png_of_call(picture: Image.Image | npt.NDArray[np.uint8], call_sha256: str | None) -> bytes:
-    """A picture, or uint8 [H, W, 3], as a PNG that says which call drew it; see `drawn_by`."""
     text = PngInfo()
     if call_sha256 is not None:
         text.add_text(_CALL_KEY, call_sha256)
     buffer = io.BytesIO()
-    image = picture if isinstance(picture, Image.Image) else Image.fromarray(picture)
-    image.save(buffer, format="PNG", pnginfo=text)
+    drawn_grid(title, columns, rows, labels).save(buffer, format="PNG", pnginfo=text)
     return buffer.getvalue()
 
 

@@ -23,9 +23,9 @@ from dnerf_core.files.clouds import CloudStyle
 from dnerf_core.files.names import labels_json
 from dnerf_core.pointcloud.cloud import PointCloud
 from headless import cli
+from headless.annotating.training_state import state_path
 from headless.downstream.points import job
 from headless.downstream.points.plan import TrainPointnetCall, plan_points
-from headless.downstream.points.state import state_path
 from headless.pictures.cloud_pictures import cloud_picture
 from tests.core.downstream.cloud_cases import LABELS, block
 
@@ -64,24 +64,24 @@ def test_the_network_file_says_what_it_was_trained_on(trained: Path, clouds: Pat
     header = read_network_header(trained, "points")
     assert (header.network, header.labels, header.settings) == ("pointnet-small", LABELS, {"recipe": "scans", "points": 64})
     record = header.training
-    assert record["data_sets"][0]["folder"] == "a" and len(record["data_sets"][0]["sha256"]) == 64
-    assert (record["data_sets"][0]["clouds_trained"], record["data_sets"][0]["clouds_held_out"]) == (9, 1)
+    assert record["sets"][0]["place"] == str(clouds) and len(record["sets"][0]["sha256"]) == 64
+    assert (record["sets"][0]["clouds"], record["sets"][0]["clouds_validation"]) == (9, 1)
     assert (record["steps"], record["seed"], record["precision"]) == (STEPS, 0, "float32")
     assert record["loss_last_50"] < record["loss_first"]
     points, labels = block(5, 300)  # the held-out one: the middle of ten
     found, _ = predict_cloud(trained, points)
-    assert record["held_out"]["accuracy"] == pytest.approx((found == labels).mean(), abs=1e-6)
-    assert list(record["held_out"]["iou_per_class"]) == ["top", "nose", "rest"]
+    assert record["validation"]["accuracy"] == pytest.approx((found == labels).mean(), abs=1e-6)
+    assert list(record["validation"]["iou_per_class"]) == ["top", "nose", "rest"]
 
 
 def test_beside_it_lie_the_curve_the_picture_and_onnx(trained: Path) -> None:
     names = {path.name for path in trained.parent.iterdir()}
-    assert names == {"parts.safetensors", "parts-curve.csv", "parts-curve.png", "parts-grid.png", "parts.onnx"}
-    with (trained.parent / "parts-curve.csv").open() as file:
+    assert names == {"parts.safetensors", "parts-loss.csv", "parts-loss.png", "parts-grid.png", "parts.onnx"}
+    with (trained.parent / "parts-loss.csv").open() as file:
         rows = list(csv.DictReader(file))
-    assert [int(row["step"]) for row in rows] == list(range(1, STEPS + 1))
-    scored = [int(row["step"]) for row in rows if row["validation_miou"]]
-    assert scored == list(range(6, STEPS + 1, 6))
+    assert [int(row["step"]) for row in rows] == list(range(STEPS))
+    scored = read_network_header(trained).training["scores"]
+    assert [row["step"] for row in scored] == list(range(6, STEPS + 1, 6))
     with Image.open(trained.parent / "parts-grid.png") as grid:
         shown = np.asarray(grid.convert("RGB")).reshape(-1, 3)
     for label in LABELS.labels[1:]:
@@ -125,14 +125,14 @@ def test_an_interrupted_training_goes_on_to_the_same_bits(
     assert not state_path(output).exists()
     ours, theirs = load_network_file(output), load_network_file(trained)
     assert all(torch.equal(value, theirs.state[name]) for name, value in ours.state.items())
-    assert ours.header.training["held_out"] == theirs.header.training["held_out"]
+    assert ours.header.training["validation"] == theirs.header.training["validation"]
 
 
 def test_a_damaged_state_is_told_and_left(clouds: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     output = tmp_path / "parts.safetensors"
     state_path(output).write_bytes(b"nothing")
     assert train(clouds, output) == 1
-    assert "expected format datasetnerf-points-state 1, found another; remove the file to start anew" in capsys.readouterr().err
+    assert "expected format datasetnerf-training-state 1, found another; remove the file to start anew" in capsys.readouterr().err
 
 
 def test_a_killed_process_goes_on(clouds: Path, trained: Path, tmp_path: Path) -> None:
@@ -165,16 +165,16 @@ def test_events_and_summary_are_json(clouds: Path, tmp_path: Path, capsys: pytes
         train(clouds, tmp_path / "x.safetensors", "--json", "--network", "pointnet2-small", "--recipe", "aligned", steps=10) == 0
     )
     events = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-    assert [event["event"] for event in events] == ["start", "step", "summary"]
-    assert events[0]["clouds"] == 9 and events[0]["clouds_held_out"] == 1 and events[1]["step"] == 10
-    assert events[2]["part_miou"] is not None and set(events[2]["iou_per_class"]) == {"top", "nose", "rest"}
+    assert [event["event"] for event in events] == ["start", "precision", "step", "summary"]
+    assert events[0]["clouds"] == 9 and events[0]["clouds_validation"] == 1 and events[2]["step"] == 10
+    assert events[3]["part_miou"] is not None and set(events[3]["iou_per_class"]) == {"top", "nose", "rest"}
 
 
 def test_folders_may_be_mixed_evenly(clouds: Path, tmp_path: Path) -> None:
     few = write_clouds(tmp_path / "few", 1, first=90)
-    call = TrainPointnetCall(folders=(few, clouds), output=tmp_path / "x.safetensors", mix="folders", holdout=0.0)
+    call = TrainPointnetCall(folders=(few, clouds), output=tmp_path / "x.safetensors", mix="folders", validation=0.0)
     assert [len(group) for group in plan_points(call).training] == [1, 10]
-    joined = plan_points(TrainPointnetCall(folders=(few, clouds), output=tmp_path / "x.safetensors", holdout=3))
+    joined = plan_points(TrainPointnetCall(folders=(few, clouds), output=tmp_path / "x.safetensors", validation=3))
     assert [len(group) for group in joined.training] == [8]
     assert [cloud.name for cloud in joined.validation] == ["s0000", "s0004", "s0008"]  # at even steps
 
@@ -187,7 +187,7 @@ def test_folders_may_be_mixed_evenly(clouds: Path, tmp_path: Path) -> None:
             "--onnx: expected --network pointnet-small or pointnet, found pointnet2",
         ),
         (("--onnx", "x.bin"), "expected a name that ends in .onnx"),
-        (("--holdout", "10"), "--holdout: expected at least one of 10 subjects left to train on"),
+        (("--validation", "10"), "--validation: expected at least one of 10 subjects left to train on"),
         (("--network", "pointnet3"), "pointnet3"),
         (("--category", "Chair"), None),
     ],
@@ -217,10 +217,10 @@ def test_a_part_that_no_cloud_has_is_refused(tmp_path: Path, capsys: pytest.Capt
 
 
 def test_a_strangers_picture_is_not_overwritten(clouds: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    for name in ("x-grid.png", "x-curve.png", "x-curve.csv"):
+    for name in ("x-grid.png", "x-loss.png", "x-loss.csv"):
         (tmp_path / name).write_bytes(b"mine")
         assert train(clouds, tmp_path / "x.safetensors", steps=1) == 1
-        assert f"{name}: expected no file where this training writes one, found another" in capsys.readouterr().err
+        assert f"{name}: expected no file where a result of this training goes, found one" in capsys.readouterr().err
         (tmp_path / name).unlink()
 
 

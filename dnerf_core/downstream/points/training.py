@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import copy
 import math
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,10 +13,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from dnerf_core.downstream.points.recipes import RECIPES, RecipeName
+from dnerf_core.downstream.precision import Precision
 from dnerf_core.labels import IGNORE_ID
 from dnerf_core.work.interruption import checkpoint as may_leave
 
-Precision = Literal["float32", "bfloat16"]
+FLOAT32 = Precision("float32")
 Cloud = tuple[Tensor, Tensor]
 """Points float32 `[N, 3]`, y up, and label ids int64 `[N]`; 0 and 255 are not learned from."""
 
@@ -35,7 +34,6 @@ class PointTraining:
         points: of each cloud.
         batch: clouds a step.
         learning_rate: at the start; it falls to 0 along a cosine.
-        precision: of the layers' products; None: whichever is faster here, as measured.
         checkpoint_every: steps between two states that are kept.
         validate_every: steps between two scores on the way; 0: none.
     """
@@ -46,7 +44,6 @@ class PointTraining:
     steps: int
     learning_rate: float
     seed: int
-    precision: Precision | None = None
     checkpoint_every: int = 50
     validate_every: int = 0
 
@@ -56,11 +53,11 @@ class TrainingState:
     """How far a training is.
 
     Attributes:
+        network, optimizer: theirs.
         losses: of every step so far.
         validated: (steps, score) on the way.
     """
 
-    precision: Precision
     network: dict[str, Tensor]
     optimizer: dict[str, Any]
     losses: list[float] = field(default_factory=list)
@@ -93,6 +90,7 @@ def train_network(
     network: nn.Module,
     groups: Sequence[Sequence[Cloud]],
     training: PointTraining,
+    precision: Precision = FLOAT32,
     *,
     progress: Callable[[int, float], None] = lambda step, loss: None,
     validate: Callable[[nn.Module], float] | None = None,
@@ -103,6 +101,7 @@ def train_network(
 
     Args:
         network: fresh, or the same fresh one that `resume` began with; its device is where it is trained.
+        precision: float32 or bfloat16.
         groups: clouds that are drawn from evenly: each group fills as many of a batch's places, however many clouds it has.
         progress: hears of every step, counted from 1, and its loss.
         validate: a score of the network, in the mode for prediction.
@@ -122,8 +121,7 @@ def train_network(
         return points.to(device), _targets(labels).to(device)
 
     if resume is None:
-        precision = training.precision or faster_precision(network, *batch_of(0))
-        state = TrainingState(precision, network.state_dict(), optimizer.state_dict())
+        state = TrainingState(network.state_dict(), optimizer.state_dict())
     else:
         network.load_state_dict(resume.network)
         optimizer.load_state_dict(resume.optimizer)
@@ -136,7 +134,8 @@ def train_network(
         points, targets = batch_of(step)
         with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
             torch.manual_seed(_seed_of(training.seed, _STEP_CHANCE, step))  # of dropout
-            loss = _loss(network, points, targets, state.precision)
+            with precision.autocast(device):
+                loss = _loss(network, points, targets)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         optimizer.step()
@@ -154,27 +153,14 @@ def train_network(
     return state
 
 
-def faster_precision(network: nn.Module, points: Tensor, targets: Tensor) -> Precision:
-    """The format in which a step takes less of this machine's time: the best of two, after one that is not counted."""
-    if points.device.type == "cuda":
-        return "bfloat16" if torch.cuda.get_device_capability(points.device)[0] >= 8 else "float32"
-    trial = copy.deepcopy(network).train()
-    seconds: dict[Precision, float] = {}
-    with torch.random.fork_rng(devices=[]):
-        for precision in ("float32", "bfloat16"):
-            spent = []
-            for _ in range(3):
-                started = time.process_time()
-                _loss(trial, points, targets, precision).backward()
-                spent.append(time.process_time() - started)
-            seconds[precision] = min(spent[1:])
-    return "bfloat16" if seconds["bfloat16"] < 0.95 * seconds["float32"] else "float32"
+def training_loss(network: nn.Module, points: Tensor) -> Tensor:
+    """A loss whose gradients cost what those of a training step do, to measure a step by."""
+    return _loss(network, points, torch.zeros(points.shape[:2], dtype=torch.int64, device=points.device))
 
 
-def _loss(network: nn.Module, points: Tensor, targets: Tensor, precision: Precision) -> Tensor:
+def _loss(network: nn.Module, points: Tensor, targets: Tensor) -> Tensor:
     """Mean cross-entropy of the labelled points, and the network's own penalty."""
-    with torch.autocast(points.device.type, dtype=torch.bfloat16, enabled=precision == "bfloat16"):
-        logits, penalty = network.with_penalty(points)  # type: ignore[operator]  # of every network in `networks.BUILDERS`
+    logits, penalty = network.with_penalty(points)  # type: ignore[operator]  # of every network in `networks.BUILDERS`
     flat = F.cross_entropy(logits.float().flatten(0, 1), targets.flatten(), ignore_index=_UNLABELLED, reduction="sum")
     labelled = (targets != _UNLABELLED).sum().clamp_min(1)
     return flat / labelled + penalty.float()

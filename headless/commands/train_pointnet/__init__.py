@@ -41,7 +41,7 @@ from headless.work.reporting import Reporter
 @option_of(TrainPointnetCall, "seed", help="Draw the first weights, the order and the changes of clouds by this seed.")
 @option_of(
     TrainPointnetCall,
-    "holdout",
+    "validation",
     metavar="N|SHARE",
     help="Keep N subjects, or this share, out of the training, and score them; 0 for none.",
     show_default="the split for validation, else a tenth of 3 or more subjects",

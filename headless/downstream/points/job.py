@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,17 +14,19 @@ import torch
 from dnerf_core.downstream.points.networks import PointSettings, built
 from dnerf_core.downstream.points.prediction import PointSegmenter
 from dnerf_core.downstream.points.scoring import CloudScores, score_clouds
-from dnerf_core.downstream.points.training import PointTraining, TrainingState, train_network
-from dnerf_core.errors import UsageError
+from dnerf_core.downstream.points.training import PointTraining, TrainingState, train_network, training_loss
+from dnerf_core.downstream.precision import Precision, gpu_precision, measured_precision
+from dnerf_core.errors import OutputError, UsageError
 from dnerf_core.files.camera_files.turning import FileUp, to_y_up
 from dnerf_core.files.whole import remove_files, write_bytes_whole
 from headless import models
+from headless.annotating.training_state import KeptState, read_state, state_path, write_state
 from headless.downstream.points import outputs
-from headless.downstream.points.state import KeptState, read_state, state_path, write_state
 from headless.pictures.cloud_pictures import clouds_grid
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+    from torch import nn
 
     from dnerf_core.downstream.points.sets.labelled_clouds import LabelledCloud
     from headless.downstream.points.plan import PointPlan
@@ -34,6 +37,8 @@ VALIDATIONS = 10
 """On the way, at even steps."""
 _STEPS_AN_EVENT = 10
 _STATE_EVERY = 50
+_STATE = {"network": dict, "optimizer": dict, "losses": list, "validated": list, "precision": list}
+_REMEDY = "remove the file to start anew"
 
 
 def run_training(plan: PointPlan, reporter: Reporter) -> dict[str, Any]:
@@ -44,14 +49,11 @@ def run_training(plan: PointPlan, reporter: Reporter) -> dict[str, Any]:
     """
     started = time.monotonic()
     call, state_file = plan.call, state_path(plan.call.output)
-    if call.onnx is not None:
-        from dnerf_core.downstream.points.onnx_file import require_onnx
-
-        require_onnx()
     device = models.pick_device(call.device)
     network = built(call.network, plan.labels, call.seed)
     outputs.check_places(plan, 4 * sum(value.numel() for value in network.state_dict().values()))
-    kept = read_state(state_file, plan.identity(), network.state_dict())
+    kept = read_state(state_file, plan.identity(), _STATE)
+    resume = None if kept is None else _resumed(kept.state, network, state_file)
     before = 0.0 if kept is None else kept.seconds
     segmenter = PointSegmenter(network.to(device), plan.labels, PointSettings(call.recipe, call.points))
     training = PointTraining(
@@ -61,33 +63,67 @@ def run_training(plan: PointPlan, reporter: Reporter) -> dict[str, Any]:
         steps=call.steps,
         learning_rate=call.learning_rate,
         seed=call.seed,
-        precision=None if call.precision == "auto" else call.precision,
         checkpoint_every=_STATE_EVERY,
         validate_every=max(1, call.steps // VALIDATIONS) if plan.validation else 0,
     )
 
-    def keep(state: TrainingState) -> None:
-        write_state(state_file, plan.identity(), KeptState(state, before + time.monotonic() - started))
+    precision = _precision(plan, network, None if kept is None else kept.state)
+    reporter.event("precision", name=precision.name, seconds_a_step=dict(precision.seconds))
 
-    with reporter.progress("steps", call.steps - (0 if kept is None else len(kept.state.losses))) as advance:
+    def keep(state: TrainingState) -> None:
+        whole = vars(state) | {"precision": [precision.name, [list(row) for row in precision.seconds]]}
+        write_state(state_file, plan.identity(), KeptState(whole, before + time.monotonic() - started))
+
+    with reporter.progress("steps", call.steps - (0 if resume is None else len(resume.losses))) as advance:
         state = train_network(
             network,
             [[_tensors(cloud, call.up) for cloud in group] for group in plan.training],
             training,
+            precision,
             progress=_follower(reporter, call.steps, call.learning_rate, advance),
             validate=(lambda _: _quick_miou(plan, segmenter)) if plan.validation else None,
             keep=keep,
-            resume=None if kept is None else kept.state,
+            resume=resume,
         )
     scores = _score_and_draw(plan, segmenter, reporter)
-    record = outputs.record_of(plan, state, scores, before + time.monotonic() - started)
-    if call.onnx is not None:
-        from dnerf_core.downstream.points.onnx_file import write_onnx
-
-        write_onnx(call.onnx, segmenter)
+    record = outputs.record_of(plan, state, scores, precision, before + time.monotonic() - started)
     outputs.save_trained(plan, state, record)
+    outputs.write_onnx_of(plan)
     remove_files([state_file])
     return record
+
+
+def _precision(plan: PointPlan, network: nn.Module, kept: dict[str, Any] | None) -> Precision:
+    """The format that the call names, that a training so far was in, or the faster one."""
+    device = next(network.parameters()).device
+    if kept is not None:
+        name, seconds = kept["precision"]
+        return Precision(name, tuple((key, float(value)) for key, value in seconds))
+    if plan.call.precision != "auto":
+        return Precision(plan.call.precision)
+    if device.type == "cuda":
+        return Precision("bfloat16" if gpu_precision(device).name == "bfloat16" else "float32")
+    points = torch.rand(plan.call.batch, plan.call.points, 3, generator=torch.Generator().manual_seed(0))
+    return measured_precision(network, training_loss, points)
+
+
+def _resumed(kept: dict[str, Any], network: nn.Module, path: Path) -> TrainingState:
+    """A state out of a file, held against the fresh network.
+
+    Raises:
+        OutputError: it is no such network's.
+    """
+    shapes = {name: getattr(value, "shape", None) for name, value in kept["network"].items()}
+    ours = {name: value.shape for name, value in network.state_dict().items()}
+    try:
+        validated = [(int(step), float(miou)) for step, miou in kept["validated"]]
+        name, seconds = kept["precision"]
+        whole = name in ("float32", "bfloat16") and all(len(row) == 2 for row in seconds)
+    except (TypeError, ValueError):
+        whole = False
+    if not whole or shapes != ours:
+        raise OutputError(f"{path}: expected the whole state of an interrupted training, found less or something else; {_REMEDY}")
+    return TrainingState(kept["network"], kept["optimizer"], kept["losses"], validated)
 
 
 def upright(cloud: LabelledCloud, up: FileUp | None) -> NDArray[np.float32]:
@@ -135,7 +171,7 @@ def _score_and_draw(plan: PointPlan, segmenter: PointSegmenter, reporter: Report
         own = score_clouds([pairs[index]], plan.labels.num_classes)
         text = f"{cloud.name}\nIoU {own.part_miou:.3f}"
         rows.append((text, upright(cloud, plan.call.up), cloud.labels, predicted[index]))
-    kind = "held out" if plan.validation else "trained on"
+    kind = "for validation" if plan.validation else "trained on"
     grid = clouds_grid(f"{plan.call.output.name}: clouds {kind}", rows, plan.labels, plan.identity_sha256())
     write_bytes_whole(plan.beside(outputs.GRID), grid)
     return score_clouds(pairs, plan.labels.num_classes) if plan.validation else None

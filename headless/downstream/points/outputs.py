@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-import math
 import os
-from pathlib import Path
 from typing import Any
 
 from dnerf_core import __version__
 from dnerf_core.downstream.network_file import read_network_header, save_network
 from dnerf_core.downstream.points.networks import PointSettings
+from dnerf_core.downstream.points.prediction import PointSegmenter
 from dnerf_core.downstream.points.scoring import CloudScores
 from dnerf_core.downstream.points.training import TrainingState
+from dnerf_core.downstream.precision import Precision
 from dnerf_core.errors import CheckpointError, OutputError
-from dnerf_core.files.whole import check_writable, make_folder, output_error, remove_files, write_bytes_whole
+from dnerf_core.files.whole import check_writable, make_folder, output_error, remove_files
+from headless.annotating.training_state import state_path
 from headless.downstream.points.plan import PointPlan
-from headless.downstream.points.state import state_path
-from headless.pictures.loss_curve import LossStage, loss_curve
-from headless.pictures.picture_grid import drawn_by, png_of_call
+from headless.pictures.loss_curve import LossStage, write_loss_curve
+from headless.pictures.picture_grid import drawn_by
+from headless.scores.scoring import rounded
 
-GRID, CURVE, TABLE = "-grid.png", "-curve.png", "-curve.csv"
-_TABLE_HEAD = "step,loss,validation_miou"
+GRID, CURVE, TABLE = "-grid.png", "-loss.png", "-loss.csv"
 
 
 def finished_record(plan: PointPlan) -> dict[str, Any] | None:
@@ -53,43 +53,35 @@ def check_places(plan: PointPlan, size_bytes: int) -> None:
     Raises:
         OutputError: a file cannot be written, the disk is too full, or a file that this training did not write is in the way.
     """
-    for ending in (GRID, CURVE):
-        _refuse_others(plan.beside(ending), drawn_by(plan.beside(ending)) == plan.identity_sha256())
-    _refuse_others(plan.beside(TABLE), _begins_as_table(plan.beside(TABLE)))
+    grid = plan.beside(GRID)
+    ours = os.path.lexists(grid) and drawn_by(grid) == plan.identity_sha256()
+    others = [] if ours else [grid, plan.beside(CURVE), plan.beside(TABLE)]
+    for path in [*others, *([] if plan.call.onnx is None else [plan.call.onnx])]:
+        if os.path.lexists(path):
+            raise OutputError(
+                f"{path}: expected no file where a result of this training goes, found one; remove it, or choose another name"
+            )
     check_writable(plan.call.output, size_bytes)
-    for path in (plan.beside(GRID), plan.beside(CURVE), plan.beside(TABLE), state_path(plan.call.output)):
+    for path in (grid, state_path(plan.call.output)):
         check_writable(path)
     if plan.call.onnx is not None:
         make_folder(plan.call.onnx.parent)
         check_writable(plan.call.onnx, size_bytes)
 
 
-def _refuse_others(path: Path, ours: bool) -> None:
-    if os.path.lexists(path) and not ours:
-        raise OutputError(
-            f"{path}: expected no file where this training writes one, found another; remove it, or choose another --output"
-        )
-
-
-def _begins_as_table(path: Path) -> bool:
-    try:
-        with path.open("rb") as file:
-            return file.readline(100).decode("ascii", "replace").strip() == _TABLE_HEAD
-    except OSError:
-        return False
-
-
-def record_of(plan: PointPlan, state: TrainingState, scores: CloudScores | None, seconds: float) -> dict[str, Any]:
+def record_of(
+    plan: PointPlan, state: TrainingState, scores: CloudScores | None, precision: Precision, seconds: float
+) -> dict[str, Any]:
     """What the network file will say of the training."""
     import torch
 
     call, last = plan.call, state.losses[-50:]
     sets = [
         {
-            "folder": path.name,
+            "place": str(path),
             "sha256": digest,
-            "clouds_trained": sum(cloud.folder == index for group in plan.training for cloud in group),
-            "clouds_held_out": sum(cloud.folder == index for cloud in plan.validation),
+            "clouds": sum(cloud.folder == index for group in plan.training for cloud in group),
+            "clouds_validation": sum(cloud.folder == index for cloud in plan.validation),
         }
         for index, (path, digest) in enumerate(zip(plan.sets.folders, plan.folder_sums, strict=True))
     ]
@@ -97,16 +89,20 @@ def record_of(plan: PointPlan, state: TrainingState, scores: CloudScores | None,
         "written_by": f"datasetnerf {__version__}",
         "torch": torch.__version__,
         "call_sha256": plan.identity_sha256(),
-        "data_sets": sets,
+        "sets": sets,
+        "clouds": plan.clouds_trained,
+        "clouds_validation": len(plan.validation),
         "seed": call.seed,
         "steps": len(state.losses),
         "batch": call.batch,
         "learning_rate": call.learning_rate,
         "mix": call.mix,
-        "precision": state.precision,
-        "loss_first": round(state.losses[0], 6),
-        "loss_last_50": round(sum(last) / len(last), 6),
-        "held_out": None if scores is None else scores_json(plan, scores),
+        "loss_first": rounded(state.losses[0]),
+        "loss_last_50": rounded(sum(last) / len(last)),
+        "scores": [{"step": step, "miou": rounded(miou)} for step, miou in state.validated],
+        "validation": None if scores is None else scores_json(plan, scores),
+        "precision": precision.name,
+        "seconds_a_step": {name: rounded(value) for name, value in precision.seconds},
         "seconds": round(seconds, 1),
     }
 
@@ -117,26 +113,20 @@ def scores_json(plan: PointPlan, scores: CloudScores) -> dict[str, Any]:
     del per_part[plan.labels.names[0]]
     values = {"miou": scores.points.miou, "part_miou": scores.part_miou, "accuracy": scores.points.accuracy}
     return {
-        **{name: _number(value) for name, value in values.items()},
-        "iou_per_class": {name: _number(value) for name, value in per_part.items()},
+        **{name: rounded(value) for name, value in values.items()},
+        "iou_per_class": {name: rounded(value) for name, value in per_part.items()},
     }
 
 
-def _number(value: float) -> float | None:
-    return round(value, 6) if math.isfinite(value) else None
-
-
 def save_trained(plan: PointPlan, state: TrainingState, record: dict[str, Any]) -> None:
-    """Write the curve and the network file.
+    """Write the curve of the loss and the network file.
 
     Raises:
         OutputError: a file cannot be written.
     """
     call = plan.call
-    title = f"{call.output.name}: {call.network}, {call.recipe}, {plan.clouds_trained} clouds"
-    picture = loss_curve(title, [LossStage("training", tuple(state.losses))])
-    write_bytes_whole(plan.beside(CURVE), png_of_call(picture, plan.identity_sha256()))
-    write_bytes_whole(plan.beside(TABLE), curve_table(state).encode())
+    stages = [LossStage("cross-entropy", tuple(state.losses))]
+    write_loss_curve(plan.beside(CURVE), plan.beside(TABLE), call.output.name, stages)
     save_network(
         call.output,
         kind="points",
@@ -148,8 +138,15 @@ def save_trained(plan: PointPlan, state: TrainingState, record: dict[str, Any]) 
     )
 
 
-def curve_table(state: TrainingState) -> str:
-    """The curve as CSV, a line a step counted from 1; the validation's mIoU where it was scored."""
-    scored = dict(state.validated)
-    rows = (f"{step},{loss!r},{scored.get(step, '')}" for step, loss in enumerate(state.losses, 1))
-    return "\n".join([_TABLE_HEAD, *rows]) + "\n"
+def write_onnx_of(plan: PointPlan) -> None:
+    """Write the output's network as ONNX, where the call wants that and the file is not there.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    if plan.call.onnx is None or plan.call.onnx.exists():
+        return
+    from dnerf_core.downstream.points.onnx_file import write_onnx
+
+    make_folder(plan.call.onnx.parent)
+    write_onnx(plan.call.onnx, PointSegmenter.load(plan.call.output))

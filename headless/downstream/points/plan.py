@@ -32,7 +32,7 @@ class TrainPointnetCall(Ranged):
     Attributes:
         folders: of clouds, see `labelled_clouds.read_cloud_sets`.
         category: of folders of ShapeNetPart; None: the only one there.
-        holdout: see `validated_subjects`.
+        validation: see `validated_subjects`.
         onnx: a second file for other programs; None: none.
     """
 
@@ -51,7 +51,7 @@ class TrainPointnetCall(Ranged):
     steps: int = ranged(Whole(1, 1_000_000, 2000, job_ranges.TRAIN_STEPS.text))
     learning_rate: float = ranged(Number(1e-7, 1.0, 0.003))
     seed: int = ranged(Whole(0, MAX_SEED, 0))
-    holdout: float | None = ranged(Share(MAX_SUBJECTS))
+    validation: float | None = ranged(Share(MAX_SUBJECTS))
     mix: Literal["clouds", "folders"] = ranged(
         Choice(
             ("clouds", "folders"),
@@ -108,7 +108,7 @@ class PointPlan:
             "network": self.call.network,
             "recipe": self.call.recipe,
             "clouds": self.clouds_trained,
-            "clouds_held_out": len(self.validation),
+            "clouds_validation": len(self.validation),
             "steps": self.call.steps,
         }
 
@@ -122,7 +122,7 @@ class PointPlan:
         call = self.call
         return {
             "the clouds": list(self.folder_sums),
-            "--holdout": sorted(f"{cloud.folder}/{cloud.name}" for cloud in self.validation),
+            "--validation": sorted(f"{cloud.folder}/{cloud.name}" for cloud in self.validation),
             "the labels": self.labels.to_json(),
             "--up": call.up,
             **{f"--{name.replace('_', '-')}": getattr(call, name) for name in ("network", "recipe", "points", "batch", "steps")},
@@ -146,7 +146,7 @@ def plan_points(call: TrainPointnetCall) -> PointPlan:
         raise UsageError(f"--output {call.output}: expected a name that ends in .safetensors, found another; rename it")
     _check_onnx(call)
     sets = read_cloud_sets(call.folders, call.category)
-    validated = validated_subjects(sets.clouds, call.holdout)
+    validated = validated_subjects(sets.clouds, call.validation)
     tested = {cloud.subject for cloud in sets.clouds if cloud.split == "test"} - validated
     validation = tuple(cloud for cloud in sets.clouds if cloud.subject in validated and cloud.split != "test")
     kept = [cloud for cloud in sets.clouds if cloud.subject not in validated | tested]
@@ -171,11 +171,11 @@ def plan_points(call: TrainPointnetCall) -> PointPlan:
     return PointPlan(call, sets, tuple(groups), validation, tuple(remarks))
 
 
-def validated_subjects(clouds: Sequence[LabelledCloud], holdout: float | None) -> set[str]:
+def validated_subjects(clouds: Sequence[LabelledCloud], share: float | None) -> set[str]:
     """The subjects that are scored and not trained on: those in a split for validation, and of the others a share.
 
     Args:
-        holdout: below 1 a share of the subjects that are in no split for validation or testing (at least one of them, unless it is 0), else
+        share: below 1 a share of the subjects that are in no split for validation or testing (at least one of them, unless it is 0), else
             a number, at even steps in the folders' order; None: none where there is a split for validation, else a tenth, rounded, and at
             least one, of 3 or more.
 
@@ -186,15 +186,15 @@ def validated_subjects(clouds: Sequence[LabelledCloud], holdout: float | None) -
     taken = named | {cloud.subject for cloud in clouds if cloud.split == "test"}
     others = list(dict.fromkeys(cloud.subject for cloud in clouds if cloud.subject not in taken))
     count = len(others)
-    if holdout is None:
+    if share is None:
         chosen = max(1, round(count / 10)) if count >= 3 and not named else 0
-    elif holdout < 1:
-        chosen = max(1, round(count * holdout)) if holdout else 0
+    elif share < 1:
+        chosen = max(1, round(count * share)) if share else 0
     else:
-        chosen = int(holdout)
+        chosen = int(share)
     if chosen and chosen >= count:
         raise UsageError(
-            f"--holdout: expected at least one of {counted(count, 'subject')} left to train on, found none; hold out fewer"
+            f"--validation: expected at least one of {counted(count, 'subject')} left to train on, found none; hold out fewer"
         )
     return named | {others[int((k + 0.5) * count / chosen)] for k in range(chosen)}
 
@@ -209,6 +209,9 @@ def _check_onnx(call: TrainPointnetCall) -> None:
         )
     if call.onnx.suffix.lower() != ".onnx":
         raise UsageError(f"--onnx {call.onnx}: expected a name that ends in .onnx, found another; rename it")
+    from dnerf_core.downstream.points.onnx_file import require_onnx
+
+    require_onnx()
 
 
 def _check_classes(clouds: Sequence[LabelledCloud], labels: LabelSet) -> None:
@@ -218,5 +221,5 @@ def _check_classes(clouds: Sequence[LabelledCloud], labels: LabelSet) -> None:
     if missing:
         raise AnnotationError(
             f"clouds to train on: expected every part in some cloud, found none of {', '.join(missing)}; add clouds, choose another "
-            "--holdout, or go on without with --allow-missing-classes"
+            "--validation, or go on without with --allow-missing-classes"
         )

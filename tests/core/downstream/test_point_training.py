@@ -28,7 +28,7 @@ def tensors(seed: int) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 def settings(steps: int, recipe: str = "scans", **more: object) -> PointTraining:
-    return PointTraining(recipe, POINTS, 8, steps, 0.004, 0, "float32", **more)  # type: ignore[arg-type]
+    return PointTraining(recipe, POINTS, 8, steps, 0.004, 0, **more)  # type: ignore[arg-type]
 
 
 @pytest.fixture(scope="module")
@@ -158,16 +158,6 @@ def test_unlabelled_points_are_not_learned_from() -> None:
     network = built("pointnet-small", LABELS)
     state = train_network(network, [[(points, torch.zeros_like(labels))]], settings(1))
     assert state.losses == [0.0]
-
-
-def test_the_precision_that_is_chosen_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
-    clock = iter([0.0, 9.0, 10.0, 11.0, 12.0, 13.0, 20.0, 29.0, 30.0, 30.5, 31.0, 31.5])
-    monkeypatch.setattr(module.time, "process_time", lambda: next(clock))
-    network = built("pointnet-small", LABELS)
-    before = copy.deepcopy(network.state_dict())
-    points, targets = torch.randn(2, 32, 3), torch.zeros(2, 32, dtype=torch.int64)
-    assert module.faster_precision(network, points, targets) == "bfloat16"
-    assert all(torch.equal(value, before[key]) for key, value in network.state_dict().items())
 
 
 def test_onnx_runtime_gives_equal_labels_of_any_number_of_points(network_file: Path, tmp_path: Path) -> None:

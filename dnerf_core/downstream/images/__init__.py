@@ -1,0 +1,1 @@
+"""Segmenters of images: their networks, the data sets they learn from, training, prediction and ONNX."""

@@ -1,0 +1,95 @@
+"""What a view is changed to before a network learns from it: scale, crop, mirror and colour, by `torchvision.transforms.v2`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from dnerf_core.downstream.vision import torchvision
+from dnerf_core.labels import IGNORE_ID
+
+MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+"""Of ImageNet's pictures in [0, 1], RGB, which the published weights were trained with."""
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """How views are changed.
+
+    Attributes:
+        size_px: side of the square that comes out; a picture is brought to fit into it, then scaled.
+        scale: pictures are scaled by 1/scale to scale, evenly in the logarithm; 1: not at all.
+        flip: whether every second one is mirrored.
+        color: strength of changes in brightness, contrast, saturation (each up to 0.3 of it) and hue (0.03); 0: none.
+    """
+
+    size_px: int
+    scale: float = 1.5
+    flip: bool = True
+    color: float = 1.0
+
+
+class Augmenter:
+    """Turns a view into an input and its truth; the same number gives the same.
+
+    Args:
+        augmentation: how.
+        mirrored_ids: uint8 [256], see `sides.mirrored_ids`.
+    """
+
+    def __init__(self, augmentation: Augmentation, mirrored_ids: NDArray[np.uint8]) -> None:
+        transforms = torchvision().transforms.v2
+        own, color = augmentation, augmentation.color
+        self._augmentation, self._mirrored_ids = augmentation, torch.from_numpy(mirrored_ids)
+        self._mirror: Callable[..., Tensor] = transforms.functional.horizontal_flip
+        self._resize: Callable[..., Tensor] = transforms.functional.resize
+        side = [own.size_px, own.size_px]
+        fill = {torchvision().tv_tensors.Image: 0, torchvision().tv_tensors.Mask: IGNORE_ID}
+        self._crop = transforms.RandomCrop(side, pad_if_needed=True, fill=fill)
+        self._color = (
+            transforms.ColorJitter(
+                brightness=0.3 * color, contrast=0.3 * color, saturation=0.3 * color, hue=min(0.03 * color, 0.5)
+            )
+            if color
+            else None
+        )
+        self._wrap_image, self._wrap_mask = torchvision().tv_tensors.Image, torchvision().tv_tensors.Mask
+
+    def __call__(self, image: NDArray[np.uint8], mask: NDArray[np.uint8], number: int) -> tuple[Tensor, Tensor]:
+        """The input uint8 [3, S, S] and the truth uint8 [S, S], 255 where it is ignored or beyond the picture.
+
+        Args:
+            image: uint8 [H, W, 3]; mask: uint8 [H, W].
+            number: draws the changes.
+        """
+        # transforms draw from torch's own generator and take no other: it is put back after them
+        with torch.random.fork_rng(devices=[]):
+            torch.default_generator.manual_seed(number)
+            return self._changed(image, mask)
+
+    def _changed(self, image: NDArray[np.uint8], mask: NDArray[np.uint8]) -> tuple[Tensor, Tensor]:
+        own = self._augmentation
+        pixels, ids = torch.from_numpy(image).permute(2, 0, 1), torch.from_numpy(mask)[None]
+        factor = own.size_px / max(mask.shape) * own.scale ** float(2 * torch.rand(()) - 1)
+        size = [max(1, round(side * factor)) for side in mask.shape]
+        if size != list(mask.shape):
+            modes = torchvision().transforms.v2.InterpolationMode
+            pixels = self._resize(pixels, size, interpolation=modes.BILINEAR, antialias=True)
+            ids = self._resize(ids, size, interpolation=modes.NEAREST)
+        if own.flip and bool(torch.rand(()) < 0.5):
+            pixels, ids = self._mirror(pixels), self._mirrored_ids[self._mirror(ids).long()]
+        pixels, ids = self._crop(self._wrap_image(pixels), self._wrap_mask(ids))
+        if self._color is not None:
+            pixels = self._color(pixels)
+        return pixels.as_subclass(Tensor).contiguous(), ids.as_subclass(Tensor)[0].contiguous()
+
+
+def normalized(images: Tensor) -> Tensor:
+    """uint8 [B, 3, H, W] as float32 with mean 0 and deviation 1 over ImageNet, on the same device."""
+    mean, std = (torch.tensor(values, device=images.device)[:, None, None] for values in (MEAN, STD))
+    return (images.float() / 255 - mean) / std
