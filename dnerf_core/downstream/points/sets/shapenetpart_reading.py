@@ -78,7 +78,7 @@ def find_part_folder(path: Path, category: str | None) -> PartFolder | None:
     Raises:
         UsageError: several categories, or none of that name, or lists that do not fit.
     """
-    for top in (path, path / "shapenetpart"):
+    for top in (path / "shapenetpart", path):
         held = [folder for folder in sorted(top.glob("*")) if folder.is_dir() and any(folder.glob("*.txt"))]
         if not held:
             continue
