@@ -139,7 +139,7 @@ def train_network(
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         optimizer.step()
-        state.losses.append(float(loss))
+        state.losses.append(float(loss.detach()))
         done = step + 1
         progress(done, state.losses[-1])
         if validate is not None and training.validate_every and (done % training.validate_every == 0 or done == training.steps):

@@ -1,4 +1,4 @@
-"""Little clouds whose parts anyone can tell: a bright-topped block with a nose, y up, +z in front."""
+"""Little clouds whose parts anyone can tell: a block that narrows to a nose, y up, +z in front."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ def block(seed: int, count: int = 600) -> tuple[NDArray[np.float32], NDArray[np.
     face = chance.integers(0, 3, count)
     points[np.arange(count), face] = np.sign(points[np.arange(count), face])
     points *= half
+    points[:, 0] *= 1 - 0.7 * np.clip(points[:, 2] / half[2], 0, 1)
     labels = np.full(count, 3, np.uint8)
     labels[points[:, 1] >= half[1] - 1e-9] = 1
     labels[points[:, 2] > 0.6 * half[2]] = 2
