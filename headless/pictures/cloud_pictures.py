@@ -72,7 +72,7 @@ def clouds_grid(
     rows = []
     for name, points, truth, predicted in clouds:
         known = (truth != 0) & (truth != IGNORE_ID)
-        judged = np.where((known & (truth != predicted))[:, None], np.uint8(_WRONG), np.uint8(_RIGHT))
+        judged = np.where((known & (truth != predicted))[:, None], np.array(_WRONG, np.uint8), np.array(_RIGHT, np.uint8))
         pictures = [cloud_picture(points, colors) for colors in (palette[truth], palette[predicted], judged)]
         rows.append((name, pictures))
     return picture_grid(title, ("truth", "prediction", "wrong"), rows, labels, call_sha256=call_sha256)

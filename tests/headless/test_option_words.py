@@ -213,7 +213,7 @@ def test_the_pages_name_no_option_that_does_not_exist() -> None:
 def calls_in(text: str) -> list[tuple[str, str]]:
     """The commands that a page shows, each with its arguments, up to the end of its line or code, or a comment."""
     joined = re.sub(r"\\\n", " ", text)
-    return re.findall(rf"dnerf-headless ({'|'.join(CALLED)})\b([^`\n#|]*)", joined)
+    return re.findall(rf"dnerf-headless ({'|'.join(CALLED)})(?![\w-])([^`\n#|]*)", joined)
 
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)

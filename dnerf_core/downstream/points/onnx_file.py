@@ -12,6 +12,7 @@ import io
 import json
 import warnings
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -45,7 +46,7 @@ def write_onnx(path: Path, segmenter: PointSegmenter) -> None:
     import onnx
 
     free = {0: "batch", 1: "points"}
-    buffer = io.BytesIO()
+    buffer: Any = io.BytesIO()  # which the exporter takes, and does not say so
     with warnings.catch_warnings(), torch.inference_mode():
         warnings.simplefilter("ignore")  # of the exporter, which is the older of torch's two: the other one writes weights beside
         torch.onnx.export(

@@ -173,7 +173,7 @@ def _score_and_draw(plan: PointPlan, segmenter: PointSegmenter, reporter: Report
         rows.append((text, upright(cloud, plan.call.up), cloud.labels, predicted[index]))
     kind = "for validation" if plan.validation else "trained on"
     grid = clouds_grid(f"{plan.call.output.name}: clouds {kind}", rows, plan.labels, plan.identity_sha256())
-    write_bytes_whole(plan.beside(outputs.GRID), grid)
+    write_bytes_whole(plan.sibling(outputs.GRID), grid)
     return score_clouds(pairs, plan.labels.num_classes) if plan.validation else None
 
 

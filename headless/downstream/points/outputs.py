@@ -53,9 +53,9 @@ def check_places(plan: PointPlan, size_bytes: int) -> None:
     Raises:
         OutputError: a file cannot be written, the disk is too full, or a file that this training did not write is in the way.
     """
-    grid = plan.beside(GRID)
+    grid = plan.sibling(GRID)
     ours = os.path.lexists(grid) and drawn_by(grid) == plan.identity_sha256()
-    others = [] if ours else [grid, plan.beside(CURVE), plan.beside(TABLE)]
+    others = [] if ours else [grid, plan.sibling(CURVE), plan.sibling(TABLE)]
     for path in [*others, *([] if plan.call.onnx is None else [plan.call.onnx])]:
         if os.path.lexists(path):
             raise OutputError(
@@ -126,7 +126,7 @@ def save_trained(plan: PointPlan, state: TrainingState, record: dict[str, Any]) 
     """
     call = plan.call
     stages = [LossStage("cross-entropy", tuple(state.losses))]
-    write_loss_curve(plan.beside(CURVE), plan.beside(TABLE), call.output.name, stages)
+    write_loss_curve(plan.sibling(CURVE), plan.sibling(TABLE), call.output.name, stages)
     save_network(
         call.output,
         kind="points",

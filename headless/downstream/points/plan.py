@@ -96,7 +96,7 @@ class PointPlan:
         """How many clouds are trained on."""
         return sum(map(len, self.training))
 
-    def beside(self, ending: str) -> Path:
+    def sibling(self, ending: str) -> Path:
         """A file beside the output: `-grid.png` gives NAME-grid.png."""
         return self.call.output.with_name(f"{self.call.output.stem}{ending}")
 
