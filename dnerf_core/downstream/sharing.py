@@ -55,7 +55,7 @@ def shared(network: nn.Module, process: Process, device: torch.device) -> nn.Mod
     if process.count == 1:
         return network
     places: dict[str, Any] = {"device_ids": [device.index]} if device.type == "cuda" else {}
-    return nn.parallel.DistributedDataParallel(network, broadcast_buffers=False, **places)
+    return nn.parallel.DistributedDataParallel(network, **places)
 
 
 def with_synced_norms(network: nn.Module, process: Process, device: torch.device) -> nn.Module:
@@ -108,7 +108,9 @@ class _SyncedBatchNorm2d(nn.BatchNorm2d):
         centred = x - mean[:, None, None]
         variance = _sum_of_all(centred.square().sum(dim=(0, 2, 3))) / count
         assert self.running_mean is not None and self.running_var is not None and self.momentum is not None
+        assert self.num_batches_tracked is not None
         with torch.no_grad():
+            self.num_batches_tracked.add_(1)
             self.running_mean.lerp_(mean, self.momentum)
             self.running_var.lerp_(variance * (count / max(count - 1, 1)), self.momentum)
         scaled = centred * torch.rsqrt(variance + self.eps)[:, None, None]

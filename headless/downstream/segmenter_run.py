@@ -203,8 +203,8 @@ def _precision(
     if process.is_first:
         side = plan.size_px
         inputs = torch.zeros(call.batch // process.count, 3, side, side).contiguous(memory_format=torch.channels_last)
-        trial = network.to(memory_format=torch.channels_last).train()
-        found = measured_precision(trial, training_loss, inputs)
+        nn.utils.convert_conv2d_weight_memory_format(network, torch.channels_last)
+        found = measured_precision(network.train(), training_loss, inputs)
     if process.count > 1:
         chosen = torch.tensor(float(found.name == "bfloat16"))
         dist.broadcast(chosen, 0)

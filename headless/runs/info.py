@@ -1,4 +1,4 @@
-"""What is inside a model file, from its header alone, in a subject file or a template file: the call, the facts and their lines."""
+"""What is inside a model file, from its header alone, or in another file of the project: the call, the facts and their lines."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from dnerf_core.checkpoints import model_facts
 from dnerf_core.checkpoints.model_facts import ModelFacts
+from headless.work.readable_values import short_text
 from headless.work.reporting import Reporter
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class InfoCall:
-    """What one call of `info` asks for: a model's name or file, a subject file or a template file.
+    """What one call of `info` asks for: a model's name or file, or a subject, template or network file.
 
     Attributes:
         verify: hold its content against the sum in it.
@@ -35,8 +36,9 @@ def info(call: InfoCall, reporter: Reporter) -> None:
     Raises:
         DNeRFError: no such model, a file that cannot be used, or one that was altered since it was written.
     """
-    from dnerf_core.checkpoints.safetensors_layout import MODEL, SUBJECT, TEMPLATE, file_kind
+    from dnerf_core.checkpoints.safetensors_layout import MODEL, NETWORK, SUBJECT, TEMPLATE, file_kind
     from dnerf_core.embedded import EMBEDDED_MODELS
+    from headless.runs.downstream.network_info import network_json, network_rows
     from headless.runs.template import template_file_facts
 
     path = Path(call.model_name)
@@ -50,6 +52,10 @@ def info(call: InfoCall, reporter: Reporter) -> None:
         lines, verified = verified_lines(path, SUBJECT) if call.verify else ([], {})
         subject = subject_json(path)
         reporter.summary([*subject_lines(subject), *lines], command="info", **subject, **verified)
+        return
+    if kind == NETWORK:
+        lines, verified = verified_lines(path, NETWORK) if call.verify else ([], {})
+        reporter.summary([*_aligned(network_rows(path)), *lines], command="info", **network_json(path), **verified)
         return
     facts = model_facts.describe_model(call.model_name)
     lines, verified = verified_lines(facts.path, MODEL) if call.verify else ([], {})
@@ -117,12 +123,12 @@ def info_lines(facts: ModelFacts) -> list[str]:
             f"radius {cameras.radius:g}, focal {cameras.focal:g}, {cameras.world_up} up, pitch {cameras.pitch_deg:g} degrees",
         ),
         *([("trained views", ranges)] if (ranges := trained_views(cameras)) else []),
-        ("semantic branch", _short(facts.semantic_config) if facts.has_semantics else "none: views come without masks"),
+        ("semantic branch", short_text(facts.semantic_config) if facts.has_semantics else "none: views come without masks"),
     ]
     if facts.labels is not None:
         rows += [(f"label {label.id}", f"{label.name}  #{bytes(label.color).hex()}") for label in facts.labels.labels]
-    rows += [(f"source {key}", _short(value)) for key, value in facts.source.items() if value not in ("", None)]
-    rows += [(f"training {key}", _short(value)) for key, value in facts.training.items() if value not in ("", None)]
+    rows += [(f"source {key}", short_text(value)) for key, value in facts.source.items() if value not in ("", None)]
+    rows += [(f"training {key}", short_text(value)) for key, value in facts.training.items() if value not in ("", None)]
     return _aligned(rows)
 
 
@@ -190,19 +196,10 @@ def subject_lines(facts: dict[str, Any]) -> list[str]:
         ("tuned weights", tuned),
         ("camera", seen),
     ]
-    rows += [(f"made {key}", _short(value)) for key, value in facts["made"].items() if value not in ("", None)]
+    rows += [(f"made {key}", short_text(value)) for key, value in facts["made"].items() if value not in ("", None)]
     return _aligned(rows)
 
 
 def _aligned(rows: list[tuple[str, str]]) -> list[str]:
     width = max(len(name) for name, _ in rows)
     return [f"{name:<{width}}  {value}" for name, value in rows]
-
-
-def _short(value: Any) -> str:
-    """A JSON value on one line."""
-    if isinstance(value, dict):
-        return ", ".join(f"{key} {_short(item)}" for key, item in value.items())
-    if isinstance(value, list):
-        return "; ".join(_short(item) for item in value) or "none"
-    return " ".join(str(value).split())

@@ -16,7 +16,7 @@ from dnerf_core.errors import counted
 State = Literal["ok", "note", "bad"]
 
 NEEDED_PACKAGES = ("torch", "numpy", "safetensors", "click", "rich", "pillow", "OpenEXR")
-OPTIONAL_PACKAGES = ("bpy", "pycocotools", "webdataset", "av", "plyfile", "usd-core")
+OPTIONAL_PACKAGES = ("bpy", "pycocotools", "webdataset", "av", "plyfile", "usd-core", "torchvision", "onnx")
 
 _CGROUP = Path("/sys/fs/cgroup")
 _GIB = 1024**3

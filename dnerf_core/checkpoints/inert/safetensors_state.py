@@ -10,7 +10,7 @@ import numpy as np
 
 from dnerf_core.checkpoints.inert.pickle_machine import MalformedPickleError, shown
 from dnerf_core.checkpoints.inert.records import Element, StorageRecord, TensorRecord, tensor_record
-from dnerf_core.checkpoints.safetensors_layout import MODEL, SUBJECT, parsed_json
+from dnerf_core.checkpoints.safetensors_layout import MODEL, NETWORK, SUBJECT, parsed_json
 from dnerf_core.errors import CheckpointError
 
 MAX_HEADER_BYTES = 100 * 2**20
@@ -43,7 +43,7 @@ def read_safetensors(path: Path, data: memoryview) -> dict[str, TensorRecord]:
         raise CheckpointError(f"{path}: expected at most {MAX_HEADER_BYTES} bytes of header, found {length}; {_REMEDY}")
     entries = parsed_json(bytes(data[8 : 8 + length]), f"{path}: its header", _REMEDY)
     metadata = entries.pop("__metadata__", None)
-    for kind in (MODEL, SUBJECT):
+    for kind in (MODEL, SUBJECT, NETWORK):
         if isinstance(metadata, dict) and kind.key in metadata:
             raise CheckpointError(
                 f"{path}: expected a checkpoint to import, found a .safetensors file that is {kind.name} already; "

@@ -7,6 +7,7 @@ by id, JSON), `colors` and `size_px`, the longer side of the pictures that it wa
 
 from __future__ import annotations
 
+import copy
 import importlib.util
 import io
 import json
@@ -50,14 +51,14 @@ def write_onnx(path: Path, segmenter: Segmenter) -> None:
 
     names = ["image", "logits"]
     free = {name: {0: "batch", 2: "height", 3: "width"} for name in names}
-    network = _WithNormalisation(segmenter.network).eval().cpu()
+    network = _WithNormalisation(copy.deepcopy(segmenter.network)).eval().cpu()
     buffer = io.BytesIO()
-    with warnings.catch_warnings(), torch.inference_mode():
+    with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")  # of the exporter, which is the older of torch's two: the other one writes files beside
         torch.onnx.export(
             network,
             (torch.rand(2, 3, 64, 96),),
-            buffer,
+            buffer,  # type: ignore[arg-type]  # which the older exporter takes
             input_names=names[:1],
             output_names=names[1:],
             dynamic_axes=free,
@@ -84,6 +85,9 @@ def _check(onnx: ModuleType, model: object) -> None:
 
 class _WithNormalisation(nn.Module):
     """RGB in [0, 1] to class scores."""
+
+    mean: Tensor
+    std: Tensor
 
     def __init__(self, network: nn.Module) -> None:
         super().__init__()

@@ -16,7 +16,9 @@ from torch.utils.data import DataLoader, Dataset
 
 from dnerf_core.downstream.images.augment import Augmenter
 from dnerf_core.downstream.images.sets.joined import JoinedSets, Place
+from dnerf_core.errors import AnnotationError
 
+_ERROR_NAME = f"{AnnotationError.__module__}.{AnnotationError.__qualname__}"
 CACHE_BYTES = 2**30
 """Of decoded views that stay in memory, in all processes of a training together."""
 
@@ -94,8 +96,15 @@ def batches(views: ChangedViews, numbers: BatchNumbers, workers: int, *, pinned:
     Args:
         workers: processes that read and change views beside this one; 0: this one does.
         pinned: into memory that a CUDA device reads from.
+
+    Raises:
+        AnnotationError: a file of a view cannot be read any more.
     """
     loader: DataLoader[tuple[Tensor, Tensor]] = DataLoader(
         views, batch_sampler=numbers, num_workers=workers, pin_memory=pinned, generator=torch.Generator().manual_seed(0)
     )
-    yield from loader
+    try:
+        yield from loader
+    except AnnotationError as error:
+        # of a worker process torch makes the text of its traceback, whose last line names the error's class and says what it says
+        raise AnnotationError(str(error).rstrip().splitlines()[-1].removeprefix(f"{_ERROR_NAME}: ")) from error

@@ -23,6 +23,7 @@ from dnerf_core.errors import UsageError
 from dnerf_core.files.whole import write_bytes_whole
 
 OPSET = 17
+REMEDY = "install it with pip install 'datasetnerf[downstream]'"
 
 
 def require_onnx() -> None:
@@ -32,7 +33,7 @@ def require_onnx() -> None:
         UsageError: it is not installed.
     """
     if importlib.util.find_spec("onnx") is None:
-        raise UsageError("--onnx: expected the package onnx, found none installed; install it with pip install onnx")
+        raise UsageError(f"--onnx: expected the package onnx, found none installed; {REMEDY}")
 
 
 def write_onnx(path: Path, segmenter: PointSegmenter) -> None:

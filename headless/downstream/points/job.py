@@ -23,6 +23,7 @@ from headless import models
 from headless.annotating.training_state import KeptState, read_state, state_path, write_state
 from headless.downstream.points import outputs
 from headless.pictures.cloud_pictures import clouds_grid
+from headless.scores.scoring import rounded
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -81,7 +82,7 @@ def run_training(plan: PointPlan, reporter: Reporter) -> dict[str, Any]:
             training,
             precision,
             progress=_follower(reporter, call.steps, call.learning_rate, advance),
-            validate=(lambda _: _quick_miou(plan, segmenter)) if plan.validation else None,
+            validate=(lambda _: _quick_miou(plan, segmenter, reporter)) if plan.validation else None,
             keep=keep,
             resume=resume,
         )
@@ -149,11 +150,12 @@ def _follower(reporter: Reporter, steps: int, learning_rate: float, advance: Cal
     return progress
 
 
-def _quick_miou(plan: PointPlan, segmenter: PointSegmenter) -> float:
+def _quick_miou(plan: PointPlan, segmenter: PointSegmenter, reporter: Reporter) -> float:
     """The mIoU of the validation by one draw at one heading."""
     pairs = [(cloud.labels, segmenter.predict(upright(cloud, plan.call.up), headings=1, draws=1)[0]) for cloud in plan.validation]
     miou = score_clouds(pairs, plan.labels.num_classes).points.miou
-    return miou if math.isfinite(miou) else 0.0
+    reporter.event("score", clouds=len(pairs), miou=rounded(miou))
+    return miou
 
 
 def _score_and_draw(plan: PointPlan, segmenter: PointSegmenter, reporter: Reporter) -> CloudScores | None:

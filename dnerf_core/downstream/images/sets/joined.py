@@ -134,7 +134,7 @@ def _chosen(subjects: set[str], validation: float | None) -> set[str]:
         number = max(1, round(count * validation)) if validation else 0
     else:
         number = int(validation)
-    if number >= count:
+    if count and number >= count:
         raise UsageError(
             f"--validation: expected at least one of {counted(count, 'subject')} left to train on, found none; hold out fewer"
         )
