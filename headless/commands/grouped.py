@@ -12,7 +12,7 @@ OPTION_GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
     (
         "Input",
         (
-            *("DATASET", "also", "train-segmenter.network", "weights", "validation"),
+            *("DATASET", "CLOUDS...", "also", "train-segmenter.network", "weights", "validation"),
             *("PICTURE...", "FOLDER...", "[FOLDER]...", "[FILE]", "FILE|SEED", "CHECKPOINT", "NAME|FILE", "FOLDER", "PATH"),
             *("model", "from", "seeds", "subjects", "subject", "truncation", "kind", "fit", "crop", "mask"),
             *("anny", "armature"),
@@ -121,6 +121,7 @@ OPTION_GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
             *("train.steps", "train.seed", "learning_rate", "feature_kind", "scales", "density_prior", "guide"),
             *("train-segmenter.steps", "train-segmenter.seed", "size", "batch", "schedule", "scale", "flip", "no_flip"),
             "train-segmenter.color",
+            *("train-pointnet.network", "recipe", "train-pointnet.points", "train-pointnet.steps", "train-pointnet.seed", "mix"),
             "class_weights",
         ),
     ),

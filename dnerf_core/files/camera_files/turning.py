@@ -26,6 +26,11 @@ PLAIN_LEAN, FOREIGN_LEAN = 0.8, 0.3
 """Of the mean image-up vector along an axis: it leans to that axis, or it does not at all."""
 
 
+def to_y_up(file_up: FileUp) -> Float64Array:
+    """The rotation float64 [4, 4] that turns a world with this axis up to one with y up."""
+    return _TO_Y_UP[file_up]
+
+
 def turned(camera: Camera, file_up: FileUp, world_up: WorldUp) -> Camera:
     """A camera of a world in which `file_up` points up, in one in which `world_up` does; the same bits where they are the same axis."""
     if file_up == world_up:

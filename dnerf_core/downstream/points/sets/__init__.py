@@ -1,0 +1,1 @@
+"""Sets of labelled clouds on disk, whoever wrote them."""

@@ -1,0 +1,152 @@
+"""What a training of points writes: the network file with its record, the curve, and the picture of a few clouds."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from dnerf_core import __version__
+from dnerf_core.downstream.network_file import read_network_header, save_network
+from dnerf_core.downstream.points.networks import PointSettings
+from dnerf_core.downstream.points.prediction import PointSegmenter
+from dnerf_core.downstream.points.scoring import CloudScores
+from dnerf_core.downstream.points.training import TrainingState
+from dnerf_core.downstream.precision import Precision
+from dnerf_core.errors import CheckpointError, OutputError
+from dnerf_core.files.whole import check_writable, make_folder, output_error, remove_files
+from headless.annotating.training_state import state_path
+from headless.downstream.points.plan import PointPlan
+from headless.pictures.loss_curve import LossStage, write_loss_curve
+from headless.pictures.picture_grid import drawn_by
+from headless.scores.scoring import rounded
+
+GRID, CURVE, TABLE = "-grid.png", "-loss.png", "-loss.csv"
+
+
+def finished_record(plan: PointPlan) -> dict[str, Any] | None:
+    """The record of this very training if the output holds its result already; None if there is no output.
+
+    Raises:
+        OutputError: the output is something else.
+    """
+    output = plan.call.output
+    try:
+        exists = output.exists()
+    except OSError as error:
+        raise output_error(output, error) from error
+    if not exists:
+        make_folder(output.parent)
+        return None
+    try:
+        record: dict[str, Any] = read_network_header(output).training
+    except CheckpointError:
+        record = {}
+    if record.get("call_sha256") != plan.identity_sha256():
+        raise OutputError(f"{output}: expected a new file, it holds something else; remove it, or choose another --output")
+    remove_files([state_path(output)])
+    return record
+
+
+def check_places(plan: PointPlan, size_bytes: int) -> None:
+    """Make sure that everything a training writes has a place to go, before it costs any time.
+
+    Raises:
+        OutputError: a file cannot be written, the disk is too full, or a file that this training did not write is in the way.
+    """
+    grid = plan.sibling(GRID)
+    ours = os.path.lexists(grid) and drawn_by(grid) == plan.identity_sha256()
+    others = [] if ours else [grid, plan.sibling(CURVE), plan.sibling(TABLE)]
+    for path in [*others, *([] if plan.call.onnx is None else [plan.call.onnx])]:
+        if os.path.lexists(path):
+            raise OutputError(
+                f"{path}: expected no file where a result of this training goes, found one; remove it, or choose another name"
+            )
+    check_writable(plan.call.output, size_bytes)
+    for path in (grid, state_path(plan.call.output)):
+        check_writable(path)
+    if plan.call.onnx is not None:
+        make_folder(plan.call.onnx.parent)
+        check_writable(plan.call.onnx, size_bytes)
+
+
+def record_of(
+    plan: PointPlan, state: TrainingState, scores: CloudScores | None, precision: Precision, seconds: float
+) -> dict[str, Any]:
+    """What the network file will say of the training."""
+    import torch
+
+    call, last = plan.call, state.losses[-50:]
+    sets = [
+        {
+            "place": str(path),
+            "sha256": digest,
+            "clouds": sum(cloud.folder == index for group in plan.training for cloud in group),
+            "clouds_validation": sum(cloud.folder == index for cloud in plan.validation),
+        }
+        for index, (path, digest) in enumerate(zip(plan.sets.folders, plan.folder_sums, strict=True))
+    ]
+    return {
+        "written_by": f"datasetnerf {__version__}",
+        "torch": torch.__version__,
+        "call_sha256": plan.identity_sha256(),
+        "sets": sets,
+        "clouds": plan.clouds_trained,
+        "clouds_validation": len(plan.validation),
+        "seed": call.seed,
+        "steps": len(state.losses),
+        "batch": call.batch,
+        "learning_rate": call.learning_rate,
+        "mix": call.mix,
+        "loss_first": rounded(state.losses[0]),
+        "loss_last_50": rounded(sum(last) / len(last)),
+        "scores": [{"step": step, "miou": rounded(miou)} for step, miou in state.validated],
+        "validation": None if scores is None else scores_json(plan, scores),
+        "precision": precision.name,
+        "seconds_a_step": {name: rounded(value) for name, value in precision.seconds},
+        "seconds": round(seconds, 1),
+    }
+
+
+def scores_json(plan: PointPlan, scores: CloudScores) -> dict[str, Any]:
+    """Scores as records and summaries have them; null where there is nothing to score."""
+    per_part = dict(zip(plan.labels.names, scores.points.iou_per_class, strict=True))
+    del per_part[plan.labels.names[0]]
+    values = {"miou": scores.points.miou, "part_miou": scores.part_miou, "accuracy": scores.points.accuracy}
+    return {
+        **{name: rounded(value) for name, value in values.items()},
+        "iou_per_class": {name: rounded(value) for name, value in per_part.items()},
+    }
+
+
+def save_trained(plan: PointPlan, state: TrainingState, record: dict[str, Any]) -> None:
+    """Write the curve of the loss and the network file.
+
+    Raises:
+        OutputError: a file cannot be written.
+    """
+    call = plan.call
+    stages = [LossStage("cross-entropy", tuple(state.losses))]
+    write_loss_curve(plan.sibling(CURVE), plan.sibling(TABLE), call.output.name, stages)
+    save_network(
+        call.output,
+        kind="points",
+        network=call.network,
+        labels=plan.labels,
+        settings=PointSettings(call.recipe, call.points).to_json(),
+        state=state.network,
+        training=record,
+    )
+
+
+def write_onnx_of(plan: PointPlan) -> None:
+    """Write the output's network as ONNX, where the call wants that and the file is not there.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    if plan.call.onnx is None or plan.call.onnx.exists():
+        return
+    from dnerf_core.downstream.points.onnx_file import write_onnx
+
+    make_folder(plan.call.onnx.parent)
+    write_onnx(plan.call.onnx, PointSegmenter.load(plan.call.output))
