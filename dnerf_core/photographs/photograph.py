@@ -20,6 +20,10 @@ _FINER = 2
 """Rays of a background along each side of a pixel."""
 
 
+BRIGHTEST = 1.8
+"""What a colour is multiplied by at most where new light falls on it."""
+
+
 def photograph(cutout: Cutout, strengths: Strengths, world_up: WorldUp = "y") -> NDArray[np.uint8]:
     """The photograph uint8 [H, W, 3] of a subject, a function of its arguments alone.
 
@@ -50,7 +54,7 @@ def relit(cutout: Cutout, strengths: Strengths, light: NDArray[np.float64]) -> F
         gain = lit / max(float(lit[covered & known].mean()) if (covered & known).any() else 1.0, 0.05)
     else:
         gain = lit / np.maximum(cutout.shade, 0.2)
-    gain = np.where(known | (found > 0), 1 + strengths.relight * (gain - 1), 1)
+    gain = np.where(known | (found > 0), 1 + strengths.relight * (np.minimum(gain, BRIGHTEST) - 1), 1)
     return np.clip(cutout.color * gain[..., None], 0, 1).astype(np.float32)
 
 
@@ -97,9 +101,7 @@ def developed(picture: FloatArray, strengths: Strengths) -> NDArray[np.uint8]:
     y, x = np.mgrid[0:height, 0:width].astype(np.float32)
     from_middle = ((x + 0.5) / width - 0.5) ** 2 + ((y + 0.5) / height - 0.5) ** 2
     linear = linear * (1 - strengths.vignette * 2 * from_middle)[..., None]
-    # a sensor clips softly: what would be above white is pressed into the last tenth
-    bright = np.where(linear > 0.9, 0.9 + 0.1 * (1 - np.exp(-(linear - 0.9) / 0.1)), linear)
-    developed_picture = np.clip(bright, 0, 1) ** (1 / 2.2)
+    developed_picture = np.clip(linear, 0, 1) ** (1 / 2.2)
     if strengths.noise:
         developed_picture = developed_picture + _noise(developed_picture, strengths)
     quantised = np.rint(255 * np.clip(developed_picture, 0, 1)).astype(np.uint8)

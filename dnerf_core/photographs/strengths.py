@@ -126,7 +126,7 @@ def draw_strengths(level: Level, seed: int, view: int) -> Strengths | None:
         defocus=(0.006 * max(0.0, chance[10] - 0.55) / 0.45) if hard else 0.002 * chance[10],
         motion=0.024 * max(0.0, chance[11] - 0.7) / 0.3 if hard else 0.0,
         motion_deg=180 * chance[12],
-        noise=(0.012 + 0.05 * chance[13] ** 2) if hard else 0.004 + 0.008 * chance[13],
+        noise=(0.01 + 0.035 * chance[13] ** 2) if hard else 0.004 + 0.008 * chance[13],
         grain_px=1.0 + (1.2 * chance[14] if hard else 0.0),
         jpeg_quality=int(28 + 55 * chance[15]) if hard else int(80 + 15 * chance[15]),
     )

@@ -152,5 +152,6 @@ class Material:
     def colors(self, place: FloatArray) -> FloatArray:
         """The colours [M, 3] of places [M, 2], metres."""
         share = PATTERNS[self.pattern](place / np.float32(self.scale), self.seed)[:, None]
-        first, second = (np.asarray(color, np.float32) for color in (self.first, self.second))
-        return first * (1 - share) + second * share
+        first, second = np.array(self.first, np.float32), np.array(self.second, np.float32)
+        mixed: FloatArray = first * (1 - share) + second * share
+        return mixed
