@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from dnerf_core.camera import Camera, WorldUp
 from dnerf_core.photographs.cutout import Cutout
 from dnerf_core.photographs.filters import FloatArray, gaussian
+from dnerf_core.photographs.vectors import turned
 
 UPRIGHT_M, LYING_M = 0.85, 2.2
 """Half the greatest extent of what stands taller than it is long, as people do, and of other things, as cars are."""
@@ -48,26 +49,28 @@ class Stage:
             away = -pose[:3, 1]
         away = away / np.linalg.norm(away)
         axes = np.stack([np.cross(away, up), up, away])
-        points = cutout.points @ axes.T
+        points = turned(cutout.points, axes)
         if not len(points):
-            points = (pose[:3, 3] + pose[:3, 2] * np.linalg.norm(pose[:3, 3]))[None] @ axes.T + np.array([[-1.0] * 3, [1.0] * 3])
+            points = (pose[:3, 3] + pose[:3, 2] * np.linalg.norm(pose[:3, 3]))[None]
+            points = turned(points, axes) + np.array([[-1.0] * 3, [1.0] * 3])
         low, high = np.quantile(points, 0.002, axis=0), np.quantile(points, 0.998, axis=0)
         extent = high - low
         half_m = UPRIGHT_M if extent[1] > max(extent[0], extent[2]) else LYING_M
         middle = (low + high) / 2
-        origin = np.array([middle[0], points[:, 1].min(), middle[2]]) @ axes
+        origin = turned(np.array([middle[0], points[:, 1].min(), middle[2]]), axes.T)
         return cls(axes, origin, half_m / (max(float(extent.max()), 1e-6) / 2), half_m)
 
     def placed(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
         """World points [N, 3] on the stage."""
-        return (points - self.origin) @ self.axes.T * self.metres
+        return turned(points - self.origin, self.axes) * self.metres
 
     def rays(self, camera: Camera, size_px: tuple[int, int]) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
         """The camera's place [3], and the directions [H, W, 3] of a picture's pixels (width, height), unit, on the stage."""
         pose, (width, height) = np.asarray(camera.cam2world, dtype=np.float64), size_px
         intrinsics = np.asarray(camera.intrinsics, dtype=np.float64)
         v, u = np.meshgrid((np.arange(height) + 0.5) / height, (np.arange(width) + 0.5) / width, indexing="ij")
-        rays = np.stack([u, v, np.ones_like(u)], axis=-1) @ np.linalg.inv(intrinsics).T @ pose[:3, :3].T @ self.axes.T
+        to_stage = self.axes @ pose[:3, :3] @ np.linalg.inv(intrinsics)
+        rays = turned(np.stack([u, v, np.ones_like(u)], axis=-1), to_stage)
         unit = rays / np.linalg.norm(rays, axis=-1, keepdims=True)
         return self.placed(pose[None, :3, 3])[0], unit.astype(np.float32)
 

@@ -15,6 +15,7 @@ from dnerf_core.photographs.cutout import Cutout
 from dnerf_core.photographs.filters import FloatArray, disc, gaussian, line, neighbour_mean
 from dnerf_core.photographs.ground import Stage, ground_points, shadow_map, shadow_seen
 from dnerf_core.photographs.strengths import Strengths
+from dnerf_core.photographs.vectors import dot, turned
 
 _FINER = 2
 """Rays of a background along each side of a pixel."""
@@ -32,7 +33,7 @@ def photograph(cutout: Cutout, strengths: Strengths, world_up: WorldUp = "y") ->
     """
     stage = Stage.under(cutout, world_up)
     light = stage.light(strengths.light_yaw_deg, strengths.light_pitch_deg)
-    subject = relit(cutout, strengths, light @ stage.axes)
+    subject = relit(cutout, strengths, turned(light, stage.axes.T))
     behind = background(cutout, strengths, stage, light)
     return developed(composed(subject, cutout.coverage, behind), strengths)
 
@@ -47,7 +48,7 @@ def relit(cutout: Cutout, strengths: Strengths, light: NDArray[np.float64]) -> F
         return cutout.color
     known = (cutout.normal != 0).any(axis=-1)
     near, found = neighbour_mean(cutout.normal, known, 1)  # at the border, whose centres show no subject
-    facing = np.where(known[..., None], cutout.normal, near) @ light
+    facing = dot(np.where(known[..., None], cutout.normal, near), light)
     lit = (1 - strengths.contrast) + strengths.contrast * 1.6 * np.maximum(facing, 0)
     covered = cutout.coverage > 0.5
     if cutout.shade is None:

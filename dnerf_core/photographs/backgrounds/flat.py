@@ -7,6 +7,7 @@ import math
 import numpy as np
 
 from dnerf_core.photographs.backgrounds.textures import PATTERNS, FloatArray, Material, fractal
+from dnerf_core.photographs.vectors import dot, turned
 
 
 def _places(size_px: tuple[int, int]) -> FloatArray:
@@ -21,7 +22,7 @@ def gradient(rng: np.random.Generator, size_px: tuple[int, int]) -> FloatArray:
     width, height = size_px
     place = _places(size_px)
     angle = 2 * math.pi * rng.random()
-    along = (place - 0.5) @ np.array([math.cos(angle), math.sin(angle)], np.float32) + 0.5
+    along = dot(place - 0.5, (math.cos(angle), math.sin(angle))) + 0.5
     share = np.clip(along + 0.25 * (fractal(place * 2.5, int(rng.integers(2**20)), 3) - 0.5), 0, 1)[:, None]
     base = rng.random(3) * 0.35 + (0.55 if rng.random() < 0.7 else 0.1)
     other = np.clip(base * rng.uniform(0.45, 1.25) + rng.normal(0, 0.08, 3), 0, 1)
@@ -37,7 +38,7 @@ def clutter(rng: np.random.Generator, size_px: tuple[int, int]) -> FloatArray:
         middle, size = rng.random(2) * np.array([1, height / width]), (0.45 - 0.3 * min(1.0, number / 20)) * (0.3 + rng.random())
         angle, stretch = math.pi * rng.random(), 0.3 + 0.7 * rng.random()
         cosine, sine = math.cos(angle), math.sin(angle)
-        own = (place - middle.astype(np.float32)) @ np.array([[cosine, -sine], [sine, cosine]], np.float32)
+        own = turned(place - middle.astype(np.float32), ((cosine, sine), (-sine, cosine)))
         reach = np.abs(own) / np.array([size, size * stretch], np.float32) * 2
         inside = reach.max(axis=1) < 1 if rng.random() < 0.6 else (reach**2).sum(axis=1) < 1
         shade = 1 - 0.35 * rng.random() * (own[inside, 1:2] / size + 0.5)

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dnerf_core.photographs.backgrounds.textures import FloatArray, Material, fractal
+from dnerf_core.photographs.vectors import dot, turned
 
 _FAR_M = 400.0
 
@@ -107,7 +108,7 @@ class Scene:
         return seen
 
     def _lit(self, normal: FloatArray) -> FloatArray:
-        return (0.62 + 0.38 * np.maximum(normal @ np.asarray(self.light, np.float32), 0))[..., None]
+        return (0.62 + 0.38 * np.maximum(dot(normal, self.light), 0))[..., None]
 
     def _sky(self, rays: FloatArray) -> FloatArray:
         height = np.clip(rays[:, 1], 0, 1)[:, None] ** 0.55
@@ -153,7 +154,7 @@ class Scene:
         rotation = np.array([[cosine, 0, -sine], [0, 1, 0], [sine, 0, cosine]], np.float32)  # to the block's own axes
         middle = np.array([block.middle[0], block.lift + block.half[1] / 2, block.middle[1]], np.float32)
         half = np.array([block.half[0], block.half[1] / 2, block.half[2]], np.float32)
-        own_start, own_rays = rotation @ (start - middle), rays @ rotation.T
+        own_start, own_rays = turned(start - middle, rotation), turned(rays, rotation)
         inverse = 1 / np.where(np.abs(own_rays) < 1e-6, 1e-6, own_rays)
         first, last = (-own_start - np.sign(inverse) * half) * inverse, (-own_start + np.sign(inverse) * half) * inverse
         enter, leave = first.max(axis=1), last.min(axis=1)
@@ -173,24 +174,25 @@ class Scene:
         normal = np.zeros((len(hit), 3), np.float32)
         normal[np.arange(len(hit)), side] = -np.sign(own_rays[hit, side])
         low = 0.72 + 0.28 * np.clip((places[:, 1:2] + half[1] + block.lift) / 0.5, 0, 1)
-        seen[hit] = color * self._lit(normal @ rotation) * low
+        seen[hit] = color * self._lit(turned(normal, rotation.T)) * low
         nearest[hit] = enter[hit]
 
     def _ball(self, ball: Ball, start: FloatArray, rays: FloatArray, nearest: FloatArray, seen: FloatArray) -> None:
         to_middle = np.asarray(ball.middle, np.float32) - start
-        along = rays @ to_middle
-        squared = float(to_middle @ to_middle) - along**2
+        along = dot(rays, to_middle)
+        squared = float(dot(to_middle, to_middle)) - along**2
         inside = ball.radius**2 - squared
         t = along - np.sqrt(np.maximum(inside, 0))
         near = np.flatnonzero((inside > 0) & (t > 0) & (t < nearest))
         if not len(near):
             return
         normal = (rays[near] * t[near, None] - to_middle) / np.float32(ball.radius)
-        angles = np.stack([np.arctan2(normal[:, 0], normal[:, 2]), normal[:, 1]], axis=1).astype(np.float32)
+        # the half that faces the camera, as from there; no arctan2, whose last bit depends on where in memory its numbers lie
+        flat = normal[:, :2]
         # leaves: the rim is ragged
         rim = np.sqrt(inside[near]) / ball.radius
-        shown = rim > 0.55 * fractal(angles * np.float32(5), ball.material.seed + 31, 3)
+        shown = rim > 0.55 * fractal(flat * np.float32(5), ball.material.seed + 31, 3)
         hit = near[shown]
-        color = ball.material.colors(angles[shown] * np.float32(ball.radius))
-        seen[hit] = color * (0.55 + 0.45 * np.clip(normal[shown] @ np.asarray(self.light, np.float32) * 0.7 + 0.3, 0, 1))[:, None]
+        color = ball.material.colors(flat[shown] * np.float32(ball.radius))
+        seen[hit] = color * (0.55 + 0.45 * np.clip(dot(normal[shown], self.light) * 0.7 + 0.3, 0, 1))[:, None]
         nearest[hit] = t[hit]

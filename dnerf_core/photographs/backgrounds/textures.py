@@ -153,5 +153,5 @@ class Material:
         """The colours [M, 3] of places [M, 2], metres."""
         share = PATTERNS[self.pattern](place / np.float32(self.scale), self.seed)[:, None]
         first, second = np.array(self.first, np.float32), np.array(self.second, np.float32)
-        mixed: FloatArray = first * (1 - share) + second * share
+        mixed: NDArray[np.float32] = np.add(first, share * (second - first), dtype=np.float32)
         return mixed

@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from dnerf_core import job_ranges
 from dnerf_core.demo.exact_worlds import EXACT_WORLDS
@@ -31,6 +31,9 @@ if TYPE_CHECKING:
     from headless.datasets.splits import Splits
     from headless.worlds.plan import WorldPlan
     from headless.worlds.source import ScannedWorld
+
+Options = dict[str, Any]
+"""Values by the options that they are of."""
 
 WORLD = Choice(
     tuple(EXACT_WORLDS),
@@ -114,18 +117,29 @@ def check_call(call: WorldCall) -> None:
         )
     if call.voxel is not None and call.points is not None:
         raise UsageError("--voxel and --points: expected one of them, found both; a count decides the spacing")
-    of_clouds = (("--voxel", call.voxel), ("--points", call.points), ("--category", call.category))
-    of_clouds += (("--format", None if call.formats == ("ply",) else call.formats),)
-    of_views = (("--photograph", None if call.photograph == "none" else call.photograph),)
-    of_views += (("--depth-format", None if call.depth_format == DEPTH_FORMAT.default else call.depth_format),)
-    of_cameras = (("--views", call.views), ("--yaw", call.yaw), ("--pitch", call.pitch), ("--resolution", call.resolution))
-    of_cameras += (("--view-distribution", call.view_distribution),)
+    of_clouds: Options = {
+        "--voxel": call.voxel,
+        "--points": call.points,
+        "--category": call.category,
+        "--format": None if call.formats == ("ply",) else call.formats,
+    }
+    of_views: Options = {
+        "--photograph": None if call.photograph == "none" else call.photograph,
+        "--depth-format": None if call.depth_format == DEPTH_FORMAT.default else call.depth_format,
+    }
+    of_cameras: Options = {
+        "--views": call.views,
+        "--yaw": call.yaw,
+        "--pitch": call.pitch,
+        "--resolution": call.resolution,
+        "--view-distribution": call.view_distribution,
+    }
     refused = {
         "views": ("--clouds or --uniform-clouds", of_clouds),
         "clouds": ("views", of_views),
-        "uniform clouds": ("views or --clouds", (*of_views, *of_cameras, ("--voxel", call.voxel))),
+        "uniform clouds": ("views or --clouds", of_views | of_cameras | {"--voxel": call.voxel}),
     }[call.kind]
-    for option, value in refused[1]:
+    for option, value in refused[1].items():
         if value is not None:
             raise UsageError(f"{option}: expected {refused[0]}, found {call.kind}, which it says nothing of; leave it out")
     if call.category is not None and re.fullmatch(r"[A-Za-z][A-Za-z0-9_-]{0,63}", call.category) is None:
