@@ -92,8 +92,11 @@ def ground_points(camera_m: NDArray[np.float64], rays: NDArray[np.float32]) -> t
 def shadow_map(points_m: NDArray[np.float64], half_m: float, light: NDArray[np.float64]) -> tuple[FloatArray, FloatArray]:
     """How much of a light, and of the sky, is hidden from each cell of the ground: two maps [G, G] in [0, 1], rows away, columns right.
 
-    What the camera sees of the subject is thrown on the ground along the light, and straight down where it is near the ground.
+    What the camera sees of the subject is thrown on the ground along the light, and straight down where it is near the ground. What
+    lies, such as a car, is taken to be solid below what is seen of it, so that a light from behind leaves no gap under it.
     """
+    if half_m == LYING_M:
+        points_m = np.concatenate([points_m * np.array([1.0, share, 1.0]) for share in (1.0, 0.75, 0.5, 0.3, 0.15, 0.03)])
     height = np.maximum(points_m[:, 1:2], 0)
     slope = light[[0, 2]] / max(float(light[1]), 0.15)
     thrown = points_m[:, [0, 2]] - height * slope

@@ -24,6 +24,7 @@ from dnerf_core.semantic.config import BranchTrainingConfig
 from dnerf_core.subject_key import SubjectKey
 from headless.annotating.training_plan import TrainCall
 from headless.cli import group
+from headless.runs.downstream.world import WorldCall
 from headless.runs.evaluating.call import EvaluateCall
 from headless.runs.import_ import ImportCall
 from headless.runs.mesh import MeshCall
@@ -47,6 +48,7 @@ CALLS: dict[str, Any] = {
     "video": VideoCall,
     "pointcloud": PointCloudCall,
     "mesh": MeshCall,
+    "world": WorldCall,
     "train": TrainCall,
     "evaluate": EvaluateCall,
     "invert": InvertCall,

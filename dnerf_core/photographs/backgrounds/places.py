@@ -64,7 +64,7 @@ def street(rng: np.random.Generator, half_m: float, light: NDArray[np.float64]) 
         strips.append(Strip(yaw, middle - 0.07, middle + 0.07, line, 6.0 if rng.random() < 0.7 else 0.0))
     blocks, balls = [], []
 
-    def beside(along: float, across: float) -> tuple[float, float]:
+    def along_road(along: float, across: float) -> tuple[float, float]:
         return along * math.cos(turn) + across * math.sin(turn), -along * math.sin(turn) + across * math.cos(turn)
 
     along = -32.0
@@ -82,19 +82,19 @@ def street(rng: np.random.Generator, half_m: float, light: NDArray[np.float64]) 
                 front = Material("windows", front.first, glass, 1.0, front.seed)
             depth = 0.4 * rng.random()
             blocks.append(
-                Block(beside(along + width / 2, pavement + 4 + depth), (width / 2, 4 + 9 * rng.random(), 4.0), yaw, front)
+                Block(along_road(along + width / 2, pavement + 4 + depth), (width / 2, 4 + 9 * rng.random(), 4.0), yaw, front)
             )
         along += width + (0.0 if rng.random() < 0.7 else 3 * rng.random())
     for _ in range(int(rng.integers(1, 5))):  # what stands on the pavement
-        place = beside(float(rng.uniform(-8, 8)), kerb + 0.3 + (pavement - kerb - 0.5) * rng.random())
+        place = along_road(float(rng.uniform(-8, 8)), kerb + 0.3 + (pavement - kerb - 0.5) * rng.random())
         half = (0.12 + 0.5 * rng.random(), 0.5 + 1.4 * rng.random(), 0.12 + 0.3 * rng.random())
         blocks.append(Block(place, half, yaw, _material(rng, "plain", _any_color(rng), 0.3)))
     for _ in range(int(rng.integers(0, 4))):
-        place = beside(float(rng.uniform(-9, 9)), kerb + 0.5 + 0.4 * rng.random())
+        place = along_road(float(rng.uniform(-9, 9)), kerb + 0.5 + 0.4 * rng.random())
         balls += _tree(rng, place, blocks)
     if rng.random() < 0.5:  # a parked van or car, end to end with the subject
         side = 1 if rng.random() < 0.5 else -1
-        place = beside(side * (2.5 * half_m + 1.2 * rng.random() + 1.2), kerb - 1.1)
+        place = along_road(side * (2.5 * half_m + 1.2 * rng.random() + 1.2), kerb - 1.1)
         body = _material(rng, "plain", _any_color(rng), 0.15)
         blocks.append(Block(place, (1.7, 0.75, 0.8), yaw, body, lift=0.25))
         blocks.append(
