@@ -28,7 +28,7 @@ from headless.work.reporting import printable
 PROGRAM = "dnerf-headless"
 
 GROUPS: dict[str, tuple[str, ...]] = {
-    "Make data": ("render", "video", "pointcloud", "mesh"),
+    "Make data": ("render", "video", "pointcloud", "mesh", "world"),
     "Teach labels": ("sample", "annotate", "train", "evaluate"),
     "From a photo or a mask": ("invert", "edit"),
     "Learn from data": ("train-segmenter", "train-pointnet"),
@@ -42,6 +42,7 @@ COMMANDS: dict[str, str] = {
     "video": "Write label videos along a camera path.",
     "pointcloud": "Write point clouds with labelled parts, fused from views all around.",
     "mesh": "Write each subject's surface as a closed mesh with labelled parts.",
+    "world": "Write exact test sets of the demo's worlds, and of a harder one: views, or labelled clouds.",
     "sample": "Write views of a few subjects to annotate: images, and empty masks to paint.",
     "annotate": "Bring in what other programs painted, as masks of a folder of sample.",
     "train": "Train a semantic branch on painted views and write a model file.",

@@ -16,7 +16,9 @@ ARCH_RIM = 0.004  # surface this close to the arch's space belongs to its lining
 MIDDLE_PILLAR = 0.026
 MAX_BRIGHTNESS = 0.85  # paint stays apart from the white background
 
-_LIGHT = (0.35, 0.80, 0.49)  # unit, towards the light, in the car's frame
+LIGHT = (0.35, 0.80, 0.49)  # unit, towards the light, in the car's frame
+SHADE_BASE, SHADE_LIGHT, SHADE_UP = 0.69, 0.24, 0.10  # the baked light: of all sides, along LIGHT, and from above
+GLASS_TINT = (0.88, 1.0, 1.12)
 _TYRE = (0.10, 0.10, 0.11)
 _TRIM = (0.16, 0.16, 0.17)
 _ARCH = (0.05, 0.05, 0.055)
@@ -78,10 +80,25 @@ def surface_colors(p: CarParameters, s: CarShape, f: ShapeFields, points: Tensor
     Returns:
         `[B, N, 3]` in [0, 1].
     """
+    paint = body_color(p)[:, None, :].expand_as(points)
+    return shaded(surface_albedo(p, s, f, points, paint, points.new_tensor(GLASS_TINT)), s, points, normals)
+
+
+def surface_albedo(p: CarParameters, s: CarShape, f: ShapeFields, points: Tensor, body: Tensor, glass_tint: Tensor) -> Tensor:
+    """Colour of each surface point before any light falls on it.
+
+    Args:
+        p, s, f, points: as `surface_colors` has them.
+        body: `[B, N, 3]`, the paint of the sheet metal at each point.
+        glass_tint: `[3]` or `[B, 1, 3]`, what the glass's brightness is multiplied by.
+
+    Returns:
+        `[B, N, 3]`, 0 and above.
+    """
     side_x, y, z = points[..., 0].abs(), points[..., 1], points[..., 2]
     wheel, cabin = _owners(f)
     shell = ~wheel & ~cabin
-    color = body_color(p)[:, None, :].expand_as(points)
+    color = body
 
     def paint(where: Tensor, with_color: tuple[float, float, float]) -> None:
         nonlocal color
@@ -98,16 +115,24 @@ def surface_colors(p: CarParameters, s: CarShape, f: ShapeFields, points: Tensor
     paint(shell & (f.arch < ARCH_RIM), _ARCH)
 
     glass = p.glass_brightness * (0.75 + 0.5 * (y - s.belt_y) / (s.half_height - s.belt_y))
-    tint = points.new_tensor((0.88, 1.0, 1.12))
-    color = torch.where((cabin & _glass(s, f, y, z))[..., None], glass[..., None] * tint, color)
+    color = torch.where((cabin & _glass(s, f, y, z))[..., None], glass[..., None] * glass_tint, color)
 
     paint(wheel, _TYRE)
     rim = wheel & (f.wheel_center_distance < 0.64 * s.wheel_radius)
     hub = f.wheel_center_distance < 0.20 * s.wheel_radius
     metal = p.rim_brightness * torch.where(hub, 0.55, 1.0)
-    color = torch.where(rim[..., None], metal[..., None], color)
+    return torch.where(rim[..., None], metal[..., None], color)
 
-    light = normals @ normals.new_tensor(_LIGHT)
-    shade = 0.69 + 0.24 * light + 0.10 * normals[..., 1]
+
+def shaded(color: Tensor, s: CarShape, points: Tensor, normals: Tensor, light: Tensor | None = None) -> Tensor:
+    """Albedo `[B, N, 3]` under the baked soft light, darker towards the ground; `[B, N, 3]` in [0, 1].
+
+    Args:
+        s, points, normals: as `surface_colors` has them.
+        light: `[B, 3, 1]`, unit, towards the light; None: the demo's own for all.
+    """
+    y = points[..., 1]
+    facing = normals @ normals.new_tensor(LIGHT) if light is None else (normals @ light)[..., 0]
+    shade = SHADE_BASE + SHADE_LIGHT * facing + SHADE_UP * normals[..., 1]
     near_ground = ((y + s.half_height) / 0.16).clamp(0.0, 1.0)
     return (color * (shade * (0.72 + 0.28 * near_ground))[..., None]).clamp(0.0, 1.0)

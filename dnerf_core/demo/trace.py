@@ -34,12 +34,14 @@ class TruthView:
         mask: uint8 `[B, H, W]`, part id of the pixel-centre ray, 0 background.
         depth_planar: float32 `[B, H, W]`, along the optical axis, world units, +inf at background; pixel-centre ray.
         normal: float32 `[B, H, W, 3]`, unit, world frame, 0 at background; pixel-centre ray.
+        coverage: float32 `[B, H, W]` in [0, 1], the share of the subpixel rays that meet the subject.
     """
 
     rgb: Tensor
     mask: Tensor
     depth_planar: Tensor
     normal: Tensor
+    coverage: Tensor
 
 
 def box_interval(half_extents: Tensor, origins: Tensor, directions: Tensor) -> tuple[Tensor, Tensor]:
@@ -227,15 +229,24 @@ def render_truth(
     free = _free_distances(cars, cam2world, intrinsics, box, size_px).reshape(len(cars), -1)
     distance = trace_rays(cars, origins, directions, free.repeat(1, origins.shape[1] // free.shape[1]))
     rgb, mask, normal = _appearance(cars, origins, directions, distance)
-    pixels, shape = height * width, (len(cars), height, width)
+    return view_of_rays(rgb, mask, normal, distance, cosine, samples_per_pixel, (height, width))
+
+
+def view_of_rays(
+    rgb: Tensor, mask: Tensor, normal: Tensor, distance: Tensor, cosine: Tensor, samples_per_pixel: int, size_px: tuple[int, int]
+) -> TruthView:
+    """The pictures of what the rays of `truth_rays` met: [B, R, 3], [B, R], [B, R, 3], [B, R], cosines [B, R]; `size_px` is (H, W)."""
+    count, pixels, shape = len(rgb), size_px[0] * size_px[1], (len(rgb), *size_px)
+    met = distance.isfinite().float()
     if samples_per_pixel > 1:
-        rgb = rgb[:, pixels:].reshape(len(cars), samples_per_pixel, pixels, 3).mean(dim=1)
-    depth_planar = (distance * cosine)[:, :pixels]
+        rgb = rgb[:, pixels:].reshape(count, samples_per_pixel, pixels, 3).mean(dim=1)
+        met = met[:, pixels:].reshape(count, samples_per_pixel, pixels).mean(dim=1)
     return TruthView(
         rgb.reshape(*shape, 3),
         mask[:, :pixels].reshape(shape),
-        depth_planar.reshape(shape),
+        (distance * cosine)[:, :pixels].reshape(shape),
         normal[:, :pixels].reshape(*shape, 3),
+        met.reshape(shape),
     )
 
 

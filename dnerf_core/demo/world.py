@@ -14,7 +14,7 @@ from torch import Tensor
 
 from dnerf_core.demo.car_paint import part_labels, surface_colors
 from dnerf_core.demo.car_parameters import Z_DIM, CarParameters, parameters_from_latent
-from dnerf_core.demo.car_shape import TYRE_PROUD, CarShape, ShapeFields, car_shape, shape_fields
+from dnerf_core.demo.car_shape import TYRE_PROUD, CarShape, car_shape, shape_fields
 from dnerf_core.shapes import check_shapes
 
 __all__ = ["PART_NAMES", "Z_DIM", "Cars"]
@@ -74,7 +74,7 @@ class Cars:
 
     def signed_distance(self, points: Tensor) -> Tensor:
         """Distance to the surface `[B, N]`, negative inside; never more than the true one outside, close to it within 0.08."""
-        return self._in_passes(lambda p: shape_fields(self.shape, p).total, points)
+        return self._in_passes(self._total, points)
 
     def normals(self, points: Tensor) -> Tensor:
         """Unit outward normals `[B, N, 3]`: the gradient of the signed distance, by differences over 2e-3."""
@@ -120,10 +120,10 @@ class Cars:
         colors, parts, normals = [], [], []
         for start in range(0, points.shape[1], self._pass_length()):
             piece = points[:, start : start + self._pass_length()]
-            fields = shape_fields(self.shape, piece)
             normal = self._distance_and_normal(piece)[1]
-            colors.append(surface_colors(self.parameters, self.shape, fields, piece, normal))
-            parts.append(part_labels(self.shape, fields, piece))
+            color, part = self._painted(piece, normal)
+            colors.append(color)
+            parts.append(part)
             normals.append(normal)
         if not colors:
             return points.clone(), points.new_zeros(points.shape[:2], dtype=torch.uint8), points.clone()
@@ -144,7 +144,7 @@ class Cars:
         mean = torch.zeros_like(points[..., 0])
         for corner in _TETRAHEDRON:
             direction = points.new_tensor(corner)
-            distance = shape_fields(self.shape, points + _NORMAL_STEP * direction).total
+            distance = self._total(points + _NORMAL_STEP * direction)
             gradient += distance[..., None] * direction
             mean += distance
         return mean / 4, torch.nn.functional.normalize(gradient, dim=-1)
@@ -152,19 +152,29 @@ class Cars:
     def _projected(self, points: Tensor, steps: int) -> Tensor:
         for _ in range(steps):
             normal = self._distance_and_normal(points)[1]
-            distance = shape_fields(self.shape, points).total
+            distance = self._total(points)
             points = points - distance[..., None] * normal
         return points
 
-    def _fields_nearby(self, points: Tensor) -> tuple[Tensor, ShapeFields]:
-        on_surface = self._projected(points, 2)
-        return on_surface, shape_fields(self.shape, on_surface)
-
     def _parts_nearby(self, points: Tensor) -> Tensor:
-        on_surface, fields = self._fields_nearby(points)
-        return part_labels(self.shape, fields, on_surface)
+        return self._labelled(self._projected(points, 2))
 
     def _colors_nearby(self, points: Tensor) -> Tensor:
-        on_surface, fields = self._fields_nearby(points)
-        normal = self._distance_and_normal(on_surface)[1]
-        return surface_colors(self.parameters, self.shape, fields, on_surface, normal)
+        on_surface = self._projected(points, 2)
+        return self._painted(on_surface, self._distance_and_normal(on_surface)[1])[0]
+
+    # what a world of other cars says otherwise
+
+    def _total(self, points: Tensor) -> Tensor:
+        """Signed distance `[B, N]`, of one pass."""
+        return shape_fields(self.shape, points).total
+
+    def _labelled(self, on_surface: Tensor) -> Tensor:
+        """Part ids `[B, N]` of points on the surface, of one pass."""
+        return part_labels(self.shape, shape_fields(self.shape, on_surface), on_surface)
+
+    def _painted(self, on_surface: Tensor, normals: Tensor) -> tuple[Tensor, Tensor]:
+        """Colours `[B, N, 3]` and part ids `[B, N]` of points on the surface, of one pass."""
+        fields = shape_fields(self.shape, on_surface)
+        colors = surface_colors(self.parameters, self.shape, fields, on_surface, normals)
+        return colors, part_labels(self.shape, fields, on_surface)

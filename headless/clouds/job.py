@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from dnerf_core.files.cloud_formats import CloudFormat, write_cloud
@@ -15,6 +16,9 @@ from headless.clouds.plan import CloudPlan
 from headless.clouds.sources import CloudSource
 from headless.work.reporting import Reporter
 from headless.work.result_folder import ResultFolder
+
+MakeClouds = Callable[[Sequence[str]], Iterator[tuple[str, PointCloud]]]
+"""Gives the clouds of some objects by their names, one after the other."""
 
 RECORD_FORMAT = "datasetnerf-pointclouds"
 _SUFFIXES: dict[CloudFormat, str] = {"ply": ".ply", "npz": ".npz", "glb": ".glb", "shapenetpart": ".txt", "usd": ".usd"}
@@ -46,15 +50,18 @@ class CloudJob:
         workers: int,
         *,
         only_look: bool = False,
+        make_clouds: MakeClouds | None = None,
     ) -> None:
         """Claims nothing yet, but refuses a folder of another call, and clears what an interrupted run of this one left.
 
         Args:
             only_look: clear nothing.
+            make_clouds: where clouds come from; None: the source's views are fused.
 
         Raises:
             OutputError: it is another call's, or cannot be read.
         """
+        self._make_clouds = make_clouds or self._fused
         self.plan, self.source, self.folder, self.reporter, self.workers = plan, source, folder, reporter, workers
         self.style = CloudStyle(source.labels, plan.color, source.world_up, Category.named(plan.category))
         folder.check()
@@ -102,13 +109,16 @@ class CloudJob:
         if self.source.labels is not None:
             self.folder.write_once(LABELS_NAME, labels_json(self.source.labels))
         with self.reporter.progress("clouds", len(self.missing)) as advance:
-            for name, cloud in fused_clouds(self.source, self.missing, self.plan.fusion(), self.workers):
+            for name, cloud in self._make_clouds(self.missing):
                 self._write_cloud(name, cloud)
                 advance()
         for path, data in lists.items():
             make_folder(path.parent)
             write_bytes_whole(path, data)
         self.folder.completed = True
+
+    def _fused(self, names: Sequence[str]) -> Iterator[tuple[str, PointCloud]]:
+        return fused_clouds(self.source, names, self.plan.fusion(), self.workers)
 
     def _write_cloud(self, name: str, cloud: PointCloud) -> None:
         for kind in self.missing_formats(name):

@@ -15,7 +15,7 @@ OPTION_GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
             *("DATASET", "CLOUDS...", "also", "train-segmenter.network", "weights", "validation"),
             *("PICTURE...", "FOLDER...", "[FOLDER]...", "[FILE]", "FILE|SEED", "CHECKPOINT", "NAME|FILE", "FOLDER", "PATH"),
             *("model", "from", "seeds", "subjects", "subject", "truncation", "kind", "fit", "crop", "mask"),
-            *("anny", "armature"),
+            *("anny", "armature", "world"),
             *(
                 "config",
                 "network",
@@ -114,6 +114,8 @@ OPTION_GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
             ),
         ),
     ),
+    ("Photographs", ("photograph",)),
+    ("Clouds", ("clouds", "uniform_clouds")),
     ("The body", ("parts", "canonical", "spread_legs", "arms", "height", "keep_place", "licence")),
     (
         "Training",

@@ -16,7 +16,7 @@ from headless.work.taking import taken
 if TYPE_CHECKING:
     from headless.datasets.folder import DatasetFolder
     from headless.datasets.listing import Listing
-    from headless.runs.shared_calls import SubjectsCall
+    from headless.runs.shared_calls import KeptViewsCall
     from headless.work.reporting import Reporter
     from headless.work.verification import Verified
 
@@ -25,7 +25,7 @@ def opened(
     folder: DatasetFolder,
     reporter: Reporter,
     held: ExitStack,
-    call: SubjectsCall,
+    call: KeptViewsCall,
     listing: Listing,
     shard: Shard = WHOLE,
     *,

@@ -48,18 +48,27 @@ class KeptFolderCall(Ranged):
 
 
 @dataclass(frozen=True, kw_only=True)
-class SubjectsCall(SeedsCall, KeptFolderCall):
+class KeptViewsCall(KeptFolderCall):
+    """Of jobs that fill such a folder with views or with what is made of views.
+
+    Attributes:
+        workers: views rendered side by side; None: `headless.work.workers.default_workers`.
+    """
+
+    workers: int | None = ranged(job_ranges.WORKERS)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SubjectsCall(SeedsCall, KeptViewsCall):
     """Of jobs on subjects wherever they come from, which render them.
 
     Attributes:
         subject_files: these instead of seeds.
         truncation: the factor psi of the seeds' subjects.
-        workers: views rendered side by side; None: `headless.work.workers.default_workers`.
     """
 
     subject_files: tuple[Path, ...] = ()
     truncation: float = ranged(job_ranges.TRUNCATION)
-    workers: int | None = ranged(job_ranges.WORKERS)
 
     def chosen_seeds(self, default: tuple[int, ...] = DEFAULT_SEEDS) -> tuple[int, ...]:
         """The numbers of the subjects meant; `default` where the call does not say.

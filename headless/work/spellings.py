@@ -6,6 +6,10 @@ from __future__ import annotations
 OPTION_NAMES = {
     "command": "the command",
     "written_by": "the version",
+    "world": "--world",
+    "world_sha256": "the version of the world",
+    "photograph": "--photograph",
+    "clouds_of": "--clouds and --uniform-clouds",
     "model_sha256": "--model (sha256)",
     "subjects_sha256": "--subject (its content)",
     "seeds": "--seeds",

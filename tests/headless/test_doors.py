@@ -26,6 +26,7 @@ from headless.annotating.training_plan import TrainCall
 from headless.cli import group
 from headless.downstream.segmenter_plan import TrainSegmenterCall
 from headless.downstream.points.plan import TrainPointnetCall
+from headless.runs.downstream.world import WorldCall
 from headless.runs.evaluating.call import EvaluateCall
 from headless.runs.import_ import ImportCall
 from headless.runs.mesh import MeshCall
@@ -49,6 +50,7 @@ CALLS: dict[str, Any] = {
     "video": VideoCall,
     "pointcloud": PointCloudCall,
     "mesh": MeshCall,
+    "world": WorldCall,
     "train": TrainCall,
     "evaluate": EvaluateCall,
     "invert": InvertCall,

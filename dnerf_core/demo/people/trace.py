@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from dnerf_core.demo.people.world import People, Spots, body_tensors, vertex_normals
-from dnerf_core.demo.trace import TruthView, truth_rays
+from dnerf_core.demo.trace import TruthView, truth_rays, view_of_rays
 from dnerf_core.mesh.warp_started import warp as wp
 from dnerf_core.shapes import check_shapes
 
@@ -117,12 +117,4 @@ def render_people(
         rgb[index, hit], mask[index, hit] = color[0], part[0]
         corner = body_tensors().faces[face[hit]]
         normal[index, hit] = torch.nn.functional.normalize((normals[index][corner] * weights[hit][..., None]).sum(dim=1), dim=-1)
-    pixels, shape = height * width, (len(people), height, width)
-    if samples_per_pixel > 1:
-        rgb = rgb[:, pixels:].reshape(len(people), samples_per_pixel, pixels, 3).mean(dim=1)
-    return TruthView(
-        rgb.reshape(*shape, 3),
-        mask[:, :pixels].reshape(shape),
-        (distance * cosine)[:, :pixels].reshape(shape),
-        normal[:, :pixels].reshape(*shape, 3),
-    )
+    return view_of_rays(rgb, mask, normal, distance, cosine, samples_per_pixel, (height, width))

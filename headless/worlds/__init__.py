@@ -1,0 +1,1 @@
+"""Exact worlds written as data sets and clouds."""
