@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -89,7 +90,8 @@ def read(job: str, call: Any, *args: object) -> Any:
     command = group.get_command(click.Context(group), job)
     assert command is not None
     values = command.make_context(job, [str(arg) for arg in args]).params
-    return call(**{name: value for name, value in values.items() if name not in ("as_json", "debug")})
+    fields = {field.name for field in dataclasses.fields(call)}  # `sample` asks for what to paint next, too
+    return call(**{name: value for name, value in values.items() if name in fields})
 
 
 @pytest.fixture
