@@ -8,10 +8,16 @@ import numpy as np
 import pytest
 import torch
 
-from dnerf_core.errors import UsageError
+from dnerf_core.errors import AnnotationError, UsageError
+from dnerf_core.generator.eg3d import Generator
+from dnerf_core.semantic.branch import SemanticBranch
 from dnerf_core.semantic.choosing.ensemble import EnsembleConfig, class_weights, disagreement, train_ensemble
 from dnerf_core.semantic.choosing.greedy import GreedyConfig, choose_greedily
-from dnerf_core.semantic.choosing.rays import label_shares
+from dnerf_core.semantic.choosing.rays import SKETCH_DIM, RaySketch, label_shares
+from dnerf_core.semantic.choosing.views import ChoosingConfig, NextView, SeenView, choose_next
+from dnerf_core.semantic.config import SemanticConfig
+from dnerf_core.semantic.visibility import density_pass
+from tests.core.semantic_cases import camera_tensors, tiny_camera, tiny_generator, tiny_ws
 
 QUICK = EnsembleConfig(members=4, hidden_dim=8, steps=60, rays_per_step=32, learning_rate=2e-2)
 
@@ -125,3 +131,72 @@ def test_a_choice_from_nothing_begins_with_the_most_uncertain() -> None:
 def test_candidates_that_are_all_alike_are_taken_in_order() -> None:
     found = choose_greedily(np.zeros(3), np.arange(3), [np.ones((3, 2))], [np.ones((1, 2))], subjects=2)
     assert [one.candidate for one in found] == [0, 1]
+
+
+@pytest.fixture(scope="module")
+def generator() -> Generator:
+    return tiny_generator()
+
+
+def seen(generator: Generator, subject: int, yaw_rad: float, mask: np.ndarray | None = None) -> SeenView:
+    ws = tiny_ws(generator, 6)[subject : subject + 1]
+    latent = ws[0].mean(dim=0).double().numpy()
+    return SeenView(subject, lambda: generator.planes(ws, None), latent, tiny_camera(yaw_rad), (), mask)
+
+
+def painted_views(generator: Generator) -> list[SeenView]:
+    """Left and right halves of what is seen of two subjects."""
+    mask = np.zeros((128, 128), np.uint8)
+    mask[24:104, 24:64], mask[24:104, 64:104] = 1, 2
+    return [seen(generator, subject, 0.1 * subject, mask) for subject in (0, 1)]
+
+
+def test_a_ray_is_sketched_by_what_a_branch_of_those_weights_would_composite(generator: Generator) -> None:
+    planes = generator.planes(tiny_ws(generator, 1), None)
+    sketch = RaySketch(generator, [planes])
+    branch = SemanticBranch(SemanticConfig(num_classes=3, hidden_dim=SKETCH_DIM), generator.config)
+    branch.triplane.load_state_dict(sketch.triplane.state_dict())
+    camera = camera_tensors(tiny_camera())
+    rays = sketch.view(planes, sketch.table(planes), *camera, 12)
+    projected = branch.project(generator.source(planes))
+    visible = density_pass(generator, planes, *camera, 12, branch.config)
+    expected, opacity = torch.zeros(144, SKETCH_DIM), torch.zeros(144)
+    for ray, point, weight in zip(visible.ray, visible.points, visible.weight, strict=True):  # one sample after the other
+        rows, taps = projected.finder(point[None], None)
+        expected[ray] += weight * (projected.table[0][rows[0]] * taps[0][:, None]).sum(dim=0)
+        opacity[ray] += weight
+    assert 0 < len(rays.pixel) < 144
+    assert torch.equal(rays.pixel, (opacity > 0.02).nonzero()[:, 0])
+    torch.testing.assert_close(rays.features[:, :-1], expected[rays.pixel], atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(rays.features[:, -1], opacity[rays.pixel], atol=1e-5, rtol=1e-5)
+
+
+def test_views_are_chosen_by_a_generator_and_the_same_each_time(generator: Generator) -> None:
+    config = ChoosingConfig(resolution=12, ensemble=QUICK)
+    candidates = [seen(generator, subject, yaw) for subject in (2, 3, 4) for yaw in (-0.4, 0.4)]
+    looked: list[None] = []
+
+    def chosen() -> list[NextView]:
+        return choose_next(
+            generator,
+            painted_views(generator),
+            candidates,
+            num_classes=3,
+            subjects=2,
+            config=config,
+            progress=lambda: looked.append(None),
+        )
+
+    found = chosen()
+    assert len(looked) == 2 + 6
+    assert found == chosen()
+    assert len({candidates[one.choice.candidate].subject for one in found}) == 2
+    assert all(1 <= one.uncertainty_rank <= 6 and sum(one.class_shares) == pytest.approx(1) for one in found)
+
+
+def test_views_without_a_label_on_the_subject_are_refused(generator: Generator) -> None:
+    nothing = seen(generator, 0, 0.0, np.full((128, 128), 255, np.uint8))
+    with pytest.raises(AnnotationError, match="expected labels on what the generator shows, found none"):
+        choose_next(
+            generator, [nothing], [seen(generator, 1, 0.0)], num_classes=3, subjects=1, config=ChoosingConfig(resolution=8)
+        )

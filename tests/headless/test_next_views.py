@@ -13,12 +13,13 @@ from dnerf_core.camera import cameras_from_json
 from dnerf_core.checkpoints.subject_file import record_of as record_of_subject
 from dnerf_core.checkpoints.subject_file import write_subject_file
 from dnerf_core.files.annotated_folder import read_folder
+from dnerf_core.files.pictures import write_mask
 from dnerf_core.model import Model
 from headless import cli
 from headless.annotating.chosen_views import numbered
 from headless.runs.sampling import next_views
 from tests.headless.test_render import error_line, snapshot
-from tests.headless.tiny_engine import LABELS, SIZE_PX, paint, read_ids, sample_folder, save_tiny
+from tests.headless.tiny_engine import LABELS, SIZE_PX, read_ids, sample_folder, save_tiny
 
 
 @pytest.fixture
@@ -67,19 +68,17 @@ def test_chosen_views_are_a_folder_to_paint_and_to_train_on_with_the_first(
         np.testing.assert_array_equal(read_ids(output / "images" / f"{view['name']}.png"), seen.rgb)
         assert not read_ids(output / "masks" / f"{view['name']}.png").any()
     assert (output / "contact-sheet.png").is_file()
-    paint_one(output, chosen)
+    paint_something(output, [view["name"] for view in chosen])
     model = tmp_path / "trained.safetensors"
     assert cli.run(["train", str(painted_folder), str(output), "-o", str(model), "--steps", "2", "--holdout", "0"]) == 0
 
 
-def paint_one(folder: Path, chosen: list[dict]) -> None:
-    """Something in every mask."""
-    from dnerf_core.files.pictures import write_mask
-
+def paint_something(folder: Path, names: list[str]) -> None:
+    """Something of each class in every mask."""
     mask = np.zeros((SIZE_PX, SIZE_PX), np.uint8)
     mask[50:70, 40:60], mask[50:70, 60:80] = 1, 2
-    for view in chosen:
-        write_mask(folder / "masks" / f"{view['name']}.png", mask, LABELS.palette())
+    for name in names:
+        write_mask(folder / "masks" / f"{name}.png", mask, LABELS.palette())
 
 
 @pytest.mark.usefixtures("few")
@@ -211,7 +210,7 @@ def test_folders_that_cannot_be_chosen_by_are_refused(
     strange = tmp_path / "strange"
     strange.mkdir()
     foreign = sample_folder(tmp_path / "foreign", other, seeds="0")
-    paint(foreign, other, (0,))
+    paint_something(foreign, ["s0000_v00", "s0000_v01"])
     occupied = tmp_path / "occupied"
     occupied.mkdir()
     (occupied / "mine.txt").write_text("mine")

@@ -86,7 +86,8 @@ def train_ensemble(features: Tensor, shares: Tensor, view: Tensor, config: Ensem
         optimizer.zero_grad(set_to_none=True)
         loss.sum().backward()
         optimizer.step()
-    return Ensemble(mean, std, tuple(tensor.detach() for tensor in weights))
+    first, first_bias, last, last_bias = (tensor.detach() for tensor in weights)
+    return Ensemble(mean, std, (first, first_bias, last, last_bias))
 
 
 def disagreement(probabilities: Tensor) -> Tensor:
