@@ -14,7 +14,8 @@ from headless.commands import dataset_options, options
 from headless.commands.grouped import GroupedCommand
 from headless.commands.ranged_options import option, option_of
 from headless.commands.types import FilledPath, LabelsType
-from headless.runs.sample import DEFAULT_SEEDS, SampleCall, sample
+from headless.runs.sample import DEFAULT_SEEDS, sample
+from headless.runs.sampling.call import SampleCall
 from headless.runs.sampling.next_views import NextCall
 from headless.runs.sampling.next_views import next_views as run_next_views
 from headless.work.reporting import Reporter

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dnerf_core import job_ranges
 from dnerf_core.checkpoints import model_facts
 from dnerf_core.errors import AnnotationError, UsageError
-from dnerf_core.ranges import ranged
-from headless.datasets.spacing import DISTRIBUTION, chosen_spacing
+from headless.datasets.spacing import chosen_spacing
 from headless.runs.choices import check_total
-from headless.runs.poses import PosedCall, given_poses, skeleton_of, subject_views
-from headless.runs.shared_calls import SubjectViewsCall, WeighedCall
+from headless.runs.poses import given_poses, skeleton_of, subject_views
+from headless.runs.sampling.call import SampleCall
 from headless.work.reporting import Reporter
 
 if TYPE_CHECKING:
@@ -23,25 +21,9 @@ if TYPE_CHECKING:
     from dnerf_core.labels import LabelSet
     from dnerf_core.model import Model
     from headless.datasets.plan import ViewPlan
-    from headless.datasets.spacing import Spacing
 
 
 DEFAULT_SEEDS = tuple(range(job_ranges.SAMPLED_SUBJECTS.usual or 0))
-
-
-@dataclass(frozen=True, kw_only=True)
-class SampleCall(SubjectViewsCall, PosedCall, WeighedCall):
-    """What one call of `sample` asks for; None: what `docs/cli.md` says of an option that is not given.
-
-    Attributes:
-        labels: what is painted: names of parts, or a labels.json.
-    """
-
-    subjects: int | None = ranged(job_ranges.SAMPLED_SUBJECTS)
-    view_distribution: Spacing | None = ranged(DISTRIBUTION)
-    labels: tuple[str, ...] | Path | None = None
-    truth: bool = ranged(job_ranges.OFF)
-    output: Path = Path("dnerf-annotate")
 
 
 def sample(call: SampleCall, reporter: Reporter, load: Callable[[str], Model] | None = None) -> None:

@@ -29,7 +29,7 @@ from headless.runs.import_ import ImportCall
 from headless.runs.mesh import MeshCall
 from headless.runs.pointcloud import PointCloudCall
 from headless.runs.render import RenderCall
-from headless.runs.sample import SampleCall
+from headless.runs.sampling.call import SampleCall
 from headless.runs.sampling.next_views import NextCall
 from headless.runs.subject_cloud import SubjectCloudCall
 from headless.runs.video import VideoCall

@@ -21,7 +21,7 @@ from dnerf_core.errors import OutputError, UsageError
 from dnerf_core.files.squares import Square
 from dnerf_core.model import Model
 from headless.cli import group
-from headless.runs.sample import SampleCall
+from headless.runs.sampling.call import SampleCall
 from headless.runs.video import VideoCall, given_cameras
 from headless.searches.calls import EditCall, InvertCall
 from headless.searches.made_subjects import earlier_result

@@ -16,7 +16,8 @@ from dnerf_core.errors import UsageError, counted
 from dnerf_core.limits import MAX_SEED
 from dnerf_core.ranges import Ranged, Whole, ranged
 from headless.runs.choices import chosen_seeds
-from headless.runs.sample import SampleCall, make_plan
+from headless.runs.sample import chosen_labels, make_plan
+from headless.runs.sampling.call import SampleCall
 from headless.work.reporting import Reporter
 
 if TYPE_CHECKING:
@@ -144,7 +145,6 @@ def _pool(call: NextCall) -> Pool:
     from dnerf_core.files.annotated_record import read_plan
     from headless.annotating.painted import read_painted
     from headless.annotating.training_plan import matching_model
-    from headless.runs.sample import chosen_labels
 
     painted = read_painted(call.folders, skip_unpainted=True, snap_colors=call.snap_colors)
     folders = [read_plan(folder) for folder in call.folders]

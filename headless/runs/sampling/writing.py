@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from headless.datasets.plan import ViewPlan
     from headless.datasets.poses.given import Pose
     from headless.datasets.seen import MakeSubject, RenderView
-    from headless.runs.sample import SampleCall
+    from headless.runs.sampling.call import SampleCall
 
 
 @dataclass(frozen=True, eq=False)
