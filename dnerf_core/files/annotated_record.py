@@ -14,13 +14,18 @@ from dnerf_core.files.opening.json_text import without_surrogates
 from dnerf_core.files.text import read_user_text
 from dnerf_core.labels import LabelSet
 from dnerf_core.limits import MAX_RESOLUTION, MAX_TRUNCATION, MAX_VIEWS, MAX_VIEWS_A_CALL, MIN_RESOLUTION
+from dnerf_core.ranges import Degrees
 from dnerf_core.seeds import parse_seeds
 from dnerf_core.subject_key import SubjectFile, SubjectKey, recorded_files
 
 
 @dataclass(frozen=True)
 class FolderPlan:
-    """What is read of a folder's record."""
+    """What is read of a folder's record.
+
+    Attributes:
+        yaw_deg, pitch_deg: ranges that the views were planned in, degrees.
+    """
 
     model: str
     generator_sha256: str
@@ -29,6 +34,8 @@ class FolderPlan:
     truncation: float
     size_px: int
     files: tuple[SubjectFile, ...]
+    yaw_deg: tuple[float, float]
+    pitch_deg: tuple[float, float]
 
     def subject(self, seed: int) -> SubjectKey:
         """The subject of this number."""
@@ -109,7 +116,19 @@ def read_plan(folder: Path) -> FolderPlan:
     files = recorded_files(plan, len(seeds), f"{path}: plan")
     if files and (seeds != tuple(range(len(files))) or truncation != 1.0):
         raise AnnotationError(f"{path}: plan: seeds: expected the numbers of the subject files, found others; restore the file")
-    return FolderPlan(plan["model"], plan["generator_sha256"], seeds, plan["views"], truncation, plan["resolution_px"], files)
+    angles = {key: _range_of(plan, key, path) for key in ("yaw_deg", "pitch_deg")}
+    return FolderPlan(
+        plan["model"], plan["generator_sha256"], seeds, plan["views"], truncation, plan["resolution_px"], files, **angles
+    )
+
+
+def _range_of(plan: dict[str, Any], key: str, path: Path) -> tuple[float, float]:
+    found = Degrees(360.0).take(plan.get(key))
+    if found is None:
+        raise AnnotationError(
+            f"{path}: plan: {key}: expected two angles in degrees, found {brief(plan.get(key))}; restore the file"
+        )
+    return found
 
 
 def text_of(path: Path) -> str:

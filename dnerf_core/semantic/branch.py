@@ -92,7 +92,7 @@ class SemanticBranch(nn.Module):
             gain = 1 / math.sqrt(self.config.hidden_dim)
             raw = hidden @ (self.density_weight * gain) + self.density_bias
             weight = own_weights(visible.distances, raw.reshape(visible.distances.shape)).flatten()
-        return _sums_of_rays(hidden, weight, visible.ray, visible.num_rays)
+        return sums_of_rays(hidden, weight, visible.ray, visible.num_rays)
 
     def maps_of_sums(self, sums: Tensor, opacity: Tensor, views: int) -> SemanticMaps:
         """Raw semantic maps of the rays of B square views, see `ray_sums`."""
@@ -138,7 +138,7 @@ class SemanticBranch(nn.Module):
         return self.hidden(read_table(table.reshape(-1, table.shape[-1]), rows, weights))
 
 
-def _sums_of_rays(hidden: Tensor, weight: Tensor, ray: Tensor, count: int) -> tuple[Tensor, Tensor]:
+def sums_of_rays(hidden: Tensor, weight: Tensor, ray: Tensor, count: int) -> tuple[Tensor, Tensor]:
     """Weighted sums [count, 64] of hidden activations [K, 64] a ray, and the sums [count] of weights [K]; differentiable in both.
 
     Args:

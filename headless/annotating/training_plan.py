@@ -78,7 +78,7 @@ class TrainingPlan:
     @property
     def model_name(self) -> str:
         """The model that the generator comes from."""
-        return _model_name(self.call, self.annotations)
+        return self.annotations.model if self.call.model_name is None else self.call.model_name
 
     @property
     def grid_path(self) -> Path:
@@ -157,7 +157,7 @@ def plan_training(call: TrainCall) -> TrainingPlan:
     held_out = held_out_subjects(annotations.subjects, call.holdout)
     if not call.allow_missing_classes:
         _check_classes(annotations, held_out)
-    return TrainingPlan(call, annotations, held_out, _matching_model(call, annotations))
+    return TrainingPlan(call, annotations, held_out, matching_model(call.model_name, annotations))
 
 
 def held_out_subjects(subjects: Sequence[SubjectKey], holdout: float | None) -> tuple[SubjectKey, ...]:
@@ -210,18 +210,18 @@ def _check_classes(annotations: Annotations, held_out: Sequence[SubjectKey]) -> 
         )
 
 
-def _model_name(call: TrainCall, annotations: Annotations) -> str:
-    return annotations.model if call.model_name is None else call.model_name
+def matching_model(model_name: str | None, annotations: Annotations) -> ModelFacts:
+    """The model that a call names, or where it names none that of the folders, refused if its generator did not make their images.
 
-
-def _matching_model(call: TrainCall, annotations: Annotations) -> ModelFacts:
-    """The model, refused if its generator did not make the folders' images."""
+    Raises:
+        CheckpointError: it did not, or the file cannot be used, or is gone.
+    """
     from dnerf_core.embedded import model_path
     from dnerf_core.files.annotated_folder import check_generator
 
-    name = _model_name(call, annotations)
+    name = annotations.model if model_name is None else model_name
     path = model_path(name)
-    if call.model_name is None and not path.exists():
+    if model_name is None and not path.exists():
         raise CheckpointError(
             f"{path}: expected the model that {annotations.folders[0]} was sampled from, found no file; "
             "say where it is with --model"

@@ -61,7 +61,7 @@ def _train(
     identity, state_file = plan.identity(), training_state.state_path(plan.call.output)
     subjects = list(dict.fromkeys(image.subject for image in plan.trained_images))
     index = {subject: position for position, subject in enumerate(subjects)}
-    opened = [_opened(subject, model) for subject in subjects]
+    opened = [opened_subject(subject, model) for subject in subjects]
     views = [
         AnnotatedView(index[image.subject], image.camera.cam2world, image.camera.intrinsics, image.mask)
         for image in plan.trained_images
@@ -82,8 +82,12 @@ def _train(
         )
 
 
-def _opened(key: SubjectKey, model: Model) -> Subject:
-    """A subject in its pose, of the generator as it is."""
+def opened_subject(key: SubjectKey, model: Model) -> Subject:
+    """A subject in its pose, of the generator as it is.
+
+    Raises:
+        CheckpointError: its file has tuned weights, or a shape of its own.
+    """
     subject = key.open(model)
     if subject.model is not model:
         raise CheckpointError(

@@ -78,7 +78,7 @@ OPTION_GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
             "rigged",
         ),
     ),
-    ("What is painted", ("labels", "truth", "map", "replace")),
+    ("What is painted", ("next", "choice_seed", "labels", "truth", "map", "replace")),
     (
         "Output",
         (

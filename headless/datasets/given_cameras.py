@@ -1,13 +1,15 @@
-"""Cameras that a call takes from a file instead of an arc: views of a file of cameras, or the shot of a .blend file."""
+"""Cameras that stand in for an arc: views of a file of cameras, the shot of a .blend file, or views that were chosen to be painted."""
 
 from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from dnerf_core.camera import Camera
+from dnerf_core.files.view_poses import Pose
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,3 +46,36 @@ class GivenCameras:
         """Of what the cameras are, wherever they came from."""
         text = json.dumps([camera.to_json() for camera in self.cameras])
         return hashlib.sha256(text.encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class ChosenView:
+    """One view that was chosen to be painted: where it is seen from, and the pose of its subject there; None: its own."""
+
+    camera: Camera
+    pose: Pose | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class ChosenViews:
+    """The views of each subject that `sample --next` chose, in place of the arc.
+
+    Attributes:
+        by_seed: of each subject, as many as the plan has views.
+        next_views: how many were asked for.
+        painted_sha256: of the views that were painted by then.
+        candidates_sha256: of what they were chosen among, and how.
+    """
+
+    by_seed: Mapping[int, tuple[ChosenView, ...]]
+    next_views: int
+    painted_sha256: str
+    candidates_sha256: str
+
+    def to_json(self) -> dict[str, Any]:
+        """As a record names them: by the call that chose them."""
+        return {
+            "next": self.next_views,
+            "painted_sha256": self.painted_sha256,
+            "candidates_sha256": self.candidates_sha256,
+        }

@@ -17,7 +17,7 @@ from dnerf_core.files.pictures import DEPTH_CHANNEL, EARLIER_DEPTH_CHANNEL, Dept
 from dnerf_core.seeds import format_seeds
 from dnerf_core.subject_key import SubjectFile, files_json
 from headless.datasets.channels import Channel
-from headless.datasets.given_cameras import GivenCameras
+from headless.datasets.given_cameras import ChosenViews, GivenCameras
 from headless.datasets.poses.given import GivenPoses, Pose
 from headless.datasets.poses.joints import Skeleton
 from headless.datasets.spacing import Spacing
@@ -68,6 +68,7 @@ class ViewPlan:
         reject_uncertain: share of the views, the most uncertain ones, that no list names.
         consistent: whether masks take their labels from several views of their subject, see `consistent_views`.
         given: cameras that stand in for the arc; None: the arc's.
+        chosen: views of each subject that stand in for the arc, with their poses; None: the arc's.
         subject_files: what the subjects come from instead of seeds, which are their numbers then; empty: from seeds.
         poses: that the views take; None: the model's own, or its subjects have none.
         skeleton: the joints of a model whose subjects move.
@@ -91,6 +92,7 @@ class ViewPlan:
     reject_uncertain: float = 0.0
     consistent: bool = False
     given: GivenCameras | None = None
+    chosen: ChosenViews | None = None
     subject_files: tuple[SubjectFile, ...] = ()
     poses: GivenPoses | None = None
     skeleton: Skeleton | None = None
@@ -116,15 +118,15 @@ class ViewPlan:
 
         What earlier versions wrote in one way only and did not record, palettes and the depth's channel, is named where it is otherwise.
         """
-        data = plan_json(dataclasses.replace(self, given=None, poses=None, skeleton=None)) | {
+        data = plan_json(dataclasses.replace(self, given=None, chosen=None, poses=None, skeleton=None)) | {
             "splits": format_splits(self.splits)
         }
-        del data["given"], data["poses"], data["skeleton"]
+        del data["given"], data["chosen"], data["poses"], data["skeleton"]
         if not self.masks or self.mask_format is None:
             del data["mask_format"]
         if self.depth_format != "exr" or self.exr_channel == EARLIER_DEPTH_CHANNEL:
             del data["exr_channel"]
-        for given in (self.given, self.poses):
+        for given in (self.given, self.chosen, self.poses):
             if given is not None:
                 data |= given.to_json()
         return data
@@ -181,7 +183,9 @@ def view_names(plan: ViewPlan, seed: int) -> list[str]:
 def plan_subject(plan: ViewPlan, cameras: CameraConfig, seed: int) -> list[PlannedView]:
     """The views of one subject, view 0 first. Depends on `seed` and the plan's camera options alone, never on other subjects."""
     arc: Sequence[Camera]
-    if plan.given is not None:
+    if plan.chosen is not None:
+        arc = [view.camera for view in plan.chosen.by_seed[seed]]
+    elif plan.given is not None:
         arc = plan.given.cameras
     elif plan.spacing == "even":
         arc = _even_arc(cameras, plan.yaw_deg, plan.pitch_deg, plan.views)
@@ -192,7 +196,10 @@ def plan_subject(plan: ViewPlan, cameras: CameraConfig, seed: int) -> list[Plann
             for view in range(plan.views)
         ]
     file = plan.subject_files[seed].name if plan.subject_files else None
-    poses = [None if plan.poses is None else plan.poses.of_view(seed, view, plan.views) for view in range(len(arc))]
+    if plan.chosen is not None:
+        poses = [view.pose for view in plan.chosen.by_seed[seed]]
+    else:
+        poses = [None if plan.poses is None else plan.poses.of_view(seed, view, plan.views) for view in range(len(arc))]
     return [
         PlannedView(view_name(seed, view), seed, view, camera, file, pose)
         for view, (camera, pose) in enumerate(zip(arc, poses, strict=True))

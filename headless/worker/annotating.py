@@ -14,8 +14,8 @@ from dnerf_core.multiview.prefilling import Prefiller, choose_views, correct_pix
 from dnerf_core.ranges import ranges_of
 from headless import models
 from headless.annotating.training_plan import TrainCall
-from headless.runs.sample import SampleCall
 from headless.runs.sample import sample as run_sample
+from headless.runs.sampling.call import SampleCall
 from headless.runs.train import train as run_train
 from headless.worker.held import HeldModels
 from headless.worker.jobs import Job, JobReporter

@@ -32,7 +32,8 @@ from headless.runs.import_ import ImportCall
 from headless.runs.mesh import MeshCall
 from headless.runs.pointcloud import PointCloudCall
 from headless.runs.render import RenderCall
-from headless.runs.sample import SampleCall
+from headless.runs.sampling.call import SampleCall
+from headless.runs.sampling.next_views import NextCall
 from headless.runs.subject_cloud import SubjectCloudCall
 from headless.runs.video import VideoCall
 from headless.runs.views import ViewsCall
@@ -61,6 +62,8 @@ CALLS: dict[str, Any] = {
 }
 IN_MEMORY: dict[str, Any] = {"views": ViewsCall, "subject_cloud": SubjectCloudCall}
 """Of runs that no command has."""
+OF_ANOTHER_CALL: dict[str, set[str]] = {"sample": {"folders", *ranges_of(NextCall)}}
+"""What a command asks for beside its call: of `sample --next`."""
 FIELDS = [(job, name) for job, call in CALLS.items() for name in ranges_of(call)]
 CAMERA = arc_cameras(TINY.cameras, (20.0, 20.0), count=1)[0]
 FLOAT32_MOST = 3.4e38
@@ -154,7 +157,8 @@ def command_of(job: str) -> click.Command:
 def read(job: str, *args: str) -> Any:
     """The call that a command line means."""
     values = command_of(job).make_context(job, list(args)).params
-    return CALLS[job](**{name: value for name, value in values.items() if name not in ("as_json", "debug")})
+    others = {"as_json", "debug"} | OF_ANOTHER_CALL.get(job, set())
+    return CALLS[job](**{name: value for name, value in values.items() if name not in others})
 
 
 def text_of(value: Any) -> str:

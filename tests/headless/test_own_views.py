@@ -50,7 +50,8 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> str:
 def call_of(name: str, *args: str) -> Any:
     command, kind = COMMANDS[name]
     values = command.make_context(name, [*args]).params
-    return kind(**{key: value for key, value in values.items() if key not in ("as_json", "debug")})
+    fields = {field.name for field in dataclasses.fields(kind)}  # `sample` asks for what to paint next, too
+    return kind(**{key: value for key, value in values.items() if key in fields})
 
 
 def planned(name: str, *args: str) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -20,7 +21,7 @@ from dnerf_core.errors import OutputError, UsageError
 from dnerf_core.files.squares import Square
 from dnerf_core.model import Model
 from headless.cli import group
-from headless.runs.sample import SampleCall
+from headless.runs.sampling.call import SampleCall
 from headless.runs.video import VideoCall, given_cameras
 from headless.searches.calls import EditCall, InvertCall
 from headless.searches.made_subjects import earlier_result
@@ -89,7 +90,8 @@ def read(job: str, call: Any, *args: object) -> Any:
     command = group.get_command(click.Context(group), job)
     assert command is not None
     values = command.make_context(job, [str(arg) for arg in args]).params
-    return call(**{name: value for name, value in values.items() if name not in ("as_json", "debug")})
+    fields = {field.name for field in dataclasses.fields(call)}  # `sample` asks for what to paint next, too
+    return call(**{name: value for name, value in values.items() if name in fields})
 
 
 @pytest.fixture
