@@ -24,8 +24,8 @@ from dnerf_core.semantic.config import BranchTrainingConfig
 from dnerf_core.subject_key import SubjectKey
 from headless.annotating.training_plan import TrainCall
 from headless.cli import group
-from headless.downstream.segmenter_plan import TrainSegmenterCall
 from headless.downstream.points.plan import TrainPointnetCall
+from headless.downstream.segmenter_plan import TrainSegmenterCall
 from headless.runs.downstream.world import WorldCall
 from headless.runs.evaluating.call import EvaluateCall
 from headless.runs.import_ import ImportCall
