@@ -353,15 +353,15 @@ def test_the_demo_with_a_cluster_of_its_own_interrupted_and_killed(tmp_path: Pat
         return code
 
     assert until_a_view(signal.SIGINT) == 130
-    wait_for_the_end(tmp_path, 3)
+    wait_for_the_end(tmp_path, 30)
     assert list(short_folder.iterdir()) == []
     assert not list((tmp_path / "out").rglob(".tmp-*"))
     assert until_a_view(signal.SIGKILL) == -signal.SIGKILL
-    wait_for_the_end(tmp_path, 20, but=RAY_AGENTS)
+    wait_for_the_end(tmp_path, 60, but=RAY_AGENTS)
     for pid in still_running(tmp_path, but=()):
         os.kill(pid, signal.SIGKILL)
-    wait_for_the_end(tmp_path, 5)
+    wait_for_the_end(tmp_path, 30)
     subprocess.run(ray_call, cwd=tmp_path, env=environment, check=True, timeout=100, stdout=subprocess.DEVNULL)
     assert files(tmp_path / "out") == files(tmp_path / "threads")
-    wait_for_the_end(tmp_path, 3)
+    wait_for_the_end(tmp_path, 30)
     assert list(home.iterdir()) == []
