@@ -1,6 +1,6 @@
 """The network file: a .safetensors with a network that learned from data sets, and a header that says what it takes and what made it.
 
-Reading a header needs no torch, and nothing of a file is executed.
+docs/network-file.md describes the format. Reading a header needs no torch, and nothing of a file is executed.
 """
 
 from __future__ import annotations
