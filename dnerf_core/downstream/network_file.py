@@ -1,6 +1,6 @@
 """The network file: a .safetensors with a network that learned from data sets, and a header that says what it takes and what made it.
 
-Reading a header needs no torch, and nothing of a file is executed.
+docs/network-file.md describes the format. Reading a header needs no torch, and nothing of a file is executed.
 """
 
 from __future__ import annotations
@@ -136,7 +136,7 @@ def read_network_header(path: str | Path, kind: NetworkKind | None = None) -> Ne
     if kind is not None and fields["kind"] != kind:
         other = {"image": "train-segmenter", "points": "train-pointnet"}[kind]
         raise CheckpointError(
-            f"{path}: expected a network of {_of(kind)}, found one of {_of(fields['kind'])}; train one with 'dnerf-headless {other}'"
+            f"{path}: expected a network of {_noun(kind)}, found one of {_noun(fields['kind'])}; train one with 'dnerf-headless {other}'"
         )
     return NetworkHeader(
         path=path,
@@ -239,5 +239,5 @@ def _is_counter(name: str) -> bool:
     return name.rpartition(".")[2] == _COUNTER
 
 
-def _of(kind: NetworkKind) -> str:
+def _noun(kind: NetworkKind) -> str:
     return "images" if kind == "image" else "points"

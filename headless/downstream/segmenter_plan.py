@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from headless.work.reporting import Reporter
 
 MAX_SIZE_PX = 4096
-MOST_USUAL_PX = 512
+USUAL_LIMIT_PX = 512
 """Of larger pictures a usual training sees no more."""
 
 
@@ -118,7 +118,7 @@ class SegmenterPlan:
         """Of the optimiser."""
         return self.call.steps or self.call.spec.steps
 
-    def beside(self, ending: str) -> Path:
+    def companion(self, ending: str) -> Path:
         """A file beside the output, such as `NAME-grid.png`."""
         return self.call.output.with_name(f"{self.call.output.stem}{ending}")
 
@@ -213,7 +213,7 @@ def plan_segmenter(call: TrainSegmenterCall, process: Process) -> SegmenterPlan:
     mirrored = mirrored_ids(joined.labels) if call.flip else np.arange(256, dtype=np.uint8)
     division = divide(joined, call.validation)
     first, _ = joined.pair(division.trained[0])
-    size_px = call.size_px or max(16, min(MOST_USUAL_PX, *[max(first.shape[:2])]))
+    size_px = call.size_px or max(16, min(USUAL_LIMIT_PX, *[max(first.shape[:2])]))
     return SegmenterPlan(call, joined, division, size_px, mirrored, _sum_of(call.weights))
 
 

@@ -67,9 +67,9 @@ def check_places(plan: SegmenterPlan, call_sha256: str) -> None:
     Raises:
         OutputError: a file cannot be written, or one that this training did not write is in the way.
     """
-    grid = plan.beside("-grid.png")
+    grid = plan.companion("-grid.png")
     ours = os.path.lexists(grid) and drawn_by(grid) == call_sha256
-    others = [] if ours else [grid, plan.beside("-loss.png"), plan.beside("-loss.csv")]
+    others = [] if ours else [grid, plan.companion("-loss.png"), plan.companion("-loss.csv")]
     for path in [*others, *([] if plan.call.onnx is None else [plan.call.onnx])]:
         if os.path.lexists(path):
             raise OutputError(
@@ -128,9 +128,9 @@ def draw(
         rows.append((f"{plan.joined.facts(places[index]).name}{score}\n{which}", pictures))
     title = f"{plan.call.output.name}: views {'for validation' if mious else 'trained on'}"
     columns = ("image", "truth", plan.call.network, WRONG_COLUMN)
-    write_bytes_whole(plan.beside("-grid.png"), picture_grid(title, columns, rows, plan.labels, call_sha256=call_sha256))
+    write_bytes_whole(plan.companion("-grid.png"), picture_grid(title, columns, rows, plan.labels, call_sha256=call_sha256))
     stages = [LossStage("cross-entropy", tuple(losses))]
-    write_loss_curve(plan.beside("-loss.png"), plan.beside("-loss.csv"), plan.call.output.name, stages)
+    write_loss_curve(plan.companion("-loss.png"), plan.companion("-loss.csv"), plan.call.output.name, stages)
 
 
 def record_of(

@@ -25,6 +25,7 @@ from dnerf_core.subject_key import SubjectKey
 from headless.annotating.training_plan import TrainCall
 from headless.cli import group
 from headless.downstream.points.plan import TrainPointnetCall
+from headless.downstream.segmenter_plan import TrainSegmenterCall
 from headless.runs.evaluating.call import EvaluateCall
 from headless.runs.import_ import ImportCall
 from headless.runs.mesh import MeshCall
@@ -54,6 +55,7 @@ CALLS: dict[str, Any] = {
     "edit": EditCall,
     "import": ImportCall,
     "train-pointnet": TrainPointnetCall,
+    "train-segmenter": TrainSegmenterCall,
 }
 IN_MEMORY: dict[str, Any] = {"views": ViewsCall, "subject_cloud": SubjectCloudCall}
 """Of runs that no command has."""
@@ -137,6 +139,7 @@ def needed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
         "edit": ["3", "--mask", str(file)],
         "import": [str(file)],
         "train-pointnet": [str(folder), "-o", "x.safetensors"],
+        "train-segmenter": [str(folder), "-o", "x.safetensors"],
     }
 
 

@@ -235,7 +235,7 @@ def test_processes_of_torchrun_write_one_network(folder: Path, tmp_path: Path) -
 @pytest.mark.parametrize(
     ("args", "message"),
     [
-        (["--batch", "3", "--gpus", "2"], "--batch 3: expected at least 2 pictures for each of 2 processes"),
+        (["--batch", "3", "--gpus", "2", "--device", "cuda"], "--batch 3: expected at least 2 pictures for each of 2 processes"),
         (["--gpus", "2"], "--gpus 2: expected a CUDA device, found --device cpu"),
         (["--validation", "6"], "--validation: expected at least one of 6 subjects left"),
         (["--also", "{folder}"], "--also: expected each data set once"),

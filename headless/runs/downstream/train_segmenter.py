@@ -91,7 +91,7 @@ def _lines(plan: SegmenterPlan, record: dict[str, Any]) -> list[str]:
         lines += score_table({"mIoU": scores["miou"], "accuracy": scores["accuracy"]}, scores["iou_per_class"])
     if plan.call.onnx is not None:
         lines += [f"{plan.call.onnx}: the same network as ONNX"]
-    return [*lines, f"look at {plan.beside('-grid.png')} and {plan.beside('-loss.png')}"]
+    return [*lines, f"look at {plan.companion('-grid.png')} and {plan.companion('-loss.png')}"]
 
 
 def _result_json(record: dict[str, Any]) -> dict[str, Any]:
