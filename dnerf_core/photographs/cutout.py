@@ -54,6 +54,7 @@ def cut_out(
     coverage: FloatArray | None = None,
     normal: FloatArray | None = None,
     shade: FloatArray | None = None,
+    edge_px: int = 1,
 ) -> Cutout:
     """Cut a subject out of a picture over white.
 
@@ -68,10 +69,14 @@ def cut_out(
         coverage: float32 [H, W], a, where it is known exactly; None: estimated.
         normal: float32 [H, W, 3], world frame; None: of the depth.
         shade: see `Cutout`.
+        edge_px: how far from the mask's border a pixel may show what is beyond it, where the coverage is estimated: 1 in a sharp picture,
+            2 in a model's, whose edges are soft.
 
     Raises:
-        UsageError: arrays of other types or shapes.
+        UsageError: arrays of other types or shapes, or an edge of no pixel.
     """
+    if edge_px < 1:
+        raise UsageError(f"edge_px: expected at least 1 pixel, found {edge_px}; an edge is where pixels show both sides")
     check_shapes(rgb=(rgb, "H W 3"), mask=(mask, "uint8 H W"), depth_planar=(depth_planar, "float H W"))
     check_shapes(mask=(mask, "H W"), coverage=(coverage, "H W"), normal=(normal, "H W 3"), shade=(shade, "H W"))
     check_depth(depth_planar)
@@ -79,7 +84,7 @@ def cut_out(
         raise UsageError(f"rgb: expected uint8 or float32, found {rgb.dtype}; convert it")
     picture = rgb.astype(np.float32) / 255 if rgb.dtype == np.uint8 else rgb.astype(np.float32)
     depth = depth_planar.astype(np.float32)
-    covers = _estimated_coverage(picture, mask != 0) if coverage is None else coverage.astype(np.float32)
+    covers = _estimated_coverage(picture, mask != 0, edge_px) if coverage is None else coverage.astype(np.float32)
     own = np.clip((picture - (1 - covers)[..., None]) / np.maximum(covers, 0.02)[..., None], 0, 1)
     inner, found = neighbour_mean(own, covers > 0.98, 2)
     thin = (covers < 0.35) & (found > 0)  # of little of the subject its colour is hardly told
@@ -88,14 +93,14 @@ def cut_out(
     return Cutout(camera, color, covers, depth, facing, None if shade is None else shade.astype(np.float32))
 
 
-def _estimated_coverage(picture: FloatArray, inside: NDArray[np.bool_]) -> FloatArray:
-    share, _ = neighbour_mean(inside.astype(np.float32)[..., None], np.ones_like(inside), 1)
-    count = share[..., 0] * 9
-    sure = inside & (count > 8.5)
-    border = ((count > 0.5) & ~inside) | (inside & ~sure)
+def _estimated_coverage(picture: FloatArray, inside: NDArray[np.bool_], edge_px: int) -> FloatArray:
+    share, _ = neighbour_mean(inside.astype(np.float32)[..., None], np.ones_like(inside), edge_px)
+    partly = share[..., 0] * (2 * edge_px + 1) ** 2
+    sure = inside & (partly > (2 * edge_px + 1) ** 2 - 0.5)
+    border = ((partly > 0.5) & ~inside) | (inside & ~sure)
     # of a part one or two pixels wide, no pixel is sure: then all of the mask's are taken
-    near, found = neighbour_mean(picture, sure, 2)
-    any_near, _ = neighbour_mean(picture, inside, 1)
+    near, found = neighbour_mean(picture, sure, edge_px + 1)
+    any_near, _ = neighbour_mean(picture, inside, edge_px)
     color = np.where((found > 0)[..., None], near, any_near)
     from_white = 1 - color
     squared = (from_white**2).sum(axis=-1)

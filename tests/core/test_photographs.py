@@ -66,6 +66,18 @@ def test_a_coverage_that_is_not_told_is_found_at_the_edge() -> None:
     assert np.array_equal(cutout.coverage[~edge], coverage[~edge])
 
 
+def test_a_soft_edge_is_cut_out_without_a_halo_where_it_is_told() -> None:
+    picture, mask, depth, _ = ball()
+    soft = filters.gaussian(picture, 1.0)
+    brightest = []
+    for edge_px in (1, 2):
+        cutout = cut_out(soft, mask, depth, CAMERA, edge_px=edge_px)
+        brightest.append(composed(cutout.color, cutout.coverage, np.zeros_like(picture))[..., 2].max())
+    assert brightest[1] < 0.2 < brightest[0]  # the ball's own blue is 0.1
+    with pytest.raises(UsageError, match="edge_px: expected at least 1 pixel, found 0"):
+        cut_out(soft, mask, depth, CAMERA, edge_px=0)
+
+
 def test_a_white_subject_is_cut_out_by_its_mask() -> None:
     picture, mask, depth, _ = ball()
     cutout = cut_out(np.full_like(picture, 1.0), mask, depth, CAMERA)
