@@ -119,8 +119,8 @@ def _with_chosen(
     pool: ViewPlan, by_seed: Mapping[int, tuple[ChosenView, ...]], files: tuple[SubjectFile, ...], identity: Mapping[str, Any]
 ) -> ViewPlan:
     """The candidates' plan with these views in their place."""
-    told = (identity["next"], identity["painted_sha256"], identity["candidates_sha256"])
+    call_facts = (identity["next"], identity["painted_sha256"], identity["candidates_sha256"])
     views = len(next(iter(by_seed.values())))
     return dataclasses.replace(
-        pool, seeds=tuple(by_seed), views=views, subject_files=files, chosen=ChosenViews(dict(by_seed), *told)
+        pool, seeds=tuple(by_seed), views=views, subject_files=files, chosen=ChosenViews(dict(by_seed), *call_facts)
     )

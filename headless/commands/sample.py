@@ -32,7 +32,7 @@ from headless.work.reporting import Reporter
     nargs=-1,
     type=FilledPath(exists=True, file_okay=False),
     metavar="[FOLDER]...",
-    help="Of --next: folders of sample that are painted so far.",
+    help="With --next: choose by what is painted in these folders of sample.",
 )
 @option_of(NextCall, "next_views", "--next")
 @option_of(NextCall, "choice_seed")

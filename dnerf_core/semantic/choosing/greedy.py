@@ -89,8 +89,8 @@ def choose_greedily(
         # before there is anything to be far from, all are equally far
         reach = np.where(np.isfinite(distance), distance, 1.0) ** powers.distance_power
         best = int(np.where(free, worth * reach, -np.inf).argmax())
-        beside = int(nearest[best])
-        chosen.append(Choice(best, float(uncertainty[best]), float(distance[best]), beside if beside >= 0 else None))
+        closest = int(nearest[best])
+        chosen.append(Choice(best, float(uncertainty[best]), float(distance[best]), closest if closest >= 0 else None))
         left[int(subject[best])] = left.get(int(subject[best]), views_each) - 1
         to_best = _distances(every, every[best : best + 1])[:, 0]
         nearest = np.where(to_best < distance, len(known) + best, nearest)

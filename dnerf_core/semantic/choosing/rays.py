@@ -56,7 +56,7 @@ class RaySketch:
         self.generator = generator
         self.config = SemanticConfig(hidden_dim=SKETCH_DIM)
         self.triplane = SemanticTriplane(self.config, generator.config.source, torch.Generator().manual_seed(_SKETCH_SEED))
-        self.triplane.to(next(iter(generator.parameters())).device)
+        self.triplane.to(next(iter(generator.named_parameters()))[1].device)
         self.triplane.requires_grad_(False)
         self.triplane.measure(self.triplane.inputs(generator.source(planes)) for planes in subjects)
 

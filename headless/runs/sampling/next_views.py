@@ -52,7 +52,7 @@ class NextCall(Ranged):
 
     folders: tuple[Path, ...]
     next_views: int = ranged(
-        Whole(1, MAX_NEXT, None, "Choose the N views that are best painted next, by what is painted in FOLDERs.")
+        Whole(1, MAX_NEXT, None, "Choose the N views that are best painted next, by what is painted in the folders.")
     )
     sample: SampleCall
     model_name: str | None = None
