@@ -59,8 +59,6 @@ CALLS: dict[str, Any] = {
     "import": ImportCall,
     "train-segmenter": TrainSegmenterCall,
     "train-pointnet": TrainPointnetCall,
-    "train-pointnet": TrainPointnetCall,
-    "train-segmenter": TrainSegmenterCall,
 }
 IN_MEMORY: dict[str, Any] = {"views": ViewsCall, "subject_cloud": SubjectCloudCall}
 """Of runs that no command has."""
@@ -147,8 +145,6 @@ def needed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
         "import": [str(file)],
         "train-segmenter": [str(folder), "-o", "x.safetensors"],
         "train-pointnet": [str(folder), "-o", "x.safetensors"],
-        "train-pointnet": [str(folder), "-o", "x.safetensors"],
-        "train-segmenter": [str(folder), "-o", "x.safetensors"],
     }
 
 
