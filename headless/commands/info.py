@@ -24,10 +24,10 @@ from headless.work.reporting import Reporter
 )
 @options.output_style_options
 def command(as_json: bool, **values: object) -> None:
-    """Print what is inside a model file, a subject file or a template file.
+    """Print what is inside a model file, a subject file, a template file or a network file.
 
     Of a model: generator, cameras, semantic branch, labels with their colours, where the weights came from and under which licence,
     and the training record. Of a subject: its generator, latents, tuned weights, camera, and how it was made. Of a
-    body's template: mesh, skeleton, parts, and under which terms it may be used.
+    body's template: mesh, skeleton, parts, and under which terms it may be used. Of a network: what it labels, and what it learned from.
     """
     info(InfoCall(**values), Reporter(as_json))  # type: ignore[arg-type]

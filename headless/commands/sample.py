@@ -24,8 +24,7 @@ from headless.work.reporting import Reporter
 @click.command(
     "sample",
     cls=GroupedCommand,
-    epilog="\b\nExamples:\n  dnerf-headless sample --model ffhq.safetensors --subjects 30 --views 3 --labels hair,face,neck -o faces"
-    "\n  dnerf-headless sample --next 15 faces -o more-faces",
+    epilog="\b\nExample:\n  dnerf-headless sample --model ffhq.safetensors --subjects 30 --views 3 --labels hair,face,neck -o faces",
 )
 @click.argument(
     "folders",

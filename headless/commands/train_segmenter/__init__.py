@@ -72,7 +72,7 @@ from headless.work.reporting import Reporter
 @option_of(TrainSegmenterCall, "workers", show_default="none on a CPU, else up to 8")
 @options.output_style_options
 def command(as_json: bool, **values: object) -> None:
-    """Train a network that labels images, and write a network file.
+    """Train a network that labels images on data sets, and write a network file.
 
     DATASET is what render wrote, a folder or its WebDataset shards, or what sample wrote, with its masks painted. Everything is checked
     first. The same call again goes on where it was interrupted.
