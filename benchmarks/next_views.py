@@ -195,10 +195,17 @@ def pixels_of(views: Sequence[PaintedView]) -> dict[str, float]:
     return {name: round(float(share), 4) for name, share in zip(PART_NAMES, counts / counts.sum(), strict=True)}
 
 
-def kept_rows(path: Path, settings: dict[str, Any]) -> list[dict[str, Any]]:
+def settings_of(row: Row, steps: int, size: int) -> dict[str, Any]:
+    """What decides a row besides its views of chance."""
+    powers = {} if row.greedy is None else {"powers": [row.greedy.uncertainty_power, row.greedy.distance_power]}
+    return {"rounds": list(row.rounds), "steps": steps, "size": size, **powers}
+
+
+def kept_rows(path: Path, steps: int, size: int) -> list[dict[str, Any]]:
     """The rows of an earlier run with the same settings."""
     rows = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
-    return [row for row in rows if row["settings"] == settings]
+    settings = {row.name: settings_of(row, steps, size) for row in ROWS}
+    return [row for row in rows if row["settings"] == settings.get(row["name"])]
 
 
 def table(rows: Sequence[dict[str, Any]]) -> Iterator[str]:
@@ -228,8 +235,7 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=128)
     parser.add_argument("--report", action="store_true", help="only print what is there")
     arguments = parser.parse_args()
-    settings = {"steps": arguments.steps, "size": arguments.size}
-    rows = kept_rows(arguments.rows, settings)
+    rows = kept_rows(arguments.rows, arguments.steps, arguments.size)
     trial = None
     for chance in range(0 if arguments.report else arguments.seeds):
         for row in ROWS:
@@ -242,7 +248,7 @@ def main() -> None:
             found = {
                 "name": row.name,
                 "seed": chance,
-                "settings": settings,
+                "settings": settings_of(row, arguments.steps, arguments.size),
                 **trial.score(trial.trained(views, chance)),
                 "painted": pixels_of(views),
                 "views_s": round(chose, 1),
