@@ -1,11 +1,14 @@
 """Views chosen by `sample --next` against random ones: what branches trained on as many exact masks of the demo score on unseen cars.
 
-    python benchmarks/next_views.py [--rows FILE] [--seeds 5] [--only NAME ...] [--steps 300] [--size 128]
+    python benchmarks/next_views.py [--reader small|branch] [--rows FILE] [--seeds 5] [--only NAME ...] [--steps 300] [--size 128]
 
 Each seed of chance has a pool of its own: random views, one a car, from all around. Random rows train on the first of them; chosen rows
 start from the same first views, and grow in rounds by what `choose_next` picks among 64 other cars x 4 views, whose exact masks are then
-"painted". All branches are trained alike and scored on 60 views of 60 unseen cars from all around, against the exact truth. To be quick the
-branch is trained at `--size` pixels, half of the demo's own: 4 times fewer pixels, of the same generator.
+"painted". All are scored alike on 60 views of 60 unseen cars from all around, against the exact truth:
+
+- `--reader small`: two of the chooser's own small branches, trained on all that is painted, at 48 x 48 rays; seconds a row.
+- `--reader branch`: a semantic branch as `train` makes it, at `--size` pixels, half of the demo's own: 4 times fewer pixels, of the same
+  generator; some two minutes a row.
 
 Rows are kept in a file, so that an interrupted run goes on; the table is printed from it at the end, or with `--report` at once.
 """
@@ -32,12 +35,13 @@ from dnerf_core.camera import Camera
 from dnerf_core.demo.car_world import CARS
 from dnerf_core.demo.truth import random_view, true_mask
 from dnerf_core.demo.world import PART_NAMES
-from dnerf_core.metrics import confusion_matrix, pooled_scores
+from dnerf_core.metrics import SegmentationScores, confusion_matrix, pooled_scores
 from dnerf_core.model import Model
 from dnerf_core.rendering.camera_tensors import camera_tensors
 from dnerf_core.semantic.branch import SemanticBranch, label_mask
-from dnerf_core.semantic.choosing.ensemble import EnsembleConfig
+from dnerf_core.semantic.choosing.ensemble import EnsembleConfig, train_ensemble
 from dnerf_core.semantic.choosing.greedy import GreedyConfig
+from dnerf_core.semantic.choosing.rays import RaySketch, ViewRays, label_shares
 from dnerf_core.semantic.choosing.views import ChoosingConfig, SeenView, choose_next
 from dnerf_core.semantic.config import BranchTrainingConfig, SemanticConfig
 from dnerf_core.semantic.kept_views import AnnotatedView
@@ -86,9 +90,10 @@ ROWS = (
 
 @dataclass(frozen=True, eq=False)
 class PaintedView:
-    """A view and its exact mask."""
+    """View number `number` of a car, and its exact mask."""
 
     seed: int
+    number: int
     camera: Camera
     mask: NDArray[np.uint8]
 
@@ -97,7 +102,7 @@ class Trial:
     """The demo at a side of `size` pixels, what is painted of it, and the views that are scored."""
 
     def __init__(self, size: int, steps: int) -> None:
-        self.model, self.steps = Model.load("demo-cars"), steps
+        self.model, self.steps, self.rays_a_side = Model.load("demo-cars"), steps, ChoosingConfig().resolution
         config = self.model.config
         share = config.image_size // size
         rays = replace(config.rays, neural_resolution=config.rays.neural_resolution // share)
@@ -111,7 +116,7 @@ class Trial:
     def view(self, seed: int, view: int = 0) -> PaintedView:
         """A random view of a car from all around, a function of (seed, view), and its mask."""
         camera = self.camera(seed, view)
-        return PaintedView(seed, camera, true_mask(self.model, seed, camera, self.size))
+        return PaintedView(seed, view, camera, true_mask(self.model, seed, camera, self.size))
 
     def camera(self, seed: int, view: int) -> Camera:
         """Where that view is seen from."""
@@ -155,6 +160,35 @@ class Trial:
             painted = self._grown[key]
         return painted
 
+    @cached_property
+    def sketch(self) -> RaySketch:
+        """Of the small branches that score: the same for all rows."""
+        return RaySketch(self.model.generator, (self.model.subject(seed).planes for seed in range(POOL_SEEDS, POOL_SEEDS + 8)))
+
+    @functools.cache  # noqa: B019
+    def rays(self, seed: int, view: int) -> tuple[ViewRays, torch.Tensor]:
+        """The rays of a random view of a car, and the shares of classes [R*R, C] in all rays of the picture."""
+        painted, planes = self.view(seed, view), self.model.subject(seed).planes
+        cameras = camera_tensors(painted.camera)
+        seen = self.sketch.view(planes, self.sketch.table(planes), *cameras, self.rays_a_side)
+        return seen, torch.from_numpy(label_shares(painted.mask, len(PART_NAMES), self.rays_a_side))
+
+    def small_score(self, views: Sequence[PaintedView], seed: int) -> dict[str, Any]:
+        """Scores of small branches trained on all of the views."""
+        seen = [self.rays(view.seed, view.number) for view in views]
+        features = torch.cat([rays.features for rays, _ in seen])
+        shares = torch.cat([shares[rays.pixel] for rays, shares in seen])
+        config = EnsembleConfig(members=2, steps=250, seed=seed)
+        members = train_ensemble(features, shares, torch.zeros(len(features), dtype=torch.long), config)
+        confusions = []
+        for test_seed in TEST_SEEDS:
+            rays, truth = self.rays(test_seed, 0)
+            found = torch.zeros(len(truth), dtype=torch.long)
+            found[rays.pixel] = members.probabilities(rays.features).mean(dim=0).argmax(dim=1)
+            masks = (labels.numpy().astype(np.uint8)[None] for labels in (truth.argmax(dim=1), found))
+            confusions.append(confusion_matrix(*masks, len(PART_NAMES)))
+        return scores_json(pooled_scores(confusions))
+
     def trained(self, views: Sequence[PaintedView], seed: int) -> SemanticBranch:
         """A branch of them."""
         cars = list(dict.fromkeys(view.seed for view in views))
@@ -182,11 +216,13 @@ class Trial:
             projected = branch.project(self.generator.source(self.model.subject(view.seed).planes))
             mask = label_mask(branch.refine(branch.maps(projected, visible)))[0].numpy()
             confusions.append(confusion_matrix(view.mask, mask, len(PART_NAMES)))
-        scores = pooled_scores(confusions)
-        return {
-            "miou": round(scores.miou, 5),
-            "iou": {name: round(value, 4) for name, value in zip(PART_NAMES, scores.iou_per_class, strict=True)},
-        }
+        return scores_json(pooled_scores(confusions))
+
+
+def scores_json(scores: SegmentationScores) -> dict[str, Any]:
+    """What a row keeps of scores."""
+    parts = {name: round(value, 4) for name, value in zip(PART_NAMES, scores.iou_per_class, strict=True)}
+    return {"miou": round(scores.miou, 5), "iou": parts}
 
 
 def pixels_of(views: Sequence[PaintedView]) -> dict[str, float]:
@@ -195,10 +231,18 @@ def pixels_of(views: Sequence[PaintedView]) -> dict[str, float]:
     return {name: round(float(share), 4) for name, share in zip(PART_NAMES, counts / counts.sum(), strict=True)}
 
 
-def kept_rows(path: Path, settings: dict[str, Any]) -> list[dict[str, Any]]:
+def settings_of(row: Row, reader: str, steps: int, size: int) -> dict[str, Any]:
+    """What decides a row besides its views of chance."""
+    powers = {} if row.greedy is None else {"powers": [row.greedy.uncertainty_power, row.greedy.distance_power]}
+    trained = {"steps": steps} if reader == "branch" else {}
+    return {"reader": reader, "rounds": list(row.rounds), "size": size, **trained, **powers}
+
+
+def kept_rows(path: Path, reader: str, steps: int, size: int) -> list[dict[str, Any]]:
     """The rows of an earlier run with the same settings."""
     rows = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
-    return [row for row in rows if row["settings"] == settings]
+    settings = {row.name: settings_of(row, reader, steps, size) for row in ROWS}
+    return [row for row in rows if row["settings"] == settings.get(row["name"])]
 
 
 def table(rows: Sequence[dict[str, Any]]) -> Iterator[str]:
@@ -221,6 +265,7 @@ def table(rows: Sequence[dict[str, Any]]) -> Iterator[str]:
 def main() -> None:
     """Run what is missing, seed by seed, and print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--reader", choices=["small", "branch"], default="small")
     parser.add_argument("--rows", type=Path, default=Path("next-views.jsonl"))
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--only", nargs="+", choices=[row.name for row in ROWS], default=[row.name for row in ROWS])
@@ -228,8 +273,7 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=128)
     parser.add_argument("--report", action="store_true", help="only print what is there")
     arguments = parser.parse_args()
-    settings = {"steps": arguments.steps, "size": arguments.size}
-    rows = kept_rows(arguments.rows, settings)
+    rows = kept_rows(arguments.rows, arguments.reader, arguments.steps, arguments.size)
     trial = None
     for chance in range(0 if arguments.report else arguments.seeds):
         for row in ROWS:
@@ -239,11 +283,13 @@ def main() -> None:
             began = time.perf_counter()
             views = trial.views_of(row, chance)
             chose = time.perf_counter() - began
+            small = arguments.reader == "small"
+            scores = trial.small_score(views, chance) if small else trial.score(trial.trained(views, chance))
             found = {
                 "name": row.name,
                 "seed": chance,
-                "settings": settings,
-                **trial.score(trial.trained(views, chance)),
+                "settings": settings_of(row, arguments.reader, arguments.steps, arguments.size),
+                **scores,
                 "painted": pixels_of(views),
                 "views_s": round(chose, 1),
                 "seconds": round(time.perf_counter() - began, 1),

@@ -84,6 +84,9 @@ def test_equal_seeds_give_equal_members_and_leave_the_global_state_alone() -> No
     assert torch.equal(state, torch.random.get_rng_state())
 
 
+PRODUCT = GreedyConfig(uncertainty_power=1.0)
+
+
 def blocks(*places: float) -> list[np.ndarray]:
     return [np.array(places, np.float64)[:, None]]
 
@@ -96,11 +99,13 @@ def test_the_choice_trades_uncertainty_with_distance() -> None:
     assert [one.candidate for one in found] == [3, 2]  # the farthest, then the farthest of the painted 0 and the chosen 10
     assert found[0].distance == pytest.approx(10 / scale)
     assert (found[0].nearest, found[1].nearest) == (0, 0)
-    found = choose_greedily(np.array([1.0, 9, 1, 1]), subject, places, blocks(0.0), subjects=1)
+    found = choose_greedily(np.array([1.0, 9, 1, 1]), subject, places, blocks(0.0), subjects=1, config=PRODUCT)
     assert found[0].candidate == 3  # 10 x 1 against 1 x 9
-    found = choose_greedily(np.array([1.0, 11, 1, 1]), subject, places, blocks(0.0), subjects=3)
+    found = choose_greedily(np.array([1.0, 11, 1, 1]), subject, places, blocks(0.0), subjects=3, config=PRODUCT)
     assert [one.candidate for one in found] == [1, 3, 2]
     assert found[2].nearest == 1 + 1  # the chosen candidate 1, past the one painted view
+    rooted = choose_greedily(np.array([1.0, 99, 1, 1]), subject, places, blocks(0.0), subjects=1)
+    assert rooted[0].candidate == 3  # 10 x 1 against 1 x sqrt(99)
     only_uncertain = GreedyConfig(distance_power=0)
     found = choose_greedily(np.array([1.0, 9, 3, 5]), subject, places, blocks(0.0), subjects=3, config=only_uncertain)
     assert [one.candidate for one in found] == [1, 3, 2]
