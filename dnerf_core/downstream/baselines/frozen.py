@@ -172,5 +172,5 @@ def _train(head: FeatureHead, kept: list[Tensor], truth: Tensor, training: HeadT
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         optimizer.step()
-        losses.append(float(loss))
+        losses.append(float(loss.detach()))
     return tuple(losses)

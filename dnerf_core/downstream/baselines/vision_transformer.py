@@ -76,7 +76,7 @@ class VisionTransformer(nn.Module):
         self.norm = nn.LayerNorm(config.width, eps=_EPSILON)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Normalised patch tokens [B, width, H / 14, W / 14] of pictures [B, 3, H, W], RGB from 0 to 255, whose sides are multiples of 14."""
+        """Normalised patch tokens [B, width, H / 14, W / 14] of pictures [B, 3, H, W], RGB, 0 to 255; 14 divides H and W."""
         height, width = (side // PATCH_PX for side in images.shape[-2:])
         x = self.patch_embed.proj(normalized(images)).flatten(2).transpose(1, 2)
         lead = [token.expand(len(x), -1, -1) for token in (self.cls_token, self.reg_token) if token is not None]
