@@ -88,11 +88,12 @@ def _resnet101(weights: Path | None, device: str) -> FrozenFeatures:
         network = build_network(_RESNET, num_classes=2)
     start = fill_from(network, _RESNET, weights)
     network.eval().requires_grad_(False).to(device)
+    backbone, classifier = network.get_submodule("backbone"), network.get_submodule("classifier")
     # of a file of the backbone alone the layers between it and the last one are as they were drawn: nothing could be told by them
-    layers = None if start.part == "backbone" else nn.Sequential(*list(network.classifier.children())[:-1])
+    layers = nn.Sequential() if start.part == "backbone" else nn.Sequential(*list(classifier.children())[:-1])
 
     def read(images: Tensor) -> list[Tensor]:
-        found: Tensor = network.backbone(normalized(images))["out"]
-        return [found if layers is None else layers(found)]
+        return [layers(backbone(normalized(images))["out"])]
 
-    return FrozenFeatures("resnet101-last", network, (_BACKBONE_CHANNELS if layers is None else _BEFORE_LAST_CHANNELS,), read)
+    channels = _BACKBONE_CHANNELS if start.part == "backbone" else _BEFORE_LAST_CHANNELS
+    return FrozenFeatures("resnet101-last", network, (channels,), read)

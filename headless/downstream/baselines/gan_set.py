@@ -153,7 +153,8 @@ def _write(call: GanSetCall, annotations: Annotations, facts: ModelFacts, report
     folder.open()
     listing = Listing(plan, folder, facts.config.cameras, labels, reporter, workers=workers)
     job = ViewJob(ViewWriter(plan, folder, facts.config.cameras, labels), reporter, listing)
-    fields = {"command": "datasetgan", "output": str(call.output), "views": len(plan.seeds) * plan.views}
+    total = len(plan.seeds) * plan.views
+    fields = {"command": "datasetgan", "output": str(call.output), "views": total}
     reporter.start(job.start_message, **fields, views_missing=job.views_missing, plan=plan.to_json())
     if job.views_missing:
         model = models.load_model(str(facts.path), call.device)
@@ -163,7 +164,7 @@ def _write(call: GanSetCall, annotations: Annotations, facts: ModelFacts, report
     elif job.files_missing():
         job.write()
     reporter.summary(
-        [f"{call.output}: {counted(fields['views'], 'view')} labelled by {call.members} classifiers' vote"],
+        [f"{call.output}: {counted(total, 'view')} labelled by {call.members} classifiers' vote"],
         **fields,
         views_written=job.views_written,
         nothing_to_do=job.nothing_to_do,
