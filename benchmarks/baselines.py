@@ -1,6 +1,6 @@
 """Baselines beside the segmenter, on the same painted pictures and the same test sets.
 
-    dnerf-headless sample --truth --seeds 100000-100008 --views 1 --view-distribution uniform -o painted
+    dnerf-headless sample --truth --seeds 100000-100008 --views 1 --view-distribution uniform --yaw=-180:180 --pitch 5:30 -o painted
     dnerf-headless world --seeds 20000-20089 --views 1 --resolution 128 -o test
     python benchmarks/baselines.py painted --test test --work work [--only NAME ...] [--seeds 3] [--own own-views]
 
@@ -10,6 +10,8 @@
   vote or a trained branch labelled, and on as many exact ones of `--world`;
 - *datasetgan, own views* and *branch, own views*: no segmenter, but the labels themselves, on views of `--own` (`sample --truth` of
   other subjects).
+
+Views that are labelled for a segmenter are drawn from the ranges of yaw and pitch that the painted ones were.
 
 Rows are kept in `--rows`, so that an interrupted run goes on; the table is printed from them, at once with `--report`.
 """
@@ -33,6 +35,7 @@ from dnerf_core.downstream.baselines.frozen import HeadTraining
 from dnerf_core.downstream.baselines.scoring import Labeller, TestScores, score
 from dnerf_core.errors import UsageError
 from dnerf_core.files.annotated_folder import Annotations, read_annotations
+from dnerf_core.files.annotated_record import FolderPlan, read_plan
 from dnerf_core.metrics import confusion_matrix
 from dnerf_core.model import Model
 from headless.downstream.baselines.gan_set import GanSetCall, trained_labeller, write_gan_set
@@ -64,6 +67,11 @@ class Trial:
     def annotations(self) -> Annotations:
         """What is painted."""
         return read_annotations([self.painted], skip_unpainted=True)
+
+    @cached_property
+    def plan(self) -> FolderPlan:
+        """How the painted views were planned."""
+        return read_plan(self.painted)
 
     @property
     def size_px(self) -> int:
@@ -113,6 +121,8 @@ class Trial:
         call = GanSetCall(
             painted=(self.painted,),
             seeds=self.seeds,
+            yaw=self.plan.yaw_deg,
+            pitch=self.plan.pitch_deg,
             output=self.place("gan"),
             resolution=self.size_px,
             seed=self.chance,
@@ -154,6 +164,8 @@ class Trial:
             model_name=str(self.branch),
             seeds=self.seeds,
             views=1,
+            yaw=self.plan.yaw_deg,
+            pitch=self.plan.pitch_deg,
             view_distribution="uniform",
             resolution=self.size_px,
             channels=("rgb", "mask"),
