@@ -52,6 +52,11 @@ OPTION_NAMES = {
     "part_numbers": "the numbering of the parts",
     "labels": "--labels",
     "truth": "--truth",
+    "network_sha256": "--network (its content)",
+    "files_sha256": "the files to label (their content)",
+    "size": "--size",
+    "up": "--up",
+    "headings": "--headings",
 }
 """How a user knows each entry of a recorded plan; entries not named here do not tell two plans apart."""
 
