@@ -82,7 +82,7 @@ def _frames(path: Path, container: av.container.InputContainer) -> Iterator[NDAr
     try:
         for frame in container.decode(video=0):
             turns = round(frame.rotation / _QUARTER_DEG)
-            rgb = np.ascontiguousarray(np.rot90(frame.to_ndarray(format="rgb24"), turns))
+            rgb = np.ascontiguousarray(np.rot90(frame.to_ndarray(format="rgb24"), turns), np.uint8)
             if shape is not None and rgb.shape != shape:
                 raise UsageError(
                     f"{path}: expected frames of one size, found {rgb.shape[1]} x {rgb.shape[0]} px after {shape[1]} x {shape[0]}; "

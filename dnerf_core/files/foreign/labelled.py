@@ -98,7 +98,7 @@ def _npz_bytes(shape: ForeignShape, labels: NDArray[np.uint8], confidence: NDArr
     arrays |= {"labels": labels, "confidence": confidence, "label_names": np.array(label_set.names)}
     arrays["label_colors"] = np.array([label.color for label in label_set.labels], np.uint8)
     buffer = io.BytesIO()
-    np.savez_compressed(buffer, **arrays)  # type: ignore[arg-type]  # numpy's own stub names a keyword of its own
+    np.savez_compressed(buffer, **arrays)
     return buffer.getvalue()
 
 
