@@ -26,7 +26,7 @@ from dnerf_core.downstream.points.networks import PointSettings, built
 from dnerf_core.downstream.points.prediction import PointSegmenter
 from dnerf_core.embedded import model_path
 from dnerf_core.errors import DNeRFError, UsageError
-from dnerf_core.files.foreign.shapes import read_shape
+from dnerf_core.files.foreign.reading import read_shape
 from dnerf_core.labels import LabelSet
 from headless import cli
 from headless.clips.video_files import preview_video
@@ -109,11 +109,11 @@ def test_pictures_of_every_kind_get_masks_of_their_own_size(
     (photos / "notes.txt").write_text("none")
     assert segment(photos, "--network", image_network, "-o", out, "--json") == 0
     events = said(capsys)
-    assert [event["message"] for event in events if event["event"] == "warning"][0] == (
+    assert next(event["message"] for event in events if event["event"] == "warning") == (
         f"{photos}: 1 file of other kinds left out: notes.txt"
     )
     with Image.open(photos / "phone.jpg") as image:
-        upright = np.asarray(image.convert("RGB").transpose(Image.Transpose.ROTATE_270))
+        upright = np.array(image.convert("RGB").transpose(Image.Transpose.ROTATE_270))
     over_white = np.where(rgba[..., 3:] == 0, 255, rgba[..., :3]).astype(np.uint8)
     segmenter = Segmenter.load(image_network)
     for name, pixels in (("phone", upright), ("cut.out", over_white), ("gray16", picture(2)[..., :1].repeat(3, axis=2))):
@@ -286,7 +286,7 @@ def predicted(network: Path, points: NDArray[Any], **more: Any) -> tuple[NDArray
 def test_a_cloud_as_text_ply_keeps_its_places_to_the_bit(
     point_network: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    points = block(3, 300)[0].astype(np.float64) + [450_000.123, 0.0, 5_800_000.0]
+    points = block(3, 300)[0].astype(np.float64) + np.array([450_000.123, 0.0, 5_800_000.0])
     points[7, 1] = np.nan
     header = "ply\nformat ascii 1.0\nelement vertex 300\n" + "".join(f"property double {axis}\n" for axis in "xyz")
     lines = "\n".join(" ".join(map(repr, place)) for place in points.tolist())

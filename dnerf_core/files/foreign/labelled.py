@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dnerf_core.files.camera_files.turning import FileUp, to_y_up
-from dnerf_core.files.foreign.shapes import ForeignShape, ShapeFormat
+from dnerf_core.files.foreign.shape import ForeignShape, ShapeFormat
 from dnerf_core.files.whole import write_bytes_whole
 from dnerf_core.labels import LabelSet
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dnerf_core.errors import UsageError
-from dnerf_core.files.foreign.shapes import ForeignShape
+from dnerf_core.files.foreign.shape import ForeignShape
 from dnerf_core.files.opening.regular_files import read_regular_bytes
 from dnerf_core.files.whole import write_bytes_whole
 

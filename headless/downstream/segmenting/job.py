@@ -147,11 +147,11 @@ class SegmentJob:
             if item.kind == "picture":
                 return label_picture(of_images, item, call.size, folder)
 
-            def told(done: int, expected: int) -> None:
+            def progress(done: int, expected: int) -> None:
                 if done % _FRAMES_AN_EVENT == 0:
                     self.reporter.event("frames", name=item.name, done=done, frames=expected or None)
 
-            return label_clip(of_images, item, call.size, folder, told)
+            return label_clip(of_images, item, call.size, folder, progress)
 
         return label
 

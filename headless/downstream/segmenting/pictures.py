@@ -50,12 +50,12 @@ def label_picture(segmenter: Segmenter, item: Item, size_px: int | None, folder:
 
 
 def label_clip(
-    segmenter: Segmenter, item: Item, size_px: int | None, folder: Path, told: Callable[[int, int], None]
+    segmenter: Segmenter, item: Item, size_px: int | None, folder: Path, progress: Callable[[int, int], None]
 ) -> tuple[Facts, NDArray[np.uint8]]:
     """Write a video's ids, confidence and preview, frame by frame at the video's rate; returns its facts and the first frame's `strip`.
 
     Args:
-        told: hears how many frames are done and how many there are, 0 where the file does not say.
+        progress: hears how many frames are done and how many there are, 0 where the file does not say.
 
     Raises:
         DNeRFError: the video cannot be read, or a result cannot be written.
@@ -83,7 +83,7 @@ def label_clip(
             tally.add(mask, confidence)
             first = strip([rgb, overlay, gray]) if first is None else first
             count += 1
-            told(count, video.expected)
+            progress(count, video.expected)
         rate = float(video.rate)
     if first is None:
         raise UsageError(f"{item.path}: expected a video with frames, found none; save or copy it again")

@@ -163,7 +163,7 @@ def _check_network_of_images(header: NetworkHeader) -> None:
 
 
 def _kind_of(path: Path) -> ItemKind | None:
-    from dnerf_core.files.foreign.shapes import shape_format
+    from dnerf_core.files.foreign.shape import shape_format
     from headless.clips.video_reading import VIDEO_SUFFIXES
 
     ending = path.suffix.lower()

@@ -12,7 +12,8 @@ from dnerf_core.downstream.points.surfaces import surface_points, vertex_probabi
 from dnerf_core.errors import UsageError, counted
 from dnerf_core.files.camera_files.turning import FileUp, to_y_up
 from dnerf_core.files.foreign.labelled import out_format, write_labelled
-from dnerf_core.files.foreign.shapes import ForeignShape, read_shape, shape_format
+from dnerf_core.files.foreign.reading import read_shape
+from dnerf_core.files.foreign.shape import ForeignShape, shape_format
 from dnerf_core.files.pictures import write_image
 from dnerf_core.files.whole import make_folder
 from headless.downstream.segmenting.confidence import Tally

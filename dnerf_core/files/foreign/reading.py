@@ -9,19 +9,17 @@ import io
 import struct
 import zipfile
 import zlib
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dnerf_core.errors import UsageError
 from dnerf_core.files.camera_files.turning import FileUp
+from dnerf_core.files.foreign.shape import SHAPE_FORMATS, ForeignShape, ShapeFormat, shape_format
 from dnerf_core.files.opening.regular_files import read_regular_bytes
-
-ShapeFormat = Literal["ply", "glb", "obj", "npz", "las", "laz"]
-SHAPE_FORMATS: tuple[ShapeFormat, ...] = ("ply", "glb", "obj", "npz", "las", "laz")
 
 _READ_ERRORS = (
     *(OSError, ValueError, LookupError, TypeError, AttributeError, EOFError, AssertionError, NotImplementedError, MemoryError),
@@ -29,37 +27,6 @@ _READ_ERRORS = (
 )
 """The ways in which trimesh and NumPy say that a file is none of theirs."""
 _LONGEST_HEADER = 2**16
-
-
-@dataclass(frozen=True, eq=False)
-class ForeignShape:
-    """A cloud, or a mesh where there are faces.
-
-    Attributes:
-        points: float64 [N, 3], the file's own unit and frame, finite.
-        faces: int64 [F, 3] of a mesh, indices of points; None: a cloud.
-        normals: float32 [N, 3], as the file has them; None: it has none.
-        up: which axis points up, where the file or its format says; None: it does not.
-        left_out: points of the file that are not finite and not among these.
-        kept: bool [M], which of the file's points these are.
-        arrays: of NPZ: all of the file's arrays.
-        las: of LAS and LAZ: laspy's own object of the file.
-    """
-
-    points: NDArray[np.float64]
-    faces: NDArray[np.int64] | None = None
-    normals: NDArray[np.float32] | None = None
-    up: FileUp | None = None
-    left_out: int = 0
-    kept: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, bool))
-    arrays: dict[str, NDArray[Any]] = field(default_factory=dict)
-    las: Any = None
-
-
-def shape_format(path: Path) -> ShapeFormat | None:
-    """The format that a name ends in; None: none of these."""
-    ending = path.suffix.lower().removeprefix(".")
-    return next((name for name in SHAPE_FORMATS if name == ending), None)
 
 
 def read_shape(path: Path) -> ForeignShape:
@@ -107,7 +74,7 @@ def _read(path: Path, chosen: ShapeFormat) -> ForeignShape:
         ) from error
     if chosen == "obj" and shape.faces is None and len(shape.points):
         raise UsageError(f"{path}: expected a mesh with faces, found {len(shape.points)} vertices alone; save points as PLY")
-    return replace(shape, up=_told_up(data, chosen))
+    return replace(shape, up=_named_up(data, chosen))
 
 
 _NOUNS = {"ply": "PLY", "glb": "binary glTF (GLB)", "obj": "mesh as OBJ", "npz": "point cloud as NPZ"}
@@ -170,14 +137,14 @@ def _check_glb(data: bytes) -> None:
         raise ValueError(f"expected {length} bytes as it says, found {len(data)}")
 
 
-def _told_up(data: bytes, chosen: ShapeFormat) -> FileUp | None:
+def _named_up(data: bytes, chosen: ShapeFormat) -> FileUp | None:
     """glTF is y-up; our PLY files say it in a comment."""
     if chosen == "glb":
         return "y"
     head = data[:_LONGEST_HEADER].partition(b"end_header")[0].replace(b"\r", b"").split(b"\n")
     ups: tuple[FileUp, ...] = ("x", "y", "z", "-x", "-y", "-z")
-    told = [up for up in ups if f"comment world frame of the cameras, {up} up".encode() in head]
-    return told[0] if chosen == "ply" and told else None
+    named = [up for up in ups if f"comment world frame of the cameras, {up} up".encode() in head]
+    return named[0] if chosen == "ply" and named else None
 
 
 def _finite(shape: ForeignShape, path: Path) -> ForeignShape:
