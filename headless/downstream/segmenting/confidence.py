@@ -10,8 +10,8 @@ from dnerf_core.downstream.network_file import NetworkKind
 POOR: dict[NetworkKind, float] = {"image": 0.7, "points": 0.85}
 """A mean confidence below which a file is told of. Measured on networks of five classes trained on cars of the demo's world:
 
-Images (`mini`, mIoU .84), mean over the parts' pixels: 50 unseen cars .80 to .93; cars of another world .67 to .86; people .61 to .69; the
-same cars pasted into photographs, which the network has not seen .34 to .57; 16 photographs of anything .35 to .65; noise .38 to .55.
+Images (`mini`, mIoU .84), mean over the parts' pixels: 20 unseen cars .80 to .91; cars of another world .67 to .86; people .61 to .69; the
+same cars pasted into photographs, which the network has not seen .34 to .57; 15 photographs of anything .35 to .65; noise .38 to .55.
 
 Points (`pointnet-small`, recipe for scans, accuracy .95): unseen cars .90 to .92, with noise or one half missing .86 and more; cars on
 their backs .82 to .85, a ball .82, a box .84. But random points got .89 to .91, and cars on their sides up to .91: of clouds
