@@ -98,6 +98,20 @@ def read_photo(path: Path, size_px: int, fit: Fit, background: Color) -> Photo:
     return Photo(rgb, image.width, image.height, square, f"{path}: {'; '.join(notes)}" if notes else None)
 
 
+def read_upright(path: Path, background: Color = WHITE) -> tuple[NDArray[np.uint8], str | None]:
+    """A photo as it is, uint8 [H, W, 3], upright, and what its reader remarked, one line that begins with the file.
+
+    Of an animation or a file of several pages it is the first picture; else as `read_photo`.
+
+    Raises:
+        PhotoError: no such file, no such picture, damaged, of more than `MAX_PIXELS` or of another kind.
+    """
+    with _remarks() as remarks:
+        rgb = np.array(_composited(_upright(path), background, path), np.uint8)
+    notes = [f"the reader says: {' '.join(remark.split())}" for remark in remarks]
+    return rgb, f"{path}: {'; '.join(notes)}" if notes else None
+
+
 def read_label_mask(path: Path, size_px: int, fit: Fit, labels: LabelSet, snap: SnapTally | None = None) -> NDArray[np.uint8]:
     """The label ids uint8 [S, S] of a painted mask of any size; 255, ignored, stays what it is; beside the mask is background.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from fractions import Fraction
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -34,7 +35,7 @@ class FrameSink(Protocol):
 
 
 @contextmanager
-def label_video(path: Path, width_px: int, height_px: int, fps: int) -> Iterator[FrameSink]:
+def label_video(path: Path, width_px: int, height_px: int, fps: int | Fraction) -> Iterator[FrameSink]:
     """A Matroska file of label ids as 8-bit gray FFV1: decoded ids equal those given, exactly.
 
     The file appears under its name when the block ends well, and not at all when it does not. Equal frames give equal bytes.
@@ -47,7 +48,7 @@ def label_video(path: Path, width_px: int, height_px: int, fps: int) -> Iterator
 
 
 @contextmanager
-def preview_video(path: Path, width_px: int, height_px: int, fps: int) -> Iterator[FrameSink]:
+def preview_video(path: Path, width_px: int, height_px: int, fps: int | Fraction) -> Iterator[FrameSink]:
     """An MP4 file of images as H.264, which players and browsers open. Odd sides get a row or column more, as 4:2:0 needs even ones.
 
     Appears whole or not at all; equal frames give equal bytes.
@@ -84,7 +85,7 @@ def _bt709(picture: av.VideoFrame) -> av.VideoFrame:
 
 
 @contextmanager
-def _sink(path: Path, codec: Codec, width_px: int, height_px: int, fps: int) -> Iterator[FrameSink]:
+def _sink(path: Path, codec: Codec, width_px: int, height_px: int, fps: int | Fraction) -> Iterator[FrameSink]:
     # bitexact: no random identifiers and no version of the encoder in the file; one thread: the same bytes on any machine
     options = {"fflags": "+bitexact"}
     if codec == "h264":

@@ -12,7 +12,19 @@ OPTION_GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
     (
         "Input",
         (
-            *("DATASET", "CLOUDS...", "also", "train-segmenter.network", "weights", "validation"),
+            *(
+                "DATASET",
+                "CLOUDS...",
+                "PATHS...",
+                "segment.network",
+                "segment.size",
+                "segment.up",
+                "headings",
+                "also",
+                "train-segmenter.network",
+                "weights",
+                "validation",
+            ),
             *("PICTURE...", "FOLDER...", "[FOLDER]...", "[FILE]", "FILE|SEED", "CHECKPOINT", "NAME|FILE", "FOLDER", "PATH"),
             *("model", "from", "seeds", "subjects", "subject", "truncation", "kind", "fit", "crop", "mask"),
             *("anny", "armature", "world"),

@@ -54,6 +54,11 @@ OPTION_NAMES = {
     "truth": "--truth",
     "classifiers": "how the classifiers are trained",
     "annotations_sha256": "what was painted",
+    "network_sha256": "--network (its content)",
+    "files_sha256": "the files to label (their content)",
+    "size": "--size",
+    "up": "--up",
+    "headings": "--headings",
 }
 """How a user knows each entry of a recorded plan; entries not named here do not tell two plans apart."""
 

@@ -1,0 +1,110 @@
+"""Clouds and meshes labelled by a network of points. Importing this imports torch."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dnerf_core.downstream.points.prediction import PointSegmenter
+from dnerf_core.downstream.points.surfaces import surface_points, vertex_probabilities
+from dnerf_core.errors import UsageError, counted
+from dnerf_core.files.camera_files.turning import FileUp, to_y_up
+from dnerf_core.files.foreign.labelled import out_format, write_labelled
+from dnerf_core.files.foreign.reading import read_shape
+from dnerf_core.files.foreign.shape import ForeignShape, shape_format
+from dnerf_core.files.pictures import write_image
+from dnerf_core.files.whole import make_folder
+from headless.downstream.segmenting.confidence import Tally
+from headless.downstream.segmenting.plan import Item
+from headless.downstream.segmenting.results import CLOUDS, MESHES, OVERLAYS, Facts, gray_confidence, shares_of, strip
+from headless.pictures.cloud_pictures import cloud_picture
+
+PICTURED_POINTS = 20_000
+"""Of a cloud's picture, at most."""
+PICTURE_PX = 512
+
+
+def label_shape(
+    segmenter: PointSegmenter, item: Item, up: FileUp | None, headings: int | None, folder: Path
+) -> tuple[Facts, NDArray[np.uint8]]:
+    """Write a cloud or a mesh with labels and confidence, and its picture; returns its facts and its `strip`.
+
+    Args:
+        up: of its frame; None: as the file or its format says, else y.
+
+    Raises:
+        DNeRFError: it cannot be read, or a result cannot be written.
+    """
+    shape = read_shape(item.path)
+    own: FileUp = up or shape.up or "y"
+    try:
+        scores = _scores(segmenter, shape, own, headings)
+    except UsageError as error:
+        raise UsageError(f"{item.path}: {error}") from error
+    labels, confidence = (scores.argmax(axis=1) + 1).astype(np.uint8), scores.max(axis=1)
+    chosen = shape_format(item.path)
+    assert chosen is not None
+    is_mesh = shape.faces is not None
+    ending = out_format(chosen, is_mesh)
+    files = (f"{MESHES if is_mesh else CLOUDS}/{item.name}.{ending}", f"{OVERLAYS}/{item.name}.png")
+    make_folder((folder / files[0]).parent)
+    turn = ending == "glb" and chosen != "glb"  # glTF is y-up: what comes from another format is turned
+    write_labelled(folder / files[0], shape, labels, confidence, segmenter.labels, own, turn)
+    upright, palette = _pictured(shape, own), segmenter.labels.palette()
+    places, of_place = upright
+    write_image(folder / files[1], cloud_picture(places, palette[labels[of_place]], PICTURE_PX))
+    gray = np.repeat(gray_confidence(confidence)[:, None], 3, axis=1)
+    tally = Tally(segmenter.labels.num_classes)
+    tally.add(labels, confidence)
+    size: dict[str, int | float] = (
+        {"vertices": len(shape.points), "faces": len(shape.faces)} if shape.faces is not None else {"points": len(shape.points)}
+    )
+    facts = Facts(
+        name=item.name,
+        file=str(item.path),
+        type="mesh" if is_mesh else "cloud",
+        files=files,
+        size=size | {"left_out": shape.left_out},
+        confidence=tally.mean,
+        shares=shares_of(tally.counts, segmenter.labels),
+        remarks=_remarks(item, shape, segmenter.labels.num_classes - 1),
+    )
+    return facts, strip([cloud_picture(places, colors[of_place]) for colors in (palette[labels], gray)])
+
+
+def _scores(segmenter: PointSegmenter, shape: ForeignShape, up: FileUp, headings: int | None) -> NDArray[np.float32]:
+    if shape.faces is None:
+        return segmenter.probabilities(shape.points, up=up, headings=headings)
+    return vertex_probabilities(segmenter, shape.points, shape.faces, up=up, headings=headings)
+
+
+def _pictured(shape: ForeignShape, up: FileUp) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Places to draw, y up, and the number of the point that each has its colour of: of a mesh places on its surface."""
+    if shape.faces is None:
+        every = max(1, len(shape.points) // PICTURED_POINTS)
+        numbers = np.arange(0, len(shape.points), every)
+        places = shape.points[numbers]
+    else:
+        from dnerf_core.downstream.points.neighbours import nearest
+
+        places = surface_points(shape.points, shape.faces, PICTURED_POINTS)
+        numbers = nearest(shape.points, places, 1)[1][:, 0]
+    return places @ to_y_up(up)[:3, :3].T, numbers
+
+
+def _remarks(item: Item, shape: ForeignShape, highest: int) -> tuple[str, ...]:
+    remarks = []
+    if shape.left_out:
+        noun = "point" if shape.faces is None else "vertex"
+        several = "points" if shape.faces is None else "vertices"
+        remarks.append(f"{item.path}: {counted(shape.left_out, noun, several)} without finite coordinates left out")
+    if shape.las is not None:
+        from dnerf_core.files.foreign.las import fits_classification
+
+        if not fits_classification(shape.las, highest):
+            remarks.append(
+                f"{item.path}: its classification holds ids up to 31, the network has more: labels are in the extra bytes alone"
+            )
+    return tuple(remarks)
