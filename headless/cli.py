@@ -51,7 +51,7 @@ COMMANDS: dict[str, str] = {
     "edit": "Change a subject's shape by repainting its mask.",
     "train-segmenter": "Train a network that labels images on data sets, and write a network file.",
     "train-pointnet": "Train a network that labels the points of clouds, and write a network file.",
-    "segment": "Label pictures and videos, or point clouds and meshes, by such a network file.",
+    "segment": "Label pictures and videos, or point clouds and meshes, by a trained network.",
     "import": "Turn a checkpoint with EG3D's, PanoHead's or GNARF's generator into a model file.",
     "template": "Turn a rigged mesh into the template of a body that moves.",
     "info": "Print what is inside a model file, a subject file, a template file or a network file.",
