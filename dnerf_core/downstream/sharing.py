@@ -5,6 +5,8 @@ Results are those of one process up to rounding: gradients are of the whole batc
 
 from __future__ import annotations
 
+import os
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -34,6 +36,8 @@ def joined(process: Process, device: torch.device) -> Iterator[None]:
         return
     backend = "nccl" if device.type == "cuda" else "gloo"
     where = "env://" if process.store is None else f"file://{process.store}"
+    if process.store is not None:
+        _stay_on_this_machine()
     try:
         dist.init_process_group(backend, where, timeout=PATIENCE, rank=process.rank, world_size=process.count)
     except (RuntimeError, ValueError) as error:
@@ -45,6 +49,15 @@ def joined(process: Process, device: torch.device) -> Iterator[None]:
         yield
     finally:
         dist.destroy_process_group()
+
+
+def _stay_on_this_machine() -> None:
+    """Processes that one program started talk over the loopback interface: nobody else reaches the ports that they listen on."""
+    for _, name in socket.if_nameindex():
+        if name.startswith("lo"):
+            for variable in ("GLOO_SOCKET_IFNAME", "NCCL_SOCKET_IFNAME"):
+                os.environ.setdefault(variable, name)
+            return
 
 
 def shared(network: nn.Module, process: Process, device: torch.device) -> nn.Module:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -225,6 +226,29 @@ def test_two_processes_do_what_one_does(folder: Path, tmp_path: Path) -> None:
         assert torch.equal(first["network"][name], second["network"][name]), name
         # Adam divides by the gradient's own size, so a rounded small gradient is a whole step of the rate: six of them at most
         assert torch.allclose(first["network"][name], value, rtol=2e-2, atol=6 * SHORT.learning_rate) or "running" in name, name
+
+
+def listen_as_one_of_two(rank: int, results: Path) -> None:
+    """At the module's top, which a process of its own finds."""
+    own = Process(rank, 2, rank, results / "store")
+    with joined(own, torch.device("cpu")):
+        sockets = {os.readlink(entry) for entry in Path("/proc/self/fd").iterdir() if os.path.lexists(entry)}
+        listening = []
+        for table in ("tcp", "tcp6"):
+            for line in Path(f"/proc/net/{table}").read_text().splitlines()[1:]:
+                fields = line.split()
+                if fields[3] == "0A" and f"socket:[{fields[9]}]" in sockets:
+                    listening.append(fields[1].split(":")[0])
+        torch.distributed.barrier()
+    (results / f"{rank}.txt").write_text(" ".join(listening))
+    assert os.environ["GLOO_SOCKET_IFNAME"].startswith("lo")  # where a machine's own name may mean another interface
+
+
+@pytest.mark.skipif(not Path("/proc/net/tcp").is_file(), reason="looks for ports in /proc")
+def test_processes_of_this_machine_listen_for_nobody_else(tmp_path: Path) -> None:
+    torch.multiprocessing.spawn(listen_as_one_of_two, (tmp_path,), nprocs=2)
+    heard = {address for rank in range(2) for address in (tmp_path / f"{rank}.txt").read_text().split()}
+    assert heard == {"0100007F"}, "of the loopback interface alone"
 
 
 def test_logits_are_of_every_size() -> None:
