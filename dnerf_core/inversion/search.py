@@ -81,12 +81,11 @@ def posed_starts(
 
     pose_codes = torch.cat([torch.zeros_like(poses.draws[:1]), poses.draws[: max(1, _POSED_VERTICES // stand_in.num_vertices)]])
     pose_codes = pose_codes[:SEARCHED_POSES]
-    aim = objective.sought(side_px, blur_px)
+    aim, where = objective.sought(side_px, blur_px), viewpoint.tensors(angles)
     losses, shifts = [], []
     for pose_code in pose_codes:
         checkpoint()
         body = stand_in.bodies(stand_in.home, viewpoint.pose_of(pose_code[None])).times(len(angles))
-        where = viewpoint.tensors(angles)
         seen = objective.compared(stand_in.see(body, where, side_px, blur_px), body.behind)
         loss, shift_px = best_shifts(*seen, *aim)
         losses.append(loss)

@@ -11,10 +11,11 @@ import torch
 from dnerf_core import __version__
 from dnerf_core.backbone.registry import family_of
 from dnerf_core.checkpoints.model_file import read_header, save_model
-from dnerf_core.errors import CheckpointError, OutputError
-from dnerf_core.files.whole import check_writable, make_folder, output_error, remove_files
+from dnerf_core.errors import OutputError
+from dnerf_core.files.whole import check_writable
 from dnerf_core.model import Model
 from dnerf_core.seeds import format_seeds
+from headless.annotating import training_files
 from headless.annotating.training_state import state_path
 from headless.pictures.picture_grid import drawn_by
 from headless.scores.scoring import segmentation_json
@@ -31,27 +32,10 @@ if TYPE_CHECKING:
 
 
 def finished_record(plan: TrainingPlan) -> dict[str, Any] | None:
-    """The record of this very training if the output holds its result already; None if there is no output.
-
-    Raises:
-        OutputError: the output is something else.
-    """
-    output = plan.call.output
-    try:
-        exists = output.exists()
-    except OSError as error:
-        raise output_error(output, error) from error
-    if not exists:
-        make_folder(output.parent)
-        return None
-    try:
-        record = (read_header(output).training or {}).get("semantic")
-    except CheckpointError:
-        record = None
-    if not isinstance(record, dict) or record.get("call_sha256") != plan.identity_sha256():
-        raise OutputError(f"{output}: expected a new file, it holds something else; remove it, or choose another --output")
-    remove_files([state_path(output)])
-    return record
+    """The record of this very training if the output holds its result already, see `training_files.finished_record`."""
+    return training_files.finished_record(
+        plan.call.output, plan.identity_sha256(), lambda path: (read_header(path).training or {}).get("semantic")
+    )
 
 
 def check_places(plan: TrainingPlan) -> None:

@@ -197,7 +197,7 @@ def plan_segmenter(call: TrainSegmenterCall, process: Process) -> SegmenterPlan:
     """
     vision.require_installed()
     if call.onnx is not None:
-        from dnerf_core.downstream.images.onnx_file import require_onnx
+        from dnerf_core.downstream.onnx_writing import require_onnx
 
         require_onnx()
     _check_processes(call, process)

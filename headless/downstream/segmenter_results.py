@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -12,12 +11,11 @@ from dnerf_core import __version__
 from dnerf_core.downstream.images.segmenter import Segmenter, settings_of
 from dnerf_core.downstream.network_file import read_network_header, save_network
 from dnerf_core.downstream.vision import torchvision
-from dnerf_core.errors import CheckpointError, OutputError
-from dnerf_core.files.whole import check_writable, make_folder, output_error, remove_files, write_bytes_whole
+from dnerf_core.files.whole import make_folder, write_bytes_whole
 from dnerf_core.metrics import confusion_matrix, pooled_scores, segmentation_scores
-from headless.annotating.training_state import state_path
+from headless.annotating import training_files
 from headless.pictures.loss_curve import LossStage, write_loss_curve
-from headless.pictures.picture_grid import drawn_by, picture_grid
+from headless.pictures.picture_grid import picture_grid
 from headless.pictures.wrong_pixels import WRONG_COLUMN, wrong_pixels
 from headless.scores.scoring import GRID_ROWS, rounded, segmentation_json, worst_and_typical
 
@@ -38,48 +36,14 @@ SCORED_MEANWHILE = 64
 
 
 def finished_record(plan: SegmenterPlan, call_sha256: str) -> dict[str, Any] | None:
-    """The record of this very training if the output holds its result already; None if there is no output.
-
-    Raises:
-        OutputError: the output is something else.
-    """
-    output = plan.call.output
-    try:
-        exists = output.exists()
-    except OSError as error:
-        raise output_error(output, error) from error
-    if not exists:
-        make_folder(output.parent)
-        return None
-    try:
-        record = read_network_header(output).training
-    except CheckpointError:
-        record = {}
-    if record.get("call_sha256") != call_sha256:
-        raise OutputError(f"{output}: expected a new file, it holds something else; remove it, or choose another --output")
-    remove_files([state_path(output)])
-    return record
+    """The record of this very training if the output holds its result already, see `training_files.finished_record`."""
+    return training_files.finished_record(plan.call.output, call_sha256, lambda path: read_network_header(path).training)
 
 
 def check_places(plan: SegmenterPlan, call_sha256: str) -> None:
-    """Make sure that everything a training writes has a place to go, before it costs any time.
-
-    Raises:
-        OutputError: a file cannot be written, or one that this training did not write is in the way.
-    """
-    grid = plan.companion("-grid.png")
-    ours = os.path.lexists(grid) and drawn_by(grid) == call_sha256
-    others = [] if ours else [grid, plan.companion("-loss.png"), plan.companion("-loss.csv")]
-    for path in [*others, *([] if plan.call.onnx is None else [plan.call.onnx])]:
-        if os.path.lexists(path):
-            raise OutputError(
-                f"{path}: expected no file where a result of this training goes, found one; remove it, or choose another name"
-            )
-    for path in (plan.call.output, grid, state_path(plan.call.output)):
-        check_writable(path)
-    if plan.call.onnx is not None:
-        make_folder(plan.call.onnx.parent)
-        check_writable(plan.call.onnx)
+    """See `training_files.check_network_places`."""
+    curves = [plan.companion("-loss.png"), plan.companion("-loss.csv")]
+    training_files.check_network_places(plan.call.output, call_sha256, plan.companion("-grid.png"), curves, plan.call.onnx)
 
 
 def scored_meanwhile(plan: SegmenterPlan) -> list[Place]:

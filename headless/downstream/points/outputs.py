@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import Any
 
 from dnerf_core import __version__
@@ -12,61 +11,28 @@ from dnerf_core.downstream.points.prediction import PointSegmenter
 from dnerf_core.downstream.points.scoring import CloudScores
 from dnerf_core.downstream.points.training import TrainingState
 from dnerf_core.downstream.precision import Precision
-from dnerf_core.errors import CheckpointError, OutputError
-from dnerf_core.files.whole import check_writable, make_folder, output_error, remove_files
-from headless.annotating.training_state import state_path
+from dnerf_core.files.whole import make_folder
+from headless.annotating import training_files
 from headless.downstream.points.plan import PointPlan
 from headless.pictures.loss_curve import LossStage, write_loss_curve
-from headless.pictures.picture_grid import drawn_by
 from headless.scores.scoring import rounded
 
 GRID, CURVE, TABLE = "-grid.png", "-loss.png", "-loss.csv"
 
 
 def finished_record(plan: PointPlan) -> dict[str, Any] | None:
-    """The record of this very training if the output holds its result already; None if there is no output.
-
-    Raises:
-        OutputError: the output is something else.
-    """
-    output = plan.call.output
-    try:
-        exists = output.exists()
-    except OSError as error:
-        raise output_error(output, error) from error
-    if not exists:
-        make_folder(output.parent)
-        return None
-    try:
-        record: dict[str, Any] = read_network_header(output).training
-    except CheckpointError:
-        record = {}
-    if record.get("call_sha256") != plan.identity_sha256():
-        raise OutputError(f"{output}: expected a new file, it holds something else; remove it, or choose another --output")
-    remove_files([state_path(output)])
-    return record
+    """The record of this very training if the output holds its result already, see `training_files.finished_record`."""
+    return training_files.finished_record(
+        plan.call.output, plan.identity_sha256(), lambda path: read_network_header(path).training
+    )
 
 
 def check_places(plan: PointPlan, size_bytes: int) -> None:
-    """Make sure that everything a training writes has a place to go, before it costs any time.
-
-    Raises:
-        OutputError: a file cannot be written, the disk is too full, or a file that this training did not write is in the way.
-    """
-    grid = plan.sibling(GRID)
-    ours = os.path.lexists(grid) and drawn_by(grid) == plan.identity_sha256()
-    others = [] if ours else [grid, plan.sibling(CURVE), plan.sibling(TABLE)]
-    for path in [*others, *([] if plan.call.onnx is None else [plan.call.onnx])]:
-        if os.path.lexists(path):
-            raise OutputError(
-                f"{path}: expected no file where a result of this training goes, found one; remove it, or choose another name"
-            )
-    check_writable(plan.call.output, size_bytes)
-    for path in (grid, state_path(plan.call.output)):
-        check_writable(path)
-    if plan.call.onnx is not None:
-        make_folder(plan.call.onnx.parent)
-        check_writable(plan.call.onnx, size_bytes)
+    """See `training_files.check_network_places`."""
+    curves = [plan.sibling(CURVE), plan.sibling(TABLE)]
+    training_files.check_network_places(
+        plan.call.output, plan.identity_sha256(), plan.sibling(GRID), curves, plan.call.onnx, size_bytes
+    )
 
 
 def record_of(

@@ -209,7 +209,7 @@ def _check_onnx(call: TrainPointnetCall) -> None:
         )
     if call.onnx.suffix.lower() != ".onnx":
         raise UsageError(f"--onnx {call.onnx}: expected a name that ends in .onnx, found another; rename it")
-    from dnerf_core.downstream.points.onnx_file import require_onnx
+    from dnerf_core.downstream.onnx_writing import require_onnx
 
     require_onnx()
 

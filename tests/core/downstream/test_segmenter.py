@@ -13,6 +13,7 @@ import torch
 from torch import nn
 
 from dnerf_core.camera import arc_cameras
+from dnerf_core.downstream import onnx_writing
 from dnerf_core.downstream.images import onnx_file
 from dnerf_core.downstream.images.registry import build_network
 from dnerf_core.downstream.images.segmenter import Segmenter, predict, settings_of
@@ -121,9 +122,9 @@ def test_onnx_runtime_finds_the_same_labels(tmp_path: Path, name: str) -> None:
 
 def test_without_onnx_one_line_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "onnx", None)
-    monkeypatch.setattr(onnx_file.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(onnx_writing.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(UsageError, match=r"--onnx: expected the package onnx, found none installed; .*\[downstream\]"):
-        onnx_file.require_onnx()
+        onnx_writing.require_onnx()
 
 
 def test_onnx_goes_nowhere_whole_or_not_at_all(tmp_path: Path) -> None:
