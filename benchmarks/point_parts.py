@@ -27,15 +27,19 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from dnerf_core.demo.exact_clouds import scanned_cloud, uniform_cloud
+from dnerf_core.camera import arc_cameras
+from dnerf_core.demo.exact_worlds import ExactWorld, exact_world
 from dnerf_core.demo.scans import ScanOptions, simulated_scan
 from dnerf_core.downstream.points import recipes
 from dnerf_core.downstream.points.prediction import PointSegmenter
 from dnerf_core.downstream.points.scoring import score_clouds
-from dnerf_core.model import Model
+from dnerf_core.pointcloud.cloud import PointCloud
+from dnerf_core.pointcloud.fusion import fuse_views
+from dnerf_core.rendering.labeled_view import LabeledView
 from dnerf_core.seeds import parse_seeds
 
 UNIFORM_POINTS = 4096
+SCAN_VIEWS = 8
 KINDS = ("scanned", "uniform", "scan", "tilted")
 Clouds = dict[str, NDArray[np.generic]]
 
@@ -48,14 +52,23 @@ def exact_clouds(path: Path | None, seeds: Sequence[int]) -> Clouds:
             clouds = {name: file[name] for name in file.files}
     missing = [seed for seed in seeds if f"scanned/points/{seed}" not in clouds]
     if missing:
-        model = Model.load("demo-cars")
+        world = exact_world("demo-cars")
         for seed in missing:
-            for kind, cloud in (("scanned", scanned_cloud(model, seed)), ("uniform", uniform_cloud(model, seed, UNIFORM_POINTS))):
+            for kind, cloud in (("scanned", scanned_cloud(world, seed)), ("uniform", world.surface(seed, UNIFORM_POINTS))):
                 assert cloud.labels is not None
                 clouds |= {f"{kind}/points/{seed}": cloud.points, f"{kind}/labels/{seed}": cloud.labels}
         if path is not None:
             np.savez_compressed(path, **clouds)
     return clouds
+
+
+def scanned_cloud(world: ExactWorld, seed: int) -> PointCloud:
+    """Exact depth and masks of views all around, fused as generated ones are: what they show is there, an underside is not."""
+    seen = []
+    for camera in arc_cameras(world.cameras, (-180.0, 180.0), None, count=SCAN_VIEWS):
+        view = world.view(seed, camera, world.size_px)
+        seen.append(LabeledView(camera, view.rgb, view.mask, view.depth_planar))
+    return fuse_views(seen, label_set=world.labels)
 
 
 def cases(clouds: Clouds, kind: str, seeds: Sequence[int]) -> Iterator[tuple[NDArray[np.floating], NDArray[np.uint8]]]:

@@ -31,6 +31,11 @@ if TYPE_CHECKING:
     from dnerf_core.backbone.protocols import Backbone
 
 
+def seed_latent(seed: int, length: int) -> NDArray[np.float32]:
+    """The latent [length] of a seed: numpy's RandomState(seed).randn, as the field's published sampling scripts number their subjects."""
+    return np.random.RandomState(seed).randn(length).astype(np.float32)
+
+
 class LoadedModel(Making):
     """A frozen generator, its semantic branch if there is one, and what the classes mean, on one device."""
 
@@ -101,14 +106,14 @@ class LoadedModel(Making):
             return PreparedRefiner(self.branch.refiner, self.convolution_dtype)
 
     def latent(self, seed: int) -> NDArray[np.float32]:
-        """z [z_dim] of a seed: numpy's RandomState(seed).randn, as the field's published sampling scripts number their subjects.
+        """z [z_dim] of a seed, see `seed_latent`.
 
         Raises:
             UsageError: the seed is not in 0 .. 2^32 - 1.
         """
         if not 0 <= seed < 2**32:
             raise UsageError(f"seed {seed}: expected a whole number from 0 to 4294967295; choose another")
-        return np.random.RandomState(seed).randn(self.config.latent.z_dim).astype(np.float32)
+        return seed_latent(seed, self.config.latent.z_dim)
 
     def pose(self, numbers: Sequence[float]) -> Tensor:
         """A pose [1, *pose_shape] of its numbers, row by row.

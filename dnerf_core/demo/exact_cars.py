@@ -10,11 +10,12 @@ from dnerf_core.camera import Camera
 from dnerf_core.demo.car_paint import LIGHT, SHADE_BASE, SHADE_LIGHT, SHADE_UP
 from dnerf_core.demo.car_world import CARS
 from dnerf_core.demo.config import DEMO_CARS
-from dnerf_core.demo.exact_worlds import ExactView, seed_latent
+from dnerf_core.demo.exact_worlds import ExactView
 from dnerf_core.demo.harder.cars import HarderCars
 from dnerf_core.demo.harder.shadow import ground_light
 from dnerf_core.demo.trace import TruthView, render_truth
 from dnerf_core.demo.world import Cars
+from dnerf_core.loaded_model import seed_latent
 from dnerf_core.photographs.cutout import cut_out
 from dnerf_core.pointcloud.cloud import PointCloud
 from dnerf_core.rendering.camera_tensors import camera_tensors

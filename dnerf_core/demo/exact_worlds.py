@@ -80,8 +80,3 @@ def exact_world(name: str) -> ExactWorld:
 def world_sha256(name: str) -> str:
     """What tells a world's pictures from another's and from those of another version, as a model file's sha256 does a model's."""
     return hashlib.sha256(f"exact world {name} {WORLD_VERSION}".encode()).hexdigest()
-
-
-def seed_latent(seed: int, length: int) -> NDArray[np.float32]:
-    """The latent [length] of a seed, as `Model.latent` has it: a model's seed and its world's are the same subject."""
-    return np.random.RandomState(seed).randn(length).astype(np.float32)

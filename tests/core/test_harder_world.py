@@ -9,11 +9,12 @@ import torch
 from dnerf_core.camera import arc_cameras
 from dnerf_core.demo.car_paint import OTHER, ROOF
 from dnerf_core.demo.car_parameters import RANGES
-from dnerf_core.demo.exact_worlds import EXACT_WORLDS, exact_world, seed_latent, world_sha256
+from dnerf_core.demo.exact_worlds import EXACT_WORLDS, exact_world, world_sha256
 from dnerf_core.demo.harder.cars import HarderCars
 from dnerf_core.demo.harder.equipment import LABELS, RACK, SPOILER, Equipment, RoundedBox
 from dnerf_core.demo.harder.shadow import ground_light
 from dnerf_core.demo.harder.styles import STYLES
+from dnerf_core.loaded_model import seed_latent
 from dnerf_core.model import Model
 from dnerf_core.rendering.camera_tensors import camera_tensors
 

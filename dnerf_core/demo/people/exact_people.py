@@ -6,11 +6,12 @@ import torch
 
 from dnerf_core.camera import Camera
 from dnerf_core.demo.exact_cars import exact_cloud, exact_view
-from dnerf_core.demo.exact_worlds import ExactView, seed_latent
+from dnerf_core.demo.exact_worlds import ExactView
 from dnerf_core.demo.people.config import DEMO_PEOPLE
 from dnerf_core.demo.people.people_world import PEOPLE as WORLD
 from dnerf_core.demo.people.standing import canonical_pose
 from dnerf_core.demo.people.world import People, Spots, body_tensors, vertex_normals
+from dnerf_core.loaded_model import seed_latent
 from dnerf_core.pointcloud.cloud import PointCloud
 
 

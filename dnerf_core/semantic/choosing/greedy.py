@@ -41,8 +41,8 @@ class Choice:
 class GreedyConfig:
     """The powers of uncertainty and distance in a candidate's gain; 0 leaves the one or the other out.
 
-    The square root of uncertainty did best on the demo from 9 to 60 views (docs/annotating.md): few views make a noisy ensemble, and
-    what is most uncertain of all is odd rather than telling.
+    The square root of uncertainty, since few views make a noisy ensemble, and what is most uncertain of all is odd rather than telling;
+    what it brings on the demo is in docs/annotating.md.
     """
 
     uncertainty_power: float = 0.5
