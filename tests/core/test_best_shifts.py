@@ -57,3 +57,16 @@ def test_shifts_are_found_to_a_part_of_a_pixel() -> None:
 
     _, shift = best_shifts(blob(6.0, 7.0), torch.zeros(1, 1), blob(9.3, 5.4), torch.ones(1, 1, 16, 16))
     torch.testing.assert_close(shift, torch.tensor([[3.3, -1.6]]), atol=0.05, rtol=0)
+
+
+def test_scipy_finds_the_same_match() -> None:
+    """Before nothing, with all pixels counting alike, the best shift is where SciPy's correlation of the two is highest."""
+    signal = pytest.importorskip("scipy.signal")
+    generator = torch.Generator().manual_seed(5)
+    picture, aim = torch.zeros(1, 1, 16, 16), torch.zeros(1, 1, 16, 16)
+    shape = torch.rand(6, 5, generator=generator)
+    picture[0, 0, 2:8, 3:8], aim[0, 0, 7:13, 6:11] = shape, shape + 0.1 * torch.rand(6, 5, generator=generator)
+    match = signal.correlate(aim[0, 0].numpy(), picture[0, 0].numpy(), mode="full", method="direct")
+    row, column = divmod(int(match.argmax()), match.shape[1])
+    _, shift = best_shifts(picture, torch.zeros(1, 1), aim, torch.ones(1, 1, 16, 16))
+    assert shift[0].round().tolist() == [column - 15, row - 15] == [3.0, 5.0]
