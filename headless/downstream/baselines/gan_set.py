@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 from dnerf_core import job_ranges
 from dnerf_core.errors import UsageError, counted
 from dnerf_core.limits import MAX_SEED
-from dnerf_core.ranges import Number, Ranged, Whole, ranged
+from dnerf_core.ranges import Number, Whole, ranged
 from headless.datasets.plan import ViewPlan
+from headless.runs.poses import PosedCall, given_poses, skeleton_of
 from headless.work.reporting import Quiet, Reporter
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
-class GanSetCall(Ranged):
+class GanSetCall(PosedCall):
     """What one call asks for.
 
     Attributes:
@@ -109,11 +110,10 @@ def make_plan(call: GanSetCall, annotations: Annotations, facts: ModelFacts) -> 
     """The plan of a call.
 
     Raises:
-        UsageError: no seeds, or one twice, or too many views.
+        UsageError: no seeds, or one twice, too many views, or poses that the model does not take.
     """
     from dnerf_core.own_views import view_ranges
     from headless.runs.choices import check_total
-    from headless.runs.poses import skeleton_of
 
     if not call.seeds or len(set(call.seeds)) < len(call.seeds):
         raise UsageError(f"seeds: expected each one once, and at least one, found {len(call.seeds)}; correct them")
@@ -133,6 +133,7 @@ def make_plan(call: GanSetCall, annotations: Annotations, facts: ModelFacts) -> 
         depth_format=None,
         mask_format="ids",
         reject_uncertain=call.reject_uncertain,
+        poses=given_poses(call, facts),
         skeleton=skeleton_of(facts),
         annotations_sha256=annotations.sha256(),
         classifiers=tuple(dataclasses.asdict(call.pixel_training()).items()),
@@ -158,8 +159,9 @@ def _write(call: GanSetCall, annotations: Annotations, facts: ModelFacts, report
     reporter.start(job.start_message, **fields, views_missing=job.views_missing, plan=plan.to_json())
     if job.views_missing:
         model = models.load_model(str(facts.path), call.device)
-        labeller = trained_labeller(call, model, annotations, plan.resolution_px, reporter)
+        # on one thread an interrupted call trains the same classifiers again
         with models.one_thread_a_view():
+            labeller = trained_labeller(call, model, annotations, plan.resolution_px, reporter)
             job.write(by_threads(subject_maker(model, plan, labeller), workers))
     elif job.files_missing():
         job.write()
