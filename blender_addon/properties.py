@@ -251,6 +251,13 @@ class SceneProperties(bpy.types.PropertyGroup):
         options=PATH_OPTIONS,
     )
 
+    network_file: bpy.props.StringProperty(
+        name="Network",
+        description="A network file of points, which dnerf-headless train-pointnet wrote",
+        subtype="FILE_PATH",
+        options=PATH_OPTIONS,
+    )
+
     # annotate
     annotation_folder: bpy.props.StringProperty(
         name="Folder",

@@ -24,6 +24,7 @@ from .operators import (
     model,
     paint,
     pose,
+    segment,
     subject,
     video,
     views,
@@ -55,6 +56,7 @@ _OPERATORS = (
     environment,
     invert,
     edit,
+    segment,
 )
 _PANELS = (main, pose_panel, results, edit_panel, annotate_panel)
 CLASSES = (

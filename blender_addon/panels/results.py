@@ -1,4 +1,4 @@
-"""Views, label video, point cloud."""
+"""Views, label video, point cloud, and labels of anything."""
 
 import bpy
 
@@ -87,4 +87,13 @@ def draw_cloud_parts(layout: bpy.types.UILayout, context: bpy.types.Context) -> 
     box.operator("dnerf.export_cloud", icon="EXPORT")
 
 
-CLASSES = (DNERF_PT_views, DNERF_PT_video, DNERF_PT_cloud)
+class DNERF_PT_segment(SubPanel, bpy.types.Panel):
+    bl_label = "Segment"
+
+    def draw(self, context: bpy.types.Context) -> None:
+        layout, settings = self.layout, context.scene.dnerf
+        layout.prop(settings, "network_file")
+        layout.operator("dnerf.segment_selected", icon="MATERIAL")
+
+
+CLASSES = (DNERF_PT_views, DNERF_PT_video, DNERF_PT_cloud, DNERF_PT_segment)

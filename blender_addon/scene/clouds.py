@@ -36,6 +36,7 @@ __all__ = [
     "read_cloud",
     "select_part",
     "separate_parts",
+    "set_labels",
     "set_shown",
     "shows_parts",
 ]
@@ -151,6 +152,27 @@ def read_cloud(item: bpy.types.Object) -> PointCloud:
     if (ids is None) != (labels is None):
         raise SceneError(f"{item.name}: expected labels and their meaning, found one without the other; fuse the cloud again")
     return PointCloud(points @ turn, normals @ turn, colors, ids, confidence, labels)
+
+
+def set_labels(item: bpy.types.Object, labels: NDArray[np.uint8], confidence: NDArray[np.float32], label_set: LabelSet) -> None:
+    """Give the points of any mesh object labels, as the attributes `label`, `confidence` and `part_color`, in place of those it has.
+
+    Raises:
+        SceneError: it is in edit mode, or a cloud of ours that cannot be read.
+    """
+    mesh = _object_mode_mesh(item)
+    facts = _facts(item) if is_cloud(item) else None
+    values = {"label": labels.astype(np.int32), "confidence": confidence, "part_color": _opaque(label_set.palette()[labels])}
+    for name, array in values.items():
+        if (old := mesh.attributes.get(name)) is not None:
+            mesh.attributes.remove(old)
+        _set(mesh, name, array)
+    if facts is not None:
+        item[CLOUD_PROPERTY] = json.dumps({"world_up": facts[0], "labels": label_set.to_json()})
+        set_shown(item, part_colors=True)
+    else:
+        mesh.attributes.active_color_name = "part_color"
+    mesh.update()
 
 
 def select_part(item: bpy.types.Object, part_id: int, *, extend: bool = False) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from headless.worker import annotating, clips, clouds, editing, inverting, meshes, previews, views
+from headless.worker import annotating, clips, clouds, editing, inverting, meshes, previews, segmenting, views
 from headless.worker.facts import worker_facts
 from headless.worker.held import HeldModels
 from headless.worker.params import Params
@@ -31,6 +31,7 @@ METHODS: dict[str, Callable[..., dict[str, Any]]] = {
     "train": annotating.train,
     "invert": inverting.invert,
     "edit": editing.edit,
+    "segment": segmenting.segment,
 }
 """Done as jobs: each takes the `Job` and `held`."""
 

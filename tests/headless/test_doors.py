@@ -39,7 +39,7 @@ from headless.runs.subject_cloud import SubjectCloudCall
 from headless.runs.video import VideoCall
 from headless.runs.views import ViewsCall
 from headless.searches.calls import EditCall, InvertCall, edit_settings_of, settings_of
-from headless.worker import annotating, clips, clouds, editing, inverting, previews, views
+from headless.worker import annotating, clips, clouds, editing, inverting, previews, segmenting, views
 from headless.worker.params import Params
 from tests.headless.inversion_cases import SEED, said, write_pictures
 from tests.headless.test_edit import repaint
@@ -200,6 +200,7 @@ METHODS: dict[str, tuple[Callable[..., Any], dict[str, Any]]] = {
     ),
     "pointcloud": (clouds.pointcloud, {"model": "m", "seed": 3, "cameras": [CAMERA.to_json()]}),
     "render": (views.render, {"model": "m", "seed": 3, "cameras": [CAMERA.to_json()]}),
+    "segment": (segmenting.segment, {"network": "/n.safetensors", "points": "c000001.npy"}),
     "preview": (previews.preview, {"model": "m", "seed": 3, "camera": CAMERA.to_json()}),
 }
 PLANNING = {"dry_run", "ignore_disk_space"}
@@ -210,6 +211,7 @@ MADE_BY_THE_CLIENT = {
     "train": {"device"},
     "invert": {"device", "variants", "fit"},
     "edit": {"device", "truncation", "yaw", "pitch"},
+    "segment": {"device", "size"},  # a client that shows pictures has its own readers of them
     "video": {"device", "workers", "subjects", "between", "frames", "yaw", "pitch", "truncation", "exact", "verify", "extend"}
     | PLANNING,
     "pointcloud": {

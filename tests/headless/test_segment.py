@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import struct
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -431,6 +432,8 @@ def npz(**arrays: Any) -> bytes:
     return buffer.getvalue()
 
 
+PACKED = json.dumps({"asset": {"version": "2.0"}, "extensionsRequired": ["KHR_draco_mesh_compression"]}).encode()
+PACKED = b"glTF" + struct.pack("<III4s", 2, 20 + len(PACKED), len(PACKED), b"JSON") + PACKED
 FLAT = b"v 0 0 0\nv 0 0 0\nv 0 0 0\nf 1 2 3\n"
 STRANGE: list[tuple[str, str, bytes, str]] = [
     ("image", "a.png", b"no picture at all", "it cannot be read"),
@@ -455,6 +458,7 @@ STRANGE: list[tuple[str, str, bytes, str]] = [
     ("points", "a.npz", npz(points=np.zeros((4, 2))), "points: expected numbers [N, 3]"),
     ("points", "a.npz", npz(points=np.array([{}], dtype=object)), "it cannot be read"),
     ("points", "a.glb", b"glTF\2\0\0\0\xff\xff\0\0", "expected 65535 bytes as it says"),
+    ("points", "a.glb", PACKED, "its meshes are compressed (KHR_draco_mesh_compression), which is not read"),
     ("points", "a.las", b"LASF" + bytes(400), "expected a LAS or LAZ point cloud, it cannot be read"),
 ]
 

@@ -6,7 +6,9 @@ Textures, materials, rigs and files beside the one that is named are not looked 
 from __future__ import annotations
 
 import io
+import json
 import struct
+import warnings
 import zipfile
 import zlib
 from dataclasses import replace
@@ -27,6 +29,8 @@ _READ_ERRORS = (
 )
 """The ways in which trimesh and NumPy say that a file is none of theirs."""
 _LONGEST_HEADER = 2**16
+_COMPRESSIONS = ("KHR_draco_mesh_compression", "EXT_meshopt_compression")
+"""glTF extensions without which a file's meshes are empty."""
 
 
 def read_shape(path: Path) -> ForeignShape:
@@ -65,8 +69,10 @@ def _read(path: Path, chosen: ShapeFormat) -> ForeignShape:
             more: dict[str, Any] = {"skip_materials": True}
         else:
             more = {"skip_materials": True, "maintain_order": True} if chosen == "obj" else {"fix_texture": False}
-        found = trimesh.load(io.BytesIO(data), file_type=chosen, process=False, **more)
-        shape = _of_trimesh(found, chosen)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)  # of texture coordinates, which nobody looks at
+            found = trimesh.load(io.BytesIO(data), file_type=chosen, process=False, **more)
+            shape = _of_trimesh(found, chosen)
     except _READ_ERRORS as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else " ".join(str(error).split())
         raise UsageError(
@@ -135,6 +141,10 @@ def _check_glb(data: bytes) -> None:
     length = struct.unpack("<I", data[8:12])[0]
     if length > len(data):
         raise ValueError(f"expected {length} bytes as it says, found {len(data)}")
+    content = json.loads(data[20 : 20 + struct.unpack("<I", data[12:16])[0]]) if len(data) >= 20 else {}
+    packed = [name for name in _COMPRESSIONS if name in content.get("extensionsRequired", ())]
+    if packed:
+        raise ValueError(f"its meshes are compressed ({packed[0]}), which is not read; leave compression off")
 
 
 def _named_up(data: bytes, chosen: ShapeFormat) -> FileUp | None:

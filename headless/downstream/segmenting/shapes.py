@@ -40,10 +40,9 @@ def label_shape(
     shape = read_shape(item.path)
     own: FileUp = up or shape.up or "y"
     try:
-        scores = _scores(segmenter, shape, own, headings)
+        labels, confidence = point_labels(segmenter, shape.points, shape.faces, own, headings)
     except UsageError as error:
         raise UsageError(f"{item.path}: {error}") from error
-    labels, confidence = (scores.argmax(axis=1) + 1).astype(np.uint8), scores.max(axis=1)
     chosen = shape_format(item.path)
     assert chosen is not None
     is_mesh = shape.faces is not None
@@ -74,10 +73,23 @@ def label_shape(
     return facts, strip([cloud_picture(places, colors[of_place]) for colors in (palette[labels], gray)])
 
 
-def _scores(segmenter: PointSegmenter, shape: ForeignShape, up: FileUp, headings: int | None) -> NDArray[np.float32]:
-    if shape.faces is None:
-        return segmenter.probabilities(shape.points, up=up, headings=headings)
-    return vertex_probabilities(segmenter, shape.points, shape.faces, up=up, headings=headings)
+def point_labels(
+    segmenter: PointSegmenter,
+    points: NDArray[np.floating],
+    faces: NDArray[np.integer] | None,
+    up: FileUp,
+    headings: int | None,
+) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+    """Label ids uint8 [N] of the points of a cloud, or of the vertices of a mesh, and their probability float32 [N].
+
+    Raises:
+        UsageError: see `PointSegmenter.probabilities` and `vertex_probabilities`.
+    """
+    if faces is None:
+        scores = segmenter.probabilities(points, up=up, headings=headings)
+    else:
+        scores = vertex_probabilities(segmenter, points, faces, up=up, headings=headings)
+    return (scores.argmax(axis=1) + 1).astype(np.uint8), scores.max(axis=1)
 
 
 def _pictured(shape: ForeignShape, up: FileUp) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
