@@ -41,7 +41,7 @@ class JoinedSets:
 
     def __init__(self, sets: Sequence[LabeledSet]) -> None:
         self.sets, self.labels = tuple(sets), sets[0].labels
-        self._ids = [_id_table(one, sets[0]) for one in sets]
+        self._ids = [id_table(one, self.labels, str(sets[0].place)) for one in sets]
 
     def facts(self, place: Place) -> ViewFacts:
         """What is known of a view without its pixels."""
@@ -57,15 +57,22 @@ class JoinedSets:
         return image, self._ids[place.set_index][mask]
 
 
-def _id_table(one: LabeledSet, first: LabeledSet) -> NDArray[np.uint8]:
-    """uint8 [256]: a set's ids to those of the first set."""
-    ids = {label.name: label.id for label in first.labels.labels}
-    missing = [name for name in first.labels.names if name not in one.labels.names]
+def id_table(one: LabeledSet, labels: LabelSet, whose: str) -> NDArray[np.uint8]:
+    """uint8 [256]: a set's ids to those of other labels of the same names; 255 stays.
+
+    Args:
+        whose: the other labels are, for the message.
+
+    Raises:
+        AnnotationError: label names differ; the message says which.
+    """
+    ids = {label.name: label.id for label in labels.labels}
+    missing = [name for name in labels.names if name not in one.labels.names]
     surplus = [name for name in one.labels.names if name not in ids]
     if missing or surplus:
         faults = [f"none named {', '.join(missing)}" if missing else "", f"{', '.join(surplus)} besides" if surplus else ""]
         raise AnnotationError(
-            f"{one.place}: expected the label names of {first.place} ({first.labels.names_text()}), found "
+            f"{one.place}: expected the label names of {whose} ({labels.names_text()}), found "
             f"{' and '.join(filter(None, faults))}; use sets of one label set, or rename in labels.json"
         )
     table = np.full(256, IGNORE_ID, np.uint8)
