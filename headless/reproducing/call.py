@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dnerf_core import job_ranges
-from dnerf_core.ranges import Choice, Choices, Ranged, Whole, ranged
+from dnerf_core.ranges import Choice, Ranged, Whole, ranged
 from headless.reproducing.scales import SCALES
 
 EXPERIMENT_NAMES = ("table1", "table2", "s12")
@@ -29,12 +29,12 @@ class ReproduceCall(Ranged):
         model, annotated, test: a user's own, all three of them, instead of a world.
     """
 
-    experiment: str = ranged(Choice((*EXPERIMENT_NAMES, ALL), None))
+    experiment: str
     world: str = ranged(Choice(WORLD_NAMES, "demo-cars", "Take the model of this world, whose exact truth is known."))
     scale: str = ranged(Choice(tuple(SCALES), "small", "Make it this large: for two cores, a small GPU, or as the paper has it."))
     annotations: tuple[int, ...] | None = None
     seeds: int | None = ranged(Whole(1, MAX_REPETITIONS, None, "Repeat every row with N seeds, and tell mean and spread."))
-    only: tuple[str, ...] | None = ranged(Choices(ROW_NAMES, None))
+    only: tuple[str, ...] | None = None
     model: str | None = None
     annotated: Path | None = None
     test: Path | None = None

@@ -49,6 +49,7 @@ def point_network_on(setting: Setting, what: str, sets: Sequence[Step | Given], 
             steps=scale.cloud_steps,
             seed=repetition,
             validation=0.0,
+            precision=scale.precision,
             allow_missing_classes=True,
         )
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from dnerf_core.seeds import format_seeds
 
-_ARGUMENTS = ("dataset", "folders")
+_ARGUMENTS = ("dataset", "folders", "experiment")
 _SPELLED = {"model_name": "--model", "size_px": "--size", "formats": "--format"}
 _REPEATED = ("also", "subject_files")
 _RANGES = ("yaw", "pitch")

@@ -73,6 +73,7 @@ def segmenter_on(setting: Setting, what: str, sets: Sequence[Step | Given], repe
             batch=scale.batch,
             seed=repetition,
             validation=0.0,
+            precision=scale.precision,
             skip_unpainted=True,
             allow_missing_classes=True,
         )

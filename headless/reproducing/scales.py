@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 
 @dataclass(frozen=True)
@@ -12,6 +13,7 @@ class Scale:
     Attributes:
         annotations: how many painted views the branch learns from, one row each.
         repetitions: seeds of each row; each repetition has painted and generated subjects of its own.
+        precision: the number format that networks learn in; auto measures which is faster.
         branch_steps: of the branch's training.
         size_px: side of the pictures that segmenters learn from and are tested on.
         segmenter: the network of `train-segmenter`.
@@ -30,6 +32,7 @@ class Scale:
 
     annotations: tuple[int, ...]
     repetitions: int
+    precision: Literal["auto", "float32", "bfloat16"]
     branch_steps: int
     size_px: int
     segmenter: str
@@ -52,6 +55,7 @@ class Scale:
 SMALL = Scale(
     annotations=(9, 30, 90),
     repetitions=1,
+    precision="auto",
     branch_steps=600,
     size_px=128,
     segmenter="mini",
@@ -74,6 +78,7 @@ SMALL = Scale(
 MEDIUM = Scale(
     annotations=(9, 30, 90),
     repetitions=3,
+    precision="auto",
     branch_steps=600,
     size_px=256,
     segmenter="deeplabv3-mobilenet",
@@ -96,6 +101,7 @@ MEDIUM = Scale(
 PAPER = Scale(
     annotations=(9, 30, 90),
     repetitions=3,
+    precision="auto",
     branch_steps=600,
     size_px=256,
     segmenter="deeplabv3-resnet101",

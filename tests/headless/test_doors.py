@@ -26,6 +26,7 @@ from headless.annotating.training_plan import TrainCall
 from headless.cli import group
 from headless.downstream.points.plan import TrainPointnetCall
 from headless.downstream.segmenter_plan import TrainSegmenterCall
+from headless.reproducing.call import ReproduceCall
 from headless.runs.downstream.world import WorldCall
 from headless.runs.evaluating.call import EvaluateCall
 from headless.runs.import_ import ImportCall
@@ -59,6 +60,7 @@ CALLS: dict[str, Any] = {
     "import": ImportCall,
     "train-segmenter": TrainSegmenterCall,
     "train-pointnet": TrainPointnetCall,
+    "reproduce": ReproduceCall,
 }
 IN_MEMORY: dict[str, Any] = {"views": ViewsCall, "subject_cloud": SubjectCloudCall}
 """Of runs that no command has."""
@@ -145,6 +147,7 @@ def needed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
         "import": [str(file)],
         "train-segmenter": [str(folder), "-o", "x.safetensors"],
         "train-pointnet": [str(folder), "-o", "x.safetensors"],
+        "reproduce": ["table1"],
     }
 
 

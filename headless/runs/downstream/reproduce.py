@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dnerf_core import __version__
-from dnerf_core.errors import UsageError, counted
+from dnerf_core.errors import UsageError, counted, did_you_mean
 from dnerf_core.files.whole import make_folder, write_bytes_whole
 from headless.reproducing.cache import Cache
 from headless.reproducing.call import ALL, ReproduceCall
@@ -82,6 +82,11 @@ def plan_rows(setting: Setting) -> Planned:
         UsageError: a test folder that would have to serve several experiments, or rows that none has.
     """
     call = setting.call
+    if call.experiment not in (*EXPERIMENTS, ALL):
+        raise UsageError(
+            f"experiment: expected {', '.join(EXPERIMENTS)} or {ALL}, found {call.experiment!r}"
+            f"{did_you_mean(call.experiment, EXPERIMENTS)}; name one of them"
+        )
     experiments = list(EXPERIMENTS.values()) if call.experiment == ALL else [EXPERIMENTS[call.experiment]]
     if setting.test is not None and call.experiment == ALL:
         raise UsageError(
