@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shlex
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -61,7 +62,8 @@ class Cache:
             for entry in dataclasses.fields(call)
             if getattr(call, entry.name) != entry.default
         )
-        return f'python -c "from pathlib import Path; import {module} as m; m.{function}(m.{type(call).__name__}({values}))"'
+        text = f"from pathlib import Path; import {module} as m; m.{function}(m.{type(call).__name__}({values}))"
+        return shlex.join(["python", "-c", text])
 
     def record(self, step: Step) -> dict[str, Any] | None:
         """What is recorded of a step that is done; None: it has yet to be made.
@@ -173,4 +175,6 @@ def _exists(path: Path) -> bool:
 
 
 def _python(value: Any) -> str:
-    return f"Path('{value}')" if isinstance(value, Path) else repr(value)
+    if isinstance(value, tuple):
+        return f"({', '.join(map(_python, value))},)"
+    return f"Path({str(value)!r})" if isinstance(value, Path) else repr(value)

@@ -110,9 +110,14 @@ def section_of(experiment: Experiment, setting: Setting, rows: Sequence[Row], re
         (Table(head, tuple(lines), 1),),
         tuple(_charts(experiment, found, columns)),
         tuple(_pictures(experiment, found, cache)),
-        tuple((step.title, cache.command_of(step)) for step in steps),
-        tuple(notes),
+        remarks=tuple(notes),
     )
+
+
+def section_of_commands(rows: Iterable[Row], cache: Cache) -> Section:
+    """Every step of some rows as a user types it, in the order in which they are made."""
+    commands = tuple((step.title, cache.command_of(step)) for step in in_order(rows))
+    return Section("Commands", ("Each step takes what those before it have written.",), commands=commands)
 
 
 def rows_json(experiment: Experiment, setting: Setting, rows: Sequence[Row], cache: Cache) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from dataclasses import replace
+from dataclasses import fields, replace
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -28,7 +28,7 @@ from headless.reproducing.experiments.registry import EXPERIMENTS
 from headless.reproducing.results import Score
 from headless.reproducing.scales import SCALES, Scale
 from headless.reproducing.setting import make_setting
-from headless.reproducing.steps import KINDS, Row, Step, in_order
+from headless.reproducing.steps import KINDS, Row, in_order
 from headless.reproducing.writing.charts import chart_svg
 from headless.reproducing.writing.html_page import html_page
 from headless.reproducing.writing.markdown import markdown
@@ -154,27 +154,27 @@ def test_the_same_call_again_makes_nothing(painted: Path, capsys: pytest.Capture
     assert {path: path.stat().st_mtime_ns for path in painted.glob(f"{CACHE_NAME}/*/*")} == before
 
 
-def test_the_commands_of_a_report_mean_the_calls_that_were_made(painted: Path) -> None:
-    cache = Cache(painted / CACHE_NAME, "cpu")
-    call = ReproduceCall(experiment="all", output=painted, device="cpu")
+def test_the_commands_of_a_report_mean_the_calls_that_were_made(tmp_path: Path) -> None:
+    cache = Cache(tmp_path / CACHE_NAME)
     checked = set()
-    for step in in_order(rows_of(call)):
+    for step in in_order(rows_of(ReproduceCall(experiment="all", output=tmp_path))):
+        place = cache.place(step)
+        place.mkdir(parents=True) if place.suffix == "" else (place.parent.mkdir(parents=True), place.touch())
+        words, expected = shlex.split(cache.command_of(step)), cache.call_of(step)
         command = KINDS[step.kind].command
         if command is None:
-            assert cache.command_of(step).startswith("python -c ")
+            assert words[:2] == ["python", "-c"] and len(words) == 3
+            values: dict[str, Any] = {}
+            beginning, _, call_text = words[2].partition("; m.")
+            exec(beginning, values)
+            assert eval(call_text.partition("(")[2][:-1], values) == expected
             continue
-        words = shlex.split(cache.command_of(step))
         assert words[:2] == ["dnerf-headless", command]
-        for folder in (cache.place(parent) for parent in step.parents if isinstance(parent, Step)):
-            folder.parent.mkdir(parents=True, exist_ok=True)
-        context = found_command(command).make_context(command, words[2:], resilient_parsing=True)
-        found = {name: value for name, value in context.params.items() if name != "as_json"}
-        assert replace(cache.call_of(step), **found) == cache.call_of(step), words
+        context = found_command(command).make_context(command, words[2:])
+        names = {field.name for field in fields(expected)}
+        assert replace(expected, **{name: value for name, value in context.params.items() if name in names}) == expected, words
         checked.add(command)
     assert checked == {kind.command for kind in KINDS.values() if kind.command is not None}
-    for folder in painted.glob(f"{CACHE_NAME}/*"):
-        if not any(folder.iterdir()):
-            folder.rmdir()
 
 
 def test_a_killed_call_goes_on_and_makes_nothing_twice(painted: Path, tmp_path: Path) -> None:

@@ -44,7 +44,7 @@ def _section(section: Section) -> str:
         parts.append(f'<figure><img alt="{alt}" src="data:image/png;base64,{data}"><figcaption>{caption}</figcaption></figure>')
     if section.commands:
         lines = [line for title, command in section.commands for line in (f"# {' '.join(title.split())}", command)]
-        parts.append("<details><summary>Commands</summary><pre>" + escape("\n".join(lines)) + "</pre></details>")
+        parts.append("<pre>" + escape("\n".join(lines)) + "</pre>")
     return "\n".join([*parts, "</section>"])
 
 

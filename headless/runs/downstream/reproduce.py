@@ -123,14 +123,15 @@ def _make(missing: list[Step], cache: Cache, reporter: Reporter, total: int) -> 
 
 
 def _write(setting: Setting, planned: Planned, cache: Cache) -> dict[str, Any]:
-    from headless.reproducing.results import rows_json, section_of
+    from headless.reproducing.results import rows_json, section_of, section_of_commands
     from headless.reproducing.writing.html_page import html_page
     from headless.reproducing.writing.markdown import markdown
     from headless.reproducing.writing.report import Report
 
     call = setting.call
     sections = [section_of(entry, setting, rows, remarks, cache) for entry, rows, remarks in planned]
-    report = Report(f"DatasetNeRF: {call.experiment}, {call.scale}", _facts(setting), sections)
+    commands = section_of_commands((row for _, rows, _ in planned for row in rows), cache)
+    report = Report(f"DatasetNeRF: {call.experiment}, {call.scale}", _facts(setting), [*sections, commands])
     text, files = markdown(report, call.experiment)
     data = [rows_json(entry, setting, rows, cache) for entry, rows, _ in planned]
     outputs: dict[str, bytes] = {
