@@ -237,6 +237,9 @@ class Backbone(Protocol[P]):
     def superresolve(self, picture: RawPicture, ws: Tensor) -> Tensor:
         """Images [B, 3, S, S] of subjects ws [B or 1, num_ws, w_dim], differentiable."""
 
+    def superresolution_activations(self, picture: RawPicture, ws: Tensor) -> list[Tensor]:
+        """What the super-resolution's layers hold on the way to the image, [B, c, s, s] each, coarse to fine; of one without any, none."""
+
     def prepare_superresolution(self, ws: Tensor, dtype: torch.dtype) -> Superresolve:
         """The super-resolution of one subject ws [1, num_ws, w_dim], with its styles folded in; its convolutions run in `dtype`."""
 

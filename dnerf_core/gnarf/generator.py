@@ -154,6 +154,10 @@ class Gnarf(PublishedWeights):
         image: Tensor = self.superresolution(picture.features, ws)
         return image
 
+    def superresolution_activations(self, picture: RawPicture, ws: Tensor) -> list[Tensor]:
+        """Hidden channels of the super-resolution's two blocks."""
+        return self.superresolution.activations(picture.features, ws)
+
     def prepare_superresolution(self, ws: Tensor, dtype: torch.dtype) -> Superresolve:
         """The super-resolution of one subject."""
         prepared = PreparedSuperResolution(self.superresolution, ws, dtype)

@@ -33,11 +33,18 @@ class SuperResolution(nn.Module):
 
     def refine(self, features: Tensor, ws: Tensor, image: Tensor | None = None) -> Tensor:
         """The two blocks alone, on features [B, C, R, R] of any size (a crop, in training): [B, 3, kR, kR] with k the variant's gain."""
+        return self._run(features, ws, image)[1]
+
+    def activations(self, features: Tensor, ws: Tensor, image: Tensor | None = None) -> list[Tensor]:
+        """Hidden channels [B, c, s, s] of both blocks, before their images; arguments as `forward`'s."""
+        return self._run(input_of(self, features), ws, None if image is None else input_of(self, image))[0]
+
+    def _run(self, features: Tensor, ws: Tensor, image: Tensor | None) -> tuple[list[Tensor], Tensor]:
         image = features[:, :3] if image is None else image
         last = ws[:, -1:].expand(-1, 3, -1)
         x, image = self.block0(features, image, last, self.config.noise_mode)
-        _, image = self.block1(x, image, last, self.config.noise_mode)
-        return image
+        y, image = self.block1(x, image, last, self.config.noise_mode)
+        return [x, y], image
 
 
 def input_of(module: SuperResolution, features: Tensor) -> Tensor:

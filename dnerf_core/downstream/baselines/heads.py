@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -13,7 +14,8 @@ class FeatureHead(nn.Module):
     """Class scores [B, C, S, S] of features of one or several strides.
 
     Each stride's features are normalised and go through a linear layer of their own; the results are enlarged and added up. That is one
-    linear layer on all features enlarged and side by side, since both steps are linear.
+    linear layer on all features enlarged and side by side, since both steps are linear. Normalised features are divided by the root of how
+    many they are, so that a step of Adam changes a score as much whether it is of 16 channels or of 1,280; a linear head starts at 0.
 
     Args:
         channels: of each stride's features.
@@ -32,6 +34,13 @@ class FeatureHead(nn.Module):
         for index, count in enumerate(channels):
             self.register_buffer(f"mean{index}", torch.zeros(count))
             self.register_buffer(f"std{index}", torch.ones(count))
+        for layer in self.layers:
+            assert isinstance(layer, nn.Conv2d) and layer.bias is not None
+            if hidden is None:
+                nn.init.zeros_(layer.weight)
+            else:
+                nn.init.normal_(layer.weight)
+            nn.init.zeros_(layer.bias)
 
     def measure(self, features: Sequence[Tensor]) -> None:
         """Take the mean and deviation of each channel from features [N, c, h, w] of each stride."""
@@ -45,7 +54,7 @@ class FeatureHead(nn.Module):
         parts = []
         for index, (stage, layer) in enumerate(zip(features, self.layers, strict=True)):
             mean, std = (getattr(self, f"{name}{index}")[:, None, None] for name in ("mean", "std"))
-            parts.append(layer((stage.float() - mean) / std))
+            parts.append(layer((stage.float() - mean) / (std * math.sqrt(len(std)))))
         largest = max((part.shape[-2:] for part in parts), key=lambda sides: sides[0] * sides[1])
         scores = torch.stack([_enlarged(part, largest) for part in parts]).sum(dim=0)
         if self.small is not None:

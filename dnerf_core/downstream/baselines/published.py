@@ -94,9 +94,9 @@ def open_published(path: Path, what: str, remedy: str) -> Published:
     try:
         state = read_zip(data) if head == ZIP_MAGIC else read_legacy(data)
     except MalformedPickleError as error:
-        told = _GET_AGAIN if isinstance(error, DamagedPickleError) else remedy
+        next_step = _GET_AGAIN if isinstance(error, DamagedPickleError) else remedy
         raise CheckpointError(
-            f"{path}: expected {what}, found a file that {error}; nothing of it was executed; {told}"
+            f"{path}: expected {what}, found a file that {error}; nothing of it was executed; {next_step}"
         ) from error
     if type(state) is not dict or not all(type(key) is str and type(value) is TensorRecord for key, value in state.items()):
         raise CheckpointError(f"{path}: expected {what}, found no dictionary of tensors alone; {remedy}")

@@ -1,7 +1,7 @@
 """Transfer learning: an ImageNet-pretrained network, of which the last layer alone is trained on the painted pictures.
 
-Deviation from DatasetGAN's and DatasetNeRF's baseline, which trains the last layer of a ResNet101 DeepLabV3 for many epochs on the pictures:
-features are kept, see `frozen`, which trains the same layer.
+Deviation from the baseline of DatasetGAN and DatasetNeRF: the layer is the same, but the features of changed pictures are worked out once
+and kept (see `frozen`) instead of anew in each step.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Literal
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from dnerf_core.downstream.baselines.efficientnet import HEAD_CHANNELS, TAPPED_CHANNELS, load_efficientnet
 from dnerf_core.downstream.baselines.frozen import FrozenFeatures, FrozenSegmenter, HeadTraining, train_head
@@ -88,11 +88,12 @@ def _resnet101(weights: Path | None, device: str) -> FrozenFeatures:
         network = build_network(_RESNET, num_classes=2)
     start = fill_from(network, _RESNET, weights)
     network.eval().requires_grad_(False).to(device)
+    backbone, classifier = network.get_submodule("backbone"), network.get_submodule("classifier")
     # of a file of the backbone alone the layers between it and the last one are as they were drawn: nothing could be told by them
-    layers = None if start.part == "backbone" else network.classifier[:-1]
+    layers = nn.Sequential() if start.part == "backbone" else nn.Sequential(*list(classifier.children())[:-1])
 
     def read(images: Tensor) -> list[Tensor]:
-        found: Tensor = network.backbone(normalized(images))["out"]
-        return [found if layers is None else layers(found)]
+        return [layers(backbone(normalized(images))["out"])]
 
-    return FrozenFeatures("resnet101-last", network, (_BACKBONE_CHANNELS if layers is None else _BEFORE_LAST_CHANNELS,), read)
+    channels = _BACKBONE_CHANNELS if start.part == "backbone" else _BEFORE_LAST_CHANNELS
+    return FrozenFeatures("resnet101-last", network, (channels,), read)

@@ -70,15 +70,14 @@ class VisionTransformer(nn.Module):
         self.cls_token = nn.Parameter(torch.zeros(1, 1, config.width))
         self.reg_token = nn.Parameter(torch.zeros(1, config.registers, config.width)) if config.registers else None
         self.pos_embed = nn.Parameter(torch.zeros(1, config.grid**2 + config.class_is_placed, config.width))
-        self.patch_embed = nn.Module()
-        self.patch_embed.proj = nn.Conv2d(3, config.width, PATCH_PX, stride=PATCH_PX)
+        self.patch_embed = _Patches(config.width)
         self.blocks = nn.ModuleList(_Block(config) for _ in range(config.depth))
         self.norm = nn.LayerNorm(config.width, eps=_EPSILON)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Normalised patch tokens [B, width, H / 14, W / 14] of pictures [B, 3, H, W], RGB from 0 to 255, whose sides are multiples of 14."""
+        """Normalised patch tokens [B, width, H / 14, W / 14] of pictures [B, 3, H, W], RGB, 0 to 255; 14 divides H and W."""
         height, width = (side // PATCH_PX for side in images.shape[-2:])
-        x = self.patch_embed.proj(normalized(images)).flatten(2).transpose(1, 2)
+        x = self.patch_embed(normalized(images))
         lead = [token.expand(len(x), -1, -1) for token in (self.cls_token, self.reg_token) if token is not None]
         if self.config.class_is_placed:
             x = torch.cat([lead[0], x], dim=1) + self.positions(height, width)
@@ -100,6 +99,30 @@ class VisionTransformer(nn.Module):
         square = places.reshape(1, side, side, -1).permute(0, 3, 1, 2)
         resized = F.interpolate(square, size=(height, width), mode="bicubic", antialias=True, align_corners=False)
         return torch.cat([lead, resized.permute(0, 2, 3, 1).reshape(1, height * width, -1)], dim=1)
+
+
+class _Patches(nn.Module):
+    """Pictures to a token [B, N, width] for each patch, rows first."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.proj = nn.Conv2d(3, width, PATCH_PX, stride=PATCH_PX)
+
+    def forward(self, images: Tensor) -> Tensor:
+        tokens: Tensor = self.proj(images)
+        return tokens.flatten(2).transpose(1, 2)
+
+
+class _Layers(nn.Module):
+    """Two layers with GELU between."""
+
+    def __init__(self, width: int, hidden: int) -> None:
+        super().__init__()
+        self.fc1, self.fc2 = nn.Linear(width, hidden), nn.Linear(hidden, width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.fc2(F.gelu(self.fc1(x)))
+        return out
 
 
 class _Attention(nn.Module):
@@ -133,12 +156,11 @@ class _Block(nn.Module):
         super().__init__()
         width = config.width
         self.norm1, self.attn, self.ls1 = nn.LayerNorm(width, eps=_EPSILON), _Attention(config), _LayerScale(width)
-        self.norm2, self.mlp, self.ls2 = nn.LayerNorm(width, eps=_EPSILON), nn.Module(), _LayerScale(width)
-        self.mlp.fc1, self.mlp.fc2 = nn.Linear(width, config.mlp_width), nn.Linear(config.mlp_width, width)
+        self.norm2, self.mlp, self.ls2 = nn.LayerNorm(width, eps=_EPSILON), _Layers(width, config.mlp_width), _LayerScale(width)
 
     def forward(self, x: Tensor) -> Tensor:
         x = x + self.ls1(self.attn(self.norm1(x)))
-        out: Tensor = x + self.ls2(self.mlp.fc2(F.gelu(self.mlp.fc1(self.norm2(x)))))
+        out: Tensor = x + self.ls2(self.mlp(self.norm2(x)))
         return out
 
 

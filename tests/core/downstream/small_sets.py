@@ -94,3 +94,21 @@ def write_shards(folder: Path, subjects: int = 3, views: int = 2, labels: LabelS
     index = {"shards": shards, "samples": subjects * views, "labels": labels.to_json()}
     (folder / "index.json").write_text(json.dumps(index))
     return folder
+
+
+def write_painted(folder: Path, subjects: int = 6, views: int = 2) -> Path:
+    """As `sample` writes it, painted."""
+    write_folder(folder, subjects, views)
+    plan = {
+        "model": "demo-cars",
+        "generator_sha256": "0" * 64,
+        "seeds": f"0-{subjects - 1}" if subjects > 1 else "0",
+        "views": views,
+        "truncation": 1.0,
+        "resolution_px": SIDE_PX,
+        "yaw_deg": [-30.0, 30.0],
+        "pitch_deg": [0.0, 0.0],
+    }
+    record = {"format": "datasetnerf-views", "format_version": 1, "command": "sample", "plan": plan}
+    (folder / "dataset.json").write_text(json.dumps(record))
+    return folder

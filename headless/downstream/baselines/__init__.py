@@ -1,0 +1,1 @@
+"""Data sets that baselines make, and segmenters trained on them as on any other."""
