@@ -42,6 +42,32 @@ def pairs_of(setting: Setting, count: int, repetition: int, sizes: Sequence[int]
     return [block(seeds) for seeds in in_blocks(sizes, repetition)]
 
 
+def gan_pairs(setting: Setting, count: int, repetition: int) -> Step:
+    """As many pictures of the same subjects, labelled as DatasetGAN does, of which the most uncertain tenth is left out."""
+    from headless.downstream.baselines.gan_set import GanSetCall
+
+    scale, views = setting.scale, painted_views(setting, count, repetition)
+    seeds = in_blocks(scale.pairs[-1:], repetition)[0]
+
+    def call(place: Place) -> Any:
+        return GanSetCall(
+            painted=(place(views),),
+            seeds=seeds,
+            output=Path(),
+            yaw=setting.yaw_deg,
+            pitch=setting.pitch_deg,
+            resolution=scale.size_px,
+            model_name=str(place(setting.model)),
+            members=scale.gan_members,
+            steps=scale.gan_steps,
+            seed=repetition,
+            skip_unpainted=True,
+        )
+
+    title = f"{counted(len(seeds), 'pair')} by DatasetGAN of {counted(count, 'label')}{of_seed(repetition)}"
+    return Step("datasetgan", title, (setting.model, views), call, f"views by DatasetGAN at {scale.size_px} px", len(seeds))
+
+
 def exact_pairs(setting: Setting, repetition: int) -> Step:
     """As many exact pictures of the same subjects as there are generated ones."""
     count = setting.scale.pairs[-1]

@@ -18,6 +18,7 @@ class Scale:
         size_px: side of the pictures that segmenters learn from and are tested on.
         segmenter: the network of `train-segmenter`.
         segmenter_steps, batch: of its training; every row has as many.
+        gan_members, gan_steps: classifiers of DatasetGAN, and steps of each.
         transfer_views, transfer_steps: changed pictures that a frozen network sees, and steps of the head that learns from its features.
         pairs: how many generated pairs a segmenter learns from, in growing order; the last is the table's own number, all are S12's.
         test_subjects: of the individual test, one view each.
@@ -38,6 +39,8 @@ class Scale:
     segmenter: str
     segmenter_steps: int
     batch: int
+    gan_members: int
+    gan_steps: int
     transfer_views: int
     transfer_steps: int
     pairs: tuple[int, ...]
@@ -61,6 +64,8 @@ SMALL = Scale(
     segmenter="mini",
     segmenter_steps=1000,
     batch=16,
+    gan_members=10,
+    gan_steps=1500,
     transfer_views=360,
     transfer_steps=600,
     pairs=(150, 400, 1200),
@@ -84,6 +89,8 @@ MEDIUM = Scale(
     segmenter="deeplabv3-mobilenet",
     segmenter_steps=4000,
     batch=16,
+    gan_members=10,
+    gan_steps=1500,
     transfer_views=360,
     transfer_steps=600,
     pairs=(150, 300, 600, 1200, 2400),
@@ -107,6 +114,8 @@ PAPER = Scale(
     segmenter="deeplabv3-resnet101",
     segmenter_steps=20_000,
     batch=32,
+    gan_members=10,
+    gan_steps=1500,
     transfer_views=360,
     transfer_steps=600,
     pairs=(1000, 2500, 5000, 10_000),

@@ -42,6 +42,7 @@ KINDS: dict[str, Kind] = {
     "world": Kind("headless.runs.downstream.world:world", "exact", "world"),
     "train-segmenter": Kind("headless.runs.downstream.train_segmenter:train_segmenter", "network.safetensors", "train-segmenter"),
     "train-pointnet": Kind("headless.runs.downstream.train_pointnet:train_pointnet", "network.safetensors", "train-pointnet"),
+    "datasetgan": Kind("headless.downstream.baselines.gan_set:write_gan_set", "pairs"),
     "transfer": Kind("headless.reproducing.scoring:transfer", "scores.json"),
     "score-images": Kind("headless.reproducing.scoring:score_images", "scores.json"),
     "score-clouds": Kind("headless.reproducing.scoring:score_clouds_of", "scores.json"),

@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING
 from dnerf_core.errors import UsageError
 from headless.reproducing.experiments.experiment import Experiment
 from headless.reproducing.painted import painted_views
-from headless.reproducing.pictures import exact_pairs, image_tests, pairs_of, score_of_images, segmenter_on, transfer_from
+from headless.reproducing.pictures import (
+    exact_pairs,
+    gan_pairs,
+    image_tests,
+    pairs_of,
+    score_of_images,
+    segmenter_on,
+    transfer_from,
+)
 from headless.reproducing.steps import Cell, Row
 
 if TYPE_CHECKING:
@@ -37,6 +45,8 @@ def rows(setting: Setting) -> tuple[list[Row], list[str]]:
                     _transfer_row("transfer", "transfer learning, last layer", labels, repetition, setting, last=True),
                     _transfer_row("transfer-stages", "transfer learning, all strides", labels, repetition, setting, last=False),
                 ]
+            network = segmenter_on(setting, f"DatasetGAN of {count} labels", [gan_pairs(setting, count, repetition)], repetition)
+            found.append(_row("datasetgan", "DatasetGAN", labels, repetition, setting, network))
             generated = pairs_of(setting, count, repetition, setting.scale.pairs)
             network = segmenter_on(setting, f"{setting.scale.pairs[-1]} pairs of {count} labels", generated, repetition)
             found.append(_row("datasetnerf", "DatasetNeRF", labels, repetition, setting, network))
@@ -73,13 +83,14 @@ TABLE1 = Experiment(
     "Table 1: segmentation of pictures",
     (
         "mIoU over all pixels of a test set, background counted. The same segmenter learns, as many steps, from the painted pictures "
-        "alone, from generated pairs whose masks a branch of so many labels made (DatasetNeRF), and from exact pictures of the same "
-        "subjects, which no one has in practice.",
+        "alone, from generated pairs whose masks a branch of so many labels made (DatasetNeRF), from as many pictures that pixel "
+        "classifiers of the generator's 2D features labelled, less the most uncertain tenth (DatasetGAN), and from exact pictures of the "
+        "same subjects, which no one has in practice.",
         "Ind. are single views of unseen subjects from all around, Vid. the frames of videos of others, both exact. "
         "Further columns are drawn apart from what anything learned from: another world, and photographs of it with backgrounds, light, "
         "blur, noise and JPEG, masks still exact.",
     ),
-    ("painted", "transfer", "transfer-stages", "datasetnerf", "exact"),
+    ("painted", "transfer", "transfer-stages", "datasetgan", "datasetnerf", "exact"),
     rows,
     lambda setting: tuple(image_tests(setting)),
 )
