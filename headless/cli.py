@@ -31,7 +31,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "Make data": ("render", "video", "pointcloud", "mesh", "world"),
     "Teach labels": ("sample", "annotate", "train", "evaluate"),
     "From a photo or a mask": ("invert", "edit"),
-    "Learn from data": ("train-segmenter", "train-pointnet", "segment"),
+    "Learn from data": ("train-segmenter", "train-pointnet", "segment", "reproduce"),
     "Files": ("import", "template", "info"),
     "This machine and Blender": ("bench", "doctor", "worker", "extension"),
 }
@@ -52,6 +52,7 @@ COMMANDS: dict[str, str] = {
     "train-segmenter": "Train a network that labels images on data sets, and write a network file.",
     "train-pointnet": "Train a network that labels the points of clouds, and write a network file.",
     "segment": "Label pictures and videos, or point clouds and meshes, by a trained network.",
+    "reproduce": "Make the paper's experiments, and a report of their scores.",
     "import": "Turn a checkpoint with EG3D's, PanoHead's or GNARF's generator into a model file.",
     "template": "Turn a rigged mesh into the template of a body that moves.",
     "info": "Print what is inside a model file, a subject file, a template file or a network file.",

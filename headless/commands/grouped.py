@@ -27,7 +27,7 @@ OPTION_GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
             ),
             *("PICTURE...", "FOLDER...", "[FOLDER]...", "[FILE]", "FILE|SEED", "CHECKPOINT", "NAME|FILE", "FOLDER", "PATH"),
             *("model", "from", "seeds", "subjects", "subject", "truncation", "kind", "fit", "crop", "mask"),
-            *("anny", "armature", "world"),
+            *("anny", "armature", "world", "EXPERIMENT", "annotated", "reproduce.test", "annotations", "only"),
             *(
                 "config",
                 "network",
@@ -136,7 +136,7 @@ OPTION_GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
             *("train-segmenter.steps", "train-segmenter.seed", "size", "batch", "schedule", "scale", "flip", "no_flip"),
             "train-segmenter.color",
             *("train-pointnet.network", "recipe", "train-pointnet.points", "train-pointnet.steps", "train-pointnet.seed", "mix"),
-            "class_weights",
+            *("class_weights", "reproduce.scale", "reproduce.seeds"),
         ),
     ),
     ("Search", ("space", "starts", "candidates", "steps", "seed", "tuning")),

@@ -27,6 +27,7 @@ from headless.cli import group
 from headless.downstream.points.plan import TrainPointnetCall
 from headless.downstream.segmenter_plan import TrainSegmenterCall
 from headless.downstream.segmenting.plan import SegmentCall
+from headless.reproducing.call import ReproduceCall
 from headless.runs.downstream.world import WorldCall
 from headless.runs.evaluating.call import EvaluateCall
 from headless.runs.import_ import ImportCall
@@ -61,6 +62,7 @@ CALLS: dict[str, Any] = {
     "train-segmenter": TrainSegmenterCall,
     "train-pointnet": TrainPointnetCall,
     "segment": SegmentCall,
+    "reproduce": ReproduceCall,
 }
 IN_MEMORY: dict[str, Any] = {"views": ViewsCall, "subject_cloud": SubjectCloudCall}
 """Of runs that no command has."""
@@ -148,6 +150,7 @@ def needed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
         "train-segmenter": [str(folder), "-o", "x.safetensors"],
         "train-pointnet": [str(folder), "-o", "x.safetensors"],
         "segment": [str(file), "--network", str(file)],
+        "reproduce": ["table1"],
     }
 
 

@@ -1,0 +1,43 @@
+"""What one call of `reproduce` asks for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from dnerf_core import job_ranges
+from dnerf_core.ranges import Choice, Ranged, Whole, ranged
+from headless.reproducing.scales import SCALES
+
+EXPERIMENT_NAMES = ("table1", "table2", "s12")
+ALL = "all"
+WORLD_NAMES = ("demo-cars", "demo-people")
+ROW_NAMES = ("painted", "transfer", "transfer-stages", "datasetgan", "datasetnerf", "exact")
+MAX_REPETITIONS = 10
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReproduceCall(Ranged):
+    """What one call of `reproduce` asks for.
+
+    Attributes:
+        experiment: one of `EXPERIMENT_NAMES`, or all.
+        world: whose model and exact truth are used, unless `model` names a user's own.
+        annotations: numbers of painted views; None: the scale's.
+        seeds: repetitions of each row; None: the scale's.
+        only: rows by name; None: all that there are.
+        model, annotated, test: a user's own, all three of them, instead of a world.
+    """
+
+    experiment: str
+    world: str = ranged(Choice(WORLD_NAMES, "demo-cars", "Take the model of this world, whose exact truth is known."))
+    scale: str = ranged(Choice(tuple(SCALES), "small", "Make it this large: for two cores, a small GPU, or as the paper has it."))
+    annotations: tuple[int, ...] | None = None
+    seeds: int | None = ranged(Whole(1, MAX_REPETITIONS, None, "Repeat every row with N seeds, and tell mean and spread."))
+    only: tuple[str, ...] | None = None
+    model: str | None = None
+    annotated: Path | None = None
+    test: Path | None = None
+    output: Path = Path("dnerf-report")
+    dry_run: bool = ranged(job_ranges.OFF)
+    device: str = ranged(job_ranges.DEVICE)

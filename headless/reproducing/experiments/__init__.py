@@ -1,0 +1,1 @@
+"""The experiments, each a list of rows."""

@@ -1,0 +1,207 @@
+"""Rows that have been made, averaged over repetitions, as sections of a report and as JSON."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from headless.reproducing.steps import in_order
+from headless.reproducing.writing.report import Chart, Picture, Section, Series, Table
+
+if TYPE_CHECKING:
+    from headless.reproducing.cache import Cache
+    from headless.reproducing.experiments.experiment import Experiment
+    from headless.reproducing.setting import Setting
+    from headless.reproducing.steps import Cell, Row
+
+
+@dataclass(frozen=True)
+class Score:
+    """A number over repetitions.
+
+    Attributes:
+        values: of each repetition; one that cannot be told is left out.
+    """
+
+    values: tuple[float, ...]
+
+    @property
+    def mean(self) -> float:
+        """NaN without values."""
+        return statistics.fmean(self.values) if self.values else math.nan
+
+    @property
+    def spread(self) -> float:
+        """The sample's standard deviation; NaN of fewer than two values."""
+        return statistics.stdev(self.values) if len(self.values) > 1 else math.nan
+
+    @property
+    def text(self) -> str:
+        """`0.912 ± 0.004`, three digits; a dash where nothing is known."""
+        if not self.values:
+            return "-"
+        return f"{self.mean:.3f}" + (f" ± {self.spread:.3f}" if len(self.values) > 1 else "")
+
+
+@dataclass(frozen=True, eq=False)
+class Averaged:
+    """Rows of one method that learned from as much, repetitions together."""
+
+    rows: tuple[Row, ...]
+    scores: dict[str, Score]
+
+    @property
+    def first(self) -> Row:
+        """The first repetition, which pictures show."""
+        return self.rows[0]
+
+
+def value_of(cell: Cell, cache: Cache) -> float | None:
+    """A row's number; None: it cannot be told."""
+    found: Any = cache.scores(cell.step)
+    for name in cell.entry:
+        found = found[name]
+    return None if found is None else float(found)
+
+
+def averaged(rows: Sequence[Row], cache: Cache) -> list[Averaged]:
+    """Rows of the same name and sizes together, in their first order."""
+    groups: dict[tuple[str, tuple[tuple[str, int], ...]], list[Row]] = {}
+    for row in rows:
+        groups.setdefault((row.name, tuple(row.given.items())), []).append(row)
+    found = []
+    for group in groups.values():
+        scores = {}
+        for column in group[0].cells:
+            values = [value_of(row.cells[column], cache) for row in group]
+            scores[column] = Score(tuple(value for value in values if value is not None))
+        found.append(Averaged(tuple(group), scores))
+    return sorted(found, key=lambda entry: tuple(entry.first.given.get(name, math.inf) for name in ("labels", "pairs", "clouds")))
+
+
+def section_of(experiment: Experiment, setting: Setting, rows: Sequence[Row], remarks: Iterable[str], cache: Cache) -> Section:
+    """What a report says of an experiment.
+
+    Raises:
+        OutputError: scores cannot be read.
+    """
+    found, columns = averaged(rows, cache), experiment.columns(setting)
+    sizes = [name for name in ("labels", "pairs", "clouds") if any(name in entry.first.given for entry in found)]
+    head = ("row", *sizes, *columns)
+    lines = [
+        (
+            entry.first.title,
+            *(str(entry.first.given.get(name, "-")) for name in sizes),
+            *(entry.scores[column].text for column in columns),
+        )
+        for entry in found
+    ]
+    steps = in_order(rows)
+    notes = [*remarks]
+    if setting.repetitions > 1:
+        notes.append(f"Mean and standard deviation over {setting.repetitions} seeds.")
+    notes += [f"{record['title']}: {text}" for step in steps if (record := cache.record(step)) for text in record["warnings"]]
+    return Section(
+        experiment.title,
+        experiment.about,
+        (Table(head, tuple(lines), 1),),
+        tuple(_charts(experiment, found, columns)),
+        tuple(_pictures(experiment, found, cache)),
+        remarks=tuple(notes),
+    )
+
+
+def section_of_commands(rows: Iterable[Row], cache: Cache) -> Section:
+    """Every step of some rows as a user types it, in the order in which they are made."""
+    commands = tuple((step.title, cache.command_of(step)) for step in in_order(rows))
+    return Section("Commands", ("Each step takes what those before it have written.",), commands=commands)
+
+
+def rows_json(experiment: Experiment, setting: Setting, rows: Sequence[Row], cache: Cache) -> dict[str, Any]:
+    """The same numbers for machines, with the key and the seed of each row."""
+    return {
+        "experiment": experiment.name,
+        "columns": list(experiment.columns(setting)),
+        "rows": [
+            {
+                "row": row.name,
+                **row.given,
+                "repetition": row.repetition,
+                "seed": row.seed,
+                "key": row.key,
+                "scores": {column: value_of(cell, cache) for column, cell in row.cells.items()},
+            }
+            for row in rows
+        ],
+        "means": [
+            {
+                "row": entry.first.name,
+                **entry.first.given,
+                "scores": {
+                    column: {"mean": _finite(score.mean), "spread": _finite(score.spread), "seeds": len(score.values)}
+                    for column, score in entry.scores.items()
+                },
+            }
+            for entry in averaged(rows, cache)
+        ],
+    }
+
+
+def _finite(value: float) -> float | None:
+    return round(value, 6) if math.isfinite(value) else None
+
+
+def _charts(experiment: Experiment, found: Sequence[Averaged], columns: Sequence[str]) -> list[Chart]:
+    if experiment.axis is None or len(found) < 2:
+        return []
+    series = []
+    for column in columns:
+        points = [
+            (float(entry.first.given[experiment.axis]), score.mean, score.spread if math.isfinite(score.spread) else 0.0)
+            for entry in found
+            if (score := entry.scores[column]).values
+        ]
+        if points:
+            series.append(Series(column, tuple(points)))
+    return [Chart(experiment.title, experiment.axis, "score", tuple(series))] if series else []
+
+
+def _pictures(experiment: Experiment, found: Sequence[Averaged], cache: Cache) -> list[Picture]:
+    """Views of the first and the last test column, with what each row predicts of them."""
+    if not found or next(iter(found[0].first.cells.values())).test is None:
+        return []
+    columns = list(found[0].first.cells)
+    return [_grid(experiment, found, column, cache) for column in dict.fromkeys((columns[0], columns[-1]))]
+
+
+def _grid(experiment: Experiment, found: Sequence[Averaged], column: str, cache: Cache) -> Picture:
+    import numpy as np
+    from PIL import Image
+
+    from dnerf_core.downstream.images.sets.opening import open_set
+    from headless.pictures.picture_grid import picture_grid
+    from headless.reproducing.scoring import shown_mask, shown_views
+
+    cells = [entry.first.cells[column] for entry in found]
+    test = cells[0].test
+    assert test is not None
+    views = open_set(cache.place(test), skip_unpainted=True)
+    heads = ["image", "truth", *(_head(entry.first) for entry in found)]
+    rows = []
+    for view in shown_views(len(views.views)):
+        image, truth = views.pair(view)
+        pictures = [image, views.labels.colorize(truth)]
+        for cell in cells:
+            with Image.open(shown_mask(cache.place(cell.step), view, cell.beginning)) as mask:
+                pictures.append(views.labels.colorize(np.asarray(mask, np.uint8)))
+        rows.append((views.views[view].name, pictures))
+    title = f"{experiment.title}: {column}"
+    name = f"{experiment.name}-{'first' if column == next(iter(found[0].first.cells)) else 'last'}"
+    return Picture(name, f"{title}, what the first seed of each row predicts", picture_grid(title, heads, rows, views.labels))
+
+
+def _head(row: Row) -> str:
+    return " ".join([row.name, *map(str, row.given.values())])

@@ -1,0 +1,134 @@
+"""How large a reproduction is: all sizes of all experiments, by the name of a scale. No torch here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class Scale:
+    """Sizes of the experiments.
+
+    Attributes:
+        annotations: how many painted views the branch learns from, one row each.
+        repetitions: seeds of each row; each repetition has painted and generated subjects of its own.
+        precision: the number format that networks learn in; auto measures which is faster.
+        branch_steps: of the branch's training.
+        size_px: side of the pictures that segmenters learn from and are tested on.
+        segmenter: the network of `train-segmenter`.
+        segmenter_steps, batch: of its training; every row has as many.
+        gan_members, gan_steps: classifiers of DatasetGAN, and steps of each.
+        transfer_views, transfer_steps: changed pictures that a frozen network sees, and steps of the head that learns from its features.
+        pairs: how many generated pairs a segmenter learns from, in growing order; the last is the table's own number, all are S12's.
+        test_subjects: of the individual test, one view each.
+        video_subjects, video_frames: of the video test.
+        photographs: how many photographs each further column of table 1 has, one subject each.
+        point_network: the network of `train-pointnet`.
+        points: of each cloud.
+        cloud_steps: of its training.
+        clouds: how many generated clouds table 2's rows have, in growing order.
+        test_clouds: exact ones that they are scored on.
+    """
+
+    annotations: tuple[int, ...]
+    repetitions: int
+    precision: Literal["auto", "float32", "bfloat16"]
+    branch_steps: int
+    size_px: int
+    segmenter: str
+    segmenter_steps: int
+    batch: int
+    gan_members: int
+    gan_steps: int
+    transfer_views: int
+    transfer_steps: int
+    pairs: tuple[int, ...]
+    test_subjects: int
+    video_subjects: int
+    video_frames: int
+    photographs: int
+    point_network: str
+    points: int
+    cloud_steps: int
+    clouds: tuple[int, ...]
+    test_clouds: int
+
+
+SMALL = Scale(
+    annotations=(9, 30, 90),
+    repetitions=1,
+    precision="auto",
+    branch_steps=600,
+    size_px=128,
+    segmenter="mini",
+    segmenter_steps=1000,
+    batch=16,
+    gan_members=10,
+    gan_steps=1500,
+    transfer_views=360,
+    transfer_steps=600,
+    pairs=(150, 400, 1200),
+    test_subjects=90,
+    video_subjects=3,
+    video_frames=61,
+    photographs=90,
+    point_network="pointnet-small",
+    points=1024,
+    cloud_steps=1000,
+    clouds=(5, 10, 25, 50, 100),
+    test_clouds=90,
+)
+"""Two cores."""
+MEDIUM = Scale(
+    annotations=(9, 30, 90),
+    repetitions=3,
+    precision="auto",
+    branch_steps=600,
+    size_px=256,
+    segmenter="deeplabv3-mobilenet",
+    segmenter_steps=4000,
+    batch=16,
+    gan_members=10,
+    gan_steps=1500,
+    transfer_views=360,
+    transfer_steps=600,
+    pairs=(150, 300, 600, 1200, 2400),
+    test_subjects=90,
+    video_subjects=3,
+    video_frames=61,
+    photographs=90,
+    point_network="pointnet",
+    points=2048,
+    cloud_steps=4000,
+    clouds=(5, 25, 100, 400),
+    test_clouds=200,
+)
+"""A night of many cores, or a small GPU."""
+PAPER = Scale(
+    annotations=(9, 30, 90),
+    repetitions=3,
+    precision="auto",
+    branch_steps=600,
+    size_px=256,
+    segmenter="deeplabv3-resnet101",
+    segmenter_steps=20_000,
+    batch=32,
+    gan_members=10,
+    gan_steps=1500,
+    transfer_views=360,
+    transfer_steps=600,
+    pairs=(1000, 2500, 5000, 10_000),
+    test_subjects=90,
+    video_subjects=1,
+    video_frames=61,
+    photographs=90,
+    point_network="pointnet",
+    points=2048,
+    cloud_steps=20_000,
+    clouds=(100, 300, 600, 1200),
+    test_clouds=200,
+)
+"""The paper's sizes, for a GPU."""
+
+SCALES: dict[str, Scale] = {"small": SMALL, "medium": MEDIUM, "paper": PAPER}

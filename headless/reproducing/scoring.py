@@ -1,0 +1,166 @@
+"""Steps that score: a network file, or a baseline, on test sets; the scores go to a JSON file, with a few predicted masks beside it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from dnerf_core import job_ranges
+from dnerf_core.errors import AnnotationError
+from dnerf_core.files.whole import write_bytes_whole
+from dnerf_core.ranges import Ranged, ranged
+from headless.work.reporting import Quiet, Reporter
+
+if TYPE_CHECKING:
+    from dnerf_core.downstream.baselines.scoring import Labeller
+
+SHOWN = 4
+"""Views of a test set that a report's pictures show."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScoreImagesCall(Ranged):
+    """A network file of images on a test set."""
+
+    network: Path
+    test: Path
+    output: Path
+    device: str = ranged(job_ranges.DEVICE)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScoreCloudsCall(Ranged):
+    """A network file of points on a folder of clouds."""
+
+    network: Path
+    test: Path
+    output: Path
+    device: str = ranged(job_ranges.DEVICE)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TransferCall(Ranged):
+    """Transfer learning by EfficientNet-Lite0 on painted views, and its scores on test sets.
+
+    Attributes:
+        last: whether the last features alone are read, else all strides' are.
+        columns: what the tests are called in the scores.
+        views, steps: changed pictures that the network sees, and steps of the head.
+    """
+
+    painted: Path
+    tests: tuple[Path, ...]
+    columns: tuple[str, ...]
+    last: bool
+    views: int
+    steps: int
+    seed: int
+    output: Path
+    device: str = ranged(job_ranges.DEVICE)
+
+
+def score_images(call: ScoreImagesCall, reporter: Reporter | None = None) -> None:
+    """Label every view of the test set and write the scores.
+
+    Raises:
+        DNeRFError: a network or a test set that cannot be used, or scores that cannot be written.
+    """
+    from dnerf_core.downstream.images.segmenter import Segmenter
+    from headless import models
+
+    segmenter = Segmenter.load(call.network, models.pick_device(call.device))
+    scores = _scored(segmenter, call.test, call.output, "", reporter or Quiet())
+    _write(call.output, scores)
+
+
+def transfer(call: TransferCall, reporter: Reporter | None = None) -> None:
+    """Train the head, label every view of each test set, and write the scores by their columns.
+
+    Raises:
+        DNeRFError: weights or folders that cannot be used, or scores that cannot be written.
+    """
+    from dnerf_core.downstream.baselines.frozen import HeadTraining, train_head
+    from dnerf_core.downstream.baselines.transfer import TransferConfig, transferred
+    from headless import models
+
+    reporter, training = reporter or Quiet(), HeadTraining(inputs=call.views, steps=call.steps, seed=call.seed)
+    kind: Any = "efficientnet-last" if call.last else "efficientnet-stages"
+    features = transferred(TransferConfig(kind, training=training, device=models.pick_device(call.device)))
+    with reporter.progress("views seen", training.inputs) as advance:
+        segmenter = train_head(call.painted, features, training, advance)
+    found = {
+        column: _scored(segmenter, test, call.output, f"{index}-", reporter)
+        for index, (column, test) in enumerate(zip(call.columns, call.tests, strict=True))
+    }
+    _write(call.output, found)
+
+
+def score_clouds_of(call: ScoreCloudsCall, reporter: Reporter | None = None) -> None:
+    """Label every cloud of the test folder and write the scores.
+
+    Raises:
+        DNeRFError: a network or a folder that cannot be used, or scores that cannot be written.
+    """
+    from dnerf_core.downstream.points.prediction import PointSegmenter
+    from dnerf_core.downstream.points.scoring import score_clouds
+    from dnerf_core.downstream.points.sets.labelled_clouds import read_cloud_sets
+    from headless import models
+
+    segmenter = PointSegmenter.load(call.network, models.pick_device(call.device))
+    found = read_cloud_sets((call.test,))
+    if found.labels.names != segmenter.labels.names:
+        raise AnnotationError(
+            f"{call.test}: expected the labels of {call.network} ({', '.join(segmenter.labels.names)}), found "
+            f"{', '.join(found.labels.names)}; name clouds of these parts"
+        )
+    pairs = []
+    with (reporter or Quiet()).progress("clouds labelled", len(found.clouds)) as advance:
+        for cloud in found.clouds:
+            pairs.append((cloud.labels, segmenter.predict(cloud.points, up=cloud.up)[0]))
+            advance()
+    scores = score_clouds(pairs, found.labels.num_classes)
+    per_part = dict(zip(found.labels.names[1:], scores.points.iou_per_class[1:], strict=True))
+    values = {"miou": scores.points.miou, "part_miou": scores.part_miou, "accuracy": scores.points.accuracy}
+    _write(
+        call.output,
+        {
+            "clouds": len(pairs),
+            **{name: _number(value) for name, value in values.items()},
+            "iou_per_class": {name: _number(value) for name, value in per_part.items()},
+        },
+    )
+
+
+def shown_views(count: int) -> list[int]:
+    """The numbers of the views that a report's pictures show, spread evenly."""
+    return [int((index + 0.5) * count / min(SHOWN, count)) for index in range(min(SHOWN, count))]
+
+
+def shown_mask(scores: Path, view: int, beginning: str = "") -> Path:
+    """Where the predicted mask of a shown view lies beside the scores."""
+    return scores.with_name(f"predicted-{beginning}{view}.png")
+
+
+def _scored(labeller: Labeller, test: Path, output: Path, beginning: str, reporter: Reporter) -> dict[str, Any]:
+    from dnerf_core.downstream.baselines.scoring import score
+    from dnerf_core.downstream.images.sets.opening import open_set
+    from dnerf_core.files.pictures import write_mask_ids
+
+    views = open_set(test, skip_unpainted=True)
+    with reporter.progress(f"views of {test.name} labelled", len(views.views)) as advance:
+        scores = score(labeller, test, advance)
+    for view in shown_views(len(views.views)):
+        write_mask_ids(shown_mask(output, view, beginning), labeller.predict(views.pair(view)[0])[0])
+    return scores.to_json()
+
+
+def _write(path: Path, scores: dict[str, Any]) -> None:
+    write_bytes_whole(path, json.dumps(scores, indent=1).encode())
+
+
+def _number(value: float) -> float | None:
+    return round(float(value), 6) if np.isfinite(value) else None

@@ -1,0 +1,127 @@
+"""What a reproduction works with: a model, whose truth is known or which is a user's own, and its sizes; all of it checked."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+from dnerf_core.checkpoints import model_facts
+from dnerf_core.errors import AnnotationError, UsageError
+from headless.reproducing.call import ReproduceCall
+from headless.reproducing.scales import SCALES, Scale
+from headless.reproducing.steps import Given
+
+VIEWS_A_SUBJECT = 3
+"""Painted views of each subject, as in the paper's 30 x 3."""
+PAINTED_SEEDS = 1000
+"""Each repetition has as many seeds for painted subjects."""
+MAX_ANNOTATIONS = VIEWS_A_SUBJECT * PAINTED_SEEDS
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A checked call.
+
+    Attributes:
+        scale: its sizes, with the call's own numbers in place of the scale's.
+        model: the generator.
+        annotated, test: a user's own; None: those of a world.
+        counts: of painted views, growing; of a user's folder the one that it has.
+        yaw_deg, pitch_deg: where painted and generated views are from; None: the model's own.
+    """
+
+    call: ReproduceCall
+    scale: Scale
+    model: Given
+    annotated: Given | None
+    test: Given | None
+    counts: tuple[int, ...]
+    repetitions: int
+    yaw_deg: tuple[float, float] | None
+    pitch_deg: tuple[float, float] | None
+
+    @property
+    def world(self) -> str | None:
+        """The world that knows the truth; None: nobody does."""
+        return None if self.annotated is not None else self.call.world
+
+
+def make_setting(call: ReproduceCall, scale: Scale | None = None) -> Setting:
+    """A call, checked before anything is computed.
+
+    Args:
+        scale: instead of the one that the call names.
+
+    Raises:
+        DNeRFError: options that do not go together, or a model or folder that cannot be used.
+    """
+    sizes = SCALES[call.scale] if scale is None else scale
+    repetitions = call.seeds or sizes.repetitions
+    given = {"--model": call.model, "--annotated": call.annotated, "--test": call.test}
+    missing = [option for option, value in given.items() if value is None]
+    if 0 < len(missing) < len(given):
+        raise UsageError(
+            f"{', '.join(option for option in given if option not in missing)}: expected --model, --annotated and --test together, "
+            f"found no {missing[0]}; give all three, or none for a world"
+        )
+    if call.model is None or call.annotated is None or call.test is None:
+        return _of_world(call, sizes, repetitions)
+    if call.annotations is not None:
+        raise UsageError(
+            "--annotations: expected without --annotated, whose views are all taken, found both; leave --annotations out"
+        )
+    from headless.annotating.painted import read_painted
+    from headless.annotating.training_plan import matching_model
+
+    painted = read_painted((call.annotated,), skip_unpainted=True)
+    facts = matching_model(call.model, painted)
+    annotated = Given(call.annotated, folder_sha256(call.annotated, "--annotated"))
+    test = Given(call.test, folder_sha256(call.test, "--test"))
+    return Setting(call, sizes, Given(call.model, facts.sha256), annotated, test, (len(painted.images),), repetitions, None, None)
+
+
+def _of_world(call: ReproduceCall, scale: Scale, repetitions: int) -> Setting:
+    from dnerf_core.demo.exact_worlds import exact_world
+
+    counts = call.annotations or scale.annotations
+    if any(not 1 <= count <= MAX_ANNOTATIONS for count in counts) or len(set(counts)) < len(counts):
+        found = ",".join(map(str, counts))
+        raise UsageError(
+            f"--annotations: expected numbers of views from 1 to {MAX_ANNOTATIONS}, each once, found {found}; correct them"
+        )
+    if any(count > PAINTED_SEEDS and count % VIEWS_A_SUBJECT for count in counts):
+        raise UsageError(
+            f"--annotations: above {PAINTED_SEEDS} expected multiples of {VIEWS_A_SUBJECT}, found {max(counts)}; correct it"
+        )
+    facts, world = model_facts.describe_model(call.world), exact_world(call.world)
+    model = Given(call.world, facts.sha256)
+    return Setting(call, scale, model, None, None, tuple(sorted(counts)), repetitions, world.yaw_deg, world.pitch_deg)
+
+
+def folder_sha256(folder: Path, option: str) -> str:
+    """A hash of the names and contents of a folder's files.
+
+    Raises:
+        AnnotationError: there is no such folder, or a file of it cannot be read.
+    """
+    if not folder.is_dir():
+        raise AnnotationError(f"{option} {folder}: expected a folder, found none; check the path")
+    sums = hashlib.sha256()
+    try:
+        for path in sorted(folder.rglob("*")):
+            if path.is_file() and not path.name.startswith("."):
+                with path.open("rb") as file:
+                    digest = hashlib.file_digest(file, "sha256").hexdigest()
+                sums.update(f"{path.relative_to(folder).as_posix()} {digest}\n".encode())
+    except OSError as error:
+        raise AnnotationError(
+            f"{option} {folder}: expected files that can be read, found {error}; see to their rights"
+        ) from error
+    return sums.hexdigest()
+
+
+def known_world(setting: Setting) -> str:
+    """The world of a setting that has one, which its experiments have made sure of."""
+    assert setting.world is not None
+    return setting.world

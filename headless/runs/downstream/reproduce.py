@@ -1,0 +1,184 @@
+"""The paper's experiments: the run."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dnerf_core import __version__
+from dnerf_core.errors import UsageError, counted, did_you_mean
+from dnerf_core.files.whole import make_folder, write_bytes_whole
+from headless.reproducing.cache import Cache
+from headless.reproducing.call import ALL, ReproduceCall
+from headless.reproducing.costs import cost_of
+from headless.reproducing.experiments.experiment import Experiment, chosen
+from headless.reproducing.experiments.registry import EXPERIMENTS
+from headless.reproducing.setting import Setting, make_setting
+from headless.reproducing.steps import Row, Step, in_order
+from headless.work.at_work import at_work, call_digest
+from headless.work.reporting import Quiet, Reporter
+
+if TYPE_CHECKING:
+    from headless.reproducing.scales import Scale
+
+CACHE_NAME = "cache"
+Planned = list[tuple[Experiment, list[Row], list[str]]]
+
+
+def reproduce(call: ReproduceCall, reporter: Reporter | None = None, scale: Scale | None = None) -> None:
+    """Run one call of `reproduce`: make the steps that are missing, and write the report.
+
+    Args:
+        reporter: hears how it gets on; None: nobody does, but warnings are given to Python's `warnings`.
+        scale: sizes of a program's own, instead of the scale that the call names.
+
+    Raises:
+        DNeRFError: a wrong call, a model or folder that cannot be used, or results that cannot be written.
+    """
+    reporter, started = reporter or Quiet(), time.monotonic()
+    setting = make_setting(call, scale)
+    planned = plan_rows(setting)
+    steps = in_order(row for _, rows, _ in planned for row in rows)
+    cache = Cache(call.output / CACHE_NAME, call.device)
+    missing = [step for step in steps if cache.record(step) is None]
+    cost = cost_of(steps, missing, cache.measured())
+    fields = {"command": "reproduce", "output": str(call.output), "experiment": call.experiment, "scale": call.scale}
+    cost_fields = {"steps": cost.steps, "steps_missing": cost.missing, "estimated_seconds": round(cost.seconds)}
+    line = f"reproduce {call.experiment}: {cost.line()}"
+    reporter.start(line, **fields, **cost_fields)
+    if call.dry_run:
+        titles = [f"{'make' if step in missing else 'there'}: {step.title}" for step in steps]
+        reporter.summary([*titles, line], **fields, **cost_fields, dry_run=True)
+        return
+    for _, _, remarks in planned:
+        for remark in remarks:
+            reporter.warning(remark)
+    make_folder(call.output)
+    # steps are found by their keys alone, so that two calls into one folder would make the same one twice
+    with at_work(call.output, call_digest("reproduce"), reporter.warning):
+        _make(missing, cache, reporter, len(steps))
+        results = _write(setting, planned, cache)
+    page = call.output / f"{call.experiment}.html"
+    reporter.summary(
+        [
+            *(line for title, table in results["tables"] for line in (title, *_lines(table), "")),
+            f"{page}: {counted(sum(len(rows) for _, rows, _ in planned), 'row')}, {cost.missing} of {cost.steps} steps made",
+            f"look at {page} or {page.with_suffix('.md')}",
+        ],
+        **fields,
+        **cost_fields,
+        results=results["json"],
+        nothing_to_do=not missing,
+        seconds=round(time.monotonic() - started, 3),
+    )
+
+
+def plan_rows(setting: Setting) -> Planned:
+    """The experiments of a call with their rows and what is to be said of those that are left out.
+
+    Raises:
+        UsageError: a test folder that would have to serve several experiments, or rows that none has.
+    """
+    call = setting.call
+    if call.experiment not in (*EXPERIMENTS, ALL):
+        raise UsageError(
+            f"experiment: expected {', '.join(EXPERIMENTS)} or {ALL}, found {call.experiment!r}"
+            f"{did_you_mean(call.experiment, EXPERIMENTS)}; name one of them"
+        )
+    experiments = list(EXPERIMENTS.values()) if call.experiment == ALL else [EXPERIMENTS[call.experiment]]
+    if setting.test is not None and call.experiment == ALL:
+        raise UsageError(
+            f"--test {setting.test.value}: expected one experiment, found all, which need pictures and clouds; name table1, table2 or s12"
+        )
+    known = {name for entry in experiments for name in entry.row_names}
+    strange = [name for name in call.only or () if name not in known]
+    if strange:
+        raise UsageError(
+            f"--only {','.join(strange)}: expected rows of {call.experiment} ({', '.join(sorted(known))}), found another; leave it out"
+        )
+    planned = []
+    for entry in experiments:
+        rows, remarks = entry.rows(setting)
+        kept = chosen(rows, call.only)
+        if kept:
+            planned.append((entry, kept, remarks if call.only is None else []))
+    if not planned:
+        raise UsageError(
+            f"--only {','.join(call.only or ())}: expected rows that can be made here, found none: "
+            f"{'; '.join(remark for entry in experiments for remark in entry.rows(setting)[1])}"
+        )
+    return planned
+
+
+def _make(missing: list[Step], cache: Cache, reporter: Reporter, total: int) -> None:
+    made_before = total - len(missing)
+    for number, step in enumerate(missing, start=made_before + 1):
+        started = time.monotonic()
+        cache.make(step, reporter, f"{number} of {total}, {step.title}")
+        reporter.event(
+            "step", number=number, step=step.kind, title=step.title, key=step.key, seconds=round(time.monotonic() - started, 3)
+        )
+
+
+def _write(setting: Setting, planned: Planned, cache: Cache) -> dict[str, Any]:
+    from headless.reproducing.results import rows_json, section_of, section_of_commands
+    from headless.reproducing.writing.html_page import html_page
+    from headless.reproducing.writing.markdown import markdown
+    from headless.reproducing.writing.report import Report
+
+    call = setting.call
+    sections = [section_of(entry, setting, rows, remarks, cache) for entry, rows, remarks in planned]
+    commands = section_of_commands((row for _, rows, _ in planned for row in rows), cache)
+    report = Report(f"DatasetNeRF: {call.experiment}, {call.scale}", _facts(setting), [*sections, commands])
+    text, files = markdown(report, call.experiment)
+    data = [rows_json(entry, setting, rows, cache) for entry, rows, _ in planned]
+    outputs: dict[str, bytes] = {
+        **files,
+        f"{call.experiment}.md": text.encode(),
+        f"{call.experiment}.html": html_page(report).encode(),
+        f"{call.experiment}.json": json.dumps({"facts": dict(report.facts), "experiments": data}, indent=1).encode(),
+    }
+    for name, content in outputs.items():
+        write_bytes_whole(call.output / name, content)
+    return {"json": data, "tables": [(section.title, table) for section in sections for table in section.tables]}
+
+
+def _facts(setting: Setting) -> list[tuple[str, str]]:
+    import torch
+
+    from headless.work.machine import usable_cores
+
+    call, scale = setting.call, setting.scale
+    device = call.device if torch.cuda.is_available() else "cpu"
+    facts = [
+        ("command", _command(call)),
+        ("version", f"datasetnerf {__version__}, torch {torch.__version__}"),
+        ("machine", f"{device}, {counted(usable_cores(), 'core')}"),
+        ("model", f"{Path(str(setting.model.value)).name}, sha256 {setting.model.sha256[:16]}"),
+        ("seeds", ", ".join(map(str, range(setting.repetitions)))),
+        ("labels", ", ".join(map(str, setting.counts))),
+        ("segmenter", f"{scale.segmenter}, {scale.segmenter_steps} steps of {scale.batch} at {scale.size_px} px"),
+        ("network of points", f"{scale.point_network}, {scale.cloud_steps} steps"),
+    ]
+    return facts
+
+
+def _command(call: ReproduceCall) -> str:
+    from headless.reproducing.command_lines import command_line
+
+    return command_line("reproduce", call)
+
+
+def _lines(table: Any) -> list[str]:
+    """A table for a terminal."""
+    rows = [table.head, *table.rows]
+    widths = [max(len(row[index]) for row in rows) for index in range(len(table.head))]
+    return [
+        "  ".join(
+            cell.ljust(width) if index < table.words else cell.rjust(width)
+            for index, (cell, width) in enumerate(zip(row, widths, strict=True))
+        )
+        for row in rows
+    ]

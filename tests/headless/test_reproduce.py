@@ -1,0 +1,384 @@
+"""`reproduce` at a scale of a few steps: what is made and when, after a kill too, and what the report then holds."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import fields, replace
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from dnerf_core.errors import OutputError, UsageError
+from headless import cli
+from headless.reproducing import costs, setting
+from headless.reproducing.cache import Cache
+from headless.reproducing.call import EXPERIMENT_NAMES, ROW_NAMES, ReproduceCall
+from headless.reproducing.experiments.registry import EXPERIMENTS
+from headless.reproducing.results import Score
+from headless.reproducing.scales import SCALES, Scale
+from headless.reproducing.setting import make_setting
+from headless.reproducing.steps import KINDS, Row, in_order
+from headless.reproducing.writing.charts import chart_svg
+from headless.reproducing.writing.html_page import html_page
+from headless.reproducing.writing.markdown import markdown
+from headless.reproducing.writing.report import Chart, Report, Section, Series, Table
+from headless.runs.downstream.reproduce import CACHE_NAME, plan_rows, reproduce
+from headless.work.reporting import Quiet, Reporter
+from tests.headless.command_names import found_command
+from tests.headless.test_render import error_line
+
+TINY = Scale(
+    annotations=(3,),
+    repetitions=1,
+    precision="float32",
+    branch_steps=2,
+    size_px=64,
+    segmenter="mini",
+    segmenter_steps=2,
+    batch=2,
+    gan_members=2,
+    gan_steps=2,
+    transfer_views=3,
+    transfer_steps=2,
+    pairs=(1, 2),
+    test_subjects=2,
+    video_subjects=1,
+    video_frames=2,
+    photographs=1,
+    point_network="pointnet-small",
+    points=32,
+    cloud_steps=2,
+    clouds=(1, 2),
+    test_clouds=2,
+)
+PAINTED = ("painted",)
+
+
+def rows_of(call: ReproduceCall, scale: Scale = TINY) -> list[Row]:
+    return [row for _, rows, _ in plan_rows(make_setting(call, scale)) for row in rows]
+
+
+@pytest.fixture(scope="module")
+def painted(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Table 1 with the row of painted pictures alone, made once; nothing in it is changed."""
+    output = tmp_path_factory.mktemp("reports") / "report"
+    reproduce(ReproduceCall(experiment="table1", only=PAINTED, output=output, device="cpu"), Quiet(), TINY)
+    return output
+
+
+def records(folder: Path) -> dict[str, dict[str, Any]]:
+    found = [json.loads(path.read_text()) for path in folder.glob(f"{CACHE_NAME}/*/step.json")]
+    return {record["key"]: record for record in found}
+
+
+class Tags(HTMLParser):
+    """Every element of a page must be closed by its own end tag; data and addresses are kept."""
+
+    VOID = frozenset({"meta", "img", "rect", "circle", "line", "polyline"})
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.addresses: list[str] = []
+        self.cells: list[str] = []
+        self.seen: set[str] = set()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.seen.add(tag)
+        self.addresses += [value or "" for name, value in attrs if name in ("src", "href")]
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag not in self.VOID:
+            assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if self.open and self.open[-1] in ("td", "th"):
+            self.cells.append(data)
+
+
+# --- what is made
+
+
+def test_a_report_holds_what_was_measured(painted: Path) -> None:
+    data = json.loads((painted / "table1.json").read_text())["experiments"][0]
+    (row,) = data["rows"]
+    assert row["row"] == "painted" and row["labels"] == 3 and len(row["key"]) == 64
+    assert list(row["scores"]) == ["Ind.", "Vid.", "harder", "mild photos", "hard photos"]
+    made = records(painted)
+    by_title = {record["title"]: record for record in made.values()}
+    for column, value in row["scores"].items():
+        record = by_title[f"mini on 3 painted views, seed 0, {column}"]
+        scores = json.loads((painted / CACHE_NAME / f"{record['kind']}-{record['key'][:16]}" / "scores.json").read_text())
+        assert scores["miou"] == value and scores["views"] == {"Ind.": 2, "Vid.": 2}.get(column, 1)
+    cells = ["painted pictures alone", "3", *(f"{value:.3f}" for value in row["scores"].values())]
+    text = (painted / "table1.md").read_text()
+    assert "| " + " | ".join(cells) + " |" in text
+    for name in ("table1-table1-first.png", "table1-table1-last.png"):
+        assert f"({name})" in text and Image.open(painted / name).width > 400
+    page = Tags()
+    page.feed((painted / "table1.html").read_text())
+    assert page.open == [] and "script" not in page.seen and page.cells[-len(cells) :] == cells
+    assert page.addresses and all(address.startswith("data:image/png;base64,") for address in page.addresses)
+
+
+def test_the_pictures_are_the_predictions_that_were_scored(painted: Path) -> None:
+    from dnerf_core.downstream.images.segmenter import Segmenter
+    from dnerf_core.downstream.images.sets.opening import open_set
+
+    made = {record["title"]: record for record in records(painted).values()}
+    folders = {title: painted / CACHE_NAME / f"{record['kind']}-{record['key'][:16]}" for title, record in made.items()}
+    segmenter = Segmenter.load(folders["mini on 3 painted views, seed 0"] / "network.safetensors")
+    image, _ = open_set(folders["individual test"] / "exact").pair(1)
+    with Image.open(folders["mini on 3 painted views, seed 0, Ind."] / "predicted-1.png") as shown:
+        assert np.array_equal(np.asarray(shown), segmenter.predict(image)[0])
+
+
+def test_the_same_call_again_makes_nothing(painted: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    before = {path: path.stat().st_mtime_ns for path in painted.glob(f"{CACHE_NAME}/*/*")}
+    call = ReproduceCall(experiment="table1", only=PAINTED, output=painted, device="cpu")
+    reproduce(call, Reporter(as_json=True), TINY)
+    events = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert events[0]["steps_missing"] == 0 and events[-1]["nothing_to_do"] is True
+    assert not [event for event in events if event["event"] == "step"]
+    assert {path: path.stat().st_mtime_ns for path in painted.glob(f"{CACHE_NAME}/*/*")} == before
+
+
+def test_the_commands_of_a_report_mean_the_calls_that_were_made(tmp_path: Path) -> None:
+    cache = Cache(tmp_path / CACHE_NAME)
+    checked = set()
+    for step in in_order(rows_of(ReproduceCall(experiment="all", output=tmp_path))):
+        place = cache.place(step)
+        place.mkdir(parents=True) if place.suffix == "" else (place.parent.mkdir(parents=True), place.touch())
+        words, expected = shlex.split(cache.command_of(step)), cache.call_of(step)
+        command = KINDS[step.kind].command
+        if command is None:
+            assert words[:2] == ["python", "-c"] and len(words) == 3
+            values: dict[str, Any] = {}
+            beginning, _, call_text = words[2].partition("; m.")
+            exec(beginning, values)
+            assert eval(call_text.partition("(")[2][:-1], values) == expected
+            continue
+        assert words[:2] == ["dnerf-headless", command]
+        context = found_command(command).make_context(command, words[2:])
+        names = {field.name for field in fields(expected)}
+        assert replace(expected, **{name: value for name, value in context.params.items() if name in names}) == expected, words
+        checked.add(command)
+    assert checked == {kind.command for kind in KINDS.values() if kind.command is not None}
+
+
+def test_a_killed_call_goes_on_and_makes_nothing_twice(painted: Path, tmp_path: Path) -> None:
+    output = tmp_path / "report"
+    code = (
+        "from pathlib import Path\n"
+        "from tests.headless.test_reproduce import TINY, PAINTED, ReproduceCall, reproduce\n"
+        f"reproduce(ReproduceCall(experiment='table1', only=PAINTED, output=Path({str(output)!r}), device='cpu'), None, TINY)\n"
+    )
+    child = subprocess.Popen([sys.executable, "-c", code])
+    try:
+        deadline = time.monotonic() + 300
+        while not (before := records(output)):
+            assert child.poll() is None and time.monotonic() < deadline
+            time.sleep(0.02)
+    finally:
+        os.kill(child.pid, signal.SIGKILL)
+        child.wait()
+    before = records(output)
+    times = {path: path.stat().st_mtime_ns for path in output.glob(f"{CACHE_NAME}/*/step.json")}
+    assert len(before) < len(records(painted)), "it ended before it was killed"
+    reproduce(ReproduceCall(experiment="table1", only=PAINTED, output=output, device="cpu"), Quiet(), TINY)
+    assert {path: path.stat().st_mtime_ns for path in times} == times
+    assert records(output).keys() == records(painted).keys()
+    for name in ("rows", "means"):
+        found, expected = (
+            json.loads((folder / "table1.json").read_text())["experiments"][0][name] for folder in (output, painted)
+        )
+        assert found == expected
+
+
+@pytest.mark.parametrize("name", EXPERIMENT_NAMES)
+def test_rows_share_what_they_can(name: str) -> None:
+    rows = rows_of(ReproduceCall(experiment=name, annotations=(3, 6), seeds=2), TINY)
+    steps = in_order(rows)
+    assert len({step.key for step in steps}) == len(steps) and len({row.key for row in rows}) == len(rows)
+    everything = in_order(rows_of(ReproduceCall(experiment="all", annotations=(3, 6), seeds=2), TINY))
+    assert {step.key for step in steps} <= {step.key for step in everything}
+
+
+def test_table_1_and_s12_share_the_largest_network() -> None:
+    table1, s12 = (rows_of(ReproduceCall(experiment=name)) for name in ("table1", "s12"))
+    (ours,) = [row for row in table1 if row.name == "datasetnerf"]
+    assert [cell.step.key for cell in ours.cells.values()] == [cell.step.key for cell in s12[-1].cells.values()]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"branch_steps": 3},
+        {"segmenter_steps": 3},
+        {"size_px": 96},
+        {"pairs": (1, 3)},
+        {"annotations": (6,)},
+    ],
+)
+def test_a_key_knows_all_that_made_it(change: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    call = ReproduceCall(experiment="table1", only=("datasetnerf",))
+    (row,), (other,) = rows_of(call), rows_of(call, replace(TINY, **change))
+    assert row.key != other.key and row.key == rows_of(call)[0].key
+    assert rows_of(replace(call, seeds=2))[1].key != row.key
+    elsewhere = rows_of(replace(call, output=Path("elsewhere"), device="cpu"))[0]
+    assert elsewhere.key == row.key
+    facts = setting.model_facts.describe_model("demo-cars")
+    monkeypatch.setattr(setting.model_facts, "describe_model", lambda name: replace(facts, sha256="0" * 64))
+    assert rows_of(call)[0].key != row.key
+
+
+def test_painted_generated_and_tested_subjects_are_others() -> None:
+    painted_seeds, generated, tested = set(), set(), set()
+    for step in in_order(rows_of(ReproduceCall(experiment="all", seeds=10), SCALES["paper"])):
+        call = step.call(lambda parent: Path(f"@{parent.key}"))
+        seeds = set(getattr(call, "seeds", ()))
+        exact_pairs = step.kind == "world" and "pairs" in step.title
+        group = painted_seeds if step.kind == "sample" else tested if step.kind == "world" and not exact_pairs else generated
+        group |= seeds
+    assert painted_seeds and generated and tested
+    assert not painted_seeds & generated and not painted_seeds & tested and not generated & tested
+
+
+def test_a_dry_run_tells_the_cost_and_writes_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.run(["reproduce", "table1", "--dry-run", "--json", "-o", str(tmp_path / "report")]) == 0
+    summary = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert summary["steps_missing"] == summary["steps"] > 20 and summary["estimated_seconds"] > 60
+    assert not (tmp_path / "report").exists()
+
+
+def test_a_cost_rests_on_what_was_measured_here(painted: Path) -> None:
+    cache = Cache(painted / CACHE_NAME, "cpu")
+    steps = in_order(rows_of(ReproduceCall(experiment="table1", only=PAINTED)))
+    measured = cache.measured()
+    (trained,) = [step for step in steps if step.kind == "train-segmenter"]
+    assert measured[trained.unit] == pytest.approx(cache.record(trained)["seconds"] / 4)  # type: ignore[index]
+    found = costs.cost_of(steps, [trained], {trained.unit: 2.0})
+    assert found.seconds == 8.0 and found.measured == 1.0 and "rates measured here" in found.line()
+    assert costs.cost_of(steps, [], {}).line() == f"{len(steps)} steps, all there"
+
+
+@pytest.mark.parametrize("scale", SCALES)
+def test_every_step_of_every_scale_has_a_usual_rate(scale: str) -> None:
+    steps = in_order(rows_of(ReproduceCall(experiment="all", scale=scale), SCALES[scale]))
+    assert all(0 < costs.usual_rate(step.unit) < 100 and step.units > 0 for step in steps)
+
+
+# --- what is refused
+
+
+@pytest.mark.parametrize(
+    ("args", "words"),
+    [
+        (["table1", "--annotations", "9,x"], "expected numbers such as 9,30,90"),
+        (["table1", "--annotations", "9,9"], "--annotations: expected numbers of views from 1 to 3000, each once, found 9,9"),
+        (["table1", "--annotations", "0"], "--annotations: expected numbers of views from 1 to 3000, each once, found 0"),
+        (["table1", "--annotations", "1001"], "above 1000 expected multiples of 3"),
+        (["table9"], "table9"),
+        (["s12", "--only", "exact"], "--only exact: expected rows of s12 (datasetnerf)"),
+        (["table1", "--only", "exakt"], "did you mean exact?"),
+        (["table1", "--seeds", "0"], "--seeds"),
+        (["table1", "--model", "demo-cars"], "expected --model, --annotated and --test together, found no --annotated"),
+        (["table1", "--scale", "tiny"], "--scale"),
+    ],
+)
+def test_wrong_calls_are_told_in_a_line(args: list[str], words: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.run(["reproduce", *args, "-o", str(tmp_path / "report")]) == 2
+    assert words in error_line(capsys)
+    assert not (tmp_path / "report").exists()
+
+
+def test_a_users_own_call_is_checked(painted: Path, tmp_path: Path) -> None:
+    made = {record["title"]: record for record in records(painted).values()}
+    folders = {title: painted / CACHE_NAME / f"{record['kind']}-{record['key'][:16]}" for title, record in made.items()}
+    own = ReproduceCall(
+        experiment="table1",
+        model="demo-cars",
+        annotated=folders["3 painted views, seed 0"] / "annotate",
+        test=folders["individual test"] / "exact",
+        output=tmp_path / "report",
+        device="cpu",
+    )
+    rows = rows_of(own)
+    assert {row.name for row in rows} >= {"painted", "datasetnerf"} and "exact" not in {row.name for row in rows}
+    assert all(row.given == {"labels": 3} and list(row.cells) == ["test"] for row in rows)
+    assert not [step for step in in_order(rows) if step.kind in ("sample", "world")]
+    with pytest.raises(UsageError, match="expected one experiment, found all"):
+        rows_of(replace(own, experiment="all"))
+    with pytest.raises(UsageError, match="--annotations: expected without --annotated"):
+        rows_of(replace(own, annotations=(9,)))
+    with pytest.raises(UsageError, match=r"expected rows that can be made here, found none: .*nobody knows the exact truth"):
+        rows_of(replace(own, only=("exact",)))
+    reproduce(replace(own, only=PAINTED), Quiet(), TINY)
+    data = json.loads((tmp_path / "report" / "table1.json").read_text())["experiments"][0]
+    assert data["columns"] == ["test"] and 0 <= data["rows"][0]["scores"]["test"] <= 1
+
+
+def test_a_program_is_told_an_experiment_that_there_is_none_of() -> None:
+    with pytest.raises(
+        UsageError, match=r"experiment: expected table1, table2, s12 or all, found 'tabel1' \(did you mean table1\?\)"
+    ):
+        rows_of(ReproduceCall(experiment="tabel1"))
+
+
+def test_a_damaged_record_is_named(painted: Path, tmp_path: Path) -> None:
+    (step,) = [step for step in in_order(rows_of(ReproduceCall(experiment="table1", only=PAINTED))) if step.kind == "sample"]
+    cache = Cache(tmp_path)
+    cache.folder_of(step).mkdir(parents=True)
+    assert cache.record(step) is None
+    (cache.folder_of(step) / "step.json").write_text("{")
+    with pytest.raises(OutputError, match=r"step.json: expected the record of a step, found none .*; remove "):
+        cache.record(step)
+
+
+# --- what is written
+
+
+def test_mean_and_spread_of_seeds() -> None:
+    score = Score((0.9, 0.92, 0.94))
+    assert score.text == "0.920 ± 0.020" and score.spread == pytest.approx(0.02)
+    assert Score((0.5,)).text == "0.500" and Score(()).text == "-"
+
+
+def test_names_cannot_break_a_page_or_markdown() -> None:
+    nasty = "<b>|`x`\n# </script>"
+    section = Section(nasty, (nasty,), (Table((nasty,), ((nasty,),), 1),), commands=((nasty, "dnerf-headless info '<x>'"),))
+    report = Report(nasty, (("model", nasty),), [section])
+    page = Tags()
+    page.feed(html_page(report))
+    assert page.open == [] and not {"b", "script"} & page.seen and page.cells == [nasty, nasty]
+    text, files = markdown(report, "x")
+    assert not files and "<b>" not in text.split("```")[0].replace("\\<b\\>", "")
+    assert [line for line in text.splitlines() if line.startswith("#")].count("# " + nasty) == 0
+
+
+def test_a_chart_is_xml_with_every_point() -> None:
+    series = Series("a & b", ((5.0, 0.8, 0.01), (50.0, 0.9, 0.0)))
+    found = ElementTree.fromstring(chart_svg(Chart("t < u", "clouds", "score", (series,))))
+    space = "{http://www.w3.org/2000/svg}"
+    circles = found.findall(f"{space}circle")
+    assert [float(circle.get("cx", "")) for circle in circles] == sorted(float(circle.get("cx", "")) for circle in circles)
+    assert float(circles[0].get("cy", "")) > float(circles[1].get("cy", ""))  # higher scores are higher up
+    assert [circle.findtext(f"{space}title") for circle in circles] == ["a & b: 5, 0.8000", "a & b: 50, 0.9000"]
+
+
+def test_names_of_rows_and_experiments_stand_once() -> None:
+    assert tuple(EXPERIMENTS) == EXPERIMENT_NAMES
+    assert {name for entry in EXPERIMENTS.values() for name in entry.row_names} == set(ROW_NAMES)
