@@ -22,11 +22,11 @@ class ReproduceCall(Ranged):
 
     Attributes:
         experiment: one of `EXPERIMENT_NAMES`, or all.
-        world: whose model and exact truth are used, unless `model` names a user's own.
+        world: whose model and exact truth are used, unless `model_name` names a user's own.
         annotations: numbers of painted views; None: the scale's.
         seeds: repetitions of each row; None: the scale's.
         only: rows by name; None: all that there are.
-        model, annotated, test: a user's own, all three of them, instead of a world.
+        model_name, annotated, test: a user's own, all three of them, instead of a world.
     """
 
     experiment: str
@@ -35,7 +35,7 @@ class ReproduceCall(Ranged):
     annotations: tuple[int, ...] | None = None
     seeds: int | None = ranged(Whole(1, MAX_REPETITIONS, None, "Repeat every row with N seeds, and tell mean and spread."))
     only: tuple[str, ...] | None = None
-    model: str | None = None
+    model_name: str | None = None
     annotated: Path | None = None
     test: Path | None = None
     output: Path = Path("dnerf-report")

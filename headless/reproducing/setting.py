@@ -58,14 +58,14 @@ def make_setting(call: ReproduceCall, scale: Scale | None = None) -> Setting:
     """
     sizes = SCALES[call.scale] if scale is None else scale
     repetitions = call.seeds or sizes.repetitions
-    given = {"--model": call.model, "--annotated": call.annotated, "--test": call.test}
+    given = {"--model": call.model_name, "--annotated": call.annotated, "--test": call.test}
     missing = [option for option, value in given.items() if value is None]
     if 0 < len(missing) < len(given):
         raise UsageError(
             f"{', '.join(option for option in given if option not in missing)}: expected --model, --annotated and --test together, "
             f"found no {missing[0]}; give all three, or none for a world"
         )
-    if call.model is None or call.annotated is None or call.test is None:
+    if call.model_name is None or call.annotated is None or call.test is None:
         return _of_world(call, sizes, repetitions)
     if call.annotations is not None:
         raise UsageError(
@@ -75,10 +75,10 @@ def make_setting(call: ReproduceCall, scale: Scale | None = None) -> Setting:
     from headless.annotating.training_plan import matching_model
 
     painted = read_painted((call.annotated,), skip_unpainted=True)
-    facts = matching_model(call.model, painted)
+    facts = matching_model(call.model_name, painted)
     annotated = Given(call.annotated, folder_sha256(call.annotated, "--annotated"))
     test = Given(call.test, folder_sha256(call.test, "--test"))
-    return Setting(call, sizes, Given(call.model, facts.sha256), annotated, test, (len(painted.images),), repetitions, None, None)
+    return Setting(call, sizes, Given(call.model_name, facts.sha256), annotated, test, (len(painted.images),), repetitions, None, None)
 
 
 def _of_world(call: ReproduceCall, scale: Scale, repetitions: int) -> Setting:

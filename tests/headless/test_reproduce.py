@@ -310,7 +310,7 @@ def test_a_users_own_call_is_checked(painted: Path, tmp_path: Path) -> None:
     folders = {title: painted / CACHE_NAME / f"{record['kind']}-{record['key'][:16]}" for title, record in made.items()}
     own = ReproduceCall(
         experiment="table1",
-        model="demo-cars",
+        model_name="demo-cars",
         annotated=folders["3 painted views, seed 0"] / "annotate",
         test=folders["individual test"] / "exact",
         output=tmp_path / "report",

@@ -33,7 +33,7 @@ from headless.worker.params import Params
 from tests.headless.tiny_engine import TINY
 
 ROOT = Path(__file__).parents[2]
-NAMES = {"model_name", "device", "config", "network", "category", "anny", "armature", "licence", "world"}
+NAMES = {"model_name", "device", "config", "network", "category", "anny", "armature", "licence", "world", "experiment", "scale"}
 """Fields whose value is a name, or terms of use in words. A model's, and the configuration of an imported checkpoint, may also be the path
 of a file: which of them it is, only the engine's list of names decides."""
 FACTS = describe_model("demo-cars")

@@ -43,7 +43,7 @@ class _CountsType(click.ParamType[tuple[int, ...]]):
 )
 @option_of(ReproduceCall, "world", metavar="NAME")
 @option(
-    "--model", type=ModelType(), metavar="NAME|FILE", help="Take this model instead of a world's, with --annotated and --test."
+    "--model", "model_name", type=ModelType(), metavar="NAME|FILE", help="Take this model instead of a world's, with --annotated and --test."
 )
 @option(
     "--annotated",
@@ -66,7 +66,7 @@ class _CountsType(click.ParamType[tuple[int, ...]]):
 @options.device_option
 @options.output_style_options
 def command(as_json: bool, **values: object) -> None:
-    """Reproduce the paper's experiments, and write a report.
+    """Make the paper's experiments, and a report of their scores.
 
     Each step is a run of a command, made once and kept below the report's folder; the same call again goes on where it was interrupted.
     What it costs is told before it starts. The report is EXPERIMENT.md and EXPERIMENT.html, one page that needs no other file.
