@@ -78,7 +78,9 @@ def make_setting(call: ReproduceCall, scale: Scale | None = None) -> Setting:
     facts = matching_model(call.model_name, painted)
     annotated = Given(call.annotated, folder_sha256(call.annotated, "--annotated"))
     test = Given(call.test, folder_sha256(call.test, "--test"))
-    return Setting(call, sizes, Given(call.model_name, facts.sha256), annotated, test, (len(painted.images),), repetitions, None, None)
+    return Setting(
+        call, sizes, Given(call.model_name, facts.sha256), annotated, test, (len(painted.images),), repetitions, None, None
+    )
 
 
 def _of_world(call: ReproduceCall, scale: Scale, repetitions: int) -> Setting:

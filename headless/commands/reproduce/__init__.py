@@ -43,7 +43,11 @@ class _CountsType(click.ParamType[tuple[int, ...]]):
 )
 @option_of(ReproduceCall, "world", metavar="NAME")
 @option(
-    "--model", "model_name", type=ModelType(), metavar="NAME|FILE", help="Take this model instead of a world's, with --annotated and --test."
+    "--model",
+    "model_name",
+    type=ModelType(),
+    metavar="NAME|FILE",
+    help="Take this model instead of a world's, with --annotated and --test.",
 )
 @option(
     "--annotated",
