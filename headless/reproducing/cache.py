@@ -5,19 +5,16 @@ from __future__ import annotations
 import dataclasses
 import json
 import shlex
-import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from dnerf_core.backbone.family import named
 from dnerf_core.errors import OutputError, json_fault
 from dnerf_core.files.whole import make_folder, write_bytes_whole
 from headless.reproducing.command_lines import command_line
+from headless.reproducing.side_by_side import made_side_by_side
 from headless.reproducing.steps import KINDS, Given, Step
-from headless.work.reporting import Reporter
 
 DONE = "step.json"
 _KEY_DIGITS = 16
@@ -98,35 +95,45 @@ class Cache:
             raise OutputError(f"{path}: expected scores, cannot read them ({error}); remove {path.parent}") from error
         return found
 
-    def make(self, step: Step, reporter: Reporter, words: str) -> None:
-        """Make a step whose parents are there, or go on with it where it was interrupted.
+    def make(self, steps: Sequence[Step], processes: int, threads: int) -> Iterator[tuple[Step, float, tuple[str, ...]]]:
+        """Make steps that are missing, or go on with them where they were interrupted; each as it gets done, with its seconds and what it
+        warned of.
 
         Args:
-            words: what the progress is called.
+            steps: each after those that it takes.
+            processes: how many are made side by side, see `side_by_side`.
+            threads: of each.
 
         Raises:
-            DNeRFError: the step's own.
+            DNeRFError: a step's own, or a process that was ended from outside.
         """
-        folder = self.folder_of(step)
-        resumed = folder.exists()
-        make_folder(folder)
-        heard = _Heard(reporter, words)
-        started = time.monotonic()
-        named(KINDS[step.kind].run)(self.call_of(step), heard)
-        record = {
-            "key": step.key,
-            "kind": step.kind,
-            "title": step.title,
-            "identity": step.identity,
-            "command": self.command_of(step),
-            "unit": step.unit,
-            "units": step.units,
-            "seconds": round(time.monotonic() - started, 3),
-            "resumed": resumed,
-            "warnings": heard.warnings,
-        }
-        write_bytes_whole(folder / DONE, json.dumps(record, indent=1, default=str).encode())
-        self._records[step.key] = record
+        resumed = set()
+
+        def run_and_call(step: Step) -> tuple[str, Any]:
+            folder, kind = self.folder_of(step), KINDS[step.kind]
+            if folder.exists():
+                resumed.add(step.key)
+            make_folder(folder)
+            call = self.call_of(step)
+            return kind.run, dataclasses.replace(call, workers=threads) if kind.by_threads else call
+
+        for step, made in made_side_by_side(steps, run_and_call, processes, threads):
+            record = {
+                "key": step.key,
+                "kind": step.kind,
+                "title": step.title,
+                "identity": step.identity,
+                "command": self.command_of(step),
+                "unit": step.unit,
+                "units": step.units,
+                "seconds": made.seconds,
+                "threads": threads,
+                "resumed": step.key in resumed,
+                "warnings": list(made.warnings),
+            }
+            write_bytes_whole(self.folder_of(step) / DONE, json.dumps(record, indent=1, default=str).encode())
+            self._records[step.key] = record
+            yield step, made.seconds, made.warnings
 
     def measured(self) -> dict[str, float]:
         """Seconds a unit, the mean of what the steps here took that were made in one go."""
@@ -141,33 +148,6 @@ class Cache:
                 before = totals.get(unit, (0.0, 0))
                 totals[unit] = (before[0] + seconds, before[1] + units)
         return {unit: seconds / units for unit, (seconds, units) in totals.items() if units}
-
-
-class _Heard(Reporter):
-    """The voice of a step: its warnings are kept and passed on, its progress is told as the whole's, its messages are not."""
-
-    def __init__(self, outer: Reporter, words: str) -> None:
-        super().__init__(as_json=outer.as_json)
-        self._outer, self._words = outer, words
-        self.warnings: list[str] = []
-
-    def event(self, kind: str, **fields: Any) -> None:
-        return None
-
-    def start(self, text: str, **fields: Any) -> None:
-        return None
-
-    def warning(self, message: str, **fields: Any) -> None:
-        self.warnings.append(message)
-        self._outer.warning(f"{self._words}: {message}", **fields)
-
-    def summary(self, lines: Sequence[str], **fields: Any) -> None:
-        return None
-
-    @contextmanager
-    def progress(self, description: str, total: int) -> Iterator[Any]:
-        with self._outer.progress(f"{self._words}: {description}", total) as advance:
-            yield advance
 
 
 def _exists(path: Path) -> bool:

@@ -34,13 +34,15 @@ class Cost:
 
     Attributes:
         steps, missing: how many there are, and are yet to be made.
-        seconds: an estimate of the missing ones.
+        seconds: an estimate of the missing ones, of one core.
+        seconds_ahead: the same by the clock, with so many at once as there are cores.
         measured: of the estimate the share that rests on rates measured on this machine, in this report's folder.
     """
 
     steps: int
     missing: int
     seconds: float
+    seconds_ahead: float
     measured: float
 
     def line(self) -> str:
@@ -50,20 +52,26 @@ class Cost:
         rates = "rates measured here" if self.measured > 0.95 else "rates of one core elsewhere"
         if 0.05 < self.measured <= 0.95:
             rates = f"rates measured here for {self.measured:.0%} of it, else of one core elsewhere"
-        return f"{self.steps} steps, {self.missing} to be made, about {duration(self.seconds)} by {rates}"
+        return f"{self.steps} steps, {self.missing} to be made, about {duration(self.seconds_ahead)} by {rates}"
 
 
-def cost_of(steps: Iterable[Step], missing: Iterable[Step], measured: Mapping[str, float]) -> Cost:
+def cost_of(steps: Iterable[Step], missing: Iterable[Step], measured: Mapping[str, float], processes: int) -> Cost:
     """The cost of some steps of which others are missing.
 
     Args:
+        missing: each after those that it takes.
         measured: seconds a unit, by units.
+        processes: how many steps are made at once.
     """
     ahead = list(missing)
     seconds = {step.key: step.units * measured.get(step.unit, usual_rate(step.unit)) for step in ahead}
+    chains: dict[str, float] = {}
+    for step in ahead:
+        chains[step.key] = seconds[step.key] + max((chains.get(parent.key, 0.0) for parent in step.parents), default=0.0)
     total = sum(seconds.values())
+    by_the_clock = max(total / processes, max(chains.values(), default=0.0))
     known = sum(seconds[step.key] for step in ahead if step.unit in measured)
-    return Cost(len(list(steps)), len(ahead), total, known / total if total else 1.0)
+    return Cost(len(list(steps)), len(ahead), total, by_the_clock, known / total if total else 1.0)
 
 
 def usual_rate(unit: str) -> float:

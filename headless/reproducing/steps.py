@@ -27,22 +27,24 @@ class Kind:
         run: "module:function" that takes a call and a reporter.
         product: what the step's folder holds of it, the call's `output`.
         command: the command that does the same; None: there is none.
+        by_threads: whether its call has as many `workers` as there are threads for it.
     """
 
     run: str
     product: str
     command: str | None = None
+    by_threads: bool = False
 
 
 KINDS: dict[str, Kind] = {
-    "sample": Kind("headless.runs.sample:sample", "annotate", "sample"),
+    "sample": Kind("headless.runs.sample:sample", "annotate", "sample", by_threads=True),
     "train": Kind("headless.runs.train:train", "branch.safetensors", "train"),
-    "render": Kind("headless.runs.render:render", "pairs", "render"),
-    "pointcloud": Kind("headless.runs.pointcloud:pointcloud", "clouds", "pointcloud"),
-    "world": Kind("headless.runs.downstream.world:world", "exact", "world"),
+    "render": Kind("headless.runs.render:render", "pairs", "render", by_threads=True),
+    "pointcloud": Kind("headless.runs.pointcloud:pointcloud", "clouds", "pointcloud", by_threads=True),
+    "world": Kind("headless.runs.downstream.world:world", "exact", "world", by_threads=True),
     "train-segmenter": Kind("headless.runs.downstream.train_segmenter:train_segmenter", "network.safetensors", "train-segmenter"),
     "train-pointnet": Kind("headless.runs.downstream.train_pointnet:train_pointnet", "network.safetensors", "train-pointnet"),
-    "datasetgan": Kind("headless.downstream.baselines.gan_set:write_gan_set", "pairs"),
+    "datasetgan": Kind("headless.downstream.baselines.gan_set:write_gan_set", "pairs", by_threads=True),
     "transfer": Kind("headless.reproducing.scoring:transfer", "scores.json"),
     "score-images": Kind("headless.reproducing.scoring:score_images", "scores.json"),
     "score-clouds": Kind("headless.reproducing.scoring:score_clouds_of", "scores.json"),

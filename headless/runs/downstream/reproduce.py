@@ -43,9 +43,10 @@ def reproduce(call: ReproduceCall, reporter: Reporter | None = None, scale: Scal
     steps = in_order(row for _, rows, _ in planned for row in rows)
     cache = Cache(call.output / CACHE_NAME, call.device)
     missing = [step for step in steps if cache.record(step) is None]
-    cost = cost_of(steps, missing, cache.measured())
+    shares = _shares(call.device)
+    cost = cost_of(steps, missing, cache.measured(), shares[0])
     fields = {"command": "reproduce", "output": str(call.output), "experiment": call.experiment, "scale": call.scale}
-    cost_fields = {"steps": cost.steps, "steps_missing": cost.missing, "estimated_seconds": round(cost.seconds)}
+    cost_fields = {"steps": cost.steps, "steps_missing": cost.missing, "estimated_seconds": round(cost.seconds_ahead)}
     line = f"reproduce {call.experiment}: {cost.line()}"
     reporter.start(line, **fields, **cost_fields)
     if call.dry_run:
@@ -58,7 +59,7 @@ def reproduce(call: ReproduceCall, reporter: Reporter | None = None, scale: Scal
     make_folder(call.output)
     # steps are found by their keys alone, so that two calls into one folder would make the same one twice
     with at_work(call.output, call_digest("reproduce"), reporter.warning):
-        _make(missing, cache, reporter, len(steps))
+        _make(missing, cache, reporter, len(steps), shares)
         results = _write(setting, planned, cache)
     page = call.output / f"{call.experiment}.html"
     reporter.summary(
@@ -112,14 +113,26 @@ def plan_rows(setting: Setting) -> Planned:
     return planned
 
 
-def _make(missing: list[Step], cache: Cache, reporter: Reporter, total: int) -> None:
-    made_before = total - len(missing)
-    for number, step in enumerate(missing, start=made_before + 1):
-        started = time.monotonic()
-        cache.make(step, reporter, f"{number} of {total}, {step.title}")
-        reporter.event(
-            "step", number=number, step=step.kind, title=step.title, key=step.key, seconds=round(time.monotonic() - started, 3)
-        )
+def _make(missing: list[Step], cache: Cache, reporter: Reporter, total: int, shares: tuple[int, int]) -> None:
+    number = total - len(missing)
+    with reporter.progress("steps", len(missing)) as advance:
+        for step, seconds, warnings in cache.make(missing, *shares):
+            number += 1
+            for warning in warnings:
+                reporter.warning(f"{step.title}: {warning}")
+            reporter.event("step", number=number, step=step.kind, title=step.title, key=step.key, seconds=seconds)
+            advance()
+
+
+def _shares(device: str) -> tuple[int, int]:
+    """How many steps are made at once, and how many threads each has: on a CPU a core each, on a GPU one after the other."""
+    import torch
+
+    from headless.work.workers import default_workers, usable_cores
+
+    if device != "cpu" and torch.cuda.is_available():
+        return 1, usable_cores()
+    return default_workers(), max(1, usable_cores() // default_workers())
 
 
 def _write(setting: Setting, planned: Planned, cache: Cache) -> dict[str, Any]:
