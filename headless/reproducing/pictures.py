@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from dnerf_core.errors import counted
-from headless.reproducing.painted import GENERATED_SEED, TEST_SEED, branch_of, in_blocks, of_seed, painted_views
+from headless.reproducing.painted import TEST_SEED, branch_of, in_blocks, of_seed, painted_views
 from headless.reproducing.setting import Setting, known_world
 from headless.reproducing.steps import Given, Place, Step
 
@@ -21,14 +21,14 @@ def pairs_of(setting: Setting, count: int, repetition: int, sizes: Sequence[int]
     """Generated pictures with masks in blocks: the first k of them together have `sizes[k - 1]` pairs."""
     from headless.runs.render import RenderCall
 
-    branch, size_px = branch_of(setting, count, repetition), setting.scale.size_px
+    branch, size_px, views = branch_of(setting, count, repetition), setting.scale.size_px, setting.scale.pair_views
 
     def block(seeds: tuple[int, ...]) -> Step:
         def call(place: Place) -> Any:
             return RenderCall(
                 model_name=str(place(branch)),
                 seeds=seeds,
-                views=1,
+                views=views,
                 yaw=setting.yaw_deg,
                 pitch=setting.pitch_deg,
                 view_distribution="uniform",
@@ -36,10 +36,11 @@ def pairs_of(setting: Setting, count: int, repetition: int, sizes: Sequence[int]
                 channels=("rgb", "mask"),
             )
 
-        title = f"{counted(len(seeds), 'pair')} by the branch of {counted(count, 'label')}{of_seed(repetition)}"
-        return Step("render", title, (branch,), call, f"generated views at {size_px} px", len(seeds))
+        pairs = len(seeds) * views
+        title = f"{counted(pairs, 'pair')} by the branch of {counted(count, 'label')}{of_seed(repetition)}"
+        return Step("render", title, (branch,), call, f"generated views at {size_px} px", pairs)
 
-    return [block(seeds) for seeds in in_blocks(sizes, repetition)]
+    return [block(seeds) for seeds in in_blocks([size // views for size in sizes], repetition)]
 
 
 def gan_pairs(setting: Setting, count: int, repetition: int) -> Step:
@@ -47,12 +48,13 @@ def gan_pairs(setting: Setting, count: int, repetition: int) -> Step:
     from headless.downstream.baselines.gan_set import GanSetCall
 
     scale, views = setting.scale, painted_views(setting, count, repetition)
-    seeds = in_blocks(scale.pairs[-1:], repetition)[0]
+    seeds, pairs = in_blocks([scale.pairs[-1] // scale.pair_views], repetition)[0], scale.pairs[-1]
 
     def call(place: Place) -> Any:
         return GanSetCall(
             painted=(place(views),),
             seeds=seeds,
+            views=scale.pair_views,
             output=Path(),
             yaw=setting.yaw_deg,
             pitch=setting.pitch_deg,
@@ -64,21 +66,16 @@ def gan_pairs(setting: Setting, count: int, repetition: int) -> Step:
             skip_unpainted=True,
         )
 
-    title = f"{counted(len(seeds), 'pair')} by DatasetGAN of {counted(count, 'label')}{of_seed(repetition)}"
-    return Step("datasetgan", title, (setting.model, views), call, f"views by DatasetGAN at {scale.size_px} px", len(seeds))
+    title = f"{counted(pairs, 'pair')} by DatasetGAN of {counted(count, 'label')}{of_seed(repetition)}"
+    return Step("datasetgan", title, (setting.model, views), call, f"views by DatasetGAN at {scale.size_px} px", pairs)
 
 
 def exact_pairs(setting: Setting, repetition: int) -> Step:
     """As many exact pictures of the same subjects as there are generated ones."""
-    count = setting.scale.pairs[-1]
-    first = GENERATED_SEED * (repetition + 1)
-    return _exact_views(
-        setting,
-        f"{count} exact pairs{of_seed(repetition)}",
-        known_world(setting),
-        tuple(range(first, first + count)),
-        setting.scale.size_px,
-    )
+    scale = setting.scale
+    seeds = in_blocks([scale.pairs[-1] // scale.pair_views], repetition)[0]
+    title = f"{scale.pairs[-1]} exact pairs{of_seed(repetition)}"
+    return _exact_views(setting, title, known_world(setting), seeds, views=scale.pair_views)
 
 
 def segmenter_on(setting: Setting, what: str, sets: Sequence[Step | Given], repetition: int) -> Step:
@@ -115,17 +112,17 @@ def image_tests(setting: Setting) -> dict[str, Step | Given]:
     scale, world = setting.scale, known_world(setting)
     individual = tuple(range(TEST_SEED, TEST_SEED + scale.test_subjects))
     found: dict[str, Step | Given] = {
-        "Ind.": _exact_views(setting, "individual test", world, individual, scale.size_px),
+        "Ind.": _exact_views(setting, "individual test", world, individual),
         "Vid.": _video(setting),
     }
     harder = HARDER.get(world, world)
     if scale.photographs:
         subjects = individual[: scale.photographs]
         if harder != world:
-            found["harder"] = _exact_views(setting, "harder world", harder, subjects, scale.size_px)
+            found["harder"] = _exact_views(setting, "harder world", harder, subjects)
         for level in ("mild", "hard"):
             title = f"{level} photographs"
-            found[f"{level} photos"] = _exact_views(setting, title, harder, subjects, scale.size_px, level)
+            found[f"{level} photos"] = _exact_views(setting, title, harder, subjects, level)
     return found
 
 
@@ -165,15 +162,17 @@ def _video(setting: Setting) -> Step:
 
 
 def _exact_views(
-    setting: Setting, title: str, world: str, seeds: tuple[int, ...], size_px: int, photograph: Any = "none"
+    setting: Setting, title: str, world: str, seeds: tuple[int, ...], photograph: Any = "none", views: int = 1
 ) -> Step:
     from headless.runs.downstream.world import WorldCall
 
+    size_px = setting.scale.size_px
+
     def call(place: Place) -> Any:
-        return WorldCall(world=world, seeds=seeds, views=1, resolution=size_px, photograph=photograph)
+        return WorldCall(world=world, seeds=seeds, views=views, resolution=size_px, photograph=photograph)
 
     unit = f"exact {'views' if photograph == 'none' else 'photographs'} at {size_px} px"
-    return Step("world", title, (), call, unit, len(seeds))
+    return Step("world", title, (), call, unit, len(seeds) * views)
 
 
 def transfer_from(setting: Setting, count: int, repetition: int, *, last: bool) -> Step:

@@ -21,6 +21,7 @@ class Scale:
         gan_members, gan_steps: classifiers of DatasetGAN, and steps of each.
         transfer_views, transfer_steps: changed pictures that a frozen network sees, and steps of the head that learns from its features.
         pairs: how many generated pairs a segmenter learns from, in growing order; the last is the table's own number, all are S12's.
+        pair_views: of each generated subject; it divides every number of pairs. Further views of a subject cost half as much as its first.
         test_subjects: of the individual test, one view each.
         video_subjects, video_frames: of the video test.
         photographs: how many photographs each further column of table 1 has, one subject each.
@@ -44,6 +45,7 @@ class Scale:
     transfer_views: int
     transfer_steps: int
     pairs: tuple[int, ...]
+    pair_views: int
     test_subjects: int
     video_subjects: int
     video_frames: int
@@ -68,7 +70,8 @@ SMALL = Scale(
     gan_steps=1500,
     transfer_views=360,
     transfer_steps=600,
-    pairs=(150, 400, 1200),
+    pairs=(150, 450, 1200),
+    pair_views=3,
     test_subjects=90,
     video_subjects=3,
     video_frames=61,
@@ -94,6 +97,7 @@ MEDIUM = Scale(
     transfer_views=360,
     transfer_steps=600,
     pairs=(150, 300, 600, 1200, 2400),
+    pair_views=1,
     test_subjects=90,
     video_subjects=3,
     video_frames=61,
@@ -119,6 +123,7 @@ PAPER = Scale(
     transfer_views=360,
     transfer_steps=600,
     pairs=(1000, 2500, 5000, 10_000),
+    pair_views=1,
     test_subjects=90,
     video_subjects=1,
     video_frames=61,

@@ -52,6 +52,7 @@ TINY = Scale(
     transfer_views=3,
     transfer_steps=2,
     pairs=(1, 2),
+    pair_views=1,
     test_subjects=2,
     video_subjects=1,
     video_frames=2,
@@ -290,9 +291,9 @@ def test_a_cost_rests_on_what_was_measured_here(painted: Path) -> None:
     measured = cache.measured()
     (trained,) = [step for step in steps if step.kind == "train-segmenter"]
     assert measured[trained.unit] == pytest.approx(cache.record(trained)["seconds"] / 4)  # type: ignore[index]
-    found = costs.cost_of(steps, [trained], {trained.unit: 2.0})
+    found = costs.cost_of(steps, [trained], {trained.unit: 2.0}, 2)
     assert found.seconds == 8.0 and found.measured == 1.0 and "rates measured here" in found.line()
-    assert costs.cost_of(steps, [], {}).line() == f"{len(steps)} steps, all there"
+    assert costs.cost_of(steps, [], {}, 2).line() == f"{len(steps)} steps, all there"
 
 
 @pytest.mark.parametrize("scale", SCALES)
