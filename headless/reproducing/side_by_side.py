@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from multiprocessing import connection, get_context
+from multiprocessing import connection, get_context, parent_process
 from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING, Any
 
@@ -151,6 +152,7 @@ def _ready(waiting: Sequence[Step], ahead: set[str]) -> Step | None:
 def _serve(asked: Connection, threads: int) -> None:
     """Make steps until the other end is closed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     for name in THREAD_VARIABLES:
         os.environ[name] = str(threads)
     import torch
@@ -165,3 +167,11 @@ def _serve(asked: Connection, threads: int) -> None:
             asked.send(make(run, call))
         except DNeRFError as error:
             asked.send(error)
+
+
+def _end_with_parent() -> None:
+    """End this process when the one that began it has been killed: what it makes would be nobody's, and its folder held."""
+    parent = parent_process()
+    assert parent is not None
+    connection.wait([parent.sentinel])
+    os._exit(1)

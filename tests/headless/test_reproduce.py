@@ -196,6 +196,7 @@ def test_a_killed_call_goes_on_and_makes_nothing_twice(painted: Path, tmp_path: 
     finally:
         os.kill(child.pid, signal.SIGKILL)
         child.wait()
+    time.sleep(2)  # its processes end with it, a moment later
     before = records(output)
     times = {path: path.stat().st_mtime_ns for path in output.glob(f"{CACHE_NAME}/*/step.json")}
     assert len(before) < len(records(painted)), "it ended before it was killed"
