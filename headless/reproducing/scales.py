@@ -85,7 +85,7 @@ SMALL = Scale(
     clouds=(5, 10, 25, 50, 100),
     test_clouds=90,
     real_clouds=(4, 10, 30),
-    exact_clouds=(4, 10, 30, 60, 100),
+    exact_clouds=(4, 10, 30, 100),
     scan_steps=1500,
 )
 """Two cores."""
