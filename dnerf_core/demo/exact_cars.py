@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -13,12 +15,13 @@ from dnerf_core.demo.config import DEMO_CARS
 from dnerf_core.demo.exact_worlds import ExactView
 from dnerf_core.demo.harder.cars import HarderCars
 from dnerf_core.demo.harder.shadow import ground_light
-from dnerf_core.demo.trace import TruthView, render_truth
+from dnerf_core.demo.trace import TruthView, render_around, render_truth
 from dnerf_core.demo.world import Cars
 from dnerf_core.loaded_model import seed_latent
 from dnerf_core.photographs.cutout import cut_out
 from dnerf_core.pointcloud.cloud import PointCloud
 from dnerf_core.rendering.camera_tensors import camera_tensors
+from dnerf_core.rendering.labeled_view import LabeledView
 
 
 def exact_view(view: TruthView, camera: Camera, rgb: Tensor | None = None, shade: Tensor | None = None) -> ExactView:
@@ -73,6 +76,14 @@ class ExactCars:
         normal = view.normal[0]
         shade = SHADE_BASE + SHADE_LIGHT * (normal @ light) + SHADE_UP * normal[..., 1]
         return exact_view(view, camera, rgb, shade)
+
+    def around(self, seed: int, cameras: Sequence[Camera], size_px: int) -> list[LabeledView]:
+        """See `ExactWorld`."""
+        (car, _), tensors = self._cars(seed), [camera_tensors(camera) for camera in cameras]
+        seen = render_around(car, *(torch.cat(parts) for parts in zip(*tensors, strict=True)), size_px)
+        colors = (seen.rgb * 255).round().clamp(0, 255).to(torch.uint8).numpy()
+        arrays = zip(cameras, colors, seen.mask.numpy(), seen.depth_planar.numpy(), strict=True)
+        return [LabeledView(camera, rgb, mask, depth) for camera, rgb, mask, depth in arrays]
 
     def surface(self, seed: int, count: int) -> PointCloud:
         """See `ExactWorld`."""

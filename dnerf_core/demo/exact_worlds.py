@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from dnerf_core.labels import LabelSet
     from dnerf_core.photographs.cutout import Cutout
     from dnerf_core.pointcloud.cloud import PointCloud
+    from dnerf_core.rendering.labeled_view import LabeledView
 
 EXACT_WORLDS = {
     "demo-cars": "dnerf_core.demo.exact_cars:DEMO",
@@ -66,6 +68,9 @@ class ExactWorld(Protocol):
 
     def view(self, seed: int, camera: Camera, size_px: int) -> ExactView:
         """The exact picture of a seed's subject from a camera, its sides `size_px` pixels."""
+
+    def around(self, seed: int, cameras: Sequence[Camera], size_px: int) -> list[LabeledView]:
+        """Exact views of a seed's subject to fuse a cloud of: colours are those of the pixels' centres, as depths and masks are."""
 
     def surface(self, seed: int, count: int) -> PointCloud:
         """`count` points spread evenly over a seed's whole surface, hidden places included, with exact normals, colours and labels."""

@@ -142,8 +142,8 @@ _TILE_PX = 8
 def _free_distances(cars: Cars, cam2world: Tensor, intrinsics: Tensor, box: tuple[int, int, int, int], size_px: int) -> Tensor:
     """Distances that every ray of a tile of pixels is free for, `[B, h, w]`, one a pixel, +inf for tiles that see no car.
 
-    One cone a tile: a ray of the tile strays by at most t * spread from the central one, so while the distance at the centre
-    exceeds that, the excess is free for all.
+    The cars are as many as the cameras, or one that all of them see. One cone a tile: a ray of the tile strays by at most t * spread from
+    the central one, so while the distance at the centre exceeds that, the excess is free for all.
     """
     top, left, height, width = box
     tile_rows, tile_columns = -(-height // _TILE_PX), -(-width // _TILE_PX)
@@ -160,9 +160,10 @@ def _free_distances(cars: Cars, cam2world: Tensor, intrinsics: Tensor, box: tupl
     t = (origins.norm(dim=-1) - radius).clamp(min=0) / (1 + spread)
     leave = origins.norm(dim=-1) + radius
     for _ in range(20):
-        distance = cars.signed_distance(torch.addcmul(origins, directions, t[..., None]))
+        places = torch.addcmul(origins, directions, t[..., None]).reshape(len(cars), -1, 3)
+        distance = cars.signed_distance(places).reshape(t.shape)
         t = t + (distance / _LIPSCHITZ - t * spread).clamp(min=0)
-    t = torch.where(t > leave, torch.inf, t).reshape(len(cars), tile_rows, tile_columns)
+    t = torch.where(t > leave, torch.inf, t).reshape(len(t), tile_rows, tile_columns)
     return t.repeat_interleave(_TILE_PX, 1).repeat_interleave(_TILE_PX, 2)[:, :height, :width]
 
 
@@ -230,6 +231,31 @@ def render_truth(
     distance = trace_rays(cars, origins, directions, free.repeat(1, origins.shape[1] // free.shape[1]))
     rgb, mask, normal = _appearance(cars, origins, directions, distance)
     return view_of_rays(rgb, mask, normal, distance, cosine, samples_per_pixel, (height, width))
+
+
+def render_around(car: Cars, cam2world: Tensor, intrinsics: Tensor, size_px: int) -> TruthView:
+    """One car as V cameras see it, by the rays of the pixels' centres alone; all are traced together, which is several times faster.
+
+    Args:
+        car: one car.
+        cam2world: `[V, 4, 4]`, OpenCV axes, world units.
+        intrinsics: `[V, 3, 3]`, normalised by the image size.
+        size_px: height and width of every picture.
+
+    Returns:
+        V pictures; their colours are those of the centres' rays.
+    """
+    views = len(cam2world)
+    check_shapes(cam2world=(cam2world, "V 4 4"), intrinsics=(intrinsics, f"{views} 3 3"))
+    box = (0, 0, size_px, size_px)
+    origins, directions, cosine = truth_rays(cam2world, intrinsics, size_px, 1, box)
+    free = _free_distances(car, cam2world, intrinsics, box, size_px)
+    together = [rays.reshape(1, -1, 3) for rays in (origins, directions)]
+    distance = trace_rays(car, *together, free.reshape(1, -1))
+    rgb, mask, normal = _appearance(car, *together, distance)
+    pixels = size_px * size_px
+    found = (rgb.reshape(views, pixels, 3), mask.reshape(views, pixels), normal.reshape(views, pixels, 3))
+    return view_of_rays(*found, distance.reshape(views, pixels), cosine, 1, (size_px, size_px))
 
 
 def view_of_rays(

@@ -190,6 +190,37 @@ class FormatsType(click.ParamType[tuple[str, ...]]):
         return parts
 
 
+class CountsType(click.ParamType[tuple[int, ...]]):
+    """`9,30,90` as numbers."""
+
+    name = "counts"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, ...]:
+        if isinstance(value, tuple):
+            return value
+        try:
+            return tuple(int(part) for part in str(value).split(","))
+        except ValueError:
+            self.fail(f"expected numbers such as 9,30,90, found {brief(value)}", param, ctx)
+
+
+class PartsType(click.ParamType[tuple[tuple[int, str], ...]]):
+    """`8=roof,9=hood` as numbers with names."""
+
+    name = "parts"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[tuple[int, str], ...]:
+        if isinstance(value, tuple):
+            return value
+        pairs = [part.partition("=") for part in str(value).split(",")]
+        if not all(number.strip().isdecimal() and len(number) < 10 and name.strip() for number, _, name in pairs):
+            self.fail(f"expected numbers with labels such as 8=roof,9=hood, found {brief(value)}", param, ctx)
+        found = tuple((int(number), name.strip()) for number, _, name in pairs)
+        if len({number for number, _ in found}) < len(found):
+            self.fail(f"expected each number once, found {brief(value)}", param, ctx)
+        return found
+
+
 class FilledPath(click.Path):
     """A path as a `Path`: not the empty text, which would mean the current folder, and no pipe, socket or device."""
 

@@ -12,6 +12,7 @@ from dnerf_core.labels import IGNORE_ID, LabelSet
 from headless.pictures.picture_grid import picture_grid
 
 SIDE_PX = 192
+_PLAIN = (90, 100, 115)
 _PAPER, _UNKNOWN, _RIGHT, _WRONG = (250, 250, 248), (150, 150, 150), (190, 190, 188), (200, 30, 40)
 _YAW_DEG, _PITCH_DEG = 35.0, 25.0
 _SUPER = 2
@@ -76,6 +77,27 @@ def clouds_grid(
         pictures = [cloud_picture(points, colors) for colors in (palette[truth], palette[predicted], judged)]
         rows.append((name, pictures))
     return picture_grid(title, ("truth", "prediction", "wrong"), rows, labels, call_sha256=call_sha256)
+
+
+def clouds_beside(
+    title: str,
+    columns: Sequence[str],
+    clouds: Sequence[tuple[str, NDArray[np.floating], Sequence[NDArray[np.uint8]]]],
+    labels: LabelSet,
+) -> bytes:
+    """A PNG: a row a cloud, plain and with each of some labellings.
+
+    Args:
+        columns: a name for the plain cloud and for each labelling.
+        clouds: text, points [N, 3], and labellings uint8 [N] of each.
+    """
+    palette = labels.palette().copy()
+    palette[[0, IGNORE_ID]] = _UNKNOWN
+    rows = []
+    for name, points, labellings in clouds:
+        plain = np.broadcast_to(np.array(_PLAIN, np.uint8), points.shape)
+        rows.append((name, [cloud_picture(points, colors) for colors in (plain, *(palette[ids] for ids in labellings))]))
+    return picture_grid(title, columns, rows, labels)
 
 
 def _view() -> NDArray[np.float64]:

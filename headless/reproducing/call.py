@@ -9,10 +9,11 @@ from dnerf_core import job_ranges
 from dnerf_core.ranges import Choice, Ranged, Whole, ranged
 from headless.reproducing.scales import SCALES
 
-EXPERIMENT_NAMES = ("table1", "table2", "s12")
+EXPERIMENT_NAMES = ("table1", "table2", "table3", "figure5", "s12")
 ALL = "all"
 WORLD_NAMES = ("demo-cars", "demo-people")
 ROW_NAMES = ("painted", "transfer", "transfer-stages", "datasetgan", "datasetnerf", "exact")
+ROW_NAMES += ("generated", "real", "real+generated", "aligned", "scans")
 MAX_REPETITIONS = 10
 
 
@@ -27,6 +28,7 @@ class ReproduceCall(Ranged):
         seeds: repetitions of each row; None: the scale's.
         only: rows by name; None: all that there are.
         model_name, annotated, test: a user's own, all three of them, instead of a world.
+        category, parts: of a user's own benchmark of clouds: which of ShapeNetPart's categories, and labels by the numbers of its parts.
     """
 
     experiment: str
@@ -38,6 +40,8 @@ class ReproduceCall(Ranged):
     model_name: str | None = None
     annotated: Path | None = None
     test: Path | None = None
+    category: str | None = None
+    parts: tuple[tuple[int, str], ...] | None = None
     output: Path = Path("dnerf-report")
     dry_run: bool = ranged(job_ranges.OFF)
     device: str = ranged(job_ranges.DEVICE)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from dnerf_core.errors import counted
 from headless.reproducing.painted import TEST_SEED, branch_of, in_blocks, of_seed
@@ -33,20 +33,30 @@ def clouds_of(setting: Setting, count: int, repetition: int, sizes: Sequence[int
     return [block(seeds) for seeds in in_blocks(sizes, repetition)]
 
 
-def point_network_on(setting: Setting, what: str, sets: Sequence[Step | Given], repetition: int) -> Step:
-    """A network of points trained on some folders of clouds together."""
+def point_network_on(
+    setting: Setting,
+    what: str,
+    sets: Sequence[Step | Given],
+    repetition: int,
+    *,
+    recipe: Literal["aligned", "scans"] = "aligned",
+    repeat: tuple[int, ...] | None = None,
+) -> Step:
+    """A network of points trained on some folders of clouds together; see `TrainPointnetCall`."""
     from headless.downstream.points.plan import TrainPointnetCall
 
     scale = setting.scale
+    steps = scale.cloud_steps if recipe == "aligned" else scale.scan_steps
 
     def call(place: Place) -> Any:
         return TrainPointnetCall(
             folders=tuple(place(one) for one in sets),
             output=Path(),
             network=scale.point_network,
-            recipe="aligned",
+            recipe=recipe,
             points=scale.points,
-            steps=scale.cloud_steps,
+            steps=steps,
+            repeat=repeat,
             seed=repetition,
             validation=0.0,
             precision=scale.precision,
@@ -54,15 +64,15 @@ def point_network_on(setting: Setting, what: str, sets: Sequence[Step | Given], 
         )
 
     title = f"{scale.point_network} on {what}{of_seed(repetition)}"
-    unit, units = f"clouds of {scale.points} points through {scale.point_network}", scale.cloud_steps * _BATCH
+    unit, units = f"clouds of {scale.points} points through {scale.point_network}", steps * _BATCH
     return Step("train-pointnet", title, tuple(sets), call, unit, units)
 
 
-def score_of_clouds(setting: Setting, network: Step) -> Step:
-    """A network's scores on the test clouds."""
+def score_of_clouds(setting: Setting, network: Step, test: Step | Given | None = None) -> Step:
+    """A network's scores on test clouds; None: those of `cloud_test`."""
     from headless.reproducing.scoring import ScoreCloudsCall
 
-    test = cloud_test(setting)
+    test = cloud_test(setting) if test is None else test
 
     def call(place: Place) -> Any:
         return ScoreCloudsCall(network=place(network), test=place(test), output=Path())

@@ -17,7 +17,9 @@ _OTHERS: dict[str, float] = {
     "exact views to paint": 0.42,
     "steps of a branch": 0.25,
     "generated clouds": 1.5,
-    "exact clouds": 3.7,
+    "exact clouds": 1.1,
+    "uniform clouds": 0.04,
+    "clouds of a benchmark": 0.02,
     "views seen and steps of a head on EfficientNet-Lite0": 0.12,
 }
 _VIEWS_AT_128: dict[str, float] = {
@@ -25,6 +27,7 @@ _VIEWS_AT_128: dict[str, float] = {
     "generated views": 0.26,
     "exact views": 0.25,
     "exact photographs": 0.43,
+    "exact clouds of views": 0.6,
 }
 
 
@@ -85,6 +88,8 @@ def usual_rate(unit: str) -> float:
     words = what.split()
     if what.startswith("clouds of "):
         return int(words[2]) * _A_CLOUD[words[-1]]
+    if what.startswith("scans labelled by "):
+        return 4 * 12 * 1024 * _A_CLOUD[words[-1]] * _FORWARD_SHARE
     if what.startswith("clouds labelled by "):
         return 4 * 1024 * _A_CLOUD[words[-1]] * _FORWARD_SHARE
     share = _FORWARD_SHARE if what.startswith("views labelled by ") else 1.0

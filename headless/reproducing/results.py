@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from headless.reproducing.steps import Cell, Row
 
 
+SIZES = ("labels", "pairs", "clouds", "real", "generated")
+"""What rows may have learned from, in the order in which tables tell it."""
+
+
 @dataclass(frozen=True)
 class Score:
     """A number over repetitions.
@@ -79,7 +83,20 @@ def averaged(rows: Sequence[Row], cache: Cache) -> list[Averaged]:
             values = [value_of(row.cells[column], cache) for row in group]
             scores[column] = Score(tuple(value for value in values if value is not None))
         found.append(Averaged(tuple(group), scores))
-    return sorted(found, key=lambda entry: tuple(entry.first.given.get(name, math.inf) for name in ("labels", "pairs", "clouds")))
+    return sorted(found, key=lambda entry: tuple(entry.first.given.get(name, math.inf) for name in SIZES))
+
+
+def alike(found: Iterable[Averaged]) -> list[list[Averaged]]:
+    """Rows that have a column in common, together: each group is a table."""
+    groups: list[list[Averaged]] = []
+    for entry in found:
+        for group in groups:
+            if any(column in other.scores for other in group for column in entry.scores):
+                group.append(entry)
+                break
+        else:
+            groups.append([entry])
+    return groups
 
 
 def section_of(experiment: Experiment, setting: Setting, rows: Sequence[Row], remarks: Iterable[str], cache: Cache) -> Section:
@@ -88,16 +105,10 @@ def section_of(experiment: Experiment, setting: Setting, rows: Sequence[Row], re
     Raises:
         OutputError: scores cannot be read.
     """
-    found, columns = averaged(rows, cache), experiment.columns(setting)
-    sizes = [name for name in ("labels", "pairs", "clouds") if any(name in entry.first.given for entry in found)]
-    head = ("row", *sizes, *columns)
-    lines = [
-        (
-            entry.first.title,
-            *(str(entry.first.given.get(name, "-")) for name in sizes),
-            *(entry.scores[column].text for column in columns),
-        )
-        for entry in found
+    found = averaged(rows, cache)
+    groups = [
+        (entries, [column for column in experiment.columns(setting) if any(column in entry.scores for entry in entries)])
+        for entries in alike(found)
     ]
     steps = in_order(rows)
     notes = [*remarks]
@@ -107,9 +118,9 @@ def section_of(experiment: Experiment, setting: Setting, rows: Sequence[Row], re
     return Section(
         experiment.title,
         experiment.about,
-        (Table(head, tuple(lines), 1),),
-        tuple(_charts(experiment, found, columns)),
-        tuple(_pictures(experiment, found, cache)),
+        tuple(_table(entries, columns) for entries, columns in groups),
+        tuple(chart for entries, columns in groups for chart in _charts(experiment, entries, columns)),
+        tuple(_pictures(experiment, found, cache) if experiment.pictures is None else experiment.pictures(found, setting, cache)),
         remarks=tuple(notes),
     )
 
@@ -154,27 +165,49 @@ def _finite(value: float) -> float | None:
     return round(value, 6) if math.isfinite(value) else None
 
 
+def _table(found: Sequence[Averaged], columns: Sequence[str]) -> Table:
+    sizes = [name for name in SIZES if any(name in entry.first.given for entry in found)]
+    lines = tuple(
+        (
+            entry.first.title,
+            *(str(entry.first.given.get(name, "-")) for name in sizes),
+            *(entry.scores.get(column, Score(())).text for column in columns),
+        )
+        for entry in found
+    )
+    return Table(("row", *sizes, *columns), lines, 1)
+
+
 def _charts(experiment: Experiment, found: Sequence[Averaged], columns: Sequence[str]) -> list[Chart]:
-    if experiment.axis is None or len(found) < 2:
-        return []
-    series = []
-    for column in columns:
-        points = [
-            (float(entry.first.given[experiment.axis]), score.mean, score.spread if math.isfinite(score.spread) else 0.0)
-            for entry in found
-            if (score := entry.scores[column]).values
-        ]
-        if points:
-            series.append(Series(column, tuple(points)))
-    return [Chart(experiment.title, experiment.axis, "score", tuple(series))] if series else []
+    """A chart for each axis: of one method all columns, of several the first."""
+    charts = []
+    for axis in experiment.axes:
+        placed = [entry for entry in found if entry.first.given.get(axis, 0) > 0]
+        titles = list(dict.fromkeys(entry.first.title for entry in placed))
+        lines = [(column, titles[0], column) for column in columns] if len(titles) == 1 else [(t, t, columns[0]) for t in titles]
+        series = [Series(name, points) for name, title, column in lines if (points := _points(placed, title, column, axis))]
+        if len({x for one in series for x, _, _ in one.points}) > 1:
+            y_name = "score" if len(titles) == 1 else columns[0]
+            charts.append(Chart(experiment.title, axis, y_name, tuple(series)))
+    return charts
+
+
+def _points(found: Sequence[Averaged], title: str, column: str, axis: str) -> tuple[tuple[float, float, float], ...]:
+    """What a column of the rows of a title is at each place on an axis: (place, mean, spread)."""
+    return tuple(
+        (float(entry.first.given[axis]), score.mean, score.spread if math.isfinite(score.spread) else 0.0)
+        for entry in found
+        if entry.first.title == title and (score := entry.scores.get(column, Score(()))).values
+    )
 
 
 def _pictures(experiment: Experiment, found: Sequence[Averaged], cache: Cache) -> list[Picture]:
     """Views of the first and the last test column, with what each row predicts of them."""
-    if not found or next(iter(found[0].first.cells.values())).test is None:
+    shown = [entry for entry in found if any(cell.test is not None for cell in entry.first.cells.values())]
+    if not shown:
         return []
-    columns = list(found[0].first.cells)
-    return [_grid(experiment, found, column, cache) for column in dict.fromkeys((columns[0], columns[-1]))]
+    columns = list(shown[0].first.cells)
+    return [_grid(experiment, shown, column, cache) for column in dict.fromkeys((columns[0], columns[-1]))]
 
 
 def _grid(experiment: Experiment, found: Sequence[Averaged], column: str, cache: Cache) -> Picture:

@@ -30,6 +30,9 @@ class Scale:
         cloud_steps: of its training.
         clouds: how many generated clouds table 2's rows have, in growing order.
         test_clouds: exact ones that they are scored on.
+        real_clouds: how many clouds of a benchmark table 3's rows have, in growing order.
+        exact_clouds: how many exact clouds S12's rows have, in growing order.
+        scan_steps: of the training for scans, which see more varied clouds.
     """
 
     annotations: tuple[int, ...]
@@ -55,6 +58,9 @@ class Scale:
     cloud_steps: int
     clouds: tuple[int, ...]
     test_clouds: int
+    real_clouds: tuple[int, ...]
+    exact_clouds: tuple[int, ...]
+    scan_steps: int
 
 
 SMALL = Scale(
@@ -81,6 +87,9 @@ SMALL = Scale(
     cloud_steps=1000,
     clouds=(5, 10, 25, 50, 100),
     test_clouds=90,
+    real_clouds=(4, 10, 30),
+    exact_clouds=(4, 10, 30, 100),
+    scan_steps=1500,
 )
 """Two cores."""
 MEDIUM = Scale(
@@ -107,6 +116,9 @@ MEDIUM = Scale(
     cloud_steps=4000,
     clouds=(5, 25, 100, 400),
     test_clouds=200,
+    real_clouds=(10, 50, 200),
+    exact_clouds=(10, 50, 200, 400),
+    scan_steps=6000,
 )
 """A night of many cores, or a small GPU."""
 PAPER = Scale(
@@ -133,6 +145,9 @@ PAPER = Scale(
     cloud_steps=20_000,
     clouds=(100, 300, 600, 1200),
     test_clouds=200,
+    real_clouds=(600, 1325),
+    exact_clouds=(100, 300, 600, 1000, 1325),
+    scan_steps=20_000,
 )
 """The paper's sizes, for a GPU."""
 

@@ -16,7 +16,13 @@ from dnerf_core.ranges import Ranged, ranged
 from headless.work.reporting import Quiet, Reporter
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
     from dnerf_core.downstream.baselines.scoring import Labeller
+    from dnerf_core.downstream.points.sets.labelled_clouds import LabelledCloud
+    from dnerf_core.labels import LabelSet
 
 SHOWN = 4
 """Views of a test set that a report's pictures show."""
@@ -106,27 +112,47 @@ def score_clouds_of(call: ScoreCloudsCall, reporter: Reporter | None = None) -> 
         DNeRFError: a network or a folder that cannot be used, or scores that cannot be written.
     """
     from dnerf_core.downstream.points.prediction import PointSegmenter
-    from dnerf_core.downstream.points.scoring import score_clouds
-    from dnerf_core.downstream.points.sets.labelled_clouds import read_cloud_sets
     from headless import models
 
     segmenter = PointSegmenter.load(call.network, models.pick_device(call.device))
-    found = read_cloud_sets((call.test,))
-    if found.labels.names != segmenter.labels.names:
-        raise AnnotationError(
-            f"{call.test}: expected the labels of {call.network} ({', '.join(segmenter.labels.names)}), found "
-            f"{', '.join(found.labels.names)}; name clouds of these parts"
-        )
-    pairs = []
-    with (reporter or Quiet()).progress("clouds labelled", len(found.clouds)) as advance:
-        for cloud in found.clouds:
+    clouds, pairs = clouds_of_labels(call.test, call.network, segmenter.labels), []
+    with (reporter or Quiet()).progress("clouds labelled", len(clouds)) as advance:
+        for cloud in clouds:
             pairs.append((cloud.labels, segmenter.predict(cloud.points, up=cloud.up)[0]))
             advance()
-    scores = score_clouds(pairs, found.labels.num_classes)
-    per_part = dict(zip(found.labels.names[1:], scores.points.iou_per_class[1:], strict=True))
+    write_cloud_scores(call.output, pairs, segmenter.labels)
+
+
+def clouds_of_labels(test: Path, network: Path, labels: LabelSet) -> list[LabelledCloud]:
+    """The clouds of a folder whose labels are a network's.
+
+    Raises:
+        AnnotationError: they are others.
+    """
+    from dnerf_core.downstream.points.sets.labelled_clouds import read_cloud_sets
+
+    found = read_cloud_sets((test,))
+    if found.labels.names != labels.names:
+        raise AnnotationError(
+            f"{test}: expected the labels of {network} ({', '.join(labels.names)}), found {', '.join(found.labels.names)}; name clouds of "
+            "these parts"
+        )
+    return list(found.clouds)
+
+
+def write_cloud_scores(output: Path, pairs: Sequence[tuple[NDArray[np.uint8], NDArray[np.uint8]]], labels: LabelSet) -> None:
+    """Write the scores of clouds' truth and prediction, uint8 [N] each.
+
+    Raises:
+        OutputError: they cannot be written.
+    """
+    from dnerf_core.downstream.points.scoring import score_clouds
+
+    scores = score_clouds(pairs, labels.num_classes)
+    per_part = dict(zip(labels.names[1:], scores.points.iou_per_class[1:], strict=True))
     values = {"miou": scores.points.miou, "part_miou": scores.part_miou, "accuracy": scores.points.accuracy}
     _write(
-        call.output,
+        output,
         {
             "clouds": len(pairs),
             **{name: _number(value) for name, value in values.items()},

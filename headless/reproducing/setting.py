@@ -65,6 +65,9 @@ def make_setting(call: ReproduceCall, scale: Scale | None = None) -> Setting:
             f"{', '.join(option for option in given if option not in missing)}: expected --model, --annotated and --test together, "
             f"found no {missing[0]}; give all three, or none for a world"
         )
+    for option, value in {"--category": call.category, "--parts": call.parts}.items():
+        if value is not None and (call.test is None or call.experiment != "table3"):
+            raise UsageError(f"{option}: expected table3 with --test, whose benchmark it is of, found others; leave it out")
     if call.model_name is None or call.annotated is None or call.test is None:
         return _of_world(call, sizes, repetitions)
     if call.annotations is not None:

@@ -48,6 +48,8 @@ KINDS: dict[str, Kind] = {
     "datasetgan": Kind("headless.downstream.baselines.gan_set:write_gan_set", "pairs", by_threads=True),
     "transfer": Kind("headless.reproducing.scoring:transfer", "scores.json"),
     "score-images": Kind("headless.reproducing.scoring:score_images", "scores.json"),
+    "benchmark": Kind("headless.reproducing.benchmark_clouds:benchmark", "clouds"),
+    "score-scans": Kind("headless.reproducing.scoring_scans:score_scans", "scores.json"),
     "score-clouds": Kind("headless.reproducing.scoring:score_clouds_of", "scores.json"),
 }
 

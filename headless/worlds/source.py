@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
@@ -39,6 +40,20 @@ def subject_maker(plan: WorldPlan) -> MakeSubject:
     return make
 
 
+class _Once:
+    """Views that are made together, when the first of them is asked for."""
+
+    def __init__(self, make: Callable[[], list[LabeledView]]) -> None:
+        self._make, self._lock = make, threading.Lock()
+        self._made: list[LabeledView] = []
+
+    def view(self, index: int) -> LabeledView:
+        """One of them."""
+        with self._lock:
+            self._made = self._made or self._make()
+        return self._made[index]
+
+
 @dataclass(frozen=True)
 class ScannedWorld:
     """The subjects of a plan's seeds, each seen by the plan's cameras: a `headless.clouds.sources.CloudSource`."""
@@ -73,12 +88,9 @@ class ScannedWorld:
 
     def views(self, name: str) -> list[Callable[[], LabeledView]]:
         seed = self._seeds[name]
-
-        def see(camera: Camera) -> LabeledView:
-            view = self.world.view(seed, camera, self.plan.resolution_px)
-            return LabeledView(camera, view.rgb, view.mask, view.depth_planar)
-
-        return [partial(see, view.camera) for view in plan_subject(self.plan, self.world.cameras, seed)]
+        cameras = [view.camera for view in plan_subject(self.plan, self.world.cameras, seed)]
+        seen = _Once(partial(self.world.around, seed, cameras, self.plan.resolution_px))
+        return [partial(seen.view, index) for index in range(len(cameras))]
 
     def placed(self, name: str, cloud: PointCloud) -> PointCloud:
         return cloud

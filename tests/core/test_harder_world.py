@@ -121,6 +121,19 @@ def test_every_world_gives_exact_views_and_surfaces(name: str) -> None:
     assert np.array_equal(cloud.points, world.surface(5, 500).points)
 
 
+@pytest.mark.parametrize("name", EXACT_WORLDS)
+def test_views_around_are_the_same_views(name: str) -> None:
+    world = exact_world(name)
+    cameras = arc_cameras(world.cameras, (-180.0, 180.0), (5.0, 30.0), count=3)
+    for camera, around in zip(cameras, world.around(5, cameras, 32), strict=True):
+        view = world.view(5, camera, 32)
+        assert around.camera is camera and around.mask is not None
+        assert np.array_equal(around.mask, view.mask) and np.array_equal(around.depth_planar, view.depth_planar)
+        inside = view.cutout.coverage == 1
+        difference = np.abs(around.rgb.astype(int) - view.rgb)[inside & (view.mask > 0)]
+        assert difference.mean() < 12  # one ray a pixel, where pictures have several
+
+
 def test_a_seed_is_the_same_subject_as_the_models() -> None:
     assert np.array_equal(seed_latent(11, 20), Model.load("demo-cars").latent(11))
     assert len({world_sha256(name) for name in EXACT_WORLDS}) == len(EXACT_WORLDS)

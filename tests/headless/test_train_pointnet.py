@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -240,3 +241,38 @@ def test_a_picture_shows_the_nearer_points_in_front() -> None:
     assert picture.shape == (64, 64, 3)
     red, green = ((picture[28:36, 28:36, k].astype(int) - picture[28:36, 28:36, 1 - k]).max() for k in (0, 1))
     assert green > 150 and red < 50
+
+
+def test_repeated_clouds_come_more_often(clouds: Path, tmp_path: Path) -> None:
+    few = write_clouds(tmp_path / "few", 2, first=50)
+    call = TrainPointnetCall(
+        folders=(few, clouds), output=tmp_path / "x.safetensors", validation=0.0, repeat=(5, 1), device="cpu"
+    )
+    plan = plan_points(call)
+    (group,) = plan.training
+    assert [sum(cloud.folder == folder for cloud in group) for folder in (0, 1)] == [10, 10]
+    assert plan.clouds_trained == 12 and len({id(cloud) for cloud in group}) == 12
+    plain = plan_points(replace(call, repeat=None))
+    assert "--repeat" not in plain.identity() and plan.identity_sha256() != plain.identity_sha256()
+    assert (
+        cli.run(["train-pointnet", str(few), str(clouds), "-o", str(call.output), "--repeat", "5,1", "--steps", "2", *SMALL]) == 0
+    )
+    record = read_network_header(call.output).training
+    assert record["repeat"] == [5, 1] and [row["clouds"] for row in record["sets"]] == [2, 9]
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        (("--repeat", "2"), "--repeat: expected a number for each of 2 folders, found 1 number"),
+        (("--repeat", "2,0"), "--repeat: expected whole numbers from 1 to 10000, found 0"),
+        (("--repeat", "2,1", "--mix", "folders"), "--repeat: expected --mix clouds, found folders"),
+        (("--repeat", "2,x"), "expected numbers such as 9,30,90"),
+    ],
+)
+def test_repetitions_that_mean_nothing_are_refused(
+    more: tuple[str, ...], words: str, clouds: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    output = tmp_path / "x.safetensors"
+    assert cli.run(["train-pointnet", str(clouds), str(clouds), "-o", str(output), *more]) == 2
+    assert words in capsys.readouterr().err and not output.exists()

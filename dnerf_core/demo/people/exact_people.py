@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 
 from dnerf_core.camera import Camera
@@ -13,6 +15,7 @@ from dnerf_core.demo.people.standing import canonical_pose
 from dnerf_core.demo.people.world import People, Spots, body_tensors, vertex_normals
 from dnerf_core.loaded_model import seed_latent
 from dnerf_core.pointcloud.cloud import PointCloud
+from dnerf_core.rendering.labeled_view import LabeledView
 
 
 class ExactPeople:
@@ -29,6 +32,12 @@ class ExactPeople:
         """See `ExactWorld`."""
         view, _ = WORLD.view(torch.from_numpy(seed_latent(seed, WORLD.z_dim)), camera, size_px)
         return exact_view(view, camera)
+
+    def around(self, seed: int, cameras: Sequence[Camera], size_px: int) -> list[LabeledView]:
+        """See `ExactWorld`."""
+        latent = torch.from_numpy(seed_latent(seed, WORLD.z_dim))
+        seen = [exact_view(WORLD.view(latent, camera, size_px)[0], camera) for camera in cameras]
+        return [LabeledView(camera, view.rgb, view.mask, view.depth_planar) for camera, view in zip(cameras, seen, strict=True)]
 
     def surface(self, seed: int, count: int) -> PointCloud:
         """See `ExactWorld`; triangles are drawn by their area, places in them evenly."""

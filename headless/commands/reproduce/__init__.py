@@ -2,32 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import click
 
-from dnerf_core.errors import brief
 from headless.commands import options
 from headless.commands.grouped import GroupedCommand
 from headless.commands.ranged_options import option, option_of
-from headless.commands.types import FilledPath, FormatsType, ModelType
+from headless.commands.types import CountsType, FilledPath, FormatsType, ModelType, PartsType
 from headless.reproducing.call import ALL, EXPERIMENT_NAMES, ROW_NAMES, ReproduceCall
 from headless.runs.downstream.reproduce import reproduce
 from headless.work.reporting import Reporter
-
-
-class _CountsType(click.ParamType[tuple[int, ...]]):
-    """`9,30,90` as numbers."""
-
-    name = "counts"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, ...]:
-        if isinstance(value, tuple):
-            return value
-        try:
-            return tuple(int(part) for part in str(value).split(","))
-        except ValueError:
-            self.fail(f"expected numbers such as 9,30,90, found {brief(value)}", param, ctx)
 
 
 @click.command(
@@ -59,10 +42,19 @@ class _CountsType(click.ParamType[tuple[int, ...]]):
     "--test",
     type=FilledPath(exists=True, file_okay=False),
     metavar="FOLDER",
-    help="Score on this data set of pictures and masks, or of table2 on this folder of labelled clouds.",
+    help="Score on this data set of pictures and masks, or of table2 and figure5 on this folder of labelled clouds; of table3 augment this "
+    "benchmark of clouds, such as ShapeNetPart.",
+)
+@option("--category", metavar="NAME", help="Take this category of the benchmark.", show_default="the only one there")
+@option(
+    "--parts",
+    type=PartsType(),
+    metavar="LIST",
+    help="Take the benchmark's numbers of parts for these labels: 8=roof,9=hood.",
+    show_default="by name",
 )
 @option_of(ReproduceCall, "scale", metavar="small|medium|paper")
-@option("--annotations", type=_CountsType(), metavar="LIST", help="Paint so many views, a row for each.", show_default="9,30,90")
+@option("--annotations", type=CountsType(), metavar="LIST", help="Paint so many views, a row for each.", show_default="9,30,90")
 @option_of(ReproduceCall, "seeds", show_default="1 of small, 3 of the others")
 @option("--only", type=FormatsType(ROW_NAMES), metavar="LIST", help=f"Make these rows alone, any of {','.join(ROW_NAMES)}.")
 @options.output_option(ReproduceCall.output)

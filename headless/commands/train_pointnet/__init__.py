@@ -7,7 +7,7 @@ import click
 from headless.commands import options
 from headless.commands.grouped import GroupedCommand
 from headless.commands.ranged_options import option, option_of
-from headless.commands.types import FilledPath
+from headless.commands.types import CountsType, FilledPath
 from headless.downstream.points.plan import TrainPointnetCall
 from headless.runs.downstream.train_pointnet import train_pointnet
 from headless.work.reporting import Reporter
@@ -47,6 +47,14 @@ from headless.work.reporting import Reporter
     show_default="the split for validation, else a tenth of 3 or more subjects",
 )
 @option_of(TrainPointnetCall, "mix")
+@option(
+    "--repeat",
+    type=CountsType(),
+    default=None,
+    metavar="LIST",
+    help="Count the clouds of each folder so many times, as if it held so many more: 25,1.",
+    show_default="1 of each",
+)
 @option_of(
     TrainPointnetCall,
     "up",

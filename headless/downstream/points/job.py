@@ -75,10 +75,11 @@ def run_training(plan: PointPlan, reporter: Reporter) -> dict[str, Any]:
         whole = vars(state) | {"precision": [precision.name, [list(row) for row in precision.seconds]]}
         write_state(state_file, plan.identity(), KeptState(whole, before + time.monotonic() - started))
 
+    tensors = {cloud: _tensors(cloud, call.up) for cloud in plan.trained}
     with reporter.progress("steps", call.steps - (0 if resume is None else len(resume.losses))) as advance:
         state = train_network(
             network,
-            [[_tensors(cloud, call.up) for cloud in group] for group in plan.training],
+            [[tensors[cloud] for cloud in group] for group in plan.training],
             training,
             precision,
             progress=_follower(reporter, call.steps, call.learning_rate, advance),
@@ -160,7 +161,7 @@ def _quick_miou(plan: PointPlan, segmenter: PointSegmenter, reporter: Reporter) 
 
 def _score_and_draw(plan: PointPlan, segmenter: PointSegmenter, reporter: Reporter) -> CloudScores | None:
     """Score the held-out clouds, and draw some, or where there are none the first that were trained on."""
-    shown: Sequence[LabelledCloud] = plan.validation or plan.training[0][:GRID_ROWS]
+    shown: Sequence[LabelledCloud] = plan.validation or plan.trained[:GRID_ROWS]
     predicted = []
     with reporter.progress("clouds scored", len(shown)) as advance:
         for cloud in shown:

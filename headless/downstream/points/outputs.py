@@ -46,7 +46,7 @@ def record_of(
         {
             "place": str(path),
             "sha256": digest,
-            "clouds": sum(cloud.folder == index for group in plan.training for cloud in group),
+            "clouds": sum(cloud.folder == index for cloud in plan.trained),
             "clouds_validation": sum(cloud.folder == index for cloud in plan.validation),
         }
         for index, (path, digest) in enumerate(zip(plan.sets.folders, plan.folder_sums, strict=True))
@@ -63,6 +63,7 @@ def record_of(
         "batch": call.batch,
         "learning_rate": call.learning_rate,
         "mix": call.mix,
+        "repeat": None if call.repeat is None else list(call.repeat),
         "loss_first": rounded(state.losses[0]),
         "loss_last_50": rounded(sum(last) / len(last)),
         "scores": [{"step": step, "miou": rounded(miou)} for step, miou in state.validated],

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 NETWORKS = ("pointnet-small", "pointnet", "pointnet2-small", "pointnet2")
 WITH_ONNX = ("pointnet-small", "pointnet")
 """Networks without loops over points, whose number may then stay free in an ONNX file."""
+MAX_REPEAT = 10_000
 UPS = ("x", "y", "z", "-x", "-y", "-z")
 
 
@@ -32,6 +33,7 @@ class TrainPointnetCall(Ranged):
     Attributes:
         folders: of clouds, see `labelled_clouds.read_cloud_sets`.
         category: of folders of ShapeNetPart; None: the only one there.
+        repeat: how many times the clouds of each folder count where a batch draws from all of them; None: once.
         validation: see `validated_subjects`.
         onnx: a second file for other programs; None: none.
     """
@@ -59,6 +61,7 @@ class TrainPointnetCall(Ranged):
             "Draw evenly from all clouds, or from each folder as many, however few it has (folders).",
         )
     )
+    repeat: tuple[int, ...] | None = None
     up: Literal["x", "y", "z", "-x", "-y", "-z"] | None = ranged(Choice(UPS))
     category: str | None = None
     allow_missing_classes: bool = ranged(job_ranges.OFF)
@@ -75,7 +78,7 @@ class PointPlan:
 
     Attributes:
         sets: what the folders hold.
-        training: clouds of each group that a batch draws from evenly.
+        training: clouds of each group that a batch draws from evenly; those that are repeated come as many times.
         validation: clouds that are scored and not trained on.
         remarks: what the user should know, one line each.
     """
@@ -94,7 +97,12 @@ class PointPlan:
     @property
     def clouds_trained(self) -> int:
         """How many clouds are trained on."""
-        return sum(map(len, self.training))
+        return len(self.trained)
+
+    @cached_property
+    def trained(self) -> tuple[LabelledCloud, ...]:
+        """The clouds that are trained on, each once."""
+        return tuple(dict.fromkeys(cloud for group in self.training for cloud in group))
 
     def sibling(self, ending: str) -> Path:
         """A file beside the output: `-grid.png` gives NAME-grid.png."""
@@ -120,7 +128,9 @@ class PointPlan:
     def identity(self) -> dict[str, Any]:
         """All that decides the result, by the words in which a message names it."""
         call = self.call
+        repeated = {} if call.repeat is None else {"--repeat": list(call.repeat)}
         return {
+            **repeated,
             "the clouds": list(self.folder_sums),
             "--validation": sorted(f"{cloud.folder}/{cloud.name}" for cloud in self.validation),
             "the labels": self.labels.to_json(),
@@ -145,6 +155,7 @@ def plan_points(call: TrainPointnetCall) -> PointPlan:
     if call.output.suffix.lower() != ".safetensors":
         raise UsageError(f"--output {call.output}: expected a name that ends in .safetensors, found another; rename it")
     _check_onnx(call)
+    _check_repeat(call)
     sets = read_cloud_sets(call.folders, call.category)
     validated = validated_subjects(sets.clouds, call.validation)
     tested = {cloud.subject for cloud in sets.clouds if cloud.split == "test"} - validated
@@ -165,7 +176,8 @@ def plan_points(call: TrainPointnetCall) -> PointPlan:
         if empty:
             raise UsageError(f"--mix folders: expected clouds to train on in each folder, found none in {empty[0]}; leave it out")
     else:
-        groups = [tuple(kept)]
+        times = call.repeat or (1,) * len(sets.folders)
+        groups = [tuple(cloud for cloud in kept for _ in range(times[cloud.folder]))]
     if not call.allow_missing_classes:
         _check_classes(kept, sets.labels)
     return PointPlan(call, sets, tuple(groups), validation, tuple(remarks))
@@ -212,6 +224,23 @@ def _check_onnx(call: TrainPointnetCall) -> None:
     from dnerf_core.downstream.onnx_writing import require_onnx
 
     require_onnx()
+
+
+def _check_repeat(call: TrainPointnetCall) -> None:
+    if call.repeat is None:
+        return
+    if call.mix == "folders":
+        raise UsageError(
+            "--repeat: expected --mix clouds, found folders, of which each gives as many clouds; leave one of them out"
+        )
+    if len(call.repeat) != len(call.folders):
+        raise UsageError(
+            f"--repeat: expected a number for each of {counted(len(call.folders), 'folder')}, found {counted(len(call.repeat), 'number')}; "
+            "give them in the folders' order"
+        )
+    strange = [times for times in call.repeat if not 1 <= times <= MAX_REPEAT]
+    if strange:
+        raise UsageError(f"--repeat: expected whole numbers from 1 to {MAX_REPEAT}, found {strange[0]}; correct it")
 
 
 def _check_classes(clouds: Sequence[LabelledCloud], labels: LabelSet) -> None:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from headless.reproducing.steps import Row
 
 if TYPE_CHECKING:
+    from headless.reproducing.cache import Cache
+    from headless.reproducing.results import Averaged
     from headless.reproducing.setting import Setting
+    from headless.reproducing.writing.report import Picture
 
 
 @dataclass(frozen=True)
@@ -22,7 +25,8 @@ class Experiment:
         row_names: what `--only` may name.
         rows: all rows of a setting, repetitions and all, and what is to be said of rows that are left out.
         columns: of a setting.
-        axis: which entry of `Row.given` is the horizontal axis of a chart of the columns; None: there is no chart.
+        axes: which entries of `Row.given` are the horizontal axes of charts, each of the rows that have it.
+        pictures: of the rows that have been made; None: of views of the tests of pictures.
     """
 
     name: str
@@ -31,7 +35,8 @@ class Experiment:
     row_names: tuple[str, ...]
     rows: Callable[[Setting], tuple[list[Row], list[str]]]
     columns: Callable[[Setting], tuple[str, ...]]
-    axis: str | None = None
+    axes: tuple[str, ...] = ()
+    pictures: Callable[[Sequence[Averaged], Setting, Cache], list[Picture]] | None = None
 
 
 def chosen(rows: Iterable[Row], only: tuple[str, ...] | None) -> list[Row]:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from headless.reproducing.experiments.experiment import Experiment
+from headless.reproducing.experiments.figure5 import FIGURE5
 from headless.reproducing.experiments.saturation import SATURATION
 from headless.reproducing.experiments.table1 import TABLE1
 from headless.reproducing.experiments.table2 import TABLE2
+from headless.reproducing.experiments.table3 import TABLE3
 
-EXPERIMENTS: dict[str, Experiment] = {entry.name: entry for entry in (TABLE1, TABLE2, SATURATION)}
+EXPERIMENTS: dict[str, Experiment] = {entry.name: entry for entry in (TABLE1, TABLE2, TABLE3, FIGURE5, SATURATION)}

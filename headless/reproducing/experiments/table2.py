@@ -39,5 +39,5 @@ TABLE2 = Experiment(
     ("datasetnerf",),
     rows,
     lambda setting: tuple(COLUMNS),
-    axis="clouds",
+    axes=("clouds",),
 )

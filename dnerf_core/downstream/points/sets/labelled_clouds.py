@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -25,7 +25,7 @@ from dnerf_core.files.text import read_user_text
 from dnerf_core.labels import LabelSet
 
 Split = Literal["train", "validation", "test"]
-_Points = tuple[NDArray[Any], NDArray[np.uint8], WorldUp]
+ReadPoints = tuple[NDArray[Any], NDArray[np.uint8], WorldUp]
 """Points [N, 3], label ids [N], and the axis that points up."""
 
 SPLIT_FOLDERS: dict[str, Split] = {"train": "train", "val": "validation", "valid": "validation", "validation": "validation"}
@@ -88,7 +88,7 @@ class CloudSets:
 
 
 @dataclass(frozen=True, eq=False)
-class _Found:
+class FoundClouds:
     """A folder before its clouds are read.
 
     Attributes:
@@ -100,7 +100,7 @@ class _Found:
     path: Path
     labels: LabelSet | None
     files: tuple[tuple[Path, Split | None], ...]
-    read: Callable[[Path, LabelSet], _Points]
+    read: Callable[[Path, LabelSet], ReadPoints]
     remarks: tuple[str, ...] = ()
 
 
@@ -116,29 +116,37 @@ def read_cloud_sets(folders: Sequence[Path], category: str | None = None) -> Clo
         UsageError: a folder without labelled clouds, or a file that cannot be read.
         AnnotationError: labels that do not go together.
     """
-    found = [_find(Path(folder), category) for folder in folders]
+    found = [find_clouds(Path(folder), category) for folder in folders]
     labels = _common_labels(found, category)
     clouds: list[LabelledCloud] = []
     for index, folder in enumerate(found):
         for path, split in folder.files:
             points, ids, up = folder.read(path, labels)
-            cloud = LabelledCloud(path.stem, index, split, points.astype(np.float32), ids, _sha256(path), up)
-            clouds.append(_checked(cloud, path))
+            cloud = LabelledCloud(path.stem, index, split, points.astype(np.float32), ids, file_sha256(path), up)
+            clouds.append(checked_cloud(cloud, path))
     remarks = tuple(remark for folder in found for remark in folder.remarks)
     return CloudSets(tuple(folder.path for folder in found), labels, tuple(clouds), remarks)
 
 
-def _find(path: Path, category: str | None) -> _Found:
+def find_clouds(path: Path, category: str | None, names: Mapping[int, str] | None = None) -> FoundClouds:
+    """The clouds of a folder, none of them read yet; see `read_cloud_sets`.
+
+    Args:
+        names: labels by the numbers of parts in ShapeNetPart's layout, in place of what the numbers usually mean.
+
+    Raises:
+        UsageError: there are none.
+    """
     for suffix in (".npz", ".ply"):
         files = _files_of(path, suffix)
         if files:
-            return _Found(path, _labels_of(path, files[0][0]), files, _read_own)
+            return FoundClouds(path, _labels_of(path, files[0][0]), files, _read_own)
     parts = find_part_folder(path, category)
     if parts is not None:
         labels = _labels_file(path)
         splits: dict[str, Split] = {"train": "train", "val": "validation", "test": "test"}
         chosen = tuple((file, None if split is None else splits[split]) for file, split in parts.files)
-        return _Found(path, labels, chosen, _part_reader(parts), parts.remarks)
+        return FoundClouds(path, labels, chosen, _part_reader(parts, names), parts.remarks)
     raise UsageError(
         f"{path}: expected clouds with labels, PLY or NPZ files or ShapeNetPart's folders of text files, found none; "
         "make some with 'dnerf-headless pointcloud'"
@@ -177,7 +185,7 @@ def _labels_of(path: Path, first: Path) -> LabelSet:
     return labels
 
 
-def _read_own(path: Path, labels: LabelSet) -> _Points:
+def _read_own(path: Path, labels: LabelSet) -> ReadPoints:
     cloud = read_cloud(path)
     if "labels" not in cloud:
         raise AnnotationError(f"{path}: expected a cloud with labels, found none; leave it out")
@@ -196,11 +204,11 @@ def _read_own(path: Path, labels: LabelSet) -> _Points:
     return cloud["points"], ids.astype(np.uint8), cloud.get("world_up", "y")
 
 
-def _part_reader(parts: PartFolder) -> Callable[[Path, LabelSet], _Points]:
-    return lambda path, labels: (*read_part_file(path, parts.ids_by_number(labels)), "y")
+def _part_reader(parts: PartFolder, names: Mapping[int, str] | None) -> Callable[[Path, LabelSet], ReadPoints]:
+    return lambda path, labels: (*read_part_file(path, parts.ids_by_number(labels, names)), "y")
 
 
-def _common_labels(found: Sequence[_Found], category: str | None) -> LabelSet:
+def _common_labels(found: Sequence[FoundClouds], category: str | None) -> LabelSet:
     """The label set of all folders: the first named one, whose names the others share."""
     named = [folder for folder in found if folder.labels is not None]
     if not named:
@@ -235,7 +243,12 @@ def _renumbering(own: LabelSet, labels: LabelSet, where: str) -> NDArray[np.uint
     return table
 
 
-def _checked(cloud: LabelledCloud, path: Path) -> LabelledCloud:
+def checked_cloud(cloud: LabelledCloud, path: Path) -> LabelledCloud:
+    """A cloud that can be learned from.
+
+    Raises:
+        AnnotationError: it has no points, or none with a part, or places that are none.
+    """
     fault = None
     if not len(cloud.points):
         fault = "no points"
@@ -248,5 +261,6 @@ def _checked(cloud: LabelledCloud, path: Path) -> LabelledCloud:
     return cloud
 
 
-def _sha256(path: Path) -> str:
+def file_sha256(path: Path) -> str:
+    """Of a file's content."""
     return hashlib.sha256(read_regular_bytes(path)).hexdigest()

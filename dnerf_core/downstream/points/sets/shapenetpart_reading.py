@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from dnerf_core.errors import AnnotationError, UsageError, brief, counted, json_fault, listed
+from dnerf_core.errors import AnnotationError, UsageError, brief, counted, did_you_mean, json_fault, listed
 from dnerf_core.files.clouds import CAR, Category
 from dnerf_core.files.shapenetpart import BENCHMARK, check_parts, part_numbers
 from dnerf_core.files.text import read_user_text
@@ -50,12 +50,23 @@ class PartFolder:
             )
         return LabelSet.from_names([_CAR_NAMES.get(number, f"part {number}") for number in self._benchmark_numbers()])
 
-    def ids_by_number(self, labels: LabelSet) -> dict[int, int]:
+    def ids_by_number(self, labels: LabelSet, names: Mapping[int, str] | None = None) -> dict[int, int]:
         """Ids of a label set by numbers of parts.
 
+        Args:
+            names: labels by numbers; None: by what the benchmark calls its parts.
+
         Raises:
-            UsageError: labels that are none of the category's parts.
+            UsageError: labels that are none of the category's parts, or names that are no labels.
         """
+        if names is not None:
+            strange = [name for name in names.values() if name not in labels.names[1:]]
+            if strange:
+                near = did_you_mean(strange[0], labels.names)
+                raise UsageError(
+                    f"--parts: expected labels among {', '.join(labels.names[1:])}, found {strange[0]}{near}; name one of them"
+                )
+            return {number: labels.names.index(name) for number, name in names.items()}
         own = self.own_labels() if self.category.name in BENCHMARK else None
         if own is not None and labels.names == own.names:
             return {number: index + 1 for index, number in enumerate(self._benchmark_numbers())}
