@@ -80,7 +80,7 @@ class Augmenter:
         if size != list(mask.shape):
             modes = torchvision().transforms.v2.InterpolationMode
             pixels = self._resize(pixels, size, interpolation=modes.BILINEAR, antialias=True)
-            ids = self._resize(ids, size, interpolation=modes.NEAREST)
+            ids = self._resize(ids, size, interpolation=modes.NEAREST_EXACT)
         if own.flip and bool(torch.rand(()) < 0.5):
             pixels, ids = self._mirror(pixels), self._mirrored_ids[self._mirror(ids).long()]
         pixels, ids = self._crop(self._wrap_image(pixels), self._wrap_mask(ids))
