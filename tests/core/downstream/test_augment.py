@@ -9,7 +9,7 @@ import torch
 from dnerf_core.downstream.images.augment import MEAN, STD, Augmentation, Augmenter, normalized
 from dnerf_core.downstream.images.sides import mirrored_ids, other_side
 from dnerf_core.errors import UsageError
-from dnerf_core.labels import LabelSet
+from dnerf_core.labels import IGNORE_ID, LabelSet
 from tests.core.downstream.small_sets import small_view
 
 PLAIN = np.arange(256, dtype=np.uint8)
@@ -103,3 +103,17 @@ def test_inputs_are_normalised_as_imagenet_s() -> None:
     found = normalized(images)[:, :, 0, 0]
     assert torch.allclose(found[0], -torch.tensor(MEAN) / torch.tensor(STD))
     assert torch.allclose(found[1], (1 - torch.tensor(MEAN)) / torch.tensor(STD))
+
+
+def test_scaled_masks_lie_where_scaled_pictures_do() -> None:
+    truth = np.zeros((64, 64), np.uint8)
+    truth[21:45, 18:40] = 1
+    picture = np.repeat(255 * truth[..., None], 3, axis=2)
+    augmenter = Augmenter(Augmentation(64, scale=1.5, flip=False, color=0.0), PLAIN)
+    shifts_px = []
+    for number in range(60):
+        image, mask = augmenter(picture, truth, number)
+        weights = image[0].double() * (mask != IGNORE_ID), (mask == 1).double()
+        inner = [(weight * torch.arange(64.0)).sum() / weight.sum() for weight in weights]
+        shifts_px.append(float(inner[1] - inner[0]))
+    assert abs(np.mean(shifts_px)) < 0.05, "half a pixel aside, as nearest neighbours by corners are, is a third of a wheel's rim"
