@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -80,13 +81,22 @@ class Augmenter:
         if size != list(mask.shape):
             modes = torchvision().transforms.v2.InterpolationMode
             pixels = self._resize(pixels, size, interpolation=modes.BILINEAR, antialias=True)
-            ids = self._resize(ids, size, interpolation=modes.NEAREST_EXACT)
+            ids = _resized_ids(ids, size)
         if own.flip and bool(torch.rand(()) < 0.5):
             pixels, ids = self._mirror(pixels), self._mirrored_ids[self._mirror(ids).long()]
         pixels, ids = self._crop(self._wrap_image(pixels), self._wrap_mask(ids))
         if self._color is not None:
             pixels = self._color(pixels)
         return pixels.as_subclass(Tensor).contiguous(), ids.as_subclass(Tensor)[0].contiguous()
+
+
+def _resized_ids(ids: Tensor, size: list[int]) -> Tensor:
+    """Labels uint8 [1, H, W] at another size: where it is smaller, of each pixel the label that has most of it, as pixels are averaged."""
+    if size[0] >= ids.shape[-2]:
+        return F.interpolate(ids[None], size, mode="nearest-exact")[0]
+    present = ids.unique()
+    shares = F.interpolate((ids == present[:, None, None]).float()[None], size, mode="bilinear", antialias=True)[0]
+    return present[shares.argmax(dim=0)][None]
 
 
 def normalized(images: Tensor) -> Tensor:

@@ -117,3 +117,15 @@ def test_scaled_masks_lie_where_scaled_pictures_do() -> None:
         inner = [(weight * torch.arange(64.0)).sum() / weight.sum() for weight in weights]
         shifts_px.append(float(inner[1] - inner[0]))
     assert abs(np.mean(shifts_px)) < 0.05, "half a pixel aside, as nearest neighbours by corners are, is a third of a wheel's rim"
+
+
+def test_a_painted_mask_of_twice_the_size_comes_to_lie_where_its_picture_does() -> None:
+    truth = np.zeros((64, 64), np.uint8)
+    truth[20:44, 18:40] = 1  # whole pixels of half the size, so that both are exact
+    picture = np.repeat(255 * truth[..., None], 3, axis=2)
+    image, mask = Augmenter(Augmentation(32, scale=1.0, flip=False, color=0.0), PLAIN)(picture, truth, 0)
+    assert np.array_equal(mask.numpy(), truth[::2, ::2]) and np.array_equal(mask.numpy() == 1, image[0].numpy() > 127)
+    rows, columns = np.mgrid[:64, :64]
+    truth = (np.hypot(rows - 31.5, columns - 31.5) < 20).astype(np.uint8)  # in the middle, and so must it be at half the size
+    _, mask = Augmenter(Augmentation(32, scale=1.0, flip=False, color=0.0), PLAIN)(picture, truth, 0)
+    assert np.array_equal(mask.numpy(), mask.numpy()[::-1]) and np.array_equal(mask.numpy(), mask.numpy()[:, ::-1])
