@@ -14,7 +14,8 @@ from typing import Any
 from dnerf_core import __version__
 
 RESULTS_VERSION = 1
-"""Counts the times that the same steps have come to make other results within one version of the program."""
+"""Counts the times that the same steps have come to make other results within one version of the program, as a changed default of a
+call's field does."""
 UNDECISIVE = frozenset({"output", "device", "workers", "gpus", "extend", "verify", "ignore_disk_space", "dry_run"})
 """Fields of calls that change nothing of what is made."""
 
@@ -92,9 +93,10 @@ class Step:
 
     @cached_property
     def identity(self) -> dict[str, Any]:
-        """All that decides what it makes, as JSON values."""
+        """All that decides what it makes, as JSON values. Fields at their defaults are left out, so that a new option of a command leaves
+        the keys of steps that do without it as they were."""
         call = self.call(lambda parent: Path(f"@{parent.key}"))
-        values = {field.name: getattr(call, field.name) for field in dataclasses.fields(call)}
+        values = {field.name: getattr(call, field.name) for field in dataclasses.fields(call) if not _at_default(call, field)}
         options = {name: _json(value) for name, value in values.items() if name not in UNDECISIVE}
         decisive = {"kind": self.kind, "code": f"{__version__} {RESULTS_VERSION}", "options": options}
         if self.kind == "world":
@@ -168,6 +170,11 @@ def in_order(rows: Iterable[Row]) -> list[Step]:
         for cell in row.cells.values():
             add(cell.step)
     return list(found.values())
+
+
+def _at_default(call: Any, field: dataclasses.Field[Any]) -> bool:
+    default = field.default_factory() if field.default_factory is not dataclasses.MISSING else field.default
+    return default is not dataclasses.MISSING and _json(getattr(call, field.name)) == _json(default)
 
 
 def _json(value: Any) -> Any:

@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from dataclasses import fields, replace
+from dataclasses import dataclass, field, fields, replace
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -28,7 +28,7 @@ from headless.reproducing.experiments.registry import EXPERIMENTS
 from headless.reproducing.results import Score
 from headless.reproducing.scales import SCALES, Scale
 from headless.reproducing.setting import make_setting
-from headless.reproducing.steps import KINDS, Row, in_order
+from headless.reproducing.steps import KINDS, Row, Step, in_order
 from headless.reproducing.writing.charts import chart_svg
 from headless.reproducing.writing.html_page import html_page
 from headless.reproducing.writing.markdown import markdown
@@ -243,6 +243,26 @@ def test_a_key_knows_all_that_made_it(change: dict[str, Any], monkeypatch: pytes
     facts = setting.model_facts.describe_model("demo-cars")
     monkeypatch.setattr(setting.model_facts, "describe_model", lambda name: replace(facts, sha256="0" * 64))
     assert rows_of(call)[0].key != row.key
+
+
+def test_a_new_option_at_its_default_leaves_keys_as_they_were() -> None:
+    @dataclass(frozen=True)
+    class Call:
+        folder: str
+        steps: int = 600
+        views: tuple[int, ...] = (1, 2)
+
+    @dataclass(frozen=True)
+    class LaterCall(Call):
+        backgrounds: str | None = None
+        colours: tuple[str, ...] = field(default_factory=lambda: ("red",))
+
+    def key_of(call: Any) -> str:
+        return Step("train-segmenter", "", (), lambda place: call, "", 1).key
+
+    assert key_of(Call("here")) == key_of(Call("here", views=(1, 2))) == key_of(LaterCall("here"))
+    others = [Call("there"), Call("here", steps=5), LaterCall("here", backgrounds="b"), LaterCall("here", colours=())]
+    assert len({key_of(call) for call in [Call("here"), *others]}) == 5
 
 
 def test_painted_generated_and_tested_subjects_are_others() -> None:
