@@ -29,6 +29,7 @@ from dnerf_core.metrics import pooled_scores
 from headless import models
 from headless.annotating.training_state import KeptState, read_state, state_path, write_state
 from headless.downstream import segmenter_results as results
+from headless.downstream.segmenter_calibration import calibrated
 from headless.downstream.segmenter_plan import SegmenterPlan, identity_sha256
 from headless.work.machine import usable_cores
 
@@ -124,7 +125,7 @@ def _train(work: _Shared, process: Process, reporter: Reporter) -> dict[str, Any
         views = ChangedViews(
             plan.joined,
             plan.division.trained,
-            Augmenter(plan.augmentation, plan.mirrored_ids),
+            Augmenter(plan.augmentation, plan.mirrored_ids, plan.photographs()),
             call.seed,
             CACHE_BYTES // (process.count * max(1, workers)),
         )
@@ -172,7 +173,7 @@ def _finish(
         processes=process.count,
         seconds=seconds(),
     )
-    results.save(plan, network, record)
+    results.save(plan, network, record, calibrated(plan, network))
     results.write_onnx_of(plan)
     remove_files([state_path(plan.call.output)])
     return record

@@ -1,4 +1,5 @@
-"""What a view is changed to before a network learns from it: scale, crop, mirror and colour, by `torchvision.transforms.v2`."""
+"""What a view is changed to before a network learns from it: scale, crop, mirror and colour, by `torchvision.transforms.v2`,
+and a photograph made of it."""
 
 from __future__ import annotations
 
@@ -10,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from dnerf_core.downstream.images.photographed import Photograph, Photographs
 from dnerf_core.downstream.vision import torchvision
 from dnerf_core.labels import IGNORE_ID
 
@@ -40,9 +42,12 @@ class Augmenter:
     Args:
         augmentation: how.
         mirrored_ids: uint8 [256], see `sides.mirrored_ids`.
+        photographs: what makes photographs of views; None: nothing does.
     """
 
-    def __init__(self, augmentation: Augmentation, mirrored_ids: NDArray[np.uint8]) -> None:
+    def __init__(
+        self, augmentation: Augmentation, mirrored_ids: NDArray[np.uint8], photographs: Photographs | None = None
+    ) -> None:
         transforms = torchvision().transforms.v2
         own, color = augmentation, augmentation.color
         self._augmentation, self._mirrored_ids = augmentation, torch.from_numpy(mirrored_ids)
@@ -51,6 +56,8 @@ class Augmenter:
         side = [own.size_px, own.size_px]
         fill = {torchvision().tv_tensors.Image: 0, torchvision().tv_tensors.Mask: IGNORE_ID}
         self._crop = transforms.RandomCrop(side, pad_if_needed=True, fill=fill)
+        self._crop_subject = transforms.RandomCrop(side, pad_if_needed=True, fill=0)
+        self.photographs = photographs
         self._color = (
             transforms.ColorJitter(
                 brightness=0.3 * color, contrast=0.3 * color, saturation=0.3 * color, hue=min(0.03 * color, 0.5)
@@ -60,19 +67,27 @@ class Augmenter:
         )
         self._wrap_image, self._wrap_mask = torchvision().tv_tensors.Image, torchvision().tv_tensors.Mask
 
-    def __call__(self, image: NDArray[np.uint8], mask: NDArray[np.uint8], number: int) -> tuple[Tensor, Tensor]:
-        """The input uint8 [3, S, S] and the truth uint8 [S, S], 255 where it is ignored or beyond the picture.
+    def __call__(
+        self,
+        image: NDArray[np.uint8],
+        mask: NDArray[np.uint8],
+        number: int,
+        photograph: Photograph | None = None,
+    ) -> tuple[Tensor, Tensor]:
+        """The input uint8 [3, S, S] and the truth uint8 [S, S], 255 where it is ignored or beyond the picture; a photograph goes on there
+        as background.
 
         Args:
-            image: uint8 [H, W, 3]; mask: uint8 [H, W].
+            image: uint8 [H, W, 3], or of a photograph the subject [H, W, 4], see `Photographs.subject`; mask: uint8 [H, W].
             number: draws the changes.
+            photograph: how one is made of the view; None: none is.
         """
         # transforms draw from torch's own generator and take no other: it is put back after them
         with torch.random.fork_rng(devices=[]):
             torch.default_generator.manual_seed(number)
-            return self._changed(image, mask)
+            return self._changed(image, mask, photograph)
 
-    def _changed(self, image: NDArray[np.uint8], mask: NDArray[np.uint8]) -> tuple[Tensor, Tensor]:
+    def _changed(self, image: NDArray[np.uint8], mask: NDArray[np.uint8], photograph: Photograph | None) -> tuple[Tensor, Tensor]:
         own = self._augmentation
         pixels, ids = torch.from_numpy(image).permute(2, 0, 1), torch.from_numpy(mask)[None]
         factor = own.size_px / max(mask.shape) * own.scale ** float(2 * torch.rand(()) - 1)
@@ -83,7 +98,14 @@ class Augmenter:
             ids = self._resize(ids, size, interpolation=modes.NEAREST)
         if own.flip and bool(torch.rand(()) < 0.5):
             pixels, ids = self._mirror(pixels), self._mirrored_ids[self._mirror(ids).long()]
-        pixels, ids = self._crop(self._wrap_image(pixels), self._wrap_mask(ids))
+        crop = self._crop if photograph is None else self._crop_subject
+        pixels, ids = crop(self._wrap_image(pixels), self._wrap_mask(ids))
+        if photograph is not None and self.photographs is not None:
+            subject = pixels.as_subclass(Tensor).permute(1, 2, 0).contiguous().numpy()
+            if photograph.empty:
+                subject, ids = np.zeros_like(subject), torch.zeros_like(ids)
+            taken = torch.from_numpy(self.photographs.taken(subject, photograph).copy())
+            pixels = self._wrap_image(taken.permute(2, 0, 1).contiguous())
         if self._color is not None:
             pixels = self._color(pixels)
         return pixels.as_subclass(Tensor).contiguous(), ids.as_subclass(Tensor)[0].contiguous()
