@@ -93,6 +93,18 @@ def cut_out(
     return Cutout(camera, color, covers, depth, facing, None if shade is None else shade.astype(np.float32))
 
 
+def coverage_over(picture: FloatArray, inside: NDArray[np.bool_], behind: FloatArray, edge_px: int) -> FloatArray:
+    """How much of each pixel a subject covers, float32 [H, W], before one colour.
+
+    Args:
+        picture: float32 [H, W, 3].
+        inside: bool [H, W], its mask.
+        behind: float32 [3], the colour.
+        edge_px: see `cut_out`.
+    """
+    return _estimated_coverage(picture + (1 - behind), inside, edge_px)  # as if the colour were white
+
+
 def _estimated_coverage(picture: FloatArray, inside: NDArray[np.bool_], edge_px: int) -> FloatArray:
     share, _ = neighbour_mean(inside.astype(np.float32)[..., None], np.ones_like(inside), edge_px)
     partly = share[..., 0] * (2 * edge_px + 1) ** 2

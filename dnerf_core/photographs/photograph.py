@@ -59,11 +59,12 @@ def relit(cutout: Cutout, strengths: Strengths, light: NDArray[np.float64]) -> F
     return np.clip(cutout.color * gain[..., None], 0, 1).astype(np.float32)
 
 
-def background(cutout: Cutout, strengths: Strengths, stage: Stage, light: NDArray[np.float64]) -> FloatArray:
+def background(cutout: Cutout, strengths: Strengths, stage: Stage, light: NDArray[np.float64], finer: int = _FINER) -> FloatArray:
     """What is behind the subject, [H, W, 3] in [0, 1], with the subject's shadow on the ground.
 
     Args:
         light: unit [3], on the stage.
+        finer: rays along each side of a pixel.
     """
     height, width = cutout.coverage.shape
     rng = np.random.Generator(np.random.Philox(np.random.SeedSequence((strengths.seed, 1))))
@@ -73,8 +74,8 @@ def background(cutout: Cutout, strengths: Strengths, stage: Stage, light: NDArra
             scene = room(rng, stage.half_m, camera_m, light)
         else:
             scene = (street if strengths.background == "street" else park)(rng, stage.half_m, light)
-        _, finer = stage.rays(cutout.camera, (_FINER * width, _FINER * height))
-        seen = scene.colors(camera_m, finer.reshape(-1, 3)).reshape(height, _FINER, width, _FINER, 3).mean(axis=(1, 3))
+        _, dense = stage.rays(cutout.camera, (finer * width, finer * height))
+        seen = scene.colors(camera_m, dense.reshape(-1, 3)).reshape(height, finer, width, finer, 3).mean(axis=(1, 3))
     elif strengths.background == "white":
         seen = np.ones((height, width, 3), np.float32)
     else:

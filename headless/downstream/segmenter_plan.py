@@ -18,11 +18,14 @@ from dnerf_core.downstream import vision
 from dnerf_core.downstream.images.registry import NAMES, NETWORKS, NetworkSpec
 from dnerf_core.errors import CheckpointError, UsageError, counted
 from dnerf_core.limits import MAX_SEED, MAX_SUBJECTS
+from dnerf_core.photographs.strengths import LEVELS, Level
 from dnerf_core.ranges import Choice, Flag, Number, Ranged, Share, Whole, ranged
 from headless.datasets.set_statistics import class_weights
+from headless.downstream.segmenter_backgrounds import BackgroundFile, found_backgrounds
 
 if TYPE_CHECKING:
     from dnerf_core.downstream.images.augment import Augmentation
+    from dnerf_core.downstream.images.photographed import Photographs
     from dnerf_core.downstream.images.sets.joined import Division, JoinedSets, ReadSets
     from dnerf_core.downstream.images.training import SegmenterTraining
     from dnerf_core.downstream.processes import Process
@@ -42,6 +45,7 @@ class TrainSegmenterCall(Ranged):
         size_px: None: the longer side of the first picture, 512 at most.
         steps, learning_rate: None: the network's own.
         validation: see `sets.joined.divide`.
+        backgrounds: a folder of pictures that subjects are laid on, too, beside drawn ones.
         onnx: where the network goes as ONNX, too.
         gpus: processes, one a GPU of this machine; torchrun starts its own.
         workers: processes that read pictures beside each of these; None: none on a CPU, else up to 8.
@@ -53,7 +57,10 @@ class TrainSegmenterCall(Ranged):
     network: str = ranged(Choice(NAMES, "mini"))
     weights: Path | None = None
     onnx: Path | None = None
-    size_px: int | None = ranged(Whole(16, MAX_SIZE_PX, None, "Train on squares of this side; pictures are brought to fit."))
+    size_px: int | None = ranged(Whole(16, MAX_SIZE_PX, None, "Bring pictures to fit into squares of this side."))
+    crop_px: int | None = ranged(
+        Whole(16, MAX_SIZE_PX, None, "Train on squares of this side from anywhere in them; fewer pixels cost less.")
+    )
     steps: int | None = ranged(Whole(1, 10_000_000, None, "Let the optimiser take N steps."))
     batch: int = ranged(Whole(2, 4096, 16, "Learn from N pictures in each step, all GPUs together."))
     learning_rate: float | None = ranged(Number(1e-7, 1.0, None, "Let the optimiser learn at this rate at its highest."))
@@ -77,6 +84,15 @@ class TrainSegmenterCall(Ranged):
             "Compute in this number format; auto measures a step in both, on a GPU it is mixed.",
         )
     )
+    photographs: Level = ranged(
+        Choice(
+            LEVELS,
+            "none",
+            "Lay subjects on drawn backgrounds, with light, shadow, blur, noise and JPEG, anew each time: a good camera's (mild), or a "
+            "phone's anywhere (hard).",
+        )
+    )
+    backgrounds: Path | None = None
     skip_unpainted: bool = ranged(job_ranges.OFF)
     allow_missing_classes: bool = ranged(job_ranges.OFF)
     device: str = ranged(job_ranges.DEVICE)
@@ -99,6 +115,7 @@ class SegmenterPlan:
         size_px: the side of the squares that are trained on.
         mirrored_ids: uint8 [256], what ids become where a picture is mirrored.
         weights_sha256: of the file of weights; None: there is none.
+        backgrounds: the user's pictures that subjects are laid on, too.
     """
 
     call: TrainSegmenterCall
@@ -107,6 +124,7 @@ class SegmenterPlan:
     size_px: int
     mirrored_ids: NDArray[np.uint8]
     weights_sha256: str | None
+    backgrounds: tuple[BackgroundFile, ...] = ()
 
     @property
     def labels(self) -> LabelSet:
@@ -132,7 +150,20 @@ class SegmenterPlan:
         """How views are changed."""
         from dnerf_core.downstream.images.augment import Augmentation
 
-        return Augmentation(self.size_px, self.call.scale, self.call.flip, self.call.color)
+        return Augmentation(self.size_px, self.call.scale, self.call.flip, self.call.color, self.call.crop_px)
+
+    def photographs(self, side_px: int, apart: int = 0) -> Photographs | None:
+        """What makes photographs of views; None: nothing does.
+
+        Args:
+            side_px: of the photographs.
+            apart: makes others of the same call.
+        """
+        from dnerf_core.downstream.images.photographed import Photographs
+
+        if self.call.photographs == "none":
+            return None
+        return Photographs(self.call.photographs, side_px, self.call.seed + apart, [file.path for file in self.backgrounds])
 
     def training(self, read: ReadSets) -> SegmenterTraining:
         """How the network is trained."""
@@ -151,6 +182,12 @@ class SegmenterPlan:
             class_weights=weights,
             score_every=max(1, self.steps // 10),
         )
+
+    def _photograph_options(self) -> dict[str, Any]:
+        """What decides the photographs; nothing where none are made."""
+        if self.call.photographs == "none":
+            return {}
+        return {"photographs": self.call.photographs, "backgrounds": [file.sha256 for file in self.backgrounds]}
 
     def message_fields(self) -> dict[str, Any]:
         """What the first and the last message say of the call."""
@@ -178,6 +215,8 @@ class SegmenterPlan:
                 "scale": self.call.scale,
                 "flip": self.call.flip,
                 "color": self.call.color,
+                **({} if self.call.crop_px is None else {"crop_px": self.call.crop_px}),
+                **self._photograph_options(),
             },
             "the training's options": asdict(self.training(read)),
             "--precision": self.call.precision,
@@ -202,6 +241,12 @@ def plan_segmenter(call: TrainSegmenterCall, process: Process) -> SegmenterPlan:
         require_onnx()
     _check_processes(call, process)
     _check_output(call)
+    if call.crop_px is not None and call.size_px is not None and call.crop_px > call.size_px:
+        raise UsageError(f"--crop {call.crop_px}: expected at most --size, found {call.size_px}; make it smaller")
+    if call.backgrounds is not None and call.photographs == "none":
+        raise UsageError(
+            f"--backgrounds {call.backgrounds}: expected --photographs mild or hard with it, found none; add it, or leave this out"
+        )
     from dnerf_core.downstream.images.sets.joined import JoinedSets, divide
     from dnerf_core.downstream.images.sets.opening import open_set
     from dnerf_core.downstream.images.sides import mirrored_ids
@@ -214,7 +259,8 @@ def plan_segmenter(call: TrainSegmenterCall, process: Process) -> SegmenterPlan:
     division = divide(joined, call.validation)
     first, _ = joined.pair(division.trained[0])
     size_px = call.size_px or max(16, min(USUAL_LIMIT_PX, *[max(first.shape[:2])]))
-    return SegmenterPlan(call, joined, division, size_px, mirrored, _sum_of(call.weights))
+    backgrounds = () if call.backgrounds is None else found_backgrounds(call.backgrounds)
+    return SegmenterPlan(call, joined, division, size_px, mirrored, _sum_of(call.weights), backgrounds)
 
 
 def check_classes(plan: SegmenterPlan, read: ReadSets) -> None:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import nn
 
+    from dnerf_core.downstream.images.calibration import Calibration
     from dnerf_core.downstream.images.sets.joined import Place, ReadSets
     from dnerf_core.downstream.images.training import TrainedSegmenter
     from dnerf_core.downstream.images.weights import StartWeights
@@ -143,6 +144,8 @@ def record_of(
         "scale": call.scale,
         "flip": call.flip,
         "color": call.color,
+        "photographs": call.photographs,
+        "backgrounds": len(plan.backgrounds),
         "class_weights": None if training.class_weights is None else [rounded(weight) for weight in training.class_weights],
         "loss_first": rounded(trained.losses[0]),
         "loss_last_50": rounded(sum(last) / len(last)),
@@ -158,7 +161,7 @@ def record_of(
     }
 
 
-def save(plan: SegmenterPlan, network: nn.Module, record: dict[str, Any]) -> None:
+def save(plan: SegmenterPlan, network: nn.Module, record: dict[str, Any], calibration: Calibration) -> None:
     """Write the network file.
 
     Raises:
@@ -169,7 +172,7 @@ def save(plan: SegmenterPlan, network: nn.Module, record: dict[str, Any]) -> Non
         kind="image",
         network=plan.call.network,
         labels=plan.labels,
-        settings=settings_of(plan.size_px),
+        settings=settings_of(plan.size_px, calibration),
         state=network.state_dict(),
         training=record,
     )

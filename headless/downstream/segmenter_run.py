@@ -29,6 +29,7 @@ from dnerf_core.metrics import pooled_scores
 from headless import models
 from headless.annotating.training_state import KeptState, read_state, state_path, write_state
 from headless.downstream import segmenter_results as results
+from headless.downstream.segmenter_calibration import calibrated
 from headless.downstream.segmenter_plan import SegmenterPlan, identity_sha256
 from headless.work.machine import usable_cores
 
@@ -124,7 +125,7 @@ def _train(work: _Shared, process: Process, reporter: Reporter) -> dict[str, Any
         views = ChangedViews(
             plan.joined,
             plan.division.trained,
-            Augmenter(plan.augmentation, plan.mirrored_ids),
+            Augmenter(plan.augmentation, plan.mirrored_ids, plan.photographs(plan.augmentation.side_px)),
             call.seed,
             CACHE_BYTES // (process.count * max(1, workers)),
         )
@@ -172,7 +173,7 @@ def _finish(
         processes=process.count,
         seconds=seconds(),
     )
-    results.save(plan, network, record)
+    results.save(plan, network, record, calibrated(plan, network))
     results.write_onnx_of(plan)
     remove_files([state_path(plan.call.output)])
     return record
@@ -201,7 +202,7 @@ def _precision(
         return gpu_precision(device)
     found = Precision("float32")
     if process.is_first:
-        side = plan.size_px
+        side = plan.augmentation.side_px
         inputs = torch.zeros(call.batch // process.count, 3, side, side).contiguous(memory_format=torch.channels_last)
         nn.utils.convert_conv2d_weight_memory_format(network, torch.channels_last)
         found = measured_precision(network.train(), training_loss, inputs)

@@ -9,6 +9,8 @@ from headless.reproducing.steps import Step
 
 _AT_128: dict[str, float] = {"mini": 0.02, "deeplabv3-mobilenet": 0.035, "deeplabv3-resnet50": 0.2, "deeplabv3-resnet101": 0.35}
 """Seconds that a picture of 128 px takes in a training step."""
+_DRAWING = 0.006
+"""What making a photograph of a view of 128 px takes beside it."""
 _FORWARD_SHARE = 0.35
 """Of a training step's seconds, what labelling a picture takes."""
 _A_CLOUD: dict[str, float] = {"pointnet-small": 4e-6, "pointnet": 6e-5, "pointnet2-small": 4e-5, "pointnet2": 3e-4}
@@ -93,7 +95,8 @@ def usual_rate(unit: str) -> float:
     if what.startswith("clouds labelled by "):
         return 4 * 1024 * _A_CLOUD[words[-1]] * _FORWARD_SHARE
     share = _FORWARD_SHARE if what.startswith("views labelled by ") else 1.0
-    return _AT_128[words[-1]] * share * pixels
+    drawing = _DRAWING if what.startswith("photographs through ") else 0.0
+    return (_AT_128[words[-1]] * share + drawing) * pixels
 
 
 def duration(seconds: float) -> str:

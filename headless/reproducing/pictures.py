@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from dnerf_core.errors import counted
+from dnerf_core.photographs.strengths import Level
 from headless.reproducing.painted import TEST_SEED, branch_of, in_blocks, of_seed, painted_views
 from headless.reproducing.setting import Setting, known_world
 from headless.reproducing.steps import Given, Place, Step
@@ -80,8 +81,8 @@ def exact_pairs(setting: Setting, repetition: int) -> Step:
     return _exact_views(setting, title, known_world(setting), seeds, views=scale.pair_views)
 
 
-def segmenter_on(setting: Setting, what: str, sets: Sequence[Step | Given], repetition: int) -> Step:
-    """A segmenter trained on some sets together."""
+def segmenter_on(setting: Setting, what: str, sets: Sequence[Step | Given], repetition: int, photographs: Level = "none") -> Step:
+    """A segmenter trained on some sets together, as they are or as photographs."""
     from headless.downstream.segmenter_plan import TrainSegmenterCall
 
     scale = setting.scale
@@ -100,11 +101,13 @@ def segmenter_on(setting: Setting, what: str, sets: Sequence[Step | Given], repe
             seed=repetition,
             validation=0.0,
             precision=scale.precision,
+            photographs=photographs,
             skip_unpainted=True,
             allow_missing_classes=True,
         )
 
-    unit, units = f"pictures through {scale.segmenter} at {scale.size_px} px", scale.segmenter_steps * scale.batch
+    noun = "pictures" if photographs == "none" else "photographs"
+    unit, units = f"{noun} through {scale.segmenter} at {scale.size_px} px", scale.segmenter_steps * scale.batch
     return Step("train-segmenter", f"{scale.segmenter} on {what}{of_seed(repetition)}", tuple(sets), call, unit, units)
 
 

@@ -1,4 +1,5 @@
-"""What a view is changed to before a network learns from it: scale, crop, mirror and colour, by `torchvision.transforms.v2`."""
+"""What a view is changed to before a network learns from it: scale, crop, mirror and colour, by `torchvision.transforms.v2`,
+and a photograph made of it."""
 
 from __future__ import annotations
 
@@ -11,6 +12,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
+from dnerf_core.downstream.images.photographed import Photograph, Photographs
 from dnerf_core.downstream.vision import torchvision
 from dnerf_core.labels import IGNORE_ID
 
@@ -23,16 +25,23 @@ class Augmentation:
     """How views are changed.
 
     Attributes:
-        size_px: side of the square that comes out; a picture is brought to fit into it, then scaled.
+        size_px: side of the square that a picture is brought to fit into, before it is scaled.
         scale: pictures are scaled by 1/scale to scale, evenly in the logarithm; 1: not at all.
         flip: whether every second one is mirrored.
         color: strength of changes in brightness, contrast, saturation (each up to 0.3 of it) and hue (0.03); 0: none.
+        crop_px: side of the square that comes out, from anywhere in the scaled picture; None: `size_px`.
     """
 
     size_px: int
     scale: float = 1.5
     flip: bool = True
     color: float = 1.0
+    crop_px: int | None = None
+
+    @property
+    def side_px(self) -> int:
+        """Of the square that comes out."""
+        return self.crop_px or self.size_px
 
 
 class Augmenter:
@@ -41,17 +50,22 @@ class Augmenter:
     Args:
         augmentation: how.
         mirrored_ids: uint8 [256], see `sides.mirrored_ids`.
+        photographs: what makes photographs of views; None: nothing does.
     """
 
-    def __init__(self, augmentation: Augmentation, mirrored_ids: NDArray[np.uint8]) -> None:
+    def __init__(
+        self, augmentation: Augmentation, mirrored_ids: NDArray[np.uint8], photographs: Photographs | None = None
+    ) -> None:
         transforms = torchvision().transforms.v2
         own, color = augmentation, augmentation.color
         self._augmentation, self._mirrored_ids = augmentation, torch.from_numpy(mirrored_ids)
         self._mirror: Callable[..., Tensor] = transforms.functional.horizontal_flip
         self._resize: Callable[..., Tensor] = transforms.functional.resize
-        side = [own.size_px, own.size_px]
+        side = [own.side_px, own.side_px]
         fill = {torchvision().tv_tensors.Image: 0, torchvision().tv_tensors.Mask: IGNORE_ID}
         self._crop = transforms.RandomCrop(side, pad_if_needed=True, fill=fill)
+        self._crop_subject = transforms.RandomCrop(side, pad_if_needed=True, fill=0)
+        self.photographs = photographs
         self._color = (
             transforms.ColorJitter(
                 brightness=0.3 * color, contrast=0.3 * color, saturation=0.3 * color, hue=min(0.03 * color, 0.5)
@@ -61,19 +75,27 @@ class Augmenter:
         )
         self._wrap_image, self._wrap_mask = torchvision().tv_tensors.Image, torchvision().tv_tensors.Mask
 
-    def __call__(self, image: NDArray[np.uint8], mask: NDArray[np.uint8], number: int) -> tuple[Tensor, Tensor]:
-        """The input uint8 [3, S, S] and the truth uint8 [S, S], 255 where it is ignored or beyond the picture.
+    def __call__(
+        self,
+        image: NDArray[np.uint8],
+        mask: NDArray[np.uint8],
+        number: int,
+        photograph: Photograph | None = None,
+    ) -> tuple[Tensor, Tensor]:
+        """The input uint8 [3, S, S] and the truth uint8 [S, S], 255 where it is ignored or beyond the picture; a photograph goes on there
+        as background.
 
         Args:
-            image: uint8 [H, W, 3]; mask: uint8 [H, W].
+            image: uint8 [H, W, 3], or of a photograph the subject [H, W, 4], see `Photographs.subject`; mask: uint8 [H, W].
             number: draws the changes.
+            photograph: how one is made of the view; None: none is.
         """
         # transforms draw from torch's own generator and take no other: it is put back after them
         with torch.random.fork_rng(devices=[]):
             torch.default_generator.manual_seed(number)
-            return self._changed(image, mask)
+            return self._changed(image, mask, photograph)
 
-    def _changed(self, image: NDArray[np.uint8], mask: NDArray[np.uint8]) -> tuple[Tensor, Tensor]:
+    def _changed(self, image: NDArray[np.uint8], mask: NDArray[np.uint8], photograph: Photograph | None) -> tuple[Tensor, Tensor]:
         own = self._augmentation
         pixels, ids = torch.from_numpy(image).permute(2, 0, 1), torch.from_numpy(mask)[None]
         factor = own.size_px / max(mask.shape) * own.scale ** float(2 * torch.rand(()) - 1)
@@ -84,7 +106,14 @@ class Augmenter:
             ids = _resized_ids(ids, size)
         if own.flip and bool(torch.rand(()) < 0.5):
             pixels, ids = self._mirror(pixels), self._mirrored_ids[self._mirror(ids).long()]
-        pixels, ids = self._crop(self._wrap_image(pixels), self._wrap_mask(ids))
+        crop = self._crop if photograph is None else self._crop_subject
+        pixels, ids = crop(self._wrap_image(pixels), self._wrap_mask(ids))
+        if photograph is not None and self.photographs is not None:
+            subject = pixels.as_subclass(Tensor).permute(1, 2, 0).contiguous().numpy()
+            if photograph.empty:
+                subject, ids = np.zeros_like(subject), torch.zeros_like(ids)
+            taken = torch.from_numpy(self.photographs.taken(subject, photograph).copy())
+            pixels = self._wrap_image(taken.permute(2, 0, 1).contiguous())
         if self._color is not None:
             pixels = self._color(pixels)
         return pixels.as_subclass(Tensor).contiguous(), ids.as_subclass(Tensor)[0].contiguous()

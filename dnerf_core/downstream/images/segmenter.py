@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from dnerf_core.downstream.images.augment import MEAN, STD, normalized
+from dnerf_core.downstream.images.calibration import Calibration, Look
 from dnerf_core.downstream.images.registry import build_network, logits
 from dnerf_core.downstream.network_file import NetworkFile, load_network_file, read_network_header
 from dnerf_core.errors import CheckpointError, UsageError, brief
@@ -24,9 +25,10 @@ from dnerf_core.shapes import check_shapes
 LARGEST_SIZE_PX = 4096
 
 
-def settings_of(size_px: int) -> dict[str, Any]:
-    """What a network file says of a segmenter's input."""
-    return {"size_px": size_px, "mean": list(MEAN), "std": list(STD)}
+def settings_of(size_px: int, calibration: Calibration | None = None) -> dict[str, Any]:
+    """What a network file says of a segmenter's input, and of what its numbers mean."""
+    measured = {} if calibration is None else {"calibration": calibration.to_json()}
+    return {"size_px": size_px, "mean": list(MEAN), "std": list(STD), **measured}
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,11 +39,13 @@ class Segmenter:
         network: in evaluation mode, on its device.
         labels: what its classes mean.
         size_px: the longer side of the pictures that it was trained on.
+        calibration: what was measured on it; None: nothing was.
     """
 
     network: nn.Module
     labels: LabelSet
     size_px: int
+    calibration: Calibration | None = None
 
     @classmethod
     def load(cls, path: str | Path, device: str = "cpu") -> Segmenter:
@@ -61,14 +65,15 @@ class Segmenter:
         """
         header = file.header
         size_px = checked_size(header.settings, f"{header.path}: settings")
+        calibration = calibration_in(header.settings, f"{header.path}: settings")
         with torch.random.fork_rng(devices=[]):  # first weights, all of which are replaced
             network = build_network(header.network, header.labels.num_classes)
         file.fill(network)
-        return cls(network.eval().to(device), header.labels, size_px)
+        return cls(network.eval().to(device), header.labels, size_px, calibration)
 
     @torch.inference_mode()
-    def scores(self, images: Tensor, size_px: int | None = None) -> Tensor:
-        """Class probabilities float32 [B, C, H, W] of pictures uint8 [B, 3, H, W], RGB.
+    def class_scores(self, images: Tensor, size_px: int | None = None) -> Tensor:
+        """Class scores before softmax, float32 [B, C, h, w] at the size that the network sees, of pictures uint8 [B, 3, H, W], RGB.
 
         Args:
             size_px: the longer side that the network sees them at; None: what it was trained on.
@@ -80,10 +85,17 @@ class Segmenter:
         if factor != 1:
             size = [max(1, round(side * factor)) for side in (height, width)]
             inputs = F.interpolate(inputs, size=size, mode="bilinear", align_corners=False, antialias=True)
-        found = logits(self.network, inputs.contiguous(memory_format=torch.channels_last))
-        if factor != 1:
-            found = F.interpolate(found, size=(height, width), mode="bilinear", align_corners=False)
-        return found.softmax(dim=1)
+        return logits(self.network, inputs.contiguous(memory_format=torch.channels_last))
+
+    def scores(self, images: Tensor, size_px: int | None = None) -> Tensor:
+        """Class probabilities float32 [B, C, H, W] of pictures uint8 [B, 3, H, W], RGB; see `class_scores`."""
+        return self._probabilities(self.class_scores(images, size_px), images.shape[-2:])
+
+    @torch.inference_mode()
+    def _probabilities(self, found: Tensor, size: torch.Size) -> Tensor:
+        if found.shape[-2:] != size:
+            found = F.interpolate(found, size=tuple(size), mode="bilinear", align_corners=False)
+        return (found if self.calibration is None else found / self.calibration.temperature).softmax(dim=1)
 
     def predict(self, image: NDArray[np.uint8], size_px: int | None = None) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
         """The labels uint8 [H, W] of a picture and how sure they are, float32 [H, W] from 1/C to 1: the label's probability.
@@ -95,12 +107,20 @@ class Segmenter:
         Raises:
             UsageError: an image of another shape or type.
         """
+        labels, confidence, _ = self.predict_and_look(image, size_px)
+        return labels, confidence
+
+    def predict_and_look(
+        self, image: NDArray[np.uint8], size_px: int | None = None
+    ) -> tuple[NDArray[np.uint8], NDArray[np.float32], Look]:
+        """What `predict` gives, and what tells whether the picture is like those that the network learned from."""
         check_shapes(UsageError, image=(image, "uint8 H W 3"))
         if image.size == 0:
             raise UsageError("image: expected at least one pixel, found none; give another picture")
-        pixels = torch.from_numpy(np.ascontiguousarray(image)).permute(2, 0, 1)[None]
-        confidence, labels = self.scores(pixels, size_px)[0].max(dim=0)
-        return labels.to(torch.uint8).cpu().numpy(), confidence.cpu().numpy()
+        pixels = torch.tensor(image).permute(2, 0, 1)[None]
+        found = self.class_scores(pixels, size_px)
+        confidence, labels = self._probabilities(found, pixels.shape[-2:])[0].max(dim=0)
+        return labels.to(torch.uint8).cpu().numpy(), confidence.cpu().numpy(), Look.at(found[0])
 
 
 def checked_size(settings: Mapping[str, Any], where: str) -> int:
@@ -120,6 +140,16 @@ def checked_size(settings: Mapping[str, Any], where: str) -> int:
                 f"{where}: {key}: expected {list(own)}, found {brief(settings.get(key))}; use the datasetnerf that wrote it"
             )
     return size
+
+
+def calibration_in(settings: Mapping[str, Any], where: str) -> Calibration | None:
+    """What a network file says that was measured on it; None: nothing was, as by programs before that.
+
+    Raises:
+        CheckpointError: it is something else.
+    """
+    measured = settings.get("calibration")
+    return None if measured is None else Calibration.from_json(measured, f"{where}: calibration")
 
 
 def predict(network_file: str | Path, image: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:

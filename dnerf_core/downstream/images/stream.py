@@ -15,6 +15,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from dnerf_core.downstream.images.augment import Augmenter
+from dnerf_core.downstream.images.photographed import Photographs
 from dnerf_core.downstream.images.sets.joined import JoinedSets, Place
 from dnerf_core.errors import AnnotationError
 
@@ -43,6 +44,7 @@ class ChangedViews(Dataset[tuple[Tensor, Tensor]]):
         self._joined, self._places, self._augmenter, self._seed = joined, tuple(places), augmenter, seed
         self._free_bytes = cache_bytes
         self._kept: dict[int, tuple[NDArray[np.uint8], NDArray[np.uint8]]] = {}
+        self._subjects: dict[int, NDArray[np.uint8]] = {}
         self._order: tuple[int, NDArray[np.int64]] | None = None
 
     def __getitem__(self, number: int) -> tuple[Tensor, Tensor]:
@@ -51,8 +53,12 @@ class ChangedViews(Dataset[tuple[Tensor, Tensor]]):
         Raises:
             AnnotationError: a file cannot be read any more.
         """
-        image, mask = self._pair(self.view_of(number))
-        return self._augmenter(image, mask, drawn_number(self._seed, "changes", number))
+        view, photographs = self.view_of(number), self._augmenter.photographs
+        image, mask = self._pair(view)
+        photograph = None if photographs is None else photographs.of(number)
+        if photographs is not None and photograph is not None:
+            image = self._subject(view, photographs, image, mask)
+        return self._augmenter(image, mask, drawn_number(self._seed, "changes", number), photograph)
 
     def view_of(self, number: int) -> int:
         """Which view the n-th input shows."""
@@ -70,6 +76,17 @@ class ChangedViews(Dataset[tuple[Tensor, Tensor]]):
             self._free_bytes -= image.nbytes + mask.nbytes
             self._kept[view] = (image, mask)
         return self._kept[view]
+
+    def _subject(
+        self, view: int, photographs: Photographs, image: NDArray[np.uint8], mask: NDArray[np.uint8]
+    ) -> NDArray[np.uint8]:
+        if view not in self._subjects:
+            subject = photographs.subject(image, mask)
+            if subject.nbytes > self._free_bytes:
+                return subject
+            self._free_bytes -= subject.nbytes
+            self._subjects[view] = subject
+        return self._subjects[view]
 
 
 class BatchNumbers:

@@ -37,6 +37,7 @@ from headless.work.reporting import Reporter
     show_default="drawn by --seed",
 )
 @option_of(TrainSegmenterCall, "size_px", "--size", show_default="the longer side of the first picture, 512 at most")
+@option_of(TrainSegmenterCall, "crop_px", "--crop", show_default="whole squares")
 @option_of(TrainSegmenterCall, "steps", show_default="1000 of mini, 4000 of MobileNet, 10000 of ResNets")
 @option_of(TrainSegmenterCall, "batch")
 @option_of(
@@ -63,6 +64,13 @@ from headless.work.reporting import Reporter
     help="Mirror every second picture, labels of left and right parts change places; or never.",
 )
 @option_of(TrainSegmenterCall, "color", metavar="F")
+@option_of(TrainSegmenterCall, "photographs")
+@option(
+    "--backgrounds",
+    type=FilledPath(exists=True, file_okay=False),
+    metavar="FOLDER",
+    help="Lay subjects on the pictures of this folder, too, as often as on drawn ones; with --photographs.",
+)
 @option_of(TrainSegmenterCall, "class_weights")
 @option_of(TrainSegmenterCall, "skip_unpainted", help="Leave out masks that are all background instead of refusing them.")
 @option_of(TrainSegmenterCall, "allow_missing_classes", help="Train though a class of the label set occurs in no mask.")

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 from numpy.typing import NDArray
 
 from dnerf_core.downstream.network_file import NetworkKind
 
+if TYPE_CHECKING:
+    from dnerf_core.downstream.images.calibration import Calibration, Look
+
 POOR: dict[NetworkKind, float] = {"image": 0.7, "points": 0.85}
-"""A mean confidence below which a file is told of. Measured on networks of five classes trained on cars of the demo's world:
+"""A mean confidence below which a file is told of; of images only where the network file has no calibration.
+
+Measured on networks of five classes trained on cars of the demo's world:
 
 Images (`mini`, mIoU .84), mean over the parts' pixels: 20 unseen cars .80 to .91; cars of another world .67 to .86; people .61 to .69; the
 same cars pasted into photographs, which the network has not seen .34 to .57; 15 photographs of anything .35 to .65; noise .38 to .55.
@@ -17,6 +24,26 @@ Points (`pointnet-small`, recipe for scans, accuracy .95): unseen cars .90 to .9
 their backs .82 to .85, a ball .82, a box .84. But random points got .89 to .91, and cars on their sides up to .91: of clouds
 confidence tells less.
 """
+
+
+def poor_picture(calibration: Calibration, background: float, energy: float) -> str | None:
+    """What a picture was expected to have and lacks, "expected A, found B"; None: it is like those that the network learned from.
+
+    Args:
+        background: share of its pixels.
+        energy: see `calibration.Look`.
+    """
+    if 1 - background < calibration.share:
+        return f"expected parts on {_percent(calibration.share)} of it or more, found {_percent(1 - background)}"
+    if energy < calibration.energy:
+        return (
+            f"expected an energy of {calibration.energy:.2f} or more, as of pictures that the network knows, found {energy:.2f}"
+        )
+    return None
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.2g} %"
 
 
 class Tally:
@@ -29,12 +56,27 @@ class Tally:
     def __init__(self, num_classes: int) -> None:
         self.counts = np.zeros(num_classes, np.int64)
         self._sums = np.zeros(num_classes, np.float64)
+        self._looks: list[Look] = []
 
     def add(self, labels: NDArray[np.uint8], confidence: NDArray[np.float32]) -> None:
         """Some pixels or points: labels uint8 and confidence float32 of one shape."""
         flat = labels.reshape(-1)
         self.counts += np.bincount(flat, minlength=len(self.counts))
         self._sums += np.bincount(flat, weights=confidence.reshape(-1), minlength=len(self.counts))
+
+    def look(self, look: Look) -> None:
+        """What a picture's or frame's class scores tell."""
+        self._looks.append(look)
+
+    @property
+    def energy(self) -> float | None:
+        """Mean energy of the pictures' parts, of those that have any; None: no picture was looked at."""
+        if not self._looks:
+            return None
+        shares = sum(look.share for look in self._looks)
+        if not shares:
+            return round(sum(look.energy for look in self._looks) / len(self._looks), 6)
+        return round(sum(look.share * look.energy for look in self._looks) / shares, 6)
 
     @property
     def mean(self) -> float:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dnerf_core.downstream.images.segmenter import Segmenter
+from dnerf_core.downstream.images.segmenter import Segmenter, calibration_in
 from dnerf_core.downstream.network_file import load_network_file
 from dnerf_core.downstream.points.prediction import PointSegmenter
 from dnerf_core.errors import OutputError
@@ -18,7 +18,7 @@ from dnerf_core.files.opening.regular_files import read_regular_text
 from dnerf_core.files.pictures import read_image, write_image
 from dnerf_core.files.whole import leftovers, make_folder, remove_files, write_bytes_whole
 from headless import models
-from headless.downstream.segmenting.confidence import POOR
+from headless.downstream.segmenting.confidence import POOR, poor_picture
 from headless.downstream.segmenting.pictures import label_clip, label_picture
 from headless.downstream.segmenting.plan import Item, SegmentPlan
 from headless.downstream.segmenting.results import (
@@ -101,8 +101,19 @@ class SegmentJob:
         return whole
 
     def is_poor(self, facts: Facts) -> bool:
-        """Whether the network is so unsure of a file that it is probably none of its kind."""
-        return facts.confidence < POOR[self.plan.header.kind]
+        """Whether a file is probably none of the kind that the network learned from."""
+        return self._fault(facts) is not None
+
+    def _fault(self, facts: Facts) -> str | None:
+        """By what a file is known to be of another kind, "expected A, found B"."""
+        header = self.plan.header
+        if header.kind == "image":
+            calibration = calibration_in(header.settings, f"{header.path}: settings")
+            if calibration is not None and facts.energy is not None:
+                return poor_picture(calibration, facts.shares[header.labels.names[0]], facts.energy)
+        if facts.confidence < POOR[header.kind]:
+            return f"expected a mean confidence of {POOR[header.kind]:g} or more, found {facts.confidence:.2f}"
+        return None
 
     def _facts(self, item: Item) -> Facts | None:
         """What is known of an item whose results are all there."""
@@ -121,11 +132,12 @@ class SegmentJob:
         self.reporter.event("labelled", **facts.to_json())
         for remark in facts.remarks:
             self.reporter.warning(remark, name=facts.name)
-        if self.is_poor(facts):
-            kind = self.plan.header.kind
+        if (fault := self._fault(facts)) is not None:
+            header, remedy = self.plan.header, "train on such data"
+            if header.kind == "image" and header.training.get("photographs", "none") == "none":
+                remedy = "train with --photographs hard"
             self.reporter.warning(
-                f"{facts.file}: expected a mean confidence of {POOR[kind]:g} or more, found {facts.confidence:.2f}: the network has "
-                "probably not learned from the like; look at it, or train on such data",
+                f"{facts.file}: {fault}: the network has probably not learned from the like; look at it, or {remedy}",
                 name=facts.name,
             )
 

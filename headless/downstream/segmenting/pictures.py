@@ -28,7 +28,7 @@ def label_picture(segmenter: Segmenter, item: Item, size_px: int | None, folder:
         DNeRFError: the picture cannot be read, or a result cannot be written.
     """
     rgb, note = read_upright(item.path)
-    mask, confidence = segmenter.predict(rgb, size_px)
+    mask, confidence, look = segmenter.predict_and_look(rgb, size_px)
     gray, overlay = gray_confidence(confidence), segmenter.labels.overlay(rgb, mask)
     files = tuple(f"{place}/{item.name}.png" for place in (MASKS, CONFIDENCE, OVERLAYS))
     write_mask_ids(folder / files[0], mask)
@@ -36,6 +36,7 @@ def label_picture(segmenter: Segmenter, item: Item, size_px: int | None, folder:
     write_image(folder / files[2], overlay)
     tally = Tally(segmenter.labels.num_classes)
     tally.add(mask, confidence)
+    tally.look(look)
     facts = Facts(
         name=item.name,
         file=str(item.path),
@@ -43,6 +44,7 @@ def label_picture(segmenter: Segmenter, item: Item, size_px: int | None, folder:
         files=files,
         size={"width_px": rgb.shape[1], "height_px": rgb.shape[0]},
         confidence=tally.mean,
+        energy=tally.energy,
         shares=shares_of(tally.counts, segmenter.labels),
         remarks=() if note is None else (note,),
     )
@@ -75,12 +77,13 @@ def label_clip(
                 ids = sinks.enter_context(label_video(folder / files[0], width, height, video.rate))
                 sure = sinks.enter_context(label_video(folder / files[1], width, height, video.rate))
                 seen = sinks.enter_context(preview_video(folder / files[2], width, height, video.rate))
-            mask, confidence = segmenter.predict(rgb, size_px)
+            mask, confidence, look = segmenter.predict_and_look(rgb, size_px)
             gray, overlay = gray_confidence(confidence), segmenter.labels.overlay(rgb, mask)
             ids(mask)
             sure(gray)
             seen(overlay)
             tally.add(mask, confidence)
+            tally.look(look)
             first = strip([rgb, overlay, gray]) if first is None else first
             count += 1
             progress(count, video.expected)
@@ -94,6 +97,7 @@ def label_clip(
         files=files,
         size={"width_px": width, "height_px": height, "frames": count, "fps": round(rate, 6)},
         confidence=tally.mean,
+        energy=tally.energy,
         shares=shares_of(tally.counts, segmenter.labels),
     )
     return facts, first

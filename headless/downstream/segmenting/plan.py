@@ -15,10 +15,10 @@ from dnerf_core.downstream.network_file import NetworkHeader, NetworkKind, read_
 from dnerf_core.errors import UsageError, counted, listed
 from dnerf_core.files.camera_files.turning import FILE_UPS
 from dnerf_core.ranges import Choice, Ranged, Whole, ranged
+from headless.downstream.segmenter_backgrounds import PICTURE_SUFFIXES
 
 ItemKind = Literal["picture", "video", "shape"]
 
-PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".gif")
 _SIGNATURES = {".ply": b"ply", ".glb": b"glTF", ".npz": b"PK", ".las": b"LASF", ".laz": b"LASF"}
 """What files begin with; OBJ is text that may begin with anything."""
 _OF_IMAGES = "pictures (PNG, JPEG, WebP, TIFF, BMP, GIF) and videos (MP4, MOV, MKV, WebM, AVI)"

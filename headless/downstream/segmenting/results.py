@@ -37,6 +37,7 @@ class Facts:
         confidence: mean probability of the labels that pixels or points got; see `segmenting.confidence`.
         shares: of its pixels or points by the labels' names.
         remarks: what the user should know, one line each.
+        energy: of a picture's or video's parts, which tells whether the network knows the like; see `images.calibration`.
     """
 
     name: str
@@ -47,6 +48,7 @@ class Facts:
     confidence: float
     shares: dict[str, float]
     remarks: tuple[str, ...] = ()
+    energy: float | None = None
 
     def to_json(self) -> dict[str, Any]:
         """As JSON values."""

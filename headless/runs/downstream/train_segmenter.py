@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from dnerf_core.downstream.processes import process_of_environment
 from dnerf_core.errors import counted
 from dnerf_core.files.whole import make_folder
+from headless.downstream.segmenter_backgrounds import not_plain
 from headless.downstream.segmenter_plan import (
     SegmenterPlan,
     TrainSegmenterCall,
@@ -44,6 +45,13 @@ def train_segmenter(call: TrainSegmenterCall, reporter: Reporter) -> None:
         if skipped := getattr(one, "skipped", 0):
             reporter.warning(f"{one.place}: {counted(skipped, 'mask')} with nothing painted left out")
     read = read_views(plan, reporter)
+    if call.photographs != "none":
+        strange, looked_at = not_plain(plan.joined, plan.division.trained)
+        if strange:
+            reporter.warning(
+                f"{call.dataset}: expected subjects before one colour, found others in {strange} of {looked_at} views looked at: "
+                "there the mask alone cuts them out"
+            )
     check_classes(plan, read)
     make_folder(call.output.parent)
     alone = at_work(
