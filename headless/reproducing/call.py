@@ -12,7 +12,7 @@ from headless.reproducing.scales import SCALES
 EXPERIMENT_NAMES = ("table1", "table2", "table3", "figure5", "s12")
 ALL = "all"
 WORLD_NAMES = ("demo-cars", "demo-people")
-ROW_NAMES = ("painted", "transfer", "transfer-stages", "datasetgan", "datasetnerf", "datasetnerf-photographs", "exact")
+ROW_NAMES: tuple[str, ...] = ("painted", "transfer", "transfer-stages", "datasetgan", "datasetnerf", "datasetnerf-photographs", "exact")
 ROW_NAMES += ("generated", "real", "real+generated", "aligned", "scans")
 MAX_REPETITIONS = 10
 
