@@ -18,7 +18,7 @@ from dnerf_core.files.opening.regular_files import read_regular_text
 from dnerf_core.files.pictures import read_image, write_image
 from dnerf_core.files.whole import leftovers, make_folder, remove_files, write_bytes_whole
 from headless import models
-from headless.downstream.segmenting.confidence import POOR
+from headless.downstream.segmenting.confidence import POOR, STRANGE, is_unsure
 from headless.downstream.segmenting.pictures import label_clip, label_picture
 from headless.downstream.segmenting.plan import Item, SegmentPlan
 from headless.downstream.segmenting.results import (
@@ -102,7 +102,7 @@ class SegmentJob:
 
     def is_poor(self, facts: Facts) -> bool:
         """Whether the network is so unsure of a file that it is probably none of its kind."""
-        return facts.confidence < POOR[self.plan.header.kind]
+        return is_unsure(self.plan.header.kind, facts.confidence, facts.strangeness)
 
     def _facts(self, item: Item) -> Facts | None:
         """What is known of an item whose results are all there."""
@@ -122,11 +122,14 @@ class SegmentJob:
         for remark in facts.remarks:
             self.reporter.warning(remark, name=facts.name)
         if self.is_poor(facts):
-            kind = self.plan.header.kind
+            if facts.strangeness is None:
+                told = f"a mean confidence of {POOR[self.plan.header.kind]:g} or more, found {facts.confidence:.2f}"
+                remedy = "look at it, or train on such data"
+            else:
+                told = f"a strangeness of {STRANGE:g} or less, found {facts.strangeness:.2f}"
+                remedy = "look at it, say which axis points up with --up, or train on such data"
             self.reporter.warning(
-                f"{facts.file}: expected a mean confidence of {POOR[kind]:g} or more, found {facts.confidence:.2f}: the network has "
-                "probably not learned from the like; look at it, or train on such data",
-                name=facts.name,
+                f"{facts.file}: expected {told}: the network has probably not learned from the like; {remedy}", name=facts.name
             )
 
     def _labeller(self) -> Label:
