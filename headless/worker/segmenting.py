@@ -10,7 +10,7 @@ from dnerf_core.errors import UsageError
 from dnerf_core.shapes import check_shapes
 from dnerf_core.work.interruption import interruptible
 from headless import models
-from headless.downstream.segmenting.confidence import POOR, Tally
+from headless.downstream.segmenting.confidence import Tally, is_unsure
 from headless.downstream.segmenting.plan import SegmentCall
 from headless.worker.held import HeldModels
 from headless.worker.jobs import Job
@@ -34,11 +34,12 @@ def segment(job: Job, held: HeldModels) -> dict[str, Any]:
             raise UsageError("params: points: expected finite coordinates, found others; correct them")
     # these bring torch, which a request that is refused need not wait for
     from dnerf_core.downstream.points.prediction import PointSegmenter
-    from headless.downstream.segmenting.shapes import point_labels
+    from headless.downstream.segmenting.shapes import point_labels, shape_strangeness
 
     with interruptible(job.check):
         segmenter = PointSegmenter.load(network, models.pick_device(held.device))
         labels, confidence = point_labels(segmenter, points, faces, up or "y", headings)
+        strangeness = shape_strangeness(segmenter, points, faces, up or "y")
     job.check()
     tally = Tally(segmenter.labels.num_classes)
     tally.add(labels, confidence)
@@ -47,5 +48,5 @@ def segment(job: Job, held: HeldModels) -> dict[str, Any]:
         "confidence": job.exchange.put(confidence),
         "label_set": segmenter.labels.to_json(),
         "mean_confidence": tally.mean,
-        "unsure": tally.mean < POOR["points"],
+        "unsure": is_unsure("points", tally.mean, strangeness),
     }

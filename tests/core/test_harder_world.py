@@ -131,7 +131,7 @@ def test_views_around_are_the_same_views(name: str) -> None:
         assert np.array_equal(around.mask, view.mask) and np.array_equal(around.depth_planar, view.depth_planar)
         inside = view.cutout.coverage == 1
         difference = np.abs(around.rgb.astype(int) - view.rgb)[inside & (view.mask > 0)]
-        assert difference.mean() < 12  # one ray a pixel, where pictures have several
+        assert difference.mean() < 20  # one ray a pixel, where pictures have several
 
 
 def test_a_seed_is_the_same_subject_as_the_models() -> None:

@@ -185,7 +185,7 @@ def test_scans_are_scored_as_they_are_shown(report: Path, tmp_path: Path) -> Non
     for scan, (truth, predicted) in zip(shown_scans(scores, 2), pairs, strict=True):
         assert np.array_equal(scan.truth, truth) and np.array_equal(scan.predicted, predicted)
         assert (scan.truth == 255).any() and len(scan.points) == len(truth)
-    with pytest.raises(DNeRFError, match=r"scan-1.npz: expected a labelled scan, cannot read it"):
+    with pytest.raises(DNeRFError, match=r"scan-0.npz: expected a labelled scan, cannot read it"):
         shown_scans(tmp_path / "scores.json", 1)
     upright, leaning = (next(scans_of(clouds, tilt_deg))[0] for tilt_deg in (0.0, 10.0))
     assert not np.allclose(upright, leaning)

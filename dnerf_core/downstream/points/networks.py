@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from dnerf_core.downstream.network_file import NetworkFile, NetworkHeader
 from dnerf_core.downstream.points.recipes import RECIPES, RecipeName
+from dnerf_core.downstream.points.strangeness import Familiar
 from dnerf_core.errors import CheckpointError, brief
 from dnerf_core.labels import LabelSet
 
@@ -47,14 +48,17 @@ class PointSettings:
     Attributes:
         recipe: how it was trained, and how clouds are brought to it.
         points: of each cloud that it was trained on.
+        familiar: what it made of those clouds, by which strange ones are told; None: nobody knows.
     """
 
     recipe: RecipeName
     points: int
+    familiar: Familiar | None = None
 
     def to_json(self) -> dict[str, Any]:
         """As a network file's header has it."""
-        return {"recipe": self.recipe, "points": self.points}
+        known = {} if self.familiar is None else {"familiar": self.familiar.to_json()}
+        return {"recipe": self.recipe, "points": self.points, **known}
 
     @classmethod
     def from_header(cls, header: NetworkHeader) -> PointSettings:
@@ -71,7 +75,15 @@ class PointSettings:
             raise CheckpointError(
                 f"{where}: points: expected a whole number from 1 to {MAX_POINTS}, found {brief(points)}; {DAMAGED}"
             )
-        return cls(recipe, points)
+        familiar = None
+        if "familiar" in header.settings:
+            familiar = Familiar.from_json(header.settings["familiar"])
+            if familiar is None:
+                found = brief(header.settings["familiar"])
+                raise CheckpointError(
+                    f"{where}: familiar: expected as many means as deviations above 0 of features, found {found}; {DAMAGED}"
+                )
+        return cls(recipe, points, familiar)
 
 
 def built(network: str, labels: LabelSet, seed: int = 0) -> nn.Module:
@@ -103,3 +115,23 @@ def from_file(file: NetworkFile) -> nn.Module:
     network = built(header.network, header.labels)
     file.fill(network)
     return network.eval()
+
+
+def check_familiar(network: nn.Module, settings: PointSettings, header: NetworkHeader) -> None:
+    """Hold the features that a file calls familiar against the network's.
+
+    Raises:
+        CheckpointError: they are more or fewer.
+    """
+    import torch
+
+    if settings.familiar is None:
+        return
+    device = next(network.parameters()).device
+    with torch.no_grad():
+        features: torch.Tensor = network.cloud_features(torch.zeros(1, 16, 3, device=device))  # type: ignore[operator]
+    found = len(settings.familiar.mean)
+    if features.shape[1] != found:
+        raise CheckpointError(
+            f"{header.path}: settings: familiar: expected {features.shape[1]} features of {header.network}, found {found}; {DAMAGED}"
+        )

@@ -91,6 +91,18 @@ class PointNet(nn.Module):
 
     def with_penalty(self, points: Tensor) -> tuple[Tensor, Tensor]:
         """Logits, and what training adds to the loss: 0.001 |I - A A^T|^2 of the feature transforms A (equation 2), 0 without."""
+        kept, deep, penalty = self._encoded(points)
+        cloud = self.of_cloud(deep)
+        x = self.of_points.normalised(self.of_points.linear(torch.cat(kept, dim=-1)) + cloud[:, None])
+        x = F.dropout(self.head(x), self.config.dropout, self.training)
+        return self.logits(x), penalty
+
+    def cloud_features(self, points: Tensor) -> Tensor:
+        """The features of whole clouds, `[B, F]` of points `[B, N, 3]`."""
+        return self._encoded(points)[1]
+
+    def _encoded(self, points: Tensor) -> tuple[list[Tensor], Tensor, Tensor]:
+        """Features of the points, those of the clouds `[B, F]`, and the penalty."""
         penalty = points.new_zeros(())
         x = points @ self.input_transform(points) if self.config.transforms else points
         kept = []
@@ -106,10 +118,7 @@ class PointNet(nn.Module):
             x = layer(x)
             if self.config.transforms:  # 3008 features of every point; the small one does without the deep ones
                 kept.append(x)
-        cloud = self.of_cloud(x.max(dim=1).values)
-        x = self.of_points.normalised(self.of_points.linear(torch.cat(kept, dim=-1)) + cloud[:, None])
-        x = F.dropout(self.head(x), self.config.dropout, self.training)
-        return self.logits(x), penalty
+        return kept, x.max(dim=1).values, penalty
 
 
 def _from_orthogonal(matrix: Tensor) -> Tensor:

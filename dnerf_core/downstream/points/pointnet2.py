@@ -118,16 +118,8 @@ class PointNet2(nn.Module):
 
     def forward(self, points: Tensor) -> Tensor:
         """Logits `[B, N, P]` of points `[B, N, 3]`, as `recipes.Recipe` normalises them."""
-        places: list[Tensor] = [points]
-        features: list[Tensor | None] = [None]
-        for level in self.levels:
-            centres, found = level(places[-1], features[-1])
-            places.append(centres)
-            features.append(found)
-        last = features[-1]
-        assert last is not None
-        cloud = self.whole(torch.cat([places[-1], last.to(points.dtype)], dim=-1)).max(dim=1, keepdim=True).values
-        carried = cloud.expand(-1, self.config.levels[-1][0], -1)
+        places, features, cloud = self._encoded(points)
+        carried = cloud[:, None].expand(-1, self.config.levels[-1][0], -1)
         for depth, layers in zip(range(len(places) - 1, -1, -1), self.back, strict=True):
             own = features[depth]
             here = points if own is None else own
@@ -136,6 +128,22 @@ class PointNet2(nn.Module):
             carried = layers(torch.cat([carried, here.to(carried.dtype)], dim=-1))
         logits: Tensor = self.logits(F.dropout(self.head(carried), self.config.dropout, self.training))
         return logits
+
+    def cloud_features(self, points: Tensor) -> Tensor:
+        """The features of whole clouds, `[B, F]` of points `[B, N, 3]`."""
+        return self._encoded(points)[2]
+
+    def _encoded(self, points: Tensor) -> tuple[list[Tensor], list[Tensor | None], Tensor]:
+        """Centres of the levels, their features, and those of the clouds `[B, F]`."""
+        places: list[Tensor] = [points]
+        features: list[Tensor | None] = [None]
+        for level in self.levels:
+            centres, found = level(places[-1], features[-1])
+            places.append(centres)
+            features.append(found)
+        last = features[-1]
+        assert last is not None
+        return places, features, self.whole(torch.cat([places[-1], last.to(points.dtype)], dim=-1)).max(dim=1).values
 
     def with_penalty(self, points: Tensor) -> tuple[Tensor, Tensor]:
         """Logits, and what training adds to the loss: nothing."""

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from dnerf_core.downstream.network_file import NetworkFile, load_network_file
-from dnerf_core.downstream.points.networks import PointSettings, from_file
+from dnerf_core.downstream.points.networks import PointSettings, check_familiar, from_file
 from dnerf_core.downstream.points.normalising import headings_rad, normalised, turned
 from dnerf_core.downstream.points.recipes import RECIPES
 from dnerf_core.errors import UsageError, counted
@@ -36,6 +36,8 @@ DRAWS = 4
 """Of a cloud that has points for so many."""
 NEIGHBOURS = 3
 """Drawn points that a point which was not drawn takes its probabilities from."""
+_STRANGE_SHARE, _STRANGE_HEADINGS = 8, 6
+"""Of a cloud so many times the network's points, and so many headings, tell how strange it is."""
 _ROWS_A_PASS = 2**17
 """Points that go through a network at once."""
 
@@ -60,7 +62,9 @@ class PointSegmenter:
             CheckpointError: no network file of points, or one that is damaged.
         """
         file = path if isinstance(path, NetworkFile) else load_network_file(path, "points")
-        return cls(from_file(file).to(device), file.header.labels, PointSettings.from_header(file.header))
+        network, settings = from_file(file).to(device), PointSettings.from_header(file.header)
+        check_familiar(network, settings, file.header)
+        return cls(network, file.header.labels, settings)
 
     def predict(
         self, points: NDArray[np.floating], *, up: FileUp = "y", headings: int | None = None, draws: int = DRAWS, seed: int = 0
@@ -86,6 +90,35 @@ class PointSegmenter:
         chosen = inside[_thinned(upright[inside], draws * self.settings.points, np.random.default_rng(seed))]
         scores = self._of_draws(torch.from_numpy(upright), torch.from_numpy(chosen), headings)
         return _carried(upright, chosen, scores)
+
+    @torch.no_grad()
+    def strangeness(self, points: NDArray[np.floating], *, up: FileUp = "y", seed: int = 0) -> float | None:
+        """How unlike the clouds that the network learned from one is: about 1 of the like; None: the network does not know.
+
+        Args:
+            points, up, seed: see `predict_cloud`.
+
+        Raises:
+            UsageError: as `predict_cloud`.
+        """
+        familiar, recipe, count = self.settings.familiar, RECIPES[self.settings.recipe], self.settings.points
+        _check(points, up, 1, 1)
+        if familiar is None:
+            return None
+        chance = np.random.default_rng(seed)
+        some = _plain(points, up)
+        some = some[_thinned(some, _STRANGE_SHARE * count, chance)]
+        if recipe.cut_outliers:
+            from dnerf_core.downstream.points.neighbours import stray
+
+            some = some[~stray(some)]
+        some = some[_thinned(some, count, chance)]
+        seen = torch.from_numpy(some)[torch.arange(count) % len(some)]
+        angles = headings_rad(_STRANGE_HEADINGS if recipe.any_heading else 1)
+        views = normalised(turned(seen[None].expand(len(angles), -1, -1), angles), recipe.normalisation)
+        device = next(self.network.parameters()).device
+        features: Tensor = self.network.cloud_features(views.to(device))  # type: ignore[operator]  # of every network in `networks`
+        return familiar.distance(features.float().cpu())
 
     @torch.no_grad()
     def _of_draws(self, points: Tensor, chosen: Tensor, headings: int) -> NDArray[np.float32]:

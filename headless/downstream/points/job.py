@@ -14,6 +14,7 @@ import torch
 from dnerf_core.downstream.points.networks import PointSettings, built
 from dnerf_core.downstream.points.prediction import PointSegmenter
 from dnerf_core.downstream.points.scoring import CloudScores, score_clouds
+from dnerf_core.downstream.points.strangeness import familiar_features
 from dnerf_core.downstream.points.training import PointTraining, TrainingState, train_network, training_loss
 from dnerf_core.downstream.precision import Precision, gpu_precision, measured_precision
 from dnerf_core.errors import OutputError, UsageError
@@ -89,7 +90,8 @@ def run_training(plan: PointPlan, reporter: Reporter) -> dict[str, Any]:
         )
     scores = _score_and_draw(plan, segmenter, reporter)
     record = outputs.record_of(plan, state, scores, precision, before + time.monotonic() - started)
-    outputs.save_trained(plan, state, record)
+    familiar = familiar_features(network, list(tensors.values()), call.recipe, call.points, call.seed)
+    outputs.save_trained(plan, state, record, familiar)
     outputs.write_onnx_of(plan)
     remove_files([state_file])
     return record

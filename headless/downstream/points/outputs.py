@@ -9,6 +9,7 @@ from dnerf_core.downstream.network_file import read_network_header, save_network
 from dnerf_core.downstream.points.networks import PointSettings
 from dnerf_core.downstream.points.prediction import PointSegmenter
 from dnerf_core.downstream.points.scoring import CloudScores
+from dnerf_core.downstream.points.strangeness import Familiar
 from dnerf_core.downstream.points.training import TrainingState
 from dnerf_core.downstream.precision import Precision
 from dnerf_core.files.whole import make_folder
@@ -85,7 +86,7 @@ def scores_json(plan: PointPlan, scores: CloudScores) -> dict[str, Any]:
     }
 
 
-def save_trained(plan: PointPlan, state: TrainingState, record: dict[str, Any]) -> None:
+def save_trained(plan: PointPlan, state: TrainingState, record: dict[str, Any], familiar: Familiar) -> None:
     """Write the curve of the loss and the network file.
 
     Raises:
@@ -99,7 +100,7 @@ def save_trained(plan: PointPlan, state: TrainingState, record: dict[str, Any]) 
         kind="points",
         network=call.network,
         labels=plan.labels,
-        settings=PointSettings(call.recipe, call.points).to_json(),
+        settings=PointSettings(call.recipe, call.points, familiar).to_json(),
         state=state.network,
         training=record,
     )

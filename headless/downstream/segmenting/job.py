@@ -18,7 +18,7 @@ from dnerf_core.files.opening.regular_files import read_regular_text
 from dnerf_core.files.pictures import read_image, write_image
 from dnerf_core.files.whole import leftovers, make_folder, remove_files, write_bytes_whole
 from headless import models
-from headless.downstream.segmenting.confidence import POOR, poor_picture
+from headless.downstream.segmenting.confidence import POOR, STRANGE, poor_picture
 from headless.downstream.segmenting.pictures import label_clip, label_picture
 from headless.downstream.segmenting.plan import Item, SegmentPlan
 from headless.downstream.segmenting.results import (
@@ -111,6 +111,10 @@ class SegmentJob:
             calibration = calibration_in(header.settings, f"{header.path}: settings")
             if calibration is not None and facts.energy is not None:
                 return poor_picture(calibration, facts.shares[header.labels.names[0]], facts.energy)
+        if facts.strangeness is not None:
+            if facts.strangeness <= STRANGE:
+                return None
+            return f"expected a strangeness of {STRANGE:g} or less, found {facts.strangeness:.2f}"
         if facts.confidence < POOR[header.kind]:
             return f"expected a mean confidence of {POOR[header.kind]:g} or more, found {facts.confidence:.2f}"
         return None
@@ -136,6 +140,8 @@ class SegmentJob:
             header, remedy = self.plan.header, "train on such data"
             if header.kind == "image" and header.training.get("photographs", "none") == "none":
                 remedy = "train with --photographs hard"
+            elif facts.strangeness is not None:
+                remedy = "say which axis points up with --up, or train on such data"
             self.reporter.warning(
                 f"{facts.file}: {fault}: the network has probably not learned from the like; look at it, or {remedy}",
                 name=facts.name,

@@ -36,6 +36,7 @@ class Facts:
         size: of it: `width_px` and `height_px`, of a video `frames` and `fps`, of a cloud `points`, of a mesh `vertices` and `faces`.
         confidence: mean probability of the labels that pixels or points got; see `segmenting.confidence`.
         shares: of its pixels or points by the labels' names.
+        strangeness: of a cloud or mesh, see `segmenting.confidence`; None: not known.
         remarks: what the user should know, one line each.
         energy: of a picture's or video's parts, which tells whether the network knows the like; see `images.calibration`.
     """
@@ -49,6 +50,7 @@ class Facts:
     shares: dict[str, float]
     remarks: tuple[str, ...] = ()
     energy: float | None = None
+    strangeness: float | None = None
 
     def to_json(self) -> dict[str, Any]:
         """As JSON values."""

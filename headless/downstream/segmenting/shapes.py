@@ -24,6 +24,8 @@ from headless.pictures.cloud_pictures import cloud_picture
 PICTURED_POINTS = 20_000
 """Of a cloud's picture, at most."""
 PICTURE_PX = 512
+STRANGE_SAMPLES = 4
+"""Of a mesh's surface, times the network's points, those that tell how strange it is."""
 
 
 def label_shape(
@@ -41,6 +43,7 @@ def label_shape(
     own: FileUp = up or shape.up or "y"
     try:
         labels, confidence = point_labels(segmenter, shape.points, shape.faces, own, headings)
+        strange = shape_strangeness(segmenter, shape.points, shape.faces, own)
     except UsageError as error:
         raise UsageError(f"{item.path}: {error}") from error
     chosen = shape_format(item.path)
@@ -68,6 +71,7 @@ def label_shape(
         size=size | {"left_out": shape.left_out},
         confidence=tally.mean,
         shares=shares_of(tally.counts, segmenter.labels),
+        strangeness=strange,
         remarks=_remarks(item, shape, segmenter.labels.num_classes - 1),
     )
     return facts, strip([cloud_picture(places, colors[of_place]) for colors in (palette[labels], gray)])
@@ -90,6 +94,20 @@ def point_labels(
     else:
         scores = vertex_probabilities(segmenter, points, faces, up=up, headings=headings)
     return (scores.argmax(axis=1) + 1).astype(np.uint8), scores.max(axis=1)
+
+
+def shape_strangeness(
+    segmenter: PointSegmenter, points: NDArray[np.floating], faces: NDArray[np.integer] | None, up: FileUp
+) -> float | None:
+    """How strange a cloud, or the surface of a mesh, is to a network; None: it does not know.
+
+    Raises:
+        UsageError: see `PointSegmenter.strangeness` and `surface_points`.
+    """
+    if faces is not None:
+        points = surface_points(points, faces, STRANGE_SAMPLES * segmenter.settings.points)
+    found = segmenter.strangeness(points, up=up)
+    return None if found is None else round(found, 4)
 
 
 def _pictured(shape: ForeignShape, up: FileUp) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
