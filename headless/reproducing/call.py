@@ -9,10 +9,24 @@ from dnerf_core import job_ranges
 from dnerf_core.ranges import Choice, Ranged, Whole, ranged
 from headless.reproducing.scales import SCALES
 
-EXPERIMENT_NAMES = ("table1", "table2", "s12")
+EXPERIMENT_NAMES = ("table1", "table2", "table4", "table5", "s12")
+WITHOUT_TEST = ("table4", "table5")
+"""Experiments that need no test set of a user: they cross-validate the painted folder."""
 ALL = "all"
 WORLD_NAMES = ("demo-cars", "demo-people")
-ROW_NAMES = ("painted", "transfer", "transfer-stages", "datasetgan", "datasetnerf", "exact")
+ROW_NAMES = (
+    "painted",
+    "transfer",
+    "transfer-stages",
+    "datasetgan",
+    "datasetnerf",
+    "exact",
+    "last-scale",
+    "all-scales",
+    "no-density-prior",
+    "density-prior",
+    "views",
+)
 MAX_REPETITIONS = 10
 
 
@@ -26,7 +40,7 @@ class ReproduceCall(Ranged):
         annotations: numbers of painted views; None: the scale's.
         seeds: repetitions of each row; None: the scale's.
         only: rows by name; None: all that there are.
-        model_name, annotated, test: a user's own, all three of them, instead of a world.
+        model_name, annotated, test: a user's own, all three of them, instead of a world; experiments of `WITHOUT_TEST` take no test.
     """
 
     experiment: str

@@ -29,6 +29,10 @@ class Scale:
         cloud_steps: of its training.
         clouds: how many generated clouds table 2's rows have, in growing order.
         test_clouds: exact ones that they are scored on.
+        folds: of a user's own painted subjects, in tables 4 and 5.
+        branch_video_every: of the video test's frames one in so many is scored of branches themselves (tables 4 and 5).
+        prior_labels, prior_patch, prior_every: of both rows of table 4's density prior the most labels that they learn from, the side in
+            rays of the parts of views that a step sees, and of test views one in so many; None: as the others.
     """
 
     annotations: tuple[int, ...]
@@ -53,6 +57,11 @@ class Scale:
     cloud_steps: int
     clouds: tuple[int, ...]
     test_clouds: int
+    folds: int
+    branch_video_every: int
+    prior_labels: int | None
+    prior_patch: int | None
+    prior_every: int
 
 
 SMALL = Scale(
@@ -78,6 +87,11 @@ SMALL = Scale(
     cloud_steps=1000,
     clouds=(5, 10, 25, 50, 100),
     test_clouds=90,
+    folds=3,
+    branch_video_every=4,
+    prior_labels=30,
+    prior_patch=32,
+    prior_every=3,
 )
 """Two cores."""
 MEDIUM = Scale(
@@ -103,6 +117,11 @@ MEDIUM = Scale(
     cloud_steps=4000,
     clouds=(5, 25, 100, 400),
     test_clouds=200,
+    folds=5,
+    branch_video_every=1,
+    prior_labels=None,
+    prior_patch=None,
+    prior_every=1,
 )
 """A night of many cores, or a small GPU."""
 PAPER = Scale(
@@ -128,6 +147,11 @@ PAPER = Scale(
     cloud_steps=20_000,
     clouds=(100, 300, 600, 1200),
     test_clouds=200,
+    folds=10,
+    branch_video_every=1,
+    prior_labels=None,
+    prior_patch=None,
+    prior_every=1,
 )
 """The paper's sizes, for a GPU."""
 

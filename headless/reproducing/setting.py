@@ -8,7 +8,7 @@ from pathlib import Path
 
 from dnerf_core.checkpoints import model_facts
 from dnerf_core.errors import AnnotationError, UsageError
-from headless.reproducing.call import ReproduceCall
+from headless.reproducing.call import WITHOUT_TEST, ReproduceCall
 from headless.reproducing.scales import SCALES, Scale
 from headless.reproducing.steps import Given
 
@@ -59,13 +59,19 @@ def make_setting(call: ReproduceCall, scale: Scale | None = None) -> Setting:
     sizes = SCALES[call.scale] if scale is None else scale
     repetitions = call.seeds or sizes.repetitions
     given = {"--model": call.model_name, "--annotated": call.annotated, "--test": call.test}
+    if call.experiment in WITHOUT_TEST:
+        del given["--test"]
+        if call.test is not None:
+            raise UsageError(
+                f"--test: expected none of {call.experiment}, which divides the painted folder into folds; leave it out"
+            )
     missing = [option for option, value in given.items() if value is None]
     if 0 < len(missing) < len(given):
         raise UsageError(
-            f"{', '.join(option for option in given if option not in missing)}: expected --model, --annotated and --test together, "
-            f"found no {missing[0]}; give all three, or none for a world"
+            f"{', '.join(option for option in given if option not in missing)}: expected {_together(list(given))} together, "
+            f"found no {missing[0]}; give {'all three' if len(given) == 3 else 'both'}, or none for a world"
         )
-    if call.model_name is None or call.annotated is None or call.test is None:
+    if call.model_name is None or call.annotated is None:
         return _of_world(call, sizes, repetitions)
     if call.annotations is not None:
         raise UsageError(
@@ -77,10 +83,14 @@ def make_setting(call: ReproduceCall, scale: Scale | None = None) -> Setting:
     painted = read_painted((call.annotated,), skip_unpainted=True)
     facts = matching_model(call.model_name, painted)
     annotated = Given(call.annotated, folder_sha256(call.annotated, "--annotated"))
-    test = Given(call.test, folder_sha256(call.test, "--test"))
+    test = None if call.test is None else Given(call.test, folder_sha256(call.test, "--test"))
     return Setting(
         call, sizes, Given(call.model_name, facts.sha256), annotated, test, (len(painted.images),), repetitions, None, None
     )
+
+
+def _together(options: list[str]) -> str:
+    return f"{', '.join(options[:-1])} and {options[-1]}"
 
 
 def _of_world(call: ReproduceCall, scale: Scale, repetitions: int) -> Setting:

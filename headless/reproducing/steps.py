@@ -17,6 +17,8 @@ RESULTS_VERSION = 1
 """Counts the times that the same steps have come to make other results within one version of the program."""
 UNDECISIVE = frozenset({"output", "device", "workers", "gpus", "extend", "verify", "ignore_disk_space", "dry_run"})
 """Fields of calls that change nothing of what is made."""
+ADDED: dict[str, Any] = {"patch": None}
+"""Fields that calls have come to have, with values that mean what was made before: those are in no key, so that it is still found."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,8 @@ KINDS: dict[str, Kind] = {
     "transfer": Kind("headless.reproducing.scoring:transfer", "scores.json"),
     "score-images": Kind("headless.reproducing.scoring:score_images", "scores.json"),
     "score-clouds": Kind("headless.reproducing.scoring:score_clouds_of", "scores.json"),
+    "score-folds": Kind("headless.reproducing.scoring_branches:score_folds", "scores.json"),
+    "score-branch": Kind("headless.reproducing.scoring_branches:score_branch", "scores.json"),
 }
 
 
@@ -95,7 +99,7 @@ class Step:
         """All that decides what it makes, as JSON values."""
         call = self.call(lambda parent: Path(f"@{parent.key}"))
         values = {field.name: getattr(call, field.name) for field in dataclasses.fields(call)}
-        options = {name: _json(value) for name, value in values.items() if name not in UNDECISIVE}
+        options = {name: _json(value) for name, value in values.items() if name not in UNDECISIVE and not _as_before(name, value)}
         decisive = {"kind": self.kind, "code": f"{__version__} {RESULTS_VERSION}", "options": options}
         if self.kind == "world":
             from dnerf_core.demo.exact_worlds import world_sha256
@@ -168,6 +172,10 @@ def in_order(rows: Iterable[Row]) -> list[Step]:
         for cell in row.cells.values():
             add(cell.step)
     return list(found.values())
+
+
+def _as_before(name: str, value: Any) -> bool:
+    return name in ADDED and value == ADDED[name]
 
 
 def _json(value: Any) -> Any:

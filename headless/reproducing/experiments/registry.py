@@ -6,5 +6,7 @@ from headless.reproducing.experiments.experiment import Experiment
 from headless.reproducing.experiments.saturation import SATURATION
 from headless.reproducing.experiments.table1 import TABLE1
 from headless.reproducing.experiments.table2 import TABLE2
+from headless.reproducing.experiments.table4 import TABLE4
+from headless.reproducing.experiments.table5 import TABLE5
 
-EXPERIMENTS: dict[str, Experiment] = {entry.name: entry for entry in (TABLE1, TABLE2, SATURATION)}
+EXPERIMENTS: dict[str, Experiment] = {entry.name: entry for entry in (TABLE1, TABLE2, TABLE4, TABLE5, SATURATION)}
