@@ -35,7 +35,7 @@ _BRANCH, _TRAINING = SemanticConfig(), BranchTrainingConfig()
 
 
 PATCH = Whole(
-    8, MAX_RESOLUTION, None, "Learn in each step from a random square of N x N rays of a view instead of from all of it."
+    4, MAX_RESOLUTION, None, "Learn in each step from a random square of N x N rays of a view instead of from all of it."
 )
 
 

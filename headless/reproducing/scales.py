@@ -31,8 +31,9 @@ class Scale:
         test_clouds: exact ones that they are scored on.
         folds: of a user's own painted subjects, in tables 4 and 5.
         branch_video_every: of the video test's frames one in so many is scored of branches themselves (tables 4 and 5).
-        prior_labels, prior_patch, prior_every: of both rows of table 4's density prior the most labels that they learn from, the side in
-            rays of the parts of views that a step sees, and of test views one in so many; None: as the others.
+        prior_labels, prior_part, prior_every: of both rows of table 4's density prior the most labels that they learn from (None: as
+            many as the others), by what the side of a view is divided for the part of it that a step sees, and of test views one in so
+            many.
     """
 
     annotations: tuple[int, ...]
@@ -60,7 +61,7 @@ class Scale:
     folds: int
     branch_video_every: int
     prior_labels: int | None
-    prior_patch: int | None
+    prior_part: int
     prior_every: int
 
 
@@ -90,7 +91,7 @@ SMALL = Scale(
     folds=3,
     branch_video_every=4,
     prior_labels=30,
-    prior_patch=32,
+    prior_part=4,
     prior_every=3,
 )
 """Two cores."""
@@ -120,7 +121,7 @@ MEDIUM = Scale(
     folds=5,
     branch_video_every=1,
     prior_labels=None,
-    prior_patch=None,
+    prior_part=1,
     prior_every=1,
 )
 """A night of many cores, or a small GPU."""
@@ -150,7 +151,7 @@ PAPER = Scale(
     folds=10,
     branch_video_every=1,
     prior_labels=None,
-    prior_patch=None,
+    prior_part=1,
     prior_every=1,
 )
 """The paper's sizes, for a GPU."""

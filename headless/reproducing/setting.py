@@ -28,6 +28,7 @@ class Setting:
         model: the generator.
         annotated, test: a user's own; None: those of a world.
         counts: of painted views, growing; of a user's folder the one that it has.
+        rays: a side of the model's views, before they are enlarged.
         yaw_deg, pitch_deg: where painted and generated views are from; None: the model's own.
     """
 
@@ -38,6 +39,7 @@ class Setting:
     test: Given | None
     counts: tuple[int, ...]
     repetitions: int
+    rays: int
     yaw_deg: tuple[float, float] | None
     pitch_deg: tuple[float, float] | None
 
@@ -84,9 +86,8 @@ def make_setting(call: ReproduceCall, scale: Scale | None = None) -> Setting:
     facts = matching_model(call.model_name, painted)
     annotated = Given(call.annotated, folder_sha256(call.annotated, "--annotated"))
     test = None if call.test is None else Given(call.test, folder_sha256(call.test, "--test"))
-    return Setting(
-        call, sizes, Given(call.model_name, facts.sha256), annotated, test, (len(painted.images),), repetitions, None, None
-    )
+    model, rays = Given(call.model_name, facts.sha256), facts.config.rays.neural_resolution
+    return Setting(call, sizes, model, annotated, test, (len(painted.images),), repetitions, rays, None, None)
 
 
 def _together(options: list[str]) -> str:
@@ -108,7 +109,8 @@ def _of_world(call: ReproduceCall, scale: Scale, repetitions: int) -> Setting:
         )
     facts, world = model_facts.describe_model(call.world), exact_world(call.world)
     model = Given(call.world, facts.sha256)
-    return Setting(call, scale, model, None, None, tuple(sorted(counts)), repetitions, world.yaw_deg, world.pitch_deg)
+    rays = facts.config.rays.neural_resolution
+    return Setting(call, scale, model, None, None, tuple(sorted(counts)), repetitions, rays, world.yaw_deg, world.pitch_deg)
 
 
 def folder_sha256(folder: Path, option: str) -> str:

@@ -59,10 +59,16 @@ class _CountsType(click.ParamType[tuple[int, ...]]):
     "--test",
     type=FilledPath(exists=True, file_okay=False),
     metavar="FOLDER",
-    help="Score on this data set of pictures and masks, or of table2 on this folder of labelled clouds.",
+    help="Score on this data set of pictures and masks, or of table2 on this folder of labelled clouds; table4 and table5 need none.",
 )
 @option_of(ReproduceCall, "scale", metavar="small|medium|paper")
-@option("--annotations", type=_CountsType(), metavar="LIST", help="Paint so many views, a row for each.", show_default="9,30,90")
+@option(
+    "--annotations",
+    type=_CountsType(),
+    metavar="LIST",
+    help="Paint so many views, a row for each.",
+    show_default="9,30,90; of table5 30,45,90",
+)
 @option_of(ReproduceCall, "seeds", show_default="1 of small, 3 of the others")
 @option("--only", type=FormatsType(ROW_NAMES), metavar="LIST", help=f"Make these rows alone, any of {','.join(ROW_NAMES)}.")
 @options.output_option(ReproduceCall.output)

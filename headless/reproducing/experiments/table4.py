@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from headless.reproducing.branch_steps import Ablation, cells, columns, cross_validated
@@ -14,8 +15,8 @@ if TYPE_CHECKING:
 
 def rows(setting: Setting) -> tuple[list[Row], list[str]]:
     """Two pairs of rows a repetition; where the scale makes both of the second pair cheaper, that is said."""
-    found, scale, most = [], setting.scale, setting.counts[-1]
-    fewer = most if scale.prior_labels is None or setting.world is None else min(most, scale.prior_labels)
+    found, most = [], setting.counts[-1]
+    fewer, part = _fewer(setting), Ablation(patch=_patch(setting), every=setting.scale.prior_every)
     for repetition in range(setting.repetitions):
         for name, title, count, ablation in (
             ("last-scale", "without multi-scale features", most, Ablation(scales="last")),
@@ -24,24 +25,34 @@ def rows(setting: Setting) -> tuple[list[Row], list[str]]:
                 "no-density-prior",
                 "without density prior",
                 fewer,
-                Ablation(density_prior=False, patch=scale.prior_patch, every=scale.prior_every),
+                replace(part, density_prior=False),
             ),
-            ("density-prior", "with density prior", fewer, Ablation(patch=scale.prior_patch, every=scale.prior_every)),
+            ("density-prior", "with density prior", fewer, part),
         ):
             row_cells = cells(setting, count, repetition, ablation)
             found.append(Row(name, title, {"labels": count}, repetition, row_cells, seed=repetition))
-    return found, _remarks(setting, fewer, most)
+    return found, _remarks(setting)
 
 
-def _remarks(setting: Setting, fewer: int, most: int) -> list[str]:
+def _fewer(setting: Setting) -> int:
+    """Labels of the density prior's rows."""
+    most, fewer = setting.counts[-1], setting.scale.prior_labels
+    return most if fewer is None or setting.world is None else min(most, fewer)
+
+
+def _patch(setting: Setting) -> int | None:
+    """Rays a side of the parts of views that the density prior's rows learn from."""
+    part = setting.scale.prior_part
+    return None if part == 1 else setting.rays // part
+
+
+def _remarks(setting: Setting) -> list[str]:
     scale, remarks = setting.scale, [] if setting.world is not None else [cross_validated(setting)]
     cheaper = []
-    if fewer < most:
-        cheaper.append(f"learn from {fewer} labels instead of {most}")
-    if scale.prior_patch is not None:
-        cheaper.append(
-            f"see in each step a random square of {scale.prior_patch} x {scale.prior_patch} rays of a view instead of all of it"
-        )
+    if _fewer(setting) < setting.counts[-1]:
+        cheaper.append(f"learn from {_fewer(setting)} labels instead of {setting.counts[-1]}")
+    if (patch := _patch(setting)) is not None:
+        cheaper.append(f"see in each step a random square of {patch} x {patch} rays of a view instead of all of it")
     if scale.prior_every > 1 and setting.world is not None:
         cheaper.append(f"are scored on one in {scale.prior_every} of the views that the others are scored on")
     if not cheaper:
