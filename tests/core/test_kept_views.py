@@ -168,20 +168,20 @@ def test_a_patch_has_the_maps_and_the_mask_of_its_place(case: Case, config: Sema
     kept = keep_views(branch, generator, ws, views, 2, keep_taps=False)
     view, scale = kept.views[0], 128 // kept.views[0].samples.resolution
     assert view.taps is None
-    patch = Patch(4, 7, 8)
+    patch = Patch(2, 4, 12)
     part = view.part(patch)
-    rows, columns = (slice(first * scale, (first + 8) * scale) for first in (4, 7))
+    rows, columns = (slice(first * scale, (first + 12) * scale) for first in (2, 4))
     assert torch.equal(part.mask, view.mask[rows, columns])
     table = branch.triplane.project([x.float() for x in kept.inputs[view.subject]], normalized=True)[0]
     with torch.no_grad():
         whole, cut = view.maps(branch, table), part.maps(branch, table)
-        torch.testing.assert_close(cut.scores, whole.scores[:, :, 4:12, 7:15], atol=1e-5, rtol=1e-5)
-        torch.testing.assert_close(cut.features, whole.features[:, :, 4:12, 7:15], atol=1e-5, rtol=1e-5)
+        torch.testing.assert_close(cut.scores, whole.scores[:, :, 2:14, 4:16], atol=1e-5, rtol=1e-5)
+        torch.testing.assert_close(cut.features, whole.features[:, :, 2:14, 4:16], atol=1e-5, rtol=1e-5)
         guides = [None if one.guide_image is None else one.guide_image.float() for one in (view, part)]
         refined = branch.refine(whole, guides[0])[:, :, rows, columns]
         found = branch.refine(cut, guides[1], len(part.mask))
     assert found.shape == refined.shape
-    inner = slice(3 * scale, 5 * scale)
+    inner = slice(5 * scale, 7 * scale)
     torch.testing.assert_close(found[:, :, inner, inner], refined[:, :, inner, inner], atol=1e-4, rtol=1e-4)
 
 
