@@ -63,7 +63,7 @@ class Patch:
     left: int
     side: int
 
-    def of(self, picture: Tensor, resolution: int) -> Tensor:
+    def cut(self, picture: Tensor, resolution: int) -> Tensor:
         """The part of a picture [.., S, S] of so many rays a side that the patch shows; S is a multiple of it."""
         scale = picture.shape[-1] / resolution
         top, left, side = (round(value * scale) for value in (self.top, self.left, self.side))
@@ -103,8 +103,8 @@ class KeptView:
         resolution = self.samples.resolution
         inside = torch.zeros(resolution, resolution, dtype=torch.bool, device=self.mask.device)
         inside[patch.top : patch.top + patch.side, patch.left : patch.left + patch.side] = True
-        mask = patch.of(self.mask, resolution)
-        guide_image = None if self.guide_image is None else patch.of(self.guide_image, resolution)
+        mask = patch.cut(self.mask, resolution)
+        guide_image = None if self.guide_image is None else patch.cut(self.guide_image, resolution)
         chosen = inside.flatten()
         return KeptView(
             self.subject, mask, self.rays.select(chosen), self.samples.of_rays(chosen), self.finder, None, guide_image

@@ -129,17 +129,17 @@ def _fold(number: int, plan: TrainingPlan, folder: Path, reporter: Reporter) -> 
     """A fold's score: kept by an earlier call, or made."""
     from headless.scores.fold_scores import fold_json
 
-    path, of = folder / f"fold-{number}.json", plan.labels
-    score = _kept(path, plan, of)
+    path = folder / f"fold-{number}.json"
+    score = _kept_score(path, plan, plan.labels)
     if score is None:
-        score = _made(number, plan, reporter)
+        score = _trained_score(number, plan, reporter)
         data = {"call_sha256": plan.identity_sha256(), **score.to_json()}
         write_bytes_whole(path, json.dumps(data).encode())
-    reporter.event("fold", **fold_json(number, score, of))
+    reporter.event("fold", **fold_json(number, score, plan.labels))
     return score
 
 
-def _made(number: int, plan: TrainingPlan, reporter: Reporter) -> FoldScore:
+def _trained_score(number: int, plan: TrainingPlan, reporter: Reporter) -> FoldScore:
     import numpy as np
 
     from headless import models
@@ -161,7 +161,7 @@ def _made(number: int, plan: TrainingPlan, reporter: Reporter) -> FoldScore:
     return FoldScore(np.sum(scored, axis=0), len(scored), subjects, len(plan.trained_images))
 
 
-def _kept(path: Path, plan: TrainingPlan, labels: LabelSet) -> FoldScore | None:
+def _kept_score(path: Path, plan: TrainingPlan, labels: LabelSet) -> FoldScore | None:
     """What an earlier call of this very training kept of a fold.
 
     Raises:
