@@ -108,9 +108,9 @@ class SemanticBranch(nn.Module):
         """Maps of B views from scores and features [B, C + 32, R, R]."""
         return SemanticMaps(out[:, : self.config.num_classes], out[:, self.config.num_classes :])
 
-    def refine(self, maps: SemanticMaps, guide_image: Tensor | None = None) -> Tensor:
-        """Full-size class scores [B, C, S, S]; `guide_image` as `config.refiner.guide` asks, see `Refiner.forward`."""
-        scores: Tensor = self.refiner(maps.scores, maps.features, guide_image)
+    def refine(self, maps: SemanticMaps, guide_image: Tensor | None = None, full_size: int | None = None) -> Tensor:
+        """Full-size class scores [B, C, S, S]; `guide_image` as `config.refiner.guide` asks, and `full_size` as in `Refiner.forward`."""
+        scores: Tensor = self.refiner(maps.scores, maps.features, guide_image, full_size)
         return scores
 
     def render(

@@ -6,7 +6,12 @@ JSON in and out by `backbone.config_json.config_to_json` and `config_from_json`.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
+
+from dnerf_core.errors import UsageError
+
+if TYPE_CHECKING:
+    from dnerf_core.backbone.specs import BackboneConfig
 
 FeatureKind = Literal["features", "planes"]
 RefinerKind = Literal["light", "bilinear"]
@@ -69,6 +74,7 @@ class BranchTrainingConfig:
         class_balance: weight of a class in the loss: the same for all, 1 / sqrt(its share of pixels), or 1 / share.
         seed: of the first weights and of the order of views.
         statistics_subjects: subjects that the input normalisation is measured on.
+        patch: rays a side of the random square of each view that a step sees; None: the whole view.
         checkpoint_every: steps between two states given to the checkpoint callback.
     """
 
@@ -78,4 +84,19 @@ class BranchTrainingConfig:
     class_balance: ClassBalance = "sqrt"
     seed: int = 0
     statistics_subjects: int = 8
+    patch: int | None = None
     checkpoint_every: int = 100
+
+
+def check_patch(patch: int, generator: BackboneConfig) -> None:
+    """Refuse a side of patches, in rays, that is no part of a generator's views.
+
+    Raises:
+        UsageError: it is larger, or covers no whole number of pixels.
+    """
+    rays, pixels = generator.rays.neural_resolution, generator.image_size
+    if patch > rays or patch * pixels % rays:
+        raise UsageError(
+            f"--patch: expected at most the {rays} rays a side of the model's views, and a whole number of their {pixels} pixels, "
+            f"found {patch}; take half of the rays, or a quarter"
+        )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -56,6 +57,12 @@ class KeptSamples:
         points = rays.origins[ray] + along[:, None] * rays.directions[ray]
         distances = None if self.per_ray is None else along.reshape(-1, self.per_ray)
         return VisibleSamples(1, self.resolution, ray, points, self.weight.to(points.dtype), distances)
+
+    def of_rays(self, inside: Tensor) -> KeptSamples:
+        """Those of a square of rays, bool [R*R], as a view of its own."""
+        kept = inside.repeat_interleave(self.counts, output_size=len(self.place))
+        counts = self.counts[inside]
+        return KeptSamples(math.isqrt(len(counts)), counts, self.place[kept], self.weight[kept], self.per_ray)
 
     @property
     def num_bytes(self) -> int:

@@ -55,6 +55,21 @@ class AnnotatedView:
     mask: NDArray[np.uint8]
 
 
+@dataclass(frozen=True)
+class Patch:
+    """A square of a view's rays: its first row and column, and its side, in rays."""
+
+    top: int
+    left: int
+    side: int
+
+    def cut(self, picture: Tensor, resolution: int) -> Tensor:
+        """The part of a picture [.., S, S] of so many rays a side that the patch shows; S is a multiple of it."""
+        scale = picture.shape[-1] / resolution
+        top, left, side = (round(value * scale) for value in (self.top, self.left, self.side))
+        return picture[..., top : top + side, left : left + side]
+
+
 @dataclass(frozen=True, eq=False)
 class KeptView:
     """One labelled view, ready: its subject, mask uint8 [S, S], rays, samples, where they read, their taps piece by piece (or None) and
@@ -82,6 +97,18 @@ class KeptView:
             more, light = checkpoint(sums_of, table, read, piece, use_reentrant=False)
             sums, opacity = sums + more, opacity + light
         return branch.maps_of_sums(sums, opacity, 1)
+
+    def part(self, patch: Patch) -> KeptView:
+        """A square of the view as a view of its own, without taps."""
+        resolution = self.samples.resolution
+        inside = torch.zeros(resolution, resolution, dtype=torch.bool, device=self.mask.device)
+        inside[patch.top : patch.top + patch.side, patch.left : patch.left + patch.side] = True
+        mask = patch.cut(self.mask, resolution)
+        guide_image = None if self.guide_image is None else patch.cut(self.guide_image, resolution)
+        chosen = inside.flatten()
+        return KeptView(
+            self.subject, mask, self.rays.select(chosen), self.samples.of_rays(chosen), self.finder, None, guide_image
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -138,6 +165,7 @@ def keep_views(
     statistics_subjects: int,
     progress: Callable[[int, int], None] | None = None,
     poses: Sequence[Tensor | None] | None = None,
+    keep_taps: bool = True,
 ) -> KeptViews:
     """Run the frozen generator once over all labelled views, and set the branch's input statistics on the way.
 
@@ -146,6 +174,7 @@ def keep_views(
         statistics_subjects: how many of the subjects the statistics are measured on.
         progress: called with (views done, views).
         poses: N, each [1, *pose_shape] or, as the family makes them, None; None: all are.
+        keep_taps: whether taps are kept at all; parts of views have none.
     Raises:
         AnnotationError: see `check_views`.
     """
@@ -160,7 +189,7 @@ def keep_views(
 
     branch.triplane.measure(branch.triplane.inputs(generator.source(planes_of(s))) for s in used[: max(1, statistics_subjects)])
     kept: dict[int, KeptView] = {}
-    budget = TAPS_BUDGET_BYTES
+    budget = TAPS_BUDGET_BYTES if keep_taps else 0
     inputs: dict[int, list[Tensor]] = {}
     for subject in used:
         w = ws[subject : subject + 1]
@@ -190,9 +219,10 @@ def _keep_view(
     rays, _ = ray_bundle(generator, planes, ViewRays.from_cameras(cam2world, intrinsics, resolution))
     samples = KeptSamples.from_visible(visible, rays)
     finder, table_rows = generator.source(planes).finder, branch.triplane.resolution**2 * branch.triplane.num_planes
-    taps: list[KeptTaps] | None = build_taps(finder, samples.samples(rays).split(SAMPLES_PER_PIECE), table_rows)
-    if sum(piece.num_bytes for piece in taps or []) > budget_bytes:
-        taps = None
+    taps: list[KeptTaps] | None = None
+    if budget_bytes > 0:
+        built = build_taps(finder, samples.samples(rays).split(SAMPLES_PER_PIECE), table_rows)
+        taps = built if sum(piece.num_bytes for piece in built) <= budget_bytes else None
     guide_image = None
     if branch.config.refiner.guide != "none":
         raw = render_view(generator, planes, cam2world, intrinsics, epsilon=GUIDE_EPSILON).raw

@@ -49,22 +49,27 @@ class Refiner(nn.Module):
         )
         self.out = EqualizedConv(rng, later, config.num_classes, zero=True)
 
-    def forward(self, scores: Tensor, features: Tensor, guide_image: Tensor | None = None) -> Tensor:
+    def forward(
+        self, scores: Tensor, features: Tensor, guide_image: Tensor | None = None, full_size: int | None = None
+    ) -> Tensor:
         """Class scores [B, C, S, S] (before softmax).
 
         Args:
             scores: raw scores [B, C, R, R]; features: [B, 32, R, R].
             guide_image: [B, 32, R, R] in about [-1, 1] for "rendered", [B, 3, S, S] in about [-1, 1] for "rgb", None for "none".
+            full_size: S, of a square part of a view; None: the generator's image size.
         Raises:
             ValueError: a guide is missing or surplus.
         """
         if (guide_image is None) != (self.guide_kind == "none"):
             actual = "none" if guide_image is None else list(guide_image.shape)
             raise ValueError(f"guide: expected one for {self.guide_kind!r}, found {actual}; pass what the refiner's config names")
-        enlarged = _resize(scores, self.full_size)
+        full_size = full_size or self.full_size
+        enlarged = _resize(scores, full_size)
         if self.kind == "bilinear":
             return enlarged
-        x = self._convolve(scores, features, guide_image, [_activated(layer) for layer in self.layers], torch.float32)
+        layers = [_activated(layer) for layer in self.layers]
+        x = self._convolve(scores, features, guide_image, layers, torch.float32, full_size)
         return enlarged + self.out(x)
 
     @property
@@ -73,14 +78,20 @@ class Refiner(nn.Module):
         return [self.raw0, self.raw1, *self.up]
 
     def _convolve(
-        self, scores: Tensor, features: Tensor, guide_image: Tensor | None, layers: list[Layer], dtype: torch.dtype
+        self,
+        scores: Tensor,
+        features: Tensor,
+        guide_image: Tensor | None,
+        layers: list[Layer],
+        dtype: torch.dtype,
+        full_size: int,
     ) -> Tensor:
         """What the last convolution sees, [B, w, S, S]."""
         raw = [scores, features, guide_image] if guide_image is not None and self.guide_kind == "rendered" else [scores, features]
         x = torch.cat(raw, dim=1).to(dtype, memory_format=torch.channels_last)
         x = layers[1](layers[0](x))
         for index, (size, layer) in enumerate(zip(self.sizes, layers[2:], strict=True)):
-            x = _resize(x, size)
+            x = _resize(x, size * full_size // self.full_size)
             if guide_image is not None and self.guide_kind == "rgb" and index == len(self.sizes) - 1:
                 x = torch.cat([x, guide_image.to(x.dtype)], dim=1)
             x = layer(x)
@@ -101,7 +112,7 @@ class PreparedRefiner:
         if self.refiner.kind == "bilinear":
             scores_only: Tensor = self.refiner(scores, features, guide_image)
             return scores_only
-        x = self.refiner._convolve(scores, features, guide_image, self.layers, self.dtype)
+        x = self.refiner._convolve(scores, features, guide_image, self.layers, self.dtype, self.refiner.full_size)
         return F.conv2d(x, self.out_weight, self.out_bias, padding=1).float() + _resize(scores, self.refiner.full_size)
 
 

@@ -20,8 +20,8 @@ from dnerf_core.backbone.protocols import Backbone
 from dnerf_core.errors import UsageError
 from dnerf_core.labels import IGNORE_ID
 from dnerf_core.semantic.branch import SemanticBranch
-from dnerf_core.semantic.config import BranchTrainingConfig, ClassBalance, SemanticConfig
-from dnerf_core.semantic.kept_views import AnnotatedView, KeptView, KeptViews, keep_views
+from dnerf_core.semantic.config import BranchTrainingConfig, ClassBalance, SemanticConfig, check_patch
+from dnerf_core.semantic.kept_views import AnnotatedView, KeptView, KeptViews, Patch, keep_views
 
 MAX_CLASS_WEIGHT = 10.0
 """A class's weight is at most this times the most frequent class's."""
@@ -75,8 +75,10 @@ def train_branch(
         resume: a state to go on from.
     Raises:
         AnnotationError: views that cannot be trained on, see `check_views`.
-        UsageError: `resume` comes from another training.
+        UsageError: `resume` comes from another training, or patches that the generator's views do not have, see `check_patch`.
     """
+    if training.patch is not None:
+        check_patch(training.patch, generator.config)
     fingerprint = _fingerprint(generator, ws, poses, views, semantic, training)
     if resume is not None and resume.get("fingerprint") != fingerprint:
         raise UsageError(
@@ -85,7 +87,9 @@ def train_branch(
         )
     branch = SemanticBranch(semantic, generator.config, training.seed)
     branch.to(ws.device)
-    kept = keep_views(branch, generator, ws, views, training.statistics_subjects, preparing, poses)
+    kept = keep_views(
+        branch, generator, ws, views, training.statistics_subjects, preparing, poses, keep_taps=training.patch is None
+    )
     optimizer = torch.optim.Adam(branch.parameters(), lr=training.learning_rate, betas=(0.9, 0.99))
     losses: list[float] = []
     if resume is not None:
@@ -107,7 +111,10 @@ def train_branch(
             group["lr"] = training.learning_rate * 0.5 * (1 + math.cos(math.pi * step / training.steps))
         chosen = views_of_step(step, len(views), training.views_per_step, training.seed)
         optimizer.zero_grad(set_to_none=True)
-        losses.append(backward_views(branch, kept, chosen, weights))
+        patches = None
+        if training.patch is not None:
+            patches = patches_of_step(step, len(chosen), training.patch, generator.config.rays.neural_resolution, training.seed)
+        losses.append(backward_views(branch, kept, chosen, weights, patches))
         optimizer.step()
         if progress is not None:
             progress(TrainingProgress(step + 1, training.steps, losses[-1]))
@@ -127,15 +134,29 @@ def views_of_step(step: int, num_views: int, views_per_step: int, seed: int) -> 
     return chosen
 
 
-def backward_views(branch: SemanticBranch, kept: KeptViews, chosen: Sequence[int], weights: Tensor) -> float:
+def patches_of_step(step: int, count: int, side: int, resolution: int, seed: int) -> list[Patch]:
+    """Which parts of its views a step sees: uniform over all places within them, a function of (seed, step) alone."""
+    rng = torch.Generator().manual_seed(seed * 1_000_033 + step)
+    places = torch.randint(resolution - side + 1, (count, 2), generator=rng).tolist()
+    return [Patch(top, left, side) for top, left in places]
+
+
+def backward_views(
+    branch: SemanticBranch, kept: KeptViews, chosen: Sequence[int], weights: Tensor, patches: Sequence[Patch] | None = None
+) -> float:
     """Add to the branch's gradients those of the cross-entropy at full size over the chosen views, weighted by class (paper equation 2).
 
     One view after the other, so that only one view's activations are held.
+
+    Args:
+        patches: the part of each view that is seen; None: all of it.
 
     Returns:
         The loss.
     """
     views = [kept.views[index] for index in chosen]
+    if patches is not None:
+        views = [view.part(patch) for view, patch in zip(views, patches, strict=True)]
     tables = _tables(branch, kept, views)
     leaves = {subject: table.detach().requires_grad_() for subject, table in tables.items()}
     total = _total_weight(views, weights)
@@ -157,14 +178,15 @@ def _tables(branch: SemanticBranch, kept: KeptViews, views: Sequence[KeptView]) 
 
 def _view_loss(branch: SemanticBranch, view: KeptView, table: Tensor, weights: Tensor) -> Tensor:
     """Sum over pixels of a view's weighted cross-entropy."""
-    scores = branch.refine(view.maps(branch, table), None if view.guide_image is None else view.guide_image.float())
+    guide_image = None if view.guide_image is None else view.guide_image.float()
+    scores = branch.refine(view.maps(branch, table), guide_image, len(view.mask))
     return F.cross_entropy(scores, view.mask[None].long(), weight=weights, ignore_index=IGNORE_ID, reduction="sum")
 
 
 def _total_weight(views: Sequence[KeptView], weights: Tensor) -> Tensor:
     """Sum of all pixels' weights."""
     labels = torch.cat([view.mask[view.mask != IGNORE_ID] for view in views]).long()
-    return weights[labels].sum()
+    return weights[labels].sum().clamp(min=torch.finfo(weights.dtype).tiny)  # patches may lie where all is ignored
 
 
 def class_weights(masks: Tensor, num_classes: int, balance: ClassBalance) -> Tensor:
@@ -210,6 +232,8 @@ def _fingerprint(
     """sha256 of all that decides the result; how often a state is saved does not."""
     settings = config_to_json(training)
     del settings["checkpoint_every"]
+    if training.patch is None:
+        del settings["patch"]  # states of before there were patches go on
     digest = hashlib.sha256(json.dumps([config_to_json(generator.config), config_to_json(semantic), settings]).encode())
     for index, pose in enumerate(poses or ()):
         if pose is not None:

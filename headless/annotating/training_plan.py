@@ -13,9 +13,16 @@ from typing import TYPE_CHECKING, Any, Literal
 from dnerf_core import job_ranges
 from dnerf_core.checkpoints import model_facts
 from dnerf_core.errors import AnnotationError, CheckpointError, UsageError
-from dnerf_core.limits import MAX_SEED, MAX_SUBJECTS
+from dnerf_core.limits import MAX_RESOLUTION, MAX_SEED, MAX_SUBJECTS
 from dnerf_core.ranges import Choice, Flag, Number, Ranged, Share, Whole, ranged
-from dnerf_core.semantic.config import BranchTrainingConfig, FeatureKind, GuideKind, RefinerConfig, SemanticConfig
+from dnerf_core.semantic.config import (
+    BranchTrainingConfig,
+    FeatureKind,
+    GuideKind,
+    RefinerConfig,
+    SemanticConfig,
+    check_patch,
+)
 
 if TYPE_CHECKING:
     from dnerf_core.checkpoints.model_facts import ModelFacts
@@ -25,6 +32,11 @@ if TYPE_CHECKING:
 
 _CHECKPOINT_EVERY = 25
 _BRANCH, _TRAINING = SemanticConfig(), BranchTrainingConfig()
+
+
+PATCH = Whole(
+    4, MAX_RESOLUTION, None, "Learn in each step from a random square of N x N rays of a view instead of from all of it."
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +55,7 @@ class TrainCall(Ranged):
     feature_kind: FeatureKind = ranged(Choice(("features", "planes"), _BRANCH.feature_kind))
     scales: Literal["all", "last"] = ranged(Choice(("all", "last"), "all"))
     density_prior: bool = ranged(Flag(_BRANCH.density_prior))
+    patch: int | None = ranged(PATCH)
     guide: GuideKind = ranged(Choice(("none", "rendered", "rgb"), _BRANCH.refiner.guide))
     learning_rate: float = ranged(Number(1e-7, 1.0, _TRAINING.learning_rate))
     seed: int = ranged(Whole(0, MAX_SEED, _TRAINING.seed))
@@ -112,7 +125,11 @@ class TrainingPlan:
         """How to train it."""
         call = self.call
         return BranchTrainingConfig(
-            steps=call.steps, learning_rate=call.learning_rate, seed=call.seed, checkpoint_every=_CHECKPOINT_EVERY
+            steps=call.steps,
+            learning_rate=call.learning_rate,
+            seed=call.seed,
+            patch=call.patch,
+            checkpoint_every=_CHECKPOINT_EVERY,
         )
 
     def message_fields(self) -> dict[str, Any]:
@@ -133,6 +150,8 @@ class TrainingPlan:
 
         training = config_to_json(self.training)
         del training["checkpoint_every"]
+        if self.training.patch is None:
+            del training["patch"]  # files of before there were patches stay what they are
         return {
             "the annotations or the generator": self.annotations.sha256(),
             "--holdout": [list(subject.identity) for subject in self.held_out],
@@ -157,7 +176,10 @@ def plan_training(call: TrainCall) -> TrainingPlan:
     held_out = held_out_subjects(annotations.subjects, call.holdout)
     if not call.allow_missing_classes:
         _check_classes(annotations, held_out)
-    return TrainingPlan(call, annotations, held_out, matching_model(call.model_name, annotations))
+    facts = matching_model(call.model_name, annotations)
+    if call.patch is not None:
+        check_patch(call.patch, facts.config)
+    return TrainingPlan(call, annotations, held_out, facts)
 
 
 def held_out_subjects(subjects: Sequence[SubjectKey], holdout: float | None) -> tuple[SubjectKey, ...]:

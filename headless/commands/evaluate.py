@@ -13,11 +13,12 @@ from headless.commands.grouped import GroupedCommand
 from headless.commands.ranged_options import option, option_of
 from headless.commands.types import AgainstType, FilledPath
 from headless.runs.evaluate import evaluate
-from headless.runs.evaluating.call import EvaluateCall
+from headless.runs.evaluating.call import TRAINING, EvaluateCall
 from headless.work.reporting import Reporter
 
 _CONSISTENCY_TAKES = {"folders", "consistency", "textures", "row", "as_json"}
 _PREDICTIONS_TAKE = {"folders", "predictions", "against", "skip_missing", "map", "skip_unpainted", "grid", "device", "as_json"}
+_FOLDS_TAKE = {"folders", "cross_validate", "keep", "model_name", "skip_unpainted", "snap_colors", "device", "as_json", *TRAINING}
 
 
 @click.command(
@@ -67,6 +68,24 @@ _PREDICTIONS_TAKE = {"folders", "predictions", "against", "skip_missing", "map",
     help="With --predictions: take this name of their labels for this label of the truth, or for background; may be given "
     "several times.",
 )
+@option_of(EvaluateCall, "cross_validate")
+@option(
+    "--keep",
+    type=FilledPath(),
+    metavar="FOLDER",
+    help="With --cross-validate: keep each fold's model, grid and scores in this folder; the same call goes on there.",
+)
+@option_of(EvaluateCall, "steps", help="With --cross-validate: train each fold's branch for N steps.")
+@option_of(EvaluateCall, "scales", help="With --cross-validate: as train has it.")
+@option_of(
+    EvaluateCall,
+    "density_prior",
+    "--density-prior/--no-density-prior",
+    show_default="--density-prior",
+    help="With --cross-validate: as train has it.",
+)
+@option_of(EvaluateCall, "patch", help="With --cross-validate: as train has it.", show_default="all of a view")
+@option_of(EvaluateCall, "seed", help="With --cross-validate: as train has it.")
 @option_of(EvaluateCall, "video", help="With --truth: score the frames of an even arc, instead of random views.")
 @options.subject_options(EvaluateCall, "0-99, or 0 with --video")
 @option_of(
@@ -120,13 +139,14 @@ def command(ctx: click.Context, as_json: bool, **values: object) -> None:
     --consistency needs no model: FOLDER has cameras.json, labels.json, masks and depth, of any origin; labels of each view are
     carried by depth into the others and compared there. --consistent is another thing: which masks --truth scores.
     --predictions needs no model: masks of any origin are matched by the names of their files.
+    --cross-validate needs no trained one: FOLDER's subjects are divided, and each fold is scored by a branch of the others.
     """
     check_options(values, ctx)
     evaluate(EvaluateCall(**values), Reporter(as_json))  # type: ignore[arg-type]
 
 
 def check_options(values: Mapping[str, object], ctx: click.Context) -> None:
-    """Refuse options that were given beside `--consistency` or `--predictions` and mean nothing there, defaults or not.
+    """Refuse options that were given beside one that they mean nothing with, defaults or not.
 
     Raises:
         UsageError: one of them.
@@ -135,7 +155,13 @@ def check_options(values: Mapping[str, object], ctx: click.Context) -> None:
         kind, takes = "--predictions, which scores a folder's masks and loads no model", _PREDICTIONS_TAKE
     elif values["consistency"]:
         kind, takes = "--consistency, which compares a folder's own views and loads no model", _CONSISTENCY_TAKES
+    elif values["cross_validate"] is not None:
+        kind, takes = "--cross-validate, which trains the models that it scores", _FOLDS_TAKE
     else:
+        given_names = [name for name in TRAINING if ctx.get_parameter_source(name) is not ParameterSource.DEFAULT]
+        if given_names:
+            found = given_names[0].replace("_", "-")
+            raise UsageError(f"--{found}: expected with --cross-validate, found none; add it, or leave out --{found}")
         return
     for param in ctx.command.params:
         given = ctx.get_parameter_source(param.name or "") is not ParameterSource.DEFAULT

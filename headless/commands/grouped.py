@@ -44,6 +44,7 @@ OPTION_GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
         "What is scored",
         (
             "evaluate.truth",
+            "cross_validate",
             "consistency",
             "evaluate.consistent",
             "predictions",
@@ -120,6 +121,7 @@ OPTION_GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
                 "faces",
                 "min_piece",
                 "grid",
+                "evaluate.keep",
                 "textures",
                 "row",
                 "variants",
@@ -132,7 +134,8 @@ OPTION_GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
     (
         "Training",
         (
-            *("train.steps", "train.seed", "learning_rate", "feature_kind", "scales", "density_prior", "guide"),
+            *("train.steps", "train.seed", "learning_rate", "feature_kind", "scales", "density_prior", "patch", "guide"),
+            *("evaluate.steps", "evaluate.seed"),
             *("train-segmenter.steps", "train-segmenter.seed", "size", "batch", "schedule", "scale", "flip", "no_flip"),
             "train-segmenter.color",
             *("train-pointnet.network", "recipe", "train-pointnet.points", "train-pointnet.steps", "train-pointnet.seed", "mix"),

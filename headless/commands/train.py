@@ -47,6 +47,7 @@ from headless.work.reporting import Reporter
     show_default="--density-prior",
     help="Composite labels with the generator's density, or learn a density of their own.",
 )
+@option_of(TrainCall, "patch", show_default="all of it")
 @option_of(
     TrainCall,
     "guide",

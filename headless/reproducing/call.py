@@ -9,11 +9,16 @@ from dnerf_core import job_ranges
 from dnerf_core.ranges import Choice, Ranged, Whole, ranged
 from headless.reproducing.scales import SCALES
 
-EXPERIMENT_NAMES = ("table1", "table2", "table3", "figure5", "s12")
+EXPERIMENT_NAMES = ("table1", "table2", "table3", "table4", "table5", "figure5", "s12")
+WITHOUT_TEST = ("table4", "table5")
+"""Experiments that need no test set of a user: they cross-validate the painted folder."""
 ALL = "all"
 WORLD_NAMES = ("demo-cars", "demo-people")
-ROW_NAMES: tuple[str, ...] = ("painted", "transfer", "transfer-stages", "datasetgan", "datasetnerf", "datasetnerf-photographs", "exact")
-ROW_NAMES += ("generated", "real", "real+generated", "aligned", "scans")
+ROW_NAMES: tuple[str, ...] = (
+    *("painted", "transfer", "transfer-stages", "datasetgan", "datasetnerf", "datasetnerf-photographs", "exact"),
+    *("generated", "real", "real+generated", "aligned", "scans"),
+    *("last-scale", "all-scales", "no-density-prior", "density-prior", "views"),
+)
 MAX_REPETITIONS = 10
 
 
@@ -27,7 +32,7 @@ class ReproduceCall(Ranged):
         annotations: numbers of painted views; None: the scale's.
         seeds: repetitions of each row; None: the scale's.
         only: rows by name; None: all that there are.
-        model_name, annotated, test: a user's own, all three of them, instead of a world.
+        model_name, annotated, test: a user's own, all three of them, instead of a world; experiments of `WITHOUT_TEST` take no test.
         category, parts: of a user's own benchmark of clouds: which of ShapeNetPart's categories, and labels by the numbers of its parts.
     """
 

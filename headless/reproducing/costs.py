@@ -18,6 +18,9 @@ _A_CLOUD: dict[str, float] = {"pointnet-small": 4e-6, "pointnet": 6e-5, "pointne
 _OTHERS: dict[str, float] = {
     "exact views to paint": 0.42,
     "steps of a branch": 0.25,
+    "steps of a branch without density prior": 4.0,
+    "views by a branch": 0.25,
+    "views by a branch without density prior": 1.5,
     "generated clouds": 1.5,
     "exact clouds": 1.1,
     "uniform clouds": 0.04,
@@ -88,6 +91,8 @@ def usual_rate(unit: str) -> float:
     if what in _VIEWS_AT_128:
         return _VIEWS_AT_128[what] * pixels
     words = what.split()
+    if " on patches of " in what:
+        return 0.1 + 8e-5 * int(words[-4]) ** 2 if "without" in words else 0.13
     if what.startswith("clouds of "):
         return int(words[2]) * _A_CLOUD[words[-1]]
     if what.startswith("scans labelled by "):

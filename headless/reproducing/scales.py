@@ -33,6 +33,11 @@ class Scale:
         real_clouds: how many clouds of a benchmark table 3's rows have, in growing order.
         exact_clouds: how many exact clouds S12's rows have, in growing order.
         scan_steps: of the training for scans, which see more varied clouds.
+        folds: of a user's own painted subjects, in tables 4 and 5.
+        branch_video_every: of the video test's frames one in so many is scored of branches themselves (tables 4 and 5).
+        prior_labels, prior_part, prior_every: of both rows of table 4's density prior the most labels that they learn from (None: as
+            many as the others), by what the side of a view is divided for the part of it that a step sees, and of test views one in so
+            many.
     """
 
     annotations: tuple[int, ...]
@@ -61,6 +66,11 @@ class Scale:
     real_clouds: tuple[int, ...]
     exact_clouds: tuple[int, ...]
     scan_steps: int
+    folds: int
+    branch_video_every: int
+    prior_labels: int | None
+    prior_part: int
+    prior_every: int
 
 
 SMALL = Scale(
@@ -90,6 +100,11 @@ SMALL = Scale(
     real_clouds=(4, 10, 30),
     exact_clouds=(4, 10, 30, 100),
     scan_steps=1500,
+    folds=3,
+    branch_video_every=4,
+    prior_labels=30,
+    prior_part=4,
+    prior_every=3,
 )
 """Two cores."""
 MEDIUM = Scale(
@@ -119,6 +134,11 @@ MEDIUM = Scale(
     real_clouds=(10, 50, 200),
     exact_clouds=(10, 50, 200, 400),
     scan_steps=6000,
+    folds=5,
+    branch_video_every=1,
+    prior_labels=None,
+    prior_part=1,
+    prior_every=1,
 )
 """A night of many cores, or a small GPU."""
 PAPER = Scale(
@@ -148,6 +168,11 @@ PAPER = Scale(
     real_clouds=(600, 1325),
     exact_clouds=(100, 300, 600, 1000, 1325),
     scan_steps=20_000,
+    folds=10,
+    branch_video_every=1,
+    prior_labels=None,
+    prior_part=1,
+    prior_every=1,
 )
 """The paper's sizes, for a GPU."""
 

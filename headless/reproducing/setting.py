@@ -8,7 +8,7 @@ from pathlib import Path
 
 from dnerf_core.checkpoints import model_facts
 from dnerf_core.errors import AnnotationError, UsageError
-from headless.reproducing.call import ReproduceCall
+from headless.reproducing.call import WITHOUT_TEST, ReproduceCall
 from headless.reproducing.scales import SCALES, Scale
 from headless.reproducing.steps import Given
 
@@ -28,6 +28,7 @@ class Setting:
         model: the generator.
         annotated, test: a user's own; None: those of a world.
         counts: of painted views, growing; of a user's folder the one that it has.
+        rays: a side of the model's views, before they are enlarged.
         yaw_deg, pitch_deg: where painted and generated views are from; None: the model's own.
     """
 
@@ -38,6 +39,7 @@ class Setting:
     test: Given | None
     counts: tuple[int, ...]
     repetitions: int
+    rays: int
     yaw_deg: tuple[float, float] | None
     pitch_deg: tuple[float, float] | None
 
@@ -59,16 +61,22 @@ def make_setting(call: ReproduceCall, scale: Scale | None = None) -> Setting:
     sizes = SCALES[call.scale] if scale is None else scale
     repetitions = call.seeds or sizes.repetitions
     given = {"--model": call.model_name, "--annotated": call.annotated, "--test": call.test}
+    if call.experiment in WITHOUT_TEST:
+        del given["--test"]
+        if call.test is not None:
+            raise UsageError(
+                f"--test: expected none of {call.experiment}, which divides the painted folder into folds; leave it out"
+            )
     missing = [option for option, value in given.items() if value is None]
     if 0 < len(missing) < len(given):
         raise UsageError(
-            f"{', '.join(option for option in given if option not in missing)}: expected --model, --annotated and --test together, "
-            f"found no {missing[0]}; give all three, or none for a world"
+            f"{', '.join(option for option in given if option not in missing)}: expected {_together(list(given))} together, "
+            f"found no {missing[0]}; give {'all three' if len(given) == 3 else 'both'}, or none for a world"
         )
     for option, value in {"--category": call.category, "--parts": call.parts}.items():
         if value is not None and (call.test is None or call.experiment != "table3"):
             raise UsageError(f"{option}: expected table3 with --test, whose benchmark it is of, found others; leave it out")
-    if call.model_name is None or call.annotated is None or call.test is None:
+    if call.model_name is None or call.annotated is None:
         return _of_world(call, sizes, repetitions)
     if call.annotations is not None:
         raise UsageError(
@@ -80,10 +88,13 @@ def make_setting(call: ReproduceCall, scale: Scale | None = None) -> Setting:
     painted = read_painted((call.annotated,), skip_unpainted=True)
     facts = matching_model(call.model_name, painted)
     annotated = Given(call.annotated, folder_sha256(call.annotated, "--annotated"))
-    test = Given(call.test, folder_sha256(call.test, "--test"))
-    return Setting(
-        call, sizes, Given(call.model_name, facts.sha256), annotated, test, (len(painted.images),), repetitions, None, None
-    )
+    test = None if call.test is None else Given(call.test, folder_sha256(call.test, "--test"))
+    model, rays = Given(call.model_name, facts.sha256), facts.config.rays.neural_resolution
+    return Setting(call, sizes, model, annotated, test, (len(painted.images),), repetitions, rays, None, None)
+
+
+def _together(options: list[str]) -> str:
+    return f"{', '.join(options[:-1])} and {options[-1]}"
 
 
 def _of_world(call: ReproduceCall, scale: Scale, repetitions: int) -> Setting:
@@ -101,7 +112,8 @@ def _of_world(call: ReproduceCall, scale: Scale, repetitions: int) -> Setting:
         )
     facts, world = model_facts.describe_model(call.world), exact_world(call.world)
     model = Given(call.world, facts.sha256)
-    return Setting(call, scale, model, None, None, tuple(sorted(counts)), repetitions, world.yaw_deg, world.pitch_deg)
+    rays = facts.config.rays.neural_resolution
+    return Setting(call, scale, model, None, None, tuple(sorted(counts)), repetitions, rays, world.yaw_deg, world.pitch_deg)
 
 
 def folder_sha256(folder: Path, option: str) -> str:

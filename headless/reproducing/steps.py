@@ -51,6 +51,8 @@ KINDS: dict[str, Kind] = {
     "benchmark": Kind("headless.reproducing.benchmark_clouds:benchmark", "clouds"),
     "score-scans": Kind("headless.reproducing.scoring_scans:score_scans", "scores.json"),
     "score-clouds": Kind("headless.reproducing.scoring:score_clouds_of", "scores.json"),
+    "score-folds": Kind("headless.reproducing.scoring_branches:score_folds", "scores.json"),
+    "score-branch": Kind("headless.reproducing.scoring_branches:score_branch", "scores.json"),
 }
 
 

@@ -26,6 +26,10 @@ def evaluate(call: EvaluateCall, reporter: Reporter) -> None:
         from headless.runs.evaluating.predictions import score_predictions
 
         score_predictions(call, reporter)
+    elif call.cross_validate is not None:
+        from headless.runs.evaluating.cross_validation import cross_validate
+
+        cross_validate(call.of_folds(call.cross_validate), reporter)
     elif call.consistency:
         from headless.runs.evaluating.consistency import score_folders
 

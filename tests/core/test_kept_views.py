@@ -17,8 +17,8 @@ from dnerf_core.semantic import kept_views
 from dnerf_core.semantic.branch import SemanticBranch
 from dnerf_core.semantic.config import RefinerConfig, SemanticConfig
 from dnerf_core.semantic.kept_samples import KeptSamples
-from dnerf_core.semantic.kept_views import AnnotatedView, KeptViews, keep_views
-from dnerf_core.semantic.training import backward_views
+from dnerf_core.semantic.kept_views import AnnotatedView, KeptViews, Patch, keep_views
+from dnerf_core.semantic.training import backward_views, patches_of_step
 from dnerf_core.semantic.visibility import VisibleSamples, density_pass
 from tests.core.semantic_cases import tiny_camera, tiny_generator, tiny_views, tiny_ws
 
@@ -158,3 +158,56 @@ def test_a_view_of_nothing_trains(case: Case, config: SemanticConfig) -> None:
     loss, found = gradients(branch, kept, [0])
     assert np.isfinite(loss)
     assert all(bool(gradient.isfinite().all()) for gradient in found.values())
+
+
+@pytest.mark.parametrize("config", CONFIGS, ids=["prior", "own density", "guide"])
+def test_a_patch_has_the_maps_and_the_mask_of_its_place(case: Case, config: SemanticConfig) -> None:
+    """Raw maps equal the whole view's cut out; so do scores away from the patch's edges, where the refiner sees less."""
+    generator, ws, views = case
+    branch = fresh(config, generator)
+    kept = keep_views(branch, generator, ws, views, 2, keep_taps=False)
+    view, scale = kept.views[0], 128 // kept.views[0].samples.resolution
+    assert view.taps is None
+    patch = Patch(2, 4, 12)
+    part = view.part(patch)
+    rows, columns = (slice(first * scale, (first + 12) * scale) for first in (2, 4))
+    assert torch.equal(part.mask, view.mask[rows, columns])
+    table = branch.triplane.project([x.float() for x in kept.inputs[view.subject]], normalized=True)[0]
+    with torch.no_grad():
+        whole, cut = view.maps(branch, table), part.maps(branch, table)
+        torch.testing.assert_close(cut.scores, whole.scores[:, :, 2:14, 4:16], atol=1e-5, rtol=1e-5)
+        torch.testing.assert_close(cut.features, whole.features[:, :, 2:14, 4:16], atol=1e-5, rtol=1e-5)
+        guides = [None if one.guide_image is None else one.guide_image.float() for one in (view, part)]
+        refined = branch.refine(whole, guides[0])[:, :, rows, columns]
+        found = branch.refine(cut, guides[1], len(part.mask))
+    assert found.shape == refined.shape
+    inner = slice(5 * scale, 7 * scale)
+    torch.testing.assert_close(found[:, :, inner, inner], refined[:, :, inner, inner], atol=1e-4, rtol=1e-4)
+
+
+def test_the_patch_of_a_whole_view_changes_nothing(case: Case) -> None:
+    generator, ws, views = case
+    branch = fresh(SemanticConfig(), generator)
+    kept = keep_views(branch, generator, ws, views, 2)
+    side = kept.views[0].samples.resolution
+    loss, expected = gradients(branch, kept, [0, 2])
+    branch.zero_grad(set_to_none=True)
+    again = backward_views(branch, kept, [0, 2], WEIGHTS, [Patch(0, 0, side)] * 2)
+    assert again == pytest.approx(loss, rel=1e-6)
+    assert_same({n: p.grad for n, p in branch.named_parameters() if p.grad is not None}, expected, 1e-5)
+
+
+def test_a_patch_of_ignored_pixels_is_worth_nothing(case: Case) -> None:
+    """The first view's first 40 rows of pixels are ignored."""
+    generator, ws, views = case
+    branch = fresh(SemanticConfig(), generator)
+    kept = keep_views(branch, generator, ws, views, 2)
+    assert backward_views(branch, kept, [0], WEIGHTS, [Patch(0, 0, 4)]) == 0
+    assert all(bool((p.grad == 0).all()) for p in branch.parameters() if p.grad is not None)
+
+
+def test_patches_lie_anywhere_within_a_view_and_are_the_same_again() -> None:
+    found = [patch for step in range(400) for patch in patches_of_step(step, 2, 12, 16, seed=3)]
+    assert {patch.top for patch in found} == {patch.left for patch in found} == {0, 1, 2, 3, 4}
+    assert found == [patch for step in range(400) for patch in patches_of_step(step, 2, 12, 16, seed=3)]
+    assert found != [patch for step in range(400) for patch in patches_of_step(step, 2, 12, 16, seed=4)]

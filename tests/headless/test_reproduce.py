@@ -65,6 +65,11 @@ TINY = Scale(
     real_clouds=(1, 2),
     exact_clouds=(1, 3),
     scan_steps=2,
+    folds=2,
+    branch_video_every=2,
+    prior_labels=3,
+    prior_part=4,
+    prior_every=2,
 )
 PAINTED = ("painted",)
 
@@ -229,6 +234,67 @@ def test_table_1_and_s12_share_the_largest_network() -> None:
     assert [cell.step.key for cell in ours.cells.values()] == [cell.step.key for cell in theirs.cells.values()]
 
 
+def test_the_ablations_take_table_1s_branches() -> None:
+    """Keys of trainings with fields that calls had before are what they were."""
+    call = ReproduceCall(experiment="all", annotations=(30, 90), seeds=1)
+    rows = {
+        name: [row for row in rows_of(replace(call, experiment=name)) if row.cells] for name in ("table1", "table4", "table5")
+    }
+    ours = {step.title: step for step in in_order(rows["table1"]) if step.kind == "train"}
+    assert all("patch" not in step.identity["options"] for step in ours.values())
+    for name in ("table4", "table5"):
+        theirs = {step.title: step.key for step in in_order(rows[name]) if step.title in ours}
+        assert theirs and all(ours[title].key == key for title, key in theirs.items())
+    whole = rows_of(replace(call, experiment="table4"), replace(TINY, prior_labels=None, prior_part=1, prior_every=1))
+    default, prior = (next(row for row in whole if row.name == name) for name in ("all-scales", "density-prior"))
+    assert [cell.step.key for cell in default.cells.values()] == [cell.step.key for cell in prior.cells.values()]
+    assert rows_of(replace(call, experiment="table5", annotations=None))[1].given == {"labels": 45}
+
+
+@pytest.fixture(scope="module")
+def ablated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Table 4's rows of the density prior, made once."""
+    output = tmp_path_factory.mktemp("reports") / "report"
+    only = ("no-density-prior", "density-prior")
+    reproduce(ReproduceCall(experiment="table4", only=only, output=output, device="cpu"), Quiet(), TINY)
+    return output
+
+
+def test_a_branch_is_scored_itself_on_exact_views(ablated: Path) -> None:
+    """Rendered anew, and counted here pixel by pixel: the first of two single views, and of two frames."""
+    from dnerf_core.camera import cameras_from_json
+    from dnerf_core.model import Model
+
+    made = {record["title"]: record for record in records(ablated).values()}
+    folders = {title: ablated / CACHE_NAME / f"{record['kind']}-{record['key'][:16]}" for title, record in made.items()}
+    branch = "branch of 3 labels without density prior from patches of 32 rays a side, seed 0"
+    model = Model.load(folders[branch] / "branch.safetensors")
+    assert model.branch is not None and not model.branch.config.density_prior
+    test = folders["individual test"] / "exact"
+    name, camera = next(iter(cameras_from_json((test / "cameras.json").read_text()).items()))
+    found = model.subject(20_000).channels(camera, 64, ("mask",)).mask
+    with Image.open(test / "masks" / f"{name}.png") as picture:
+        truth = np.asarray(picture)
+    iou = [((truth == c) & (found == c)).sum() / ((truth == c) | (found == c)).sum() for c in np.union1d(truth, found)]
+    data = json.loads((ablated / "table4.json").read_text())["experiments"][0]
+    row = next(row for row in data["rows"] if row["row"] == "no-density-prior")
+    assert row["scores"]["Ind. mIoU"] == pytest.approx(np.mean(iou), abs=1e-6)
+    assert row["scores"]["Ind. acc."] == pytest.approx((truth == found).mean(), abs=1e-6)
+    assert set(row["scores"]) == {"Ind. mIoU", "Ind. acc.", "Vid. mIoU", "Vid. acc."}
+    with Image.open(folders[f"{branch}, itself, Ind."] / "predicted-0.png") as shown:
+        assert np.array_equal(np.asarray(shown), found)
+
+
+def test_a_report_says_how_rows_were_made_cheaper(ablated: Path, tmp_path: Path) -> None:
+    from headless.reproducing.experiments.table4 import TABLE4
+
+    (remark,) = TABLE4.rows(make_setting(ReproduceCall(experiment="table4"), TINY))[1]
+    assert "a random square of 32 x 32 rays of a view" in remark and "one in 2 of the views" in remark and "labels" not in remark
+    (remark,) = TABLE4.rows(make_setting(ReproduceCall(experiment="table4")))[1]
+    assert "learn from 30 labels instead of 90" in remark
+    assert TABLE4.rows(make_setting(ReproduceCall(experiment="table4", scale="paper")))[1] == []
+
+
 @pytest.mark.parametrize(
     "change",
     [
@@ -357,10 +423,49 @@ def test_a_users_own_call_is_checked(painted: Path, tmp_path: Path) -> None:
     assert data["columns"] == ["test"] and 0 <= data["rows"][0]["scores"]["test"] <= 1
 
 
+def test_an_own_folder_of_the_ablations_is_cross_validated(
+    painted_folder: Path, tiny_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    own = ReproduceCall(
+        experiment="table4",
+        model_name=str(tiny_model),
+        annotated=painted_folder,
+        only=("last-scale",),
+        output=tmp_path / "report",
+        device="cpu",
+    )
+    every = rows_of(replace(own, only=None))
+    assert [row.name for row in every] == ["last-scale", "all-scales", "no-density-prior", "density-prior"]
+    assert all(list(row.cells) == ["mIoU", "accuracy"] and row.given == {"labels": 8} for row in every)
+    calls = [step.call(lambda parent: Path("x")) for step in in_order(every)]
+    assert [(call.patch, call.scales, call.density_prior) for call in calls] == [
+        (None, "last", True),
+        (None, "all", True),
+        (4, "all", False),
+        (4, "all", True),
+    ]
+    shares = [
+        step.call(lambda parent: Path("x")).learned_share
+        for step in in_order(rows_of(replace(own, experiment="table5", only=None)))
+    ]
+    assert shares == [3 / 8, 4 / 8, 1.0]
+    reproduce(own, Quiet(), TINY)
+    (scores,) = (tmp_path / "report").glob(f"{CACHE_NAME}/score-folds-*/scores.json")
+    found = json.loads(scores.read_text())
+    data = json.loads((tmp_path / "report" / "table4.json").read_text())["experiments"][0]
+    assert data["rows"][0]["scores"] == {"mIoU": found["miou"], "accuracy": found["accuracy"]}
+    assert [fold["views"] for fold in found["folds"]] == [4, 4]
+    assert "divided into 2 folds" in (tmp_path / "report" / "table4.md").read_text()
+    with pytest.raises(UsageError, match="--test: expected none of table4, which divides the painted folder into folds"):
+        rows_of(replace(own, test=painted_folder))
+    with pytest.raises(UsageError, match="--model: expected --model and --annotated together, found no --annotated; give both"):
+        rows_of(replace(own, annotated=None))
+
+
 def test_a_program_is_told_an_experiment_that_there_is_none_of() -> None:
     with pytest.raises(
         UsageError,
-        match=r"experiment: expected table1, table2, table3, figure5, s12 or all, found 'tabel1' \(did you mean table1\?\)",
+        match=r"experiment: expected table1, table2, table3, table4, table5, figure5, s12 or all, found 'tabel1' \(did you mean table1\?\)",
     ):
         rows_of(ReproduceCall(experiment="tabel1"))
 

@@ -114,6 +114,20 @@ def test_ablations_reach_the_branch_and_no_holdout_is_no_score(
     assert Model.load(output).subject(0).render(Model.load(output).front_camera()).mask is not None
 
 
+def test_patches_are_another_training_and_none_is_the_one_that_it_was(
+    folder: Path, tiny_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    output = tmp_path / "out.safetensors"
+    assert train(folder, output, "--patch", "8", "--no-density-prior", steps=2) == 0
+    assert train(folder, output, steps=2) == 1
+    assert "it holds something else" in error_line(capsys)
+    plan = training_plan.plan_training(training_plan.TrainCall(folders=(folder,), output=output))
+    assert "patch" not in plan.identity()["the training's options"]
+    for patch in ("17", "3"):
+        assert train(folder, tmp_path / "other.safetensors", "--patch", patch, steps=2) == 2
+        assert "--patch" in error_line(capsys)
+
+
 def test_truncation_is_that_of_the_folder(painted_folder: Path, folder: Path, tmp_path: Path) -> None:
     record = json.loads((folder / "dataset.json").read_text())
     record["plan"]["truncation"] = 0.3

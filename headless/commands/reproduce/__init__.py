@@ -43,7 +43,7 @@ from headless.work.reporting import Reporter
     type=FilledPath(exists=True, file_okay=False),
     metavar="FOLDER",
     help="Score on this data set of pictures and masks, or of table2 and figure5 on this folder of labelled clouds; of table3 augment this "
-    "benchmark of clouds, such as ShapeNetPart.",
+    "benchmark of clouds, such as ShapeNetPart; table4 and table5 need none.",
 )
 @option("--category", metavar="NAME", help="Take this category of the benchmark.", show_default="the only one there")
 @option(
@@ -54,7 +54,13 @@ from headless.work.reporting import Reporter
     show_default="by name",
 )
 @option_of(ReproduceCall, "scale", metavar="small|medium|paper")
-@option("--annotations", type=CountsType(), metavar="LIST", help="Paint so many views, a row for each.", show_default="9,30,90")
+@option(
+    "--annotations",
+    type=CountsType(),
+    metavar="LIST",
+    help="Paint so many views, a row for each.",
+    show_default="9,30,90; of table5 30,45,90",
+)
 @option_of(ReproduceCall, "seeds", show_default="1 of small, 3 of the others")
 @option("--only", type=FormatsType(ROW_NAMES), metavar="LIST", help=f"Make these rows alone, any of {','.join(ROW_NAMES)}.")
 @options.output_option(ReproduceCall.output)

@@ -8,5 +8,9 @@ from headless.reproducing.experiments.saturation import SATURATION
 from headless.reproducing.experiments.table1 import TABLE1
 from headless.reproducing.experiments.table2 import TABLE2
 from headless.reproducing.experiments.table3 import TABLE3
+from headless.reproducing.experiments.table4 import TABLE4
+from headless.reproducing.experiments.table5 import TABLE5
 
-EXPERIMENTS: dict[str, Experiment] = {entry.name: entry for entry in (TABLE1, TABLE2, TABLE3, FIGURE5, SATURATION)}
+EXPERIMENTS: dict[str, Experiment] = {
+    entry.name: entry for entry in (TABLE1, TABLE2, TABLE3, TABLE4, TABLE5, FIGURE5, SATURATION)
+}

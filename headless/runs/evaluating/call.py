@@ -9,8 +9,11 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from dnerf_core import job_ranges
 from dnerf_core.errors import UsageError
-from dnerf_core.ranges import Whole, ranged
+from dnerf_core.ranges import Whole, ranged, ranges_of
 from dnerf_core.seeds import format_seeds, parse_seeds
+from headless.annotating.training_plan import TrainCall
+from headless.runs.choices import DEFAULT_MODEL
+from headless.runs.evaluating.cross_validation import FOLDS, CrossValidateCall
 from headless.runs.poses import PosedCall
 from headless.runs.shared_calls import SeedsCall
 from headless.work.reporting import Reporter
@@ -18,6 +21,9 @@ from headless.work.reporting import Reporter
 if TYPE_CHECKING:
     from dnerf_core.model import Model
 
+TRAINING = ("steps", "scales", "density_prior", "patch", "seed")
+"""Fields that say how each fold's branch is trained, as `TrainCall` has them."""
+_TRAIN = ranges_of(TrainCall)
 _FOLDER_REFUSES = ("seeds", "subjects", "views", "yaw", "pitch", "pose", "random_poses")
 
 
@@ -35,6 +41,8 @@ class EvaluateCall(SeedsCall, PosedCall):
         against: what they are scored against: a folder of masks, or the demo's exact truth of a data set's views, which is `folders`, or
             the predictions' own.
         skip_missing: leave out views that have no prediction.
+        cross_validate: train a branch for each of so many folds of the folders' subjects, and score it on its fold.
+        keep: with `cross_validate`: a folder for the folds' models and scores, with which the same call goes on.
         map: `name=label` for names of the predictions' labels that mean a label of the truth though they are spelled otherwise.
     """
 
@@ -54,6 +62,26 @@ class EvaluateCall(SeedsCall, PosedCall):
     against: Path | Literal["truth"] | None = None
     skip_missing: bool = ranged(job_ranges.OFF)
     map: tuple[str, ...] = ()
+    cross_validate: int | None = ranged(FOLDS)
+    keep: Path | None = None
+    steps: int = ranged(_TRAIN["steps"])
+    scales: Literal["all", "last"] = ranged(_TRAIN["scales"])
+    density_prior: bool = ranged(_TRAIN["density_prior"])
+    patch: int | None = ranged(_TRAIN["patch"])
+    seed: int = ranged(_TRAIN["seed"])
+
+    def of_folds(self, folds: int) -> CrossValidateCall:
+        """The cross-validation that is meant; the generator is the folders' own, where the model is not named."""
+        training = TrainCall(
+            folders=self.folders,
+            output=Path(),
+            model_name=None if self.model_name == DEFAULT_MODEL else self.model_name,
+            skip_unpainted=self.skip_unpainted,
+            snap_colors=self.snap_colors,
+            device=self.device,
+            **{name: getattr(self, name) for name in TRAINING},
+        )
+        return CrossValidateCall(training=training, folds=folds, keep=self.keep)
 
 
 def check_call(call: EvaluateCall) -> None:
@@ -62,7 +90,7 @@ def check_call(call: EvaluateCall) -> None:
     Raises:
         UsageError: neither or both of a folder and `--truth`, or an option of another kind of evaluation.
     """
-    if _check_predictions(call):
+    if _check_predictions(call) or _check_folds(call):
         return
     if call.consistency and not call.folders:
         raise UsageError("--consistency: expected a FOLDER of views with cameras, depth and masks, found none; give one")
@@ -85,6 +113,24 @@ def check_call(call: EvaluateCall) -> None:
         if call.folders and getattr(call, name) not in (None, False):
             option = f"--{name.replace('_', '-')}"
             raise UsageError(f"{option}: expected with --truth, found an annotated folder, which has its own views; leave it out")
+
+
+def _check_folds(call: EvaluateCall) -> bool:
+    """Whether folds are scored.
+
+    Raises:
+        UsageError: options that do not go together.
+    """
+    if call.cross_validate is None:
+        if call.keep is not None:
+            raise UsageError("--keep: expected with --cross-validate, found none; add it, or leave out --keep")
+        return False
+    if not call.folders:
+        raise UsageError("--cross-validate: expected an annotated FOLDER, found none; give one")
+    if call.truth or call.consistency:
+        found = "--truth" if call.truth else "--consistency"
+        raise UsageError(f"--cross-validate: expected neither --truth nor --consistency, found {found}; leave one of them out")
+    return True
 
 
 def _check_predictions(call: EvaluateCall) -> bool:

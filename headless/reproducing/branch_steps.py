@@ -1,0 +1,136 @@
+"""Steps of the paper's ablations: branches that are trained otherwise than table 1's, and the scores of branches themselves."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from dnerf_core.errors import counted
+from headless.reproducing.painted import branch_of, of_seed, painted_views
+from headless.reproducing.pictures import image_tests
+from headless.reproducing.setting import Setting
+from headless.reproducing.steps import Cell, Place, Step
+
+COLUMNS = ("Ind. mIoU", "Ind. acc.", "Vid. mIoU", "Vid. acc.")
+OWN_COLUMNS = ("mIoU", "accuracy")
+"""Of a user's own painted views, by cross-validation."""
+
+
+@dataclass(frozen=True)
+class Ablation:
+    """How a branch differs from the usual one.
+
+    Attributes:
+        scales, density_prior, patch: as `TrainCall` has them.
+        every: of test views one in so many is scored.
+    """
+
+    scales: Literal["all", "last"] = "all"
+    density_prior: bool = True
+    patch: int | None = None
+    every: int = 1
+
+    @property
+    def words(self) -> str:
+        """What a title says of it."""
+        found = ["of the last scale alone"] if self.scales == "last" else []
+        found += [] if self.density_prior else ["without density prior"]
+        found += [] if self.patch is None else [f"from patches of {counted(self.patch, 'ray')} a side"]
+        return "".join(f" {words}" for words in found)
+
+
+def trained(setting: Setting, count: int, repetition: int, ablation: Ablation) -> Step:
+    """A model with a branch that so many painted views teach; the usual one is that of the other tables."""
+    if replace(ablation, every=1) == Ablation():
+        return branch_of(setting, count, repetition)
+    from headless.annotating.training_plan import TrainCall
+
+    painted, steps = painted_views(setting, count, repetition), setting.scale.branch_steps
+
+    def call(place: Place) -> Any:
+        return TrainCall(
+            folders=(place(painted),),
+            output=Path(),
+            model_name=str(place(setting.model)),
+            steps=steps,
+            scales=ablation.scales,
+            density_prior=ablation.density_prior,
+            patch=ablation.patch,
+            seed=repetition,
+            holdout=0.0,
+            skip_unpainted=True,
+            allow_missing_classes=True,
+        )
+
+    title = f"branch of {counted(count, 'label')}{ablation.words}{of_seed(repetition)}"
+    return Step("train", title, (setting.model, painted), call, _unit_of_training(ablation), steps)
+
+
+def columns(setting: Setting) -> tuple[str, ...]:
+    """What is told of a branch."""
+    return COLUMNS if setting.world is not None else OWN_COLUMNS
+
+
+def cells(setting: Setting, count: int, repetition: int, ablation: Ablation) -> dict[str, Cell]:
+    """What a branch scores: mIoU and accuracy on the individual and the video test of table 1, or by folds of a user's own views."""
+    if setting.world is None:
+        step = _folds(setting, count, repetition, ablation)
+        return {"mIoU": Cell(step, ("miou",)), "accuracy": Cell(step, ("accuracy",))}
+    branch, found = trained(setting, count, repetition, ablation), {}
+    for column, every in (("Ind.", ablation.every), ("Vid.", ablation.every * setting.scale.branch_video_every)):
+        test = image_tests(setting)[column]
+        step = _score(branch, test, every, ablation, f"{branch.title}, itself, {column}")
+        found[f"{column} mIoU"] = Cell(step, ("miou",), test)
+        found[f"{column} acc."] = Cell(step, ("accuracy",), test)
+    return found
+
+
+def cross_validated(setting: Setting) -> str:
+    """What is to be said of scores by folds."""
+    return (
+        "Nobody knows the exact truth of this model's subjects: the painted subjects are divided into "
+        f"{setting.scale.folds} folds, and the views of each are scored by a branch that learned from those of the others, or from the "
+        "named part of them; labels are counted before that division."
+    )
+
+
+def _folds(setting: Setting, count: int, repetition: int, ablation: Ablation) -> Step:
+    from headless.reproducing.scoring_branches import ScoreFoldsCall
+
+    painted, scale, whole = painted_views(setting, count, repetition), setting.scale, setting.counts[-1]
+
+    def call(place: Place) -> Any:
+        return ScoreFoldsCall(
+            folders=(place(painted),),
+            output=Path(),
+            model_name=str(place(setting.model)),
+            steps=scale.branch_steps,
+            scales=ablation.scales,
+            density_prior=ablation.density_prior,
+            patch=ablation.patch,
+            seed=repetition,
+            skip_unpainted=True,
+            folds=scale.folds,
+            learned_share=count / whole,
+        )
+
+    title = f"branches of {counted(count, 'label')}{ablation.words} in {counted(scale.folds, 'fold')}{of_seed(repetition)}"
+    unit, units = _unit_of_training(ablation), scale.folds * scale.branch_steps
+    return Step("score-folds", title, (setting.model, painted), call, unit, units)
+
+
+def _score(branch: Step, test: Any, every: int, ablation: Ablation, title: str) -> Step:
+    from headless.reproducing.scoring_branches import ScoreBranchCall
+
+    def call(place: Place) -> Any:
+        return ScoreBranchCall(model_name=str(place(branch)), test=place(test), every=every, output=Path())
+
+    unit = "views by a branch" if ablation.density_prior else "views by a branch without density prior"
+    return Step("score-branch", title, (branch, test), call, unit, -(-test.units // every))
+
+
+def _unit_of_training(ablation: Ablation) -> str:
+    prior = "" if ablation.density_prior else " without density prior"
+    patch = "" if ablation.patch is None else f" on patches of {ablation.patch} rays a side"
+    return f"steps of a branch{prior}{patch}"

@@ -1,0 +1,43 @@
+"""Table 5: how the branch's scores grow with the number of painted views."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from headless.reproducing.branch_steps import Ablation, cells, columns, cross_validated
+from headless.reproducing.experiments.experiment import Experiment
+from headless.reproducing.steps import Row
+
+if TYPE_CHECKING:
+    from headless.reproducing.setting import Setting
+
+NUMBERS = (30, 45, 90)
+"""The paper's, where the call names none."""
+SHARES = (1 / 3, 1 / 2, 1.0)
+"""The same of a user's own painted views."""
+
+
+def rows(setting: Setting) -> tuple[list[Row], list[str]]:
+    """A row for each number of labels and repetition."""
+    numbers = NUMBERS if setting.call.annotations is None else setting.counts
+    remarks = []
+    if setting.world is None:
+        whole = setting.counts[-1]
+        numbers = tuple(sorted({max(1, round(whole * share)) for share in SHARES}))
+        remarks.append(cross_validated(setting))
+    return [
+        Row("views", "branch", {"labels": count}, repetition, cells(setting, count, repetition, Ablation()), seed=repetition)
+        for repetition in range(setting.repetitions)
+        for count in numbers
+    ], remarks
+
+
+TABLE5 = Experiment(
+    "table5",
+    "Table 5: the number of painted views",
+    ("Scores of the branch itself, as in table 4, by how many painted views it learned from.",),
+    ("views",),
+    rows,
+    columns,
+    axes=("labels",),
+)
