@@ -9,10 +9,10 @@ from dnerf_core import job_ranges
 from dnerf_core.ranges import Choice, Ranged, Whole, ranged
 from headless.reproducing.scales import SCALES
 
-EXPERIMENT_NAMES = ("table1", "table2", "s12")
+EXPERIMENT_NAMES = ("table1", "table2", "s10", "s12", "s13")
 ALL = "all"
 WORLD_NAMES = ("demo-cars", "demo-people")
-ROW_NAMES = ("painted", "transfer", "transfer-stages", "datasetgan", "datasetnerf", "exact")
+ROW_NAMES = ("painted", "transfer", "transfer-stages", "datasetgan", "datasetnerf", "exact", "truth", "generated", "dinov2")
 MAX_REPETITIONS = 10
 
 
@@ -27,6 +27,7 @@ class ReproduceCall(Ranged):
         seeds: repetitions of each row; None: the scale's.
         only: rows by name; None: all that there are.
         model_name, annotated, test: a user's own, all three of them, instead of a world.
+        foundation: weights of DINOv2 in timm's layout, for s13; None: its row is left out.
     """
 
     experiment: str
@@ -38,6 +39,7 @@ class ReproduceCall(Ranged):
     model_name: str | None = None
     annotated: Path | None = None
     test: Path | None = None
+    foundation: Path | None = None
     output: Path = Path("dnerf-report")
     dry_run: bool = ranged(job_ranges.OFF)
     device: str = ranged(job_ranges.DEVICE)

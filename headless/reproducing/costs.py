@@ -19,6 +19,8 @@ _OTHERS: dict[str, float] = {
     "generated clouds": 1.5,
     "exact clouds": 3.7,
     "views seen and steps of a head on EfficientNet-Lite0": 0.12,
+    "views seen and steps of a head on DINOv2": 0.25,
+    "frames looked at": 0.03,
 }
 _VIEWS_AT_128: dict[str, float] = {
     "views by DatasetGAN": 0.5,

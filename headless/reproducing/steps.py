@@ -45,6 +45,8 @@ KINDS: dict[str, Kind] = {
     "datasetgan": Kind("headless.downstream.baselines.gan_set:write_gan_set", "pairs"),
     "transfer": Kind("headless.reproducing.scoring:transfer", "scores.json"),
     "score-images": Kind("headless.reproducing.scoring:score_images", "scores.json"),
+    "score-video": Kind("headless.reproducing.videos.scoring:score_video", "scores.json"),
+    "frozen": Kind("headless.reproducing.videos.scoring:score_frozen", "scores.json"),
     "score-clouds": Kind("headless.reproducing.scoring:score_clouds_of", "scores.json"),
 }
 

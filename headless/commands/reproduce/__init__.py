@@ -61,6 +61,12 @@ class _CountsType(click.ParamType[tuple[int, ...]]):
     metavar="FOLDER",
     help="Score on this data set of pictures and masks, or of table2 on this folder of labelled clouds.",
 )
+@option(
+    "--foundation",
+    type=FilledPath(exists=True, dir_okay=False),
+    metavar="FILE",
+    help="Make s13's row of DINOv2, too, by these weights: a .safetensors in timm's layout, small, base or large.",
+)
 @option_of(ReproduceCall, "scale", metavar="small|medium|paper")
 @option("--annotations", type=_CountsType(), metavar="LIST", help="Paint so many views, a row for each.", show_default="9,30,90")
 @option_of(ReproduceCall, "seeds", show_default="1 of small, 3 of the others")

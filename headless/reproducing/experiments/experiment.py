@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from headless.reproducing.steps import Row
 
 if TYPE_CHECKING:
+    from headless.reproducing.averages import Averaged
+    from headless.reproducing.cache import Cache
+    from headless.reproducing.findings import Findings
     from headless.reproducing.setting import Setting
+    from headless.reproducing.writing.report import Picture
 
 
 @dataclass(frozen=True)
@@ -22,7 +26,9 @@ class Experiment:
         row_names: what `--only` may name.
         rows: all rows of a setting, repetitions and all, and what is to be said of rows that are left out.
         columns: of a setting.
-        axis: which entry of `Row.given` is the horizontal axis of a chart of the columns; None: there is no chart.
+        axis: which entry of `Row.given` is the horizontal axis of charts; None: there are none.
+        findings: sentences of what appears and what does not, worked out from the averaged rows; None: there are none.
+        pictures: of the averaged rows, besides those of test sets; None: there are none.
     """
 
     name: str
@@ -32,6 +38,8 @@ class Experiment:
     rows: Callable[[Setting], tuple[list[Row], list[str]]]
     columns: Callable[[Setting], tuple[str, ...]]
     axis: str | None = None
+    findings: Findings | None = None
+    pictures: Callable[[Sequence[Averaged], Cache], list[Picture]] | None = None
 
 
 def chosen(rows: Iterable[Row], only: tuple[str, ...] | None) -> list[Row]:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from dnerf_core.errors import counted
 from headless.reproducing.experiments.experiment import Experiment
+from headless.reproducing.findings import growth
 from headless.reproducing.pictures import image_tests, pairs_of, score_of_images, segmenter_on
 from headless.reproducing.steps import Cell, Row
 
@@ -39,4 +40,5 @@ SATURATION = Experiment(
     rows,
     lambda setting: tuple(image_tests(setting)),
     axis="pairs",
+    findings=growth("pairs"),
 )

@@ -1,0 +1,61 @@
+"""Line textures of a report: of each row a frame with the line, and the line over time, pictures and labels side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from headless.reproducing.writing.report import Picture
+
+if TYPE_CHECKING:
+    from headless.reproducing.averages import Averaged
+    from headless.reproducing.cache import Cache
+
+_LINE_COLOR = (0, 200, 60)
+
+
+def texture_pictures(name: str, title: str, found: Sequence[Averaged], cache: Cache) -> list[Picture]:
+    """One sheet of all rows' textures, of the first seed."""
+    from dnerf_core.downstream.images.sets.opening import open_set
+    from dnerf_core.files.masks import read_sized_mask
+    from dnerf_core.files.pictures import read_image
+    from headless.pictures.texture_sheet import TextureRow, texture_sheet
+    from headless.reproducing.videos.scoring import FRAME, IMAGE_TEXTURE, LABEL_TEXTURE, line_of
+
+    if not found:
+        return []
+    rows = []
+    for entry in found:
+        step = next(iter(entry.first.cells.values())).step
+        scores, video = cache.place(step), cache.place(step.parents[0])
+        labels = open_set(video, skip_unpainted=True).labels
+        frame, images = (read_image(scores.with_name(file)) for file in (FRAME, IMAGE_TEXTURE))
+        mask = read_sized_mask(scores.with_name(LABEL_TEXTURE), labels, lambda width_px, height_px: None)
+        line, flicker = line_of(frame.shape[0]), next(iter(entry.scores.values())).text
+        strips = [
+            ("the line, green", _marked(frame, line)),
+            ("picture over time", images),
+            ("labels over time", labels.colorize(mask)),
+        ]
+        note = f"pixel row {line}\nof 0 to {frame.shape[0] - 1}\n{len(images)} frames\nflicker {flicker}"
+        rows.append(TextureRow(_wrapped(entry.first.title), note, "frame 0", f"frame {len(images) - 1}", strips))
+    caption = (
+        f"{title}: one pixel row of every frame of the first subject, frame 0 on top, of the first seed. Edges of labels that keep to the "
+        "surface are smooth lines, as those of the pictures are; flicker makes them ragged."
+    )
+    return [Picture(name, caption, texture_sheet(title, rows, labels))]
+
+
+def _marked(frame: NDArray[np.uint8], line: int) -> NDArray[np.uint8]:
+    marked = frame.copy()
+    marked[line] = _LINE_COLOR
+    return marked
+
+
+def _wrapped(text: str, width: int = 20) -> str:
+    import textwrap
+
+    return "\n".join(textwrap.wrap(text, width))
