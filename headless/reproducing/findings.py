@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from dnerf_core.errors import counted
 from headless.reproducing.averages import SIZES, Averaged, Score
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ def differences(ours: Averaged, theirs: Averaged) -> list[Difference]:
     return found
 
 
-def told(ours: Averaged, theirs: Averaged) -> list[str]:
+def compared(ours: Averaged, theirs: Averaged) -> list[str]:
     """One sentence of two rows; none where they have no number in common."""
     found = differences(ours, theirs)
     if not found:
@@ -67,7 +68,7 @@ def told(ours: Averaged, theirs: Averaged) -> list[str]:
     words = {"higher": "higher: ", "lower": "lower: ", "tied": "tied: ", "unsure": ""}
     groups = {kind: [entry.text for entry in found if entry.kind == kind] for kind in words}
     parts = [words[kind] + ", ".join(texts) for kind, texts in groups.items() if texts]
-    return [f"{_named(ours.first)} against {_named(theirs.first, beside=ours.first)}: {'; '.join(parts)}"]
+    return [f"{_named(ours.first)} against {_named(theirs.first, other=ours.first)}: {'; '.join(parts)}"]
 
 
 def against(ours: str, others: Sequence[str]) -> Findings:
@@ -81,7 +82,7 @@ def against(ours: str, others: Sequence[str]) -> Findings:
             for name in others
             for other in found
             if other.first.name == name and (other.first.given == own.first.given or not (other.first.given and own.first.given))
-            for sentence in told(own, other)
+            for sentence in compared(own, other)
         ]
 
     return findings
@@ -95,17 +96,21 @@ def growth(axis: str) -> Findings:
         for name in dict.fromkeys(entry.first.name for entry in found):
             own = [entry for entry in found if entry.first.name == name and axis in entry.first.given]
             for less, more in itertools.pairwise(own):
-                sentences += told(more, less)
+                sentences += compared(more, less)
         return sentences
 
     return findings
 
 
-def _named(row: Row, beside: Row | None = None) -> str:
+def _named(row: Row, other: Row | None = None) -> str:
     """`DatasetNeRF of 90 labels`; beside another row only the sizes that differ."""
-    sizes = [f"{row.given[name]} {name}" for name in SIZES if name in row.given]
-    if beside is not None:
-        sizes = [f"{row.given[name]} {name}" for name in SIZES if name in row.given and row.given[name] != beside.given.get(name)]
-        if row.title == beside.title and sizes:
+    sizes = [counted(row.given[name], name.removesuffix("s")) for name in SIZES if name in row.given]
+    if other is not None:
+        sizes = [
+            counted(row.given[name], name.removesuffix("s"))
+            for name in SIZES
+            if name in row.given and row.given[name] != other.given.get(name)
+        ]
+        if row.title == other.title and sizes:
             return " and ".join(sizes)
     return row.title + (f" of {' and '.join(sizes)}" if sizes else "")

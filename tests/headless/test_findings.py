@@ -81,7 +81,7 @@ def test_growth_is_from_each_size_to_the_next() -> None:
         averaged("datasetnerf", {"labels": 90, "clouds": size}, a=values(0.1 * size, 0.1 * size + 0.01)) for size in (1, 2, 4)
     ]
     assert growth("clouds")(found) == [
-        "DatasetNeRF of 90 labels and 2 clouds against 1 clouds: higher: a +0.100 ± 0.000",
+        "DatasetNeRF of 90 labels and 2 clouds against 1 cloud: higher: a +0.100 ± 0.000",
         "DatasetNeRF of 90 labels and 4 clouds against 2 clouds: higher: a +0.200 ± 0.000",
     ]
 

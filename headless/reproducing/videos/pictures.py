@@ -34,13 +34,13 @@ def texture_pictures(name: str, title: str, found: Sequence[Averaged], cache: Ca
         labels = open_set(video, skip_unpainted=True).labels
         frame, images = (read_image(scores.with_name(file)) for file in (FRAME, IMAGE_TEXTURE))
         mask = read_sized_mask(scores.with_name(LABEL_TEXTURE), labels, lambda width_px, height_px: None)
-        line, flicker = line_of(frame.shape[0]), next(iter(entry.scores.values())).text
+        line, flicker = line_of(frame.shape[0]), entry.scores["flicker"]
         strips = [
             ("the line, green", _marked(frame, line)),
             ("picture over time", images),
             ("labels over time", labels.colorize(mask)),
         ]
-        note = f"pixel row {line}\nof 0 to {frame.shape[0] - 1}\n{len(images)} frames\nflicker {flicker}"
+        note = f"pixel row {line}\nof 0 to {frame.shape[0] - 1}\n{len(images)} frames\nflicker {flicker.mean:.1f}"
         rows.append(TextureRow(_wrapped(entry.first.title), note, "frame 0", f"frame {len(images) - 1}", strips))
     caption = (
         f"{title}: one pixel row of every frame of the first subject, frame 0 on top, of the first seed. Edges of labels that keep to the "
