@@ -104,13 +104,13 @@ def growth(axis: str) -> Findings:
 
 def _named(row: Row, other: Row | None = None) -> str:
     """`DatasetNeRF of 90 labels`; beside another row only the sizes that differ."""
-    sizes = [counted(row.given[name], name.removesuffix("s")) for name in SIZES if name in row.given]
-    if other is not None:
-        sizes = [
-            counted(row.given[name], name.removesuffix("s"))
-            for name in SIZES
-            if name in row.given and row.given[name] != other.given.get(name)
-        ]
-        if row.title == other.title and sizes:
-            return " and ".join(sizes)
-    return row.title + (f" of {' and '.join(sizes)}" if sizes else "")
+    known = {} if other is None else other.given
+    sizes = [
+        counted(row.given[name], name.removesuffix("s"))
+        for name in SIZES
+        if name in row.given and row.given[name] != known.get(name)
+    ]
+    words = " and ".join(sizes)
+    if other is not None and row.title == other.title and sizes:
+        return words
+    return row.title + (f" of {words}" if sizes else "")
