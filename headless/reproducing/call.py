@@ -12,7 +12,18 @@ from headless.reproducing.scales import SCALES
 EXPERIMENT_NAMES = ("table1", "table2", "s10", "s12", "s13")
 ALL = "all"
 WORLD_NAMES = ("demo-cars", "demo-people")
-ROW_NAMES = ("painted", "transfer", "transfer-stages", "datasetgan", "datasetnerf", "exact", "truth", "generated", "dinov2")
+ROW_NAMES = (
+    "painted",
+    "transfer",
+    "transfer-stages",
+    "datasetgan",
+    "datasetnerf",
+    "exact",
+    "truth",
+    "generated",
+    "segmented",
+    "dinov2",
+)
 MAX_REPETITIONS = 10
 
 

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from headless.reproducing.cache import Cache
 
 _LINE_COLOR = (0, 200, 60)
+_ROOM_PX = 3
+"""Columns of background left and right of the parts in a texture."""
 
 
 def texture_pictures(name: str, title: str, found: Sequence[Averaged], cache: Cache) -> list[Picture]:
@@ -27,26 +29,41 @@ def texture_pictures(name: str, title: str, found: Sequence[Averaged], cache: Ca
 
     if not found:
         return []
-    rows = []
+    sheets = []
     for entry in found:
         step = next(iter(entry.first.cells.values())).step
-        scores, video = cache.place(step), cache.place(step.parents[0])
-        labels = open_set(video, skip_unpainted=True).labels
+        scores = cache.place(step)
+        labels = open_set(cache.place(step.parents[0]), skip_unpainted=True).labels
         frame, images = (read_image(scores.with_name(file)) for file in (FRAME, IMAGE_TEXTURE))
-        mask = read_sized_mask(scores.with_name(LABEL_TEXTURE), labels, lambda width_px, height_px: None)
-        line, flicker = line_of(frame.shape[0]), entry.scores["flicker"]
+        sheets.append(
+            (entry, frame, images, read_sized_mask(scores.with_name(LABEL_TEXTURE), labels, lambda width, height: None))
+        )
+    shown = _columns_with_parts([mask for *_, mask in sheets])
+    rows = []
+    for entry, frame, images, mask in sheets:
+        line = line_of(frame.shape[0])
         strips = [
             ("the line, green", _marked(frame, line)),
-            ("picture over time", images),
-            ("labels over time", labels.colorize(mask)),
+            ("picture over time", images[:, shown]),
+            ("labels over time", labels.colorize(mask[:, shown])),
         ]
-        note = f"pixel row {line}\nof 0 to {frame.shape[0] - 1}\n{len(images)} frames\nflicker {flicker.mean:.1f}"
+        note = f"pixel row {line}\nof 0 to {frame.shape[0] - 1}\n{len(images)} frames\nflicker {entry.scores['flicker'].mean:.1f}"
         rows.append(TextureRow(_wrapped(entry.first.title), note, "frame 0", f"frame {len(images) - 1}", strips))
     caption = (
         f"{title}: one pixel row of every frame of the first subject, frame 0 on top, of the first seed. Edges of labels that keep to the "
         "surface are smooth lines, as those of the pictures are; flicker makes them ragged."
     )
     return [Picture(name, caption, texture_sheet(title, rows, labels))]
+
+
+def _columns_with_parts(masks: Sequence[NDArray[np.uint8]]) -> slice:
+    """The columns in which half of the textures have a part, with some room; all where there are none."""
+    width = masks[0].shape[1]
+    parts = np.mean([(mask != 0).any(axis=0) if mask.shape[1] == width else np.ones(width, bool) for mask in masks], axis=0)
+    found = np.flatnonzero(parts >= 0.5)
+    if not len(found):
+        return slice(0, width)
+    return slice(max(0, int(found[0]) - _ROOM_PX), min(width, int(found[-1]) + 1 + _ROOM_PX))
 
 
 def _marked(frame: NDArray[np.uint8], line: int) -> NDArray[np.uint8]:

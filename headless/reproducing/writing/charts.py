@@ -14,7 +14,8 @@ _COLORS = ("#1f5aa8", "#d6600e", "#2a8442", "#8c3c96", "#78701a", "#be1e46")
 _DARK_COLORS = ("#7fb2f5", "#f5a05c", "#74cf8c", "#d98ee6", "#cfc462", "#f57f9a")
 _INK, _GRID, _PAPER = "#202024", "#dededc", "#fafaf8"
 _DARK_INK, _DARK_GRID, _DARK_PAPER = "#e6e6e8", "#3a3a40", "#18181b"
-_FONT = "font-family='sans-serif' font-size='13'"
+_FONT_PX, _LETTER_SHARE = 13, 0.6
+"""Of letters, and how wide one of them is at most on average, so that long words shrink instead of running out of the picture."""
 
 
 def _style() -> str:
