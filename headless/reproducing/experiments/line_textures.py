@@ -51,8 +51,8 @@ def rows(setting: Setting) -> tuple[list[Row], list[str]]:
             found.append(_row(name, title, {"labels": count}, repetition, step))
             if name == "datasetnerf" and video is not generated:
                 on_generated = over_time(setting, generated, segmenter_on(setting, what, sets, repetition))
-                title = f"{title}, on the generated video"
-                found.append(_row("segmented", title, {"labels": count}, repetition, on_generated))
+                on_own = f"{title}, on the generated video"
+                found.append(_row("segmented", on_own, {"labels": count}, repetition, on_generated))
         if isinstance(exact, Step):
             found.append(_row("truth", "exact truth", {}, repetition, over_time(setting, exact)))
     return found, [] if isinstance(exact, Step) else ["truth is left out: nobody knows the exact truth of this model's subjects"]

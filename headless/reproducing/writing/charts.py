@@ -79,9 +79,10 @@ def chart_svg(chart: Chart) -> str:
 
 def _text(x: float, y: float, text: str, anchor: str, *, bold: bool = False) -> str:
     weight = " font-weight='bold'" if bold else ""
-    return (
-        f"<text x='{x:.1f}' y='{y:.1f}' text-anchor='{anchor}' fill='{_INK}' class='dn-ink' {_FONT}{weight}>{escape(text)}</text>"
-    )
+    room = WIDTH - x if anchor == "start" else WIDTH
+    size = min(_FONT_PX, room / (_LETTER_SHARE * max(1, len(text))))
+    style = f"font-family='sans-serif' font-size='{size:.3g}'{weight}"
+    return f"<text x='{x:.1f}' y='{y:.1f}' text-anchor='{anchor}' fill='{_INK}' class='dn-ink' {style}>{escape(text)}</text>"
 
 
 def _line(x0: float, y0: float, x1: float, y1: float, color: str, width: int, kind: str) -> str:
