@@ -25,6 +25,7 @@ from headless.reproducing import costs, setting
 from headless.reproducing.averages import Score
 from headless.reproducing.cache import Cache
 from headless.reproducing.call import EXPERIMENT_NAMES, ROW_NAMES, ReproduceCall
+from headless.reproducing.command_lines import command_line
 from headless.reproducing.experiments.registry import EXPERIMENTS
 from headless.reproducing.scales import SCALES, Scale
 from headless.reproducing.setting import make_setting
@@ -358,7 +359,13 @@ def test_mean_and_spread_of_seeds() -> None:
 
 def test_names_cannot_break_a_page_or_markdown() -> None:
     nasty = "<b>|`x`\n# </script>"
-    section = Section(nasty, (nasty,), (Table((nasty,), ((nasty,),), 1),), commands=((nasty, "dnerf-headless info '<x>'"),))
+    section = Section(
+        nasty,
+        (nasty,),
+        (Table((nasty,), ((nasty,),), 1),),
+        commands=((nasty, "dnerf-headless info '<x>'"),),
+        findings=(nasty, nasty),
+    )
     report = Report(nasty, (("model", nasty),), [section])
     page = Tags()
     page.feed(html_page(report))
@@ -376,6 +383,33 @@ def test_a_chart_is_xml_with_every_point() -> None:
     assert [float(circle.get("cx", "")) for circle in circles] == sorted(float(circle.get("cx", "")) for circle in circles)
     assert float(circles[0].get("cy", "")) > float(circles[1].get("cy", ""))  # higher scores are higher up
     assert [circle.findtext(f"{space}title") for circle in circles] == ["a & b: 5, 0.8000", "a & b: 50, 0.9000"]
+
+
+def test_a_chart_keeps_long_words_inside_and_knows_dark_screens() -> None:
+    series = tuple(Series(f"row {number}", ((1.0, 0.5, 0.1), (9.0, 0.6, 0.1))) for number in range(7))
+    text = chart_svg(Chart("w" * 200, "labels", "score", series))
+    found = ElementTree.fromstring(text)
+    space = "{http://www.w3.org/2000/svg}"
+    sizes = {(entry.text or ""): float(entry.get("font-size", "")) for entry in found.findall(f"{space}text")}
+    assert 0.6 * 200 * sizes["w" * 200] < 720 and sizes["labels"] == 13
+    (style,) = found.findall(f"{space}style")
+    assert "prefers-color-scheme:dark" in (style.text or "")
+    drawn = {entry.get("class") for entry in found.iter() if entry.get("fill") not in (None, "none") or entry.get("stroke")}
+    assert None not in drawn and all(f".{name}{{" in (style.text or "") for name in drawn)
+
+
+def test_a_report_says_what_appears_in_both_forms() -> None:
+    report = Report("r", (), [Section("s", findings=("how they are told", "a against b: tied: c +0.000"))])
+    text, _ = markdown(report, "x")
+    page = html_page(report)
+    assert "### What appears and what does not\n\nhow they are told\n\n- a against b: tied: c +0.000" in text
+    assert "<h3>What appears and what does not</h3><p>how they are told</p><ul><li>a against b: tied: c +0.000</li></ul>" in page
+
+
+def test_the_reports_own_command_can_be_typed() -> None:
+    call = ReproduceCall(experiment="table1", seeds=3, annotations=(9, 90), foundation=Path("w.safetensors"), output=Path("r"))
+    expected = "dnerf-headless reproduce table1 --annotations 9,90 --seeds 3 --foundation w.safetensors --output r"
+    assert command_line("reproduce", call) == expected
 
 
 def test_names_of_rows_and_experiments_stand_once() -> None:
