@@ -65,14 +65,24 @@ def label_flicker(labels: NDArray[np.uint8], within: int = WITHIN) -> Flicker:
     Example:
         >>> label_flicker(np.stack(masks)).per_thousand
     """
+    compared, changed, undone = _changes(labels, within)
+    return Flicker(int(compared.sum()), int(changed.sum()), int(undone.sum()))
+
+
+def flicker_counts(labels: NDArray[np.uint8], within: int = WITHIN) -> NDArray[np.int64]:
+    """How often each pixel's label changes and changes back: [H, W] of a video, [W] of a line texture; arguments and errors as above."""
+    counts: NDArray[np.int64] = _changes(labels, within)[2].sum(axis=0)
+    return counts
+
+
+def _changes(labels: NDArray[np.uint8], within: int) -> tuple[NDArray[np.bool_], NDArray[np.bool_], NDArray[np.bool_]]:
+    """Which pairs [T - 1, ...] of a pixel and its successor are compared, differ, and are undone."""
     if labels.ndim < 2 or labels.dtype != np.uint8:
         raise UsageError(
             f"labels: expected uint8 of the shape [T, H, W] or [T, W], found {labels.dtype} {list(labels.shape)}; stack the frames' masks"
         )
     if within < 1:
         raise UsageError(f"within: expected 1 frame or more, found {within}; choose another number")
-    if len(labels) < 2:
-        return NO_FLICKER
     before, after = labels[:-1], labels[1:]
     compared = ((before != 0) | (after != 0)) & (before != IGNORE_ID) & (after != IGNORE_ID)
     changed = compared & (before != after)
@@ -80,4 +90,4 @@ def label_flicker(labels: NDArray[np.uint8], within: int = WITHIN) -> Flicker:
     for later in range(1, within + 1):
         follows = labels[1 + later :]
         back[: len(follows)] |= before[: len(follows)] == follows
-    return Flicker(int(compared.sum()), int(changed.sum()), int((changed & back).sum()))
+    return compared, changed, changed & back

@@ -9,7 +9,7 @@ import pytest
 
 from dnerf_core.errors import UsageError
 from dnerf_core.multiview.consistency import line_texture
-from dnerf_core.multiview.flicker import Flicker, label_flicker
+from dnerf_core.multiview.flicker import Flicker, flicker_counts, label_flicker
 
 
 def over_time(*labels: int) -> np.ndarray:
@@ -65,6 +65,12 @@ def test_a_slow_reference_says_the_same() -> None:
             changes += before != now
             undone += before != now and before in pixel[t + 1 : t + 4]
     assert label_flicker(video) == Flicker(pixels, changes, undone)
+
+
+def test_counts_are_each_pixels_own() -> None:
+    video = np.array([[[1, 1]], [[2, 1]], [[1, 2]], [[2, 2]], [[1, 2]]], np.uint8)
+    assert flicker_counts(video).tolist() == [[3, 0]]
+    assert flicker_counts(video).sum() == label_flicker(video).undone
 
 
 def test_shares() -> None:

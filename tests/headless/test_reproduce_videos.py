@@ -15,7 +15,15 @@ from dnerf_core.errors import AnnotationError, CheckpointError, UsageError
 from headless import cli
 from headless.reproducing.call import ReproduceCall
 from headless.reproducing.steps import in_order
-from headless.reproducing.videos.scoring import FRAME, IMAGE_TEXTURE, LABEL_TEXTURE, ScoreVideoCall, line_of, score_video
+from headless.reproducing.videos.scoring import (
+    FLICKER_MAP,
+    FRAME,
+    IMAGE_TEXTURE,
+    LABEL_TEXTURE,
+    ScoreVideoCall,
+    line_of,
+    score_video,
+)
 from headless.runs.downstream.reproduce import CACHE_NAME, reproduce
 from headless.work.reporting import Quiet
 from tests.headless.test_render import error_line
@@ -56,6 +64,7 @@ def data_of(output: Path, name: str) -> dict[str, Any]:
 
 def test_textures_are_one_row_of_every_frame(textures: Path) -> None:
     from dnerf_core import LabeledViews
+    from dnerf_core.multiview.flicker import flicker_counts
 
     views = LabeledViews(folder_of(textures, "video test") / "exact")
     assert len(views) == 7
@@ -65,6 +74,8 @@ def test_textures_are_one_row_of_every_frame(textures: Path) -> None:
         assert np.array_equal(np.asarray(shown), np.stack([sample["mask"][line].numpy() for sample in samples]))
     with Image.open(folder / IMAGE_TEXTURE) as shown:
         assert np.array_equal(np.asarray(shown), np.stack([sample["image"][:, line].T.numpy() for sample in samples]))
+    with Image.open(folder / FLICKER_MAP) as shown:
+        assert np.array_equal(np.asarray(shown), flicker_counts(np.stack([sample["mask"].numpy() for sample in samples])))
     with Image.open(folder / FRAME) as shown:
         assert np.array_equal(np.asarray(shown), samples[3]["image"].permute(1, 2, 0).numpy())
 
@@ -88,9 +99,9 @@ def test_numbers_are_those_of_the_library(textures: Path) -> None:
 def test_the_report_shows_each_rows_texture_and_what_differs(textures: Path) -> None:
     text = (textures / "s10.md").read_text()
     assert "(s10-s10.png)" in text and "### What appears and what does not" in text
-    # one row of three pictures of 2 x 64 px or more for each of two rows
+    # four pictures of 256 px for each of two rows
     with Image.open(textures / "s10-s10.png") as sheet:
-        assert sheet.width > 3 * 256 and sheet.height > 2 * 256
+        assert sheet.width > 4 * 200 and sheet.height > 2 * 256
     (_, sentence) = data_of(textures, "s10")["findings"]
     assert sentence.startswith("DatasetNeRF's masks of 3 labels against exact truth: flicker ")
     assert sentence.replace("±", "") in text.replace("\\", "").replace("±", "")
@@ -181,7 +192,7 @@ def test_a_file_of_other_shapes_is_no_dinov2(tmp_path: Path) -> None:
 
     path = tmp_path / "model.safetensors"
     for state, words in (
-        (tiny_state() | {"head.weight": torch.zeros(2, 2)}, "found a tensor head.weight besides"),
+        (tiny_state() | {"head.weight": torch.zeros(2, 2)}, "found a tensor 'head.weight' besides"),
         (tiny_state(**{"norm.bias": torch.zeros(3)}), r"norm.bias: expected \[64\], found \[3\]"),
     ):
         save_file(state, path)

@@ -25,8 +25,9 @@ APART = 5
 """Frames between two that are held against each other by their depths."""
 LINE_HEIGHT = 0.55
 """Of the pixel row that textures show, as a share of a picture's height: through a car's wheels and doors, a person's hips and hands."""
-FRAME, IMAGE_TEXTURE, LABEL_TEXTURE = "frame.png", "image-texture.png", "label-texture.png"
-"""Beside the scores: the first subject's middle frame, and one pixel row of all of its frames, pictures and label ids."""
+FRAME, IMAGE_TEXTURE, LABEL_TEXTURE, FLICKER_MAP = "frame.png", "image-texture.png", "label-texture.png", "flicker.png"
+"""Beside the scores: the first subject's middle frame, one pixel row of all of its frames, pictures and label ids, and how often the
+label of each pixel flickers."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -209,8 +210,11 @@ def line_of(height_px: int) -> int:
 def _write_textures(clip: _Clip, output: Path) -> None:
     from dnerf_core.files.pictures import write_image, write_mask_ids
     from dnerf_core.multiview.consistency import line_texture
+    from dnerf_core.multiview.flicker import flicker_counts
 
     line = line_of(clip.images[0].shape[0])
     write_image(output.with_name(FRAME), clip.images[len(clip.images) // 2])
     write_image(output.with_name(IMAGE_TEXTURE), line_texture(clip.images, line))
     write_mask_ids(output.with_name(LABEL_TEXTURE), line_texture(clip.masks, line))
+    counts = flicker_counts(np.stack(clip.masks))
+    write_mask_ids(output.with_name(FLICKER_MAP), np.minimum(counts, 255).astype(np.uint8))
