@@ -32,7 +32,7 @@ class TextureRow:
         name: of the object.
         note: the lines below it.
         first, last: the names of the frames at the top and at the bottom.
-        strips: for each column its name and the texture uint8 [T, W, 3], a line a frame; all of one size.
+        strips: for each column its name and the picture uint8 [T, W, 3], such as a texture, a line a frame.
     """
 
     name: str
@@ -55,14 +55,14 @@ def texture_sheet(title: str, rows: Sequence[TextureRow], labels: LabelSet) -> b
     widths = [sum(picture.width + _GAP for _, picture in row) for row in pictures]
     width = 2 * _MARGIN + max(int(large.getlength(title)), _ROW_LABEL + max(widths))
     legend = wrap_labels(labels, font, width - 2 * _MARGIN)
-    heights = [_LINE + max(row[0][1].height, 5 * _LINE) + 2 * _GAP for row in pictures]
+    heights = [_LINE + max(*(picture.height for _, picture in row), 5 * _LINE) + 2 * _GAP for row in pictures]
     legend_top = _MARGIN + _LINE + sum(heights)
     sheet = Image.new("RGB", (width, legend_top + len(legend) * _LINE + _MARGIN), _PAPER)
     draw = ImageDraw.Draw(sheet)
     draw.text((_MARGIN, _MARGIN - 4), title, fill=_INK, font=large)
     top = _MARGIN + _LINE
     for row, strips, height in zip(rows, pictures, heights, strict=True):
-        bottom = top + _LINE + strips[0][1].height
+        bottom = top + _LINE + max(picture.height for _, picture in strips)
         draw.text((_MARGIN, top), f"top: {row.first}", fill=_INK, font=font)
         draw.multiline_text((_MARGIN, top + _LINE), f"{row.name}\n{row.note}", fill=_INK, font=font, spacing=6)
         draw.text((_MARGIN, max(bottom, top + 6 * _LINE) - _LINE), f"bottom: {row.last}", fill=_INK, font=font)

@@ -9,7 +9,7 @@ from dnerf_core import job_ranges
 from dnerf_core.ranges import Choice, Ranged, Whole, ranged
 from headless.reproducing.scales import SCALES
 
-EXPERIMENT_NAMES = ("table1", "table2", "table3", "table4", "table5", "figure5", "s12")
+EXPERIMENT_NAMES = ("table1", "table2", "table3", "table4", "table5", "figure5", "s10", "s12", "s13")
 WITHOUT_TEST = ("table4", "table5")
 """Experiments that need no test set of a user: they cross-validate the painted folder."""
 ALL = "all"
@@ -18,6 +18,7 @@ ROW_NAMES: tuple[str, ...] = (
     *("painted", "transfer", "transfer-stages", "datasetgan", "datasetnerf", "datasetnerf-photographs", "exact"),
     *("generated", "real", "real+generated", "aligned", "scans"),
     *("last-scale", "all-scales", "no-density-prior", "density-prior", "views"),
+    *("truth", "segmented", "dinov2"),
 )
 MAX_REPETITIONS = 10
 
@@ -34,6 +35,7 @@ class ReproduceCall(Ranged):
         only: rows by name; None: all that there are.
         model_name, annotated, test: a user's own, all three of them, instead of a world; experiments of `WITHOUT_TEST` take no test.
         category, parts: of a user's own benchmark of clouds: which of ShapeNetPart's categories, and labels by the numbers of its parts.
+        foundation: weights of DINOv2 in timm's layout, for s13; None: its row is left out.
     """
 
     experiment: str
@@ -47,6 +49,7 @@ class ReproduceCall(Ranged):
     test: Path | None = None
     category: str | None = None
     parts: tuple[tuple[int, str], ...] | None = None
+    foundation: Path | None = None
     output: Path = Path("dnerf-report")
     dry_run: bool = ranged(job_ranges.OFF)
     device: str = ranged(job_ranges.DEVICE)

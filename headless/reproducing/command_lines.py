@@ -41,7 +41,7 @@ def _option(name: str, value: Any) -> list[str]:
 
 
 def _text(name: str, value: Any) -> str:
-    if name == "seeds":
+    if name == "seeds" and isinstance(value, tuple):
         return format_seeds(value)
     if name in _RANGES:
         return f"{value[0]:g}:{value[1]:g}"

@@ -26,6 +26,8 @@ _OTHERS: dict[str, float] = {
     "uniform clouds": 0.04,
     "clouds of a benchmark": 0.02,
     "views seen and steps of a head on EfficientNet-Lite0": 0.12,
+    "views seen and steps of a head on DINOv2": 0.25,
+    "frames looked at": 0.03,
 }
 _VIEWS_AT_128: dict[str, float] = {
     "views by DatasetGAN": 0.5,

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-import statistics
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from headless.reproducing.averages import SIZES, Averaged, Score, averaged, value_of
+from headless.reproducing.findings import SPREAD_KNOWN, SPREAD_UNKNOWN
 from headless.reproducing.steps import in_order
 from headless.reproducing.writing.report import Chart, Picture, Section, Series, Table
 
@@ -15,75 +15,7 @@ if TYPE_CHECKING:
     from headless.reproducing.cache import Cache
     from headless.reproducing.experiments.experiment import Experiment
     from headless.reproducing.setting import Setting
-    from headless.reproducing.steps import Cell, Row
-
-
-SIZES = ("labels", "pairs", "clouds", "real", "generated")
-"""What rows may have learned from, in the order in which tables tell it."""
-
-
-@dataclass(frozen=True)
-class Score:
-    """A number over repetitions.
-
-    Attributes:
-        values: of each repetition; one that cannot be told is left out.
-    """
-
-    values: tuple[float, ...]
-
-    @property
-    def mean(self) -> float:
-        """NaN without values."""
-        return statistics.fmean(self.values) if self.values else math.nan
-
-    @property
-    def spread(self) -> float:
-        """The sample's standard deviation; NaN of fewer than two values."""
-        return statistics.stdev(self.values) if len(self.values) > 1 else math.nan
-
-    @property
-    def text(self) -> str:
-        """`0.912 ± 0.004`, three digits; a dash where nothing is known."""
-        if not self.values:
-            return "-"
-        return f"{self.mean:.3f}" + (f" ± {self.spread:.3f}" if len(self.values) > 1 else "")
-
-
-@dataclass(frozen=True, eq=False)
-class Averaged:
-    """Rows of one method that learned from as much, repetitions together."""
-
-    rows: tuple[Row, ...]
-    scores: dict[str, Score]
-
-    @property
-    def first(self) -> Row:
-        """The first repetition, which pictures show."""
-        return self.rows[0]
-
-
-def value_of(cell: Cell, cache: Cache) -> float | None:
-    """A row's number; None: it cannot be told."""
-    found: Any = cache.scores(cell.step)
-    for name in cell.entry:
-        found = found[name]
-    return None if found is None else float(found)
-
-
-def averaged(rows: Sequence[Row], cache: Cache) -> list[Averaged]:
-    """Rows of the same name and sizes together, in their first order."""
-    groups: dict[tuple[str, tuple[tuple[str, int], ...]], list[Row]] = {}
-    for row in rows:
-        groups.setdefault((row.name, tuple(row.given.items())), []).append(row)
-    found = []
-    for group in groups.values():
-        scores = {}
-        for column in group[0].cells:
-            values = [value_of(row.cells[column], cache) for row in group]
-            scores[column] = Score(tuple(value for value in values if value is not None))
-        found.append(Averaged(tuple(group), scores))
-    return sorted(found, key=lambda entry: tuple(entry.first.given.get(name, math.inf) for name in SIZES))
+    from headless.reproducing.steps import Row
 
 
 def alike(found: Iterable[Averaged]) -> list[list[Averaged]]:
@@ -120,8 +52,9 @@ def section_of(experiment: Experiment, setting: Setting, rows: Sequence[Row], re
         experiment.about,
         tuple(_table(entries, columns) for entries, columns in groups),
         tuple(chart for entries, columns in groups for chart in _charts(experiment, entries, columns)),
-        tuple(_pictures(experiment, found, cache) if experiment.pictures is None else experiment.pictures(found, setting, cache)),
+        tuple(_pictures(experiment, setting, found, cache)),
         remarks=tuple(notes),
+        findings=tuple(_findings(experiment, setting, found)),
     )
 
 
@@ -133,9 +66,11 @@ def section_of_commands(rows: Iterable[Row], cache: Cache) -> Section:
 
 def rows_json(experiment: Experiment, setting: Setting, rows: Sequence[Row], cache: Cache) -> dict[str, Any]:
     """The same numbers for machines, with the key and the seed of each row."""
+    found = averaged(rows, cache)
     return {
         "experiment": experiment.name,
         "columns": list(experiment.columns(setting)),
+        "findings": _findings(experiment, setting, found),
         "rows": [
             {
                 "row": row.name,
@@ -156,13 +91,18 @@ def rows_json(experiment: Experiment, setting: Setting, rows: Sequence[Row], cac
                     for column, score in entry.scores.items()
                 },
             }
-            for entry in averaged(rows, cache)
+            for entry in found
         ],
     }
 
 
 def _finite(value: float) -> float | None:
     return round(value, 6) if math.isfinite(value) else None
+
+
+def _findings(experiment: Experiment, setting: Setting, found: Sequence[Averaged]) -> list[str]:
+    sentences = [] if experiment.findings is None else experiment.findings(found)
+    return [SPREAD_KNOWN if setting.repetitions > 1 else SPREAD_UNKNOWN, *sentences] if sentences else []
 
 
 def _table(found: Sequence[Averaged], columns: Sequence[str]) -> Table:
@@ -179,38 +119,56 @@ def _table(found: Sequence[Averaged], columns: Sequence[str]) -> Table:
 
 
 def _charts(experiment: Experiment, found: Sequence[Averaged], columns: Sequence[str]) -> list[Chart]:
-    """A chart for each axis: of one method all columns, of several the first."""
-    charts = []
-    for axis in experiment.axes:
-        placed = [entry for entry in found if entry.first.given.get(axis, 0) > 0]
-        titles = list(dict.fromkeys(entry.first.title for entry in placed))
-        lines = [(column, titles[0], column) for column in columns] if len(titles) == 1 else [(t, t, columns[0]) for t in titles]
-        series = [Series(name, points) for name, title, column in lines if (points := _points(placed, title, column, axis))]
-        if len({x for one in series for x, _, _ in one.points}) > 1:
-            y_name = "score" if len(titles) == 1 else columns[0]
-            charts.append(Chart(experiment.title, axis, y_name, tuple(series)))
-    return charts
+    """On each axis, of one method a chart of all columns, of several one of each column with a line for each method."""
+    return [
+        Chart(title, axis, "score", tuple(series))
+        for axis in experiment.axes
+        for title, series in _lines_on(
+            experiment.title, [entry for entry in found if entry.first.given.get(axis, 0) > 0], axis, columns
+        )
+        if any(len(line.points) > 1 for line in series)
+    ]
 
 
-def _points(found: Sequence[Averaged], title: str, column: str, axis: str) -> tuple[tuple[float, float, float], ...]:
-    """What a column of the rows of a title is at each place on an axis: (place, mean, spread)."""
+def _lines_on(title: str, found: Sequence[Averaged], axis: str, columns: Sequence[str]) -> list[tuple[str, list[Series]]]:
+    methods = dict.fromkeys(entry.first.name for entry in found)
+    lines = {(name, column): _points(found, name, axis, column) for name in methods for column in columns}
+    if len(methods) == 1:
+        return [(title, [Series(column, points) for (_, column), points in lines.items() if points])]
+    return [
+        (f"{title}: {column}", [Series(name, lines[name, column]) for name in methods if lines[name, column]])
+        for column in columns
+    ]
+
+
+def _points(found: Sequence[Averaged], name: str, axis: str, column: str) -> tuple[tuple[float, float, float], ...]:
+    """What a column of the rows of a method is at each place on an axis: (place, mean, spread)."""
     return tuple(
         (float(entry.first.given[axis]), score.mean, score.spread if math.isfinite(score.spread) else 0.0)
         for entry in found
-        if entry.first.title == title and (score := entry.scores.get(column, Score(()))).values
+        if entry.first.name == name and (score := entry.scores.get(column, Score(()))).values
     )
 
 
-def _pictures(experiment: Experiment, found: Sequence[Averaged], cache: Cache) -> list[Picture]:
-    """Views of the first and the last test column, with what each row predicts of them."""
+def _pictures(experiment: Experiment, setting: Setting, found: Sequence[Averaged], cache: Cache) -> list[Picture]:
+    """Views of test sets with what each row predicts of them: of the first test for each number of labels, of all tests for the last."""
+    own = [] if experiment.pictures is None else experiment.pictures(found, setting, cache)
     shown = [entry for entry in found if any(cell.test is not None for cell in entry.first.cells.values())]
     if not shown:
-        return []
-    columns = list(shown[0].first.cells)
-    return [_grid(experiment, shown, column, cache) for column in dict.fromkeys((columns[0], columns[-1]))]
+        return own
+    found, columns = shown, [column for column, cell in shown[0].first.cells.items() if cell.test is not None]
+    always = [entry for entry in found if "labels" not in entry.first.given]
+    counts = list(dict.fromkeys(entry.first.given["labels"] for entry in found if "labels" in entry.first.given))
+    grids = []
+    groups: list[int | None] = [*counts] or [None]
+    for count in groups:
+        rows = [*(entry for entry in found if count is not None and entry.first.given.get("labels") == count), *always]
+        for column in columns if count is None or count == counts[-1] else columns[:1]:
+            grids.append(_grid(experiment, rows, column, count, cache))
+    return [*own, *grids]
 
 
-def _grid(experiment: Experiment, found: Sequence[Averaged], column: str, cache: Cache) -> Picture:
+def _grid(experiment: Experiment, found: Sequence[Averaged], column: str, count: int | None, cache: Cache) -> Picture:
     import numpy as np
     from PIL import Image
 
@@ -231,10 +189,15 @@ def _grid(experiment: Experiment, found: Sequence[Averaged], column: str, cache:
             with Image.open(shown_mask(cache.place(cell.step), view, cell.beginning)) as mask:
                 pictures.append(views.labels.colorize(np.asarray(mask, np.uint8)))
         rows.append((views.views[view].name, pictures))
-    title = f"{experiment.title}: {column}"
-    name = f"{experiment.name}-{'first' if column == next(iter(found[0].first.cells)) else 'last'}"
-    return Picture(name, f"{title}, what the first seed of each row predicts", picture_grid(title, heads, rows, views.labels))
+    of_labels = "" if count is None else f", {count} labels"
+    title = f"{experiment.title}: {column}{of_labels}"
+    named = ", ".join(dict.fromkeys(f"{entry.first.name}: {entry.first.title}" for entry in found))
+    words = "".join(letter if letter.isalnum() else " " for letter in column).lower().split()
+    name = "-".join([experiment.name, *words, *([] if count is None else [str(count)])])
+    caption = f"{title}: pictures, their truth, and what the first seed of each row predicts ({named})"
+    return Picture(name, caption, picture_grid(title, heads, rows, views.labels))
 
 
 def _head(row: Row) -> str:
-    return " ".join([row.name, *map(str, row.given.values())])
+    """A row in a picture's column head; its labels stand in the title."""
+    return " ".join([row.name, *(str(value) for name, value in row.given.items() if name != "labels")])

@@ -79,8 +79,8 @@ def score_images(call: ScoreImagesCall, reporter: Reporter | None = None) -> Non
     from headless import models
 
     segmenter = Segmenter.load(call.network, models.pick_device(call.device))
-    scores = _scored(segmenter, call.test, call.output, "", reporter or Quiet())
-    _write(call.output, scores)
+    scores = scored(segmenter, call.test, call.output, "", reporter or Quiet())
+    write_scores(call.output, scores)
 
 
 def transfer(call: TransferCall, reporter: Reporter | None = None) -> None:
@@ -99,10 +99,10 @@ def transfer(call: TransferCall, reporter: Reporter | None = None) -> None:
     with reporter.progress("views seen", training.inputs) as advance:
         segmenter = train_head(call.painted, features, training, advance)
     found = {
-        column: _scored(segmenter, test, call.output, f"{index}-", reporter)
+        column: scored(segmenter, test, call.output, f"{index}-", reporter)
         for index, (column, test) in enumerate(zip(call.columns, call.tests, strict=True))
     }
-    _write(call.output, found)
+    write_scores(call.output, found)
 
 
 def score_clouds_of(call: ScoreCloudsCall, reporter: Reporter | None = None) -> None:
@@ -151,12 +151,12 @@ def write_cloud_scores(output: Path, pairs: Sequence[tuple[NDArray[np.uint8], ND
     scores = score_clouds(pairs, labels.num_classes)
     per_part = dict(zip(labels.names[1:], scores.points.iou_per_class[1:], strict=True))
     values = {"miou": scores.points.miou, "part_miou": scores.part_miou, "accuracy": scores.points.accuracy}
-    _write(
+    write_scores(
         output,
         {
             "clouds": len(pairs),
-            **{name: _number(value) for name, value in values.items()},
-            "iou_per_class": {name: _number(value) for name, value in per_part.items()},
+            **{name: number(value) for name, value in values.items()},
+            "iou_per_class": {name: number(value) for name, value in per_part.items()},
         },
     )
 
@@ -171,7 +171,12 @@ def shown_mask(scores: Path, view: int, beginning: str = "") -> Path:
     return scores.with_name(f"predicted-{beginning}{view}.png")
 
 
-def _scored(labeller: Labeller, test: Path, output: Path, beginning: str, reporter: Reporter) -> dict[str, Any]:
+def scored(labeller: Labeller, test: Path, output: Path, beginning: str, reporter: Reporter) -> dict[str, Any]:
+    """Scores on a test set as JSON values; what the report shows of the predictions is written beside `output`.
+
+    Raises:
+        DNeRFError: a test set that cannot be used, or masks that cannot be written.
+    """
     from dnerf_core.downstream.baselines.scoring import score
     from dnerf_core.downstream.images.sets.opening import open_set
     from dnerf_core.files.pictures import write_mask_ids
@@ -184,9 +189,15 @@ def _scored(labeller: Labeller, test: Path, output: Path, beginning: str, report
     return scores.to_json()
 
 
-def _write(path: Path, scores: dict[str, Any]) -> None:
+def write_scores(path: Path, scores: dict[str, Any]) -> None:
+    """The file that a step's scores are read from.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
     write_bytes_whole(path, json.dumps(scores, indent=1).encode())
 
 
-def _number(value: float) -> float | None:
+def number(value: float) -> float | None:
+    """A number as JSON has it; None: it cannot be told."""
     return round(float(value), 6) if np.isfinite(value) else None

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
 from dnerf_core.checkpoints import model_facts
 from dnerf_core.errors import AnnotationError, UsageError
-from headless.reproducing.call import WITHOUT_TEST, ReproduceCall
+from headless.reproducing.call import ALL, WITHOUT_TEST, ReproduceCall
 from headless.reproducing.scales import SCALES, Scale
 from headless.reproducing.steps import Given
 
@@ -16,6 +17,8 @@ VIEWS_A_SUBJECT = 3
 """Painted views of each subject, as in the paper's 30 x 3."""
 PAINTED_SEEDS = 1000
 """Each repetition has as many seeds for painted subjects."""
+WITH_FOUNDATION = "s13"
+"""The experiment that has a row of foundation features."""
 MAX_ANNOTATIONS = VIEWS_A_SUBJECT * PAINTED_SEEDS
 
 
@@ -30,6 +33,7 @@ class Setting:
         counts: of painted views, growing; of a user's folder the one that it has.
         rays: a side of the model's views, before they are enlarged.
         yaw_deg, pitch_deg: where painted and generated views are from; None: the model's own.
+        foundation: weights of DINOv2; None: none are named.
     """
 
     call: ReproduceCall
@@ -42,6 +46,7 @@ class Setting:
     rays: int
     yaw_deg: tuple[float, float] | None
     pitch_deg: tuple[float, float] | None
+    foundation: Given | None = None
 
     @property
     def world(self) -> str | None:
@@ -58,7 +63,11 @@ def make_setting(call: ReproduceCall, scale: Scale | None = None) -> Setting:
     Raises:
         DNeRFError: options that do not go together, or a model or folder that cannot be used.
     """
-    sizes = SCALES[call.scale] if scale is None else scale
+    foundation = _foundation(call)
+    return dataclasses.replace(_without_foundation(call, SCALES[call.scale] if scale is None else scale), foundation=foundation)
+
+
+def _without_foundation(call: ReproduceCall, sizes: Scale) -> Setting:
     repetitions = call.seeds or sizes.repetitions
     given = {"--model": call.model_name, "--annotated": call.annotated, "--test": call.test}
     if call.experiment in WITHOUT_TEST:
@@ -95,6 +104,25 @@ def make_setting(call: ReproduceCall, scale: Scale | None = None) -> Setting:
 
 def _together(options: list[str]) -> str:
     return f"{', '.join(options[:-1])} and {options[-1]}"
+
+
+def _foundation(call: ReproduceCall) -> Given | None:
+    """The weights that `--foundation` names, if they are DINOv2's.
+
+    Raises:
+        UsageError: an experiment that has no use for them, or a file that cannot be read.
+        CheckpointError: a file of another network.
+    """
+    if call.foundation is None:
+        return None
+    if call.experiment not in (WITH_FOUNDATION, ALL):
+        raise UsageError(
+            f"--foundation: expected {WITH_FOUNDATION} or {ALL}, found {call.experiment}, which has no row of it; leave it out"
+        )
+    from dnerf_core.downstream.baselines.vision_transformer import check_transformer
+
+    check_transformer(call.foundation)
+    return Given(call.foundation, file_sha256(call.foundation, "--foundation"))
 
 
 def _of_world(call: ReproduceCall, scale: Scale, repetitions: int) -> Setting:
@@ -136,6 +164,21 @@ def folder_sha256(folder: Path, option: str) -> str:
             f"{option} {folder}: expected files that can be read, found {error}; see to their rights"
         ) from error
     return sums.hexdigest()
+
+
+def file_sha256(path: Path, option: str) -> str:
+    """A hash of a file's content.
+
+    Raises:
+        UsageError: it cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise UsageError(
+            f"{option} {path}: expected a file that can be read, found {error.strerror}; see to its rights"
+        ) from error
 
 
 def known_world(setting: Setting) -> str:

@@ -50,6 +50,8 @@ KINDS: dict[str, Kind] = {
     "score-images": Kind("headless.reproducing.scoring:score_images", "scores.json"),
     "benchmark": Kind("headless.reproducing.benchmark_clouds:benchmark", "clouds"),
     "score-scans": Kind("headless.reproducing.scoring_scans:score_scans", "scores.json"),
+    "score-video": Kind("headless.reproducing.videos.scoring:score_video", "scores.json"),
+    "frozen": Kind("headless.reproducing.videos.scoring:score_frozen", "scores.json"),
     "score-clouds": Kind("headless.reproducing.scoring:score_clouds_of", "scores.json"),
     "score-folds": Kind("headless.reproducing.scoring_branches:score_folds", "scores.json"),
     "score-branch": Kind("headless.reproducing.scoring_branches:score_branch", "scores.json"),

@@ -48,11 +48,11 @@ class Published:
             raise CheckpointError(f"{self.path}: expected {self.what}, found no tensor {name}; {self.remedy}")
         return tuple(self.tensors[name].shape)
 
-    def values(self, shapes: Mapping[str, Shape]) -> dict[str, Tensor]:
-        """All of its tensors as float32, which are to be these and no others.
+    def check(self, shapes: Mapping[str, Shape]) -> None:
+        """Refuse a file whose tensors are not these and no others; values are not read.
 
         Raises:
-            CheckpointError: one is missing, surplus, of another shape, or has a value that is not finite.
+            CheckpointError: one is missing, surplus or of another shape.
         """
         for name, shape in shapes.items():
             if self.shape(name) != tuple(shape):
@@ -62,6 +62,14 @@ class Published:
         surplus = sorted(self.tensors.keys() - shapes.keys())
         if surplus:
             raise CheckpointError(f"{self.path}: expected {self.what}, found a tensor {shown(surplus[0])} besides; {self.remedy}")
+
+    def values(self, shapes: Mapping[str, Shape]) -> dict[str, Tensor]:
+        """All of its tensors as float32, which are to be these and no others.
+
+        Raises:
+            CheckpointError: one is missing, surplus, of another shape, or has a value that is not finite.
+        """
+        self.check(shapes)
         return {name: self._value(name) for name in shapes}
 
     def _value(self, name: str) -> Tensor:

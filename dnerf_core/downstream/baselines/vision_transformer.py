@@ -171,12 +171,26 @@ def load_transformer(path: Path) -> VisionTransformer:
         CheckpointError: a file of another network, or one that cannot be used.
     """
     published = open_published(path, _WHAT, _REMEDY)
-    config = transformer_config(published)
-    with torch.device("meta"):  # no first weights are drawn
-        network = VisionTransformer(config)
+    network = _empty(published)
     values = published.values({name: tuple(value.shape) for name, value in network.state_dict().items()})
     network.load_state_dict(values, assign=True)
     return network.eval().requires_grad_(False)
+
+
+def check_transformer(path: Path) -> None:
+    """Refuse a file that is none of `load_transformer`'s, by the names and shapes of its tensors; their values are not read.
+
+    Raises:
+        CheckpointError: a file of another network, or one that cannot be used.
+    """
+    published = open_published(path, _WHAT, _REMEDY)
+    published.check({name: tuple(value.shape) for name, value in _empty(published).state_dict().items()})
+
+
+def _empty(published: Published) -> VisionTransformer:
+    """The network of a file, without values."""
+    with torch.device("meta"):  # no first weights are drawn
+        return VisionTransformer(transformer_config(published))
 
 
 def transformer_config(published: Published) -> TransformerConfig:

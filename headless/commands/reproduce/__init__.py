@@ -53,6 +53,12 @@ from headless.work.reporting import Reporter
     help="Take the benchmark's numbers of parts for these labels: 8=roof,9=hood.",
     show_default="by name",
 )
+@option(
+    "--foundation",
+    type=FilledPath(exists=True, dir_okay=False),
+    metavar="FILE",
+    help="Make s13's row of DINOv2, too, by these weights: a .safetensors in timm's layout, small, base or large.",
+)
 @option_of(ReproduceCall, "scale", metavar="small|medium|paper")
 @option(
     "--annotations",

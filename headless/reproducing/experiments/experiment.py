@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 from headless.reproducing.steps import Row
 
 if TYPE_CHECKING:
+    from headless.reproducing.averages import Averaged
     from headless.reproducing.cache import Cache
-    from headless.reproducing.results import Averaged
+    from headless.reproducing.findings import Findings
     from headless.reproducing.setting import Setting
     from headless.reproducing.writing.report import Picture
 
@@ -26,7 +27,8 @@ class Experiment:
         rows: all rows of a setting, repetitions and all, and what is to be said of rows that are left out.
         columns: of a setting.
         axes: which entries of `Row.given` are the horizontal axes of charts, each of the rows that have it.
-        pictures: of the rows that have been made; None: of views of the tests of pictures.
+        findings: sentences of what appears and what does not, worked out from the averaged rows; None: there are none.
+        pictures: of the averaged rows, besides those of test sets; None: there are none.
     """
 
     name: str
@@ -36,6 +38,7 @@ class Experiment:
     rows: Callable[[Setting], tuple[list[Row], list[str]]]
     columns: Callable[[Setting], tuple[str, ...]]
     axes: tuple[str, ...] = ()
+    findings: Findings | None = None
     pictures: Callable[[Sequence[Averaged], Setting, Cache], list[Picture]] | None = None
 
 

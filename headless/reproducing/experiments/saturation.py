@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from dnerf_core.errors import counted
 from headless.reproducing.cloud_steps import point_network_on, score_of_clouds
 from headless.reproducing.experiments.experiment import Experiment
+from headless.reproducing.findings import growth
 from headless.reproducing.pictures import image_tests, pairs_of, score_of_images, segmenter_on
 from headless.reproducing.real_clouds import real_clouds
 from headless.reproducing.steps import Cell, Row
@@ -55,4 +56,5 @@ SATURATION = Experiment(
     rows,
     lambda setting: (*image_tests(setting), *(CLOUD_COLUMNS if setting.world is not None else ())),
     axes=("pairs", "clouds"),
+    findings=growth("pairs"),
 )

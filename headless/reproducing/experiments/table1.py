@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from dnerf_core.errors import UsageError
 from headless.reproducing.experiments.experiment import Experiment
+from headless.reproducing.findings import against
 from headless.reproducing.painted import painted_views
 from headless.reproducing.pictures import (
     exact_pairs,
@@ -103,4 +104,6 @@ TABLE1 = Experiment(
     ("painted", "transfer", "transfer-stages", "datasetgan", "datasetnerf", "datasetnerf-photographs", "exact"),
     rows,
     lambda setting: tuple(image_tests(setting)),
+    axes=("labels",),
+    findings=against("datasetnerf", ("painted", "transfer", "transfer-stages", "datasetgan", "exact")),
 )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from dnerf_core.errors import counted
 from headless.reproducing.cloud_steps import clouds_of, point_network_on, score_of_clouds
 from headless.reproducing.experiments.experiment import Experiment
+from headless.reproducing.findings import growth
 from headless.reproducing.steps import Cell, Row
 
 if TYPE_CHECKING:
@@ -40,4 +41,5 @@ TABLE2 = Experiment(
     rows,
     lambda setting: tuple(COLUMNS),
     axes=("clouds",),
+    findings=growth("clouds"),
 )

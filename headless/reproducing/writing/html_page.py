@@ -6,13 +6,19 @@ import base64
 from html import escape
 
 from headless.reproducing.writing.charts import chart_svg
-from headless.reproducing.writing.report import Report, Section, Table
+from headless.reproducing.writing.report import FINDINGS_TITLE, Report, Section, Table
 
 _STYLE = (
-    "body{font:16px/1.5 sans-serif;color:#202024;background:#fafaf8;max-width:60rem;margin:2rem auto;padding:0 1rem}"
-    "table{border-collapse:collapse;margin:1rem 0}th,td{padding:.3rem .7rem;border-bottom:1px solid #dededc;text-align:left}"
+    ":root{color-scheme:light dark;--ink:#202024;--paper:#fafaf8;--line:#dededc;--code:#f0f0ec;--quiet:#5c5c64}"
+    "@media(prefers-color-scheme:dark){:root{--ink:#e6e6e8;--paper:#18181b;--line:#3a3a40;--code:#222226;--quiet:#a8a8b0}}"
+    "body{font:16px/1.5 sans-serif;color:var(--ink);background:var(--paper);max-width:80rem;margin:2rem auto;padding:0 1rem}"
+    "p,ul,dl{max-width:60rem}table{border-collapse:collapse;margin:1rem 0;display:block;overflow-x:auto}"
+    "th,td{padding:.3rem .7rem;border-bottom:1px solid var(--line);text-align:left;white-space:nowrap}"
     "td.number,th.number{text-align:right;font-variant-numeric:tabular-nums}img,svg{max-width:100%;height:auto}"
-    "pre{background:#f0f0ec;padding:.8rem;overflow-x:auto;font-size:.85rem}figure{margin:1rem 0}dt{font-weight:bold}"
+    "pre{background:var(--code);padding:.8rem;overflow-x:auto;font-size:.85rem}figure{margin:1.5rem 0}"
+    "figcaption{color:var(--quiet);font-size:.9rem;max-width:60rem}dl{display:grid;grid-template-columns:max-content 1fr;gap:.2rem 1rem}"
+    "dt{font-weight:bold}dd{margin:0;overflow-wrap:anywhere}.charts{display:flex;flex-wrap:wrap;gap:0 1rem}"
+    ".charts figure{flex:1 1 32rem;max-width:45rem;margin:.7rem 0}"
 )
 
 
@@ -37,7 +43,13 @@ def _section(section: Section) -> str:
     parts += [_table(table) for table in section.tables]
     if section.remarks:
         parts.append("<ul>" + "".join(f"<li>{escape(remark)}</li>" for remark in section.remarks) + "</ul>")
-    parts += [f"<figure>{chart_svg(chart)}</figure>" for chart in section.charts]
+    if section.findings:
+        about, *findings = section.findings
+        items = "".join(f"<li>{escape(finding)}</li>" for finding in findings)
+        parts.append(f"<h3>{FINDINGS_TITLE}</h3><p>{escape(about)}</p><ul>{items}</ul>")
+    if section.charts:
+        figures = "".join(f"<figure>{chart_svg(chart)}</figure>" for chart in section.charts)
+        parts.append(f'<div class="charts">{figures}</div>')
     for picture in section.pictures:
         data = base64.b64encode(picture.png).decode()
         alt, caption = escape(picture.caption, quote=True), escape(picture.caption)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from headless.reproducing.writing.charts import chart_svg
-from headless.reproducing.writing.report import Report, Section, Table
+from headless.reproducing.writing.report import FINDINGS_TITLE, Report, Section, Table
 
 _SPECIAL = str.maketrans({character: f"\\{character}" for character in "\\`*_[]<>|#"})
 
@@ -32,6 +32,9 @@ def _section(section: Section, stem: str, files: dict[str, bytes]) -> list[str]:
         lines += [f"- {_plain(remark)}"]
     if section.remarks:
         lines.append("")
+    if section.findings:
+        about, *findings = section.findings
+        lines += [f"### {FINDINGS_TITLE}", "", _plain(about), "", *(f"- {_plain(finding)}" for finding in findings), ""]
     for chart in section.charts:
         name = f"{stem}-chart-{len(files) + 1}.svg"
         files[name] = chart_svg(chart).encode()

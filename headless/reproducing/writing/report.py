@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+FINDINGS_TITLE = "What appears and what does not"
+
 
 @dataclass(frozen=True)
 class Table:
@@ -44,7 +46,11 @@ class Picture:
 
 @dataclass(frozen=True, eq=False)
 class Section:
-    """Part of a report."""
+    """Part of a report.
+
+    Attributes:
+        findings: what appears and what does not: a sentence about what follows, and what follows.
+    """
 
     title: str
     sentences: tuple[str, ...] = ()
@@ -53,6 +59,7 @@ class Section:
     pictures: tuple[Picture, ...] = ()
     commands: tuple[tuple[str, str], ...] = ()
     remarks: tuple[str, ...] = ()
+    findings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)

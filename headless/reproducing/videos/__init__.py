@@ -1,0 +1,1 @@
+"""Videos of a report: their labels over time, scored and drawn."""
