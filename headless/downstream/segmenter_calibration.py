@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -62,11 +61,13 @@ def _views(plan: SegmenterPlan) -> Iterator[tuple[NDArray[np.uint8], NDArray[np.
 
 
 def _photographs(plan: SegmenterPlan) -> Iterator[tuple[NDArray[np.uint8], NDArray[np.uint8]]]:
-    photographs = plan.photographs(plan.size_px, _SEED)
+    photographs = plan.photographs(_SEED)
     if photographs is None:
         return
-    places, whole = plan.division.scored or plan.division.trained, replace(plan.augmentation, crop_px=None)
-    views = ChangedViews(plan.joined, places, Augmenter(whole, plan.mirrored_ids, photographs), plan.call.seed + _SEED)
+    places = plan.division.scored or plan.division.trained
+    views = ChangedViews(
+        plan.joined, places, Augmenter(plan.augmentation, plan.mirrored_ids, photographs), plan.call.seed + _SEED
+    )
     count = number = 0
     while count < min(VIEWS, len(places)):
         if (photograph := photographs.of(number)) is not None and not photograph.empty:

@@ -57,10 +57,7 @@ class TrainSegmenterCall(Ranged):
     network: str = ranged(Choice(NAMES, "mini"))
     weights: Path | None = None
     onnx: Path | None = None
-    size_px: int | None = ranged(Whole(16, MAX_SIZE_PX, None, "Bring pictures to fit into squares of this side."))
-    crop_px: int | None = ranged(
-        Whole(16, MAX_SIZE_PX, None, "Train on squares of this side from anywhere in them; fewer pixels cost less.")
-    )
+    size_px: int | None = ranged(Whole(16, MAX_SIZE_PX, None, "Train on squares of this side; pictures are brought to fit."))
     steps: int | None = ranged(Whole(1, 10_000_000, None, "Let the optimiser take N steps."))
     batch: int = ranged(Whole(2, 4096, 16, "Learn from N pictures in each step, all GPUs together."))
     learning_rate: float | None = ranged(Number(1e-7, 1.0, None, "Let the optimiser learn at this rate at its highest."))
@@ -150,20 +147,19 @@ class SegmenterPlan:
         """How views are changed."""
         from dnerf_core.downstream.images.augment import Augmentation
 
-        return Augmentation(self.size_px, self.call.scale, self.call.flip, self.call.color, self.call.crop_px)
+        return Augmentation(self.size_px, self.call.scale, self.call.flip, self.call.color)
 
-    def photographs(self, side_px: int, apart: int = 0) -> Photographs | None:
+    def photographs(self, apart: int = 0) -> Photographs | None:
         """What makes photographs of views; None: nothing does.
 
         Args:
-            side_px: of the photographs.
             apart: makes others of the same call.
         """
         from dnerf_core.downstream.images.photographed import Photographs
 
         if self.call.photographs == "none":
             return None
-        return Photographs(self.call.photographs, side_px, self.call.seed + apart, [file.path for file in self.backgrounds])
+        return Photographs(self.call.photographs, self.size_px, self.call.seed + apart, [file.path for file in self.backgrounds])
 
     def training(self, read: ReadSets) -> SegmenterTraining:
         """How the network is trained."""
@@ -215,7 +211,6 @@ class SegmenterPlan:
                 "scale": self.call.scale,
                 "flip": self.call.flip,
                 "color": self.call.color,
-                **({} if self.call.crop_px is None else {"crop_px": self.call.crop_px}),
                 **self._photograph_options(),
             },
             "the training's options": asdict(self.training(read)),
@@ -241,8 +236,6 @@ def plan_segmenter(call: TrainSegmenterCall, process: Process) -> SegmenterPlan:
         require_onnx()
     _check_processes(call, process)
     _check_output(call)
-    if call.crop_px is not None and call.size_px is not None and call.crop_px > call.size_px:
-        raise UsageError(f"--crop {call.crop_px}: expected at most --size, found {call.size_px}; make it smaller")
     if call.backgrounds is not None and call.photographs == "none":
         raise UsageError(
             f"--backgrounds {call.backgrounds}: expected --photographs mild or hard with it, found none; add it, or leave this out"

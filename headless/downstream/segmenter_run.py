@@ -125,7 +125,7 @@ def _train(work: _Shared, process: Process, reporter: Reporter) -> dict[str, Any
         views = ChangedViews(
             plan.joined,
             plan.division.trained,
-            Augmenter(plan.augmentation, plan.mirrored_ids, plan.photographs(plan.augmentation.side_px)),
+            Augmenter(plan.augmentation, plan.mirrored_ids, plan.photographs()),
             call.seed,
             CACHE_BYTES // (process.count * max(1, workers)),
         )
@@ -202,7 +202,7 @@ def _precision(
         return gpu_precision(device)
     found = Precision("float32")
     if process.is_first:
-        side = plan.augmentation.side_px
+        side = plan.size_px
         inputs = torch.zeros(call.batch // process.count, 3, side, side).contiguous(memory_format=torch.channels_last)
         nn.utils.convert_conv2d_weight_memory_format(network, torch.channels_last)
         found = measured_precision(network.train(), training_loss, inputs)

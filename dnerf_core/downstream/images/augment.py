@@ -25,23 +25,16 @@ class Augmentation:
     """How views are changed.
 
     Attributes:
-        size_px: side of the square that a picture is brought to fit into, before it is scaled.
+        size_px: side of the square that comes out; a picture is brought to fit into it, then scaled.
         scale: pictures are scaled by 1/scale to scale, evenly in the logarithm; 1: not at all.
         flip: whether every second one is mirrored.
         color: strength of changes in brightness, contrast, saturation (each up to 0.3 of it) and hue (0.03); 0: none.
-        crop_px: side of the square that comes out, from anywhere in the scaled picture; None: `size_px`.
     """
 
     size_px: int
     scale: float = 1.5
     flip: bool = True
     color: float = 1.0
-    crop_px: int | None = None
-
-    @property
-    def side_px(self) -> int:
-        """Of the square that comes out."""
-        return self.crop_px or self.size_px
 
 
 class Augmenter:
@@ -61,7 +54,7 @@ class Augmenter:
         self._augmentation, self._mirrored_ids = augmentation, torch.from_numpy(mirrored_ids)
         self._mirror: Callable[..., Tensor] = transforms.functional.horizontal_flip
         self._resize: Callable[..., Tensor] = transforms.functional.resize
-        side = [own.side_px, own.side_px]
+        side = [own.size_px, own.size_px]
         fill = {torchvision().tv_tensors.Image: 0, torchvision().tv_tensors.Mask: IGNORE_ID}
         self._crop = transforms.RandomCrop(side, pad_if_needed=True, fill=fill)
         self._crop_subject = transforms.RandomCrop(side, pad_if_needed=True, fill=0)

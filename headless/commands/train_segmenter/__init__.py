@@ -37,7 +37,6 @@ from headless.work.reporting import Reporter
     show_default="drawn by --seed",
 )
 @option_of(TrainSegmenterCall, "size_px", "--size", show_default="the longer side of the first picture, 512 at most")
-@option_of(TrainSegmenterCall, "crop_px", "--crop", show_default="whole squares")
 @option_of(TrainSegmenterCall, "steps", show_default="1000 of mini, 4000 of MobileNet, 10000 of ResNets")
 @option_of(TrainSegmenterCall, "batch")
 @option_of(
