@@ -14,6 +14,7 @@ from dnerf_core.downstream.points.networks import BUILDERS, PointSettings, built
 from dnerf_core.downstream.points.prediction import PointSegmenter
 from dnerf_core.downstream.points.strangeness import Familiar, familiar_features
 from dnerf_core.errors import CheckpointError, UsageError
+from dnerf_core.files.camera_files.turning import to_y_up
 from tests.core.downstream.cloud_cases import LABELS, block
 
 
@@ -56,7 +57,7 @@ def test_blocks_are_familiar_and_other_things_are_strange(recipe: Any, tmp_path:
     for strange in (points[:, [0, 2, 1]], chance.normal(size=(600, 3)), points * (1, 0.01, 1)):
         found = segmenter.strangeness(strange.astype(np.float32))
         assert found is not None and found > 1.3 * largest
-    turned = segmenter.strangeness(points[:, [2, 0, 1]], up="z")
+    turned = segmenter.strangeness(points @ to_y_up("z")[:3, :3], up="z")
     assert turned == pytest.approx(segmenter.strangeness(points), abs=0.25)
     large = 1e6 + 100 * points.astype(np.float64)
     assert segmenter.strangeness(large) == pytest.approx(segmenter.strangeness(points), abs=0.05)
