@@ -37,10 +37,10 @@ def texture_pictures(name: str, title: str, found: Sequence[Averaged], cache: Ca
         step = next(iter(entry.first.cells.values())).step
         scores = cache.place(step)
         labels = open_set(cache.place(step.parents[0]), skip_unpainted=True).labels
-        frame, images = (read_image(scores.with_name(name_of)) for name_of in (FRAME, IMAGE_TEXTURE))
+        frame, images = (read_image(scores.with_name(file)) for file in (FRAME, IMAGE_TEXTURE))
         mask = read_sized_mask(scores.with_name(LABEL_TEXTURE), labels, lambda width, height: None)
-        with Image.open(scores.with_name(FLICKER_MAP)) as file:
-            sheets.append((entry, frame, images, mask, np.asarray(file)))
+        with Image.open(scores.with_name(FLICKER_MAP)) as stored:
+            sheets.append((entry, frame, images, mask, np.asarray(stored)))
     shown = _columns_with_parts([mask for _, _, _, mask, _ in sheets])
     rows = []
     for entry, frame, images, mask, counts in sheets:
