@@ -250,9 +250,9 @@ def render_around(car: Cars, cam2world: Tensor, intrinsics: Tensor, size_px: int
     box = (0, 0, size_px, size_px)
     origins, directions, cosine = truth_rays(cam2world, intrinsics, size_px, 1, box)
     free = _free_distances(car, cam2world, intrinsics, box, size_px)
-    together = [rays.reshape(1, -1, 3) for rays in (origins, directions)]
-    distance = trace_rays(car, *together, free.reshape(1, -1))
-    rgb, mask, normal = _appearance(car, *together, distance)
+    origins, directions = origins.reshape(1, -1, 3), directions.reshape(1, -1, 3)
+    distance = trace_rays(car, origins, directions, free.reshape(1, -1))
+    rgb, mask, normal = _appearance(car, origins, directions, distance)
     pixels = size_px * size_px
     found = (rgb.reshape(views, pixels, 3), mask.reshape(views, pixels), normal.reshape(views, pixels, 3))
     return view_of_rays(*found, distance.reshape(views, pixels), cosine, 1, (size_px, size_px))

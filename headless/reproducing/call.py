@@ -12,8 +12,10 @@ from headless.reproducing.scales import SCALES
 EXPERIMENT_NAMES = ("table1", "table2", "table3", "figure5", "s12")
 ALL = "all"
 WORLD_NAMES = ("demo-cars", "demo-people")
-ROW_NAMES = ("painted", "transfer", "transfer-stages", "datasetgan", "datasetnerf", "exact")
-ROW_NAMES += ("generated", "real", "real+generated", "aligned", "scans")
+ROW_NAMES = (
+    *("painted", "transfer", "transfer-stages", "datasetgan", "datasetnerf", "exact"),
+    *("generated", "real", "real+generated", "aligned", "scans"),
+)
 MAX_REPETITIONS = 10
 
 
