@@ -80,8 +80,8 @@ class ExactCars:
     def around(self, seed: int, cameras: Sequence[Camera], size_px: int) -> list[LabeledView]:
         """See `ExactWorld`."""
         (car, _), tensors = self._cars(seed), [camera_tensors(camera) for camera in cameras]
-        poses, intrinsics = (torch.cat(parts) for parts in zip(*tensors, strict=True))
-        seen = render_around(car, poses, intrinsics, size_px)
+        cam2world, intrinsics = (torch.cat(parts) for parts in zip(*tensors, strict=True))
+        seen = render_around(car, cam2world, intrinsics, size_px)
         colors = (seen.rgb * 255).round().clamp(0, 255).to(torch.uint8).numpy()
         arrays = zip(cameras, colors, seen.mask.numpy(), seen.depth_planar.numpy(), strict=True)
         return [LabeledView(camera, rgb, mask, depth) for camera, rgb, mask, depth in arrays]
