@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
     from headless.downstream.segmenter_plan import SegmenterPlan
 
-VIEWS = 96
-"""Views that a network is calibrated on, spread evenly."""
+VIEWS, _PHOTOGRAPHS = 96, 48
+"""Views that a network is calibrated on, spread evenly, and how many of them as photographs, too."""
 _FOREIGN = 48
 _SEED = 20231129
 """Of the changes, apart from those of the training."""
@@ -69,7 +69,7 @@ def _photographs(plan: SegmenterPlan) -> Iterator[tuple[NDArray[np.uint8], NDArr
         plan.joined, places, Augmenter(plan.augmentation, plan.mirrored_ids, photographs), plan.call.seed + _SEED
     )
     count = number = 0
-    while count < min(VIEWS, len(places)):
+    while count < min(_PHOTOGRAPHS, len(places)):
         if (photograph := photographs.of(number)) is not None and not photograph.empty:
             image, truth = views[number]
             yield image.permute(1, 2, 0).numpy(), truth.numpy()

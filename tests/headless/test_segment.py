@@ -20,9 +20,10 @@ import trimesh
 from numpy.typing import NDArray
 from PIL import Image
 
+from dnerf_core.downstream.images.calibration import Calibration
 from dnerf_core.downstream.images.registry import build_network
 from dnerf_core.downstream.images.segmenter import Segmenter, settings_of
-from dnerf_core.downstream.network_file import save_network
+from dnerf_core.downstream.network_file import load_network_file, save_network
 from dnerf_core.downstream.points.networks import PointSettings, built
 from dnerf_core.downstream.points.prediction import PointSegmenter
 from dnerf_core.embedded import model_path
@@ -417,6 +418,45 @@ def test_an_unsure_network_is_told(point_network: Path, tmp_path: Path, capsys: 
     (warning,) = [event for event in events if event["event"] == "warning"]
     assert warning["name"] == "c" and "expected a mean confidence of" in warning["message"]
     assert events[-1]["unsure"] == ["c"]
+
+
+@pytest.mark.parametrize(
+    ("calibration", "photographs", "words"),
+    [
+        (
+            Calibration(1.2, 900.0, 0.0, 9),
+            "none",
+            "expected an energy of 900.00 or more, as of pictures that the network knows, found",
+        ),
+        (Calibration(1.2, 900.0, 0.0, 9), "hard", "or train on such data"),
+        (Calibration(1.2, -900.0, 1.0, 9), "none", "expected parts on 100.0 % of it or more, found"),
+        (Calibration(1.2, -900.0, 0.0, 9), "none", None),
+    ],
+)
+def test_a_picture_unlike_those_of_the_training_is_told(
+    calibration: Calibration,
+    photographs: str,
+    words: str | None,
+    image_network: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    file = load_network_file(image_network, "image")
+    network = tmp_path / "net.safetensors"
+    settings, training = settings_of(64, calibration), {"photographs": photographs}
+    save_network(
+        network, kind="image", network="mini", labels=PICTURE_LABELS, settings=settings, state=file.state, training=training
+    )
+    Image.fromarray(picture(1)).save(tmp_path / "a.png")
+    assert segment(tmp_path / "a.png", "--network", network, "-o", tmp_path / "out", "--json") == 0
+    events = said(capsys)
+    warnings = [event["message"] for event in events if event["event"] == "warning"]
+    assert events[-1]["unsure"] == ([] if words is None else ["a"]) and len(warnings) == len(events[-1]["unsure"])
+    if words is not None:
+        assert words in warnings[0]
+        assert ("train with --photographs hard" in warnings[0]) == (photographs == "none")
+    (facts,) = json.loads((tmp_path / "out/segments.json").read_text())
+    assert isinstance(facts["energy"], float)
 
 
 # --- what is refused

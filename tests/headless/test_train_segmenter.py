@@ -21,12 +21,13 @@ from dnerf_core.downstream import vision
 from dnerf_core.downstream.images.registry import build_network
 from dnerf_core.downstream.images.segmenter import Segmenter, predict
 from dnerf_core.downstream.network_file import load_network_file, read_network_header
+from dnerf_core.downstream.processes import ALONE
 from dnerf_core.errors import UsageError
 from dnerf_core.labels import LabelSet
 from headless import cli
 from headless.annotating.training_state import state_path
 from headless.downstream import segmenter_run
-from headless.downstream.segmenter_plan import TrainSegmenterCall, plan_segmenter
+from headless.downstream.segmenter_plan import TrainSegmenterCall, plan_segmenter, read_views
 from headless.runs.downstream.train_segmenter import train_segmenter
 from headless.work.reporting import Quiet
 from tests.core.downstream.small_sets import LABELS, small_view, write_folder, write_shards
@@ -328,3 +329,70 @@ def test_the_file_s_network_gives_the_scores_it_tells(folder: Path, tmp_path: Pa
         image, mask = plan.joined.pair(place)
         confusions.append(confusion_matrix(mask, segmenter.predict(image)[0], 3))
     assert pooled_scores(confusions).miou == pytest.approx(reported_miou, abs=1e-6) and np.array(confusions).sum() == 2 * 32 * 32
+
+
+# --- photographs
+
+
+def test_photographs_are_learned_from_and_told(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    backgrounds = tmp_path / "places"
+    backgrounds.mkdir()
+    Image.new("RGB", (40, 30), (10, 200, 30)).save(backgrounds / "green.jpg")
+    (backgrounds / "notes.txt").write_text("no picture")
+    outputs = [tmp_path / "one.safetensors", tmp_path / "two.safetensors"]
+    args = ("--photographs", "mild", "--backgrounds", str(backgrounds), "--size", "16", "--steps", "2", "--json")
+    for output in outputs:
+        assert train(folder, output, *args) == 0
+        events = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    # the small sets' backgrounds are noisy gray
+    (warning,) = [event for event in events if event["event"] == "warning"]
+    assert "expected subjects before one colour, found others in" in warning["message"] and "the mask alone" in warning["message"]
+    files = [load_network_file(output, "image") for output in outputs]
+    assert all(torch.equal(value, files[1].state[name]) for name, value in files[0].state.items())
+    record, settings = files[0].header.training, files[0].header.settings
+    assert (record["photographs"], record["backgrounds"]) == ("mild", 1)
+    assert settings["calibration"] == files[1].header.settings["calibration"] and settings["calibration"]["views"] >= 2
+    assert Segmenter.load(outputs[0]).calibration is not None
+    # other photographs are another training
+    assert train(folder, outputs[0], *args[2:], "--photographs", "hard") == 1
+    assert "expected a new file" in error_line(capsys)
+    (backgrounds / "green.jpg").write_bytes(Path(folder / "images" / "s0000_v00.png").read_bytes())
+    assert train(folder, outputs[0], *args) == 1
+
+
+def test_a_training_without_photographs_is_what_it_was(folder: Path) -> None:
+    call = TrainSegmenterCall(dataset=folder, output=Path("net.safetensors"))
+    plan = plan_segmenter(call, ALONE)
+    read = read_views(plan, Quiet())
+    assert (
+        set(plan.identity(read)["the pictures' options"]) == {"size_px", "scale", "flip", "color"} and plan.photographs() is None
+    )
+
+
+@pytest.mark.parametrize(
+    ("files", "args", "words"),
+    [
+        ({}, ("--photographs", "hard"), "expected pictures (PNG, JPEG"),
+        ({"a.txt": b"text"}, ("--photographs", "hard"), "found none of 1 file"),
+        ({"a.png": b"no picture"}, ("--photographs", "hard"), "a.png: expected a photo"),
+        ({"a.png": None}, ("--photographs", "hard"), "expected a background of at least 16 pixels a side, found 8 x 30"),
+        ({"a.png": None}, (), "expected --photographs mild or hard with it, found none"),
+    ],
+)
+def test_backgrounds_that_are_none_are_refused(
+    files: dict[str, bytes | None],
+    args: tuple[str, ...],
+    words: str,
+    folder: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    places = tmp_path / "places"
+    places.mkdir()
+    for name, content in files.items():
+        if content is None:
+            Image.new("RGB", (8, 30)).save(places / name)
+        else:
+            (places / name).write_bytes(content)
+    assert train(folder, tmp_path / "net.safetensors", *args, "--backgrounds", str(places)) in (1, 2)
+    assert words in error_line(capsys) and not (tmp_path / "net.safetensors").exists()

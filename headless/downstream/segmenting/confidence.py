@@ -60,7 +60,7 @@ def poor_picture(calibration: Calibration, background: float, energy: float) -> 
 
 
 def _percent(share: float) -> str:
-    return f"{100 * share:.2g} %"
+    return f"{100 * share:.1f} %"
 
 
 class Tally:
