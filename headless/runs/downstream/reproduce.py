@@ -104,7 +104,9 @@ def plan_rows(setting: Setting) -> Planned:
         rows, remarks = entry.rows(setting)
         kept = chosen(rows, call.only)
         if kept:
-            planned.append((entry, kept, remarks if call.only is None else []))
+            # a remark that begins with the name of a row is of that row
+            of_others = {name for name in entry.row_names if call.only is not None and name not in call.only}
+            planned.append((entry, kept, [remark for remark in remarks if remark.split(maxsplit=1)[0] not in of_others]))
     if not planned:
         raise UsageError(
             f"--only {','.join(call.only or ())}: expected rows that can be made here, found none: "
