@@ -135,7 +135,7 @@ class SegmentJob:
         if (fault := self._fault(facts)) is not None:
             header, remedy = self.plan.header, "train on such data"
             if header.kind == "image" and header.training.get("photographs", "none") == "none":
-                remedy = "train with --photographs hard"
+                remedy = "train with --photographs mild"
             self.reporter.warning(
                 f"{facts.file}: {fault}: the network has probably not learned from the like; look at it, or {remedy}",
                 name=facts.name,
