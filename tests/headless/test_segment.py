@@ -454,7 +454,7 @@ def test_a_picture_unlike_those_of_the_training_is_told(
     assert events[-1]["unsure"] == ([] if words is None else ["a"]) and len(warnings) == len(events[-1]["unsure"])
     if words is not None:
         assert words in warnings[0]
-        assert ("train with --photographs hard" in warnings[0]) == (photographs == "none")
+        assert ("train with --photographs mild" in warnings[0]) == (photographs == "none")
     (facts,) = json.loads((tmp_path / "out/segments.json").read_text())
     assert isinstance(facts["energy"], float)
 

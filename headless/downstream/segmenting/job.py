@@ -139,7 +139,7 @@ class SegmentJob:
         if (fault := self._fault(facts)) is not None:
             header, remedy = self.plan.header, "train on such data"
             if header.kind == "image" and header.training.get("photographs", "none") == "none":
-                remedy = "train with --photographs hard"
+                remedy = "train with --photographs mild"
             elif facts.strangeness is not None:
                 remedy = "say which axis points up with --up, or train on such data"
             self.reporter.warning(
