@@ -172,13 +172,13 @@ def pairs_apart(count: int, step: int) -> list[tuple[int, int]]:
     return [pair for first in range(count - step) for pair in ((first, first + step), (first + step, first))]
 
 
-def line_texture(frames: Sequence[NDArray[np.uint8]], row: int) -> NDArray[np.uint8]:
-    """One pixel row of every frame [H, W, ...], the first frame's on top: uint8 [T, W, ...].
+def line_texture(frames: Sequence[NDArray[np.uint8]] | NDArray[np.uint8], row: int) -> NDArray[np.uint8]:
+    """One pixel row of every frame [H, W, ...], or of frames stacked to [T, H, W, ...], the first frame's on top: uint8 [T, W, ...].
 
     Raises:
         UsageError: no frames, or a row that they do not have.
     """
-    if not frames:
+    if len(frames) == 0:
         raise UsageError("frames: expected at least one, found none; pass the frames of a video")
     if not 0 <= row < frames[0].shape[0]:
         raise UsageError(f"row: expected 0 to {frames[0].shape[0] - 1}, found {row}; choose another")
