@@ -57,8 +57,8 @@ TABLE4 = Experiment(
         "its own, which it learns from the masks.",
         "Without the prior it reads many samples on every ray, and a training by whole views takes some thirty times as long. At the scale "
         f"small both rows of the density prior therefore learn from at most {SMALL.prior_labels} labels, see in each step a random square "
-        f"of a view, one part in {SMALL.prior_part} of its side, and are scored on one in {SMALL.prior_every} of the views: compare them with "
-        "each other, not with the others.",
+        f"of a view, one part in {SMALL.prior_part} of its side, and are scored on one in {SMALL.prior_every} of the views: compare them "
+        "with each other, not with the others.",
         FRAMES,
         CROSS_VALIDATED,
     ),
