@@ -93,7 +93,7 @@ def labelled_views(model: Model) -> list[AnnotatedView]:
 def test_views(model: Model, seeds: Sequence[int], *, video: bool) -> list[TestView]:
     """What `evaluate --truth` looks at: a single view of each car, or with `video` the frames of its arc."""
     config = model.config
-    chosen = TruthViews.chosen(config, video=video, count=None, yaw_deg=None, pitch_deg=None)
+    chosen = TruthViews.chosen(config, CARS, video=video, count=None, yaw_deg=None, pitch_deg=None)
     return [
         TestView(seed, camera, true_mask(model, seed, camera, config.image_size))
         for seed in seeds

@@ -9,12 +9,19 @@ from typing import Any, Literal
 from dnerf_core.errors import counted
 from headless.reproducing.painted import branch_of, of_seed, painted_views
 from headless.reproducing.pictures import image_tests
+from headless.reproducing.scales import SMALL
 from headless.reproducing.setting import Setting
 from headless.reproducing.steps import Cell, Place, Step
 
 COLUMNS = ("Ind. mIoU", "Ind. acc.", "Vid. mIoU", "Vid. acc.")
 OWN_COLUMNS = ("mIoU", "accuracy")
 """Of a user's own painted views, by cross-validation."""
+FRAMES = f"Of the videos one in {SMALL.branch_video_every} frames is scored at the scale small, else all."
+CROSS_VALIDATED = (
+    "With a model and painted views of one's own nobody knows the exact truth: the painted subjects are divided into folds, the views of "
+    "each are scored by a branch that learned from those of the others, or from the named part of them, and the scores are of the pixels "
+    "of all folds together."
+)
 
 
 @dataclass(frozen=True)
@@ -84,15 +91,6 @@ def cells(setting: Setting, count: int, repetition: int, ablation: Ablation) -> 
         found[f"{column} mIoU"] = Cell(step, ("miou",), test)
         found[f"{column} acc."] = Cell(step, ("accuracy",), test)
     return found
-
-
-def cross_validated(setting: Setting) -> str:
-    """What is to be said of scores by folds."""
-    return (
-        "Nobody knows the exact truth of this model's subjects: the painted subjects are divided into "
-        f"{setting.scale.folds} folds, and the views of each are scored by a branch that learned from those of the others, or from the "
-        "named part of them; labels are counted before that division."
-    )
 
 
 def _folds(setting: Setting, count: int, repetition: int, ablation: Ablation) -> Step:

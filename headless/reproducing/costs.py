@@ -94,7 +94,7 @@ def usual_rate(unit: str) -> float:
         return _VIEWS_AT_128[what] * pixels
     words = what.split()
     if " on patches of " in what:
-        return 0.1 + 8e-5 * int(words[-4]) ** 2 if "without" in words else 0.13
+        return 0.1 + 1.4e-4 * int(words[-4]) ** 2 if "without" in words else 0.15
     if what.startswith("clouds of "):
         return int(words[2]) * _A_CLOUD[words[-1]]
     if what.startswith("scans labelled by "):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from headless.reproducing.branch_steps import Ablation, cells, columns, cross_validated
+from headless.reproducing.branch_steps import CROSS_VALIDATED, FRAMES, Ablation, cells, columns
 from headless.reproducing.experiments.experiment import Experiment
 from headless.reproducing.steps import Row
 
@@ -20,22 +20,20 @@ SHARES = (1 / 3, 1 / 2, 1.0)
 def rows(setting: Setting) -> tuple[list[Row], list[str]]:
     """A row for each number of labels and repetition."""
     numbers = NUMBERS if setting.call.annotations is None else setting.counts
-    remarks = []
     if setting.world is None:
         whole = setting.counts[-1]
         numbers = tuple(sorted({max(1, round(whole * share)) for share in SHARES}))
-        remarks.append(cross_validated(setting))
     return [
         Row("views", "branch", {"labels": count}, repetition, cells(setting, count, repetition, Ablation()), seed=repetition)
         for repetition in range(setting.repetitions)
         for count in numbers
-    ], remarks
+    ], []
 
 
 TABLE5 = Experiment(
     "table5",
     "Table 5: the number of painted views",
-    ("Scores of the branch itself, as in table 4, by how many painted views it learned from.",),
+    ("Scores of the branch itself, as in table 4, by how many painted views it learned from.", FRAMES, CROSS_VALIDATED),
     ("views",),
     rows,
     columns,
