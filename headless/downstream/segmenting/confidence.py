@@ -20,10 +20,10 @@ their sides up to .91: of clouds confidence tells less.
 
 STRANGE = 1.5
 """A strangeness above which a cloud is told of. Measured on two networks of points, trained on other clouds and with other tilts, ten
-clouds of each kind: unseen cars .64 to 1.12, scans of them .73 to 1.07, the whole surface .68 to 1.24, scans that lean by 10 degrees .87 to
-1.29; with half of the points in holes 1.1 to 3.0, cut in half 1.4 to 2.8; cars on their sides 1.7 to 2.6, on their backs 2.4 to 3.9, on nose
-or tail 3.2 to 4.5; random points in a ball 1.9 to 4.0, in boxes of a car's kind 1.15 to 3.1, of which every third is not told; boxes 1.8
-to 3.9, balls 2.7 to 6.0, planes 4.6 to 6.0, people 3.1 to 3.9.
+clouds of each kind: unseen cars .64 to 1.12, scans of them .73 to 1.07, the whole surface .68 to 1.24, scans that lean by 10 degrees
+.87 to 1.29; with half of the points in holes 1.1 to 3.0, cut in half 1.4 to 2.8; cars on their sides 1.7 to 2.6, on their backs 2.4 to
+3.9, on nose or tail 3.2 to 4.5; random points in a ball 1.9 to 4.0, in boxes of a car's kind 1.15 to 3.1, of which every third is not
+told; boxes 1.8 to 3.9, balls 2.7 to 6.0, planes 4.6 to 6.0, people 3.1 to 3.9.
 """
 
 
