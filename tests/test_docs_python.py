@@ -22,6 +22,7 @@ TITLES = {
     "Find the subject of a picture": "dB",
     "Write a data set": "16 views, an overview in cars",
     "Read a data set in torch": "loss after 5 epochs: 0.",
+    "Look at labels over time": "of a thousand pixels flicker",
 }
 """The programs' titles in their order, and something that each prints."""
 LONGEST_S = 300

@@ -117,7 +117,7 @@ class Cache:
             call = self.call_of(step)
             return kind.run, dataclasses.replace(call, workers=threads) if kind.by_threads else call
 
-        for step, made in made_side_by_side(steps, run_and_call, processes, threads):
+        for step, account in made_side_by_side(steps, run_and_call, processes, threads):
             record = {
                 "key": step.key,
                 "kind": step.kind,
@@ -126,14 +126,14 @@ class Cache:
                 "command": self.command_of(step),
                 "unit": step.unit,
                 "units": step.units,
-                "seconds": made.seconds,
+                "seconds": account.seconds,
                 "threads": threads,
                 "resumed": step.key in resumed,
-                "warnings": list(made.warnings),
+                "warnings": list(account.warnings),
             }
             write_bytes_whole(self.folder_of(step) / DONE, json.dumps(record, indent=1, default=str).encode())
             self._records[step.key] = record
-            yield step, made.seconds, made.warnings
+            yield step, account.seconds, account.warnings
 
     def measured(self) -> dict[str, float]:
         """Seconds a unit, the mean of what the steps here took that were made in one go."""

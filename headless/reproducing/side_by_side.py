@@ -29,7 +29,7 @@ THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")
 
 
 @dataclass(frozen=True)
-class Made:
+class Account:
     """What a step's process says of it.
 
     Attributes:
@@ -79,10 +79,10 @@ class _Maker:
         """Have it make one step."""
         self.connection.send((run, call))
 
-    def answer(self) -> Made:
+    def answer(self) -> Account:
         """What it says of the step, which is done or has failed."""
         try:
-            found: Made | DNeRFError = self.connection.recv()
+            found: Account | DNeRFError = self.connection.recv()
         except EOFError as error:
             self._process.join()
             raise OutputError(
@@ -102,7 +102,7 @@ class _Maker:
 
 def made_side_by_side(
     steps: Sequence[Step], run_and_call: Callable[[Step], tuple[str, Any]], processes: int, threads: int
-) -> Iterator[tuple[Step, Made]]:
+) -> Iterator[tuple[Step, Account]]:
     """Every step with what its process says of it, as they get done; one begins when those that it takes are done.
 
     Args:
@@ -128,20 +128,20 @@ def made_side_by_side(
             for heard in connection.wait(list(running)):
                 assert isinstance(heard, Connection)
                 maker, step = running.pop(heard)
-                made = maker.answer()
+                account = maker.answer()
                 idle.append(maker)
                 ahead.discard(step.key)
-                yield step, made
+                yield step, account
     finally:
         for maker in makers:
             maker.end()
 
 
-def make(run: str, call: Any) -> Made:
+def make(run: str, call: Any) -> Account:
     """Make one step, in the process that calls this."""
     heard, started = Heard(), time.monotonic()
     named(run)(call, heard)
-    return Made(round(time.monotonic() - started, 3), tuple(heard.warnings))
+    return Account(round(time.monotonic() - started, 3), tuple(heard.warnings))
 
 
 def _ready(waiting: Sequence[Step], ahead: set[str]) -> Step | None:
@@ -149,7 +149,7 @@ def _ready(waiting: Sequence[Step], ahead: set[str]) -> Step | None:
     return next((step for step in waiting if not any(parent.key in ahead for parent in step.parents)), None)
 
 
-def _serve(asked: Connection, threads: int) -> None:
+def _serve(caller: Connection, threads: int) -> None:
     """Make steps until the other end is closed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
@@ -160,13 +160,13 @@ def _serve(asked: Connection, threads: int) -> None:
     torch.set_num_threads(threads)
     while True:
         try:
-            run, call = asked.recv()
+            run, call = caller.recv()
         except EOFError:
             return
         try:
-            asked.send(make(run, call))
+            caller.send(make(run, call))
         except DNeRFError as error:
-            asked.send(error)
+            caller.send(error)
 
 
 def _end_with_parent() -> None:
