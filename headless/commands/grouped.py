@@ -126,7 +126,7 @@ OPTION_GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
             ),
         ),
     ),
-    ("Photographs", ("photograph",)),
+    ("Photographs", ("photograph", "photographs", "backgrounds")),
     ("Clouds", ("clouds", "uniform_clouds")),
     ("The body", ("parts", "canonical", "spread_legs", "arms", "height", "keep_place", "licence")),
     (
