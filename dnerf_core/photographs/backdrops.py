@@ -51,10 +51,10 @@ class Backdrops:
         if which not in self._kept:
             for gone in [key for key in self._kept if not oldest - _KEPT <= key < oldest + 2 * _KEPT]:
                 del self._kept[gone]
-            self._kept[which] = self._drawn(which)
+            self._kept[which] = self._whole(which)
         return _part(self._kept[which], self._side_px, rng)
 
-    def _drawn(self, which: int) -> NDArray[np.uint8]:
+    def _whole(self, which: int) -> NDArray[np.uint8]:
         rng = np.random.Generator(np.random.Philox(np.random.SeedSequence((self._seed, which, 3))))
         if self._files and which % 2:
             rgb, _ = read_upright(self._files[int(rng.integers(len(self._files)))])

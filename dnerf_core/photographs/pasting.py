@@ -5,6 +5,7 @@ Neither depth nor camera is asked for, so light and shadow are simpler here than
 
 from __future__ import annotations
 
+import functools
 import math
 
 import numpy as np
@@ -18,6 +19,8 @@ from dnerf_core.photographs.strengths import Strengths
 
 _EDGE_PX = 2
 """Over which a model's pictures go from the subject to what is behind it."""
+_FIELD_PX = 509
+"""Side of the field that noise is cut from."""
 _PLAIN, _PLAIN_SHARE = 16, 0.95
 """How far of 255 a plain background's pixels are from its colour, and how many of them at least."""
 
@@ -142,13 +145,10 @@ def _developed(picture: FloatArray, strengths: Strengths) -> NDArray[np.uint8]:
     if strengths.motion * width >= 0.5:
         moved = line(np.asarray(image).astype(np.float32), strengths.motion * width, strengths.motion_deg)
         image = Image.fromarray(np.rint(np.clip(moved, 0, 255)).astype(np.uint8))
-    values = np.arange(256, dtype=np.float64) / 255
-    curves = [
-        np.clip(values**2.2 * math.exp(strengths.warmth * sign) * 2.0**strengths.exposure_ev, 0, 1) ** (1 / 2.2)
-        for sign in (1, 0, -1)
-    ]
-    image = image.point([int(value) for curve in curves for value in np.rint(255 * curve)])
-    found = np.asarray(image).astype(np.float32)
+    values = (np.arange(256, dtype=np.float64) / 255) ** 2.2 * 2.0**strengths.exposure_ev
+    gains = np.exp(strengths.warmth * np.array([1.0, 0.0, -1.0]))
+    curves = (255 * np.clip(values * gains[:, None], 0, 1) ** (1 / 2.2)).astype(np.float32)
+    found = np.take(curves.ravel(), np.asarray(image) + np.array([0, 256, 512]))
     if strengths.vignette:
         y, x = ((np.arange(side, dtype=np.float32) + 0.5) / side - 0.5 for side in (height, width))
         found = found * ((1 - strengths.vignette * 2 * (y[:, None] ** 2 + x[None] ** 2)) ** np.float32(1 / 2.2))[..., None]
@@ -161,10 +161,20 @@ def _developed(picture: FloatArray, strengths: Strengths) -> NDArray[np.uint8]:
 def _noise(picture: FloatArray, strengths: Strengths) -> FloatArray:
     """Noise [H, W, 3], mostly of brightness, in grains of the strengths' size."""
     height, width = picture.shape[:2]
-    rng = np.random.Generator(np.random.SFC64(strengths.seed))
-    shape = (max(1, round(height / strengths.grain_px)), max(1, round(width / strengths.grain_px)))
-    grains = 0.66 * rng.standard_normal((*shape, 3), np.float32) + 0.75 * rng.standard_normal((*shape, 1), np.float32)
-    rows, columns = (np.arange(side) * found // side for side, found in zip((height, width), shape, strict=True))
+    field = _grains()
+    # from a place that the seed tells, and over the field's borders on the other side
+    rows, columns = (
+        ((strengths.seed >> shift) + (np.arange(side) / strengths.grain_px).astype(np.int64)) % len(field)
+        for side, shift in ((height, 0), (width, 20))
+    )
     level = 255 * strengths.noise * np.sqrt(0.25 + 1.5 / 255 * picture.mean(axis=-1, keepdims=True))
-    result: FloatArray = grains[rows][:, columns] * level
+    result: FloatArray = field[rows[:, None], columns[None]] * level
     return result
+
+
+@functools.cache
+def _grains() -> FloatArray:
+    """A field [F, F, 3] of noise of deviation 1, which is cut from: drawing it anew costs as much as all the rest."""
+    rng = np.random.Generator(np.random.SFC64(1))
+    shape = (_FIELD_PX, _FIELD_PX)
+    return 0.66 * rng.standard_normal((*shape, 3), np.float32) + np.float32(0.75) * rng.standard_normal((*shape, 1), np.float32)

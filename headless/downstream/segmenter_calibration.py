@@ -70,7 +70,7 @@ def _photographs(plan: SegmenterPlan) -> Iterator[tuple[NDArray[np.uint8], NDArr
     )
     count = number = 0
     while count < min(_PHOTOGRAPHS, len(places)):
-        if (photograph := photographs.photograph(number)) is not None and not photograph.empty:
+        if (photograph := photographs.drawn(number)) is not None and not photograph.empty:
             image, truth = views[number]
             yield image.permute(1, 2, 0).numpy(), truth.numpy()
             count += 1

@@ -49,7 +49,7 @@ class Photographs:
         self._level, self._seed = level, seed
         self._backdrops = Backdrops(level, seed, side_px, backgrounds)
 
-    def photograph(self, number: int) -> Photograph | None:
+    def drawn(self, number: int) -> Photograph | None:
         """How the `number`-th view is changed; None: it stays as it is."""
         rng = np.random.Generator(np.random.Philox(np.random.SeedSequence((self._seed, number, 7))))
         chance = rng.random(3)

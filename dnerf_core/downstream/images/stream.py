@@ -55,7 +55,7 @@ class ChangedViews(Dataset[tuple[Tensor, Tensor]]):
         """
         view, photographs = self.view_of(number), self._augmenter.photographs
         image, mask = self._pair(view)
-        photograph = None if photographs is None else photographs.photograph(number)
+        photograph = None if photographs is None else photographs.drawn(number)
         if photographs is not None and photograph is not None:
             image = self._subject(view, photographs, image, mask)
         return self._augmenter(image, mask, drawn_number(self._seed, "changes", number), photograph)
