@@ -45,13 +45,13 @@ class _Once:
 
     def __init__(self, make: Callable[[], list[LabeledView]]) -> None:
         self._make, self._lock = make, threading.Lock()
-        self._made: list[LabeledView] = []
+        self._views: list[LabeledView] = []
 
     def view(self, index: int) -> LabeledView:
         """One of them."""
         with self._lock:
-            self._made = self._made or self._make()
-        return self._made[index]
+            self._views = self._views or self._make()
+        return self._views[index]
 
 
 @dataclass(frozen=True)

@@ -22,10 +22,10 @@ from PIL import Image
 from dnerf_core.errors import OutputError, UsageError
 from headless import cli
 from headless.reproducing import costs, setting
+from headless.reproducing.averages import Score
 from headless.reproducing.cache import Cache
 from headless.reproducing.call import EXPERIMENT_NAMES, ROW_NAMES, ReproduceCall
 from headless.reproducing.experiments.registry import EXPERIMENTS
-from headless.reproducing.results import Score
 from headless.reproducing.scales import SCALES, Scale
 from headless.reproducing.setting import make_setting
 from headless.reproducing.steps import KINDS, Row, in_order

@@ -123,13 +123,14 @@ class SegmentJob:
             self.reporter.warning(remark, name=facts.name)
         if self.is_poor(facts):
             if facts.strangeness is None:
-                told = f"a mean confidence of {POOR[self.plan.header.kind]:g} or more, found {facts.confidence:.2f}"
+                expected = f"a mean confidence of {POOR[self.plan.header.kind]:g} or more, found {facts.confidence:.2f}"
                 remedy = "look at it, or train on such data"
             else:
-                told = f"a strangeness of {STRANGE:g} or less, found {facts.strangeness:.2f}"
+                expected = f"a strangeness of {STRANGE:g} or less, found {facts.strangeness:.2f}"
                 remedy = "look at it, say which axis points up with --up, or train on such data"
             self.reporter.warning(
-                f"{facts.file}: expected {told}: the network has probably not learned from the like; {remedy}", name=facts.name
+                f"{facts.file}: expected {expected}: the network has probably not learned from the like; {remedy}",
+                name=facts.name,
             )
 
     def _labeller(self) -> Label:

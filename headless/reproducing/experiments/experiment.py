@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from headless.reproducing.steps import Row
 
 if TYPE_CHECKING:
+    from headless.reproducing.averages import Averaged
     from headless.reproducing.cache import Cache
-    from headless.reproducing.results import Averaged
     from headless.reproducing.setting import Setting
     from headless.reproducing.writing.report import Picture
 
