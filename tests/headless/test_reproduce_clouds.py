@@ -193,7 +193,7 @@ def test_scans_are_scored_as_they_are_shown(report: Path, tmp_path: Path) -> Non
     assert (
         cli.run(["train-pointnet", str(write_clouds(tmp_path / "a", 3)), "-o", str(other), "--steps", "1", "--points", "32"]) == 0
     )
-    with pytest.raises(DNeRFError, match=r"expected the labels of .*parts.safetensors \(top, nose, rest\), found hood, roof"):
+    with pytest.raises(DNeRFError, match=r"expected the labels of .*parts.safetensors \(background, top, nose, rest\), found background, hood, roof"):
         score_scans(ScoreScansCall(network=other, test=test, output=tmp_path / "scores.json", device="cpu"))
 
 
