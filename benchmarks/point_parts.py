@@ -35,7 +35,6 @@ from dnerf_core.downstream.points.prediction import PointSegmenter
 from dnerf_core.downstream.points.scoring import score_clouds
 from dnerf_core.pointcloud.cloud import PointCloud
 from dnerf_core.pointcloud.fusion import fuse_views
-from dnerf_core.rendering.labeled_view import LabeledView
 from dnerf_core.seeds import parse_seeds
 
 UNIFORM_POINTS = 4096
@@ -64,11 +63,8 @@ def exact_clouds(path: Path | None, seeds: Sequence[int]) -> Clouds:
 
 def scanned_cloud(world: ExactWorld, seed: int) -> PointCloud:
     """Exact depth and masks of views all around, fused as generated ones are: what they show is there, an underside is not."""
-    seen = []
-    for camera in arc_cameras(world.cameras, (-180.0, 180.0), None, count=SCAN_VIEWS):
-        view = world.view(seed, camera, world.size_px)
-        seen.append(LabeledView(camera, view.rgb, view.mask, view.depth_planar))
-    return fuse_views(seen, label_set=world.labels)
+    cameras = arc_cameras(world.cameras, (-180.0, 180.0), None, count=SCAN_VIEWS)
+    return fuse_views(world.around(seed, cameras, world.size_px), label_set=world.labels)
 
 
 def cases(clouds: Clouds, kind: str, seeds: Sequence[int]) -> Iterator[tuple[NDArray[np.floating], NDArray[np.uint8]]]:

@@ -28,6 +28,7 @@ OPTION_GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
             *("PICTURE...", "FOLDER...", "[FOLDER]...", "[FILE]", "FILE|SEED", "CHECKPOINT", "NAME|FILE", "FOLDER", "PATH"),
             *("model", "from", "seeds", "subjects", "subject", "truncation", "kind", "fit", "crop", "mask"),
             *("anny", "armature", "world", "EXPERIMENT", "annotated", "reproduce.test", "annotations", "only", "foundation"),
+            *("reproduce.category", "reproduce.parts"),
             *(
                 "config",
                 "network",

@@ -15,8 +15,8 @@ from headless.reproducing.writing.report import Picture
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from headless.reproducing.averages import Averaged
     from headless.reproducing.cache import Cache
-    from headless.reproducing.results import Averaged
     from headless.reproducing.setting import Setting
     from headless.reproducing.steps import Place
 
