@@ -91,7 +91,7 @@ def plan_rows(setting: Setting) -> Planned:
     experiments = list(EXPERIMENTS.values()) if call.experiment == ALL else [EXPERIMENTS[call.experiment]]
     if setting.test is not None and call.experiment == ALL:
         raise UsageError(
-            f"--test {setting.test.value}: expected one experiment, found all, which need pictures and clouds; name table1, table2 or s12"
+            f"--test {setting.test.value}: expected one experiment, found all, which need pictures and clouds; name one, such as table1"
         )
     known = {name for entry in experiments for name in entry.row_names}
     strange = [name for name in call.only or () if name not in known]
