@@ -104,6 +104,15 @@ class SemanticBranch(nn.Module):
         seen = opacity[:, None]
         return sums @ (self.out_weight * self.out_gain).t() + seen * self.out_bias + (1 - seen) * self.background
 
+    @torch.no_grad()
+    def shift_scores(self, shift: Tensor) -> None:
+        """Add a number for each class [C] to the class scores of every pixel of every view."""
+        if self.refiner.kind == "light":
+            self.refiner.out.bias += shift
+            return
+        for scores in (self.out_bias, self.background):  # a ray's map is a mean of both
+            scores[: self.config.num_classes] += shift
+
     def split_map(self, out: Tensor) -> SemanticMaps:
         """Maps of B views from scores and features [B, C + 32, R, R]."""
         return SemanticMaps(out[:, : self.config.num_classes], out[:, self.config.num_classes :])

@@ -71,7 +71,8 @@ class BranchTrainingConfig:
         steps: optimiser steps.
         views_per_step: labelled views a step.
         learning_rate: Adam's, on equalised weights; falls to 0 along a cosine.
-        class_balance: weight of a class in the loss: the same for all, 1 / sqrt(its share of pixels), or 1 / share.
+        class_balance: weight of a class in the loss: the same for all, 1 / sqrt(its share of pixels), or 1 / share. Rare parts are learned
+            sooner by it; what is learned does not favour them, see `training.log_weights`.
         seed: of the first weights and of the order of views.
         statistics_subjects: subjects that the input normalisation is measured on.
         patch: rays a side of the random square of each view that a step sees; None: the whole view.

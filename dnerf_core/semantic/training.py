@@ -120,6 +120,7 @@ def train_branch(
             progress(TrainingProgress(step + 1, training.steps, losses[-1]))
         if checkpoint is not None and ((step + 1) % training.checkpoint_every == 0 or step + 1 == training.steps):
             checkpoint(_state(fingerprint, branch, optimizer, losses))
+    branch.shift_scores(-log_weights(weights))
     return TrainedBranch(branch.eval().requires_grad_(False), losses, kept.num_bytes)
 
 
@@ -201,6 +202,15 @@ def class_weights(masks: Tensor, num_classes: int, balance: ClassBalance) -> Ten
     power = {"none": 0.0, "sqrt": 0.5, "full": 1.0}[balance]
     weights = (share.max() / torch.where(present, share, torch.ones_like(share))) ** power
     return torch.where(present, weights.clamp(max=MAX_CLASS_WEIGHT), torch.zeros_like(weights))
+
+
+def log_weights(weights: Tensor) -> Tensor:
+    """By how much a class's score [C] rises through its weight in the loss; a class of weight 0 counts as the one that weighs most.
+
+    Softmax that learned with weights w is w_c p_c / sum w p: it gives rare parts pixels that are likelier their neighbours', a rim of the
+    background's above all. Without log w it is p again (Menon et al. 2021, arXiv 2007.07314, section 4).
+    """
+    return torch.where(weights > 0, weights, weights.max()).log()
 
 
 def _state(fingerprint: str, branch: SemanticBranch, optimizer: torch.optim.Optimizer, losses: list[float]) -> TrainingState:

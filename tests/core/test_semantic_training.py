@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import io
+import math
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from dnerf_core.metrics import confusion_matrix, segmentation_scores
 from dnerf_core.semantic.branch import label_mask
 from dnerf_core.semantic.config import BranchTrainingConfig, RefinerConfig, SemanticConfig
 from dnerf_core.semantic.kept_views import AnnotatedView
-from dnerf_core.semantic.training import TrainedBranch, TrainingProgress, class_weights, train_branch, views_of_step
+from dnerf_core.semantic.training import TrainedBranch, TrainingProgress, class_weights, log_weights, train_branch, views_of_step
 from tests.core.semantic_cases import camera_tensors, octant_mask, tiny_camera, tiny_generator, tiny_views, tiny_ws
 
 SHORT = BranchTrainingConfig(steps=4, checkpoint_every=2, seed=3)
@@ -166,6 +167,31 @@ def test_class_weights_by_hand() -> None:
     assert class_weights(masks, 5, "none").tolist() == [1, 1, 1, 1, 0]
     torch.testing.assert_close(class_weights(masks, 5, "sqrt"), torch.tensor([1.0, 2, 2, 4, 0]))
     torch.testing.assert_close(class_weights(masks, 5, "full"), torch.tensor([1.0, 4, 4, 10, 0]))
+
+
+@pytest.mark.parametrize("kind", ["light", "bilinear"])
+def test_what_is_learned_does_not_favour_rare_parts(case: Any, kind: str) -> None:
+    """Two fifths of the object's pixels, drawn at random, show a part, the others none: the likelier label is none. By the weights alone the
+    part would have all of them."""
+    generator, ws, views = case
+    rng = np.random.default_rng(0)
+    drawn = [np.where((view.mask > 0) & (rng.random(view.mask.shape) < 0.4), 1, 0).astype(np.uint8) for view in views]
+    views = [dataclasses.replace(view, mask=mask) for view, mask in zip(views, drawn, strict=True)]
+    semantic = SemanticConfig(refiner=RefinerConfig(kind=kind))  # type: ignore[arg-type]
+    weights = class_weights(torch.from_numpy(np.stack(drawn)), semantic.num_classes, "full")
+    assert weights[1] / weights[0] > 1.55  # of two to three more than as likely
+    trained = train_branch(generator, ws, views, semantic, BranchTrainingConfig(steps=40, class_balance="full"))
+    with torch.no_grad():
+        planes = generator.planes(ws[:1])
+        scores = trained.branch.render(generator, planes, *camera_tensors(tiny_camera(0.1)))
+        shifted = scores + log_weights(weights)[:, None, None]  # as they were learned
+    seen = octant_mask(generator, ws[:1], tiny_camera(0.1), semantic) > 0
+    assert (label_mask(scores)[0].numpy()[seen] == 1).mean() < 0.1
+    assert (label_mask(shifted)[0].numpy()[seen] == 1).mean() > 0.6
+
+
+def test_a_class_that_nobody_painted_gains_nothing() -> None:
+    assert log_weights(torch.tensor([1.0, 4.0, 0.0])).tolist() == pytest.approx([0, math.log(4), math.log(4)])
 
 
 def test_every_epoch_sees_every_view_once() -> None:

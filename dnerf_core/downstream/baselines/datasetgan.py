@@ -12,12 +12,12 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image
 from torch import Tensor
 
 from dnerf_core.camera import Camera
 from dnerf_core.downstream.baselines.gan_ensemble import PixelEnsemble, PixelTraining, train_pixels
 from dnerf_core.downstream.baselines.gan_features import view_features
+from dnerf_core.downstream.images.augment import resized_ids
 from dnerf_core.downstream.images.stream import drawn_number
 from dnerf_core.errors import AnnotationError, CheckpointError
 from dnerf_core.files.annotated_folder import AnnotatedImage, Annotations
@@ -102,7 +102,7 @@ def _painted_pixels(
     subject: Subject, image: AnnotatedImage, size_px: int, training: PixelTraining, number: int
 ) -> tuple[Tensor, Tensor]:
     """Features [M, D] and labels int64 [M] of pixels drawn of a view, on the model's device."""
-    mask = _mask_at(image.mask, size_px)
+    mask = mask_at(image.mask, size_px)
     painted = np.flatnonzero(mask.ravel() != IGNORE_ID)
     drawn = np.random.default_rng(drawn_number(training.seed, "pixels", number))
     chosen = np.sort(drawn.choice(painted, min(training.pixels_a_view, len(painted)), replace=False)) if len(painted) else painted
@@ -110,7 +110,8 @@ def _painted_pixels(
     return rows[torch.from_numpy(chosen).to(rows.device)], torch.from_numpy(mask.ravel()[chosen].astype(np.int64)).to(rows.device)
 
 
-def _mask_at(mask: NDArray[np.uint8], size_px: int) -> NDArray[np.uint8]:
+def mask_at(mask: NDArray[np.uint8], size_px: int) -> NDArray[np.uint8]:
+    """A square mask uint8 [S, S] brought to another side; where it is smaller each pixel has the label that has most of it."""
     if mask.shape[0] == size_px:
         return mask
-    return np.asarray(Image.fromarray(mask).resize((size_px, size_px), Image.Resampling.NEAREST))
+    return resized_ids(torch.tensor(mask)[None], [size_px, size_px])[0].numpy()

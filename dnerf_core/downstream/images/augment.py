@@ -96,7 +96,7 @@ class Augmenter:
         if size != list(mask.shape):
             modes = torchvision().transforms.v2.InterpolationMode
             pixels = self._resize(pixels, size, interpolation=modes.BILINEAR, antialias=True)
-            ids = _resized_ids(ids, size)
+            ids = resized_ids(ids, size)
         if own.flip and bool(torch.rand(()) < 0.5):
             pixels, ids = self._mirror(pixels), self._mirrored_ids[self._mirror(ids).long()]
         crop = self._crop if photograph is None else self._crop_subject
@@ -112,7 +112,7 @@ class Augmenter:
         return pixels.as_subclass(Tensor).contiguous(), ids.as_subclass(Tensor)[0].contiguous()
 
 
-def _resized_ids(ids: Tensor, size: list[int]) -> Tensor:
+def resized_ids(ids: Tensor, size: list[int]) -> Tensor:
     """Labels uint8 [1, H, W] at another size: where it is smaller, of each pixel the label that has most of it, as pixels are averaged."""
     if size[0] >= ids.shape[-2]:
         return F.interpolate(ids[None], size, mode="nearest-exact")[0]

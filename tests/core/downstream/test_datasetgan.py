@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
@@ -14,6 +15,7 @@ from dnerf_core.backbone.family import Family
 from dnerf_core.camera import sphere_camera
 from dnerf_core.checkpoints.model_file import ModelHeader
 from dnerf_core.downstream.baselines import gan_ensemble
+from dnerf_core.downstream.baselines.datasetgan import mask_at
 from dnerf_core.downstream.baselines.gan_ensemble import PixelEnsemble, PixelTraining, train_pixels
 from dnerf_core.downstream.baselines.gan_features import view_features
 from dnerf_core.model import Model
@@ -130,3 +132,12 @@ def test_the_majority_wins_and_among_equals_the_more_probable(monkeypatch: pytes
     voted, divergence = PixelEnsemble((zero, zero, zero), (zero, zero, zero)).labelled(torch.zeros(1, 2, 4))
     assert voted.tolist() == [[0, 0]]  # two votes against one and one, though class 1 is the more probable; two against two
     torch.testing.assert_close(divergence[0], disagreement(said))
+
+
+def test_smaller_masks_lie_where_the_larger_ones_do() -> None:
+    """Halved, a disc off the middle is the mirror image of the halved mirrored disc: no side of a pixel is preferred."""
+    rows, columns = np.mgrid[:64, :64]
+    disc = ((rows - 25.3) ** 2 + (columns - 37.8) ** 2 < 15.2**2).astype(np.uint8)
+    for axes in ((0,), (1,), (0, 1)):
+        mirrored = np.flip(mask_at(np.flip(disc, axes).copy(), 32), axes)
+        assert (mirrored != mask_at(disc, 32)).mean() < 2e-3
