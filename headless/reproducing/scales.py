@@ -12,6 +12,7 @@ class Scale:
 
     Attributes:
         annotations: how many painted views the branch learns from, one row each.
+        views: the same in table 5, whose rows need no segmenter.
         repetitions: seeds of each row; each repetition has painted and generated subjects of its own.
         precision: the number format that networks learn in; auto measures which is faster.
         branch_steps: of the branch's training.
@@ -41,6 +42,7 @@ class Scale:
     """
 
     annotations: tuple[int, ...]
+    views: tuple[int, ...]
     repetitions: int
     precision: Literal["auto", "float32", "bfloat16"]
     branch_steps: int
@@ -74,10 +76,11 @@ class Scale:
 
 
 SMALL = Scale(
-    annotations=(9, 30, 90),
+    annotations=(9, 90),
+    views=(9, 30, 90),
     repetitions=1,
     precision="auto",
-    branch_steps=600,
+    branch_steps=500,
     size_px=128,
     segmenter="mini",
     segmenter_steps=1200,
@@ -86,20 +89,20 @@ SMALL = Scale(
     gan_steps=1500,
     transfer_views=240,
     transfer_steps=400,
-    pairs=(150, 300, 600),
-    pair_views=3,
+    pairs=(150, 600),
+    pair_views=2,
     test_subjects=90,
     video_subjects=3,
     video_frames=61,
     photographs=60,
     point_network="pointnet-small",
     points=1024,
-    cloud_steps=400,
-    clouds=(5, 10, 25, 50, 100),
+    cloud_steps=300,
+    clouds=(5, 25, 100),
     test_clouds=90,
-    real_clouds=(4, 10, 30),
-    exact_clouds=(4, 10, 30, 100),
-    scan_steps=1500,
+    real_clouds=(4, 30),
+    exact_clouds=(4, 30, 100),
+    scan_steps=1800,
     folds=3,
     branch_video_every=4,
     prior_labels=30,
@@ -109,6 +112,7 @@ SMALL = Scale(
 """Two cores."""
 MEDIUM = Scale(
     annotations=(9, 30, 90),
+    views=(30, 45, 90),
     repetitions=3,
     precision="auto",
     branch_steps=600,
@@ -143,6 +147,7 @@ MEDIUM = Scale(
 """A night of many cores, or a small GPU."""
 PAPER = Scale(
     annotations=(9, 30, 90),
+    views=(30, 45, 90),
     repetitions=3,
     precision="auto",
     branch_steps=600,

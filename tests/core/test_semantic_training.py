@@ -171,8 +171,8 @@ def test_class_weights_by_hand() -> None:
 
 @pytest.mark.parametrize("kind", ["light", "bilinear"])
 def test_what_is_learned_does_not_favour_rare_parts(case: Any, kind: str) -> None:
-    """Two fifths of the object's pixels, drawn at random, show a part, the others none: the likelier label is none. By the weights alone the
-    part would have all of them."""
+    """Two fifths of the object's pixels, drawn at random, show a part, the others none: the likelier label is none. By the weights alone
+    the part would have all of them."""
     generator, ws, views = case
     rng = np.random.default_rng(0)
     drawn = [np.where((view.mask > 0) & (rng.random(view.mask.shape) < 0.4), 1, 0).astype(np.uint8) for view in views]

@@ -41,6 +41,7 @@ from tests.headless.test_render import error_line
 
 TINY = Scale(
     annotations=(3,),
+    views=(3,),
     repetitions=1,
     precision="float32",
     branch_steps=2,

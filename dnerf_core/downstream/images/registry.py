@@ -29,7 +29,7 @@ class NetworkSpec:
 
 
 NETWORKS: dict[str, NetworkSpec] = {
-    "mini": NetworkSpec("a small DeepLabV3+", None, 1000, 2e-3),
+    "mini": NetworkSpec("a small DeepLabV3+", None, 1000, 8e-3),
     "deeplabv3-mobilenet": NetworkSpec("DeepLabV3 with MobileNetV3 (large)", "deeplabv3_mobilenet_v3_large", 4000, 1e-3),
     "deeplabv3-resnet50": NetworkSpec("DeepLabV3 with ResNet50", "deeplabv3_resnet50", 10_000, 2e-4),
     "deeplabv3-resnet101": NetworkSpec("DeepLabV3 with ResNet101", "deeplabv3_resnet101", 10_000, 2e-4),

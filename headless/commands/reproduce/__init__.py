@@ -65,7 +65,7 @@ from headless.work.reporting import Reporter
     type=CountsType(),
     metavar="LIST",
     help="Paint so many views, a row for each.",
-    show_default="9,30,90; of table5 30,45,90",
+    show_default="9,30,90, at small 9,90; of table5 30,45,90, at small 9,30,90",
 )
 @option_of(ReproduceCall, "seeds", show_default="1 of small, 3 of the others")
 @option("--only", type=FormatsType(ROW_NAMES), metavar="LIST", help=f"Make these rows alone, any of {','.join(ROW_NAMES)}.")

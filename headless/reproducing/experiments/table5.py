@@ -11,15 +11,13 @@ from headless.reproducing.steps import Row
 if TYPE_CHECKING:
     from headless.reproducing.setting import Setting
 
-NUMBERS = (30, 45, 90)
-"""The paper's, where the call names none."""
 SHARES = (1 / 3, 1 / 2, 1.0)
-"""The same of a user's own painted views."""
+"""Of a user's own painted views, where a world has the scale's numbers."""
 
 
 def rows(setting: Setting) -> tuple[list[Row], list[str]]:
     """A row for each number of labels and repetition."""
-    numbers = NUMBERS if setting.call.annotations is None else setting.counts
+    numbers = setting.scale.views if setting.call.annotations is None else setting.counts
     if setting.world is None:
         whole = setting.counts[-1]
         numbers = tuple(sorted({max(1, round(whole * share)) for share in SHARES}))

@@ -22,6 +22,7 @@ from headless.work.reporting import Quiet, Reporter
 
 if TYPE_CHECKING:
     from headless.reproducing.scales import Scale
+    from headless.reproducing.writing.report import Section, Table
 
 CACHE_NAME = "cache"
 Planned = list[tuple[Experiment, list[Row], list[str]]]
@@ -60,17 +61,17 @@ def reproduce(call: ReproduceCall, reporter: Reporter | None = None, scale: Scal
     # steps are found by their keys alone, so that two calls into one folder would make the same one twice
     with at_work(call.output, call_digest("reproduce"), reporter.warning):
         _make(missing, cache, reporter, len(steps), shares)
-        results = _write(setting, planned, cache)
+        sections, data = _write(setting, planned, cache)
     page = call.output / f"{call.experiment}.html"
     reporter.summary(
         [
-            *(line for title, table in results["tables"] for line in (title, *_lines(table), "")),
+            *(line for section in sections for line in _section_lines(section)),
             f"{page}: {counted(sum(len(rows) for _, rows, _ in planned), 'row')}, {cost.missing} of {cost.steps} steps made",
             f"look at {page} or {page.with_suffix('.md')}",
         ],
         **fields,
         **cost_fields,
-        results=results["json"],
+        results=data,
         nothing_to_do=not missing,
         seconds=round(time.monotonic() - started, 3),
     )
@@ -137,7 +138,8 @@ def _shares(device: str) -> tuple[int, int]:
     return default_workers(), max(1, usable_cores() // default_workers())
 
 
-def _write(setting: Setting, planned: Planned, cache: Cache) -> dict[str, Any]:
+def _write(setting: Setting, planned: Planned, cache: Cache) -> tuple[list[Section], list[dict[str, Any]]]:
+    """Write the report; its experiments' sections, and their numbers as JSON values."""
     from headless.reproducing.results import rows_json, section_of, section_of_commands
     from headless.reproducing.writing.html_page import html_page
     from headless.reproducing.writing.markdown import markdown
@@ -157,7 +159,7 @@ def _write(setting: Setting, planned: Planned, cache: Cache) -> dict[str, Any]:
     }
     for name, content in outputs.items():
         write_bytes_whole(call.output / name, content)
-    return {"json": data, "tables": [(section.title, table) for section in sections for table in section.tables]}
+    return sections, data
 
 
 def _facts(setting: Setting) -> list[tuple[str, str]]:
@@ -186,7 +188,13 @@ def _command(call: ReproduceCall) -> str:
     return command_line("reproduce", call)
 
 
-def _lines(table: Any) -> list[str]:
+def _section_lines(section: Section) -> list[str]:
+    """An experiment for a terminal: its tables, and what appears in them."""
+    lines = [line for table in section.tables for line in (section.title, *_lines(table), "")]
+    return [*lines, *section.findings, ""] if section.findings else lines
+
+
+def _lines(table: Table) -> list[str]:
     """A table for a terminal."""
     rows = [table.head, *table.rows]
     widths = [max(len(row[index]) for row in rows) for index in range(len(table.head))]
