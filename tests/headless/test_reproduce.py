@@ -250,7 +250,7 @@ def test_the_ablations_take_table_1s_branches() -> None:
     whole = rows_of(replace(call, experiment="table4"), replace(TINY, prior_labels=None, prior_part=1, prior_every=1))
     default, prior = (next(row for row in whole if row.name == name) for name in ("all-scales", "density-prior"))
     assert [cell.step.key for cell in default.cells.values()] == [cell.step.key for cell in prior.cells.values()]
-    assert rows_of(replace(call, experiment="table5", annotations=None))[1].given == {"labels": 45}
+    assert rows_of(replace(call, experiment="table5", annotations=None))[1].given == {"labels": 30}
 
 
 @pytest.fixture(scope="module")
