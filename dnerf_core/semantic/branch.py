@@ -108,7 +108,7 @@ class SemanticBranch(nn.Module):
     def shift_scores(self, shift: Tensor) -> None:
         """Add a number for each class [C] to the class scores of every pixel of every view."""
         if self.refiner.kind == "light":
-            self.refiner.out.bias += shift
+            self.refiner.out.bias.add_(shift)
             return
         for scores in (self.out_bias, self.background):  # a ray's map is a mean of both
             scores[: self.config.num_classes] += shift
