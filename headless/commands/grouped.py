@@ -18,6 +18,7 @@ OPTION_GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
                 "PATHS...",
                 "segment.network",
                 "segment.size",
+                "mirrored",
                 "segment.up",
                 "headings",
                 "also",

@@ -59,6 +59,7 @@ OPTION_NAMES = {
     "size": "--size",
     "up": "--up",
     "headings": "--headings",
+    "mirrored": "--mirrored",
 }
 """How a user knows each entry of a recorded plan; entries not named here do not tell two plans apart."""
 

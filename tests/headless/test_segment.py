@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import json
 import struct
@@ -145,6 +146,16 @@ def test_the_size_that_the_network_sees_is_an_option(image_network: Path, tmp_pa
     segmenter = Segmenter.load(image_network)
     assert np.array_equal(mask, segmenter.predict(picture(0), 128)[0])
     assert not np.array_equal(mask, segmenter.predict(picture(0))[0])
+
+
+def test_mirror_images_are_an_option(image_network: Path, tmp_path: Path) -> None:
+    Image.fromarray(picture(0)).save(tmp_path / "a.png")
+    assert segment(tmp_path / "a.png", "--network", image_network, "-o", tmp_path / "out", "--mirrored") == 0
+    mask = cv2.imread(str(tmp_path / "out/masks/a.png"), cv2.IMREAD_UNCHANGED)
+    segmenter = Segmenter.load(image_network)
+    assert np.array_equal(mask, dataclasses.replace(segmenter, mirrored=True).predict(picture(0))[0])
+    assert not np.array_equal(mask, segmenter.predict(picture(0))[0])
+    assert segment(tmp_path / "a.png", "--network", image_network, "-o", tmp_path / "out") == 1  # another call's folder
 
 
 def test_files_of_one_name_do_not_overwrite_each_other(
@@ -545,6 +556,19 @@ def test_folders_and_options_that_do_not_go_with_the_network(image_network: Path
         plan_segments(SegmentCall(paths=(tmp_path,), network=image_network, up="z"))
     with pytest.raises(UsageError, match=r"^--size: expected a network of images, found one of points"):
         plan_segments(SegmentCall(paths=(tmp_path,), network=point_network, size=64))
+    with pytest.raises(UsageError, match=r"^--mirrored: expected a network of images, found one of points; leave it out"):
+        plan_segments(SegmentCall(paths=(tmp_path,), network=point_network, mirrored=True))
+
+
+def test_mirror_images_need_both_sides(tmp_path: Path) -> None:
+    labels, network = LabelSet.from_names(["left door"]), build_network("mini", 2)
+    path = tmp_path / "net.safetensors"
+    save_network(
+        path, kind="image", network="mini", labels=labels, settings=settings_of(64), state=network.state_dict(), training={}
+    )
+    Image.fromarray(picture(0)).save(tmp_path / "a.png")
+    with pytest.raises(UsageError, match=r"^--mirrored: label 'left door': .* found none; leave it out"):
+        plan_segments(SegmentCall(paths=(tmp_path / "a.png",), network=path, mirrored=True))
 
 
 def test_another_kind_of_network_file_is_named(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from dnerf_core.downstream.images.augment import MEAN, STD, normalized
 from dnerf_core.downstream.images.calibration import Calibration, Look
 from dnerf_core.downstream.images.registry import build_network, logits
+from dnerf_core.downstream.images.sides import mirrored_ids
 from dnerf_core.downstream.network_file import NetworkFile, load_network_file, read_network_header
 from dnerf_core.errors import CheckpointError, UsageError, brief
 from dnerf_core.labels import LabelSet
@@ -40,12 +41,15 @@ class Segmenter:
         labels: what its classes mean.
         size_px: the longer side of the pictures that it was trained on.
         calibration: what was measured on it; None: nothing was.
+        mirrored: whether pictures' mirror images are looked at, too, and probabilities are the mean of both; labels of left and right
+            parts change places for it, see `sides.mirrored_ids`.
     """
 
     network: nn.Module
     labels: LabelSet
     size_px: int
     calibration: Calibration | None = None
+    mirrored: bool = False
 
     @classmethod
     def load(cls, path: str | Path, device: str = "cpu") -> Segmenter:
@@ -89,10 +93,19 @@ class Segmenter:
 
     def scores(self, images: Tensor, size_px: int | None = None) -> Tensor:
         """Class probabilities float32 [B, C, H, W] of pictures uint8 [B, 3, H, W], RGB; see `class_scores`."""
-        return self._probabilities(self.class_scores(images, size_px), images.shape[-2:])
+        return self._probabilities(images, self.class_scores(images, size_px), size_px)
 
     @torch.inference_mode()
-    def _probabilities(self, found: Tensor, size: torch.Size) -> Tensor:
+    def _probabilities(self, images: Tensor, found: Tensor, size_px: int | None) -> Tensor:
+        """Probabilities of pictures of which class scores have been found."""
+        probabilities = self._softmax(found, images.shape[-2:])
+        if self.mirrored:
+            turned = self._softmax(self.class_scores(images.flip(3), size_px), images.shape[-2:]).flip(3)
+            ids = mirrored_ids(self.labels, "mirrored", "look at pictures alone")[: self.labels.num_classes]
+            probabilities = (probabilities + turned[:, torch.from_numpy(ids).long().to(turned.device)]) / 2
+        return probabilities
+
+    def _softmax(self, found: Tensor, size: torch.Size) -> Tensor:
         if found.shape[-2:] != size:
             found = F.interpolate(found, size=tuple(size), mode="bilinear", align_corners=False)
         return (found if self.calibration is None else found / self.calibration.temperature).softmax(dim=1)
@@ -119,7 +132,7 @@ class Segmenter:
             raise UsageError("image: expected at least one pixel, found none; give another picture")
         pixels = torch.tensor(image).permute(2, 0, 1)[None]
         found = self.class_scores(pixels, size_px)
-        confidence, labels = self._probabilities(found, pixels.shape[-2:])[0].max(dim=0)
+        confidence, labels = self._probabilities(pixels, found, size_px)[0].max(dim=0)
         return labels.to(torch.uint8).cpu().numpy(), confidence.cpu().numpy(), Look.at(found[0])
 
 

@@ -22,8 +22,11 @@ def other_side(name: str) -> str | None:
     return "".join(turned) if turned != words else None
 
 
-def mirrored_ids(labels: LabelSet) -> NDArray[np.uint8]:
+def mirrored_ids(labels: LabelSet, option: str = "--flip", remedy: str = "train with --no-flip") -> NDArray[np.uint8]:
     """uint8 [256]: the id that each id becomes where a picture is mirrored; 255 stays.
+
+    Args:
+        option, remedy: what asked for mirrored pictures, and what to do without them.
 
     Raises:
         UsageError: a label is of one side, and there is none of the other.
@@ -36,8 +39,7 @@ def mirrored_ids(labels: LabelSet) -> NDArray[np.uint8]:
             continue
         if other.casefold() not in ids:
             raise UsageError(
-                f"--flip: label {name!r}: expected a label {other!r} that it becomes in a mirrored picture, found none; "
-                "train with --no-flip"
+                f"{option}: label {name!r}: expected a label {other!r} that it becomes in a mirrored picture, found none; {remedy}"
             )
         table[label_id] = ids[other.casefold()]
     return table

@@ -35,6 +35,7 @@ from headless.work.reporting import Reporter
 )
 @options.output_option(SegmentCall.output)
 @option_of(SegmentCall, "size", show_default="what the network was trained on")
+@option_of(SegmentCall, "mirrored")
 @option_of(SegmentCall, "up", metavar="AXIS", show_default="what the file or its format says, else y")
 @option_of(SegmentCall, "headings", show_default="12 where the network was trained for scans, else 1")
 @options.device_option

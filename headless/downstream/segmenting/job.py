@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Callable
 from typing import Any
@@ -159,7 +160,7 @@ class SegmentJob:
         if plan.header.kind == "points":
             of_points = PointSegmenter.load(file, device)
             return lambda item: label_shape(of_points, item, call.up, call.headings, folder)
-        of_images = Segmenter.from_file(file, device)
+        of_images = dataclasses.replace(Segmenter.from_file(file, device), mirrored=call.mirrored)
 
         def label(item: Item) -> tuple[Facts, NDArray[np.uint8]]:
             if item.kind == "picture":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import sys
 from pathlib import Path
@@ -20,7 +21,7 @@ from dnerf_core.downstream.images.segmenter import Segmenter, predict, settings_
 from dnerf_core.downstream.network_file import save_network
 from dnerf_core.embedded import model_path
 from dnerf_core.errors import CheckpointError, OutputError, UsageError
-from dnerf_core.labels import SHAPENET_CAR_LABELS
+from dnerf_core.labels import SHAPENET_CAR_LABELS, LabelSet
 from dnerf_core.model import Model
 from tests.core.downstream.small_sets import LABELS, small_view
 
@@ -58,6 +59,22 @@ def test_a_larger_picture_is_seen_at_the_trained_size(tmp_path: Path) -> None:
     once, labels = segmenter.predict(image)[0], segmenter.predict(twice)[0]
     assert (labels[::2, ::2] == once).mean() > 0.9
     assert not np.array_equal(segmenter.predict(twice, size_px=64)[0], labels)
+
+
+def test_mirror_images_are_looked_at_too(tmp_path: Path) -> None:
+    """The mirror image of a picture gets the mirror image of its labels, left and right parts changed; one look alone gives others."""
+    path, sides = tmp_path / "net.safetensors", LabelSet.from_names(["left door", "right door"])
+    state = random_network("mini", sides.num_classes).state_dict()
+    save_network(path, kind="image", network="mini", labels=sides, settings=settings_of(32), state=state, training={})
+    once = Segmenter.load(path)
+    both = dataclasses.replace(once, mirrored=True)
+    image = np.random.default_rng(0).integers(0, 256, (20, 57, 3), np.uint8)
+    labels, confidence = both.predict(image)
+    other, other_confidence = both.predict(image[:, ::-1].copy())
+    np.testing.assert_allclose(other_confidence, confidence[:, ::-1], atol=1e-5)
+    sure = confidence > np.partition(both.scores(torch.from_numpy(image).permute(2, 0, 1)[None]).numpy()[0], 1, axis=0)[1] + 1e-4
+    assert np.array_equal(other[:, ::-1][sure], np.array([0, 2, 1], np.uint8)[labels][sure])
+    assert not np.array_equal(once.predict(image)[0], labels)
 
 
 def test_another_file_of_the_same_name_is_read_anew(tmp_path: Path) -> None:
