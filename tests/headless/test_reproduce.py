@@ -27,7 +27,7 @@ from headless.reproducing.cache import Cache
 from headless.reproducing.call import EXPERIMENT_NAMES, ROW_NAMES, ReproduceCall
 from headless.reproducing.command_lines import command_line
 from headless.reproducing.experiments.registry import EXPERIMENTS
-from headless.reproducing.scales import SCALES, Scale
+from headless.reproducing.scales import SCALES, SMALL, Scale
 from headless.reproducing.setting import make_setting
 from headless.reproducing.steps import KINDS, Row, Step, in_order
 from headless.reproducing.writing.charts import chart_svg
@@ -250,7 +250,7 @@ def test_the_ablations_take_table_1s_branches() -> None:
     whole = rows_of(replace(call, experiment="table4"), replace(TINY, prior_labels=None, prior_part=1, prior_every=1))
     default, prior = (next(row for row in whole if row.name == name) for name in ("all-scales", "density-prior"))
     assert [cell.step.key for cell in default.cells.values()] == [cell.step.key for cell in prior.cells.values()]
-    assert rows_of(replace(call, experiment="table5", annotations=None))[1].given == {"labels": 30}
+    assert [row.given["labels"] for row in rows_of(replace(call, experiment="table5", annotations=None), SMALL)] == [9, 30, 90]
 
 
 @pytest.fixture(scope="module")
