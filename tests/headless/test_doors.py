@@ -214,7 +214,7 @@ MADE_BY_THE_CLIENT = {
     "train": {"device"},
     "invert": {"device", "variants", "fit"},
     "edit": {"device", "truncation", "yaw", "pitch"},
-    "segment": {"device", "size"},  # a client that shows pictures has its own readers of them
+    "segment": {"device", "size", "mirrored"},  # a client that shows pictures has its own readers of them
     "video": {"device", "workers", "subjects", "between", "frames", "yaw", "pitch", "truncation", "exact", "verify", "extend"}
     | PLANNING,
     "pointcloud": {
