@@ -1,13 +1,12 @@
-"""Steps of the paper's ablations: branches that are trained otherwise than table 1's, and the scores of branches themselves."""
+"""Steps of the paper's ablations: the scores of branches themselves, of table 1's and of those that are trained otherwise."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from dnerf_core.errors import counted
-from headless.reproducing.painted import branch_of, of_seed, painted_views
+from headless.reproducing.painted import Ablation, branch_of, of_seed, painted_views, unit_of_training
 from headless.reproducing.pictures import image_tests
 from headless.reproducing.scales import SMALL
 from headless.reproducing.setting import Setting
@@ -24,56 +23,6 @@ CROSS_VALIDATED = (
 )
 
 
-@dataclass(frozen=True)
-class Ablation:
-    """How a branch differs from the usual one.
-
-    Attributes:
-        scales, density_prior, patch: as `TrainCall` has them.
-        every: of test views one in so many is scored.
-    """
-
-    scales: Literal["all", "last"] = "all"
-    density_prior: bool = True
-    patch: int | None = None
-    every: int = 1
-
-    @property
-    def words(self) -> str:
-        """What a title says of it."""
-        found = ["of the last scale alone"] if self.scales == "last" else []
-        found += [] if self.density_prior else ["without density prior"]
-        found += [] if self.patch is None else [f"from patches of {counted(self.patch, 'ray')} a side"]
-        return "".join(f" {words}" for words in found)
-
-
-def trained(setting: Setting, count: int, repetition: int, ablation: Ablation) -> Step:
-    """A model with a branch that so many painted views teach; the usual one is that of the other tables."""
-    if replace(ablation, every=1) == Ablation():
-        return branch_of(setting, count, repetition)
-    from headless.annotating.training_plan import TrainCall
-
-    painted, steps = painted_views(setting, count, repetition), setting.scale.branch_steps
-
-    def call(place: Place) -> Any:
-        return TrainCall(
-            folders=(place(painted),),
-            output=Path(),
-            model_name=str(place(setting.model)),
-            steps=steps,
-            scales=ablation.scales,
-            density_prior=ablation.density_prior,
-            patch=ablation.patch,
-            seed=repetition,
-            holdout=0.0,
-            skip_unpainted=True,
-            allow_missing_classes=True,
-        )
-
-    title = f"branch of {counted(count, 'label')}{ablation.words}{of_seed(repetition)}"
-    return Step("train", title, (setting.model, painted), call, _unit_of_training(ablation), steps)
-
-
 def columns(setting: Setting) -> tuple[str, ...]:
     """What is told of a branch."""
     return COLUMNS if setting.world is not None else OWN_COLUMNS
@@ -84,7 +33,7 @@ def cells(setting: Setting, count: int, repetition: int, ablation: Ablation) -> 
     if setting.world is None:
         step = _folds(setting, count, repetition, ablation)
         return {"mIoU": Cell(step, ("miou",)), "accuracy": Cell(step, ("accuracy",))}
-    branch, found = trained(setting, count, repetition, ablation), {}
+    branch, found = branch_of(setting, count, repetition, ablation), {}
     for column, every in (("Ind.", ablation.every), ("Vid.", ablation.every * setting.scale.branch_video_every)):
         test = image_tests(setting)[column]
         step = _score(branch, test, every, ablation, f"{branch.title}, itself, {column}")
@@ -114,7 +63,7 @@ def _folds(setting: Setting, count: int, repetition: int, ablation: Ablation) ->
         )
 
     title = f"branches of {counted(count, 'label')}{ablation.words} in {counted(scale.folds, 'fold')}{of_seed(repetition)}"
-    unit, units = _unit_of_training(ablation), scale.folds * scale.branch_steps
+    unit, units = unit_of_training(ablation), scale.folds * scale.branch_steps
     return Step("score-folds", title, (setting.model, painted), call, unit, units)
 
 
@@ -126,9 +75,3 @@ def _score(branch: Step, test: Any, every: int, ablation: Ablation, title: str) 
 
     unit = "views by a branch" if ablation.density_prior else "views by a branch without density prior"
     return Step("score-branch", title, (branch, test), call, unit, -(-test.units // every))
-
-
-def _unit_of_training(ablation: Ablation) -> str:
-    prior = "" if ablation.density_prior else " without density prior"
-    patch = "" if ablation.patch is None else f" on patches of {ablation.patch} rays a side"
-    return f"steps of a branch{prior}{patch}"

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from headless.reproducing.branch_steps import CROSS_VALIDATED, FRAMES, Ablation, cells, columns
+from headless.reproducing.branch_steps import CROSS_VALIDATED, FRAMES, cells, columns
 from headless.reproducing.experiments.experiment import Experiment
+from headless.reproducing.painted import Ablation
 from headless.reproducing.scales import SMALL
 from headless.reproducing.steps import Row
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from headless.reproducing.branch_steps import CROSS_VALIDATED, FRAMES, Ablation, cells, columns
+from headless.reproducing.branch_steps import CROSS_VALIDATED, FRAMES, cells, columns
 from headless.reproducing.experiments.experiment import Experiment
+from headless.reproducing.painted import Ablation
 from headless.reproducing.steps import Row
 
 if TYPE_CHECKING:
