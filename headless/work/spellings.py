@@ -63,7 +63,7 @@ OPTION_NAMES = {
 }
 """How a user knows each entry of a recorded plan; entries not named here do not tell two plans apart."""
 
-UNTOLD = {"mask_format": "palette", "exr_channel": "Z", "part_numbers": "the label set's", "legend": False}
+UNTOLD = {"mask_format": "palette", "exr_channel": "Z", "part_numbers": "the label set's", "legend": False, "mirrored": False}
 """What earlier versions did always and did not record: what an entry means that a plan lacks."""
 
 MADE_NAMES = {

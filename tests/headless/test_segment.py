@@ -158,6 +158,17 @@ def test_mirror_images_are_an_option(image_network: Path, tmp_path: Path) -> Non
     assert segment(tmp_path / "a.png", "--network", image_network, "-o", tmp_path / "out") == 1  # another call's folder
 
 
+def test_a_folder_of_before_mirror_images_goes_on(image_network: Path, tmp_path: Path) -> None:
+    Image.fromarray(picture(0)).save(tmp_path / "a.png")
+    call = (tmp_path / "a.png", "--network", image_network, "-o", tmp_path / "out")
+    assert segment(*call) == 0
+    path = tmp_path / "out" / "dataset.json"
+    record = json.loads(path.read_text())
+    assert record["plan"].pop("mirrored") is False
+    path.write_text(json.dumps(record))
+    assert segment(*call) == 0
+
+
 def test_files_of_one_name_do_not_overwrite_each_other(
     image_network: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
