@@ -24,6 +24,7 @@ from dnerf_core.files.masks import read_sized_mask
 from dnerf_core.files.view_lists import read_view_lists
 from dnerf_core.metrics import confusion_matrix, pooled_scores
 from headless.downstream.segmenter_plan import TrainSegmenterCall
+from headless.reproducing.pictures import CHANGED_COLOR, CHANGED_SCALE
 from headless.reproducing.scales import SMALL
 from headless.runs.downstream.train_segmenter import train_segmenter
 from headless.work.reporting import Quiet
@@ -76,8 +77,8 @@ def learned(sets: list[Path], steps: int, seed: int, tests: dict[str, Path], out
         size_px=SMALL.size_px,
         steps=steps,
         batch=SMALL.batch,
-        scale=1.0,
-        color=0.5,
+        scale=CHANGED_SCALE,
+        color=CHANGED_COLOR,
         seed=seed,
         validation=0.0,
         allow_missing_classes=True,

@@ -14,7 +14,7 @@ from headless.reproducing.steps import Given, Place, Step
 
 VIDEO_SEED = 25_000
 VIDEO_YAW_DEG, VIDEO_PITCH_DEG = (-30.0, 30.0), (15.0, 15.0)
-_CHANGED_SCALE, _CHANGED_COLOR = 1.0, 0.5
+CHANGED_SCALE, CHANGED_COLOR = 1.0, 0.5
 """How much segmenters' pictures are changed at random: tests show subjects from as far, and in as many colours, as they do."""
 HARDER = {"demo-cars": "harder-cars"}
 """Worlds drawn apart from those that models learned from."""
@@ -97,8 +97,8 @@ def segmenter_on(setting: Setting, what: str, sets: Sequence[Step | Given], repe
             size_px=scale.size_px,
             steps=scale.segmenter_steps,
             batch=scale.batch,
-            scale=_CHANGED_SCALE,
-            color=_CHANGED_COLOR,
+            scale=CHANGED_SCALE,
+            color=CHANGED_COLOR,
             seed=repetition,
             validation=0.0,
             precision=scale.precision,
