@@ -29,6 +29,7 @@ OPTION_GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
             *("PICTURE...", "FOLDER...", "[FOLDER]...", "[FILE]", "FILE|SEED", "CHECKPOINT", "NAME|FILE", "FOLDER", "PATH"),
             *("model", "from", "seeds", "subjects", "subject", "truncation", "kind", "fit", "crop", "mask"),
             *("anny", "armature", "world", "EXPERIMENT", "annotated", "reproduce.test", "annotations", "only", "foundation"),
+            "resnet",
             *("reproduce.category", "reproduce.parts"),
             *(
                 "config",

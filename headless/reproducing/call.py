@@ -12,10 +12,13 @@ from headless.reproducing.scales import SCALES
 EXPERIMENT_NAMES = ("table1", "table2", "table3", "table4", "table5", "figure5", "s10", "s12", "s13")
 WITHOUT_TEST = ("table4", "table5")
 """Experiments that need no test set of a user: they cross-validate the painted folder."""
+OF_PICTURES = ("table1", "s10", "s12", "s13")
+"""Experiments whose networks label pictures."""
 ALL = "all"
 WORLD_NAMES = ("demo-cars", "demo-people")
 ROW_NAMES: tuple[str, ...] = (
-    *("painted", "transfer", "transfer-stages", "datasetgan", "datasetnerf", "datasetnerf-photographs", "exact"),
+    *("painted", "transfer", "transfer-stages", "transfer-resnet101"),
+    *("datasetgan", "datasetnerf", "datasetnerf-photographs", "exact"),
     *("generated", "real", "real+generated", "aligned", "scans"),
     *("last-scale", "all-scales", "no-density-prior", "density-prior", "views"),
     *("truth", "segmented", "dinov2"),
@@ -36,6 +39,7 @@ class ReproduceCall(Ranged):
         model_name, annotated, test: a user's own, all three of them, instead of a world; experiments of `WITHOUT_TEST` take no test.
         category, parts: of a user's own benchmark of clouds: which of ShapeNetPart's categories, and labels by the numbers of its parts.
         foundation: weights of DINOv2 in timm's layout, for s13; None: its row is left out.
+        resnet: weights of ResNet101, or of DeepLabV3 with it, as torchvision publishes them, for table 1; None: its row is left out.
     """
 
     experiment: str
@@ -50,6 +54,7 @@ class ReproduceCall(Ranged):
     category: str | None = None
     parts: tuple[tuple[int, str], ...] | None = None
     foundation: Path | None = None
+    resnet: Path | None = None
     output: Path = Path("dnerf-report")
     dry_run: bool = ranged(job_ranges.OFF)
     device: str = ranged(job_ranges.DEVICE)

@@ -25,7 +25,9 @@ _OTHERS: dict[str, float] = {
     "exact clouds": 1.1,
     "uniform clouds": 0.04,
     "clouds of a benchmark": 0.02,
-    "views seen and steps of a head on EfficientNet-Lite0": 0.12,
+    "views seen and steps of a head on EfficientNet-Lite0, last features": 0.06,
+    "views seen and steps of a head on EfficientNet-Lite0, all strides": 0.06,
+    "views seen and steps of a head on ResNet101": 0.5,
     "views seen and steps of a head on DINOv2": 0.25,
     "frames looked at": 0.03,
 }

@@ -134,17 +134,17 @@ def image_tests(setting: Setting) -> dict[str, Step | Given]:
 
 
 def score_of_images(setting: Setting, network: Step, column: str) -> Step:
-    """A segmenter's scores on a test set."""
+    """A segmenter's scores on a test set, by pictures and their mirror images."""
     from headless.reproducing.scoring import ScoreImagesCall
 
     test, scale = image_tests(setting)[column], setting.scale
 
     def call(place: Place) -> Any:
-        return ScoreImagesCall(network=place(network), test=place(test), output=Path())
+        return ScoreImagesCall(network=place(network), test=place(test), mirrored=True, output=Path())
 
     views = test.units if isinstance(test, Step) else 1
     unit = f"views labelled by {scale.segmenter} at {scale.size_px} px"
-    return Step("score-images", f"{network.title}, {column}", (network, test), call, unit, views)
+    return Step("score-images", f"{network.title}, {column}", (network, test), call, unit, 2 * views)
 
 
 def _video(setting: Setting) -> Step:
@@ -180,31 +180,3 @@ def _exact_views(
 
     unit = f"exact {'views' if photograph == 'none' else 'photographs'} at {size_px} px"
     return Step("world", title, (), call, unit, len(seeds) * views)
-
-
-def transfer_from(setting: Setting, count: int, repetition: int, *, last: bool) -> Step:
-    """EfficientNet-Lite0 with a head that so many painted views teach, scored on every test."""
-    from headless.reproducing.scoring import TransferCall
-
-    views, tests = painted_views(setting, count, repetition), image_tests(setting)
-
-    def call(place: Place) -> Any:
-        return TransferCall(
-            painted=place(views),
-            tests=tuple(place(test) for test in tests.values()),
-            columns=tuple(tests),
-            last=last,
-            views=setting.scale.transfer_views,
-            steps=setting.scale.transfer_steps,
-            seed=repetition,
-            output=Path(),
-        )
-
-    units = (
-        setting.scale.transfer_views
-        + setting.scale.transfer_steps
-        + sum(test.units if isinstance(test, Step) else 1 for test in tests.values())
-    )
-    layers = "last layer" if last else "all strides"
-    title = f"transfer, {layers}, {counted(count, 'label')}{of_seed(repetition)}"
-    return Step("transfer", title, (views, *tests.values()), call, "views seen and steps of a head on EfficientNet-Lite0", units)

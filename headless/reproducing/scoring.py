@@ -1,9 +1,9 @@
-"""Steps that score: a network file, or a baseline, on test sets; the scores go to a JSON file, with a few predicted masks beside it."""
+"""Steps that score: a network file on test sets; the scores go to a JSON file, with a few predicted masks beside it."""
 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,10 +30,15 @@ SHOWN = 4
 
 @dataclass(frozen=True, kw_only=True)
 class ScoreImagesCall(Ranged):
-    """A network file of images on a test set."""
+    """A network file of images on a test set.
+
+    Attributes:
+        mirrored: whether mirror images are looked at, too, see `Segmenter`.
+    """
 
     network: Path
     test: Path
+    mirrored: bool = False
     output: Path
     device: str = ranged(job_ranges.DEVICE)
 
@@ -48,27 +53,6 @@ class ScoreCloudsCall(Ranged):
     device: str = ranged(job_ranges.DEVICE)
 
 
-@dataclass(frozen=True, kw_only=True)
-class TransferCall(Ranged):
-    """Transfer learning by EfficientNet-Lite0 on painted views, and its scores on test sets.
-
-    Attributes:
-        last: whether the last features alone are read, else all strides' are.
-        columns: what the tests are called in the scores.
-        views, steps: changed pictures that the network sees, and steps of the head.
-    """
-
-    painted: Path
-    tests: tuple[Path, ...]
-    columns: tuple[str, ...]
-    last: bool
-    views: int
-    steps: int
-    seed: int
-    output: Path
-    device: str = ranged(job_ranges.DEVICE)
-
-
 def score_images(call: ScoreImagesCall, reporter: Reporter | None = None) -> None:
     """Label every view of the test set and write the scores.
 
@@ -78,31 +62,9 @@ def score_images(call: ScoreImagesCall, reporter: Reporter | None = None) -> Non
     from dnerf_core.downstream.images.segmenter import Segmenter
     from headless import models
 
-    segmenter = Segmenter.load(call.network, models.pick_device(call.device))
+    segmenter = replace(Segmenter.load(call.network, models.pick_device(call.device)), mirrored=call.mirrored)
     scores = scored(segmenter, call.test, call.output, "", reporter or Quiet())
     write_scores(call.output, scores)
-
-
-def transfer(call: TransferCall, reporter: Reporter | None = None) -> None:
-    """Train the head, label every view of each test set, and write the scores by their columns.
-
-    Raises:
-        DNeRFError: weights or folders that cannot be used, or scores that cannot be written.
-    """
-    from dnerf_core.downstream.baselines.frozen import HeadTraining, train_head
-    from dnerf_core.downstream.baselines.transfer import TransferConfig, transferred
-    from headless import models
-
-    reporter, training = reporter or Quiet(), HeadTraining(inputs=call.views, steps=call.steps, seed=call.seed)
-    kind: Any = "efficientnet-last" if call.last else "efficientnet-stages"
-    features = transferred(TransferConfig(kind, training=training, device=models.pick_device(call.device)))
-    with reporter.progress("views seen", training.inputs) as advance:
-        segmenter = train_head(call.painted, features, training, advance)
-    found = {
-        column: scored(segmenter, test, call.output, f"{index}-", reporter)
-        for index, (column, test) in enumerate(zip(call.columns, call.tests, strict=True))
-    }
-    write_scores(call.output, found)
 
 
 def score_clouds_of(call: ScoreCloudsCall, reporter: Reporter | None = None) -> None:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from dnerf_core.checkpoints import model_facts
 from dnerf_core.errors import AnnotationError, UsageError
-from headless.reproducing.call import ALL, WITHOUT_TEST, ReproduceCall
+from headless.reproducing.call import ALL, OF_PICTURES, WITHOUT_TEST, ReproduceCall
 from headless.reproducing.scales import SCALES, Scale
 from headless.reproducing.steps import Given
 
@@ -17,8 +18,8 @@ VIEWS_A_SUBJECT = 3
 """Painted views of each subject, as in the paper's 30 x 3."""
 PAINTED_SEEDS = 1000
 """Each repetition has as many seeds for painted subjects."""
-WITH_FOUNDATION = "s13"
-"""The experiment that has a row of foundation features."""
+WITH_FOUNDATION, WITH_RESNET101 = "s13", "table1"
+"""The experiments that have rows of foundation features, and of ResNet101."""
 MAX_ANNOTATIONS = VIEWS_A_SUBJECT * PAINTED_SEEDS
 
 
@@ -33,7 +34,7 @@ class Setting:
         counts: of painted views, growing; of a user's folder the one that it has.
         rays: a side of the model's views, before they are enlarged.
         yaw_deg, pitch_deg: where painted and generated views are from; None: the model's own.
-        foundation: weights of DINOv2; None: none are named.
+        foundation, resnet: weights of DINOv2 and of ResNet101; None: none are named.
     """
 
     call: ReproduceCall
@@ -47,6 +48,7 @@ class Setting:
     yaw_deg: tuple[float, float] | None
     pitch_deg: tuple[float, float] | None
     foundation: Given | None = None
+    resnet: Given | None = None
 
     @property
     def world(self) -> str | None:
@@ -63,11 +65,13 @@ def make_setting(call: ReproduceCall, scale: Scale | None = None) -> Setting:
     Raises:
         DNeRFError: options that do not go together, or a model or folder that cannot be used.
     """
-    foundation = _foundation(call)
-    return dataclasses.replace(_without_foundation(call, SCALES[call.scale] if scale is None else scale), foundation=foundation)
+    foundation = _weights(call, "--foundation", call.foundation, WITH_FOUNDATION, _check_foundation)
+    resnet = _weights(call, "--resnet", call.resnet, WITH_RESNET101, _check_resnet101)
+    setting = _without_weights(call, SCALES[call.scale] if scale is None else scale)
+    return dataclasses.replace(setting, foundation=foundation, resnet=resnet)
 
 
-def _without_foundation(call: ReproduceCall, sizes: Scale) -> Setting:
+def _without_weights(call: ReproduceCall, sizes: Scale) -> Setting:
     repetitions = call.seeds or sizes.repetitions
     given = {"--model": call.model_name, "--annotated": call.annotated, "--test": call.test}
     if call.experiment in WITHOUT_TEST:
@@ -95,6 +99,11 @@ def _without_foundation(call: ReproduceCall, sizes: Scale) -> Setting:
     from headless.annotating.training_plan import matching_model
 
     painted = read_painted((call.annotated,), skip_unpainted=True)
+    if call.experiment in OF_PICTURES:
+        from dnerf_core.downstream.images.sides import mirrored_ids
+
+        # segmenters learn from mirrored pictures, and look at mirror images
+        mirrored_ids(painted.labels, f"--annotated {call.annotated}", "name parts of both sides, or without sides")
     facts = matching_model(call.model_name, painted)
     annotated = Given(call.annotated, folder_sha256(call.annotated, "--annotated"))
     test = None if call.test is None else Given(call.test, folder_sha256(call.test, "--test"))
@@ -106,23 +115,35 @@ def _together(options: list[str]) -> str:
     return f"{', '.join(options[:-1])} and {options[-1]}"
 
 
-def _foundation(call: ReproduceCall) -> Given | None:
-    """The weights that `--foundation` names, if they are DINOv2's.
+def _weights(
+    call: ReproduceCall, option: str, path: Path | None, experiment: str, check: Callable[[Path], object]
+) -> Given | None:
+    """A file of weights that one experiment has a row of.
 
     Raises:
         UsageError: an experiment that has no use for them, or a file that cannot be read.
         CheckpointError: a file of another network.
     """
-    if call.foundation is None:
+    if path is None:
         return None
-    if call.experiment not in (WITH_FOUNDATION, ALL):
+    if call.experiment not in (experiment, ALL):
         raise UsageError(
-            f"--foundation: expected {WITH_FOUNDATION} or {ALL}, found {call.experiment}, which has no row of it; leave it out"
+            f"{option}: expected {experiment} or {ALL}, found {call.experiment}, which has no row of it; leave it out"
         )
+    check(path)
+    return Given(path, file_sha256(path, option))
+
+
+def _check_foundation(path: Path) -> None:
     from dnerf_core.downstream.baselines.vision_transformer import check_transformer
 
-    check_transformer(call.foundation)
-    return Given(call.foundation, file_sha256(call.foundation, "--foundation"))
+    check_transformer(path)
+
+
+def _check_resnet101(path: Path) -> None:
+    from dnerf_core.downstream.baselines.transfer import TransferConfig, transferred
+
+    transferred(TransferConfig("resnet101-last", path))
 
 
 def _of_world(call: ReproduceCall, scale: Scale, repetitions: int) -> Setting:

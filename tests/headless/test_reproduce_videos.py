@@ -122,7 +122,7 @@ def test_networks_are_table_1s() -> None:
     table1 = {step.key for step in in_order(rows_of(call))}
     for name in ("s10", "s13"):
         steps = in_order(rows_of(replace(call, experiment=name)))
-        trained = [step for step in steps if step.kind in ("train-segmenter", "datasetgan", "transfer", "score-images")]
+        trained = [step for step in steps if step.kind in ("train-segmenter", "datasetgan", "frozen", "score-images")]
         assert trained and {step.key for step in trained} <= table1
     s10, s13 = (in_order(rows_of(replace(call, experiment=name))) for name in ("s10", "s13"))
     shared = {step.key for step in s10} & {step.key for step in s13 if step.kind == "score-video"}

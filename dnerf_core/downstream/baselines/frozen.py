@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from dnerf_core.downstream.baselines.heads import FeatureHead
 from dnerf_core.downstream.images.augment import Augmentation, Augmenter
+from dnerf_core.downstream.images.mirror_images import with_mirror_image
 from dnerf_core.downstream.images.sets.folders import PaintedSet
 from dnerf_core.downstream.images.sets.joined import JoinedSets, Place
 from dnerf_core.downstream.images.sides import mirrored_ids
@@ -78,6 +79,7 @@ class FrozenSegmenter:
 
     Attributes:
         losses: of each step of the head's training.
+        mirrored: as in `Segmenter`.
     """
 
     features: FrozenFeatures
@@ -85,6 +87,7 @@ class FrozenSegmenter:
     labels: LabelSet
     size_px: int
     losses: tuple[float, ...] = ()
+    mirrored: bool = False
 
     @torch.inference_mode()
     def predict(self, image: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
@@ -101,9 +104,14 @@ class FrozenSegmenter:
         size = [max(1, round(side * factor / step)) * step for side in (height, width)]
         if size != [height, width]:
             pixels = F.interpolate(pixels, size=size, mode="bilinear", align_corners=False, antialias=True)
-        scores = self.head(self.features.read(pixels), (height, width))
-        confidence, labels = scores[0].softmax(dim=0).max(dim=0)
+        probabilities = self._probabilities(pixels, (height, width))
+        if self.mirrored:
+            probabilities = with_mirror_image(probabilities, self._probabilities(pixels.flip(3), (height, width)), self.labels)
+        confidence, labels = probabilities[0].max(dim=0)
         return labels.to(torch.uint8).cpu().numpy(), confidence.cpu().numpy()
+
+    def _probabilities(self, pixels: Tensor, size: tuple[int, int]) -> Tensor:
+        return self.head(self.features.read(pixels), size).softmax(dim=1)
 
 
 def train_head(

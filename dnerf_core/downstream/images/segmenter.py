@@ -16,8 +16,8 @@ from torch import Tensor, nn
 
 from dnerf_core.downstream.images.augment import MEAN, STD, normalized
 from dnerf_core.downstream.images.calibration import Calibration, Look
+from dnerf_core.downstream.images.mirror_images import with_mirror_image
 from dnerf_core.downstream.images.registry import build_network, logits
-from dnerf_core.downstream.images.sides import mirrored_ids
 from dnerf_core.downstream.network_file import NetworkFile, load_network_file, read_network_header
 from dnerf_core.errors import CheckpointError, UsageError, brief
 from dnerf_core.labels import LabelSet
@@ -42,7 +42,7 @@ class Segmenter:
         size_px: the longer side of the pictures that it was trained on.
         calibration: what was measured on it; None: nothing was.
         mirrored: whether pictures' mirror images are looked at, too, and probabilities are the mean of both; labels of left and right
-            parts change places for it, see `sides.mirrored_ids`.
+            parts change places for it, see `mirror_images`.
     """
 
     network: nn.Module
@@ -100,9 +100,8 @@ class Segmenter:
         """Probabilities of pictures of which class scores have been found."""
         probabilities = self._softmax(found, images.shape[-2:])
         if self.mirrored:
-            turned = self._softmax(self.class_scores(images.flip(3), size_px), images.shape[-2:]).flip(3)
-            ids = mirrored_ids(self.labels, "mirrored", "look at pictures alone")[: self.labels.num_classes]
-            probabilities = (probabilities + turned[:, torch.from_numpy(ids).long().to(turned.device)]) / 2
+            turned = self._softmax(self.class_scores(images.flip(3), size_px), images.shape[-2:])
+            probabilities = with_mirror_image(probabilities, turned, self.labels)
         return probabilities
 
     def _softmax(self, found: Tensor, size: torch.Size) -> Tensor:

@@ -59,6 +59,13 @@ from headless.work.reporting import Reporter
     metavar="FILE",
     help="Make s13's row of DINOv2, too, by these weights: a .safetensors in timm's layout, small, base or large.",
 )
+@option(
+    "--resnet",
+    type=FilledPath(exists=True, dir_okay=False),
+    metavar="FILE",
+    help="Make table1's row of the paper's transfer learning, too, by these weights of ResNet101, or of DeepLabV3 with it, as "
+    "torchvision publishes them.",
+)
 @option_of(ReproduceCall, "scale", metavar="small|medium|paper")
 @option(
     "--annotations",

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dnerf_core.errors import UsageError
 from headless.reproducing.experiments.experiment import Experiment
 from headless.reproducing.findings import against
-from headless.reproducing.pictures import image_tests, pairs_of, score_of_images, segmenter_on, transfer_from
+from headless.reproducing.heads.steps import efficientnet_is_missing, head_on, test_cells
+from headless.reproducing.pictures import image_tests, pairs_of, score_of_images, segmenter_on
 from headless.reproducing.steps import Cell, Row, Step
-from headless.reproducing.videos.steps import frozen, over_time
+from headless.reproducing.videos.steps import over_time
 
 if TYPE_CHECKING:
     from headless.reproducing.setting import Setting
@@ -27,22 +27,19 @@ def columns(setting: Setting) -> tuple[str, ...]:
 def rows(setting: Setting) -> tuple[list[Row], list[str]]:
     """Ours and theirs for each repetition, by the most labels."""
     found, remarks, count = [], [], setting.counts[-1]
-    with_transfer = True
-    try:
-        from dnerf_core.downstream.baselines.efficientnet import packaged_file
-
-        packaged_file()
-    except UsageError as error:
-        with_transfer = False
-        remarks.append(f"transfer-stages is left out: {error}")
+    missing = efficientnet_is_missing()
+    if missing is not None:
+        remarks.append(f"transfer-stages is left out: {missing}")
     if setting.foundation is None:
         remarks.append("dinov2 is left out: no weights are named, see --foundation")
     for repetition in range(setting.repetitions):
         found.append(_ours(setting, count, repetition))
-        if with_transfer:
-            found.append(_transfer(setting, count, repetition))
+        if missing is None:
+            step = head_on(setting, "efficientnet-stages", count, repetition)
+            found.append(_head(setting, "transfer-stages", "EfficientNet-Lite0, all strides", step, repetition))
         if setting.foundation is not None:
-            found.append(_dinov2(setting, count, repetition))
+            step = head_on(setting, "dinov2", count, repetition, setting.foundation)
+            found.append(_head(setting, "dinov2", "DINOv2", step, repetition))
     return found, remarks
 
 
@@ -62,31 +59,11 @@ def _ours(setting: Setting, count: int, repetition: int) -> Row:
     return Row("datasetnerf", "DatasetNeRF", {"labels": count}, repetition, cells, seed=repetition)
 
 
-def _transfer(setting: Setting, count: int, repetition: int) -> Row:
-    """The scores are those of table 1's step; the same head is taught once more for the labels of every frame."""
-    scored, tests = transfer_from(setting, count, repetition, last=False), image_tests(setting)
-    cells = {
-        column: Cell(scored, (column, "miou"), test, f"{index}-")
-        for index, (column, test) in enumerate(tests.items())
-        if column in _TESTS
-    }
-    if "Vid." in tests:
-        cells |= _cells_over_time(frozen(setting, count, repetition, None, ()))
-    title = "EfficientNet-Lite0, all strides"
-    return Row("transfer-stages", title, {"labels": count}, repetition, cells, seed=repetition)
-
-
-def _dinov2(setting: Setting, count: int, repetition: int) -> Row:
-    shown, tests = _columns_of_tests(setting), image_tests(setting)
-    step = frozen(setting, count, repetition, setting.foundation, shown)
-    cells = {column: Cell(step, ("tests", column, "miou"), tests[column], f"{index}-") for index, column in enumerate(shown)}
-    if "Vid." in tests:
-        cells |= _cells_over_time(step)
-    return Row("dinov2", "DINOv2", {"labels": count}, repetition, cells, seed=repetition)
-
-
-def _cells_over_time(step: Step) -> dict[str, Cell]:
-    return {column: Cell(step, ("video", column)) for column in _OVER_TIME}
+def _head(setting: Setting, name: str, title: str, step: Step, repetition: int) -> Row:
+    cells = {column: cell for column, cell in test_cells(setting, step).items() if column in _TESTS}
+    if "Vid." in cells:
+        cells |= {column: Cell(step, ("video", column)) for column in _OVER_TIME}
+    return Row(name, title, {"labels": setting.counts[-1]}, repetition, cells, seed=repetition)
 
 
 FOUNDATION = Experiment(

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dnerf_core.errors import UsageError
 from headless.reproducing.experiments.experiment import Experiment
 from headless.reproducing.findings import against
+from headless.reproducing.heads.steps import efficientnet_is_missing, head_on, test_cells
 from headless.reproducing.painted import painted_views
 from headless.reproducing.pictures import (
     exact_pairs,
@@ -15,37 +15,40 @@ from headless.reproducing.pictures import (
     pairs_of,
     score_of_images,
     segmenter_on,
-    transfer_from,
 )
 from headless.reproducing.steps import Cell, Row
 
 if TYPE_CHECKING:
+    from headless.reproducing.heads.scoring import Features
     from headless.reproducing.setting import Setting
     from headless.reproducing.steps import Step
+
+
+_TRANSFER: tuple[Features, str] = ("efficientnet-last", "transfer learning, last layer")
+_STAGES: tuple[Features, str] = ("efficientnet-stages", "transfer learning, all strides")
+_RESNET101: tuple[Features, str] = ("resnet101-last", "transfer learning, last layer of ResNet101")
 
 
 def rows(setting: Setting) -> tuple[list[Row], list[str]]:
     """A row for each method, number of labels and repetition."""
     found, remarks = [], []
-    with_transfer = True
-    try:
-        from dnerf_core.downstream.baselines.efficientnet import packaged_file
-
-        packaged_file()
-    except UsageError as error:
-        with_transfer = False
-        remarks.append(f"transfer and transfer-stages are left out: {error}")
+    missing = efficientnet_is_missing()
+    if missing is not None:
+        remarks.append(f"transfer and transfer-stages are left out: {missing}")
+    if setting.resnet is None:
+        remarks.append("transfer-resnet101 is left out: no weights are named, see --resnet")
     for repetition in range(setting.repetitions):
         for count in setting.counts:
             labels = {"labels": count}
             found.append(
                 _row("painted", "painted pictures alone", labels, repetition, setting, _painted(setting, count, repetition))
             )
-            if with_transfer:
-                found += [
-                    _transfer_row("transfer", "transfer learning, last layer", labels, repetition, setting, last=True),
-                    _transfer_row("transfer-stages", "transfer learning, all strides", labels, repetition, setting, last=False),
-                ]
+            heads = {} if missing is not None else {"transfer": _TRANSFER, "transfer-stages": _STAGES}
+            heads |= {} if setting.resnet is None else {"transfer-resnet101": _RESNET101}
+            for name, (features, title) in heads.items():
+                weights = setting.resnet if features == "resnet101-last" else None
+                step = head_on(setting, features, count, repetition, weights)
+                found.append(Row(name, title, labels, repetition, test_cells(setting, step), seed=repetition))
             network = segmenter_on(setting, f"DatasetGAN of {count} labels", [gan_pairs(setting, count, repetition)], repetition)
             found.append(_row("datasetgan", "DatasetGAN", labels, repetition, setting, network))
             generated = pairs_of(setting, count, repetition, setting.scale.pairs)
@@ -79,15 +82,6 @@ def _row(name: str, title: str, given: dict[str, int], repetition: int, setting:
     return Row(name, title, given, repetition, cells, seed=repetition)
 
 
-def _transfer_row(name: str, title: str, given: dict[str, int], repetition: int, setting: Setting, *, last: bool) -> Row:
-    step = transfer_from(setting, given["labels"], repetition, last=last)
-    cells = {
-        column: Cell(step, (column, "miou"), test, f"{index}-")
-        for index, (column, test) in enumerate(image_tests(setting).items())
-    }
-    return Row(name, title, given, repetition, cells, seed=repetition)
-
-
 TABLE1 = Experiment(
     "table1",
     "Table 1: segmentation of pictures",
@@ -96,14 +90,24 @@ TABLE1 = Experiment(
         "alone, from generated pairs whose masks a branch of so many labels made (DatasetNeRF), from as many pictures that pixel "
         "classifiers of the generator's 2D features labelled, less the most uncertain tenth (DatasetGAN), and from exact pictures of the "
         "same subjects, which no one has in practice. DatasetNeRF as photographs learns from the pairs of the most labels, their subjects "
-        "laid on drawn backgrounds (train-segmenter --photographs mild).",
+        "laid on drawn backgrounds (train-segmenter --photographs mild). Every network labels a picture by what it makes of it and of its "
+        "mirror image.",
         "Ind. are single views of unseen subjects from all around, Vid. the frames of videos of others, both exact. "
         "Further columns are drawn apart from what anything learned from: another world, and photographs of it with backgrounds, light, "
         "blur, noise and JPEG, masks still exact.",
     ),
-    ("painted", "transfer", "transfer-stages", "datasetgan", "datasetnerf", "datasetnerf-photographs", "exact"),
+    (
+        "painted",
+        "transfer",
+        "transfer-stages",
+        "transfer-resnet101",
+        "datasetgan",
+        "datasetnerf",
+        "datasetnerf-photographs",
+        "exact",
+    ),
     rows,
     lambda setting: tuple(image_tests(setting)),
     axes=("labels",),
-    findings=against("datasetnerf", ("painted", "transfer", "transfer-stages", "datasetgan", "exact")),
+    findings=against("datasetnerf", ("painted", "transfer", "transfer-stages", "transfer-resnet101", "datasetgan", "exact")),
 )

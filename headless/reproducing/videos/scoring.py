@@ -1,8 +1,8 @@
-"""Steps that score labels over time: a video's own, a network's frame by frame, or those of a head on frozen features."""
+"""Steps that score labels over time: a video's own, or a labeller's frame by frame."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,12 +12,11 @@ from numpy.typing import NDArray
 from dnerf_core import job_ranges
 from dnerf_core.errors import AnnotationError
 from dnerf_core.ranges import Ranged, ranged
-from headless.reproducing.scoring import number, scored, write_scores
+from headless.reproducing.scoring import number, write_scores
 from headless.work.reporting import Quiet, Reporter
 
 if TYPE_CHECKING:
     from dnerf_core.camera import Camera
-    from dnerf_core.downstream.baselines.frozen import FrozenSegmenter
     from dnerf_core.downstream.baselines.scoring import Labeller
     from dnerf_core.labels import LabelSet
 
@@ -37,33 +36,12 @@ class ScoreVideoCall(Ranged):
     Attributes:
         video: a data set of several views in a row of each subject.
         network: labels the frames; None: their own masks are looked at.
+        mirrored: whether it looks at their mirror images, too, see `Segmenter`.
     """
 
     video: Path
     network: Path | None = None
-    output: Path
-    device: str = ranged(job_ranges.DEVICE)
-
-
-@dataclass(frozen=True, kw_only=True)
-class FrozenCall(Ranged):
-    """A head on frozen features that painted views teach: its scores on test sets, and its labels of a video over time.
-
-    Attributes:
-        columns: what the tests are called in the scores.
-        video: as in `ScoreVideoCall`; None: no labels over time.
-        weights: DINOv2 in timm's layout; None: EfficientNet-Lite0, all strides.
-        views, steps: changed pictures that the network sees, and steps of the head.
-    """
-
-    painted: Path
-    tests: tuple[Path, ...] = ()
-    columns: tuple[str, ...] = ()
-    video: Path | None = None
-    weights: Path | None = None
-    views: int
-    steps: int
-    seed: int
+    mirrored: bool = False
     output: Path
     device: str = ranged(job_ranges.DEVICE)
 
@@ -79,59 +57,8 @@ def score_video(call: ScoreVideoCall, reporter: Reporter | None = None) -> None:
         from dnerf_core.downstream.images.segmenter import Segmenter
         from headless import models
 
-        labeller = Segmenter.load(call.network, models.pick_device(call.device))
-    write_scores(call.output, _over_time(call.video, labeller, call.output, reporter or Quiet()))
-
-
-def score_frozen(call: FrozenCall, reporter: Reporter | None = None) -> None:
-    """Train the head, label every view of each test set and of the video, and write the scores: `tests` by their columns, and `video`.
-
-    Raises:
-        DNeRFError: weights or folders that cannot be used, or scores that cannot be written.
-    """
-    from headless import models
-
-    reporter = reporter or Quiet()
-    labeller = _Remembering(_trained(call, models.pick_device(call.device), reporter))
-    tests = {
-        column: scored(labeller, test, call.output, f"{index}-", reporter)
-        for index, (column, test) in enumerate(zip(call.columns, call.tests, strict=True))
-    }
-    video = None if call.video is None else _over_time(call.video, labeller, call.output, reporter)
-    write_scores(call.output, {"tests": tests, "video": video})
-
-
-def _trained(call: FrozenCall, device: str, reporter: Reporter) -> FrozenSegmenter:
-    from dnerf_core.downstream.baselines.foundation import SIZE_PX, FoundationConfig, foundation
-    from dnerf_core.downstream.baselines.frozen import HeadTraining, train_head
-    from dnerf_core.downstream.baselines.transfer import TransferConfig, transferred
-
-    training = HeadTraining(inputs=call.views, steps=call.steps, seed=call.seed)
-    if call.weights is None:
-        features = transferred(TransferConfig("efficientnet-stages", training=training, device=device))
-    else:
-        training = HeadTraining(size_px=SIZE_PX, inputs=call.views, steps=call.steps, seed=call.seed)
-        features = foundation(FoundationConfig(call.weights, training, device))
-    with reporter.progress("views seen", training.inputs) as advance:
-        return train_head(call.painted, features, training, advance)
-
-
-class _Remembering:
-    """A labeller that looks at equal pictures once, since a video may be a test, too."""
-
-    def __init__(self, labeller: Labeller) -> None:
-        self._labeller = labeller
-        self._known: dict[bytes, tuple[NDArray[np.uint8], NDArray[np.float32]]] = {}
-
-    @property
-    def labels(self) -> LabelSet:
-        return self._labeller.labels
-
-    def predict(self, image: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
-        key = image.tobytes()
-        if key not in self._known:
-            self._known[key] = self._labeller.predict(image)
-        return self._known[key]
+        labeller = replace(Segmenter.load(call.network, models.pick_device(call.device)), mirrored=call.mirrored)
+    write_scores(call.output, labels_over_time(call.video, labeller, call.output, reporter or Quiet()))
 
 
 @dataclass(frozen=True, eq=False)
@@ -144,7 +71,15 @@ class _Clip:
     depths: list[NDArray[np.float32]]
 
 
-def _over_time(video: Path, labeller: Labeller | None, output: Path, reporter: Reporter) -> dict[str, Any]:
+def labels_over_time(video: Path, labeller: Labeller | None, output: Path, reporter: Reporter) -> dict[str, Any]:
+    """Scores of the labels of a data set's videos over time, as JSON values; textures of the first are written beside `output`.
+
+    Args:
+        labeller: labels the frames; None: their own masks are looked at.
+
+    Raises:
+        DNeRFError: a data set that cannot be used, or whose frames lack something, or textures that cannot be written.
+    """
     from dnerf_core.multiview.consistency import Agreement, pairs_apart, reprojection_agreement
     from dnerf_core.multiview.flicker import NO_FLICKER, label_flicker
 

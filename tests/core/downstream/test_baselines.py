@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import pickle
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from torch import Tensor
 from dnerf_core.backbone.formula_weights import formula_tensor
 from dnerf_core.downstream.baselines import foundation, transfer
 from dnerf_core.downstream.baselines.efficientnet import EfficientNetLite0, load_efficientnet, packaged_file
-from dnerf_core.downstream.baselines.frozen import FrozenFeatures, HeadTraining, train_head
+from dnerf_core.downstream.baselines.frozen import FrozenFeatures, FrozenSegmenter, HeadTraining, train_head
 from dnerf_core.downstream.baselines.heads import FeatureHead
 from dnerf_core.downstream.baselines.scoring import score
 from dnerf_core.downstream.baselines.vision_transformer import TransformerConfig, VisionTransformer, load_transformer
@@ -208,6 +209,25 @@ def test_a_head_learns_from_painted_pictures(tmp_path: Path) -> None:
         segmenter.predict(np.zeros((4, 4), np.uint8))
     with pytest.raises(UsageError, match="size 32 px: pixels expected a multiple of 14"):
         train_head(painted, pixels_alone(14), training)
+
+
+def test_a_head_looks_at_mirror_images_too() -> None:
+    """The mirror image of a picture gets the mirror image of its labels, left and right parts changed; one look alone gives others."""
+    sides = LabelSet.from_names(["left door", "right door"])
+    torch.manual_seed(3)
+    network = torch.nn.Conv2d(3, 3, 3, padding=1)  # tells left from right
+    features = FrozenFeatures("convolution", network, (3,), lambda images: [network(images)])
+    head = FeatureHead((3,), num_classes=3)
+    head.measure([torch.randn(2, 3, 8, 8) * 60])
+    torch.nn.init.normal_(head.layers[0].weight)
+    once = FrozenSegmenter(features, head.eval(), sides, 32)
+    both = dataclasses.replace(once, mirrored=True)
+    image = np.random.default_rng(0).integers(0, 256, (20, 32, 3), np.uint8)
+    labels, confidence = both.predict(image)
+    other, other_confidence = both.predict(image[:, ::-1].copy())
+    np.testing.assert_allclose(other_confidence, confidence[:, ::-1], atol=1e-4)
+    assert np.mean(other[:, ::-1] == np.array([0, 2, 1], np.uint8)[labels]) > 0.98  # all but ties
+    assert not np.array_equal(once.predict(image)[0], labels)
 
 
 def test_scores_refuse_other_labels_and_bring_ids_together(tmp_path: Path) -> None:
