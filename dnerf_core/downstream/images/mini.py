@@ -45,8 +45,8 @@ class MiniDeepLab(nn.Module):
         fine = self.fine(self.stem(images))
         middle = self.middle(fine)
         x = self.pyramid(self.deep(middle))
-        x = self.join_middle(torch.cat([_resized(x, middle), self.skip_middle(middle)], dim=1))
-        x = self.join_fine(torch.cat([_resized(x, fine), self.skip_fine(fine)], dim=1))
+        x = self.join_middle(_joined([_resized(x, middle), self.skip_middle(middle)]))
+        x = self.join_fine(_joined([_resized(x, fine), self.skip_fine(fine)]))
         return _resized(self.classifier(x), images)
 
 
@@ -76,8 +76,8 @@ class _Pyramid(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         overall = F.relu(self.overall(x.mean(dim=(2, 3), keepdim=True))).expand(-1, -1, *x.shape[-2:])
-        joined: Tensor = self.project(torch.cat([self.near(x), *(branch(x) for branch in self.atrous), overall], dim=1))
-        return joined
+        projected: Tensor = self.project(_joined([self.near(x), *(branch(x) for branch in self.atrous), overall]))
+        return projected
 
 
 def _convolution(
@@ -89,6 +89,19 @@ def _convolution(
         nn.BatchNorm2d(after),
     ]
     return nn.Sequential(*parts, *([nn.ReLU(inplace=True)] if activation else []))
+
+
+def _joined(features: list[Tensor]) -> Tensor:
+    """Channels of all of them. A part of the joined gradient has gaps between its pixels, of which the layers before take a slow way, in
+    upsampling four times as slow: it is copied first."""
+    for x in features:
+        if x.requires_grad:
+            x.register_hook(_channels_last)
+    return torch.cat(features, dim=1)
+
+
+def _channels_last(gradient: Tensor) -> Tensor:
+    return gradient.contiguous(memory_format=torch.channels_last)
 
 
 def _resized(x: Tensor, like: Tensor) -> Tensor:
