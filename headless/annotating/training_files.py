@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,14 @@ from dnerf_core.errors import CheckpointError, OutputError
 from dnerf_core.files.whole import check_writable, make_folder, output_error, remove_files
 from headless.annotating.training_state import state_path
 from headless.pictures.picture_grid import drawn_by
+
+GRID, CURVE, TABLE = "-grid.png", "-loss.png", "-loss.csv"
+"""What the names of files beside a network end with: its predictions, and its losses drawn and as numbers."""
+
+
+def beside(output: Path, ending: str) -> Path:
+    """A file beside the output of a training: `-grid.png` gives NAME-grid.png."""
+    return output.with_name(f"{output.stem}{ending}")
 
 
 def finished_record(output: Path, call_sha256: str, record_in: Callable[[Path], Any]) -> dict[str, Any] | None:
@@ -40,19 +48,19 @@ def finished_record(output: Path, call_sha256: str, record_in: Callable[[Path], 
 
 
 def check_network_places(
-    output: Path, call_sha256: str, grid: Path, curves: Sequence[Path], onnx: Path | None, size_bytes: int = 1
+    output: Path, call_sha256: str, onnx: Path | None, size_bytes: int = 1
 ) -> None:
     """Make sure that everything the training of a network writes has a place to go, before it costs any time.
 
     Args:
-        grid, curves: pictures and tables beside the output; curves are this training's own where the grid is.
         size_bytes: of the network.
 
     Raises:
         OutputError: a file cannot be written, the disk is too full, or a file that this training did not write is in the way.
     """
+    grid, *curves = (beside(output, ending) for ending in (GRID, CURVE, TABLE))
     ours = os.path.lexists(grid) and drawn_by(grid) == call_sha256
-    others = [] if ours else [grid, *curves]
+    others = [] if ours else [grid, *curves]  # the curves are this training's own where the grid is
     for path in [*others, *([] if onnx is None else [onnx])]:
         if os.path.lexists(path):
             raise OutputError(
@@ -64,3 +72,14 @@ def check_network_places(
     if onnx is not None:
         make_folder(onnx.parent)
         check_writable(onnx, size_bytes)
+
+
+def write_onnx_once(onnx: Path | None, write: Callable[[Path], None]) -> None:
+    """Have a network written as ONNX, where the call wants that and the file is not there.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    if onnx is not None and not onnx.exists():
+        make_folder(onnx.parent)
+        write(onnx)

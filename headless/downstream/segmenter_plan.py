@@ -133,10 +133,6 @@ class SegmenterPlan:
         """Of the optimiser."""
         return self.call.steps or self.call.spec.steps
 
-    def companion(self, ending: str) -> Path:
-        """A file beside the output, such as `NAME-grid.png`."""
-        return self.call.output.with_name(f"{self.call.output.stem}{ending}")
-
     def subjects(self, which: Literal["trained", "scored"]) -> int:
         """How many subjects are trained on, or scored."""
         places = self.division.trained if which == "trained" else self.division.scored

@@ -11,9 +11,10 @@ from dnerf_core import __version__
 from dnerf_core.downstream.images.segmenter import Segmenter, settings_of
 from dnerf_core.downstream.network_file import read_network_header, save_network
 from dnerf_core.downstream.vision import torchvision
-from dnerf_core.files.whole import make_folder, write_bytes_whole
+from dnerf_core.files.whole import write_bytes_whole
 from dnerf_core.metrics import confusion_matrix, pooled_scores, segmentation_scores
 from headless.annotating import training_files
+from headless.annotating.training_files import CURVE, GRID, TABLE, beside
 from headless.pictures.loss_curve import LossStage, write_loss_curve
 from headless.pictures.picture_grid import picture_grid
 from headless.pictures.wrong_pixels import WRONG_COLUMN, wrong_pixels
@@ -43,8 +44,7 @@ def finished_record(plan: SegmenterPlan, call_sha256: str) -> dict[str, Any] | N
 
 def check_places(plan: SegmenterPlan, call_sha256: str) -> None:
     """See `training_files.check_network_places`."""
-    curves = [plan.companion("-loss.png"), plan.companion("-loss.csv")]
-    training_files.check_network_places(plan.call.output, call_sha256, plan.companion("-grid.png"), curves, plan.call.onnx)
+    training_files.check_network_places(plan.call.output, call_sha256, plan.call.onnx)
 
 
 def scored_meanwhile(plan: SegmenterPlan) -> list[Place]:
@@ -93,9 +93,10 @@ def draw(
         rows.append((f"{plan.joined.facts(places[index]).name}{score}\n{which}", pictures))
     title = f"{plan.call.output.name}: views {'for validation' if mious else 'trained on'}"
     columns = ("image", "truth", plan.call.network, WRONG_COLUMN)
-    write_bytes_whole(plan.companion("-grid.png"), picture_grid(title, columns, rows, plan.labels, call_sha256=call_sha256))
+    write_bytes_whole(beside(plan.call.output, GRID), picture_grid(title, columns, rows, plan.labels, call_sha256=call_sha256))
     stages = [LossStage("cross-entropy", tuple(losses))]
-    write_loss_curve(plan.companion("-loss.png"), plan.companion("-loss.csv"), plan.call.output.name, stages)
+    output = plan.call.output
+    write_loss_curve(beside(output, CURVE), beside(output, TABLE), output.name, stages)
 
 
 def record_of(
@@ -179,17 +180,14 @@ def save(plan: SegmenterPlan, network: nn.Module, record: dict[str, Any], calibr
 
 
 def write_onnx_of(plan: SegmenterPlan) -> None:
-    """Write the output's network as ONNX, where the call wants that and the file is not there.
+    """See `training_files.write_onnx_once`.
 
     Raises:
         OutputError: it cannot be written.
     """
-    if plan.call.onnx is None or plan.call.onnx.exists():
-        return
     from dnerf_core.downstream.images.onnx_file import write_onnx
 
-    make_folder(plan.call.onnx.parent)
-    write_onnx(plan.call.onnx, Segmenter.load(plan.call.output))
+    training_files.write_onnx_once(plan.call.onnx, lambda path: write_onnx(path, Segmenter.load(plan.call.output)))
 
 
 def _predicted(

@@ -12,13 +12,11 @@ from dnerf_core.downstream.points.scoring import CloudScores
 from dnerf_core.downstream.points.strangeness import Familiar
 from dnerf_core.downstream.points.training import TrainingState
 from dnerf_core.downstream.precision import Precision
-from dnerf_core.files.whole import make_folder
 from headless.annotating import training_files
+from headless.annotating.training_files import CURVE, TABLE, beside
 from headless.downstream.points.plan import PointPlan
 from headless.pictures.loss_curve import LossStage, write_loss_curve
 from headless.scores.scoring import rounded
-
-GRID, CURVE, TABLE = "-grid.png", "-loss.png", "-loss.csv"
 
 
 def finished_record(plan: PointPlan) -> dict[str, Any] | None:
@@ -30,10 +28,7 @@ def finished_record(plan: PointPlan) -> dict[str, Any] | None:
 
 def check_places(plan: PointPlan, size_bytes: int) -> None:
     """See `training_files.check_network_places`."""
-    curves = [plan.sibling(CURVE), plan.sibling(TABLE)]
-    training_files.check_network_places(
-        plan.call.output, plan.identity_sha256(), plan.sibling(GRID), curves, plan.call.onnx, size_bytes
-    )
+    training_files.check_network_places(plan.call.output, plan.identity_sha256(), plan.call.onnx, size_bytes)
 
 
 def record_of(
@@ -94,7 +89,7 @@ def save_trained(plan: PointPlan, state: TrainingState, record: dict[str, Any], 
     """
     call = plan.call
     stages = [LossStage("cross-entropy", tuple(state.losses))]
-    write_loss_curve(plan.sibling(CURVE), plan.sibling(TABLE), call.output.name, stages)
+    write_loss_curve(beside(call.output, CURVE), beside(call.output, TABLE), call.output.name, stages)
     save_network(
         call.output,
         kind="points",
@@ -107,14 +102,11 @@ def save_trained(plan: PointPlan, state: TrainingState, record: dict[str, Any], 
 
 
 def write_onnx_of(plan: PointPlan) -> None:
-    """Write the output's network as ONNX, where the call wants that and the file is not there.
+    """See `training_files.write_onnx_once`.
 
     Raises:
         OutputError: it cannot be written.
     """
-    if plan.call.onnx is None or plan.call.onnx.exists():
-        return
     from dnerf_core.downstream.points.onnx_file import write_onnx
 
-    make_folder(plan.call.onnx.parent)
-    write_onnx(plan.call.onnx, PointSegmenter.load(plan.call.output))
+    training_files.write_onnx_once(plan.call.onnx, lambda path: write_onnx(path, PointSegmenter.load(plan.call.output)))

@@ -104,10 +104,6 @@ class PointPlan:
         """The clouds that are trained on, each once."""
         return tuple(dict.fromkeys(cloud for group in self.training for cloud in group))
 
-    def sibling(self, ending: str) -> Path:
-        """A file beside the output: `-grid.png` gives NAME-grid.png."""
-        return self.call.output.with_name(f"{self.call.output.stem}{ending}")
-
     def message_fields(self) -> dict[str, Any]:
         """What the first and the last message say of the call."""
         return {
