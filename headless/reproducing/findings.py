@@ -62,13 +62,17 @@ def differences(ours: Averaged, theirs: Averaged) -> list[Difference]:
 
 def compared(ours: Averaged, theirs: Averaged) -> list[str]:
     """One sentence of two rows; none where they have no number in common."""
-    found = differences(ours, theirs)
+    return told(f"{_named(ours.first)} against {_named(theirs.first, other=ours.first)}", differences(ours, theirs))
+
+
+def told(what: str, found: Sequence[Difference]) -> list[str]:
+    """One sentence of differences, by their kinds; none where there are none."""
     if not found:
         return []
     words = {"higher": "higher: ", "lower": "lower: ", "tied": "tied: ", "unsure": ""}
     groups = {kind: [entry.text for entry in found if entry.kind == kind] for kind in words}
     parts = [words[kind] + ", ".join(texts) for kind, texts in groups.items() if texts]
-    return [f"{_named(ours.first)} against {_named(theirs.first, other=ours.first)}: {'; '.join(parts)}"]
+    return [f"{what}: {'; '.join(parts)}"]
 
 
 def against(ours: str, others: Sequence[str]) -> Findings:
@@ -88,18 +92,23 @@ def against(ours: str, others: Sequence[str]) -> Findings:
     return findings
 
 
-def growth(axis: str) -> Findings:
+def growth(*axes: str) -> Findings:
     """Each row against the one before of the same method, which learned from less."""
 
     def findings(found: Sequence[Averaged]) -> list[str]:
         sentences = []
-        for name in dict.fromkeys(entry.first.name for entry in found):
+        for axis, name in itertools.product(axes, dict.fromkeys(entry.first.name for entry in found)):
             own = [entry for entry in found if entry.first.name == name and axis in entry.first.given]
             for less, more in itertools.pairwise(own):
                 sentences += compared(more, less)
         return sentences
 
     return findings
+
+
+def both(*several: Findings) -> Findings:
+    """What each of several says, one after the other."""
+    return lambda found: [sentence for findings in several for sentence in findings(found)]
 
 
 def _named(row: Row, other: Row | None = None) -> str:

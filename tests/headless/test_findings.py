@@ -7,10 +7,12 @@ from pathlib import Path
 import pytest
 
 from headless.reproducing.averages import Averaged
-from headless.reproducing.findings import against, differences, growth
+from headless.reproducing.experiments import table3
+from headless.reproducing.findings import against, both, differences, growth
 from headless.reproducing.steps import Row
 
 TITLES = {"datasetnerf": "DatasetNeRF", "painted": "painted pictures alone", "exact": "exact truth"}
+TITLES |= {"real": "real clouds alone", "real+generated": "real and generated clouds", "generated": "generated clouds alone"}
 
 
 def averaged(name: str, given: dict[str, int], **columns: dict[int, float]) -> Averaged:
@@ -83,6 +85,32 @@ def test_growth_is_from_each_size_to_the_next() -> None:
     assert growth("clouds")(found) == [
         "DatasetNeRF of 90 labels and 2 clouds against 1 cloud: higher: a +0.100 ± 0.000",
         "DatasetNeRF of 90 labels and 4 clouds against 2 clouds: higher: a +0.200 ± 0.000",
+    ]
+
+
+def test_growth_on_several_axes_is_told_of_each() -> None:
+    found = [
+        *(averaged("datasetnerf", {"labels": 90, "pairs": size}, a=values(0.1 * size)) for size in (1, 2)),
+        *(averaged("exact", {"clouds": size}, b=values(0.2 * size)) for size in (1, 3)),
+    ]
+    assert both(growth("pairs", "clouds"), growth("labels"))(found) == [
+        "DatasetNeRF of 90 labels and 2 pairs against 1 pair: a +0.100",
+        "exact truth of 3 clouds against 1 cloud: b +0.400",
+        "DatasetNeRF of 90 labels and 2 pairs against 1 pair: a +0.100",
+    ]
+
+
+def test_what_generated_clouds_add_is_told_for_each_number_of_real_ones() -> None:
+    found = [
+        averaged("generated", {"real": 0, "generated": 100}, a=values(0.9, 0.9)),
+        averaged("real", {"real": 4, "generated": 0}, a=values(0.8, 0.81)),
+        averaged("real+generated", {"real": 4, "generated": 100}, a=values(0.85, 0.86)),
+        averaged("real", {"real": 30, "generated": 0}, a=values(0.95, 0.95)),
+        averaged("real+generated", {"real": 30, "generated": 100}, a=values(0.94, 0.95)),
+    ]
+    assert table3.findings(found) == [
+        "100 generated clouds beside 4 real ones: higher: a +0.050 ± 0.000",
+        "100 generated clouds beside 30 real ones: tied: a -0.005 ± 0.007",
     ]
 
 

@@ -168,6 +168,7 @@ def test_the_report_of_a_benchmark_has_both_kinds_of_real_clouds(report: Path) -
     assert alone["row"] == "generated" and alone["scores"].keys() == data["rows"][1]["scores"].keys()
     assert "whole surface, part mIoU" in alone["scores"] and len(alone["scores"]) == 6
     text = (report / "table3.md").read_text()
+    assert "\n- 2 generated clouds beside 1 real one: part mIoU " in text
     assert "| row | real | generated | part mIoU |" in text and "table3-chart-1.svg" in text
     assert (report / "table3-chart-1.svg").read_text().count("<polyline") == 2
 

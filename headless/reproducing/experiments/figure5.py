@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from headless.reproducing.cloud_steps import cloud_test, clouds_of, point_network_on, score_of_clouds
 from headless.reproducing.experiments.experiment import Experiment
 from headless.reproducing.experiments.table2 import COLUMNS
+from headless.reproducing.findings import against
 from headless.reproducing.real_clouds import real_test
 from headless.reproducing.steps import Cell, Row, Step
 from headless.reproducing.writing.report import Picture
@@ -103,5 +104,6 @@ FIGURE5 = Experiment(
     tuple(TITLES),
     rows,
     columns,
+    findings=against("scans", ("aligned",)),
     pictures=pictures,
 )

@@ -56,5 +56,5 @@ SATURATION = Experiment(
     rows,
     lambda setting: (*image_tests(setting), *(CLOUD_COLUMNS if setting.world is not None else ())),
     axes=("pairs", "clouds"),
-    findings=growth("pairs"),
+    findings=growth("pairs", "clouds"),
 )

@@ -8,12 +8,14 @@ from dnerf_core.errors import counted
 from headless.reproducing.cloud_steps import clouds_of, point_network_on, score_of_clouds
 from headless.reproducing.experiments.experiment import Experiment
 from headless.reproducing.experiments.table2 import COLUMNS
+from headless.reproducing.findings import differences, told
 from headless.reproducing.real_clouds import real_clouds, real_counts, real_test
 from headless.reproducing.steps import Cell, Row
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from headless.reproducing.averages import Averaged
     from headless.reproducing.setting import Setting
     from headless.reproducing.steps import Given, Step
 
@@ -67,6 +69,22 @@ def columns(setting: Setting) -> tuple[str, ...]:
     return (*COLUMNS, *((_UNIFORM + column for column in COLUMNS) if setting.world is not None else ()))
 
 
+def findings(found: Sequence[Averaged]) -> list[str]:
+    """What generated clouds add to each number of real ones."""
+    alone, augmented = (
+        {entry.first.given["real"]: entry for entry in found if entry.first.name == name} for name in ("real", "real+generated")
+    )
+    return [
+        sentence
+        for real, entry in augmented.items()
+        if real in alone
+        for sentence in told(
+            f"{counted(entry.first.given['generated'], 'generated cloud')} beside {counted(real, 'real one')}",
+            differences(entry, alone[real]),
+        )
+    ]
+
+
 TABLE3 = Experiment(
     "table3",
     "Table 3: a benchmark of point clouds, augmented with generated ones",
@@ -82,4 +100,5 @@ TABLE3 = Experiment(
     rows,
     columns,
     axes=("real",),
+    findings=findings,
 )

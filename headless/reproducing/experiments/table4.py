@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from headless.reproducing.branch_steps import CROSS_VALIDATED, FRAMES, cells, columns
 from headless.reproducing.experiments.experiment import Experiment
+from headless.reproducing.findings import against, both
 from headless.reproducing.painted import Ablation
 from headless.reproducing.scales import SMALL
 from headless.reproducing.steps import Row
@@ -66,4 +67,5 @@ TABLE4 = Experiment(
     ("last-scale", "all-scales", "no-density-prior", "density-prior"),
     rows,
     columns,
+    findings=both(against("all-scales", ("last-scale",)), against("density-prior", ("no-density-prior",))),
 )

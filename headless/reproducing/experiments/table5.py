@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from headless.reproducing.branch_steps import CROSS_VALIDATED, FRAMES, cells, columns
 from headless.reproducing.experiments.experiment import Experiment
+from headless.reproducing.findings import growth
 from headless.reproducing.painted import Ablation
 from headless.reproducing.steps import Row
 
@@ -37,4 +38,5 @@ TABLE5 = Experiment(
     rows,
     columns,
     axes=("labels",),
+    findings=growth("labels"),
 )
