@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dnerf_core.camera import Camera
 from dnerf_core.errors import DNeRFError, OutputError
@@ -43,15 +44,10 @@ class AddedView:
     pose: Pose | None = None
     camera_name: str = ""
 
-    def shows_same(self, other: AddedView) -> bool:
-        """Whether the other shows the same of the same subject, to the last bits of its camera."""
-        return self.pose == other.pose and all(
-            np.allclose(first, second, rtol=0.0, atol=_SAME_CAMERA)
-            for first, second in (
-                (self.camera.cam2world, other.camera.cam2world),
-                (self.camera.intrinsics, other.camera.intrinsics),
-            )
-        )
+    @property
+    def numbers(self) -> NDArray[np.float64]:
+        """Its camera as one row [25]."""
+        return np.concatenate([self.camera.cam2world.ravel(), self.camera.intrinsics.ravel()])
 
     def to_json(self) -> dict[str, Any]:
         """As a record has it."""
@@ -169,11 +165,19 @@ class AddedViews:
         number = self._number(key)
         before = self.subjects[number].views if number in self.subjects else ()
         there, names = list(before), []
+        rows = np.empty((len(before) + len(views), 25))
+        for place, view in enumerate(before):
+            rows[place] = view.numbers
+        following = 1 + max((view.number for view in before), default=-1)
         for view in views:
-            same = next((one for one in there if one.shows_same(view)), None)
+            row = view.numbers
+            near = np.flatnonzero(np.abs(rows[: len(there)] - row).max(axis=1, initial=0.0) <= _SAME_CAMERA)
+            same = next((there[place] for place in near if there[place].pose == view.pose), None)
             if same is None:
-                same = replace(view, number=1 + max((one.number for one in there), default=-1))
+                same = replace(view, number=following)
+                rows[len(there)] = row
                 there.append(same)
+                following += 1
             names.append(view_name(number, same.number))
         own = self.subjects.get(number, AddedSubject(key if key.file is None else key._replace(seed=number), ()))
         return replace(self, subjects={**self.subjects, number: replace(own, views=tuple(there))}), names

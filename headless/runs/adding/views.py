@@ -60,13 +60,15 @@ def add_views(
     with growing.folder.in_use(reporter):
         growing.begin(base.unfinished)
         job = growing.job()
-        before = [name for name in dict.fromkeys(names) if not growing.folder.missing_kinds(name)]
+        numbers: dict[str, list[int]] = {}
+        for number, name in enumerate(names):
+            numbers.setdefault(name, []).append(number)
+        before = [name for name in numbers if not growing.folder.missing_kinds(name)]
 
         def tell(name: str) -> None:
             view = growing.read(name)
-            for number, own in enumerate(names):
-                if own == name:
-                    take(number, name, view)
+            for number in numbers.get(name, ()):
+                take(number, name, view)
 
         def make_views(writer: ViewWriter, seeds: Sequence[int]) -> Generator[MadeView, None, None]:
             with closing(by_threads(_subjects(writer.plan, call.model_name, opened), workers)(writer, seeds)) as done:
