@@ -168,7 +168,8 @@ def test_a_video_of_another_camera_or_range_lies_beside(
     assert sorted(path.name for path in folder.iterdir()) == sorted(names)
     assert {name: data for name, data in contents(folder).items() if name in before} == before
     assert (folder / names[1] / f"{names[1]}-labels.mkv").is_file()
-    scene.timeline_markers.new("cut", frame=2).camera = bpy.data.objects["Middle"]
+    for frame, name in ((1, "Left"), (2, "Middle")):
+        scene.timeline_markers.new(name, frame=frame).camera = bpy.data.objects[name]
     scene.frame_step = 1
     finished(session, bpy.ops.dnerf.render_video())
     (bound,) = {path.name for path in folder.iterdir()} - set(names)

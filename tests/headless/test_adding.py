@@ -16,6 +16,7 @@ from dnerf_core.errors import DNeRFError
 from dnerf_core.subject_key import SubjectKey
 from headless import cli
 from headless.datasets.adding.views import FIRST_FREE
+from headless.runs.adding import joining
 from headless.runs.adding.call import AddedTo, AddViewsCall
 from headless.runs.adding.growing import GrowingFolder
 from headless.runs.adding.views import add_views
@@ -305,6 +306,15 @@ def test_the_views_are_told_as_their_files_have_them(fake_model: FakeModel, tmp_
             np.testing.assert_array_equal(view.mask, sample["mask"].numpy())
             np.testing.assert_array_equal(view.depth_planar, sample["depth"].numpy())
             assert np.isinf(view.depth_planar).any() and view.uncertainty is None
+
+
+def test_more_views_than_a_data_set_takes(fake_model: FakeModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    add(tmp_path, 3)
+    before = contents(tmp_path)
+    monkeypatch.setattr(joining, "MAX_VIEWS", 4)
+    with pytest.raises(DNeRFError, match="expected at most 4 views of one subject, found 5 with these; choose another folder"):
+        add(tmp_path, 3, ORBIT)
+    assert contents(tmp_path) == before
 
 
 def test_a_model_without_labels(fake_model: FakeModel, tmp_path: Path) -> None:

@@ -179,8 +179,9 @@ class AddedViews:
                 there.append(same)
                 following += 1
             names.append(view_name(number, same.number))
-        own = self.subjects.get(number, AddedSubject(key if key.file is None else key._replace(seed=number), ()))
-        return replace(self, subjects={**self.subjects, number: replace(own, views=tuple(there))}), names
+        # of a file the key says where it lies now
+        own = AddedSubject(key if key.file is None else key._replace(seed=number), tuple(there))
+        return replace(self, subjects={**self.subjects, number: own}), names
 
     def _number(self, key: SubjectKey) -> int:
         """That of a subject that is there; else its seed, or the first free one."""

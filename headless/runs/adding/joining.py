@@ -10,6 +10,7 @@ from dnerf_core.errors import OutputError, brief
 from dnerf_core.files.annotated_record import read_labels
 from dnerf_core.files.names import LABELS_NAME
 from dnerf_core.files.pictures import EARLIER_DEPTH_CHANNEL
+from dnerf_core.limits import MAX_VIEWS, MAX_VIEWS_A_CALL
 from headless.datasets.adding.found import ANOTHER_FOLDER, found_views, recorded_plan
 from headless.datasets.adding.views import AddedViews
 from headless.datasets.channels import DEFAULT_POSED_CHANNELS, ENTRIES
@@ -63,6 +64,17 @@ def whole_views(folder: DatasetFolder, views: AddedViews) -> tuple[AddedViews, t
     lacking = {name for _, _, name in views.names if folder.lacking_kinds(name)}
     files = [folder.file(kind, name) for name in sorted(lacking) for kind in folder.kinds]
     return views.kept(lambda name: name not in lacking), tuple(path for path in files if path.exists())
+
+
+def check_count(folder: Path, plan: ViewPlan) -> None:
+    """Refuse more views than a data set takes.
+
+    Raises:
+        OutputError: more of one subject, or of all.
+    """
+    for count, most, what in ((plan.views, MAX_VIEWS, "views of one subject"), (plan.total, MAX_VIEWS_A_CALL, "views")):
+        if count > most:
+            raise OutputError(f"{folder}: expected at most {most} {what}, found {count} with these; {ANOTHER_FOLDER}")
 
 
 def check_formats_there(folder: DatasetFolder) -> None:

@@ -43,7 +43,7 @@ def add_views(
     from headless.datasets.adding.views import AddedView
     from headless.datasets.view_job import by_threads
     from headless.runs.adding.growing import GrowingFolder
-    from headless.runs.adding.joining import base_of, check_formats_there
+    from headless.runs.adding.joining import base_of, check_count, check_formats_there
     from headless.work.workers import default_workers
 
     reporter, workers = reporter or Quiet(), call.workers or default_workers()
@@ -54,6 +54,7 @@ def add_views(
     wanted = [AddedView(0, camera, call.pose, title) for camera, title in zip(call.cameras, titles, strict=True)]
     added, names = base.views.joined(key, wanted)
     growing = GrowingFolder(call, facts, base.plan, added, reporter, workers)
+    check_count(call.output, growing.plan)
     check_formats_there(growing.folder)
     if open_subject is not None:
         open_subject(call.model_name, key)  # what cannot be used is told before anything is written
