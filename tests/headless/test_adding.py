@@ -20,7 +20,7 @@ from headless.runs.adding import joining
 from headless.runs.adding.call import AddedTo, AddViewsCall
 from headless.runs.adding.growing import GrowingFolder
 from headless.runs.adding.views import add_views
-from headless.work.at_work import at_work
+from headless.work.at_work import at_work, call_digest
 from headless.work.reporting import Quiet
 from tests.headless.fake_engine import SIZE_PX, FakeModel, fake_facts
 from tests.headless.test_extend import contents, render, stamps
@@ -104,7 +104,9 @@ def test_the_files_are_the_commands_which_goes_on_and_verifies(
     assert contents(added) == before
     capsys.readouterr()
     assert render(added, "--seeds", "3,5") == 1, "another call without --extend"
-    assert "the views that were added one by one was" in capsys.readouterr().err
+    assert (
+        "expected --extend, or no --seeds, --views and the like, for a folder whose views were added" in capsys.readouterr().err
+    )
     (added / "images" / "s0005_v00.png").write_bytes(b"damaged")
     assert cli.run(["render", "--verify", "-o", str(added)]) == 0
     assert contents(added) == before
@@ -273,7 +275,7 @@ def test_one_that_was_killed_is_cleared_by_the_next(
 def test_two_at_once(fake_model: FakeModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     add(tmp_path, 3)
     before = contents(tmp_path)
-    with at_work(tmp_path, "another", lambda text: None), pytest.raises(DNeRFError, match="another call is at work there"):
+    with at_work(tmp_path, call_digest("another"), lambda text: None), pytest.raises(DNeRFError, match="another call is at work there"):
         add(tmp_path, 4)
     assert contents(tmp_path) == before
     begin: Callable[..., None] = GrowingFolder.begin

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from dnerf_core.errors import OutputError
 from headless.datasets.adding.found import found_views
 from headless.datasets.adding.views import AddedView
 from headless.datasets.earlier import plan_of_render
@@ -33,7 +34,7 @@ def with_added(plan: ViewPlan, folder: Path, cameras: CameraConfig, call: NamesV
     A call that names neither subjects nor cameras means the views that are there. Any other plan, and that of another folder, stays.
 
     Raises:
-        OutputError: the record cannot be read.
+        OutputError: the record cannot be read, or the call names views without `--extend`.
     """
     earlier = plan_of_render(folder)
     if earlier is None or "added" not in earlier:
@@ -41,7 +42,10 @@ def with_added(plan: ViewPlan, folder: Path, cameras: CameraConfig, call: NamesV
     added = found_views(earlier, folder)
     if any(getattr(call, name) for name in _OPTIONS) or call.truncation != 1.0:
         if not call.extend:
-            return plan
+            raise OutputError(
+                f"{folder}: expected --extend, or no --seeds, --views and the like, for a folder whose views were added one by one, found "
+                "neither; add --extend, leave them out, or choose another --output"
+            )
         for seed in plan.seeds:
             views = [AddedView(view.view, view.camera, view.pose) for view in plan_subject(plan, cameras, seed)]
             added, _ = added.joined(plan.subject(seed), views)
