@@ -275,7 +275,10 @@ def test_one_that_was_killed_is_cleared_by_the_next(
 def test_two_at_once(fake_model: FakeModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     add(tmp_path, 3)
     before = contents(tmp_path)
-    with at_work(tmp_path, call_digest("another"), lambda text: None), pytest.raises(DNeRFError, match="another call is at work there"):
+    with (
+        at_work(tmp_path, call_digest("another"), lambda text: None),
+        pytest.raises(DNeRFError, match="another call is at work there"),
+    ):
         add(tmp_path, 4)
     assert contents(tmp_path) == before
     begin: Callable[..., None] = GrowingFolder.begin

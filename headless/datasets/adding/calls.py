@@ -18,8 +18,10 @@ if TYPE_CHECKING:
 class NamesViews(Protocol):
     """The options of a call that say which views it means; see `headless.runs.render.RenderCall`."""
 
-    extend: bool
-    truncation: float
+    @property
+    def extend(self) -> bool: ...
+    @property
+    def truncation(self) -> float: ...
 
 
 _OPTIONS = (
