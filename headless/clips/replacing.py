@@ -45,10 +45,10 @@ def put_back(place: Path) -> None:
             if place.exists():
                 place.rmdir()
             os.rename(former, place)
-        beside = list(place.parent.iterdir()) if place.parent.is_dir() else []
+        siblings = list(place.parent.iterdir()) if place.parent.is_dir() else []
     except OSError as error:
         raise output_error(place, error) from error
-    for path in [former, *(path for path in beside if temporary_for(path.name) == place.name)]:
+    for path in [former, *(path for path in siblings if temporary_for(path.name) == place.name)]:
         _remove(path)
 
 

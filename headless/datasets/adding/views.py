@@ -127,8 +127,8 @@ class AddedViews:
     def to_json(self) -> dict[str, Any]:
         """As a record names them."""
         subjects = [subject.to_json(number) for number, subject in self.subjects.items()]
-        told_apart = [{key: value for key, value in subject.items() if key != "path"} for subject in subjects]
-        return {"added": subjects, "added_sha256": hashlib.sha256(json.dumps(told_apart).encode()).hexdigest()}
+        identities = [{key: value for key, value in subject.items() if key != "path"} for subject in subjects]
+        return {"added": subjects, "added_sha256": hashlib.sha256(json.dumps(identities).encode()).hexdigest()}
 
     @classmethod
     def from_json(cls, plan: dict[str, Any], where: str) -> AddedViews:
