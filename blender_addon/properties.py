@@ -245,8 +245,8 @@ class SceneProperties(bpy.types.PropertyGroup):
     )
     export_path: bpy.props.StringProperty(
         name="Export to",
-        description="A .ply or .npz file",
-        default="//dnerf/cloud.ply",
+        description="A .ply or .npz file; {cloud} stands for the name of the cloud",
+        default="//dnerf/{cloud}.ply",
         subtype="FILE_PATH",
         options=PATH_OPTIONS,
     )

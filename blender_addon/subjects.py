@@ -44,9 +44,11 @@ def subject_token(scene: bpy.types.Scene) -> str:
 
 
 def subject_stem(scene: bpy.types.Scene) -> str:
-    """How names of what is made of the subject begin: `s0003`, or the file's name."""
-    text = scene.dnerf.subject_file
-    return file_stem(bpy.path.basename(text).removesuffix(".safetensors"))[:_LONGEST_STEM] if text else f"s{scene.dnerf.seed:04d}"
+    """How names of what is made of the subject begin: `s0003`, `s0003-t0.7` of a truncation other than 1, or the file's name."""
+    text, truncation = scene.dnerf.subject_file, round(scene.dnerf.truncation, 6)
+    if text:
+        return file_stem(bpy.path.basename(text).removesuffix(".safetensors"))[:_LONGEST_STEM]
+    return f"s{scene.dnerf.seed:04d}" if truncation == 1 else f"s{scene.dnerf.seed:04d}-t{truncation:g}"
 
 
 def new_subject_path(folder: Path, stem: str) -> Path:

@@ -3,8 +3,9 @@
 import bpy
 
 from dnerf_core.errors import counted
+from dnerf_core.files.whole import make_folder
 
-from ..places import absolute_path
+from ..places import absolute_path, file_stem
 from ..scene.clouds import (
     cloud_labels,
     export_cloud,
@@ -103,8 +104,11 @@ class DNERF_OT_export_cloud(CloudOperator, bpy.types.Operator):
     bl_options = {"REGISTER"}
 
     def act(self, context: bpy.types.Context) -> None:
-        path = absolute_path(context.scene.dnerf.export_path, "point cloud: export to")
-        count = export_cloud(_in_object_mode(context), path)
+        item = _in_object_mode(context)
+        text = context.scene.dnerf.export_path.replace("{cloud}", file_stem(item.name))
+        path = absolute_path(text, "point cloud: export to")
+        make_folder(path.parent)
+        count = export_cloud(item, path)
         self.report({"INFO"}, f"{count:,} points written to {path}")
 
 

@@ -1,5 +1,6 @@
 """Label videos: every frame of the scene's range through its active camera, with its motion and the markers that bind cameras."""
 
+import hashlib
 import json
 import re
 import time
@@ -21,7 +22,8 @@ from ..subjects import subject_stem, subject_token
 from ..viewpoints import camera_params, squares_of
 from .base import JobOperator, results_arrived
 
-_LONGEST_NAME = 100
+_LONGEST_PART = 24
+"""Of a clip's name, its scene, subject and camera each: the name is that of a folder and of the files in it."""
 
 
 class DNERF_OT_render_video(JobOperator, bpy.types.Operator):
@@ -40,11 +42,13 @@ def render_video(scene: bpy.types.Scene, facts: ModelFacts, folder: Path) -> Non
     if facts.labels is None:
         raise SceneError(f"model {facts.name}: expected one with labels for a label video, found none; train it, or render views")
 
-    def read(frame: int) -> tuple[ScenePose, list[float] | None]:
-        return read_frame(scene, frame, world_up=facts.cameras.world_up), body_pose(scene, facts)
+    def read(frame: int) -> tuple[ScenePose, list[float] | None, str]:
+        pose = read_frame(scene, frame, world_up=facts.cameras.world_up)
+        return pose, body_pose(scene, facts), scene.camera.name
 
     frames = read_at_frames(scene, scene.frame_start, scene.frame_end, scene.frame_step, read)
-    poses, body_poses = [camera for camera, _ in frames], [pose for _, pose in frames if pose is not None]
+    poses, body_poses = [camera for camera, _, _ in frames], [pose for _, pose, _ in frames if pose is not None]
+    clip = clip_name(scene, list(dict.fromkeys(camera for _, _, camera in frames)))
     squares = squares_of(poses)
     first = squares[0]
     params = {
@@ -56,8 +60,8 @@ def render_video(scene: bpy.types.Scene, facts: ModelFacts, folder: Path) -> Non
         "crop_px": [first.left_px, first.top_px, first.width_px, first.height_px],
         "sequence": True,
         "fps": frames_a_second(scene),
-        "output": str(folder),
-        "name": clip_name(f"{scene.name}_{subject_stem(scene)}"),
+        "output": str(folder / clip),
+        "name": clip,
         "previews": ["image", "overlay"],
         "replace": True,
     }
@@ -69,15 +73,33 @@ def render_video(scene: bpy.types.Scene, facts: ModelFacts, folder: Path) -> Non
         if into_sequencer and scene_now is not None:
             add_to_sequencer(scene_now, [files[kind] for kind in ("image", "labels") if kind in files])
             results_arrived("Render Label Video")
-        session.current().finish(f"{counted(len(poses), 'frame')} in {time.monotonic() - began:.1f} s, saved in {folder}")
+        session.current().finish(f"{counted(len(poses), 'frame')} in {time.monotonic() - began:.1f} s, saved in {folder / clip}")
 
     session.current().continue_job("video", params, done, title="Rendering the label video")
 
 
-def clip_name(text: str) -> str:
-    """`text` as the worker takes a clip's name: letters, digits, dots, hyphens and underscores of ASCII, a letter or digit first."""
+def clip_name(scene: bpy.types.Scene, cameras: list[str]) -> str:
+    """What tells a clip from others: scene, subject, camera and range, such as `Scene_s0003_Camera_f0001-0250`; with a step `-s2` more.
+
+    Args:
+        cameras: names of those that see it, in their order.
+    """
+    seen_by = short_part(cameras[0] if len(cameras) == 1 else f"{len(cameras)}-cameras-{'+'.join(cameras)}")
+    step = f"-s{scene.frame_step}" if scene.frame_step != 1 else ""
+    frames = f"f{scene.frame_start:04d}-{scene.frame_end:04d}{step}"
+    return f"{short_part(scene.name)}_{short_part(subject_stem(scene))}_{seen_by}_{frames}"
+
+
+def short_part(text: str) -> str:
+    """`text` in letters, digits, dots, hyphens and underscores of ASCII, a letter or digit first, as the worker takes a clip's name.
+
+    What of it is cut off or stood in for is told apart by a sum.
+    """
     plain = re.sub(r"[^A-Za-z0-9._-]", "_", file_stem(text)).lstrip("._-")
-    return plain[:_LONGEST_NAME] or "clip"
+    if plain == text and len(plain) <= _LONGEST_PART:
+        return plain
+    ending = hashlib.sha256(text.encode()).hexdigest()[:6]
+    return f"{plain[: _LONGEST_PART - 7] or 'x'}-{ending}"
 
 
 def frames_a_second(scene: bpy.types.Scene) -> int:

@@ -1,12 +1,15 @@
-"""Labelled views: rendered by the worker, shown as Blender images, saved with cameras and labels."""
+"""Labelled views: rendered by the worker, shown as Blender images, added to the data set of a folder."""
 
 import json
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import bpy
+import numpy as np
+from numpy.typing import NDArray
 
 from dnerf_core.errors import counted
 from dnerf_core.labels import LabelSet
@@ -38,36 +41,40 @@ class DNERF_OT_render_views(JobOperator, bpy.types.Operator):
         with_facts(scene, "Rendering views", lambda scene, facts: render_views(scene, facts, source, selected, folder))
 
 
+@dataclass(frozen=True, eq=False)
+class SeenView:
+    """A view that came in: rgb uint8 [H, W, 3], and mask uint8 [H, W] of label ids; None: the model has no labels."""
+
+    rgb: NDArray[np.uint8]
+    mask: NDArray[np.uint8] | None
+
+
 class CollectedViews:
     """Views as they come in, in any order: each becomes Blender images at once."""
 
     def __init__(self, poses: Sequence[ScenePose], squares: Sequence[SquareView], labels: LabelSet | None, overlay: bool) -> None:
         self.poses, self.squares = poses, squares
         self._labels, self._overlay = labels, overlay
-        self._views: dict[int, scene_views.SavedView] = {}
+        self._views: dict[int, SeenView] = {}
 
     def take(self, index: int, part: dict[str, Any]) -> None:
-        """One part of the answer to `render`: the view of that number."""
-        holder = session.current()
-        pose, square = self.poses[index], self.squares[index]
-        cut: dict[str, Any] = {name: square.crop(holder.array(part[name])) for name in ("rgb", "mask", "depth") if name in part}
-        view = scene_views.SavedView(pose.name, pose.camera, cut["rgb"], cut.get("mask"), cut.get("depth"))
-        self._views[index] = view
-        self._show(view)
+        """One part of the answer to `render` or `add_views`: the view of that number."""
+        holder, square, name = session.current(), self.squares[index], self.poses[index].name
+        cut: dict[str, Any] = {
+            channel: square.crop(holder.array(part[channel])) for channel in ("rgb", "mask", "depth") if channel in part
+        }
+        self._views[index] = SeenView(cut["rgb"], cut.get("mask"))
+        scene_views.image_from_array(name, cut["rgb"])
+        if "mask" in cut and self._labels is not None:
+            scene_views.mask_image(f"{name} labels", cut["mask"], self._labels)
+            if self._overlay:
+                scene_views.overlay_image(f"{name} overlay", cut["rgb"], cut["mask"], self._labels)
+        if "depth" in cut:
+            scene_views.depth_image(f"{name} depth", cut["depth"])
 
-    def in_order(self) -> list[scene_views.SavedView]:
+    def in_order(self) -> list[SeenView]:
         """All of them, as the cameras were given."""
         return [self._views[index] for index in range(len(self.poses))]
-
-    def _show(self, view: scene_views.SavedView) -> None:
-        assert view.rgb is not None  # always asked for
-        scene_views.image_from_array(view.name, view.rgb)
-        if view.mask is not None and self._labels is not None:
-            scene_views.mask_image(f"{view.name} labels", view.mask, self._labels)
-            if self._overlay:
-                scene_views.overlay_image(f"{view.name} overlay", view.rgb, view.mask, self._labels)
-        if view.depth_planar is not None:
-            scene_views.depth_image(f"{view.name} depth", view.depth_planar)
 
 
 def render_views(scene: bpy.types.Scene, facts: ModelFacts, source: str, selected: Sequence[str], folder: Path) -> None:
@@ -83,17 +90,56 @@ def render_views(scene: bpy.types.Scene, facts: ModelFacts, source: str, selecte
         settings.want_depth,
         (None if pose is None else tuple(pose),) * len(poses),
     )
+    squares = squares_of(shown.poses)
+    collected = CollectedViews(shown.poses, squares, facts.labels, shown.overlay)
+    request = {
+        "model": chosen_model(scene),
+        **json.loads(shown.subject),
+        **pose_params(pose),
+        "channels": view_channels(facts, shown),
+        "cameras": [
+            {**square.camera.to_json(), "name": title}
+            for square, title in zip(squares, camera_names(poses, shown.stem), strict=True)
+        ],
+        "size_px": one_side(squares),
+        "output": str(folder),
+    }
     name, began = scene.name, time.monotonic()
 
-    def done(collected: CollectedViews) -> None:
-        saved = scene_views.save_views(folder, collected.in_order(), facts.labels)
+    def take(part: dict[str, Any]) -> None:
+        collected.take(int(part["index"]), part)
+
+    def done(result: dict[str, Any]) -> None:
         add_shown(bpy.data.scenes[name], shown)
         results_arrived("Render Views")
+        there = f"{counted(result['views'], 'view')} of {counted(result['subjects'], 'subject')}"
         session.current().finish(
-            f"{counted(len(poses), 'view')} in {time.monotonic() - began:.1f} s, {counted(len(saved), 'file')} in {folder}"
+            f"{counted(len(poses), 'view')} in {time.monotonic() - began:.1f} s, {result['written']} of them new in {folder}: {there}"
         )
 
-    render_poses(scene, facts, shown, done, "Rendering views")
+    session.current().continue_job("add_views", request, done, title="Rendering views", on_part=take)
+
+
+def view_channels(facts: ModelFacts, shown: ShownViews) -> list[str]:
+    """What is asked for of each view."""
+    return ["rgb", *(["mask"] if facts.labels is not None else []), *(["depth"] if shown.depth else [])]
+
+
+def camera_names(poses: Sequence[ScenePose], stem: str) -> list[str]:
+    """What the data set's lists call the cameras: as the scene does."""
+    return [pose.name.removeprefix(f"{stem}_") for pose in poses]
+
+
+def one_side(squares: Sequence[SquareView]) -> int:
+    """The side of the views of a data set, in pixels.
+
+    Raises:
+        SceneError: they have several.
+    """
+    sides = sorted({square.side_px for square in squares})
+    if len(sides) > 1:
+        raise SceneError(f"views: expected one size, found {sides[0]} and {sides[-1]} px; render them one after the other")
+    return sides[0]
 
 
 def render_poses(
@@ -101,8 +147,7 @@ def render_poses(
 ) -> None:
     """A step of the job that runs: views become images as they come in, then `then` is called with all of them."""
     squares = squares_of(shown.poses)
-    channels = ["rgb", *(["mask"] if facts.labels is not None else []), *(["depth"] if shown.depth else [])]
-    params = {"model": chosen_model(scene), **json.loads(shown.subject), "channels": channels}
+    params = {"model": chosen_model(scene), **json.loads(shown.subject), "channels": view_channels(facts, shown)}
     collected = CollectedViews(shown.poses, squares, facts.labels, shown.overlay)
     groups = shown.by_body_pose()
 

@@ -1,4 +1,4 @@
-"""Rendered channels as Blender images, and as files.
+"""Rendered channels as Blender images.
 
 Convention: arrays are [H, W, ..] with row 0 at the top; Blender's pixels begin at the bottom left. 8-bit values come back as they
 went in: the images are byte images, whose values Blender changes for display only.
@@ -6,44 +6,16 @@ went in: the images are byte images, whose values Blender changes for display on
 
 from __future__ import annotations
 
-import io
-import json
-from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
-
 import bpy
 import numpy as np
 from numpy.typing import NDArray
 
-from dnerf_core.camera import Camera, cameras_to_json
-from dnerf_core.files.whole import make_folder, write_bytes_whole
 from dnerf_core.labels import LabelSet
 
 from .errors import SceneError
-from .png import gray_png, rgb_png
 
 IMAGE_PROPERTY = "dnerf_image"
 """On images made here: an image of the same name with it is made anew, another's is left alone."""
-
-
-@dataclass(frozen=True, eq=False)
-class SavedView:
-    """One view to save; channels that are None are left out.
-
-    Attributes:
-        name: the stem of its files.
-        camera: in the model's world, intrinsics normalised by the picture's size.
-        rgb: uint8 [H, W, 3].
-        mask: uint8 [H, W] label ids.
-        depth_planar: float32 [H, W], +inf at background.
-    """
-
-    name: str
-    camera: Camera
-    rgb: NDArray[np.uint8] | None = None
-    mask: NDArray[np.uint8] | None = None
-    depth_planar: NDArray[np.float32] | None = None
 
 
 def image_from_array(name: str, rgb: NDArray[np.uint8], *, is_data: bool = False) -> bpy.types.Image:
@@ -105,40 +77,6 @@ def depth_picture(depth_planar: NDArray[np.float32]) -> NDArray[np.uint8]:
         share = np.clip((depth_planar[seen] - near) / max(far - near, 1e-6), 0.0, 1.0)
         gray[seen] = np.rint(255 - 205 * share)
     return np.repeat(gray[..., None], 3, axis=2)
-
-
-def save_views(folder: Path, views: Sequence[SavedView], labels: LabelSet | None) -> list[Path]:
-    """Write views as `dnerf-headless render` lays them out: `images/`, `masks/` (ids), `depth/` (NPY), `cameras.json`, `labels.json`.
-
-    `dnerf-headless pointcloud --from FOLDER` reads the folder. Files of the same names are replaced, each in one step.
-
-    Returns:
-        The files, the views' first.
-
-    Raises:
-        OutputError: something cannot be written.
-        UsageError: a name twice.
-        AnnotationError: a mask has ids that are no labels.
-    """
-    cameras = cameras_to_json([view.camera for view in views], [view.name for view in views])
-    contents: dict[Path, bytes] = {}
-    for view in views:
-        if view.rgb is not None:
-            contents[folder / "images" / f"{view.name}.png"] = rgb_png(view.rgb)
-        if view.mask is not None and labels is not None:
-            labels.colorize(view.mask)
-            contents[folder / "masks" / f"{view.name}.png"] = gray_png(view.mask)
-        if view.depth_planar is not None:
-            buffer = io.BytesIO()
-            np.save(buffer, view.depth_planar)
-            contents[folder / "depth" / f"{view.name}.npy"] = buffer.getvalue()
-    contents[folder / "cameras.json"] = json.dumps(cameras, indent=1).encode() + b"\n"
-    if labels is not None:
-        contents[folder / "labels.json"] = json.dumps(labels.to_json(), indent=2).encode() + b"\n"
-    for path, data in contents.items():
-        make_folder(path.parent)
-        write_bytes_whole(path, data)
-    return list(contents)
 
 
 def _image(name: str, width: int, height: int, *, is_data: bool, is_float: bool = False) -> bpy.types.Image:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from pathlib import Path
+from typing import Any
 
 from dnerf_core.files.names import RECORD_FORMAT, RECORD_NAME
 from dnerf_core.files.opening.regular_files import read_regular_text
@@ -20,7 +21,7 @@ def continued(plan: ViewPlan, folder: Path, masks: MaskFormat | None) -> ViewPla
     Args:
         masks: what the call asks for; None: nothing, and the folder's own kind is meant.
     """
-    if not _is_earlier(folder / RECORD_NAME):
+    if not _is_earlier(folder):
         return plan
     return dataclasses.replace(plan, exr_channel=EARLIER_DEPTH_CHANNEL, mask_format=None if masks is None else plan.mask_format)
 
@@ -36,12 +37,18 @@ def kept_kinds(plan: ViewPlan) -> list[str]:
     return masks + depth
 
 
-def _is_earlier(path: Path) -> bool:
+def plan_of_render(folder: Path) -> dict[str, Any] | None:
+    """The plan that a folder records of a `render`; None: it records none, which whoever opens the folder tells."""
     try:
-        record = json.loads(read_regular_text(path))
+        record = json.loads(read_regular_text(folder / RECORD_NAME))
     except (OSError, ValueError, RecursionError):  # `ResultFolder.check` reads it again, and tells
-        return False
+        return None
     if not isinstance(record, dict) or record.get("format") != RECORD_FORMAT or record.get("command") != "render":
-        return False
-    recorded = record.get("plan")
-    return isinstance(recorded, dict) and not {"mask_format", "exr_channel"} & recorded.keys()
+        return None
+    plan = record.get("plan")
+    return plan if isinstance(plan, dict) else None
+
+
+def _is_earlier(folder: Path) -> bool:
+    plan = plan_of_render(folder)
+    return plan is not None and not {"mask_format", "exr_channel"} & plan.keys()

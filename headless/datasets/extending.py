@@ -10,7 +10,7 @@ from dnerf_core.files.names import CAMERAS_NAME, METADATA_NAME, SHEET_NAME
 from headless.datasets.folder import REJECTED_NAME
 from headless.datasets.formats.card import CARD_NAME
 from headless.datasets.formats.export import exports
-from headless.datasets.formats.registry import ENTRIES
+from headless.datasets.formats.registry import ENTRIES, Format
 from headless.datasets.given_cameras import GivenCameras
 from headless.datasets.set_statistics import STATISTICS_NAME
 from headless.work.extending import SUBJECTS, extend
@@ -18,9 +18,14 @@ from headless.work.extending import SUBJECTS, extend
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from headless.datasets.adding.views import AddedViews
+    from headless.datasets.folder import DatasetFolder
     from headless.datasets.listing import Listing
+    from headless.work.result_folder import ResultFolder
 
 GROWING = SUBJECTS | {"views", "given_cameras_sha256"}
+ADDED = GROWING | {"added_sha256", "yaw_deg", "pitch_deg", "spacing", "truncation"}
+"""What may differ where views are added one by one: each has its own."""
 
 
 def extend_views(listing: Listing) -> None:
@@ -29,13 +34,41 @@ def extend_views(listing: Listing) -> None:
     Raises:
         OutputError: it cannot be, or has another format that the call does not name.
     """
-    extend(listing.folder, partial(_stale, listing), GROWING)
+    if listing.plan.added is None:
+        extend(listing.folder, partial(_stale, listing), GROWING)
+    else:
+        extend(listing.folder, partial(_stale, listing), ADDED, partial(check_unchanged, listing.plan.added))
+
+
+def formats_there(folder: DatasetFolder) -> list[Format]:
+    """The formats besides the folder itself that have files in it."""
+    return [format for format in ENTRIES if any(_has_format(folder, split, format) for split in folder.splits)]
+
+
+def _has_format(folder: DatasetFolder, split: str, format: Format) -> bool:
+    return bool(_files_of_format(folder, split, format)) or not all(map(folder.lacks, exports([format])[0].names(split)))
+
+
+def _files_of_format(folder: DatasetFolder, split: str, format: Format) -> list[str]:
+    place = f"{split}/" if split else ""
+    return [name for part in ENTRIES[format].folders for name in _files_below(folder.path, place + part)]
+
+
+def check_unchanged(added: AddedViews, folder: ResultFolder, earlier: dict[str, Any] | None) -> None:
+    """Make sure that the plan which views were joined to is the one that is there.
+
+    Raises:
+        OutputError: somebody has changed it since it was read.
+    """
+    if earlier != added.earlier:
+        raise OutputError(f"{folder.path}: expected the data set as it was a moment ago, found it changed meanwhile; repeat it")
 
 
 def _stale(listing: Listing, earlier: dict[str, Any]) -> list[str]:
     folder, plan = listing.folder, listing.plan
-    more_views = earlier.get("views") != plan.views
-    _check_views(listing, earlier)
+    more_views = plan.added is not None or earlier.get("views") != plan.views
+    if plan.added is None:
+        _check_views(listing, earlier)
     names = [CAMERAS_NAME, STATISTICS_NAME, CARD_NAME, REJECTED_NAME, SHEET_NAME]
     for split in folder.splits:
         place = f"{split}/" if split else ""
@@ -43,9 +76,9 @@ def _stale(listing: Listing, earlier: dict[str, Any]) -> list[str]:
         for format, entry in ENTRIES.items():
             export = exports([format])[0]
             indexes = export.names(split)
-            found = [name for part in entry.folders for name in _files_below(folder.path, place + part)]
-            if not found and all(map(folder.lacks, indexes)):
+            if not _has_format(folder, split, format):
                 continue
+            found = _files_of_format(folder, split, format)
             if format not in listing.formats:
                 raise OutputError(
                     f"{folder.path}: --extend: expected --format with {format}, whose files there tell of all views, found "

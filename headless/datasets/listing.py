@@ -15,7 +15,6 @@ from dnerf_core.backbone.viewing import CameraConfig
 from dnerf_core.errors import counted
 from dnerf_core.files.names import ID2LABEL_NAME, METADATA_NAME, SHEET_NAME, id2label_json, json_bytes
 from dnerf_core.labels import LabelSet
-from dnerf_core.subject_key import subject_key
 from headless.datasets.folder import REJECTED_NAME, DatasetFolder, integer_depth_scale
 from headless.datasets.format_options import USUAL, FormatOptions
 from headless.datasets.formats.card import CARD_NAME, Origin, card
@@ -131,18 +130,20 @@ class Listing:
     def _kept(self) -> NDArray[np.bool_]:
         if self.plan.reject_uncertain:
             return self._facts.certain(self.plan.reject_uncertain)
-        return np.ones(len(self.plan.seeds) * self.plan.views, np.bool_)
+        return np.ones(self.plan.total, np.bool_)
 
     def subjects(self, split: str | None = None, *, kept: bool = True) -> Iterator[list[tuple[int, PlannedView]]]:
         """The listed views of each subject of a split, or of all, in the order of the plan, each with its number there.
 
         `kept` false: the views that are not listed. Subjects without such views are left out.
         """
-        for row, seed in enumerate(self.plan.seeds):
-            selected = self._kept[row * self.plan.views : (row + 1) * self.plan.views] == kept
+        first = 0
+        for seed in self.plan.seeds:
+            selected = self._kept[first : first + self.plan.views_of(seed)] == kept
             if selected.any() and (split is None or self.plan.split_of(seed) == split):
                 views = plan_subject(self.plan, self.cameras, seed)
-                yield [(row * self.plan.views + view.view, view) for view in views if selected[view.view]]
+                yield [(first + place, view) for place, view in enumerate(views) if selected[place]]
+            first += len(selected)
 
     def views(self, split: str | None = None) -> Iterator[tuple[int, PlannedView]]:
         """The listed views of a split, or of all, as `subjects` gives them."""
@@ -160,8 +161,8 @@ class Listing:
 
     def count(self, split: str) -> int:
         """How many views of a split are listed."""
-        rows = [self.plan.split_of(seed) == split for seed in self.plan.seeds]
-        return int(self._kept.reshape(len(rows), -1)[rows].sum())
+        listed = np.add.reduceat(self._kept.astype(np.int64), self.plan.firsts)
+        return int(listed[[self.plan.split_of(seed) == split for seed in self.plan.seeds]].sum())
 
     def _metadata(self, split: str) -> Iterator[str]:
         """`metadata.jsonl`: a line a view, in the order of the plan."""
@@ -199,10 +200,13 @@ class Listing:
             return [read(view) for view in plan_subject(self.plan, self.cameras, seeds[row])[:most_views]]
 
         title = f"{self.plan.model_name}, {counted(len(self.plan.seeds), 'subject')} x {counted(self.plan.views, 'view')}"
+        if self.plan.added is not None:
+            title = f"{self.plan.model_name}, {counted(self.plan.total, 'view')} of {counted(len(self.plan.seeds), 'subject')}"
         if self.sampled and (len(seeds) < len(self.plan.seeds) or most_views < self.plan.views):
             title += f": the first {len(seeds)} x {min(most_views, self.plan.views)}"
-        names = [subject_key(self.plan, seed).short_title for seed in seeds]
+        names = [self.plan.subject(seed).short_title for seed in seeds]
+        columns = min(most_views, max(map(self.plan.views_of, seeds)))
         buffer = io.BytesIO()
-        sheet = contact_sheet.contact_sheet(title, names, views_of, labels, to_paint=self.unpainted)
+        sheet = contact_sheet.contact_sheet(title, names, views_of, labels, to_paint=self.unpainted, columns=columns)
         sheet.save(buffer, format="PNG")
         return buffer.getvalue()

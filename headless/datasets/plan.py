@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Sequence
+import itertools
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol
 
@@ -15,7 +16,8 @@ from dnerf_core.camera import ArcMode, Camera, arc_cameras
 from dnerf_core.files.names import view_name
 from dnerf_core.files.pictures import DEPTH_CHANNEL, EARLIER_DEPTH_CHANNEL, DepthFormat, MaskFormat
 from dnerf_core.seeds import format_seeds
-from dnerf_core.subject_key import SubjectFile, files_json
+from dnerf_core.subject_key import SubjectFile, SubjectKey, files_json, subject_key
+from headless.datasets.adding.views import AddedViews
 from headless.datasets.channels import Channel
 from headless.datasets.given_cameras import ChosenViews, GivenCameras
 from headless.datasets.poses.given import GivenPoses, Pose
@@ -69,6 +71,7 @@ class ViewPlan:
         consistent: whether masks take their labels from several views of their subject, see `consistent_views`.
         given: cameras that stand in for the arc; None: the arc's.
         chosen: views of each subject that stand in for the arc, with their poses; None: the arc's.
+        added: the subjects and the views of each, where they were added one by one; None: every subject has the same number of views.
         subject_files: what the subjects come from instead of seeds, which are their numbers then; empty: from seeds.
         poses: that the views take; None: the model's own, or its subjects have none.
         skeleton: the joints of a model whose subjects move.
@@ -93,6 +96,7 @@ class ViewPlan:
     consistent: bool = False
     given: GivenCameras | None = None
     chosen: ChosenViews | None = None
+    added: AddedViews | None = None
     subject_files: tuple[SubjectFile, ...] = ()
     poses: GivenPoses | None = None
     skeleton: Skeleton | None = None
@@ -101,6 +105,24 @@ class ViewPlan:
     def masks(self) -> bool:
         """Whether there are label masks."""
         return "mask" in self.channels
+
+    @property
+    def total(self) -> int:
+        """How many views there are."""
+        return len(self.seeds) * self.views if self.added is None else sum(map(self.views_of, self.seeds))
+
+    @property
+    def firsts(self) -> list[int]:
+        """Where each subject's views begin among all, in the order of `seeds`."""
+        return [0, *itertools.accumulate(map(self.views_of, self.seeds[:-1]))]
+
+    def views_of(self, seed: int) -> int:
+        """How many views a subject has."""
+        return self.views if self.added is None else len(self.added.subjects[seed].views)
+
+    def subject(self, seed: int) -> SubjectKey:
+        """The subject of that number."""
+        return subject_key(self, seed) if self.added is None else self.added.subjects[seed].key
 
     def split_of(self, seed: int) -> str:
         """The name of the split a subject is in, "" where there are no splits: see `split_of`."""
@@ -118,10 +140,13 @@ class ViewPlan:
 
         What earlier versions wrote in one way only and did not record, palettes and the depth's channel, is named where it is otherwise.
         """
-        data = plan_json(dataclasses.replace(self, given=None, chosen=None, poses=None, skeleton=None)) | {
+        data = plan_json(dataclasses.replace(self, given=None, chosen=None, added=None, poses=None, skeleton=None)) | {
             "splits": format_splits(self.splits)
         }
-        del data["given"], data["chosen"], data["poses"], data["skeleton"]
+        del data["given"], data["chosen"], data["added"], data["poses"], data["skeleton"]
+        if self.added is not None:
+            del data["views"], data["yaw_deg"], data["pitch_deg"], data["spacing"]
+            data |= {"truncation": self.added.truncation} | self.added.to_json()
         if not self.masks or self.mask_format is None:
             del data["mask_format"]
         if self.depth_format != "exr" or self.exr_channel == EARLIER_DEPTH_CHANNEL:
@@ -132,6 +157,14 @@ class ViewPlan:
         return data
 
 
+def added_plan(plan: ViewPlan, added: AddedViews) -> ViewPlan:
+    """A plan of the same kinds of file whose views are those that were added one by one, and no others."""
+    most = max(len(subject.views) for subject in added.subjects.values())
+    return dataclasses.replace(
+        plan, seeds=tuple(added.subjects), views=most, truncation=1.0, given=None, poses=None, subject_files=(), added=added
+    )
+
+
 @dataclass(frozen=True)
 class PlannedView:
     """One view to render.
@@ -140,6 +173,7 @@ class PlannedView:
         name: the stem of its files, such as `s0003_v01`.
         subject_file: what its subject comes from, if from one.
         pose: that its subject takes; None: its own.
+        facts: what lists say of it besides.
     """
 
     name: str
@@ -148,12 +182,13 @@ class PlannedView:
     camera: Camera
     subject_file: str | None = None
     pose: Pose | None = None
+    facts: dict[str, Any] = dataclasses.field(default_factory=dict)
 
     @property
     def which(self) -> dict[str, Any]:
         """What lists say of it: subject and view by number, and the subject file's name."""
         file = {} if self.subject_file is None else {"subject_file": self.subject_file}
-        return {"seed": self.seed, "view": self.view, **file}
+        return {"seed": self.seed, "view": self.view, **file, **self.facts}
 
 
 @dataclass(frozen=True)
@@ -177,11 +212,15 @@ WHOLE = Shard()
 
 def view_names(plan: ViewPlan, seed: int) -> list[str]:
     """The names of one subject's views, as `plan_subject` gives them, without their cameras."""
+    if plan.added is not None:
+        return [view_name(seed, view.number) for view in plan.added.subjects[seed].views]
     return [view_name(seed, view) for view in range(plan.views)]
 
 
 def plan_subject(plan: ViewPlan, cameras: CameraConfig, seed: int) -> list[PlannedView]:
     """The views of one subject, view 0 first. Depends on `seed` and the plan's camera options alone, never on other subjects."""
+    if plan.added is not None:
+        return list(_added_views(plan.added, seed))
     arc: Sequence[Camera]
     if plan.chosen is not None:
         arc = [view.camera for view in plan.chosen.by_seed[seed]]
@@ -204,6 +243,13 @@ def plan_subject(plan: ViewPlan, cameras: CameraConfig, seed: int) -> list[Plann
         PlannedView(view_name(seed, view), seed, view, camera, file, pose)
         for view, (camera, pose) in enumerate(zip(arc, poses, strict=True))
     ]
+
+
+def _added_views(added: AddedViews, seed: int) -> Iterator[PlannedView]:
+    subject = added.subjects[seed]
+    for view in subject.views:
+        facts = subject.facts(seed) | ({"camera": view.camera_name} if view.camera_name else {})
+        yield PlannedView(view_name(seed, view.number), seed, view.number, view.camera, None, view.pose, facts)
 
 
 @functools.lru_cache(maxsize=1)

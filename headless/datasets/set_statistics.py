@@ -29,7 +29,7 @@ def set_statistics(plan: ViewPlan, labels: LabelSet | None, facts: ViewFacts, ke
     views = int(kept.sum())
     data: dict[str, Any] = {"views": views, "rejected": len(kept) - views}
     if plan.splits:
-        listed_by_subject = kept.reshape(len(plan.seeds), plan.views).sum(axis=1)
+        listed_by_subject = np.add.reduceat(kept.astype(np.int64), plan.firsts)
         rows = {seed: row for row, seed in enumerate(plan.seeds)}
         data["splits"] = [
             {"name": name, "subjects": len(seeds), "views": int(sum(listed_by_subject[rows[seed]] for seed in seeds))}

@@ -55,7 +55,7 @@ def read_facts(plan: ViewPlan, folder: DatasetFolder, labels: LabelSet | None, r
         AnnotationError: a mask cannot be read.
         OutputError: another file cannot be read.
     """
-    count = len(plan.seeds) * plan.views
+    count = plan.total
     pixels = None if labels is None else np.zeros((count, labels.num_classes), np.int64)
     uncertainty = np.zeros(count) if "uncertainty" in plan.channels else None
     if pixels is None and uncertainty is None:
@@ -80,5 +80,8 @@ def read_facts(plan: ViewPlan, folder: DatasetFolder, labels: LabelSet | None, r
 
 def _names(plan: ViewPlan) -> Iterator[list[tuple[int, str]]]:
     """The views of each subject, numbered."""
-    for row, seed in enumerate(plan.seeds):
-        yield [(row * plan.views + view, name) for view, name in enumerate(view_names(plan, seed))]
+    first = 0
+    for seed in plan.seeds:
+        names = view_names(plan, seed)
+        yield list(enumerate(names, start=first))
+        first += len(names)

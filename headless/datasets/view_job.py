@@ -65,7 +65,7 @@ class ViewJob:
     @property
     def start_message(self) -> str:
         """What is about to be done, for people."""
-        total = len(self.seeds) * self.plan.views
+        total = sum(map(self.plan.views_of, self.seeds))
         part = "" if self.shard == WHOLE else f"part {self.shard}: "
         size = f"{counted(total, 'view')} of {counted(len(self.seeds), 'subject')}"
         return f"{self.folder.path}: {part}{size}, {self.views_missing} of them to be made"
@@ -127,7 +127,7 @@ class ViewJob:
     @contextmanager
     def _followed_views(self, description: str) -> Iterator[Iterator[PlannedView]]:
         """All views of the plan, with a bar that tells how far they have been read."""
-        with self.reporter.progress(description, len(self.plan.seeds) * self.plan.views) as advance:
+        with self.reporter.progress(description, self.plan.total) as advance:
 
             def followed() -> Iterator[PlannedView]:
                 for view in self.views():

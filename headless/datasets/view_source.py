@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from dnerf_core.checkpoints import model_facts
 from dnerf_core.errors import CheckpointError
 from dnerf_core.multiview.consistent_views import Relabelling, voting_cameras, voting_subset
-from dnerf_core.subject_key import subject_key
 from headless import models
 from headless.datasets.channels import seen_channels
 from headless.datasets.plan import ViewPlan
@@ -69,7 +68,7 @@ def subject_maker(model: Model, plan: ViewPlan) -> MakeSubject:
     voting = voting_cameras(config, plan.yaw_deg, plan.pitch_deg) if plan.given is None else voting_subset(plan.given.cameras)
 
     def make(seed: int) -> RenderView:
-        poses = PosedSubjects(subject_key(plan, seed).open(model))
+        poses = PosedSubjects(plan.subject(seed).open(model))
 
         def render(camera: Camera, size_px: int, pose: Pose | None = None) -> PartialView:
             return poses.posed(pose).channels(camera, size_px, engine_channels)

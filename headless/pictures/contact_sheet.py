@@ -54,16 +54,17 @@ def contact_sheet(
     labels: LabelSet | None,
     *,
     to_paint: bool = False,
+    columns: int | None = None,
 ) -> Image.Image:
     """A row a subject; for each view the image, the mask laid over it and the coloured depth, those that are given.
 
     Args:
         title: one line at the top.
         names: of each subject.
-        views_of: the views of the row of that number; every row has as many views as the first, all with the same channels. Each row is
-            asked for once, and not kept.
+        views_of: the views of the row of that number, all with the same channels. Each row is asked for once, and not kept.
         labels: names and colours for the legend; None where there are no masks.
         to_paint: the legend is what there is to paint, with the colour that means ignore.
+        columns: views of the longest row; None: of the first.
     """
     first_row = views_of(0)
     first = first_row[0]
@@ -72,7 +73,7 @@ def contact_sheet(
         name for name, present in (("image", first.rgb is not None), ("labels", shows_labels), ("depth", shows_depth)) if present
     ]
     tiles_a_view = len(shown)
-    views = len(first_row)
+    views = columns or len(first_row)
     view_width = tiles_a_view * TILE_PX + (tiles_a_view - 1) * _TILE_GAP
     font, title_font = ImageFont.load_default(size=15), ImageFont.load_default(size=18)
     row_label = max(_ROW_LABEL, *(int(font.getlength(name)) + _LABEL_GAP for name in names))

@@ -78,7 +78,7 @@ def weighed_views(
 
 def views_text(plan: ViewPlan) -> str:
     """The views of a plan, for people."""
-    return f"{counted(len(plan.seeds) * plan.views, 'view')} of {plan.resolution_px} x {plan.resolution_px} px"
+    return f"{counted(plan.total, 'view')} of {plan.resolution_px} x {plan.resolution_px} px"
 
 
 def estimated_views(plan: ViewPlan, config: BackboneConfig, missing: int, workers: int, formats: Formats) -> Estimate:
@@ -89,7 +89,7 @@ def estimated_views(plan: ViewPlan, config: BackboneConfig, missing: int, worker
         workers: views made side by side.
     """
     size_bytes = missing * view_bytes(plan.channels, plan.depth_format, formats, plan.resolution_px)
-    size_bytes += missing / plan.views * formats.scene_bytes(plan.channels, plan.views, plan.resolution_px)
+    size_bytes += missing * len(plan.seeds) / plan.total * formats.scene_bytes(plan.channels, plan.views, plan.resolution_px)
     seconds = missing * view_seconds(config, plan.resolution_px, exact=plan.exact) / workers
     return Estimate(missing, missing * _kinds(plan), size_bytes, seconds)
 
@@ -125,10 +125,10 @@ def measured_views(
         written = [path.stat().st_size for kind in folder.kinds for path in Path(place).rglob(f"{kind}/*") if path.is_file()]
     files_a_view = len(folder.kinds)
     view_size = sum(written) / (len(written) / files_a_view) if written else 0.0
-    subjects = missing / plan.views
+    subjects = missing * len(plan.seeds) / plan.total
     seconds = (subjects * (times[0] - times[1]) + missing * times[1]) / workers
     size_bytes = missing * view_size * formats.share(plan.channels, plan.depth_format)
-    size_bytes += missing / plan.views * formats.scene_bytes(plan.channels, plan.views, plan.resolution_px)
+    size_bytes += missing * len(plan.seeds) / plan.total * formats.scene_bytes(plan.channels, plan.views, plan.resolution_px)
     return Estimate(missing, missing * files_a_view, size_bytes, seconds, measured=True)
 
 

@@ -80,7 +80,6 @@ def render(call: RenderCall, reporter: Reporter | None = None) -> None:
 def _render(call: RenderCall, reporter: Reporter, held: ExitStack) -> None:
     """`render`, with `held` the folder's lock."""
     from headless.cluster.cluster import require_ray
-    from headless.datasets.earlier import continued
     from headless.datasets.folder import DatasetFolder
     from headless.datasets.formats.card import CARD_NAME
     from headless.datasets.listing import Listing
@@ -98,12 +97,12 @@ def _render(call: RenderCall, reporter: Reporter, held: ExitStack) -> None:
         require_ray()
     seeds = call.chosen_seeds()
     facts = model_facts.describe_model(call.model_name)
-    plan = continued(make_plan(call, seeds, facts), call.output, call.masks)
+    plan = plan_of_folder(call, seeds, facts)
     check_reject(call.reject_uncertain, plan.channels)
     check_formats(call.formats, plan.channels)
     options = FormatOptions.from_call(call)
     options.check(call.formats, plan.channels)
-    check_total(len(seeds), plan.views)
+    check_total(len(plan.seeds), plan.views)
     folder = DatasetFolder(call.output, "render", plan, more_names=[STATISTICS_NAME, CARD_NAME])
     shard = Shard(*call.shard)
     workers, labels = call.workers or default_workers(), facts.labels if plan.masks else None
@@ -116,13 +115,13 @@ def _render(call: RenderCall, reporter: Reporter, held: ExitStack) -> None:
         workers=workers,
         formats=call.formats,
         options=options,
-        origin=make_origin(call, facts),
+        origin=make_origin(call.model_name, facts),
     )
     verified = opened(folder, reporter, held, call, listing, shard, only_look=call.dry_run)
     step_px = max(1, round(plan.resolution_px / facts.config.rays.neural_resolution))
     writer = ViewWriter(plan, folder, facts.config.cameras, labels, step_px)
     job = ViewJob(writer, reporter, listing, shard=shard, template_file=partial(template_file_of, facts))
-    fields = {"command": "render", "output": str(call.output), "views": len(job.seeds) * plan.views}
+    fields = {"command": "render", "output": str(call.output), "views": sum(map(plan.views_of, job.seeds))}
     remarks = weighed_views(
         call,
         writer,
@@ -184,7 +183,7 @@ def tell_end(
     from dnerf_core.files.names import SHEET_NAME
     from headless.datasets.plan import WHOLE
 
-    plan, total = job.plan, len(job.seeds) * job.plan.views
+    plan, total = job.plan, sum(map(job.plan.views_of, job.seeds))
     size = f"{plan.resolution_px} x {plan.resolution_px} px"
     sheet = call.output / SHEET_NAME
     done = "nothing to do, all there" if job.nothing_to_do else f"{job.views_written} written in {seconds:.1f} s"
@@ -199,7 +198,7 @@ def tell_end(
             f"{call.output}: {part}{counted(total, 'view')} of {counted(len(job.seeds), 'subject')}, {size}: {done}",
             *([] if plan.given is None else plan.given.world_lines),
             *(() if plan.poses is None else plan.poses.lines),
-            *mask_lines(relabelled, shares, statistics.get("rejected", 0), len(plan.seeds) * plan.views),
+            *mask_lines(relabelled, shares, statistics.get("rejected", 0), plan.total),
             *blend_lines,
             after,
         ],
@@ -245,6 +244,19 @@ def write_blend(call: RenderCall, facts: ModelFacts, reporter: Reporter) -> list
 
     blend_of_folder(call.blend, call.output, facts.config.cameras.world_up, reporter)
     return [f"{call.blend}: cameras, pictures and clouds"]
+
+
+def plan_of_folder(call: RenderCall, seeds: tuple[int, ...], facts: ModelFacts) -> ViewPlan:
+    """The plan of a call, with what its folder was begun with.
+
+    Raises:
+        DNeRFError: as `make_plan`, or the folder's record cannot be read.
+    """
+    from headless.datasets.adding.calls import with_added
+    from headless.datasets.earlier import continued
+
+    plan = continued(make_plan(call, seeds, facts), call.output, call.masks)
+    return with_added(plan, call.output, facts.config.cameras, call)
 
 
 def make_plan(call: RenderCall, seeds: tuple[int, ...], facts: ModelFacts) -> ViewPlan:
@@ -294,13 +306,13 @@ def make_plan(call: RenderCall, seeds: tuple[int, ...], facts: ModelFacts) -> Vi
     )
 
 
-def make_origin(call: RenderCall, facts: ModelFacts) -> Origin:
+def make_origin(model_name: str, facts: ModelFacts) -> Origin:
     """What the data card says of the model: nothing that depends on where its file lies."""
     from headless.datasets.formats.card import Origin
 
-    embedded = call.model_name in EMBEDDED_MODELS
+    embedded = model_name in EMBEDDED_MODELS
     licence = str(facts.source.get("licence") or "not told by the model file").rstrip(".")
-    return Origin(call.model_name if embedded else Path(call.model_name).name, licence, str(facts.source.get("file") or ""))
+    return Origin(model_name if embedded else Path(model_name).name, licence, str(facts.source.get("file") or ""))
 
 
 @contextmanager

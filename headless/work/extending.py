@@ -22,11 +22,36 @@ if TYPE_CHECKING:
 SUBJECTS = frozenset({"seeds", "subjects_sha256"})
 """Entries of plans that more subjects change."""
 
+CheckEarlier = Callable[["ResultFolder", dict[str, Any]], None]
+"""Makes sure that a call has all that a folder's earlier plan has; OutputError where it has not."""
+
 Stale = Callable[[dict[str, Any]], list[str]]
 """From the earlier plan to the names, relative to the folder, of files to be written anew; OutputError where it cannot grow."""
 
 
-def extend(folder: ResultFolder, stale: Stale = lambda plan: [], growing: frozenset[str] = SUBJECTS) -> None:
+def _check_subjects(folder: ResultFolder, earlier: dict[str, Any]) -> None:
+    plan = folder.record["plan"]
+    before, now = earlier.get("subjects_sha256"), plan.get("subjects_sha256")
+    if before is not None or now is not None:
+        if not before or not now or now[: len(before)] != before:
+            raise OutputError(
+                f"{folder.path}: --extend: expected the earlier --subject files first, in the same order, found others; give them so"
+            )
+        return
+    missing = sorted({*parse_seeds(earlier["seeds"])} - {*parse_seeds(plan["seeds"])})
+    if missing:
+        raise OutputError(
+            f"{folder.path}: --extend: expected --seeds with those that are there, found {plan['seeds']} without {missing[0]}; "
+            f"there are {earlier['seeds']}"
+        )
+
+
+def extend(
+    folder: ResultFolder,
+    stale: Stale = lambda plan: [],
+    growing: frozenset[str] = SUBJECTS,
+    check_earlier: CheckEarlier = _check_subjects,
+) -> None:
     """Make a folder that an earlier, smaller call filled this call's; a new folder, or one that is this call's already, stays as it is.
 
     Args:
@@ -46,26 +71,9 @@ def extend(folder: ResultFolder, stale: Stale = lambda plan: [], growing: frozen
                     f"{folder.path}: --extend: expected a call that makes more of the same, found {label} which was {earlier.shown(key)} "
                     f"and is now {folder.shown(key)}; repeat the other options, or choose another --output"
                 )
-        _check_subjects(folder, earlier.plan)
+        check_earlier(folder, earlier.plan)
         names = [name for name in stale(earlier.plan) if not folder.lacks(name)]
         remove_files(folder.path / name for name in names)
         for name in names:
             folder.journal.note(name, GONE)
         write_bytes_whole(folder.path / RECORD_NAME, json_bytes(folder.record))
-
-
-def _check_subjects(folder: ResultFolder, earlier: dict[str, Any]) -> None:
-    plan = folder.record["plan"]
-    before, now = earlier.get("subjects_sha256"), plan.get("subjects_sha256")
-    if before is not None or now is not None:
-        if not before or not now or now[: len(before)] != before:
-            raise OutputError(
-                f"{folder.path}: --extend: expected the earlier --subject files first, in the same order, found others; give them so"
-            )
-        return
-    missing = sorted({*parse_seeds(earlier["seeds"])} - {*parse_seeds(plan["seeds"])})
-    if missing:
-        raise OutputError(
-            f"{folder.path}: --extend: expected --seeds with those that are there, found {plan['seeds']} without {missing[0]}; "
-            f"there are {earlier['seeds']}"
-        )

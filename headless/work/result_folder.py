@@ -124,28 +124,21 @@ class ResultFolder:
         make_folder(self.path)
         self.write_once(RECORD_NAME, json_bytes(self.record))
 
-    def give_up(self, names: Iterable[str], folders: Iterable[str] = ()) -> bool:
-        """Remove what an earlier call of the same command wrote here, so that this one may take its place.
-
-        Nothing is removed where the folder is another command's, or holds more than `names`: `check` will refuse it then.
+    def is_of_command(self, names: Iterable[str], folders: Iterable[str] = ()) -> bool:
+        """Whether all that is there is what a call of the same command writes, so that nothing else is lost with it.
 
         Args:
-            names: what the earlier call may have written besides what lies at the top of every such folder.
-            folders: folders that it may have written; they are left to the caller.
-
-        Returns:
-            Whether it was removed.
+            names: what such a call may have written besides what lies at the top of every such folder.
+            folders: folders that it may have written; what is in them is for the caller to see.
 
         Raises:
-            OutputError: it cannot be removed.
+            OutputError: the record cannot be read, or is of something else.
         """
-        path, ours = self.path / RECORD_NAME, {*self._top_names, *names}
+        path = self.path / RECORD_NAME
         if not path.exists() or _read_record(path, self.record["format"]).get("command") != self.record["command"]:
             return False
-        if not {entry.name for entry in self.path.iterdir() if not _is_hidden(entry.name)} <= ours | set(folders):
-            return False
-        remove_files([path, *(self.path / name for name in ours)])
-        return True
+        held = {entry.name for entry in self.path.iterdir() if not _is_hidden(entry.name)}
+        return {temporary_for(name) or name for name in held} <= {*self._top_names, *names, *folders}
 
     def clear_top(self) -> None:
         """Remove what interrupted runs left at the top of the folder; for when it is complete and nobody has anything to write there.

@@ -20,6 +20,7 @@ OPTION_NAMES = {
     "yaw_deg": "--yaw",
     "pitch_deg": "--pitch",
     "given_cameras_sha256": "--cameras (its views)",
+    "added_sha256": "the views that were added one by one",
     "spacing": "--view-distribution",
     "truncation": "--truncation",
     "resolution_px": "--resolution",

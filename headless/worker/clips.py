@@ -11,17 +11,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dnerf_core.checkpoints import model_facts
-from dnerf_core.errors import UsageError
+from dnerf_core.errors import OutputError, UsageError
 from dnerf_core.files.names import LABELS_NAME
-from dnerf_core.files.whole import remove_files
+from dnerf_core.files.whole import temporary_for
 from dnerf_core.limits import MAX_RESOLUTION
 from dnerf_core.ranges import Choices, Whole
 from dnerf_core.subject_key import SubjectFile, SubjectKey, checked_subject_file, subject_key
 from headless import models
 from headless.clips.job import PREVIEWS, RECORD_FORMAT, VideoJob
 from headless.clips.plan import Clip, Crop, Frame, Mix
+from headless.clips.replacing import put_back, replacing
 from headless.runs.video import VideoCall, make_plan
 from headless.work import workers
+from headless.work.at_work import at_work, call_digest
 from headless.work.result_folder import ResultFolder
 from headless.worker.held import HeldModels
 from headless.worker.jobs import Job, JobReporter
@@ -73,18 +75,34 @@ def video(job: Job, held: HeldModels) -> dict[str, Any]:
         )
     ]
     clip = Clip(clip_name, tuple(frames), crop)
-    folder = ResultFolder(output, RECORD_FORMAT, "worker video", plan.to_json(), [LABELS_NAME])
-    reporter = JobReporter(job)
-    with folder.in_use(reporter):
-        if replace:
-            make_room(folder, clip)
-        labels = facts.labels if plan.masks else None
-        chosen = tuple(kind for kind in PREVIEWS if kind in {_PREVIEW_FILES[preview] for preview in previews})
-        video_job = VideoJob(plan, [clip], folder, labels, reporter, workers.default_workers(), chosen, sequence=sequence)
-        if video_job.missing:
-            holder = held.get(name)
-            with models.one_thread_a_view():
-                video_job.write(lambda mix: holder.subject(subject_key(plan, mix.first)))
+    chosen = tuple(kind for kind in PREVIEWS if kind in {_PREVIEW_FILES[preview] for preview in previews})
+    labels, reporter = facts.labels if plan.masks else None, JobReporter(job)
+
+    def folder_at(path: Path) -> ResultFolder:
+        return ResultFolder(path, RECORD_FORMAT, "worker video", plan.to_json(), [LABELS_NAME])
+
+    def written(folder: ResultFolder) -> VideoJob:
+        """The clip in a folder that this call has to itself; what is missing of it is made."""
+        with folder.in_use(reporter):
+            clip_job = VideoJob(plan, [clip], folder, labels, reporter, workers.default_workers(), chosen, sequence=sequence)
+            if clip_job.missing:
+                holder = held.get(name)
+                with models.one_thread_a_view():
+                    clip_job.write(lambda mix: holder.subject(subject_key(plan, mix.first)))
+        return clip_job
+
+    if replace:
+        with at_work(output.parent, call_digest(str(output)), reporter.warning, file_name=output.name):
+            put_back(output)
+            earlier = folder_at(output)
+            if holds_call(earlier) or not is_replaceable(earlier, clip):
+                video_job = written(earlier)  # goes on, or is refused
+            else:
+                with replacing(output) as fresh:
+                    video_job = written(folder_at(fresh))
+                    check_replaceable(earlier, clip)  # as it may have changed meanwhile
+    else:
+        video_job = written(folder_at(output))
     files = {kind.partition(".")[0]: str(output / video_job.file_name(clip, kind)) for kind in video_job.kinds}
     pictures = {"sequence": str(output / clip_name)} if sequence else {}
     return {"files": files, **pictures, "empty_frames": video_job.empty_frames, "warnings": reporter.warnings}
@@ -147,23 +165,42 @@ def check_crop(crop: Crop | None, size_px: int) -> None:
         )
 
 
-def make_room(folder: ResultFolder, clip: Clip) -> None:
-    """Remove an earlier clip of this name, its pictures too, however many there were. Nothing is removed where other files lie there.
+def holds_call(folder: ResultFolder) -> bool:
+    """Whether a folder is of this very call.
 
     Raises:
-        OutputError: it cannot be removed.
+        OutputError: its record cannot be read, or is of something else.
     """
+    found = folder.differences()
+    return found is not None and not found.labels
+
+
+def is_replaceable(folder: ResultFolder, clip: Clip) -> bool:
+    """Whether a folder is missing or empty, or holds an earlier clip of this name and nothing else.
+
+    Raises:
+        OutputError: its record cannot be read, or is of something else.
+    """
+    if not folder.path.is_dir() or not any(folder.path.iterdir()):
+        return not folder.path.exists() or folder.path.is_dir()
     top = folder.path / clip.name
     kinds = [top / kind for kind in ("images", "masks") if (top / kind).is_dir()]
     pictures = [path for kind in kinds for path in kind.iterdir()]
     name = re.compile(rf"{re.escape(clip.name)}_[0-9]{{4,6}}\.png")
-    strange = [path for path in pictures if not name.fullmatch(path.name)]
+    strange = [path for path in pictures if not name.fullmatch(temporary_for(path.name) or path.name)]
     if top.is_dir():
         strange += [path for path in top.iterdir() if path not in kinds]
-    if not strange and folder.give_up([VideoJob.file_name(clip, kind) for kind in VideoJob.ALL_KINDS], [clip.name]):
-        remove_files(pictures)
-        for path in [*kinds, *([top] if top.is_dir() else [])]:
-            path.rmdir()
+    return not strange and folder.is_of_command([VideoJob.file_name(clip, kind) for kind in VideoJob.ALL_KINDS], [clip.name])
+
+
+def check_replaceable(folder: ResultFolder, clip: Clip) -> None:
+    """Raises:
+    OutputError: a folder is replaceable no more.
+    """
+    if not is_replaceable(folder, clip):
+        raise OutputError(
+            f"{folder.path}: expected the earlier clip there as it was, found other files by now; take them out, and start it again"
+        )
 
 
 def path_sha256(options_of_clip: list[Any], cameras: list[Camera], seeds: list[int]) -> str:

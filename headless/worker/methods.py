@@ -20,6 +20,7 @@ def status(params: dict[str, Any], held: HeldModels) -> dict[str, Any]:
 METHODS: dict[str, Callable[..., dict[str, Any]]] = {
     "model": views.model,
     "render": views.render,
+    "add_views": views.add_views,
     "preview": previews.preview,
     "pointcloud": clouds.pointcloud,
     "mesh": meshes.mesh,

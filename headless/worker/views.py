@@ -1,4 +1,4 @@
-"""The methods that show: what a model is, and views of its subjects."""
+"""The methods that show: what a model is, and views of its subjects, which may be added to a data set."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from dnerf_core.backbone.config_json import config_to_json
 from dnerf_core.checkpoints import model_facts
 from dnerf_core.job_ranges import RESOLUTION
 from dnerf_core.work.interruption import interruptible
+from headless.runs.adding.call import AddViewsCall
+from headless.runs.adding.views import add_views as add_views_run
 from headless.runs.poses import poser_of
 from headless.runs.views import ViewsCall, views
 from headless.worker.held import HeldModels
@@ -77,6 +79,38 @@ def render(job: Job, held: HeldModels) -> dict[str, Any]:
         for number, size_px, view in views(call, JobReporter(job), held.subject):
             job.part(index=number, name=cameras[number][0], size_px=size_px, **put_view(job, view))
     return {"views": len(cameras), "seconds": round(time.monotonic() - started, 3)}
+
+
+def add_views(job: Job, held: HeldModels) -> dict[str, Any]:
+    """Views of a subject, added to a data set folder; a part each, as they get done, with the channels as its files have them."""
+    started = time.monotonic()
+    params = Params(job.params)
+    name, subject, pose, cameras = params.text("model"), params.subject(), params.pose(), params.cameras()
+    fields: dict[str, Any] = {
+        "model_name": name,
+        "cameras": [camera for _, camera in cameras],
+        "camera_names": [title for title, _ in cameras],
+        "channels": params.field(AddViewsCall, "channels"),
+        "resolution": params.field(AddViewsCall, "resolution", "size_px"),
+        "output": params.path("output"),
+    }
+    params.close()
+    call = AddViewsCall(subject=held.key(subject), pose=pose, device=held.device, **fields)
+    reporter = JobReporter(job)
+
+    def take(number: int, view_name: str, view: PartialView) -> None:
+        job.part(index=number, name=view_name, **put_view(job, view))
+
+    with interruptible(job.check):
+        there = add_views_run(call, reporter, held.subject, take)
+    return {
+        "names": list(there.names),
+        "written": there.written,
+        "views": there.views,
+        "subjects": there.subjects,
+        "seconds": round(time.monotonic() - started, 3),
+        "warnings": reporter.warnings,
+    }
 
 
 def put_view(job: Job, view: PartialView) -> dict[str, str]:

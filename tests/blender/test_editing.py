@@ -184,7 +184,7 @@ def test_a_photo_becomes_the_subject_and_its_camera_the_scenes(
     found = read_camera(scene.camera, scene, world_up=known_facts(scene).cameras.world_up)
     told = json.loads(run_and_read(tmp_path, "-m", "headless.cli", "info", str(path), "--json"))
     np.testing.assert_allclose(found.camera.cam2world, Camera.from_json(told["camera"], "").cam2world, atol=1e-5)
-    settings.view_source, settings.want_depth = "ACTIVE", False
+    settings.view_source, settings.want_depth, settings.views_folder = "ACTIVE", False, str(tmp_path / "recovered")
     finished(session, bpy.ops.dnerf.render_views())
     assert "s0003_v00-001_Recovered camera" in bpy.data.images
     assert bpy.ops.dnerf.use_seed() == {"FINISHED"} and settings.subject_file == ""
@@ -215,7 +215,7 @@ def test_the_subject_file_is_what_everything_is_made_of(
     np.testing.assert_array_equal(vertices(bpy.data.objects["cloud three"]), cloud)
     bpy.context.scene.frame_start = bpy.context.scene.frame_end = 1
     finished(session, bpy.ops.dnerf.render_video())
-    assert list((tmp_path / "videos").glob("Scene_three*labels.mkv"))
+    assert list((tmp_path / "videos").rglob("Scene_three_*_f0001-0001-labels.mkv"))
     settings.subject_file = "/gone.safetensors"
     with pytest.raises(RuntimeError, match=r"expected a file at /gone\.safetensors, found none; choose the subject file again"):
         bpy.ops.dnerf.apply_edit() if settings.edit_view else render_gone(session)

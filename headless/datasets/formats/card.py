@@ -12,6 +12,7 @@ from dnerf_core.errors import counted
 from dnerf_core.files.names import METADATA_NAME, SHEET_NAME
 from dnerf_core.files.pictures import DEPTH_STEPS
 from dnerf_core.seeds import format_seeds
+from headless.datasets.adding.views import AddedViews
 from headless.datasets.channels import BY_FOLDER
 from headless.datasets.folder import REJECTED_NAME
 from headless.datasets.plan import ViewPlan
@@ -41,15 +42,17 @@ def command_line(plan: ViewPlan, model: str) -> str:
     """The command that makes the same views, every option named that decides what they are."""
     yaw, pitch = (f"{low:.12g}:{high:.12g}" for low, high in (plan.yaw_deg, plan.pitch_deg))
     words = ["dnerf-headless", "render", "--model", model]
-    if plan.subject_files:
+    if plan.added is not None:
+        words += ["--extend"]
+    elif plan.subject_files:
         words += [word for file in plan.subject_files for word in ("--subject", file.name)]
     else:
         words += ["--seeds", format_seeds(plan.seeds)]
     if plan.given is not None:
         words += ["--cameras", plan.given.file_name]
-    else:
+    elif plan.added is None:
         words += ["--views", str(plan.views), "--yaw", yaw, "--pitch", pitch, "--view-distribution", plan.spacing]
-    words += ["--truncation", f"{plan.truncation:.12g}"]
+    words += ["--truncation", f"{plan.truncation:.12g}"] if plan.added is None else []
     words += ["--resolution", str(plan.resolution_px), "--channels", ",".join(plan.channels)]
     words += [] if plan.depth_format is None else ["--depth-format", plan.depth_format]
     words += ["--masks", plan.mask_format] if plan.masks and plan.mask_format is not None else []
@@ -69,13 +72,14 @@ def card(plan: ViewPlan, origin: Origin, statistics: dict[str, Any], kinds: tupl
         splits: those that have a folder, [""] where there are none.
     """
     views, subjects = statistics["views"], len(plan.seeds)
+    seen_from = f"{counted(plan.views, 'camera')} a subject" if plan.added is None else "cameras that were chosen one by one"
     lines = [
         *_front_matter(plan, views, kinds, splits),
         "",
         f"# {_safe(plan.model_name)}: {counted(views, 'labelled view')} of {counted(subjects, 'generated subject')}",
         "",
         f"Synthetic: every image is an output of the generator {_safe(plan.model_name)}, seen from "
-        f"{counted(plan.views, 'camera')} a subject. "
+        f"{seen_from}. "
         "Labels, depth and camera come with each view from the same 3D field. A model's labels are estimates.",
         "",
         f"![views]({SHEET_NAME})",
@@ -86,10 +90,16 @@ def card(plan: ViewPlan, origin: Origin, statistics: dict[str, Any], kinds: tupl
         command_line(plan, origin.model),
         "```",
         "",
-        f"- datasetnerf {__version__}; the same command makes the same files on the same machine",
+        f"- datasetnerf {__version__}; "
+        + (
+            "the same command makes the same files on the same machine"
+            if plan.added is None
+            else "views were added one by one, `dataset.json` has the subject and the camera of each; the command goes on in this folder"
+        ),
         f"- model: {_safe(origin.model)}, sha256 `{plan.model_sha256}`",
         *([f"- made from: {_safe(origin.source)}"] if origin.source else []),
         *(f"- subject {number}: {_safe(file.name)}, sha256 `{file.sha256}`" for number, file in enumerate(plan.subject_files)),
+        *([] if plan.added is None else _added_subjects(plan.added)),
         *(["- masks: re-rendered from the labels that several views of each subject fuse to"] if plan.consistent else []),
         "",
         "## Licence",
@@ -105,6 +115,12 @@ def card(plan: ViewPlan, origin: Origin, statistics: dict[str, Any], kinds: tupl
         *_reading(plan),
     ]
     return "\n".join(lines) + "\n"
+
+
+def _added_subjects(added: AddedViews) -> list[str]:
+    """A line of each subject whose number does not say all."""
+    titles = {number: subject.title(number) for number, subject in added.subjects.items()}
+    return [f"- subject {number}: {_safe(title)}" for number, title in titles.items() if title]
 
 
 def _front_matter(plan: ViewPlan, views: int, kinds: tuple[str, ...], splits: list[str]) -> list[str]:

@@ -12,6 +12,7 @@ Equal views give equal bytes: members carry no time, owner or order of their own
 
 from __future__ import annotations
 
+import bisect
 import io
 import itertools
 import json
@@ -223,9 +224,10 @@ def _write_tar(listing: Listed, part: Part, path: Path) -> None:
 
 def _views(listing: Listed, part: Part) -> Iterator[tuple[PlannedView, int]]:
     """The views of a shard with their numbers in the plan."""
-    for row, indices in itertools.groupby(part.views, lambda index: index // listing.plan.views):
+    firsts = listing.plan.firsts
+    for row, indices in itertools.groupby(part.views, lambda index: bisect.bisect_right(firsts, index) - 1):
         views = plan_subject(listing.plan, listing.cameras, listing.plan.seeds[row])
-        yield from ((views[index % listing.plan.views], index) for index in indices)
+        yield from ((views[index - firsts[row]], index) for index in indices)
 
 
 def _members(listing: Listed, index: int, view: PlannedView) -> Iterator[tuple[str, bytes]]:

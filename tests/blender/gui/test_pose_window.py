@@ -179,7 +179,7 @@ def test_keyframes_become_a_label_video(window: Window, root: Root) -> None:
         window.screenshot("26-video")
     frames = [path.read_bytes() for path in sorted((root.job / "videos").rglob("masks/*.png"))]
     assert len(frames) == 6 and len(set(frames)) == 6
-    assert list((root.job / "videos").glob("*labels.mkv"))
+    assert list((root.job / "videos").rglob("*labels.mkv"))
 
 
 def test_an_armature_that_is_deleted_is_told(window: Window) -> None:

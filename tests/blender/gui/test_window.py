@@ -96,7 +96,7 @@ def test_label_video(window: Window, root: Root) -> None:
         ["MOVIE", 2, 6],
     ]
     assert len(list((root.job / "videos").rglob("masks/*.png"))) == 6
-    assert list((root.job / "videos").glob("*labels.mkv"))
+    assert list((root.job / "videos").rglob("*labels.mkv"))
 
 
 def test_point_cloud(window: Window, root: Root) -> None:

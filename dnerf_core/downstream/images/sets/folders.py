@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -51,8 +50,8 @@ class FolderSet(LabeledSet):
                 raise UsageError(
                     f"{folder}: {row.name}: expected an image and a mask, found no {lacks}; render it with --channels rgb,mask"
                 )
-        files = _subject_files(top)
-        super().__init__(folder, lists.labels, [ViewFacts(row.name, _subject(row, files), split) for split, row in dealt])
+        numbered = _numbered_subjects(top)
+        super().__init__(folder, lists.labels, [ViewFacts(row.name, _subject(row, numbered), split) for split, row in dealt])
         self._rows = [row for _, row in dealt]
 
     def data(self, index: int) -> tuple[bytes, bytes]:
@@ -115,19 +114,28 @@ def _record(folder: Path) -> dict[str, Any]:
     return record if isinstance(record, dict) else {}
 
 
-def _subject_files(folder: Path) -> Sequence[str]:
-    """Sums of the subject files that a data set was rendered from, by the numbers that stand for their seeds; empty: it is of seeds."""
+def _numbered_subjects(folder: Path) -> dict[int, str]:
+    """What the subjects of a data set are whose numbers are not their seeds: those of files, and seeds that were added once more."""
     plan = _record(folder).get("plan")
-    files = plan.get("subject_files") if isinstance(plan, dict) else None
-    if not isinstance(files, list):
-        return ()
-    return [
-        str(file.get("sha256")) if isinstance(file, dict) else hashlib.sha256(repr(file).encode()).hexdigest() for file in files
-    ]
+    if not isinstance(plan, dict):
+        return {}
+    files, added = plan.get("subject_files"), plan.get("added")
+    if isinstance(files, list):
+        return {number: f"file {_sum_of(file)}" for number, file in enumerate(files)}
+    subjects = [subject for subject in added if isinstance(subject, dict)] if isinstance(added, list) else []
+    return {
+        subject["number"]: f"file {_sum_of(subject)}" if "subject_file" in subject else f"seed {subject.get('seed')}"
+        for subject in subjects
+        if isinstance(subject.get("number"), int)
+    }
 
 
-def _subject(row: ViewRow, files: Sequence[str]) -> str:
-    return f"file {files[row.seed]}" if 0 <= row.seed < len(files) else f"seed {row.seed}"
+def _sum_of(file: Any) -> str:
+    return str(file.get("sha256")) if isinstance(file, dict) else hashlib.sha256(repr(file).encode()).hexdigest()
+
+
+def _subject(row: ViewRow, numbered: dict[int, str]) -> str:
+    return numbered.get(row.seed, f"seed {row.seed}")
 
 
 def _bytes_of(path: Path) -> bytes:
