@@ -10,10 +10,10 @@ import bpy
 
 from .. import session
 from ..model_facts import ModelFacts, chosen_model, with_facts
-from ..scene.clouds import add_cloud, hidden_parts, hide_part, is_cloud, shows_parts
+from ..scene.clouds import add_cloud, hidden_parts, hide_part, shows_parts
 from ..shown_views import are_stale, forget, keep_shown, known_shown, rename_images
 from ..subjects import subject_stem, subject_token
-from .cloud import REQUEST_PROPERTY, cloud_from_result, make_active
+from .cloud import cloud_from_result, make_active, note_request, noted_request
 from .views import CollectedViews, render_poses
 
 _LOOK_S = 0.1
@@ -23,15 +23,16 @@ TITLE = "Rendering views and cloud anew"
 def render_anew(scene: bpy.types.Scene, facts: ModelFacts, before: str, then: Callable[[], None]) -> None:
     """Steps of the job that runs: views and clouds of the subject `before` become those of the scene's subject.
 
-    Clouds in edit mode, and those with painted labels, which belong to the subject that was painted, stay.
+    Clouds in edit mode, duplicates, those that have been changed by hand, and those with painted labels, which belong to the subject
+    that was painted, stay.
     """
     name, subject, stem = scene.name, subject_token(scene), subject_stem(scene)
     shown = known_shown(scene)
-    clouds = [item.name for item in scene.objects if _follows(item, before)]
+    clouds = [item.name for item in scene.objects if noted_request(item, before) is not None]
 
     def next_cloud() -> None:
         if clouds:
-            _fuse_anew(name, facts, clouds.pop(0), subject, stem, next_cloud)
+            _fuse_anew(name, facts, clouds.pop(0), before, subject, stem, next_cloud)
         else:
             then()
 
@@ -48,24 +49,25 @@ def render_anew(scene: bpy.types.Scene, facts: ModelFacts, before: str, then: Ca
     render_poses(scene, facts, wanted, views_done, TITLE)
 
 
-def _follows(item: bpy.types.Object, subject: str) -> bool:
-    request = item.get(REQUEST_PROPERTY)
-    return is_cloud(item) and item.mode == "OBJECT" and bool(request) and json.loads(request)["subject"] == subject
-
-
-def _fuse_anew(scene_name: str, facts: ModelFacts, item_name: str, subject: str, stem: str, then: Callable[[], None]) -> None:
-    request = json.loads(bpy.data.objects[item_name][REQUEST_PROPERTY])["params"]
+def _fuse_anew(
+    scene_name: str, facts: ModelFacts, item_name: str, before: str, subject: str, stem: str, then: Callable[[], None]
+) -> None:
+    item = bpy.data.objects.get(item_name)
+    request = None if item is None else noted_request(item, before)
+    if request is None:  # it has been taken away, or changed, while those before it were fused
+        then()
+        return
     params = {"model": chosen_model(bpy.data.scenes[scene_name]), **json.loads(subject), **request}
 
     def done(result: dict[str, Any]) -> None:
         scene, old = bpy.data.scenes[scene_name], bpy.data.objects.get(item_name)
         cloud = cloud_from_result(result)
-        if old is not None:
+        if old is not None and noted_request(old, before) is not None:
             fresh = add_cloud(
                 scene, cloud, f"cloud {stem}", world_up=facts.cameras.world_up, root=old.parent, part_colors=shows_parts(old)
             )
-            fresh[REQUEST_PROPERTY] = json.dumps({"subject": subject, "params": request})
             _take_place(scene, old, fresh)
+            note_request(fresh, subject, request)
         then()
 
     session.current().continue_job("pointcloud", params, done, title=TITLE)
@@ -73,6 +75,10 @@ def _fuse_anew(scene_name: str, facts: ModelFacts, item_name: str, subject: str,
 
 def _take_place(scene: bpy.types.Scene, old: bpy.types.Object, fresh: bpy.types.Object) -> None:
     """The fresh cloud stands, and is shown, as the old one was, which goes."""
+    for collection in fresh.users_collection:
+        collection.objects.unlink(fresh)
+    for collection in old.users_collection:
+        collection.objects.link(fresh)
     fresh.matrix_basis = old.matrix_basis.copy()
     fresh.hide_render, fresh.hide_viewport = old.hide_render, old.hide_viewport
     for part_id in hidden_parts(old):
