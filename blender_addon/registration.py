@@ -29,6 +29,7 @@ from .operators import (
     video,
     views,
 )
+from .painting import keeping
 from .panels import annotate as annotate_panel
 from .panels import edit as edit_panel
 from .panels import main, results
@@ -76,6 +77,7 @@ def register() -> None:
     session.register()
     preview.register()
     picture_overlay.register()
+    keeping.register()
     anew.register()
     changes.register()
     pose.register()
@@ -88,6 +90,7 @@ def unregister() -> None:
     changes.unregister()
     driver.forget()
     anew.unregister()
+    keeping.unregister()
     picture_overlay.unregister()
     preview.unregister()
     session.unregister()
