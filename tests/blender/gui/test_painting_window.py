@@ -37,10 +37,10 @@ def ready(window: Window) -> None:
     window.ask(HELD)
 
 
-def stroke(window: Window, name: str) -> str:
-    """A stroke by the mouse, of the label 2; returns what the mask is then."""
-    window.press("paint_label(label_id=2)", region="paint_region()")
-    window.until("panel().painted_label_id == 2")
+def stroke(window: Window, name: str, label_id: int = 2) -> str:
+    """A stroke by the mouse over the middle; returns what the mask is then."""
+    window.press(f"paint_label(label_id={label_id})", region="paint_region()")
+    window.until(f"panel().painted_label_id == {label_id}")
     untouched = digest(window, name)
     paint_a_stroke(window)
     window.until(f"digest({name!r}) != {untouched!r}", 10)
@@ -91,7 +91,7 @@ def test_undoing_and_repeating_strokes_keeps_them_known(window: Window, root: Ro
     window.ask(
         "with bpy.context.temp_override(window=bpy.context.window_manager.windows[0]): bpy.ops.ed.undo_push(message='seed')"
     )
-    again = stroke(window, "s0000_v01 mask")
+    again = stroke(window, "s0000_v01 mask", 3)
     window.ask("bpy.context.scene.dnerf.seed = 6")
     window.ask(
         "with bpy.context.temp_override(window=bpy.context.window_manager.windows[0]): bpy.ops.ed.undo_push(message='seed')"
@@ -110,7 +110,7 @@ def test_undoing_and_repeating_strokes_keeps_them_known(window: Window, root: Ro
 
 def test_blender_asks_before_it_quits_with_strokes_that_no_file_has(window: Window, root: Root) -> None:
     window.ask("bpy.ops.wm.save_as_mainfile(filepath='/job/strokes.blend')")
-    stroke(window, "s0000_v01 mask")
+    stroke(window, "s0000_v01 mask", 1)
     window.ask("bpy.context.preferences.view.use_save_prompt = True")
     window._xdotool("mousemove", "400", "500", "key", "ctrl+q")
     assert window.ended(3.0) is None, "it has not asked"
