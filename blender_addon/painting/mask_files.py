@@ -16,7 +16,7 @@ from .. import session
 from ..annotation_list import annotation_labels, mask_image_name, mask_path, read_mask
 from ..scene.annotation import ids_of, open_mask, refill_mask, save_mask
 from ..scene.errors import SceneError
-from ..scene.painted import is_painted, note_safe, seems_painted
+from ..scene.painted import is_painted, note_safe, pack_strokes, seems_painted
 from ..scene.views import image_to_array
 
 FILE_PROPERTY = "dnerf_mask_file"
@@ -90,7 +90,7 @@ def save_painting(image: bpy.types.Image, *, repair: bool = False) -> int:
     if painted.repaired_px:
         refill_mask(image, painted.ids, labels)
     else:
-        image.pack()
+        pack_strokes(image)
         note_safe(image)
     for scene in bpy.data.scenes:
         item = scene.dnerf.annotation_items.get(path.stem)
@@ -108,7 +108,7 @@ def save_paintings(folder: Path | None = None) -> list[str]:
             if is_painted(image):
                 save_painting(image)
             else:
-                image.pack()  # its last strokes have been undone
+                pack_strokes(image)  # its last strokes have been undone
         except session.EXPECTED as error:
             lines.append(str(error))
     return lines
@@ -159,7 +159,7 @@ def find_places() -> None:
     if not bpy.data.filepath:
         return
     for image in mask_images():
-        beside = Path(bpy.data.filepath).parent / image.get(BESIDE_PROPERTY, image[FILE_PROPERTY])
-        moved = Path(os.path.abspath(beside))
+        from_here = image.get(BESIDE_PROPERTY, image[FILE_PROPERTY])
+        moved = Path(os.path.abspath(Path(bpy.data.filepath).parent / from_here))
         if moved.is_file():
             image[FILE_PROPERTY] = str(moved)

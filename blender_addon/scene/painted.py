@@ -59,8 +59,13 @@ def keep_notes() -> None:
 def keep_painted() -> None:
     """Pack what is painted, so that it is in the .blend file that is about to be saved: Blender leaves it out."""
     for image in _noted():
-        if image.is_dirty:
-            image.pack()
+        pack_strokes(image)
+
+
+def pack_strokes(image: bpy.types.Image) -> None:
+    """Pack an image as it is painted; one without new strokes stays packed, while Blender would look for its file."""
+    if image.is_dirty:
+        image.pack()
 
 
 def forget_looks() -> None:

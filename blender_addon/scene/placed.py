@@ -43,14 +43,14 @@ def placed_before(scene: bpy.types.Scene, owner: str) -> dict[str, bpy.types.Obj
     note = _notes(scene).get(owner, {"collection": "", "things": {}})
     collection = (not note["collection"], note["collection"] or scene.collection.name)
     found = {}
-    for name, (asked, likeness) in note["things"].items():
+    for name, (wanted, likeness) in note["things"].items():
         item = scene.objects.get(name)
         if item is None or item.library is not None or item.override_library is not None or tuple(item.users_scene) != (scene,):
             continue
         if [(inside == scene.collection, inside.name) for inside in item.users_collection] != [collection]:
             continue
         if _likeness(item) == likeness:
-            found[asked] = item
+            found[wanted] = item
     return found
 
 
@@ -78,14 +78,14 @@ def replace_placed(before: Mapping[str, bpy.types.Object], names: Sequence[str],
     """
     fresh = dict(zip(names, after, strict=True))
     called = dict(zip(names, names, strict=True))
-    for asked, old in before.items():
+    for wanted, old in before.items():
         data = old.data
         played = [block.animation_data.action for block in (old, data) if block.animation_data is not None]
-        if asked in fresh:
-            called[asked] = old.name
+        if wanted in fresh:
+            called[wanted] = old.name
             for collection in old.users_collection:
                 collection.objects.unlink(old)
-            old.user_remap(fresh[asked])
+            old.user_remap(fresh[wanted])
         bpy.data.objects.remove(old)
         store = bpy.data.cameras if isinstance(data, bpy.types.Camera) else bpy.data.curves
         if not data.users:
@@ -93,9 +93,9 @@ def replace_placed(before: Mapping[str, bpy.types.Object], names: Sequence[str],
         for action in {action for action in played if action is not None}:  # both may play one
             if not action.users:
                 bpy.data.actions.remove(action)
-    for asked, item in fresh.items():
-        if called[asked] not in bpy.data.objects:
-            item.name = item.data.name = called[asked]
+    for wanted, item in fresh.items():
+        if called[wanted] not in bpy.data.objects:
+            item.name = item.data.name = called[wanted]
 
 
 def _notes(scene: bpy.types.Scene) -> dict[str, Any]:
@@ -111,7 +111,7 @@ def _likeness(item: bpy.types.Object) -> str:
     data = item.data
     curves = [*curves_of(item), *(() if data is None else curves_of(data))]
     moved = {curve.data_path for curve in curves}  # whose values change with the frame
-    told: list[Any] = [
+    facts: list[Any] = [
         [tuple(getattr(item, name)) for name in _PLACE if name not in moved],
         item.rotation_mode,
         item.parent is not None and bool(item.parent.get(ROOT_PROPERTY)),
@@ -120,11 +120,11 @@ def _likeness(item: bpy.types.Object) -> str:
         [0 if block is None or block.animation_data is None else len(block.animation_data.drivers) for block in (item, data)],
     ]
     if item.type == "CAMERA":
-        told.append([getattr(data, name) for name in _LENS if name not in moved])
-        told.append([data.dof.use_dof, len(data.background_images)])
+        facts.append([getattr(data, name) for name in _LENS if name not in moved])
+        facts.append([data.dof.use_dof, len(data.background_images)])
     elif item.type == "CURVE":
-        told.append([list(map(tuple, (point.co for spline in data.splines for point in spline.points))), data.bevel_depth])
-    return hashlib.blake2b(json.dumps(told).encode(), digest_size=16).hexdigest()
+        facts.append([list(map(tuple, (point.co for spline in data.splines for point in spline.points))), data.bevel_depth])
+    return hashlib.blake2b(json.dumps(facts).encode(), digest_size=16).hexdigest()
 
 
 def _keys(curve: bpy.types.FCurve) -> list[float]:

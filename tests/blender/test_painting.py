@@ -191,6 +191,18 @@ def test_a_saved_blend_file_has_the_strokes_and_the_list_says_that_they_are_not_
     assert listed_unsaved() == []
 
 
+def test_a_mask_stays_in_the_blend_file_when_it_is_saved_after_that(session: ModuleType, folder: Path, tmp_path: Path) -> None:
+    """Blender packs a packed image that has no new strokes anew from its file, of which it has none."""
+    paint(open_mask_of(0), STROKES)
+    bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "day.blend"))
+    assert bpy.ops.dnerf.save_mask() == {"FINISHED"} and bpy.ops.dnerf.save_mask() == {"FINISHED"}
+    assert shown().packed_file is not None and listed_unsaved() == []
+    (folder / "masks" / f"{NAMES[0]}.png").unlink()
+    bpy.ops.wm.save_mainfile()
+    reopen(tmp_path / "day.blend")
+    np.testing.assert_array_equal(ids(shown()), STROKES)
+
+
 def test_a_folder_that_is_moved_with_its_blend_file_is_found(session: ModuleType, tmp_path: Path) -> None:
     write_folder(tmp_path / "old" / "annotations")
     bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "old" / "day.blend"))

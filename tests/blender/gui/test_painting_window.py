@@ -106,6 +106,7 @@ def test_undoing_and_repeating_strokes_keeps_them_known(window: Window, root: Ro
     window.until("unsaved() == []")
     assert digest(window, "s0000_v01 mask") == again
     assert (palette_ids(mask_file(root, "s0000_v01")) != saved).any()
+    assert window.value("bpy.data.images['s0000_v01 mask'].packed_file is not None"), "Blender 4.3 unpacks what it packs again"
 
 
 def test_blender_asks_before_it_quits_with_strokes_that_no_file_has(window: Window, root: Root) -> None:
