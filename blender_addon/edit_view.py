@@ -20,7 +20,7 @@ class EditView:
     Attributes:
         subject: its `subjects.subject_token`.
         camera: in the model's world.
-        image: name of the mask's image.
+        image: name of the mask's image when it was opened.
         body_pose: numbers of the pose that the subject's body is in; None: its own.
     """
 
@@ -30,8 +30,9 @@ class EditView:
     body_pose: tuple[float, ...] | None = None
 
 
-def keep_edit_view(scene: bpy.types.Scene, view: EditView) -> None:
-    """Note it in the scene."""
+def keep_edit_view(scene: bpy.types.Scene, view: EditView, image: bpy.types.Image) -> None:
+    """Note it in the scene, with the image of its mask."""
+    scene.dnerf.edit_image = image
     fields = {"subject": view.subject, "camera": view.camera.to_json(), "image": view.image, "body_pose": view.body_pose}
     scene.dnerf.edit_view = json.dumps(fields)
 
@@ -51,13 +52,13 @@ def edit_view(scene: bpy.types.Scene) -> EditView:
     return EditView(fields["subject"], Camera.from_json(fields["camera"], "the edited view"), fields["image"], body_pose)
 
 
-def edit_mask_image(view: EditView) -> bpy.types.Image:
-    """The image of its mask.
+def edit_mask_image(scene: bpy.types.Scene, view: EditView) -> bpy.types.Image:
+    """The image of its mask, whatever it is called by now.
 
     Raises:
         SceneError: it is gone.
     """
-    image = bpy.data.images.get(view.image)
+    image = scene.dnerf.edit_image or bpy.data.images.get(view.image)  # scenes saved before have its name alone
     if image is None:
         raise SceneError(f"{view.image}: expected an image of that name, found none; press Edit Mask again")
     return image
@@ -65,4 +66,7 @@ def edit_mask_image(view: EditView) -> bpy.types.Image:
 
 def is_edited_image(scene: bpy.types.Scene, image: bpy.types.Image | None) -> bool:
     """Whether an image is the noted view's mask."""
-    return image is not None and bool(scene.dnerf.edit_view) and json.loads(scene.dnerf.edit_view)["image"] == image.name
+    if image is None or not scene.dnerf.edit_view:
+        return False
+    kept = scene.dnerf.edit_image
+    return bool(image == kept if kept is not None else image.name == json.loads(scene.dnerf.edit_view)["image"])

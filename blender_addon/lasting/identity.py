@@ -50,7 +50,7 @@ class Held:
         block = self.found()
         if block is None:
             word = self.id_type.lower()
-            remedy = remedy or f"undo its deletion, or repeat the step with {'an' if word[0] in 'aeiou' else 'a'} {word} that is there"
+            remedy = remedy or f"undo its deletion, or repeat the step with another {word}"
             raise UsageError(f"{word} {self.name!r}: expected it in this file, found it no more; {remedy}")
         return block
 

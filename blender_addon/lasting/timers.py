@@ -17,16 +17,18 @@ _started: dict[int, Timer] = {}
 class Timer:
     """Calls a function on Blender's main thread until it returns None.
 
-    An error goes on to Blender, which prints it and lets go of the timer; so it is started anew, and `on_error` is called.
+    An error goes on to Blender, which prints it and lets go of the timer; with `on_error` it is started anew.
     """
 
-    def __init__(self, look: Look, interval_s: float, *, on_error: Callable[[BaseException], None], persistent: bool = True) -> None:
+    def __init__(
+        self, look: Look, interval_s: float, *, on_error: Callable[[BaseException], None] | None = None, persistent: bool = True
+    ) -> None:
         """`start` starts it.
 
         Args:
             look: what is called.
             interval_s: until the first call, and after an error.
-            on_error: ends what the timer is for, so that the error does not come again at once.
+            on_error: ends what has met the error, so that it does not come again at once; None: the timer ends with it.
             persistent: it goes on when another file is opened.
         """
         self._look, self._interval_s, self._on_error, self._persistent = look, interval_s, on_error, persistent
@@ -58,7 +60,7 @@ class Timer:
         return again_s
 
     def _deal_with(self, _kind: object, error: BaseException | None, _trace: object) -> None:
-        if error is not None:
+        if error is not None and self._on_error is not None:
             bpy.app.timers.register(self._called, first_interval=self._interval_s, persistent=self._persistent)
             self._on_error(error)
 

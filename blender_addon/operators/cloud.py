@@ -12,12 +12,13 @@ from dnerf_core.labels import LabelSet
 from dnerf_core.pointcloud.cloud import PointCloud
 
 from .. import session
+from ..lasting.identity import Held, hold
 from ..model_facts import ModelFacts, subject_params, with_facts
 from ..places import absolute_path
 from ..posing.driver import current_pose, pose_params
 from ..scene.clouds import add_cloud
 from ..subjects import subject_stem, subject_token
-from ..viewpoints import camera_params, chosen_poses, selected_camera_names, squares_of
+from ..viewpoints import camera_params, chosen_poses, selected_cameras, squares_of
 from .base import JobOperator, results_arrived
 
 REQUEST_PROPERTY = "dnerf_request"
@@ -33,12 +34,12 @@ class DNERF_OT_fuse_cloud(JobOperator, bpy.types.Operator):
     def act(self, context: bpy.types.Context) -> None:
         scene = context.scene
         settings = scene.dnerf
-        selected = selected_camera_names(context) if settings.cloud_source == "SELECTED" else None
+        selected = selected_cameras(context) if settings.cloud_source == "SELECTED" else None
         painted = str(absolute_path(settings.annotation_folder, "annotate: folder")) if settings.cloud_painted else None
         with_facts(scene, "Fusing the point cloud", lambda scene, facts: fuse_cloud(scene, facts, selected, painted))
 
 
-def fuse_cloud(scene: bpy.types.Scene, facts: ModelFacts, selected: Sequence[str] | None, painted: str | None) -> None:
+def fuse_cloud(scene: bpy.types.Scene, facts: ModelFacts, selected: Sequence[Held] | None, painted: str | None) -> None:
     """The step of the job after the model is known: ask for the cloud.
 
     Args:
@@ -50,10 +51,10 @@ def fuse_cloud(scene: bpy.types.Scene, facts: ModelFacts, selected: Sequence[str
     request = json.dumps({"subject": subject_token(scene), "params": params})
     if painted is not None:
         params = {**params, "annotations": painted}
-    name, stem, began = scene.name, subject_stem(scene), time.monotonic()
+    held, stem, began = hold(scene), subject_stem(scene), time.monotonic()
 
     def done(result: dict[str, Any]) -> None:
-        scene_now = bpy.data.scenes[name]
+        scene_now = held.needed()
         cloud = cloud_from_result(result)
         item = add_cloud(scene_now, cloud, f"cloud {stem}", world_up=facts.cameras.world_up)
         if painted is None:
@@ -66,7 +67,7 @@ def fuse_cloud(scene: bpy.types.Scene, facts: ModelFacts, selected: Sequence[str
     session.current().continue_job("pointcloud", {**subject_params(scene), **params}, done, title="Fusing the point cloud")
 
 
-def cloud_params(scene: bpy.types.Scene, facts: ModelFacts, selected: Sequence[str] | None) -> dict[str, Any]:
+def cloud_params(scene: bpy.types.Scene, facts: ModelFacts, selected: Sequence[Held] | None) -> dict[str, Any]:
     """From where a cloud is fused, and how many points it may have; see `fuse_cloud`."""
     settings = scene.dnerf
     if selected is None:

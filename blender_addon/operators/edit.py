@@ -10,6 +10,7 @@ from dnerf_core.errors import UsageError
 
 from .. import icons, session
 from ..edit_view import EditView, edit_mask_image, edit_view, keep_edit_view
+from ..lasting.identity import hold, window_showing
 from ..model_facts import ModelFacts, chosen_model, known_facts, with_facts
 from ..places import subjects_folder
 from ..posing.driver import current_pose, pose_params
@@ -53,7 +54,7 @@ class DNERF_OT_edit_mask(JobOperator, bpy.types.Operator):
 
 def render_edit_view(scene: bpy.types.Scene, facts: ModelFacts) -> None:
     """The step of the job after the model is known: the view, then its mask to paint on."""
-    labels, name = facts.labels, scene.name
+    labels, held = facts.labels, hold(scene)
     if labels is None:
         raise SceneError(f"model {facts.name}: expected one with labels to edit by, found none; annotate and train first")
     camera = square_view(read_camera(scene.camera, scene, world_up=facts.cameras.world_up)).camera
@@ -64,15 +65,16 @@ def render_edit_view(scene: bpy.types.Scene, facts: ModelFacts) -> None:
     shown = ShownViews(subject, stem, (pose,), overlay=False, depth=False, body_poses=(body_pose,))
 
     def done(collected: CollectedViews) -> None:
-        found = bpy.data.scenes[name]
+        found = held.needed()
         (view,) = collected.in_order()
         assert view.mask is not None and view.rgb is not None  # the model has labels
         image = open_mask(f"{stem} edit mask", view.mask, labels)
         add_shown(found, shown)
-        keep_edit_view(found, EditView(subject, camera, image.name, body_pose))
+        keep_edit_view(found, EditView(subject, camera, image.name, body_pose), image)
         results_arrived("Edit Mask")
-        if not bpy.app.background:  # without a window there is nothing to paint in
-            with bpy.context.temp_override(window=bpy.context.window_manager.windows[0]):
+        window = window_showing(found)
+        if not bpy.app.background and window is not None:  # without a window of the scene there is nothing to paint in
+            with bpy.context.temp_override(window=window):
                 open_for_painting(bpy.context, image, view.rgb, labels)
         session.current().finish(f"{stem}: paint on its mask, then press Apply Edit")
 
@@ -111,7 +113,7 @@ class DNERF_OT_apply_edit(JobOperator, bpy.types.Operator):
         view = edit_view(scene)
         if view.subject != subject_token(scene):
             raise UsageError("edit: expected the subject whose mask was painted, found another; press Edit Mask for this one")
-        edit_mask_image(view)
+        edit_mask_image(scene, view)
         output = new_subject_path(subjects_folder(scene.dnerf.subjects_folder), edited_stem(subject_stem(scene)))
         with_facts(scene, EDITING, lambda found, facts: apply_edit(found, facts, view, output, repair))
 
@@ -125,10 +127,11 @@ def apply_edit(scene: bpy.types.Scene, facts: ModelFacts, view: EditView, output
     """The step of the job after the model is known: send the mask."""
     if facts.labels is None:
         raise SceneError(f"model {facts.name}: expected one with labels to edit by, found none; choose the model of the mask")
-    holder, name, settings = session.current(), scene.name, edit_settings(scene)
-    painted = ids_of(edit_mask_image(view), facts.labels, snap=repair)
+    holder, held, settings = session.current(), hold(scene), edit_settings(scene)
+    image = edit_mask_image(scene, view)
+    painted = ids_of(image, facts.labels, snap=repair)
     if painted.repaired_px:
-        open_mask(view.image, painted.ids, facts.labels)
+        open_mask(image.name, painted.ids, facts.labels)
     assert holder.job is not None and holder.client is not None
     holder.job.at_end = icons.drop_picture
     params = {
@@ -143,7 +146,7 @@ def apply_edit(scene: bpy.types.Scene, facts: ModelFacts, view: EditView, output
 
     def done(result: dict[str, Any]) -> None:
         icons.drop_picture()
-        found = bpy.data.scenes[name]
+        found = held.needed(f"the edited subject is {result['subject_file']}")
         choose_subject(found, Path(result["subject_file"]))
         keep_scores(found, result)
         _follow(found, facts, view.subject, "Apply Edit", edited_line(result))
@@ -182,7 +185,7 @@ def _follow(scene: bpy.types.Scene, facts: ModelFacts, before: str, what: str, l
     """Last steps of the job that has changed the subject: what shows it is rendered anew. One step of undo takes all of it back."""
     holder = session.current()
     assert holder.job is not None
-    holder.job.at_end = lambda: results_arrived(what)  # also where it is cancelled: the subject is another one already
+    holder.job.undo_step = what  # also where it is cancelled: the subject is another one already
     render_anew(scene, facts, before, lambda: holder.finish(line))
 
 

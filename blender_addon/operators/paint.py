@@ -20,6 +20,8 @@ from ..annotation_list import (
     read_picture,
     views_to_do,
 )
+from ..lasting.showing import area_at
+from ..lasting.timers import Timer
 from ..scene.annotation import ids_of, open_mask, save_mask, set_up_brush
 from ..scene.errors import SceneError
 from .base import LineOperator
@@ -78,11 +80,15 @@ def open_for_painting(context: bpy.types.Context, image: bpy.types.Image, pictur
     if scene.dnerf.painted_label_id >= labels.num_classes:
         scene.dnerf.painted_label_id = IGNORE_ID
     _with_brush(context, area, labels, scene.dnerf.painted_label_id)
-    bpy.app.timers.register(lambda: _when_drawn(area, labels), first_interval=_DRAWN_AFTER_S)
+    pointer = area.as_pointer()
+    Timer(lambda: _when_drawn(pointer, labels), _DRAWN_AFTER_S, persistent=False).start()
 
 
-def _when_drawn(area: bpy.types.Area, labels: LabelSet) -> None:
+def _when_drawn(pointer: int, labels: LabelSet) -> None:
     """What an editor takes only after it has been drawn in paint mode: its side panel's tab, and a brush beside the tool's own."""
+    area = area_at(pointer)
+    if area is None or area.ui_type != "IMAGE_EDITOR":  # closed meanwhile, or made another editor
+        return
     region = next(region for region in area.regions if region.type == "UI")
     region.active_panel_category = "DatasetNeRF"
     with _editor(bpy.context, area):
