@@ -1,7 +1,7 @@
 """An update in a running Blender: modules of the version before are let go of, or they would be mixed with this version's.
 
-Blender loads an updated extension anew, but not the engine's modules that it carries as a wheel; and where an add-on's files are replaced by
-hand, it loads the package's first module alone anew.
+Blender loads an updated extension anew, but not the engine's modules that it carries as a wheel; and where an add-on's files are replaced
+by hand, it loads the package's first module alone anew.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def forget_stale(package: str, folder: Path) -> None:
     if core_is_stale:
         _drop_modules_of(CORE)
         del sys.modules[CORE]
-    if core_is_stale or (own is not None and own.ADDON_VERSION != version):
+    if core_is_stale or (own is not None and version != own.ADDON_VERSION):
         _drop_modules_of(package)
 
 
