@@ -99,7 +99,11 @@ def _draw() -> None:
     facts = known_facts(context.scene)
     if facts is None or not view.is_perspective:
         return
-    _note(context.scene, region, view, facts)
+    try:
+        _note(context.scene, region, view, facts)
+    except session.EXPECTED as error:  # or the console had it at every redraw, and the user nowhere
+        _end_by(error)
+        return
     if _state.texture is None or _state.square is None or region.as_pointer() != _state.region:
         return
     square = _state.square

@@ -23,7 +23,7 @@ from .lasting.showing import redraw, undo_step
 from .lasting.timers import Timer
 from .preferences import chosen_interpreter, preferences
 
-__all__ = ["EXPECTED", "Session", "busy", "current", "redraw", "undo_step"]
+__all__ = ["EXPECTED", "Job", "Session", "busy", "current", "redraw", "undo_step"]
 
 Level = Literal["INFO", "ERROR", "CANCELLED"]
 Done = Callable[[dict[str, Any]], None]

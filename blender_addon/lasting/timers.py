@@ -48,7 +48,7 @@ class Timer:
     def stop(self) -> None:
         """End it; one that does not run is no matter."""
         _started.pop(id(self), None)
-        if self.runs:
+        while self.runs:  # twice, where it is called by other than Blender and meets an error
             bpy.app.timers.unregister(self._called)
 
     def _call(self) -> float | None:

@@ -95,6 +95,20 @@ def test_another_scene_in_another_window(window: Window) -> None:
     assert window.value("alive()")
 
 
+def test_the_live_preview_follows_its_scene_and_ends_with_a_line(window: Window) -> None:
+    window.ask("bpy.context.window_manager.windows[0].scene = first.found()")
+    window.press_property("live_preview")
+    window.until("module('preview')._state.texture is not None", 60)
+    window.ask("bpy.context.scene.name = 'Renamed again'; module('preview')._state.arrivals = []")
+    window.ask("panel().seed += 1")
+    window.until("module('preview')._state.arrivals", 30)
+    window.ask("root = module('scene.subject').subject_root(bpy.context.scene); root.scale = (1, 2, 1)")
+    line = window.until("not panel().live_preview and current().status", 30)
+    assert "expected the same scale along x, y and z, found" in line
+    window.ask("root.scale = (1, 1, 1)")
+    assert window.value("alive()")
+
+
 def test_the_scene_is_deleted(window: Window) -> None:
     """Of the one that is shown now, by its button: Blender shows the next."""
     window.ask("panel().seed, panel().views_folder, panel().size_px = 4, '/job/views', 64")
