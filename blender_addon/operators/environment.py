@@ -109,9 +109,9 @@ def look_at_making() -> float | None:
     """Show how far it is; at its good end the new interpreter is the chosen one."""
     session.redraw()
     making = environment_making.current()
-    if making is None or making.running:
+    if making is not None and making.running:
         return _LOOK_INTERVAL_S
-    if making.succeeded:
+    if making is not None and making.succeeded:
         preferences().interpreter = str(making.python)
     return None
 
