@@ -127,7 +127,8 @@ def test_a_version_is_installed_over_another_and_all_settings_are_kept(tmp_path:
 BY_HAND = """
 import sys, os, shutil
 from pathlib import Path
-import addon_utils, bpy
+import bpy
+import addon_utils
 addons, trees = Path(sys.argv[1]), sys.argv[2:]
 sys.path.insert(0, str(addons))
 for number, tree in enumerate(trees):
