@@ -207,6 +207,12 @@ def until_step(session: ModuleType, step: int) -> None:
             time.sleep(0.001)
 
 
+def settings_of(scene: Scene) -> dict[str, str]:
+    """All that the panel keeps in a scene."""
+    settings = scene.dnerf
+    return {name: repr(getattr(settings, name)) for name in dict(settings.bl_rna.properties) if name not in ("name", "rna_type")}
+
+
 def no_button_is_gray(session: ModuleType) -> None:
     """The job has ended, the status says how, and the next click works."""
     current = session.current()
@@ -231,10 +237,11 @@ def test_a_renamed_scene_gets_its_results(session: ModuleType, scene: Scene, doo
         item.name = f"other {item.name}"
     for collection in bpy.data.collections:
         collection.name = f"other {collection.name}"
+    before = settings_of(bpy.data.scenes[WORK])
     current = session.current()
     assert current.wait(120) and current.level == "INFO", current.status
     assert scene.dnerf.model_facts
-    assert not bpy.data.scenes[WORK].dnerf.model_facts and not bpy.data.scenes[WORK].objects
+    assert settings_of(bpy.data.scenes[WORK]) == before and not bpy.data.scenes[WORK].objects
     no_button_is_gray(session)
 
 

@@ -34,16 +34,22 @@ def alive():
 VIEWS = 30
 
 
+def render(window: Window, views: int) -> None:
+    """As its button does."""
+    window.ask(
+        f"s = panel(); s.camera_count, s.seed, s.size_px, s.views_folder = {views}, 3, 64, '/job/views'"
+    )  # undo takes them back
+    window.ask("operator('dnerf.render_views()')")
+
+
 def begin(window: Window, views: int = VIEWS) -> None:
     """Render some views, and wait until the first have come."""
-    window.ask(f"panel().camera_count = {views}")
-    window.ask("operator('dnerf.render_views()')")
+    render(window, views)
     window.until("current().job is not None and current().job.done >= 2 and current().job.total", 60)
 
 
 def test_the_scene_is_renamed_at_five_of_thirty(window: Window, root: Root) -> None:
     window.ask(NAMES)
-    window.ask("panel().seed, panel().views_folder, panel().size_px = 3, '/job/views', 64")
     window.press("dnerf.load_model")
     finish(window)
     begin(window)
@@ -111,7 +117,6 @@ def test_the_live_preview_follows_its_scene_and_ends_with_a_line(window: Window)
 
 def test_the_scene_is_deleted(window: Window) -> None:
     """Of the one that is shown now, by its button: Blender shows the next."""
-    window.ask("panel().seed, panel().views_folder, panel().size_px = 4, '/job/views', 64")
     begin(window)
     name = window.value("bpy.context.window_manager.windows[0].scene.name")
     window.ask("operator('scene.delete()')")
@@ -127,7 +132,7 @@ def test_an_error_in_the_timer_ends_the_job_and_the_next_click_works(window: Win
     window.ask("views = module('operators.views').CollectedViews; take = views.take")
     window.ask("def break_down(self, index, part): raise KeyError('gone')")
     window.ask("views.take = break_down")
-    window.ask("panel().camera_count = 3; operator('dnerf.render_views()')")
+    render(window, 3)
     line = window.until("current().job is None and current().status", 60)
     assert "found a fault of the extension (KeyError: 'gone')" in line
     assert "KeyError: 'gone'" in window.log(), "the console has all of it"
