@@ -32,7 +32,7 @@ class EditView:
     Attributes:
         subject: its `subjects.subject_token`.
         camera: in the model's world.
-        image: name of the mask's image.
+        image: name of the mask's image when it was opened.
         body_pose: numbers of the pose that the subject's body is in; None: its own.
         key: another one for each view; "": noted by a version that made none.
         model: the sha256 of its file; "": the same.
@@ -67,6 +67,7 @@ def keep_edit_view(scene: bpy.types.Scene, view: EditView, mask: bpy.types.Image
         "model": view.model,
     }
     scene.dnerf.edit_view = mask[VIEW_PROPERTY] = json.dumps(fields)
+    scene.dnerf.edit_image = mask
 
 
 def edit_view(scene: bpy.types.Scene, shown: bpy.types.Image | None = None) -> EditView:
@@ -93,7 +94,7 @@ def _view_of(text: str) -> EditView:
 
 
 def edit_mask_image(view: EditView) -> bpy.types.Image:
-    """The image of its mask.
+    """The image of its mask, whatever it is called by now.
 
     Raises:
         SceneError: it is gone.
@@ -119,7 +120,7 @@ def noted_mask(scene: bpy.types.Scene) -> bpy.types.Image | None:
     if not text:
         return None
     fields = json.loads(text)
-    return _image_of(fields["image"], fields.get("key", ""))
+    return scene.dnerf.edit_image or _image_of(fields["image"], fields.get("key", ""))
 
 
 def is_edited_image(scene: bpy.types.Scene, image: bpy.types.Image | None) -> bool:

@@ -9,6 +9,9 @@ from typing import Any
 import bpy
 
 from .. import session
+from ..bridge.errors import error_line
+from ..lasting.identity import Held, hold
+from ..lasting.timers import Timer
 from ..model_facts import ModelFacts, chosen_model, with_facts
 from ..scene.clouds import add_cloud, hidden_parts, hide_part, shows_parts
 from ..shown_views import are_stale, forget, keep_shown, known_shown, rename_images
@@ -26,13 +29,13 @@ def render_anew(scene: bpy.types.Scene, facts: ModelFacts, before: str, then: Ca
     Clouds in edit mode, duplicates, those that have been changed by hand, and those with painted labels, which belong to the subject
     that was painted, stay.
     """
-    name, subject, stem = scene.name, subject_token(scene), subject_stem(scene)
-    shown = known_shown(scene)
-    clouds = [item.name for item in scene.objects if noted_request(item, before) is not None]
+    held, subject, stem = hold(scene), subject_token(scene), subject_stem(scene)
+    wanted_subject, shown = (subject, stem), known_shown(scene)
+    clouds = [hold(item) for item in scene.objects if noted_request(item, before) is not None]
 
     def next_cloud() -> None:
         if clouds:
-            _fuse_anew(name, facts, clouds.pop(0), before, subject, stem, next_cloud)
+            _fuse_anew(held, facts, clouds.pop(0), before, wanted_subject, next_cloud)
         else:
             then()
 
@@ -43,24 +46,29 @@ def render_anew(scene: bpy.types.Scene, facts: ModelFacts, before: str, then: Ca
     rename_images(shown.poses, wanted.poses)
 
     def views_done(_: CollectedViews) -> None:
-        keep_shown(bpy.data.scenes[name], wanted)
+        keep_shown(held.needed(), wanted)
         next_cloud()
 
     render_poses(scene, facts, wanted, views_done, TITLE)
 
 
 def _fuse_anew(
-    scene_name: str, facts: ModelFacts, item_name: str, before: str, subject: str, stem: str, then: Callable[[], None]
+    held: Held, facts: ModelFacts, held_cloud: Held, before: str, wanted: tuple[str, str], then: Callable[[], None]
 ) -> None:
-    item = bpy.data.objects.get(item_name)
+    """One step for a cloud of the subject `before`, which becomes the `wanted` one's, a token with its stem.
+
+    A cloud that has been deleted, changed or is being edited by now stays as it is.
+    """
+    item, scene = held_cloud.found(), held.needed()
     request = None if item is None else noted_request(item, before)
-    if request is None:  # it has been taken away, or changed, while those before it were fused
+    if request is None:
         then()
         return
-    params = {"model": chosen_model(bpy.data.scenes[scene_name]), **json.loads(subject), **request}
+    subject, stem = wanted
+    params = {"model": chosen_model(scene), **json.loads(subject), **request}
 
     def done(result: dict[str, Any]) -> None:
-        scene, old = bpy.data.scenes[scene_name], bpy.data.objects.get(item_name)
+        scene, old = held.needed(), held_cloud.found()
         cloud = cloud_from_result(result)
         if old is not None and noted_request(old, before) is not None:
             fresh = add_cloud(
@@ -95,8 +103,8 @@ def _take_place(scene: bpy.types.Scene, old: bpy.types.Object, fresh: bpy.types.
 @bpy.app.handlers.persistent
 def _after_undo(*_: object) -> None:
     """The scene is as it was, and so are meshes; but Blender may keep an image's pixels."""
-    if any(are_stale(scene) for scene in bpy.data.scenes) and not bpy.app.timers.is_registered(_follow_undo):
-        bpy.app.timers.register(_follow_undo, first_interval=0.0)
+    if any(are_stale(scene) for scene in bpy.data.scenes):
+        _timer.start()
 
 
 def _follow_undo() -> float | None:
@@ -114,12 +122,21 @@ def _follow_undo() -> float | None:
     return None
 
 
+def _give_up(error: BaseException) -> None:
+    """What shows a subject stays as it is."""
+    forget()
+    session.current().say(error_line(error, TITLE), "ERROR")
+
+
+_timer = Timer(_follow_undo, _LOOK_S, on_error=_give_up, persistent=False)
+
+
 def _show_views_again(scene: bpy.types.Scene, facts: ModelFacts) -> None:
-    shown, name = known_shown(scene), scene.name
+    shown, held = known_shown(scene), hold(scene)
     assert shown is not None  # or they were not stale
 
     def done(_: CollectedViews) -> None:
-        keep_shown(bpy.data.scenes[name], shown)
+        keep_shown(held.needed(), shown)
         session.current().finish(f"{shown.stem}: its views are shown again")
 
     render_poses(scene, facts, shown, done, TITLE)
@@ -140,6 +157,4 @@ def unregister() -> None:
     bpy.app.handlers.redo_post.remove(_after_undo)
     bpy.app.handlers.undo_post.remove(_after_undo)
     bpy.app.handlers.load_pre.remove(_before_load)
-    if bpy.app.timers.is_registered(_follow_undo):
-        bpy.app.timers.unregister(_follow_undo)
     forget()

@@ -17,6 +17,7 @@ from ..annotation_list import (
     read_mask,
     views_to_do,
 )
+from ..lasting.identity import Held, hold
 from ..model_facts import ModelFacts, chosen_model, facts_from_result, keep_facts, with_facts
 from ..painting.mask_files import image_of_mask, listed_folder, need_saved, not_saved_line, save_paintings
 from ..places import absolute_path, output_folder
@@ -53,7 +54,7 @@ def sample_views(scene: bpy.types.Scene, facts: ModelFacts) -> None:
         "output": str(annotation_folder(scene)),
         **({"labels": names} if names else {}),
     }
-    session.current().continue_job("sample", params, _listed(scene.name), title="Sampling views to annotate")
+    session.current().continue_job("sample", params, _listed(hold(scene)), title="Sampling views to annotate")
 
 
 class DNERF_OT_open_annotations(JobOperator, bpy.types.Operator):
@@ -66,12 +67,12 @@ class DNERF_OT_open_annotations(JobOperator, bpy.types.Operator):
         scene = context.scene
         params = {"folder": str(annotation_folder(scene))}
         save_paintings()
-        session.current().start_job("Opening the annotations", "open_annotations", params, _listed(scene.name))
+        session.current().start_job("Opening the annotations", "open_annotations", params, _listed(hold(scene)))
 
 
-def _listed(scene_name: str) -> Any:
+def _listed(held: Held) -> Any:
     def done(result: dict[str, Any]) -> None:
-        left = list_views(bpy.data.scenes[scene_name], result)
+        left = list_views(held.needed(), result)
         results_arrived("List Views")
         session.current().finish(f"{counted(len(result['views']), 'view')}, {left} still to paint{_left_out()}")
 
@@ -94,10 +95,10 @@ class DNERF_OT_prefill(JobOperator, bpy.types.Operator):
         scene = context.scene
         folder, labels, view = annotation_folder(scene), annotation_labels(scene), chosen_view(scene).name
         need_saved(folder)
-        name = scene.name
+        held = hold(scene)
 
         def done(result: dict[str, Any]) -> None:
-            line = keep_prefilled(bpy.data.scenes[name], folder, labels, result)
+            line = keep_prefilled(held.needed(), folder, labels, result)
             results_arrived("Prefill Other Views")
             session.current().finish(line)
 
@@ -163,13 +164,14 @@ class DNERF_OT_train(JobOperator, bpy.types.Operator):
             "allow_missing_classes": settings.allow_missing_labels,
             "steps": settings.training_steps,
         }
-        name = scene.name
-        session.current().start_job("Training", "train", params, lambda result: _trained(name, result))
+        held = hold(scene)
+        session.current().start_job("Training", "train", params, lambda result: _trained(held, result))
 
 
-def _trained(scene_name: str, result: dict[str, Any]) -> None:
+def _trained(held: Held, result: dict[str, Any]) -> None:
     """Choose the new model, and ask what it is."""
-    scene = bpy.data.scenes[scene_name]
+    remedy = f"the new model is {result['model']}"
+    scene = held.needed(remedy)
     settings = scene.dnerf
     settings.model_path = bpy.path.relpath(result["model"]) if bpy.data.is_saved else result["model"]
     settings.model_kind = "FILE"
@@ -178,7 +180,7 @@ def _trained(scene_name: str, result: dict[str, Any]) -> None:
     score = "no view was held out to score it" if miou is None else f"mIoU {miou:.3f} on held-out subjects"
 
     def known(facts: dict[str, Any]) -> None:
-        keep_facts(bpy.data.scenes[scene_name], facts)
+        keep_facts(held.needed(remedy), facts)
         results_arrived("Train")
         session.current().finish(f"{facts_from_result(facts).name} trained: {score}; it is the model now{warned_text(warnings)}")
 

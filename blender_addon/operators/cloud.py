@@ -13,6 +13,7 @@ from dnerf_core.labels import LabelSet
 from dnerf_core.pointcloud.cloud import PointCloud
 
 from .. import session
+from ..lasting.identity import Held, hold
 from ..model_facts import ModelFacts, subject_params, with_facts
 from ..painting.mask_files import need_saved
 from ..places import absolute_path
@@ -20,7 +21,7 @@ from ..posing.driver import current_pose, pose_params
 from ..scene.cloud_changes import cloud_digest
 from ..scene.clouds import add_cloud, is_cloud
 from ..subjects import subject_stem, subject_token
-from ..viewpoints import camera_params, chosen_poses, selected_camera_names, squares_of
+from ..viewpoints import camera_params, chosen_poses, selected_cameras, squares_of
 from .base import JobOperator, results_arrived
 
 REQUEST_PROPERTY = "dnerf_request"
@@ -36,7 +37,7 @@ class DNERF_OT_fuse_cloud(JobOperator, bpy.types.Operator):
     def act(self, context: bpy.types.Context) -> None:
         scene = context.scene
         settings = scene.dnerf
-        selected = selected_camera_names(context) if settings.cloud_source == "SELECTED" else None
+        selected = selected_cameras(context) if settings.cloud_source == "SELECTED" else None
         painted = str(painted_folder(scene)) if settings.cloud_painted else None
         with_facts(scene, "Fusing the point cloud", lambda scene, facts: fuse_cloud(scene, facts, selected, painted))
 
@@ -52,7 +53,7 @@ def painted_folder(scene: bpy.types.Scene) -> Path:
     return folder
 
 
-def fuse_cloud(scene: bpy.types.Scene, facts: ModelFacts, selected: Sequence[str] | None, painted: str | None) -> None:
+def fuse_cloud(scene: bpy.types.Scene, facts: ModelFacts, selected: Sequence[Held] | None, painted: str | None) -> None:
     """The step of the job after the model is known: ask for the cloud.
 
     Args:
@@ -64,10 +65,10 @@ def fuse_cloud(scene: bpy.types.Scene, facts: ModelFacts, selected: Sequence[str
     subject, request = subject_token(scene), params
     if painted is not None:
         params = {**params, "annotations": painted}
-    name, stem, began = scene.name, subject_stem(scene), time.monotonic()
+    held, stem, began = hold(scene), subject_stem(scene), time.monotonic()
 
     def done(result: dict[str, Any]) -> None:
-        scene_now = bpy.data.scenes[name]
+        scene_now = held.needed()
         cloud = cloud_from_result(result)
         item = add_cloud(scene_now, cloud, f"cloud {stem}", world_up=facts.cameras.world_up)
         if painted is None:
@@ -95,7 +96,7 @@ def noted_request(item: bpy.types.Object, subject: str) -> dict[str, Any] | None
     return request["params"] if request["subject"] == subject and untouched else None
 
 
-def cloud_params(scene: bpy.types.Scene, facts: ModelFacts, selected: Sequence[str] | None) -> dict[str, Any]:
+def cloud_params(scene: bpy.types.Scene, facts: ModelFacts, selected: Sequence[Held] | None) -> dict[str, Any]:
     """From where a cloud is fused, and how many points it may have; see `fuse_cloud`."""
     settings = scene.dnerf
     if selected is None:

@@ -11,6 +11,7 @@ from dnerf_core.labels import LabelSet
 
 from .. import icons, picture_overlay, session
 from ..edit_view import VIEW_PROPERTY, EditView, edit_mask_image, edit_view, keep_edit_view, painted_mask
+from ..lasting.identity import hold, window_showing
 from ..model_facts import ModelFacts, chosen_model, known_facts, with_facts
 from ..places import subjects_folder
 from ..posing.driver import current_pose, pose_params
@@ -61,7 +62,7 @@ class DNERF_OT_edit_mask(JobOperator, bpy.types.Operator):
 
 def render_edit_view(scene: bpy.types.Scene, facts: ModelFacts, anew: bool) -> None:
     """The step of the job after the model is known: the view, then its mask to paint on; or the mask that is painted already."""
-    labels, name = facts.labels, scene.name
+    labels, held = facts.labels, hold(scene)
     if labels is None:
         raise SceneError(f"model {facts.name}: expected one with labels to edit by, found none; annotate and train first")
     camera = square_view(read_camera(scene.camera, scene, world_up=facts.cameras.world_up)).camera
@@ -74,13 +75,13 @@ def render_edit_view(scene: bpy.types.Scene, facts: ModelFacts, anew: bool) -> N
     if painted is not None:
         view, image = painted
         keep_edit_view(scene, view, image)
-        _show_to_paint(image, labels)
+        _show_to_paint(scene, image, labels)
         session.current().finish(f"{image.name}: it goes on as it was painted; press Apply Edit when it is done")
         return
     shown = ShownViews(subject, stem, (pose,), overlay=False, depth=False, body_poses=(body_pose,))
 
     def done(collected: CollectedViews) -> None:
-        found = bpy.data.scenes[name]
+        found = held.needed()
         (view,) = collected.in_order()
         assert view.mask is not None and view.rgb is not None  # the model has labels
         before = _make_room(wanted.image)
@@ -89,7 +90,7 @@ def render_edit_view(scene: bpy.types.Scene, facts: ModelFacts, anew: bool) -> N
         picture_overlay.drop_over(image)
         add_shown(found, shown)
         keep_edit_view(found, wanted, image)
-        _show_to_paint(image, labels)
+        _show_to_paint(found, image, labels)
         stays = "" if before is None else f"; what was painted before stays in {before.name!r}"
         session.current().finish(f"{stem}: paint on its mask, then press Apply Edit{stays}")
 
@@ -107,10 +108,11 @@ def _make_room(name: str) -> bpy.types.Image | None:
     return before
 
 
-def _show_to_paint(image: bpy.types.Image, labels: LabelSet) -> None:
+def _show_to_paint(scene: bpy.types.Scene, image: bpy.types.Image, labels: LabelSet) -> None:
     results_arrived("Edit Mask")
-    if not bpy.app.background:  # without a window there is nothing to paint in
-        with bpy.context.temp_override(window=bpy.context.window_manager.windows[0]):
+    window = window_showing(scene)
+    if not bpy.app.background and window is not None:  # without a window of the scene there is nothing to paint in
+        with bpy.context.temp_override(window=window):
             open_for_painting(bpy.context, image, labels)
 
 
@@ -161,7 +163,7 @@ def apply_edit(scene: bpy.types.Scene, facts: ModelFacts, view: EditView, output
     """The step of the job after the model is known: send the mask."""
     if facts.labels is None:
         raise SceneError(f"model {facts.name}: expected one with labels to edit by, found none; choose the model of the mask")
-    holder, name, settings = session.current(), scene.name, edit_settings(scene)
+    holder, held, settings = session.current(), hold(scene), edit_settings(scene)
     mask = edit_mask_image(view)
     painted = ids_of(mask, facts.labels, snap=repair)
     if painted.repaired_px:
@@ -180,7 +182,7 @@ def apply_edit(scene: bpy.types.Scene, facts: ModelFacts, view: EditView, output
 
     def done(result: dict[str, Any]) -> None:
         icons.drop_picture()
-        found = bpy.data.scenes[name]
+        found = held.needed(f"the edited subject is {result['subject_file']}")
         choose_subject(found, Path(result["subject_file"]))
         keep_scores(found, result)
         _follow(found, facts, view.subject, "Apply Edit", edited_line(result))
@@ -219,7 +221,7 @@ def _follow(scene: bpy.types.Scene, facts: ModelFacts, before: str, what: str, l
     """Last steps of the job that has changed the subject: what shows it is rendered anew. One step of undo takes all of it back."""
     holder = session.current()
     assert holder.job is not None
-    holder.job.at_end = lambda: results_arrived(what)  # also where it is cancelled: the subject is another one already
+    holder.job.undo_step = what  # also where it is cancelled: the subject is another one already
     render_anew(scene, facts, before, lambda: holder.finish(line))
 
 

@@ -10,6 +10,8 @@ from dnerf_core.labels import IGNORE_ID, LabelSet
 
 from .. import picture_overlay, session
 from ..annotation_list import annotation_folder, annotation_labels, chosen_view, mask_path, views_to_do
+from ..lasting.showing import area_at
+from ..lasting.timers import Timer
 from ..painting.mask_files import (
     FILE_PROPERTY,
     image_of_mask,
@@ -84,13 +86,15 @@ def open_for_painting(context: bpy.types.Context, image: bpy.types.Image, labels
     if scene.dnerf.painted_label_id >= labels.num_classes:
         scene.dnerf.painted_label_id = IGNORE_ID
     _with_brush(context, area, labels, scene.dnerf.painted_label_id)
-    bpy.app.timers.register(lambda: _when_drawn(area, labels), first_interval=_DRAWN_AFTER_S)
+    pointer = area.as_pointer()
+    Timer(lambda: _when_drawn(pointer, labels), _DRAWN_AFTER_S, persistent=False).start()
 
 
-def _when_drawn(area: bpy.types.Area, labels: LabelSet) -> None:
+def _when_drawn(pointer: int, labels: LabelSet) -> None:
     """What an editor takes only after it has been drawn in paint mode: its side panel's tab, and a brush beside the tool's own."""
-    if not any(area in list(window.screen.areas) for window in bpy.context.window_manager.windows):
-        return  # it has been closed at once
+    area = area_at(pointer)
+    if area is None or area.ui_type != "IMAGE_EDITOR":  # closed meanwhile, or made another editor
+        return
     region = next(region for region in area.regions if region.type == "UI")
     region.active_panel_category = "DatasetNeRF"
     with _editor(bpy.context, area):

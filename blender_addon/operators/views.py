@@ -12,6 +12,7 @@ from dnerf_core.errors import counted
 from dnerf_core.labels import LabelSet
 
 from .. import session
+from ..lasting.identity import Held, hold
 from ..model_facts import ModelFacts, chosen_model, with_facts
 from ..places import output_folder
 from ..posing.driver import current_pose, pose_params
@@ -20,7 +21,7 @@ from ..scene.cameras import ScenePose, SquareView
 from ..scene.errors import SceneError
 from ..shown_views import ShownViews, add_shown
 from ..subjects import subject_stem, subject_token
-from ..viewpoints import camera_params, chosen_poses, selected_camera_names, squares_of
+from ..viewpoints import camera_params, chosen_poses, selected_cameras, squares_of
 from .base import JobOperator, LineOperator, results_arrived
 
 
@@ -32,7 +33,7 @@ class DNERF_OT_render_views(JobOperator, bpy.types.Operator):
 
     def act(self, context: bpy.types.Context) -> None:
         scene = context.scene
-        selected = selected_camera_names(context)
+        selected = selected_cameras(context)
         source = scene.dnerf.view_source
         folder = output_folder(scene.dnerf.views_folder, "views: save to")
         with_facts(scene, "Rendering views", lambda scene, facts: render_views(scene, facts, source, selected, folder))
@@ -70,7 +71,7 @@ class CollectedViews:
             scene_views.depth_image(f"{view.name} depth", view.depth_planar)
 
 
-def render_views(scene: bpy.types.Scene, facts: ModelFacts, source: str, selected: Sequence[str], folder: Path) -> None:
+def render_views(scene: bpy.types.Scene, facts: ModelFacts, source: str, selected: Sequence[Held], folder: Path) -> None:
     """The step of the job after the model is known: ask for the views."""
     settings = scene.dnerf
     poses = chosen_poses(scene, facts, source, selected)
@@ -83,11 +84,11 @@ def render_views(scene: bpy.types.Scene, facts: ModelFacts, source: str, selecte
         settings.want_depth,
         (None if pose is None else tuple(pose),) * len(poses),
     )
-    name, began = scene.name, time.monotonic()
+    held, began = hold(scene), time.monotonic()
 
     def done(collected: CollectedViews) -> None:
         saved = scene_views.save_views(folder, collected.in_order(), facts.labels)
-        add_shown(bpy.data.scenes[name], shown)
+        add_shown(held.needed(f"its views are in {folder}"), shown)
         results_arrived("Render Views")
         session.current().finish(
             f"{counted(len(poses), 'view')} in {time.monotonic() - began:.1f} s, {counted(len(saved), 'file')} in {folder}"
