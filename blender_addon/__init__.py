@@ -3,7 +3,13 @@
 Importing this package loads no bpy, so that the bridge works anywhere.
 """
 
-from .version import ADDON_VERSION
+from pathlib import Path
+
+from .lasting.renewal import forget_stale
+
+forget_stale(__name__, Path(__file__).parent)
+
+from .version import ADDON_VERSION  # noqa: E402  # after an update the one that is loaded would be the one before
 
 __all__ = ["ADDON_VERSION", "register", "unregister"]
 

@@ -15,6 +15,7 @@ from dnerf_core.errors import UsageError
 from dnerf_core.labels import LabelSet
 
 from . import session
+from .lasting.identity import hold
 from .subjects import subject_token
 
 EMBEDDED_MODELS = ("demo-cars", "demo-people")
@@ -157,12 +158,10 @@ def with_facts(scene: bpy.types.Scene, title: str, then: Callable[[bpy.types.Sce
         UsageError: no model is chosen, or its file has gone.
         WorkerError: no worker can be had, or it is busy.
     """
-    name = scene.name
+    held = hold(scene)
 
     def keep_and_go_on(result: dict[str, Any]) -> None:
-        scene_now = bpy.data.scenes.get(name)
-        if scene_now is None:
-            raise UsageError(f"scene: expected {name!r}, found it no more; run it again in a scene that is there")
+        scene_now = held.needed()
         keep_facts(scene_now, result)
         then(scene_now, facts_from_result(result))
 

@@ -18,8 +18,10 @@ from dnerf_core.labels import LabelSet
 from dnerf_core.worker_protocol import Code
 
 from . import session
-from .bridge.errors import WorkerFault
+from .bridge.errors import WorkerFault, error_line
 from .drawing import draw_picture, picture_texture
+from .lasting.identity import Held, hold
+from .lasting.timers import Timer
 from .model_facts import ModelFacts, chosen_model, keep_facts, known_facts, subject_params
 from .posing.driver import live_pose, pose_params
 from .scene.subject import root_transform, subject_root
@@ -34,7 +36,7 @@ class _Preview:
     """What is shown, what is asked for, and what the viewport wants now."""
 
     def __init__(self) -> None:
-        self.scene_name = ""
+        self.scene: Held | None = None
         self.region_keys: dict[int, str] = {}
         self.looking: tuple[ViewportSquare, int] | None = None
         """What the viewport that moved last sees, and its region."""
@@ -53,13 +55,12 @@ _handle: Any = None
 
 def is_on(scene: bpy.types.Scene) -> bool:
     """Whether the scene's preview is on. Kept here, not in the file: a file that is opened starts nothing."""
-    return bool(_state.scene_name) and _state.scene_name == scene.name
+    return _state.scene is not None and _state.scene.uid == scene.session_uid
 
 
 def switch(scene: bpy.types.Scene, on: bool) -> None:
     """Turn it on or off; on starts the worker. What goes wrong is in the status line, and it stays off."""
-    global _state  # noqa: PLW0603  # all of it begins anew
-    _state = _Preview()
+    _turn_off()
     session.redraw()
     if not on:
         return
@@ -67,14 +68,13 @@ def switch(scene: bpy.types.Scene, on: bool) -> None:
     try:
         model = chosen_model(scene)
         holder.ready_client()
-        name = scene.name
-        holder.ask("model", {"model": model}, lambda result: _know(name, result), on_error=_failed)
+        held = hold(scene)
+        holder.ask("model", {"model": model}, lambda result: _know(held, result), on_error=_failed)
     except session.EXPECTED as error:
         holder.say(str(error), "ERROR")
         return
-    _state.scene_name = scene.name
-    if not bpy.app.timers.is_registered(_tick):
-        bpy.app.timers.register(_tick, first_interval=_INTERVAL_S, persistent=True)
+    _state.scene = held
+    _timer.start()
 
 
 def updates_a_second(over_s: float) -> float:
@@ -83,8 +83,8 @@ def updates_a_second(over_s: float) -> float:
     return sum(1 for at in _state.arrivals if now - at <= over_s) / over_s
 
 
-def _know(scene_name: str, result: dict[str, Any]) -> None:
-    scene = bpy.data.scenes.get(scene_name)
+def _know(held: Held, result: dict[str, Any]) -> None:
+    scene = held.found()
     if scene is not None:
         keep_facts(scene, result)
         session.redraw()
@@ -99,7 +99,11 @@ def _draw() -> None:
     facts = known_facts(context.scene)
     if facts is None or not view.is_perspective:
         return
-    _note(context.scene, region, view, facts)
+    try:
+        _note(context.scene, region, view, facts)
+    except session.EXPECTED as error:  # or the console had it at every redraw, and the user nowhere
+        _end_by(error)
+        return
     if _state.texture is None or _state.square is None or region.as_pointer() != _state.region:
         return
     square = _state.square
@@ -125,8 +129,9 @@ def _note(scene: bpy.types.Scene, region: bpy.types.Region, view: bpy.types.Regi
 
 
 def _tick() -> float | None:
-    scene = bpy.data.scenes.get(_state.scene_name) if _state.scene_name else None
+    scene = None if _state.scene is None else _state.scene.found()
     if scene is None:
+        _turn_off()  # also where the scene has been deleted: undo brings it back without its preview
         return None
     facts = known_facts(scene)
     if _state.looking is not None and not _state.waiting and facts is not None:
@@ -139,10 +144,23 @@ def _tick() -> float | None:
             if key != _state.requested:
                 _ask(scene, facts, key, square, region, pose)
         except session.EXPECTED as error:
-            switch(scene, False)
-            session.current().say(str(error), "ERROR")
+            _end_by(error)
             return None
     return _INTERVAL_S
+
+
+def _turn_off() -> None:
+    global _state  # noqa: PLW0603
+    _state = _Preview()
+
+
+def _end_by(error: BaseException) -> None:
+    """It is off, and the status line says why."""
+    _turn_off()
+    session.current().say(error_line(error, "live preview"), "ERROR")
+
+
+_timer = Timer(_tick, _INTERVAL_S, on_error=_end_by)
 
 
 def _ask(
@@ -171,7 +189,7 @@ def _ask(
 
     def failed(fault: WorkerFault) -> None:
         if state is _state:
-            state.waiting = False
+            state.waiting, state.requested = False, ""  # a new worker is asked for the same picture again
             _failed(fault)
 
     session.current().ask("preview", params, show, on_part=show, on_error=failed)
@@ -190,9 +208,7 @@ def _failed(fault: WorkerFault) -> None:
     """A preview that was superseded is no fault; anything else ends the preview, with its line."""
     if fault.code == Code.CANCELLED:
         return
-    scene = bpy.data.scenes.get(_state.scene_name)
-    if scene is not None:
-        switch(scene, False)
+    _turn_off()
     session.current().say(f"live preview: {fault.message}", "ERROR")
 
 
@@ -214,8 +230,7 @@ def preview_pixels(rgb: NDArray[np.uint8], mask: NDArray[np.uint8] | None, overl
 
 @bpy.app.handlers.persistent
 def _before_load(*_: object) -> None:
-    global _state  # noqa: PLW0603
-    _state = _Preview()
+    _turn_off()
 
 
 def register() -> None:
@@ -226,11 +241,9 @@ def register() -> None:
 
 
 def unregister() -> None:
-    global _handle, _state  # noqa: PLW0603
-    _state = _Preview()
+    global _handle  # noqa: PLW0603
+    _turn_off()
     bpy.app.handlers.load_pre.remove(_before_load)
-    if bpy.app.timers.is_registered(_tick):
-        bpy.app.timers.unregister(_tick)
     if _handle is not None:
         bpy.types.SpaceView3D.draw_handler_remove(_handle, "WINDOW")
         _handle = None

@@ -149,6 +149,7 @@ class SceneProperties(bpy.types.PropertyGroup):
 
     # edit
     edit_view: bpy.props.StringProperty(options={"HIDDEN"})
+    edit_image: bpy.props.PointerProperty(type=bpy.types.Image, options={"HIDDEN"})
     edit_scores: bpy.props.StringProperty(options={"HIDDEN"})
     edit_steps: whole_property(job_ranges.EDIT_STEPS, "Steps", description="How long the edit is worked on", soft_max=1000)
     edit_keep_inside: number_property(

@@ -1,13 +1,19 @@
-"""What Blender is told of: classes in order, the scene's properties, handlers, keys; all of it taken back in reverse."""
+"""What Blender is told of: classes in order, the scene's properties, handlers, keys; all of it taken back in reverse.
+
+All of it is taken back also where a part of it raises, and where registering itself breaks off: a version that stays half behind would
+be in the way of the next, which Blender registers in the same process.
+"""
 
 from __future__ import annotations
 
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 
 import bpy
 
 from . import environment_making, icons, picture_overlay, preview, session
+from .lasting import timers
 from .operators import (
     anew,
     annotate,
@@ -29,6 +35,7 @@ from .operators import (
     video,
     views,
 )
+from .painting import keeping
 from .panels import annotate as annotate_panel
 from .panels import edit as edit_panel
 from .panels import main, results
@@ -66,36 +73,34 @@ CLASSES = (
 )
 
 
+_PARTS = (icons, session, preview, picture_overlay, keeping, anew, changes, pose, keys)
+"""Modules with a `register` and an `unregister` of their own, in order."""
+_ENDS = (environment_making.end, driver.forget, timers.stop_all)
+"""What ends that has begun since, before the parts are taken back."""
+_registered = ExitStack()
+"""Takes back what has been registered, the last first."""
+
+
 def register() -> None:
     """Raises ImportError, which Blender shows, where the engine's modules on its path are of another version."""
+    global _registered  # noqa: PLW0603  # until the next `unregister`
     _check_core()
-    for item in CLASSES:
-        bpy.utils.register_class(item)
-    bpy.types.Scene.dnerf = bpy.props.PointerProperty(type=SceneProperties)
-    icons.register()
-    session.register()
-    preview.register()
-    picture_overlay.register()
-    anew.register()
-    changes.register()
-    pose.register()
-    keys.register()
+    with ExitStack() as stack:
+        for item in CLASSES:
+            bpy.utils.register_class(item)
+            stack.callback(bpy.utils.unregister_class, item)
+        bpy.types.Scene.dnerf = bpy.props.PointerProperty(type=SceneProperties)
+        stack.callback(delattr, bpy.types.Scene, "dnerf")
+        for part in _PARTS:
+            part.register()
+            stack.callback(part.unregister)
+        for end in _ENDS:
+            stack.callback(end)
+        _registered = stack.pop_all()
 
 
 def unregister() -> None:
-    keys.unregister()
-    pose.unregister()
-    changes.unregister()
-    driver.forget()
-    anew.unregister()
-    picture_overlay.unregister()
-    preview.unregister()
-    session.unregister()
-    environment_making.end()
-    icons.unregister()
-    del bpy.types.Scene.dnerf
-    for item in reversed(CLASSES):
-        bpy.utils.unregister_class(item)
+    _registered.close()
 
 
 def _check_core() -> None:

@@ -1,64 +1,36 @@
 """This Blender's one worker: started by the first click, heard by a timer, ended with the file.
 
 A job is what a click asks for: one at a time, with progress, cancelled by ESC. A quiet request is what the interface asks for
-beside it, such as a preview. Results arrive on Blender's main thread, in `Session.poll`.
+beside it, such as a preview. Results arrive on Blender's main thread, in `Session.poll`; an error there ends the job with its line.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from contextlib import ExitStack
 from typing import Any, Literal
 
 import bpy
 
-from dnerf_core.errors import DNeRFError
 from dnerf_core.worker_protocol import Code
 
 from .bridge.client import WorkerClient
-from .bridge.errors import WorkerError, WorkerFault
+from .bridge.errors import EXPECTED, WorkerError, WorkerFault, error_line
 from .bridge.launch import worker_command
+from .lasting.job import Job
+from .lasting.showing import redraw, undo_step
+from .lasting.timers import Timer
 from .preferences import chosen_interpreter, preferences
+
+__all__ = ["EXPECTED", "Job", "Session", "busy", "current", "redraw", "undo_step"]
 
 Level = Literal["INFO", "ERROR", "CANCELLED"]
 Done = Callable[[dict[str, Any]], None]
+Failed = Callable[[WorkerFault], None]
 
 _BUSY_INTERVAL_S = 0.02
 _WAIT_INTERVAL_S = 0.005
-EXPECTED = (DNeRFError, WorkerError, OSError)
-"""What goes wrong for a reason that a user can act on; its text is the line that is shown."""
-
-
-@dataclass
-class Job:
-    """What is being done for the user.
-
-    Attributes:
-        title: such as `Rendering views`.
-        done, total: steps; total 0: not known yet.
-        text: what the worker says of the step.
-        number: of the request that runs; None between two of them.
-        cancelled: the user wants it to end.
-        keeps_best: it can be ended with the best so far.
-        stopping: the user wants that.
-        at_end: called when it has ended, however it did.
-    """
-
-    title: str
-    done: int = 0
-    total: int = 0
-    text: str = ""
-    number: int | None = None
-    cancelled: bool = False
-    keeps_best: bool = False
-    stopping: bool = False
-    at_end: Callable[[], None] | None = None
-
-    @property
-    def share(self) -> float:
-        """0 to 1."""
-        return min(1.0, self.done / self.total) if self.total > 0 else 0.0
 
 
 class Session:
@@ -74,22 +46,14 @@ class Session:
         self.job: Job | None = None
         self.status = ""
         self.level: Level = "INFO"
-        self._quiet: set[int] = set()
+        self._quiet: dict[int, Failed] = {}
 
     @property
     def worker_state(self) -> str:
         """ "starting", "ready", "lost" or "stopped"."""
         return "stopped" if self.client is None else self.client.state
 
-    def start_job(
-        self,
-        title: str,
-        method: str,
-        params: dict[str, Any],
-        on_done: Done,
-        *,
-        on_part: Done | None = None,
-    ) -> None:
+    def start_job(self, title: str, method: str, params: dict[str, Any], on_done: Done, *, on_part: Done | None = None) -> None:
         """Ask the worker for what a click wants; goes on at once. `on_done` may start the next step of the same job by `continue_job`.
 
         Raises:
@@ -97,11 +61,11 @@ class Session:
         """
         if self.job is not None:
             raise WorkerError(f"worker: expected nothing else to do, it is busy with: {self.job.title}; wait or cancel it")
-        client = self.ready_client()
-        self.job = Job(title)
+        client, job = self.ready_client(), Job(title)
+        self._send(client, job, method, params, on_done, on_part)
+        self.job = job
         self.say("")
-        self._send(client, method, params, on_done, on_part)
-        self._keep_time()
+        _timer.start()
 
     def continue_job(
         self,
@@ -119,7 +83,7 @@ class Session:
             self.job.title = title
         self.job.done = self.job.total = 0
         self.job.keeps_best, self.job.stopping, self.job.text = keeps_best, False, ""
-        self._send(self.client, method, params, on_done, on_part)
+        self._send(self.client, self.job, method, params, on_done, on_part)
 
     def ask(
         self,
@@ -128,26 +92,45 @@ class Session:
         on_done: Done,
         *,
         on_part: Done | None = None,
-        on_error: Callable[[WorkerFault], None],
+        on_error: Failed,
     ) -> int:
-        """A quiet request: no status line, no ESC. The worker runs already.
+        """A quiet request: no status line, no ESC. The worker runs already. What goes wrong, here too, is heard by `on_error`, once.
 
         Raises:
-            WorkerError: it does not.
+            WorkerError: the worker does not run.
         """
-        if self.client is None:
+        client = self.client
+        if client is None:
             raise WorkerError("worker: expected a started one, found none; press a button that needs it")
 
-        def finished(then: Callable[[Any], None]) -> Callable[[Any], None]:
-            def ended(value: Any) -> None:
-                self._quiet.discard(number)
-                then(value)
+        def take(then: Done, fields: dict[str, Any]) -> None:
+            def deal_with(_kind: object, error: BaseException | None, _trace: object) -> bool:
+                if error is not None and self._quiet.pop(number, None) is not None:
+                    client.cancel(number)
+                    on_error(WorkerFault(Code.FAULT, error_line(error)))
+                return isinstance(error, EXPECTED)
 
-            return ended
+            if number not in self._quiet:  # an error of an earlier part has ended it
+                client.discard(fields)
+                return
+            with ExitStack() as stack:
+                stack.push(deal_with)
+                then(fields)
 
-        number = self.client.request(method, params, on_part=on_part, on_done=finished(on_done), on_error=finished(on_error))
-        self._quiet.add(number)
-        self._keep_time()
+        def ended(result: dict[str, Any]) -> None:
+            take(on_done, result)
+            self._quiet.pop(number, None)
+
+        def failed(fault: WorkerFault) -> None:
+            if self._quiet.pop(number, None) is not None:
+                on_error(fault)
+
+        def part_came(part: dict[str, Any]) -> None:
+            take(on_part or client.discard, part)
+
+        number = client.request(method, params, on_part=part_came, on_done=ended, on_error=failed)
+        self._quiet[number] = on_error
+        _timer.start()
         return number
 
     def ready_client(self) -> WorkerClient:
@@ -188,10 +171,17 @@ class Session:
         redraw()
 
     def poll(self) -> int:
-        """Hear the worker; runs the callbacks. Returns the number of messages."""
+        """Hear the worker; runs the callbacks. Returns the number of messages.
+
+        An error in a callback ends the job with its line. One of `EXPECTED` goes no further; any other is a fault of the extension, and is
+        raised, so that the console, or the calling script, has all of it.
+        """
         if self.client is None:
             return 0
-        handled = self.client.poll()
+        handled = 1
+        with ExitStack() as stack:
+            stack.push(self._deal_with)
+            handled = self.client.poll()
         if handled:
             redraw()
         return handled
@@ -203,39 +193,79 @@ class Session:
             False where the time was up first.
         """
         end = time.monotonic() + timeout_s
-        while self.job is not None or self._quiet:
+        while self.has_work:
             if time.monotonic() > end:
                 return False
             if not self.poll():
                 time.sleep(_WAIT_INTERVAL_S)
         return True
 
-    def end_worker(self) -> None:
-        """End the worker's process; nobody is called back any more."""
-        if self.client is not None:
-            self.client.stop()
-        self.client = None
-        self.job = None
-        self._quiet.clear()
+    def end_worker(self, *, undo_step: bool = True) -> None:
+        """End the worker's process and what it was busy with; quiet requests are told that they are cancelled.
+
+        Args:
+            undo_step: whether a job that has changed the scene makes its step of undo; not where the file is being left.
+        """
+        client, self.client = self.client, None
+        quiet, self._quiet = self._quiet, {}
+        if self.job is not None and not undo_step:
+            self.job.undo_step = ""
+        with ExitStack() as stack:  # each of these also where another raises
+            for on_error in quiet.values():
+                stack.callback(on_error, WorkerFault(Code.CANCELLED, "cancelled"))
+            stack.callback(self._end_job)
+            if client is not None:
+                stack.callback(client.stop)
 
     def finish(self, line: str) -> None:
         """The job went well; `line` says what came of it."""
-        self._end_job()
-        self.say(line)
+        self._end(line, "INFO")
 
     def fail(self, line: str, level: Level = "ERROR") -> None:
         """The job ended otherwise; `line` says why, and what to do."""
-        self._end_job()
-        self.say(line, level)
+        self._end(line, level)
+
+    def say(self, line: str, level: Level = "INFO") -> None:
+        """Set the status line."""
+        self.status, self.level = line, level
+        redraw()
+
+    def break_off(self, error: BaseException) -> None:
+        """End the job, if any, with the line of an error."""
+        job = self.job
+        if job is not None and job.number is not None and self.client is not None:
+            self.client.cancel(job.number)
+        self.fail(error_line(error, "" if job is None else job.title))
+
+    @property
+    def has_work(self) -> bool:
+        """Whether anything has been asked for that has not ended."""
+        return self.job is not None or bool(self._quiet)
+
+    def _end(self, line: str, level: Level) -> None:
+        try:
+            self._end_job()
+        finally:  # or the status would be that of the job before
+            self.say(line, level)
 
     def _end_job(self) -> None:
         job, self.job = self.job, None
-        if job is not None and job.at_end is not None:
+        if job is None:
+            return
+        if job.at_end is not None:
             job.at_end()
+        if job.undo_step:
+            undo_step(job.undo_step)
 
-    def _send(self, client: WorkerClient, method: str, params: dict[str, Any], on_done: Done, on_part: Done | None) -> None:
-        job = self.job
-        assert job is not None
+    def _deal_with(self, _kind: object, error: BaseException | None, _trace: object) -> bool:
+        if error is not None:
+            self.break_off(error)
+        return isinstance(error, EXPECTED)
+
+    def _send(
+        self, client: WorkerClient, job: Job, method: str, params: dict[str, Any], on_done: Done, on_part: Done | None
+    ) -> None:
+        """Send a request of a job. What comes after the job has ended, such as parts of a cancelled one, is let go."""
 
         def progressed(done: int, total: int, text: str) -> None:
             job.done, job.total = done, total
@@ -243,54 +273,32 @@ class Session:
 
         def ended(result: dict[str, Any]) -> None:
             job.number = None
-            if job.cancelled:
-                self.fail(f"{job.title}: cancelled", "CANCELLED")
+            if self.job is not job or job.cancelled:
+                client.discard(result)
+                self._cancelled(job)
             else:
-                self._guarded(on_done, result)
+                on_done(result)
 
         def part_came(part: dict[str, Any]) -> None:
-            if on_part is not None and not job.cancelled:
-                self._guarded(on_part, part)
+            if on_part is None or self.job is not job or job.cancelled:
+                client.discard(part)
+            else:
+                on_part(part)
 
-        try:
-            job.number = client.request(
-                method, params, on_part=part_came, on_progress=progressed, on_done=ended, on_error=self._failed
-            )
-        except WorkerError:
-            self.job = None
-            raise
+        def failed(fault: WorkerFault) -> None:
+            job.number = None
+            if fault.code == Code.CANCELLED:
+                self._cancelled(job)
+            elif self.job is job:
+                again = "; the next click starts a new worker" if fault.code == Code.LOST else ""
+                self.fail(f"{fault.message}{again}")
 
-    def _guarded(self, callback: Done, result: dict[str, Any]) -> None:
-        """Run a callback; what goes wrong in it ends the job with its line."""
-        try:
-            callback(result)
-        except EXPECTED as error:
-            if self.job is not None and self.job.number is not None and self.client is not None:
-                self.client.cancel(self.job.number)
-            self.fail(str(error))
+        job.number = client.request(method, params, on_part=part_came, on_progress=progressed, on_done=ended, on_error=failed)
 
-    def _failed(self, fault: WorkerFault) -> None:
-        title = "" if self.job is None else self.job.title
-        if self.job is None:  # a part of it failed before, and has told why
-            return
-        if fault.code == Code.CANCELLED:
-            self.fail(f"{title}: cancelled", "CANCELLED")
-        elif fault.code == Code.LOST:
-            self.fail(f"{fault.message}; the next click starts a new worker")
-        else:
-            self.fail(fault.message)
-
-    def say(self, line: str, level: Level = "INFO") -> None:
-        """Set the status line."""
-        self.status, self.level = line, level
-        redraw()
-
-    def _keep_time(self) -> None:
-        if not bpy.app.timers.is_registered(_tick):
-            bpy.app.timers.register(_tick, first_interval=_BUSY_INTERVAL_S, persistent=True)
-
-    def _has_work(self) -> bool:
-        return self.job is not None or bool(self._quiet)
+    def _cancelled(self, job: Job) -> None:
+        """The worker has let go of it; a job that has ended already has said why."""
+        if self.job is job:
+            self.fail(f"{job.title}: cancelled", "CANCELLED")
 
 
 _session = Session()
@@ -306,24 +314,19 @@ def busy() -> bool:
     return _session.job is not None
 
 
-def redraw() -> None:
-    """Let every side panel show what is new."""
-    for window in bpy.context.window_manager.windows:
-        for area in window.screen.areas:
-            if area.type in ("VIEW_3D", "IMAGE_EDITOR", "PREFERENCES"):
-                area.tag_redraw()
-
-
 def _tick() -> float | None:
     _session.poll()
-    return _BUSY_INTERVAL_S if _session._has_work() else None
+    return _BUSY_INTERVAL_S if _session.has_work else None
+
+
+_timer = Timer(_tick, _BUSY_INTERVAL_S, on_error=lambda error: None)  # `poll` has ended the job with the error's line
 
 
 @bpy.app.handlers.persistent
 def _before_load(*_: object) -> None:
     """Results of the old file must not land in the new one."""
     title = "" if _session.job is None else _session.job.title
-    _session.end_worker()
+    _session.end_worker(undo_step=False)
     _session.status, _session.level = "", "INFO"
     if title:
         _session.status = f"{title}: stopped, because another file was opened; start it again in the file it belongs to"
@@ -336,7 +339,5 @@ def register() -> None:
 
 def unregister() -> None:
     bpy.app.handlers.load_pre.remove(_before_load)
-    if bpy.app.timers.is_registered(_tick):
-        bpy.app.timers.unregister(_tick)
-    _session.end_worker()
+    _session.end_worker(undo_step=False)
     _session.status = ""

@@ -54,8 +54,8 @@ class ShownViews:
         return dataclasses.replace(self, subject=subject, stem=stem, poses=tuple(poses))
 
 
-_pixels: dict[str, str] = {}
-"""By the scene's name, whose views its images hold now. What the scene says of them goes back with undo, pixels need not."""
+_pixels: dict[int, str] = {}
+"""By the scene's `session_uid`, whose views its images hold now. What the scene says of them goes back with undo, pixels need not."""
 
 
 def keep_shown(scene: bpy.types.Scene, shown: ShownViews) -> None:
@@ -66,7 +66,7 @@ def keep_shown(scene: bpy.types.Scene, shown: ShownViews) -> None:
         for pose in shown.poses
     ]
     scene.dnerf.shown_views = json.dumps(fields)
-    _pixels[scene.name] = shown.subject
+    _pixels[scene.session_uid] = shown.subject
 
 
 def known_shown(scene: bpy.types.Scene) -> ShownViews | None:
@@ -109,7 +109,7 @@ def rename_images(before: Sequence[ScenePose], after: Sequence[ScenePose]) -> No
 def are_stale(scene: bpy.types.Scene) -> bool:
     """Whether the images hold another subject's views than the scene says: after undo."""
     shown = known_shown(scene)
-    return shown is not None and _pixels.get(scene.name, shown.subject) != shown.subject
+    return shown is not None and _pixels.get(scene.session_uid, shown.subject) != shown.subject
 
 
 def forget() -> None:

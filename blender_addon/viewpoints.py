@@ -10,6 +10,7 @@ import bpy
 
 from dnerf_core.camera import Camera, arc_cameras, orbit_cameras
 
+from .lasting.identity import Held, hold
 from .model_facts import ModelFacts
 from .places import file_stem
 from .scene.cameras import ScenePose, SquareView, read_camera, square_view
@@ -39,15 +40,16 @@ def path_size_px(scene: bpy.types.Scene, facts: ModelFacts) -> int:
     return scene.dnerf.size_px or facts.image_size_px
 
 
-def chosen_poses(scene: bpy.types.Scene, facts: ModelFacts, source: str, selected: Sequence[str]) -> list[ScenePose]:
+def chosen_poses(scene: bpy.types.Scene, facts: ModelFacts, source: str, selected: Sequence[Held]) -> list[ScenePose]:
     """The poses of the panel's choice, named for files, each once.
 
     Args:
         source: "ARC", "SELECTED" or "ACTIVE".
-        selected: names of the cameras that were selected at the click.
+        selected: the cameras that were selected at the click.
 
     Raises:
         SceneError: no cameras, or one that cannot be used.
+        UsageError: one that has been deleted.
     """
     if source == "ARC":
         cameras, size = path_cameras(scene, facts), path_size_px(scene, facts)
@@ -57,7 +59,7 @@ def chosen_poses(scene: bpy.types.Scene, facts: ModelFacts, source: str, selecte
             raise SceneError(
                 "cameras: expected selected cameras, found none selected; select one or more, or choose another source"
             )
-        poses = [read_camera(scene.objects[name], scene, world_up=facts.cameras.world_up) for name in selected]
+        poses = [read_camera(camera.needed(), scene, world_up=facts.cameras.world_up) for camera in selected]
     else:
         if scene.camera is None:
             raise SceneError(f"scene {scene.name!r}: expected an active camera, found none; set one in the scene's properties")
@@ -65,9 +67,10 @@ def chosen_poses(scene: bpy.types.Scene, facts: ModelFacts, source: str, selecte
     return named_poses(poses, subject_stem(scene))
 
 
-def selected_camera_names(context: bpy.types.Context) -> list[str]:
-    """Names of the selected cameras, by name."""
-    return sorted(item.name for item in context.selected_objects if item.type == "CAMERA")
+def selected_cameras(context: bpy.types.Context) -> list[Held]:
+    """The selected cameras, by name."""
+    cameras = [hold(item) for item in context.selected_objects if item.type == "CAMERA"]
+    return sorted(cameras, key=lambda camera: camera.name)
 
 
 def squares_of(poses: Sequence[ScenePose]) -> list[SquareView]:

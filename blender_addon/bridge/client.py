@@ -7,6 +7,7 @@ import itertools
 import os
 import queue
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -29,7 +30,7 @@ class _Request:
     """A request that has not ended, and whom it tells."""
 
     method: str
-    params: dict[str, Any]
+    line: bytes
     on_part: Callable[[dict[str, Any]], None] | None
     on_progress: Callable[[int, int, str], None] | None
     on_done: Callable[[dict[str, Any]], None] | None
@@ -100,13 +101,15 @@ class WorkerClient:
 
         Raises:
             WorkerError: the worker is lost or stopped.
+            TypeError, ValueError: the params cannot be sent; nothing has been asked for.
         """
         if self.state not in ("starting", "ready"):
             raise WorkerError(self.loss or "worker: expected a started one, found none; start it")
         number = next(self._numbers)
-        self._requests[number] = _Request(method, params, on_part, on_progress, on_done, on_error)
+        line = request_line(method, params, number)
+        self._requests[number] = _Request(method, line, on_part, on_progress, on_done, on_error)
         if self.state == "ready":
-            self._send(request_line(method, params, number))
+            self._send(line)
         else:
             self._unsent.append(number)
         return number
@@ -156,6 +159,10 @@ class WorkerClient:
         """
         return self._open_exchange().take(name)
 
+    def discard(self, fields: dict[str, Any]) -> None:
+        """Remove the arrays that a part or a result names, which nobody takes."""
+        self._open_exchange().discard(fields)
+
     def put_array(self, array: np.ndarray) -> str:
         """Write an array for the worker; returns the name to give in a request.
 
@@ -204,8 +211,7 @@ class WorkerClient:
             return
         self.ready, self.state = facts, "ready"
         for number in self._unsent:
-            request = self._requests[number]
-            self._send(request_line(request.method, request.params, number))
+            self._send(self._requests[number].line)
         self._unsent.clear()
 
     def _hear(self, method: Any, params: Any) -> None:
@@ -244,8 +250,9 @@ class WorkerClient:
         self._process.kill()
         self._unsent.clear()
         self._dropped.clear()
-        for number in list(self._requests):
-            self._fail(number, WorkerFault(Code.LOST, line))
+        with ExitStack() as stack:  # everybody is told, also where telling another one raises
+            for number in reversed(self._requests):
+                stack.callback(self._fail, number, WorkerFault(Code.LOST, line))
 
     def _send(self, line: bytes) -> None:
         assert self._process is not None

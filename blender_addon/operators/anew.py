@@ -9,11 +9,14 @@ from typing import Any
 import bpy
 
 from .. import session
+from ..bridge.errors import error_line
+from ..lasting.identity import Held, hold
+from ..lasting.timers import Timer
 from ..model_facts import ModelFacts, chosen_model, with_facts
-from ..scene.clouds import add_cloud, hidden_parts, hide_part, is_cloud, shows_parts
+from ..scene.clouds import add_cloud, hidden_parts, hide_part, shows_parts
 from ..shown_views import are_stale, forget, keep_shown, known_shown, rename_images
 from ..subjects import subject_stem, subject_token
-from .cloud import REQUEST_PROPERTY, cloud_from_result, make_active
+from .cloud import cloud_from_result, make_active, note_request, noted_request
 from .views import CollectedViews, render_poses
 
 _LOOK_S = 0.1
@@ -23,15 +26,16 @@ TITLE = "Rendering views and cloud anew"
 def render_anew(scene: bpy.types.Scene, facts: ModelFacts, before: str, then: Callable[[], None]) -> None:
     """Steps of the job that runs: views and clouds of the subject `before` become those of the scene's subject.
 
-    Clouds in edit mode, and those with painted labels, which belong to the subject that was painted, stay.
+    Clouds in edit mode, duplicates, those that have been changed by hand, and those with painted labels, which belong to the subject
+    that was painted, stay.
     """
-    name, subject, stem = scene.name, subject_token(scene), subject_stem(scene)
-    shown = known_shown(scene)
-    clouds = [item.name for item in scene.objects if _follows(item, before)]
+    held, subject, stem = hold(scene), subject_token(scene), subject_stem(scene)
+    wanted_subject, shown = (subject, stem), known_shown(scene)
+    clouds = [hold(item) for item in scene.objects if noted_request(item, before) is not None]
 
     def next_cloud() -> None:
         if clouds:
-            _fuse_anew(name, facts, clouds.pop(0), subject, stem, next_cloud)
+            _fuse_anew(held, facts, clouds.pop(0), before, wanted_subject, next_cloud)
         else:
             then()
 
@@ -42,30 +46,36 @@ def render_anew(scene: bpy.types.Scene, facts: ModelFacts, before: str, then: Ca
     rename_images(shown.poses, wanted.poses)
 
     def views_done(_: CollectedViews) -> None:
-        keep_shown(bpy.data.scenes[name], wanted)
+        keep_shown(held.needed(), wanted)
         next_cloud()
 
     render_poses(scene, facts, wanted, views_done, TITLE)
 
 
-def _follows(item: bpy.types.Object, subject: str) -> bool:
-    request = item.get(REQUEST_PROPERTY)
-    return is_cloud(item) and item.mode == "OBJECT" and bool(request) and json.loads(request)["subject"] == subject
+def _fuse_anew(
+    held: Held, facts: ModelFacts, held_cloud: Held, before: str, wanted: tuple[str, str], then: Callable[[], None]
+) -> None:
+    """One step for a cloud of the subject `before`, which becomes the `wanted` one's, a token with its stem.
 
-
-def _fuse_anew(scene_name: str, facts: ModelFacts, item_name: str, subject: str, stem: str, then: Callable[[], None]) -> None:
-    request = json.loads(bpy.data.objects[item_name][REQUEST_PROPERTY])["params"]
-    params = {"model": chosen_model(bpy.data.scenes[scene_name]), **json.loads(subject), **request}
+    A cloud that has been deleted, changed or is being edited by now stays as it is.
+    """
+    item, scene = held_cloud.found(), held.needed()
+    request = None if item is None else noted_request(item, before)
+    if request is None:
+        then()
+        return
+    subject, stem = wanted
+    params = {"model": chosen_model(scene), **json.loads(subject), **request}
 
     def done(result: dict[str, Any]) -> None:
-        scene, old = bpy.data.scenes[scene_name], bpy.data.objects.get(item_name)
+        scene, old = held.needed(), held_cloud.found()
         cloud = cloud_from_result(result)
-        if old is not None:
+        if old is not None and noted_request(old, before) is not None:
             fresh = add_cloud(
                 scene, cloud, f"cloud {stem}", world_up=facts.cameras.world_up, root=old.parent, part_colors=shows_parts(old)
             )
-            fresh[REQUEST_PROPERTY] = json.dumps({"subject": subject, "params": request})
             _take_place(scene, old, fresh)
+            note_request(fresh, subject, request)
         then()
 
     session.current().continue_job("pointcloud", params, done, title=TITLE)
@@ -73,6 +83,10 @@ def _fuse_anew(scene_name: str, facts: ModelFacts, item_name: str, subject: str,
 
 def _take_place(scene: bpy.types.Scene, old: bpy.types.Object, fresh: bpy.types.Object) -> None:
     """The fresh cloud stands, and is shown, as the old one was, which goes."""
+    for collection in fresh.users_collection:
+        collection.objects.unlink(fresh)
+    for collection in old.users_collection:
+        collection.objects.link(fresh)
     fresh.matrix_basis = old.matrix_basis.copy()
     fresh.hide_render, fresh.hide_viewport = old.hide_render, old.hide_viewport
     for part_id in hidden_parts(old):
@@ -89,8 +103,8 @@ def _take_place(scene: bpy.types.Scene, old: bpy.types.Object, fresh: bpy.types.
 @bpy.app.handlers.persistent
 def _after_undo(*_: object) -> None:
     """The scene is as it was, and so are meshes; but Blender may keep an image's pixels."""
-    if any(are_stale(scene) for scene in bpy.data.scenes) and not bpy.app.timers.is_registered(_follow_undo):
-        bpy.app.timers.register(_follow_undo, first_interval=0.0)
+    if any(are_stale(scene) for scene in bpy.data.scenes):
+        _timer.start()
 
 
 def _follow_undo() -> float | None:
@@ -108,12 +122,21 @@ def _follow_undo() -> float | None:
     return None
 
 
+def _give_up(error: BaseException) -> None:
+    """What shows a subject stays as it is."""
+    forget()
+    session.current().say(error_line(error, TITLE), "ERROR")
+
+
+_timer = Timer(_follow_undo, _LOOK_S, on_error=_give_up, persistent=False)
+
+
 def _show_views_again(scene: bpy.types.Scene, facts: ModelFacts) -> None:
-    shown, name = known_shown(scene), scene.name
+    shown, held = known_shown(scene), hold(scene)
     assert shown is not None  # or they were not stale
 
     def done(_: CollectedViews) -> None:
-        keep_shown(bpy.data.scenes[name], shown)
+        keep_shown(held.needed(), shown)
         session.current().finish(f"{shown.stem}: its views are shown again")
 
     render_poses(scene, facts, shown, done, TITLE)
@@ -134,6 +157,4 @@ def unregister() -> None:
     bpy.app.handlers.redo_post.remove(_after_undo)
     bpy.app.handlers.undo_post.remove(_after_undo)
     bpy.app.handlers.load_pre.remove(_before_load)
-    if bpy.app.timers.is_registered(_follow_undo):
-        bpy.app.timers.unregister(_follow_undo)
     forget()

@@ -1,10 +1,12 @@
 """Annotating: views to paint, painted masks saved and carried on to other views, and training."""
 
+from pathlib import Path
 from typing import Any
 
 import bpy
 
 from dnerf_core.errors import UsageError, counted
+from dnerf_core.labels import LabelSet
 
 from .. import session
 from ..annotation_list import (
@@ -12,13 +14,15 @@ from ..annotation_list import (
     annotation_labels,
     chosen_view,
     list_views,
-    mask_image_name,
-    mask_path,
+    read_mask,
     views_to_do,
 )
+from ..lasting.identity import Held, hold
 from ..model_facts import ModelFacts, chosen_model, facts_from_result, keep_facts, with_facts
+from ..painting.mask_files import image_of_mask, listed_folder, need_saved, not_saved_line, save_paintings
 from ..places import absolute_path, output_folder
-from ..scene.annotation import open_mask, save_mask
+from ..scene.annotation import refill_mask, save_mask
+from ..scene.painted import is_painted
 from .base import JobOperator, results_arrived
 
 
@@ -30,6 +34,7 @@ class DNERF_OT_sample_views(JobOperator, bpy.types.Operator):
 
     def act(self, context: bpy.types.Context) -> None:
         output_folder(context.scene.dnerf.annotation_folder, "annotate: folder")
+        save_paintings()
         with_facts(context.scene, "Sampling views to annotate", sample_views)
 
 
@@ -49,7 +54,7 @@ def sample_views(scene: bpy.types.Scene, facts: ModelFacts) -> None:
         "output": str(annotation_folder(scene)),
         **({"labels": names} if names else {}),
     }
-    session.current().continue_job("sample", params, _listed(scene.name), title="Sampling views to annotate")
+    session.current().continue_job("sample", params, _listed(hold(scene)), title="Sampling views to annotate")
 
 
 class DNERF_OT_open_annotations(JobOperator, bpy.types.Operator):
@@ -61,16 +66,23 @@ class DNERF_OT_open_annotations(JobOperator, bpy.types.Operator):
     def act(self, context: bpy.types.Context) -> None:
         scene = context.scene
         params = {"folder": str(annotation_folder(scene))}
-        session.current().start_job("Opening the annotations", "open_annotations", params, _listed(scene.name))
+        save_paintings()
+        session.current().start_job("Opening the annotations", "open_annotations", params, _listed(hold(scene)))
 
 
-def _listed(scene_name: str) -> Any:
+def _listed(held: Held) -> Any:
     def done(result: dict[str, Any]) -> None:
-        left = list_views(bpy.data.scenes[scene_name], result)
+        left = list_views(held.needed(), result)
         results_arrived("List Views")
-        session.current().finish(f"{counted(len(result['views']), 'view')}, {left} still to paint")
+        session.current().finish(f"{counted(len(result['views']), 'view')}, {left} still to paint{_left_out()}")
 
     return done
+
+
+def _left_out() -> str:
+    """What a line says at its end of painted masks that cannot be written; "" where there are none."""
+    lines = save_paintings()
+    return f"; {not_saved_line(lines)}" if lines else ""
 
 
 class DNERF_OT_prefill(JobOperator, bpy.types.Operator):
@@ -81,35 +93,51 @@ class DNERF_OT_prefill(JobOperator, bpy.types.Operator):
 
     def act(self, context: bpy.types.Context) -> None:
         scene = context.scene
-        params = {"folder": str(annotation_folder(scene)), "view": chosen_view(scene).name}
-        name = scene.name
+        folder, labels, view = annotation_folder(scene), annotation_labels(scene), chosen_view(scene).name
+        need_saved(folder)
+        held = hold(scene)
 
         def done(result: dict[str, Any]) -> None:
-            line = keep_prefilled(bpy.data.scenes[name], result)
+            line = keep_prefilled(held.needed(), folder, labels, result)
             results_arrived("Prefill Other Views")
             session.current().finish(line)
 
-        session.current().start_job("Prefilling", "prefill", params, done)
+        session.current().start_job("Prefilling", "prefill", {"folder": str(folder), "view": view}, done)
 
 
-def keep_prefilled(scene: bpy.types.Scene, result: dict[str, Any]) -> str:
-    """Save the masks that came, and say how much of the object they fill and, where the truth is known, how much of it rightly."""
-    labels = annotation_labels(scene)
-    items = scene.dnerf.annotation_items
-    for view in result["views"]:
-        ids = session.current().array(view["mask"])
-        save_mask(mask_path(scene, view["name"]), ids, labels)
-        if mask_image_name(view["name"]) in bpy.data.images:
-            open_mask(mask_image_name(view["name"]), ids, labels)
-        items[view["name"]].painted = items[view["name"]].prefilled = True
-    filled, whole = (sum(view[key] for view in result["views"]) for key in ("filled_px", "object_px"))
-    line = (
-        f"{counted(len(result['views']), 'view')} prefilled: {filled:,} of {whole:,} object pixels ({filled / max(whole, 1):.1%})"
-    )
+def keep_prefilled(scene: bpy.types.Scene, folder: Path, labels: LabelSet, result: dict[str, Any]) -> str:
+    """Save the masks that came, and say how much of the object they fill and, where the truth is known, how much of it rightly.
+
+    What has been painted by now, here or by another program, stays as it is.
+    """
+    kept = [view for view in result["views"] if _is_empty(_mask_file(folder, view), labels)]
+    for view in kept:
+        path = _mask_file(folder, view)
+        ids, image = session.current().array(view["mask"]), image_of_mask(path)
+        save_mask(path, ids, labels)
+        if image is not None and tuple(image.size) == ids.shape[::-1]:
+            refill_mask(image, ids, labels)
+        item = scene.dnerf.annotation_items.get(view["name"])
+        if item is not None and listed_folder(scene) == folder:
+            item.painted = item.prefilled = True
+    filled, whole = (sum(view[key] for view in kept) for key in ("filled_px", "object_px"))
+    line = f"{counted(len(kept), 'view')} prefilled: {filled:,} of {whole:,} object pixels ({filled / max(whole, 1):.1%})"
     if result["truth"]:
-        right = sum(view["right_px"] for view in result["views"])
+        right = sum(view["right_px"] for view in kept)
         line += f", {right / max(filled, 1):.1%} of them rightly"
-    return f"{line}; paint what is white"
+    painted = len(result["views"]) - len(kept)
+    stayed = f"; {counted(painted, 'view')} painted meanwhile stayed" if painted else ""
+    return f"{line}; paint what is white{stayed}"
+
+
+def _mask_file(folder: Path, view: dict[str, Any]) -> Path:
+    return folder / "masks" / f"{view['name']}.png"
+
+
+def _is_empty(path: Path, labels: LabelSet) -> bool:
+    """Whether nothing is painted on a mask, neither in its file nor in its image."""
+    image = image_of_mask(path)
+    return not (image is not None and is_painted(image)) and not read_mask(path, labels).any()
 
 
 class DNERF_OT_train(JobOperator, bpy.types.Operator):
@@ -125,22 +153,25 @@ class DNERF_OT_train(JobOperator, bpy.types.Operator):
         if path.suffix != ".safetensors":
             raise UsageError(f"annotate: new model: expected a name that ends in .safetensors, found {path.name!r}; rename it")
         output_folder(str(path.parent), "annotate: new model")
+        folder = annotation_folder(scene)
+        need_saved(folder)
         if settings.annotation_items and views_to_do(scene) == len(settings.annotation_items):
             raise UsageError("annotate: expected painted views, found none; paint and save some masks first")
         params = {
-            "folders": [str(annotation_folder(scene))],
+            "folders": [str(folder)],
             "output": str(path),
             "skip_unpainted": True,
             "allow_missing_classes": settings.allow_missing_labels,
             "steps": settings.training_steps,
         }
-        name = scene.name
-        session.current().start_job("Training", "train", params, lambda result: _trained(name, result))
+        held = hold(scene)
+        session.current().start_job("Training", "train", params, lambda result: _trained(held, result))
 
 
-def _trained(scene_name: str, result: dict[str, Any]) -> None:
+def _trained(held: Held, result: dict[str, Any]) -> None:
     """Choose the new model, and ask what it is."""
-    scene = bpy.data.scenes[scene_name]
+    remedy = f"the new model is {result['model']}"
+    scene = held.needed(remedy)
     settings = scene.dnerf
     settings.model_path = bpy.path.relpath(result["model"]) if bpy.data.is_saved else result["model"]
     settings.model_kind = "FILE"
@@ -149,7 +180,7 @@ def _trained(scene_name: str, result: dict[str, Any]) -> None:
     score = "no view was held out to score it" if miou is None else f"mIoU {miou:.3f} on held-out subjects"
 
     def known(facts: dict[str, Any]) -> None:
-        keep_facts(bpy.data.scenes[scene_name], facts)
+        keep_facts(held.needed(remedy), facts)
         results_arrived("Train")
         session.current().finish(f"{facts_from_result(facts).name} trained: {score}; it is the model now{warned_text(warnings)}")
 

@@ -38,6 +38,5 @@ class JobOperator(LineOperator):
 
 def results_arrived(what: str) -> None:
     """One step of undo for results that came in after the click, and fresh drawings."""
-    if not bpy.app.background:  # without a window nothing is undone, and there is no undo stack
-        bpy.ops.ed.undo_push(message=what)
+    session.undo_step(what)
     session.redraw()

@@ -17,7 +17,7 @@ MOVING_NAME = "DatasetNeRF camera"
 
 
 class DNERF_OT_place_cameras(JobOperator, bpy.types.Operator):
-    """Place one camera for each view of the path; those placed before are replaced"""
+    """Place one camera for each view of the path; those placed before are replaced, but not those that you have changed since"""
 
     bl_idname = "dnerf.place_cameras"
     bl_label = "Place Cameras"
@@ -50,18 +50,18 @@ def place(scene: bpy.types.Scene, facts: ModelFacts) -> None:
     cameras = path_cameras(scene, facts)
     names = [f"dnerf {name}" for name in path_names(len(cameras))]
     size = path_size_px(scene, facts)
-    place_cameras(scene, cameras, names, COLLECTION_NAME, size, world_up=facts.cameras.world_up)
+    placed = place_cameras(scene, cameras, names, COLLECTION_NAME, size, world_up=facts.cameras.world_up)
     results_arrived("Place Cameras")
-    session.current().finish(f"{counted(len(cameras), 'camera')} placed in {COLLECTION_NAME!r}")
+    session.current().finish(f"{counted(len(cameras), 'camera')} placed in {placed[0].users_collection[0].name!r}")
 
 
 def animate(scene: bpy.types.Scene, facts: ModelFacts) -> None:
     """The path's cameras as one that moves, from the scene's first frame on."""
     cameras = path_cameras(scene, facts)
     size = path_size_px(scene, facts)
-    animate_camera(scene, cameras, scene.frame_start, MOVING_NAME, size, world_up=facts.cameras.world_up)
+    item = animate_camera(scene, cameras, scene.frame_start, MOVING_NAME, size, world_up=facts.cameras.world_up)
     results_arrived("Animate Camera")
-    session.current().finish(f"{MOVING_NAME!r} moves over frames {scene.frame_start} to {scene.frame_end}")
+    session.current().finish(f"{item.name!r} moves over frames {scene.frame_start} to {scene.frame_end}")
 
 
 CLASSES = (DNERF_OT_place_cameras, DNERF_OT_animate_camera)

@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import bpy
@@ -12,16 +13,19 @@ from dnerf_core.labels import LabelSet
 from dnerf_core.pointcloud.cloud import PointCloud
 
 from .. import session
+from ..lasting.identity import Held, hold
 from ..model_facts import ModelFacts, subject_params, with_facts
+from ..painting.mask_files import need_saved
 from ..places import absolute_path
 from ..posing.driver import current_pose, pose_params
-from ..scene.clouds import add_cloud
+from ..scene.cloud_changes import cloud_digest
+from ..scene.clouds import add_cloud, is_cloud
 from ..subjects import subject_stem, subject_token
-from ..viewpoints import camera_params, chosen_poses, selected_camera_names, squares_of
+from ..viewpoints import camera_params, chosen_poses, selected_cameras, squares_of
 from .base import JobOperator, results_arrived
 
 REQUEST_PROPERTY = "dnerf_request"
-"""On a cloud with the model's labels: of which subject it is, and how it was asked for, as JSON; by it the cloud is fused anew."""
+"""On a cloud with the model's labels, JSON: of which subject it is, how it was asked for, and what came, by its `cloud_digest`."""
 
 
 class DNERF_OT_fuse_cloud(JobOperator, bpy.types.Operator):
@@ -33,12 +37,23 @@ class DNERF_OT_fuse_cloud(JobOperator, bpy.types.Operator):
     def act(self, context: bpy.types.Context) -> None:
         scene = context.scene
         settings = scene.dnerf
-        selected = selected_camera_names(context) if settings.cloud_source == "SELECTED" else None
-        painted = str(absolute_path(settings.annotation_folder, "annotate: folder")) if settings.cloud_painted else None
+        selected = selected_cameras(context) if settings.cloud_source == "SELECTED" else None
+        painted = str(painted_folder(scene)) if settings.cloud_painted else None
         with_facts(scene, "Fusing the point cloud", lambda scene, facts: fuse_cloud(scene, facts, selected, painted))
 
 
-def fuse_cloud(scene: bpy.types.Scene, facts: ModelFacts, selected: Sequence[str] | None, painted: str | None) -> None:
+def painted_folder(scene: bpy.types.Scene) -> Path:
+    """The annotation folder, with all that has been painted in its files.
+
+    Raises:
+        UsageError, SceneError: there is no such path, or something painted cannot be written.
+    """
+    folder = absolute_path(scene.dnerf.annotation_folder, "annotate: folder")
+    need_saved(folder)
+    return folder
+
+
+def fuse_cloud(scene: bpy.types.Scene, facts: ModelFacts, selected: Sequence[Held] | None, painted: str | None) -> None:
     """The step of the job after the model is known: ask for the cloud.
 
     Args:
@@ -47,17 +62,17 @@ def fuse_cloud(scene: bpy.types.Scene, facts: ModelFacts, selected: Sequence[str
     """
     # painted labels are those of the subject's own pose, which it was sampled in
     params = {**cloud_params(scene, facts, selected), **pose_params(current_pose(scene, facts) if painted is None else None)}
-    request = json.dumps({"subject": subject_token(scene), "params": params})
+    subject, request = subject_token(scene), params
     if painted is not None:
         params = {**params, "annotations": painted}
-    name, stem, began = scene.name, subject_stem(scene), time.monotonic()
+    held, stem, began = hold(scene), subject_stem(scene), time.monotonic()
 
     def done(result: dict[str, Any]) -> None:
-        scene_now = bpy.data.scenes[name]
+        scene_now = held.needed()
         cloud = cloud_from_result(result)
         item = add_cloud(scene_now, cloud, f"cloud {stem}", world_up=facts.cameras.world_up)
         if painted is None:
-            item[REQUEST_PROPERTY] = request
+            note_request(item, subject, request)
         make_active(scene_now, item)
         show_colors()
         results_arrived("Fuse and Import")
@@ -66,7 +81,22 @@ def fuse_cloud(scene: bpy.types.Scene, facts: ModelFacts, selected: Sequence[str
     session.current().continue_job("pointcloud", {**subject_params(scene), **params}, done, title="Fusing the point cloud")
 
 
-def cloud_params(scene: bpy.types.Scene, facts: ModelFacts, selected: Sequence[str] | None) -> dict[str, Any]:
+def note_request(item: bpy.types.Object, subject: str, params: dict[str, Any]) -> None:
+    """Note with a new cloud how it was asked for: by that it is fused anew when the subject is edited."""
+    item[REQUEST_PROPERTY] = json.dumps({"subject": subject, "params": params, "digest": cloud_digest(item)})
+
+
+def noted_request(item: bpy.types.Object, subject: str) -> dict[str, Any] | None:
+    """How a cloud of a subject was asked for; None: it is none, it is being edited, or it is the artist's by now."""
+    text = item.get(REQUEST_PROPERTY)
+    if not text or not is_cloud(item) or item.mode != "OBJECT":
+        return None
+    request = json.loads(text)
+    untouched = request.get("digest") in (None, cloud_digest(item))  # None: of a version that noted none
+    return request["params"] if request["subject"] == subject and untouched else None
+
+
+def cloud_params(scene: bpy.types.Scene, facts: ModelFacts, selected: Sequence[Held] | None) -> dict[str, Any]:
     """From where a cloud is fused, and how many points it may have; see `fuse_cloud`."""
     settings = scene.dnerf
     if selected is None:

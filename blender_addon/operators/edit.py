@@ -7,15 +7,19 @@ from typing import Any
 import bpy
 
 from dnerf_core.errors import UsageError
+from dnerf_core.labels import LabelSet
 
-from .. import icons, session
-from ..edit_view import EditView, edit_mask_image, edit_view, keep_edit_view
+from .. import icons, picture_overlay, session
+from ..edit_view import VIEW_PROPERTY, EditView, edit_mask_image, edit_view, keep_edit_view, painted_mask
+from ..lasting.identity import hold, window_showing
 from ..model_facts import ModelFacts, chosen_model, known_facts, with_facts
 from ..places import subjects_folder
 from ..posing.driver import current_pose, pose_params
-from ..scene.annotation import ids_of, open_mask, set_up_brush
+from ..scene.annotation import ids_of, open_mask, refill_mask, set_up_brush
 from ..scene.cameras import ScenePose, read_camera, square_view
 from ..scene.errors import SceneError
+from ..scene.painted import is_painted
+from ..scene.views import image_from_array
 from ..shown_views import ShownViews, add_shown
 from ..subjects import (
     can_step,
@@ -38,22 +42,27 @@ WEIGHTS = ("keep_inside", "label_weight", "rgb_weight", "perceptual_weight")
 
 
 class DNERF_OT_edit_mask(JobOperator, bpy.types.Operator):
-    """Render the subject from the active camera, in the pose it is in, and open its mask for painting"""
+    """Render the subject from the active camera, in the pose it is in, and open its mask for painting; one painted already goes on"""
 
     bl_idname = "dnerf.edit_mask"
     bl_label = "Edit Mask"
+
+    anew: bpy.props.BoolProperty(
+        name="Anew", description="Begin with the subject's own mask where one is painted already, which stays as an image"
+    )
 
     def act(self, context: bpy.types.Context) -> None:
         if context.scene.camera is None:
             raise SceneError(
                 f"scene {context.scene.name!r}: expected an active camera, found none; place cameras, or invert a photo"
             )
-        with_facts(context.scene, "Rendering the view to edit", render_edit_view)
+        anew = self.anew
+        with_facts(context.scene, "Rendering the view to edit", lambda scene, facts: render_edit_view(scene, facts, anew))
 
 
-def render_edit_view(scene: bpy.types.Scene, facts: ModelFacts) -> None:
-    """The step of the job after the model is known: the view, then its mask to paint on."""
-    labels, name = facts.labels, scene.name
+def render_edit_view(scene: bpy.types.Scene, facts: ModelFacts, anew: bool) -> None:
+    """The step of the job after the model is known: the view, then its mask to paint on; or the mask that is painted already."""
+    labels, held = facts.labels, hold(scene)
     if labels is None:
         raise SceneError(f"model {facts.name}: expected one with labels to edit by, found none; annotate and train first")
     camera = square_view(read_camera(scene.camera, scene, world_up=facts.cameras.world_up)).camera
@@ -61,22 +70,50 @@ def render_edit_view(scene: bpy.types.Scene, facts: ModelFacts) -> None:
     pose = ScenePose(camera, size_px, size_px, f"{stem}_edit")
     numbers = current_pose(scene, facts)
     body_pose = None if numbers is None else tuple(numbers)
+    wanted = EditView(subject, camera, f"{stem} edit mask", body_pose, model=facts.sha256)
+    painted = None if anew else painted_mask(wanted)
+    if painted is not None:
+        view, image = painted
+        keep_edit_view(scene, view, image)
+        _show_to_paint(scene, image, labels)
+        session.current().finish(f"{image.name}: it goes on as it was painted; press Apply Edit when it is done")
+        return
     shown = ShownViews(subject, stem, (pose,), overlay=False, depth=False, body_poses=(body_pose,))
 
     def done(collected: CollectedViews) -> None:
-        found = bpy.data.scenes[name]
+        found = held.needed()
         (view,) = collected.in_order()
         assert view.mask is not None and view.rgb is not None  # the model has labels
-        image = open_mask(f"{stem} edit mask", view.mask, labels)
+        before = _make_room(wanted.image)
+        image = open_mask(wanted.image, view.mask, labels)
+        image[picture_overlay.PICTURE_PROPERTY] = image_from_array(f"{stem} edit picture", view.rgb)
+        picture_overlay.drop_over(image)
         add_shown(found, shown)
-        keep_edit_view(found, EditView(subject, camera, image.name, body_pose))
-        results_arrived("Edit Mask")
-        if not bpy.app.background:  # without a window there is nothing to paint in
-            with bpy.context.temp_override(window=bpy.context.window_manager.windows[0]):
-                open_for_painting(bpy.context, image, view.rgb, labels)
-        session.current().finish(f"{stem}: paint on its mask, then press Apply Edit")
+        keep_edit_view(found, wanted, image)
+        _show_to_paint(found, image, labels)
+        stays = "" if before is None else f"; what was painted before stays in {before.name!r}"
+        session.current().finish(f"{stem}: paint on its mask, then press Apply Edit{stays}")
 
     render_poses(scene, facts, shown, done, "Rendering the view to edit")
+
+
+def _make_room(name: str) -> bpy.types.Image | None:
+    """The mask of that name that has been painted on, if there is one: it is going to have another name, and its picture has already."""
+    before = bpy.data.images.get(name)
+    if before is None or not is_painted(before):
+        return None
+    picture = before.get(picture_overlay.PICTURE_PROPERTY)
+    if picture is not None:
+        picture.name = f"{picture.name} painted"
+    return before
+
+
+def _show_to_paint(scene: bpy.types.Scene, image: bpy.types.Image, labels: LabelSet) -> None:
+    results_arrived("Edit Mask")
+    window = window_showing(scene)
+    if not bpy.app.background and window is not None:  # without a window of the scene there is nothing to paint in
+        with bpy.context.temp_override(window=window):
+            open_for_painting(bpy.context, image, labels)
 
 
 class DNERF_OT_edit_label(LineOperator, bpy.types.Operator):
@@ -108,7 +145,8 @@ class DNERF_OT_apply_edit(JobOperator, bpy.types.Operator):
 
     def act(self, context: bpy.types.Context) -> None:
         scene, repair = context.scene, self.repair
-        view = edit_view(scene)
+        shown = getattr(context.space_data, "image", None)
+        view = edit_view(scene, shown if shown is not None and VIEW_PROPERTY in shown else None)
         if view.subject != subject_token(scene):
             raise UsageError("edit: expected the subject whose mask was painted, found another; press Edit Mask for this one")
         edit_mask_image(view)
@@ -125,10 +163,11 @@ def apply_edit(scene: bpy.types.Scene, facts: ModelFacts, view: EditView, output
     """The step of the job after the model is known: send the mask."""
     if facts.labels is None:
         raise SceneError(f"model {facts.name}: expected one with labels to edit by, found none; choose the model of the mask")
-    holder, name, settings = session.current(), scene.name, edit_settings(scene)
-    painted = ids_of(edit_mask_image(view), facts.labels, snap=repair)
+    holder, held, settings = session.current(), hold(scene), edit_settings(scene)
+    mask = edit_mask_image(view)
+    painted = ids_of(mask, facts.labels, snap=repair)
     if painted.repaired_px:
-        open_mask(view.image, painted.ids, facts.labels)
+        refill_mask(mask, painted.ids, facts.labels, safe=False)
     assert holder.job is not None and holder.client is not None
     holder.job.at_end = icons.drop_picture
     params = {
@@ -143,7 +182,7 @@ def apply_edit(scene: bpy.types.Scene, facts: ModelFacts, view: EditView, output
 
     def done(result: dict[str, Any]) -> None:
         icons.drop_picture()
-        found = bpy.data.scenes[name]
+        found = held.needed(f"the edited subject is {result['subject_file']}")
         choose_subject(found, Path(result["subject_file"]))
         keep_scores(found, result)
         _follow(found, facts, view.subject, "Apply Edit", edited_line(result))
@@ -182,7 +221,7 @@ def _follow(scene: bpy.types.Scene, facts: ModelFacts, before: str, what: str, l
     """Last steps of the job that has changed the subject: what shows it is rendered anew. One step of undo takes all of it back."""
     holder = session.current()
     assert holder.job is not None
-    holder.job.at_end = lambda: results_arrived(what)  # also where it is cancelled: the subject is another one already
+    holder.job.undo_step = what  # also where it is cancelled: the subject is another one already
     render_anew(scene, facts, before, lambda: holder.finish(line))
 
 

@@ -9,6 +9,7 @@ from .. import environment_making, session
 from ..bridge.check import Check, check_interpreter
 from ..bridge.errors import WorkerError
 from ..environment_making import EnvironmentMaking
+from ..lasting.timers import Timer
 from ..preferences import chosen_interpreter, preferences, show_check
 from .base import LineOperator
 
@@ -40,7 +41,7 @@ def start_check(thread: threading.Thread, checks: list[Check]) -> None:
     _checking, _checks = thread, checks
     show_check("checking: the engine is being started", True)
     thread.start()
-    bpy.app.timers.register(look, first_interval=_LOOK_INTERVAL_S, persistent=True)
+    _look_timer.start()
 
 
 def check_thread() -> threading.Thread | None:
@@ -54,9 +55,17 @@ def look() -> float | None:
     if _checking is not None and _checking.is_alive():
         return _LOOK_INTERVAL_S
     _checking = None
-    show_check(_checks[0].message, _checks[0].ok)
+    if _checks:
+        show_check(_checks[0].message, _checks[0].ok)
+    else:  # its thread has met an error, which the console has
+        show_check(
+            "check: expected what the engine says of itself, found a fault of the extension; report it with the console", False
+        )
     session.redraw()
     return None
+
+
+_look_timer = Timer(look, _LOOK_INTERVAL_S)
 
 
 class DNERF_OT_create_environment(LineOperator, bpy.types.Operator):
@@ -93,17 +102,21 @@ class DNERF_OT_create_environment(LineOperator, bpy.types.Operator):
             )
         making = EnvironmentMaking(Path(bpy.path.abspath(settings.environment_folder)), settings.package.strip())
         environment_making.begin(making)
-        bpy.app.timers.register(lambda: look_at(making), first_interval=_LOOK_INTERVAL_S, persistent=True)
+        _making_timer.start()
 
 
-def look_at(making: EnvironmentMaking) -> float | None:
+def look_at_making() -> float | None:
     """Show how far it is; at its good end the new interpreter is the chosen one."""
     session.redraw()
-    if making.running:
+    making = environment_making.current()
+    if making is not None and making.running:
         return _LOOK_INTERVAL_S
-    if making.succeeded:
+    if making is not None and making.succeeded:
         preferences().interpreter = str(making.python)
     return None
+
+
+_making_timer = Timer(look_at_making, _LOOK_INTERVAL_S)
 
 
 class DNERF_OT_cancel_environment(bpy.types.Operator):

@@ -10,15 +10,16 @@ from dnerf_core.errors import counted
 from dnerf_core.pointcloud.cloud import PointCloud
 
 from .. import session
+from ..lasting.identity import Held, hold
 from ..model_facts import ModelFacts, subject_params, with_facts
 from ..posing.driver import body_pose, driving_armature
 from ..scene.clouds import add_cloud
 from ..scene.errors import SceneError
 from ..scene.frames import read_at_frames
 from ..subjects import subject_stem
+from ..viewpoints import selected_cameras
 from .base import JobOperator, results_arrived
 from .cloud import cloud_from_result, cloud_params, show_colors
-from .views import selected_camera_names
 
 MAX_CLOUDS = 100
 FUSING = "Fusing the clouds of all frames"
@@ -32,11 +33,11 @@ class DNERF_OT_fuse_frames(JobOperator, bpy.types.Operator):
 
     def act(self, context: bpy.types.Context) -> None:
         scene = context.scene
-        selected = selected_camera_names(context) if scene.dnerf.cloud_source == "SELECTED" else None
+        selected = selected_cameras(context) if scene.dnerf.cloud_source == "SELECTED" else None
         with_facts(scene, FUSING, lambda found, facts: fuse_frames(found, facts, selected))
 
 
-def fuse_frames(scene: bpy.types.Scene, facts: ModelFacts, selected: Sequence[str] | None) -> None:
+def fuse_frames(scene: bpy.types.Scene, facts: ModelFacts, selected: Sequence[Held] | None) -> None:
     """The step of the job after the model is known: read the poses, and ask for one cloud after the other.
 
     The clouds come into the scene all at once, when the last has been fused.
@@ -52,7 +53,7 @@ def fuse_frames(scene: bpy.types.Scene, facts: ModelFacts, selected: Sequence[st
         )
     poses = read_at_frames(scene, first, last, step, lambda _: body_pose(scene, facts))
     params = {**subject_params(scene), **cloud_params(scene, facts, selected)}
-    name, stem, began = scene.name, subject_stem(scene), time.monotonic()
+    held, stem, began = hold(scene), subject_stem(scene), time.monotonic()
     clouds: list[PointCloud] = []
     holder = session.current()
 
@@ -65,7 +66,7 @@ def fuse_frames(scene: bpy.types.Scene, facts: ModelFacts, selected: Sequence[st
         if len(clouds) < len(frames):
             ask()
             return
-        add_clouds(bpy.data.scenes[name], clouds, frames, step, f"cloud {stem}", facts)
+        add_clouds(held.needed(), clouds, frames, step, f"cloud {stem}", facts)
         show_colors()
         results_arrived("Fuse Every Frame")
         total = sum(map(len, clouds))

@@ -10,6 +10,7 @@ from dnerf_core.camera import Camera
 from dnerf_core.errors import UsageError
 
 from .. import icons, session
+from ..lasting.identity import hold
 from ..model_facts import ModelFacts, chosen_model, with_facts
 from ..own_yaw import own_yaw_property, own_yaw_switch_property
 from ..places import file_stem, subjects_folder
@@ -91,13 +92,13 @@ class DNERF_OT_invert_photo(JobOperator, bpy.types.Operator):
 
 def invert(scene: bpy.types.Scene, facts: ModelFacts, params: dict[str, Any]) -> None:
     """The step of the job after the model is known: search."""
-    name = scene.name
+    held = hold(scene)
     job = session.current().job
     assert job is not None
     job.at_end = icons.drop_picture
 
     def done(result: dict[str, Any]) -> None:
-        found = bpy.data.scenes[name]
+        found = held.needed(f"the subject is in {result['subject_file']}")
         camera = Camera.from_json(result["camera"], "the recovered camera")
         place_cameras(found, [camera], [CAMERA_NAME], COLLECTION_NAME, facts.image_size_px, world_up=facts.cameras.world_up)
         found.dnerf.edit_scores = ""

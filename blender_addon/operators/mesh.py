@@ -11,6 +11,7 @@ from dnerf_core.camera import ALL_AROUND_YAW_DEG, arc_cameras, view_ranges
 from dnerf_core.errors import counted
 
 from .. import session
+from ..lasting.identity import hold
 from ..model_facts import ModelFacts, subject_params, with_facts
 from ..posing.driver import body_pose, driving_armature
 from ..scene.errors import SceneError
@@ -50,14 +51,14 @@ def make_mesh(scene: bpy.types.Scene, facts: ModelFacts) -> None:
     cameras = arc_cameras(facts.cameras, *ranges, count=settings.cloud_views)
     folder = tempfile.TemporaryDirectory(prefix="dnerf-mesh-")
     path, stem, began = Path(folder.name, "mesh.glb"), subject_stem(scene), time.monotonic()
-    name, first_frame, frames = scene.name, scene.frame_start, len(params.get("poses", ()))
+    held, first_frame, frames = hold(scene), scene.frame_start, len(params.get("poses", ()))
     holder = session.current()
     assert holder.job is not None
     holder.job.at_end = folder.cleanup
 
     def done(result: dict[str, Any]) -> None:
         leave_modes()
-        items = import_mesh(bpy.data.scenes[name], Path(result["file"]), f"mesh {stem}", first_frame, facts.labels)
+        items = import_mesh(held.needed(), Path(result["file"]), f"mesh {stem}", first_frame, facts.labels)
         show_colors("MATERIAL" if params["color"] == "label" else "VERTEX")
         results_arrived("Import Rigged Mesh")
         parts = sum(len(item.data.materials) for item in items if item.type == "MESH")

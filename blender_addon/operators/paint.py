@@ -1,26 +1,27 @@
 """Painting masks in the Image Editor: open a view, choose a label, save."""
 
 from contextlib import AbstractContextManager
+from pathlib import Path
 
 import bpy
-import numpy as np
-from numpy.typing import NDArray
 
 from dnerf_core.errors import UsageError, counted
 from dnerf_core.labels import IGNORE_ID, LabelSet
 
 from .. import picture_overlay, session
-from ..annotation_list import (
-    annotation_labels,
-    chosen_view,
-    mask_image_name,
-    mask_path,
-    picture_path,
-    read_mask,
-    read_picture,
-    views_to_do,
+from ..annotation_list import annotation_folder, annotation_labels, chosen_view, mask_path, views_to_do
+from ..lasting.showing import area_at
+from ..lasting.timers import Timer
+from ..painting.mask_files import (
+    FILE_PROPERTY,
+    image_of_mask,
+    not_saved_line,
+    open_view_mask,
+    save_painting,
+    save_paintings,
+    unsaved_masks,
 )
-from ..scene.annotation import ids_of, open_mask, save_mask, set_up_brush
+from ..scene.annotation import set_up_brush
 from ..scene.errors import SceneError
 from .base import LineOperator
 from .views import image_editor_area
@@ -30,46 +31,53 @@ BRUSH_ASSET = "brushes/essentials_brushes-mesh_texture.blend/Brush/Paint Hard"
 
 
 class DNERF_OT_paint_view(LineOperator, bpy.types.Operator):
-    """Open the chosen view in the Image Editor, to paint its mask"""
+    """Open the chosen view in the Image Editor, to paint its mask; what has been painted before is saved"""
 
     bl_idname = "dnerf.paint_view"
     bl_label = "Paint View"
+    bl_options = {"UNDO"}  # or undoing strokes would take the image itself away
 
     def act(self, context: bpy.types.Context) -> None:
-        open_view(context)
+        chosen_view(context.scene)
+        lines = save_paintings(annotation_folder(context.scene))
+        open_view(context, lines)
 
 
 class DNERF_OT_next_view(LineOperator, bpy.types.Operator):
-    """Open the next view that is not painted yet"""
+    """Open the next view that is not painted yet; what has been painted before is saved"""
 
     bl_idname = "dnerf.next_view"
     bl_label = "Next View to Do"
+    bl_options = {"UNDO"}
 
     def act(self, context: bpy.types.Context) -> None:
         settings = context.scene.dnerf
         count = len(settings.annotation_items)
+        lines = save_paintings(annotation_folder(context.scene)) if count else []
         order = [(settings.annotation_index + step) % count for step in range(1, count + 1)] if count else []
         left = [index for index in order if not settings.annotation_items[index].painted]
         if not left:
             raise UsageError("annotate: expected views to do, found none: all are painted; train, or sample more views")
         settings.annotation_index = left[0]
-        open_view(context)
+        open_view(context, lines)
 
 
-def open_view(context: bpy.types.Context) -> None:
+def open_view(context: bpy.types.Context, not_saved: list[str]) -> None:
     """Show the chosen view's mask for painting, its picture laid over it, with the brush of the chosen label."""
     scene = context.scene
     name, labels = chosen_view(scene).name, annotation_labels(scene)
-    picture = read_picture(picture_path(scene, name))
-    open_for_painting(
-        context, open_mask(mask_image_name(name), read_mask(mask_path(scene, name), labels), labels), picture, labels
-    )
+    image = open_view_mask(scene, name)
+    picture_overlay.read_over(image)
+    open_for_painting(context, image, labels)
+    if not_saved:
+        session.current().say(not_saved_line(not_saved), "ERROR")
+    else:
+        session.current().say(f"{name}: paint its mask; {counted(views_to_do(scene), 'view')} still to paint")
 
 
-def open_for_painting(context: bpy.types.Context, image: bpy.types.Image, picture: NDArray[np.uint8], labels: LabelSet) -> None:
-    """Show a mask's image in the Image Editor, in paint mode, its picture [H, W, 3] laid over it."""
+def open_for_painting(context: bpy.types.Context, image: bpy.types.Image, labels: LabelSet) -> None:
+    """Show a mask's image in the Image Editor, in paint mode; `picture_overlay` lays its picture over it."""
     scene = context.scene
-    picture_overlay.show_over(image.name, picture)
     area = image_editor_area(context)
     space = area.spaces.active
     space.image = image
@@ -78,11 +86,15 @@ def open_for_painting(context: bpy.types.Context, image: bpy.types.Image, pictur
     if scene.dnerf.painted_label_id >= labels.num_classes:
         scene.dnerf.painted_label_id = IGNORE_ID
     _with_brush(context, area, labels, scene.dnerf.painted_label_id)
-    bpy.app.timers.register(lambda: _when_drawn(area, labels), first_interval=_DRAWN_AFTER_S)
+    pointer = area.as_pointer()
+    Timer(lambda: _when_drawn(pointer, labels), _DRAWN_AFTER_S, persistent=False).start()
 
 
-def _when_drawn(area: bpy.types.Area, labels: LabelSet) -> None:
+def _when_drawn(pointer: int, labels: LabelSet) -> None:
     """What an editor takes only after it has been drawn in paint mode: its side panel's tab, and a brush beside the tool's own."""
+    area = area_at(pointer)
+    if area is None or area.ui_type != "IMAGE_EDITOR":  # closed meanwhile, or made another editor
+        return
     region = next(region for region in area.regions if region.type == "UI")
     region.active_panel_category = "DatasetNeRF"
     with _editor(bpy.context, area):
@@ -123,7 +135,7 @@ class DNERF_OT_paint_label(LineOperator, bpy.types.Operator):
 
 
 class DNERF_OT_save_mask(LineOperator, bpy.types.Operator):
-    """Write the mask of the chosen view as it is painted"""
+    """Write the mask that is shown, or else the chosen view's, as it is painted"""
 
     bl_idname = "dnerf.save_mask"
     bl_label = "Save Mask"
@@ -133,19 +145,59 @@ class DNERF_OT_save_mask(LineOperator, bpy.types.Operator):
     )
 
     def act(self, context: bpy.types.Context) -> None:
-        scene = context.scene
-        item, labels = chosen_view(scene), annotation_labels(scene)
-        image = bpy.data.images.get(mask_image_name(item.name))
-        if image is None:
-            raise SceneError(f"{item.name}: expected its mask to be open for painting, found it is not; press Paint View")
-        painted = ids_of(image, labels, snap=self.repair)
-        save_mask(mask_path(scene, item.name), painted.ids, labels)
-        if painted.repaired_px:
-            open_mask(image.name, painted.ids, labels)
-        item.painted = bool((painted.ids != 0).any())
-        item.prefilled = item.prefilled and bool((painted.ids == IGNORE_ID).any())
-        repaired = f", {counted(painted.repaired_px, 'pixel')} repaired" if painted.repaired_px else ""
-        session.current().say(f"{item.name}: mask saved{repaired}; {counted(views_to_do(scene), 'view')} still to paint")
+        image = _mask_to_save(context)
+        repaired_px = save_painting(image, repair=self.repair)
+        repaired = f", {counted(repaired_px, 'pixel')} repaired" if repaired_px else ""
+        name, left = Path(image[FILE_PROPERTY]).stem, views_to_do(context.scene)
+        session.current().say(f"{name}: mask saved{repaired}; {counted(left, 'view')} still to paint")
 
 
-CLASSES = (DNERF_OT_paint_view, DNERF_OT_next_view, DNERF_OT_paint_label, DNERF_OT_save_mask)
+def _mask_to_save(context: bpy.types.Context) -> bpy.types.Image:
+    shown = getattr(context.space_data, "image", None)
+    if shown is not None and FILE_PROPERTY in shown:
+        return shown
+    item = chosen_view(context.scene)
+    image = image_of_mask(mask_path(context.scene, item.name))
+    if image is None:
+        raise SceneError(f"{item.name}: expected its mask to be open for painting, found it is not; press Paint View")
+    return image
+
+
+class DNERF_OT_save_masks(LineOperator, bpy.types.Operator):
+    """Write every mask that has been painted and is not saved yet, also those of other folders"""
+
+    bl_idname = "dnerf.save_masks"
+    bl_label = "Save All"
+
+    def act(self, context: bpy.types.Context) -> None:
+        count = len(unsaved_masks())
+        lines = save_paintings()
+        if lines:
+            raise SceneError(not_saved_line(lines))
+        session.current().say(f"{counted(count, 'mask')} saved; {counted(views_to_do(context.scene), 'view')} still to paint")
+
+
+class DNERF_OT_read_mask_again(LineOperator, bpy.types.Operator):
+    """Drop what has been painted on the chosen view's mask since it was saved, and show its file again"""
+
+    bl_idname = "dnerf.read_mask_again"
+    bl_label = "Read Again"
+    bl_options = {"UNDO"}
+
+    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
+        return set(context.window_manager.invoke_confirm(self, event))
+
+    def act(self, context: bpy.types.Context) -> None:
+        item = chosen_view(context.scene)
+        open_view_mask(context.scene, item.name, anew=True)
+        session.current().say(f"{item.name}: as it was saved")
+
+
+CLASSES = (
+    DNERF_OT_paint_view,
+    DNERF_OT_next_view,
+    DNERF_OT_paint_label,
+    DNERF_OT_save_mask,
+    DNERF_OT_save_masks,
+    DNERF_OT_read_mask_again,
+)

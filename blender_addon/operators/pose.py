@@ -6,6 +6,7 @@ import numpy as np
 from dnerf_core.errors import UsageError, counted
 
 from .. import session
+from ..lasting.identity import hold, window_showing
 from ..model_facts import ModelFacts, chosen_model, known_facts, with_facts
 from ..posing.driver import driving_armature, lost_armature
 from ..posing.rows import fill_rows
@@ -64,17 +65,17 @@ def add_person(scene: bpy.types.Scene, facts: ModelFacts) -> None:
     """The step of the job after the model is known: ask for the walk."""
     if facts.skeleton is None:
         raise SceneError(f"model {facts.name}: expected one whose subjects move, found one whose do not; choose another model")
-    name, skeleton = scene.name, facts.skeleton
+    held, skeleton = hold(scene), facts.skeleton
     turn = engine_to_root(facts.cameras.world_up)[:3, :3]
 
     def done(result: dict) -> None:
-        found = bpy.data.scenes[name]
+        found = held.needed()
         poses = session.current().array(result["poses"]).astype(np.float64).reshape(-1, len(skeleton.names) + 1, 3)
         root = subject_root(found)
         assert root is not None  # made where there was none
         heads = skeleton.scale * np.array(skeleton.joints) @ turn.T
-        if not bpy.app.background and bpy.context.window_manager.windows[0].scene != found:
-            raise SceneError(f"{name}: expected the scene in the window, found another; show it, and add the person again")
+        if not bpy.app.background and window_showing(found) is None:
+            raise SceneError(f"{found.name}: expected the scene in a window, found others; show it, and add the person again")
         leave_modes()
         item, bones = add_armature(found, PERSON_NAME, skeleton.names, skeleton.parents, heads, root)
         poses = np.concatenate([poses, poses[:1]]) @ turn.T

@@ -9,6 +9,7 @@ from dnerf_core.errors import UsageError, counted
 from dnerf_core.labels import LabelSet
 
 from .. import session
+from ..lasting.identity import Held, hold
 from ..places import absolute_path
 from ..scene.errors import SceneError
 from ..scene.segments import check_labelled, label_object, shape_of
@@ -35,13 +36,14 @@ class DNERF_OT_segment_selected(JobOperator, bpy.types.Operator):
             raise SceneError("segment: expected selected meshes or clouds, found none; select some in the 3D view")
         for item in by_mesh.values():
             check_labelled(item)
-        segment_objects([item.name for item in by_mesh.values()], network)
+        segment_objects([hold(item) for item in by_mesh.values()], network)
 
 
-def segment_objects(names: list[str], network: Path) -> None:
+def segment_objects(items: list[Held], network: Path) -> None:
     """The job: ask for the labels of each object, and give them to it.
 
     Raises:
+        UsageError: an object has been deleted.
         WorkerError: another job runs, or no worker can be had.
     """
     holder = session.current()
@@ -49,9 +51,7 @@ def segment_objects(names: list[str], network: Path) -> None:
     materials = []
 
     def ask(index: int) -> None:
-        item = bpy.data.objects.get(names[index])
-        if item is None:
-            raise SceneError(f"{names[index]}: expected the object, found it no more; select what is there")
+        item = items[index].needed("select what is there")
         places, triangles = shape_of(item)
         client = holder.ready_client()
         params: dict[str, Any] = {"network": str(network), "points": client.put_array(places), "up": "z"}
@@ -61,13 +61,11 @@ def segment_objects(names: list[str], network: Path) -> None:
 
         def done(result: dict[str, Any]) -> None:
             labels, confidence = holder.array(result["labels"]), holder.array(result["confidence"])
-            found = bpy.data.objects.get(names[index])
-            if found is None:
-                raise SceneError(f"{names[index]}: expected the object, found it no more; select what is there")
+            found = items[index].needed("select what is there")
             label_object(found, labels, confidence, LabelSet.from_json(result["label_set"], "the network's labels"))
             if result["unsure"]:
-                unsure.append(names[index])
-            if index + 1 < len(names):
+                unsure.append(found.name)
+            if index + 1 < len(items):
                 ask(index + 1)
                 return
             show_colors("VERTEX" if "VERTEX" in materials else "MATERIAL")
@@ -77,9 +75,9 @@ def segment_objects(names: list[str], network: Path) -> None:
                 if unsure
                 else ""
             )
-            holder.finish(f"{counted(len(names), 'object')} labelled, mean confidence {result['mean_confidence']:.2f}{doubt}")
+            holder.finish(f"{counted(len(items), 'object')} labelled, mean confidence {result['mean_confidence']:.2f}{doubt}")
 
-        title = f"{TITLE} {names[index]}"
+        title = f"{TITLE} {item.name}"
         if index == 0:
             holder.start_job(title, "segment", params, done)
         else:

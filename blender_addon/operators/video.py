@@ -12,6 +12,7 @@ import bpy
 from dnerf_core.errors import counted
 
 from .. import session
+from ..lasting.identity import hold
 from ..model_facts import ModelFacts, chosen_model, with_facts
 from ..places import file_stem, output_folder
 from ..posing.driver import body_pose
@@ -65,11 +66,11 @@ def render_video(scene: bpy.types.Scene, facts: ModelFacts, folder: Path) -> Non
         "previews": ["image", "overlay"],
         "replace": True,
     }
-    name, into_sequencer, began = scene.name, scene.dnerf.into_sequencer, time.monotonic()
+    held, into_sequencer, began = hold(scene), scene.dnerf.into_sequencer, time.monotonic()
 
     def done(result: dict[str, Any]) -> None:
         files = {kind: Path(path) for kind, path in result["files"].items()}
-        scene_now = bpy.data.scenes.get(name)
+        scene_now = held.found()
         if into_sequencer and scene_now is not None:
             add_to_sequencer(scene_now, [files[kind] for kind in ("image", "labels") if kind in files])
             results_arrived("Render Label Video")

@@ -15,6 +15,7 @@ from dnerf_core.errors import counted
 from dnerf_core.labels import LabelSet
 
 from .. import session
+from ..lasting.identity import Held, hold
 from ..model_facts import ModelFacts, chosen_model, with_facts
 from ..places import output_folder
 from ..posing.driver import current_pose, pose_params
@@ -23,7 +24,7 @@ from ..scene.cameras import ScenePose, SquareView
 from ..scene.errors import SceneError
 from ..shown_views import ShownViews, add_shown
 from ..subjects import subject_stem, subject_token
-from ..viewpoints import camera_params, chosen_poses, selected_camera_names, squares_of
+from ..viewpoints import camera_params, chosen_poses, selected_cameras, squares_of
 from .base import JobOperator, LineOperator, results_arrived
 
 
@@ -35,7 +36,7 @@ class DNERF_OT_render_views(JobOperator, bpy.types.Operator):
 
     def act(self, context: bpy.types.Context) -> None:
         scene = context.scene
-        selected = selected_camera_names(context)
+        selected = selected_cameras(context)
         source = scene.dnerf.view_source
         folder = output_folder(scene.dnerf.views_folder, "views: save to")
         with_facts(scene, "Rendering views", lambda scene, facts: render_views(scene, facts, source, selected, folder))
@@ -77,7 +78,7 @@ class CollectedViews:
         return [self._views[index] for index in range(len(self.poses))]
 
 
-def render_views(scene: bpy.types.Scene, facts: ModelFacts, source: str, selected: Sequence[str], folder: Path) -> None:
+def render_views(scene: bpy.types.Scene, facts: ModelFacts, source: str, selected: Sequence[Held], folder: Path) -> None:
     """The step of the job after the model is known: ask for the views."""
     settings = scene.dnerf
     poses = chosen_poses(scene, facts, source, selected)
@@ -104,13 +105,13 @@ def render_views(scene: bpy.types.Scene, facts: ModelFacts, source: str, selecte
         "size_px": one_side(squares),
         "output": str(folder),
     }
-    name, began = scene.name, time.monotonic()
+    held, began = hold(scene), time.monotonic()
 
     def take(part: dict[str, Any]) -> None:
         collected.take(int(part["index"]), part)
 
     def done(result: dict[str, Any]) -> None:
-        add_shown(bpy.data.scenes[name], shown)
+        add_shown(held.needed(f"its views are in {folder}"), shown)
         results_arrived("Render Views")
         there = f"{counted(result['views'], 'view')} of {counted(result['subjects'], 'subject')}"
         session.current().finish(

@@ -6,13 +6,15 @@ from dnerf_core.errors import DNeRFError
 
 from ..annotation_list import annotation_labels, views_to_do
 from ..edit_view import is_edited_image
+from ..painting.mask_files import image_of_mask, listed_folder, unsaved_masks
+from ..scene.painted import seems_painted
 from .base import SubPanel, draw_text
 from .edit import draw_palette
 from .main import draw_status
 
 
 class DNERF_UL_views(bpy.types.UIList):
-    """Views by name, and whether they are painted."""
+    """Views by name, and whether they are painted, and saved."""
 
     def draw_item(
         self,
@@ -28,8 +30,16 @@ class DNERF_UL_views(bpy.types.UIList):
     ) -> None:
         state = "prefilled" if item.prefilled else "painted" if item.painted else "to do"
         mark = "BRUSH_DATA" if item.prefilled else "CHECKMARK" if item.painted else "BLANK1"
+        if _is_unsaved(context.scene, item.name):
+            state, mark = "not saved", "FILE_TICK"
         layout.label(text=item.name, icon=mark, translate=False)
         layout.label(text=state)
+
+
+def _is_unsaved(scene: bpy.types.Scene, name: str) -> bool:
+    """Whether a view's mask has been painted since it was saved, whether or not the .blend file has it."""
+    image = image_of_mask(listed_folder(scene) / "masks" / f"{name}.png")
+    return image is not None and seems_painted(image)
 
 
 class DNERF_PT_annotate(SubPanel, bpy.types.Panel):
@@ -86,13 +96,19 @@ def draw_views(layout: bpy.types.UILayout, context: bpy.types.Context, rows: int
     """The list, how many are to do, and what is done with the chosen one."""
     settings = context.scene.dnerf
     layout.template_list("DNERF_UL_views", "", settings, "annotation_items", settings, "annotation_index", rows=rows)
-    layout.label(text=f"{views_to_do(context.scene)} of {len(settings.annotation_items)} views to do")
+    row = layout.row()
+    row.label(text=f"{views_to_do(context.scene)} of {len(settings.annotation_items)} views to do")
+    count = len(unsaved_masks())
+    part = row.row()
+    part.enabled = count > 0
+    part.operator("dnerf.save_masks", text=f"Save All ({count})" if count else "Save All")
     row = layout.row(align=True)
     row.operator("dnerf.paint_view", icon="BRUSH_DATA")
     row.operator("dnerf.next_view", icon="TRIA_RIGHT")
     row = layout.row(align=True)
     row.operator("dnerf.save_mask", icon="FILE_TICK").repair = False
     row.operator("dnerf.save_mask", text="Repair and Save").repair = True
+    row.operator("dnerf.read_mask_again", text="", icon="LOOP_BACK")
     layout.operator("dnerf.prefill", icon="MOD_SMOOTH")
 
 

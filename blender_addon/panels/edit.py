@@ -7,9 +7,10 @@ import bpy
 
 from dnerf_core.labels import IGNORE_COLOR, IGNORE_ID, LabelSet
 
-from ..edit_view import is_edited_image
+from ..edit_view import is_edited_image, noted_mask
 from ..icons import color_icon
 from ..model_facts import known_facts
+from ..scene.painted import seems_painted
 from ..subjects import can_step
 from .base import SubPanel, draw_text
 from .main import draw_status
@@ -22,7 +23,11 @@ class DNERF_PT_edit(SubPanel, bpy.types.Panel):
         layout, scene = self.layout, context.scene
         camera = "no active camera" if scene.camera is None else scene.camera.name
         layout.label(text=f"seen by {camera}", icon="CAMERA_DATA", translate=False)
-        layout.operator("dnerf.edit_mask", icon="BRUSH_DATA")
+        row = layout.row(align=True)
+        row.operator("dnerf.edit_mask", icon="BRUSH_DATA").anew = False
+        mask = noted_mask(scene)
+        if mask is not None and seems_painted(mask):
+            row.operator("dnerf.edit_mask", text="Anew").anew = True
         draw_apply(layout, context)
         draw_settings(layout, context)
         draw_scores(layout, context)

@@ -33,6 +33,8 @@ def draw_status(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
         column.label(text=_step_text(job, holder.worker_state), translate=False)
         if has_picture():
             layout.template_icon(icon_value=picture_icon(), scale=PICTURE_SCALE)
+        if job.cancelled:  # and where the engine does not let go of it
+            layout.operator("dnerf.restart_worker", icon="FILE_REFRESH")
         return
     draw_text(layout, context, holder.status or "Ready", _ICONS[holder.level], least_lines=2)
     if holder.worker_state == "lost":

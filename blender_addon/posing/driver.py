@@ -44,10 +44,10 @@ class _Driver:
     retargeter: Retargeter
 
 
-_kept: dict[str, _Driver] = {}
-"""By the scene's name, the last one."""
-_seen: dict[str, tuple[tuple[Any, ...], list[float] | None]] = {}
-"""By the scene's name, the pose that was read last, and after which change."""
+_kept: dict[int, _Driver] = {}
+"""By the scene's `session_uid`, the last one."""
+_seen: dict[int, tuple[tuple[Any, ...], list[float] | None]] = {}
+"""By the scene's `session_uid`, the pose that was read last, and after which change."""
 
 
 def driving_armature(scene: bpy.types.Scene, facts: ModelFacts) -> bpy.types.Object | None:
@@ -104,10 +104,10 @@ def current_pose(scene: bpy.types.Scene, facts: ModelFacts) -> list[float] | Non
 def live_pose(scene: bpy.types.Scene, facts: ModelFacts) -> list[float] | None:
     """`body_pose`, read anew only where something may have changed since."""
     state = (changes.number(), facts.sha256)
-    seen = _seen.get(scene.name)
+    seen = _seen.get(scene.session_uid)
     if seen is None or seen[0] != state:
         seen = (state, body_pose(scene, facts))
-        _seen[scene.name] = seen
+        _seen[scene.session_uid] = seen
     return seen[1]
 
 
@@ -117,7 +117,7 @@ def pose_params(pose: list[float] | None) -> dict[str, Any]:
 
 
 def forget() -> None:
-    """Another file is opened, or the add-on is disabled."""
+    """The add-on is disabled."""
     _kept.clear()
     _seen.clear()
 
@@ -125,9 +125,9 @@ def forget() -> None:
 def _driver_and_bones(scene: bpy.types.Scene, facts: ModelFacts, armature: bpy.types.Object) -> tuple[_Driver, Float64Array]:
     """What drives, and the matrices [J, 4, 4] of its bones now, placed as its rest is."""
     settings = scene.dnerf
-    kept = _kept.get(scene.name)
+    kept = _kept.get(scene.session_uid)
     rows = tuple((row.name, row.bone, row.second, row.share) for row in settings.pose_rows)
-    wanted = (armature.name, facts.sha256, rows, settings.pose_object_motion, rest_signature(armature))
+    wanted = (armature.session_uid, facts.sha256, rows, settings.pose_object_motion, rest_signature(armature))
     if kept is None or kept.key[0] != wanted:
         kept = None
         bones = rest_bones(armature)
@@ -144,7 +144,7 @@ def _driver_and_bones(scene: bpy.types.Scene, facts: ModelFacts, armature: bpy.t
         bones = rest_bones(armature)
         bone_map = map_of_rows(scene, facts, bones.names, armature.name)
         kept = _new_driver(key, bones, names, scales, bone_map, facts, upright=place is not None)
-        _kept[scene.name] = kept
+        _kept[scene.session_uid] = kept
     return kept, (np.diag([*scales, 1.0]) if place is None else placed) @ posed
 
 

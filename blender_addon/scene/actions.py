@@ -8,17 +8,17 @@ import bpy
 import numpy as np
 
 
-def curves_of(item: bpy.types.Object) -> Any:
-    """The F-curves of the action that an object plays; empty where it plays none."""
-    data = item.animation_data
+def curves_of(block: bpy.types.ID) -> Any:
+    """The F-curves of the action that an object, or its data, plays; empty where it plays none."""
+    data = block.animation_data
     if data is None or data.action is None:
         return ()
-    if hasattr(data.action, "fcurves"):
-        return data.action.fcurves
-    from bpy_extras import anim_utils  # from Blender 5.0 on, where an action has slots alone
-
-    channels = anim_utils.action_get_channelbag_for_slot(data.action, data.action_slot)
-    return () if channels is None else channels.fcurves
+    slot = getattr(data, "action_slot", None)
+    if slot is None:  # before Blender 4.4, or an action of that time
+        return getattr(data.action, "fcurves", ())
+    # an object and its data may play one action, each by a slot of its own
+    bags = [strip.channelbag(slot) for layer in data.action.layers for strip in layer.strips]
+    return [curve for bag in bags if bag is not None for curve in bag.fcurves]
 
 
 def shift_keys(item: bpy.types.Object, frames: float) -> None:

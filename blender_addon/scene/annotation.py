@@ -20,9 +20,10 @@ from dnerf_core.labels import IGNORE_COLOR, IGNORE_ID, Color, LabelSet
 
 from .errors import SceneError
 from .png import palette_png
-from .views import image_to_array, mask_image
+from .views import image_to_array, mask_image, refill
 
 BRUSH_NAME = "DatasetNeRF label"
+_REMEDY = "open it and press Repair and Save, or Repair and Apply, or paint over them"
 
 _STRANGE = 256
 """Stands for an id where a pixel has no label's colour."""
@@ -42,12 +43,22 @@ class PaintedMask:
 
 
 def open_mask(name: str, mask: NDArray[np.uint8], labels: LabelSet) -> bpy.types.Image:
-    """The image to paint a mask [H, W] on; one of that name made before is filled anew.
+    """The image to paint a mask [H, W] on; one of that name made before is filled anew, unless it has been painted on: that one stays,
+    under another name.
 
     Raises:
         AnnotationError: the mask has ids that are no labels.
     """
     return mask_image(name, mask, labels)
+
+
+def refill_mask(image: bpy.types.Image, mask: NDArray[np.uint8], labels: LabelSet, *, safe: bool = True) -> None:
+    """Put a mask [H, W] of its size into an image; `safe`: a file has it, so that it needs no saving.
+
+    Raises:
+        AnnotationError: the mask has ids that are no labels.
+    """
+    refill(image, labels.colorize(mask), safe=safe)
 
 
 def label_palette(labels: LabelSet, name: str = BRUSH_NAME) -> bpy.types.Palette:
@@ -131,7 +142,7 @@ def ids_of(image: bpy.types.Image, labels: LabelSet, *, snap: bool = False) -> P
         )
     if not snap:
         try:
-            return PaintedMask(labels.ids_from_colors(np.ascontiguousarray(pixels[..., :3]), image.name), 0)
+            return PaintedMask(labels.ids_from_colors(np.ascontiguousarray(pixels[..., :3]), image.name, _REMEDY), 0)
         except AnnotationError as error:
             raise SceneError(str(error)) from None
     return _snapped(pixels[..., :3].astype(np.int32), labels, image.name)

@@ -11,10 +11,8 @@ import numpy as np
 from dnerf_core.camera import BlenderLens, Camera, WorldUp
 
 from .errors import SceneError
+from .placed import note_placed, own_collection, placed_before, replace_placed
 from .subject import RootTransform, root_transform, subject_root, update
-
-CAMERA_PROPERTY = "dnerf_camera"
-"""On the objects made here: the collection or the camera they belong to, whose next making replaces them."""
 
 
 def place_cameras(
@@ -28,8 +26,8 @@ def place_cameras(
 ) -> list[bpy.types.Object]:
     """One camera object each, below the scene's root, in a collection of that name; those placed there before are replaced.
 
-    The scene's render size becomes `size_px` squared, its percentage 100, its pixel aspect the cameras'. The first becomes the
-    scene's active camera.
+    Those that have been changed since, and duplicates, stay, see `placed`. The scene's render size becomes `size_px` squared, its
+    percentage 100, its pixel aspect the cameras'. The first becomes the scene's active camera.
 
     Raises:
         SceneError: not one name a camera, no cameras, cameras of several pixel aspects, or a root that is no place.
@@ -39,19 +37,21 @@ def place_cameras(
         raise SceneError(f"names: expected {len(cameras)}, one a camera, found {len(names)}; give every camera its own")
     lenses = _lenses(cameras, size_px)
     root, place = _root(scene)
-    collection = _collection(scene, collection_name)
-    _remove_owned(scene, collection_name)
+    before = placed_before(scene, collection_name)
+    collection = own_collection(scene, collection_name)
     placed = []
     for camera, lens, name in zip(cameras, lenses, names, strict=True):
-        item = _new_camera(name, collection_name, root)
+        item = _new_camera(name, root)
         collection.objects.link(item)
         _set_lens(item.data, lens)
         _set_sizes(item.data, camera, place.scale)
         item.matrix_basis = mathutils.Matrix(camera.to_blender_matrix(world_up).tolist())
         placed.append(item)
+    replace_placed(before, names, placed)
     _set_render(scene, lenses[0])
     scene.camera = placed[0]
     update(scene)
+    note_placed(scene, collection_name, collection, names, placed)
     return placed
 
 
@@ -66,15 +66,16 @@ def animate_camera(
 ) -> bpy.types.Object:
     """One camera that is at `cameras` on the frames from `first_frame` on, with a curve along its way that is not rendered.
 
-    Replaces the one of that name made before. The scene's render size, frame range and active camera become its own.
+    Replaces the one of that name made before, unless it has been changed since, see `placed`. The scene's render size, frame range and
+    active camera become its own.
 
     Raises:
         SceneError, UsageError: as `place_cameras`.
     """
     lenses = _lenses(cameras, size_px)
     root, place = _root(scene)
-    _remove_owned(scene, name)
-    item = _new_camera(name, name, root)
+    before = placed_before(scene, name)
+    item = _new_camera(name, root)
     scene.collection.objects.link(item)
     _set_sizes(item.data, cameras[0], place.scale)
     item.rotation_mode = "QUATERNION"
@@ -90,11 +91,13 @@ def animate_camera(
         item.keyframe_insert("rotation_quaternion", frame=frame)
         for path in ("lens", "shift_x", "shift_y") if lens_moves else ():
             item.data.keyframe_insert(path, frame=frame)
-    _add_path(scene, cameras, name, root, world_up)
+    names, things = (name, f"{name} path"), (item, _add_path(scene, cameras, name, root, world_up))
+    replace_placed(before, names, things)
     _set_render(scene, lenses[0])
     scene.frame_start, scene.frame_end = first_frame, first_frame + len(cameras) - 1
     scene.camera = item
     scene.frame_set(first_frame)
+    note_placed(scene, name, scene.collection, names, things)
     return item
 
 
@@ -118,29 +121,10 @@ def _root(scene: bpy.types.Scene) -> tuple[bpy.types.Object, RootTransform]:
     return root, root_transform(root)
 
 
-def _collection(scene: bpy.types.Scene, name: str) -> bpy.types.Collection:
-    """The scene's collection of that name, made where there is none."""
-    for collection in scene.collection.children:
-        if collection.name == name:
-            return collection
-    collection = bpy.data.collections.new(name)
-    scene.collection.children.link(collection)
-    return collection
-
-
-def _new_camera(name: str, owner: str, root: bpy.types.Object) -> bpy.types.Object:
+def _new_camera(name: str, root: bpy.types.Object) -> bpy.types.Object:
     item = bpy.data.objects.new(name, bpy.data.cameras.new(name))
-    item[CAMERA_PROPERTY] = owner
     item.parent = root
     return item
-
-
-def _remove_owned(scene: bpy.types.Scene, owner: str) -> None:
-    for item in [item for item in scene.objects if item.get(CAMERA_PROPERTY) == owner]:
-        data = item.data
-        bpy.data.objects.remove(item)
-        if data is not None and not data.users:
-            (bpy.data.cameras if isinstance(data, bpy.types.Camera) else bpy.data.curves).remove(data)
 
 
 def _set_lens(data: bpy.types.Camera, lens: BlenderLens) -> None:
@@ -174,7 +158,6 @@ def _add_path(
     at[:, :3] = [camera.to_blender_matrix(world_up)[:3, 3] for camera in cameras]
     spline.points.foreach_set("co", at.ravel())
     path = bpy.data.objects.new(data.name, data)
-    path[CAMERA_PROPERTY] = name
     path.parent = root
     path.hide_render = True
     path.hide_select = True

@@ -41,14 +41,18 @@ class RootTransform:
 
 
 def subject_root(scene: bpy.types.Scene, create: bool = True) -> bpy.types.Object | None:
-    """The scene's root, the first by name where there are several; made at the world's origin when there is none and `create` says so."""
+    """The scene's root; of several, which are duplicates, the original, or else the first by name.
+
+    Made at the world's origin when there is none and `create` says so.
+    """
     roots = [item for item in scene.objects if item.get(ROOT_PROPERTY)]
     if roots or not create:
-        return min(roots, key=lambda item: item.name, default=None)
+        # a duplicate has the mark of its original, but not the name in it
+        return min(roots, key=lambda item: (item[ROOT_PROPERTY] != item.name, item.name), default=None)
     root = bpy.data.objects.new(ROOT_NAME, None)
     root.empty_display_type = "PLAIN_AXES"
     root.empty_display_size = 0.25
-    root[ROOT_PROPERTY] = True
+    root[ROOT_PROPERTY] = root.name
     scene.collection.objects.link(root)
     return root
 

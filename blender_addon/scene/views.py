@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 from dnerf_core.labels import LabelSet
 
 from .errors import SceneError
+from .painted import is_painted, note_safe
 
 IMAGE_PROPERTY = "dnerf_image"
-"""On images made here: an image of the same name with it is made anew, another's is left alone."""
+"""On images made here: an image of the same name with it is made anew, another's, and one that has been painted on, is left alone."""
 
 
 def image_from_array(name: str, rgb: NDArray[np.uint8], *, is_data: bool = False) -> bpy.types.Image:
@@ -27,7 +28,7 @@ def image_from_array(name: str, rgb: NDArray[np.uint8], *, is_data: bool = False
     if rgb.dtype != np.uint8 or rgb.ndim != 3 or rgb.shape[2] != 3 or 0 in rgb.shape:
         raise SceneError(f"{name}: expected an image uint8 [H, W, 3], found {rgb.dtype} {list(rgb.shape)}; convert it")
     image = _image(name, rgb.shape[1], rgb.shape[0], is_data=is_data)
-    _fill(image, rgb.astype(np.float32) / np.float32(255.0))
+    refill(image, rgb)
     return image
 
 
@@ -82,7 +83,9 @@ def depth_picture(depth_planar: NDArray[np.float32]) -> NDArray[np.uint8]:
 def _image(name: str, width: int, height: int, *, is_data: bool, is_float: bool = False) -> bpy.types.Image:
     """An image of that size to fill: the one of that name made here before, or a new one."""
     old = bpy.data.images.get(name)
-    if old is not None and old.get(IMAGE_PROPERTY):
+    if old is not None and old.get(IMAGE_PROPERTY) and is_painted(old):
+        old.name = f"{name} painted"  # the artist's now; editors and materials go on showing it
+    elif old is not None and old.get(IMAGE_PROPERTY):
         if (*old.size, old.is_float, old.colorspace_settings.is_data) == (width, height, is_float, is_data):
             return old
         fresh = _new_image(name, width, height, is_float=is_float, is_data=is_data)
@@ -101,10 +104,17 @@ def _new_image(name: str, width: int, height: int, *, is_float: bool, is_data: b
     return image
 
 
-def _fill(image: bpy.types.Image, values: NDArray[np.float32]) -> None:
+def refill(image: bpy.types.Image, rgb: NDArray[np.uint8], *, safe: bool = True) -> None:
+    """Set the pixels of a byte image from uint8 [H, W, 3] of its size; `safe`: they are no painted ones, see `painted`."""
+    _fill(image, rgb.astype(np.float32) / np.float32(255.0), safe=safe)
+
+
+def _fill(image: bpy.types.Image, values: NDArray[np.float32], *, safe: bool = True) -> None:
     """Set the pixels, opaque, from [H, W, 3], and keep them in the .blend file."""
     pixels = np.ones((*values.shape[:2], 4), np.float32)
     pixels[..., :3] = values[::-1]
     image.pixels.foreach_set(pixels.ravel())
     image.update()
     image.pack()
+    if safe:
+        note_safe(image)

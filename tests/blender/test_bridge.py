@@ -103,6 +103,33 @@ def test_killed_in_the_middle(start: Callable[..., WorkerClient]) -> None:
     assert answers == [{"back": True}]
 
 
+def test_everybody_hears_of_a_loss_also_where_one_breaks_down(start: Callable[..., WorkerClient]) -> None:
+    client = start()
+    faults: list[int] = []
+
+    def break_down(fault: WorkerFault) -> None:
+        raise KeyError("a caller's mistake")
+
+    for on_error in (lambda fault: faults.append(1), break_down, lambda fault: faults.append(3)):
+        client.request("wait", {}, on_error=on_error)
+    client.request("die", {})
+    with pytest.raises(KeyError, match="a caller's mistake"):
+        wait(client, lambda: client.state == "lost")
+    assert (client.state, faults) == ("lost", [1, 3])
+
+
+def test_what_cannot_be_sent_is_told_at_once_and_holds_up_nothing(start: Callable[..., WorkerClient]) -> None:
+    client = start()
+    answers: list[Any] = []
+    client.request("echo", {"first": True}, on_done=answers.append)
+    for params, kind in (({"value": float("nan")}, ValueError), ({"value": np.float32(1)}, TypeError)):
+        with pytest.raises(kind):
+            client.request("echo", params, on_done=answers.append)
+    client.request("echo", {"second": True}, on_done=answers.append)
+    wait(client, lambda: len(answers) == 2)
+    assert answers == [{"first": True}, {"second": True}]
+
+
 @pytest.mark.parametrize(
     ("behaviour", "message"),
     [

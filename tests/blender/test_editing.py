@@ -22,6 +22,7 @@ import pytest
 bpy = pytest.importorskip("bpy", reason="bpy is not installed here")
 
 from tests.blender.addon import ENGINE_PYTHON, enabled_addon, interpreter_script  # noqa: E402
+from tests.blender.painted import paint  # noqa: E402
 from tests.blender.test_operators import failed, finished, pixels, run_engine  # noqa: E402
 
 pytestmark = pytest.mark.skipif(
@@ -63,7 +64,7 @@ def subject_files(tmp_path: Path) -> list[str]:
 def repaint(name: str, steps_px: int = 12, label_id: int = UPPER) -> None:
     """Raise a part of a painted mask, the upper one: its pixels also where there is background above."""
     from blender_addon.model_facts import known_facts
-    from blender_addon.scene.annotation import ids_of, open_mask
+    from blender_addon.scene.annotation import ids_of
 
     labels = known_facts(bpy.context.scene).labels
     ids = ids_of(bpy.data.images[name], labels).ids.copy()
@@ -75,7 +76,7 @@ def repaint(name: str, steps_px: int = 12, label_id: int = UPPER) -> None:
         higher[:-step] = upper[step:]
         ids[higher & (ids == 0)] = label_id
     assert (ids != before).any()
-    open_mask(name, ids, labels)
+    paint(bpy.data.images[name], ids, labels)
 
 
 def test_an_edit_changes_all_that_shows_the_subject_and_steps_go_back(
@@ -122,6 +123,99 @@ def test_an_edit_changes_all_that_shows_the_subject_and_steps_go_back(
     assert subject_files(tmp_path) == ["s0003-edit-001.safetensors", "s0003-edit-002.safetensors"]
     finished(session, bpy.ops.dnerf.step_edit(step=-2))
     assert settings.subject_file == ""
+
+
+def test_a_painted_mask_goes_on_and_is_never_replaced(
+    session: ModuleType, settings: bpy.types.PropertyGroup, tmp_path: Path
+) -> None:
+    scene = bpy.context.scene
+    finished(session, bpy.ops.dnerf.edit_mask())
+    untouched = pixels(bpy.data.images["s0003 edit mask"])
+    assert "paint on its mask" in finished(session, bpy.ops.dnerf.edit_mask()), "nothing has been painted"
+    repaint("s0003 edit mask")
+    painted = pixels(bpy.data.images["s0003 edit mask"])
+    line = finished(session, bpy.ops.dnerf.edit_mask())
+    assert line == "s0003 edit mask: it goes on as it was painted; press Apply Edit when it is done"
+    np.testing.assert_array_equal(pixels(bpy.data.images["s0003 edit mask"]), painted)
+    # from elsewhere, of another subject, or when asked for: a new mask, and the painted one stays
+    place = scene.camera.matrix_basis.copy()
+    scene.camera.location.x += 0.4
+    line = finished(session, bpy.ops.dnerf.edit_mask())
+    assert line.endswith("press Apply Edit; what was painted before stays in 's0003 edit mask painted'")
+    first, second = bpy.data.images["s0003 edit mask painted"], bpy.data.images["s0003 edit mask"]
+    np.testing.assert_array_equal(pixels(first), painted)
+    assert first["dnerf_picture"] != second["dnerf_picture"]
+    np.testing.assert_array_equal(pixels(second["dnerf_picture"]), pixels(bpy.data.images["s0003_edit"]))
+    settings.seed = 4
+    assert finished(session, bpy.ops.dnerf.edit_mask()).startswith("s0004: paint on its mask")
+    settings.seed = 3
+    scene.camera.matrix_basis = place
+    # also when the file has been opened again, and whatever the images are called
+    first.name = "first try"
+    bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "day.blend"))
+    bpy.ops.wm.read_homefile()
+    bpy.ops.wm.open_mainfile(filepath=str(tmp_path / "day.blend"))
+    line = finished(session, bpy.ops.dnerf.edit_mask())
+    assert line == "first try: it goes on as it was painted; press Apply Edit when it is done"
+    np.testing.assert_array_equal(pixels(bpy.data.images["first try"]), painted)
+    picture_lies_over(bpy.data.images["first try"])
+    assert finished(session, bpy.ops.dnerf.edit_mask(anew=True)).startswith("s0003: paint on its mask")
+    np.testing.assert_array_equal(pixels(bpy.data.images["first try"]), painted)
+    np.testing.assert_array_equal(pixels(bpy.data.images["s0003 edit mask"]), untouched)
+
+
+def picture_lies_over(mask: bpy.types.Image) -> None:
+    from blender_addon import picture_overlay
+
+    picture_overlay.read_over(mask)
+    np.testing.assert_array_equal(picture_overlay.picture_over(mask), pixels(mask["dnerf_picture"]))
+
+
+def test_an_edit_is_applied_after_its_file_was_opened_again(
+    session: ModuleType, settings: bpy.types.PropertyGroup, tmp_path: Path
+) -> None:
+    finished(session, bpy.ops.dnerf.edit_mask())
+    repaint("s0003 edit mask")
+    painted = pixels(bpy.data.images["s0003 edit mask"])
+    bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "day.blend"))
+    bpy.ops.wm.read_homefile()
+    bpy.ops.wm.open_mainfile(filepath=str(tmp_path / "day.blend"))
+    bpy.data.images["s0003 edit mask"].name = "mine"
+    np.testing.assert_array_equal(pixels(bpy.data.images["mine"]), painted)
+    assert "of the painted pixels taken" in finished(session, bpy.ops.dnerf.apply_edit(), 300)
+    finished(session, bpy.ops.dnerf.step_edit(step=-1))
+    assert finished(session, bpy.ops.dnerf.edit_mask()).startswith("mine: it goes on as it was painted")
+
+
+def test_a_cloud_that_an_artist_has_made_something_of_stays(
+    session: ModuleType, settings: bpy.types.PropertyGroup, tmp_path: Path
+) -> None:
+    scene = bpy.context.scene
+    finished(session, bpy.ops.dnerf.fuse_cloud())
+    own = bpy.data.collections.new("sorted")
+    scene.collection.children.link(own)
+    followed = bpy.context.active_object
+    own.objects.link(followed)
+    scene.collection.objects.unlink(followed)
+    followed.location.x = 2
+    copy = followed.copy()
+    copy.data = followed.data.copy()
+    scene.collection.objects.link(copy)
+    finished(session, bpy.ops.dnerf.fuse_cloud())
+    bpy.context.active_object.name = "my cloud"
+    finished(session, bpy.ops.dnerf.fuse_cloud())
+    moved = vertices(bpy.context.active_object)
+    moved[:5] += 0.1
+    bpy.context.active_object.data.vertices.foreach_set("co", moved.ravel())
+    before = {item.name: vertices(item) for item in scene.objects if "cloud" in item.name and item != followed}
+    assert len(before) == 3
+    finished(session, bpy.ops.dnerf.edit_mask())
+    repaint("s0003 edit mask")
+    finished(session, bpy.ops.dnerf.apply_edit(), 300)
+    (fresh,) = own.objects
+    assert (fresh.name, fresh.location.x) == ("cloud s0003-edit-001", 2.0)
+    for name, points in before.items():
+        np.testing.assert_array_equal(vertices(bpy.data.objects[name]), points)
 
 
 def vertices(item: bpy.types.Object) -> np.ndarray:

@@ -19,6 +19,7 @@ import pytest
 bpy = pytest.importorskip("bpy", reason="bpy is not installed here")
 
 from tests.blender.addon import ENGINE_PYTHON, REPOSITORY, enabled_addon, interpreter_script  # noqa: E402
+from tests.blender.painted import paint  # noqa: E402
 
 pytestmark = pytest.mark.skipif(
     "DNERF_ENGINE_PYTHON" not in os.environ and importlib.util.find_spec("torch") is None,
@@ -386,9 +387,10 @@ def test_two_blenders_at_once(tmp_path: Path) -> None:
 
 
 def test_annotating_from_sample_to_model(session: ModuleType, settings: bpy.types.PropertyGroup, tmp_path: Path) -> None:
-    from blender_addon.annotation_list import annotation_labels, mask_image_name, mask_path, read_mask
+    from blender_addon.annotation_list import annotation_labels, mask_path, read_mask
     from blender_addon.model_facts import known_facts
-    from blender_addon.scene.annotation import ids_of, open_mask
+    from blender_addon.painting.mask_files import open_view_mask
+    from blender_addon.scene.annotation import ids_of
 
     scene = bpy.context.scene
     settings.annotation_subjects, settings.annotation_views = 1, 3
@@ -399,7 +401,8 @@ def test_annotating_from_sample_to_model(session: ModuleType, settings: bpy.type
     settings.annotation_index = 1
     with pytest.raises(RuntimeError, match="expected its mask to be open for painting"):
         bpy.ops.dnerf.save_mask()
-    image = open_mask(mask_image_name("s0000_v01"), truth, labels)
+    image = open_view_mask(scene, "s0000_v01")
+    paint(image, truth, labels)
     assert bpy.ops.dnerf.save_mask() == {"FINISHED"}
     np.testing.assert_array_equal(read_mask(mask_path(scene, "s0000_v01"), labels), truth)
     image.pixels[4 * 256 * 128 + 4 * 128] = 0.5

@@ -136,3 +136,28 @@ def test_what_cannot_be_labelled_is_told_in_one_line(session: ModuleType, networ
     assert bpy.ops.dnerf.segment_selected() == {"FINISHED"}
     assert session.current().wait(120) and session.current().level == "ERROR"
     assert "expected a network file" in session.current().status
+
+
+@pytest.mark.parametrize("what", ["renamed", "deleted"])
+def test_objects_are_those_of_the_click(session: ModuleType, network: Path, what: str) -> None:
+    """The second is renamed while the first is being labelled, and a third gets its name; or it is deleted."""
+    first, second, third = (bpy.data.objects.new(name, bpy.data.meshes.new(name)) for name in ("first", "second", "third"))
+    for number, item in enumerate((first, second, third)):
+        item.data.from_pydata(block(number, 150)[0].tolist(), [], [])
+        bpy.context.scene.collection.objects.link(item)
+    bpy.context.view_layer.update()
+    select(first, second)
+    bpy.context.scene.dnerf.network_file = str(network)
+    assert bpy.ops.dnerf.segment_selected() == {"FINISHED"}
+    first.name = "early"
+    if what == "renamed":
+        second.name, third.name = "late", "second"
+    else:
+        bpy.data.objects.remove(second)
+    assert session.current().wait(120)
+    assert "label" in bpy.data.objects["early"].data.attributes and "label" not in third.data.attributes
+    if what == "renamed":
+        assert session.current().level == "INFO" and "label" in bpy.data.objects["late"].data.attributes
+    else:
+        line = "object 'second': expected it in this file, found it no more; select what is there"
+        assert (session.current().status, session.busy()) == (line, False)
