@@ -47,9 +47,7 @@ def finished_record(output: Path, call_sha256: str, record_in: Callable[[Path], 
     return record
 
 
-def check_network_places(
-    output: Path, call_sha256: str, onnx: Path | None, size_bytes: int = 1
-) -> None:
+def check_network_places(output: Path, call_sha256: str, onnx: Path | None, size_bytes: int = 1) -> None:
     """Make sure that everything the training of a network writes has a place to go, before it costs any time.
 
     Args:
