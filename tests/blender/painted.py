@@ -32,13 +32,13 @@ def blend_a_pixel(image: Any) -> None:
 def write_folder(folder: Path) -> Path:
     """Pictures and empty masks of three views."""
     from blender_addon.scene.annotation import save_mask
-    from blender_addon.scene.png import rgb_png
+    from dnerf_core.files.pictures import write_image
 
     shutil.rmtree(folder, ignore_errors=True)
     for name in ("images", "masks"):
         (folder / name).mkdir(parents=True)
     for index, name in enumerate(NAMES):
-        (folder / "images" / f"{name}.png").write_bytes(rgb_png(np.full((SIDE_PX, SIDE_PX, 3), 40 * index, np.uint8)))
+        write_image(folder / "images" / f"{name}.png", np.full((SIDE_PX, SIDE_PX, 3), 40 * index, np.uint8))
         save_mask(folder / "masks" / f"{name}.png", np.zeros((SIDE_PX, SIDE_PX), np.uint8), SHAPENET_CAR_LABELS)
     return folder
 
