@@ -16,7 +16,7 @@ GRID, CURVE, TABLE = "-grid.png", "-loss.png", "-loss.csv"
 """What the names of files beside a network end with: its predictions, and its losses drawn and as numbers."""
 
 
-def beside(output: Path, ending: str) -> Path:
+def file_beside(output: Path, ending: str) -> Path:
     """A file beside the output of a training: `-grid.png` gives NAME-grid.png."""
     return output.with_name(f"{output.stem}{ending}")
 
@@ -56,7 +56,7 @@ def check_network_places(output: Path, call_sha256: str, onnx: Path | None, size
     Raises:
         OutputError: a file cannot be written, the disk is too full, or a file that this training did not write is in the way.
     """
-    grid, *curves = (beside(output, ending) for ending in (GRID, CURVE, TABLE))
+    grid, *curves = (file_beside(output, ending) for ending in (GRID, CURVE, TABLE))
     ours = os.path.lexists(grid) and drawn_by(grid) == call_sha256
     others = [] if ours else [grid, *curves]  # the curves are this training's own where the grid is
     for path in [*others, *([] if onnx is None else [onnx])]:

@@ -14,7 +14,7 @@ from dnerf_core.downstream.vision import torchvision
 from dnerf_core.files.whole import write_bytes_whole
 from dnerf_core.metrics import confusion_matrix, pooled_scores, segmentation_scores
 from headless.annotating import training_files
-from headless.annotating.training_files import CURVE, GRID, TABLE, beside
+from headless.annotating.training_files import CURVE, GRID, TABLE, file_beside
 from headless.pictures.loss_curve import LossStage, write_loss_curve
 from headless.pictures.picture_grid import picture_grid
 from headless.pictures.wrong_pixels import WRONG_COLUMN, wrong_pixels
@@ -93,10 +93,12 @@ def draw(
         rows.append((f"{plan.joined.facts(places[index]).name}{score}\n{which}", pictures))
     title = f"{plan.call.output.name}: views {'for validation' if mious else 'trained on'}"
     columns = ("image", "truth", plan.call.network, WRONG_COLUMN)
-    write_bytes_whole(beside(plan.call.output, GRID), picture_grid(title, columns, rows, plan.labels, call_sha256=call_sha256))
+    write_bytes_whole(
+        file_beside(plan.call.output, GRID), picture_grid(title, columns, rows, plan.labels, call_sha256=call_sha256)
+    )
     stages = [LossStage("cross-entropy", tuple(losses))]
     output = plan.call.output
-    write_loss_curve(beside(output, CURVE), beside(output, TABLE), output.name, stages)
+    write_loss_curve(file_beside(output, CURVE), file_beside(output, TABLE), output.name, stages)
 
 
 def record_of(

@@ -62,10 +62,12 @@ def differences(ours: Averaged, theirs: Averaged) -> list[Difference]:
 
 def compared(ours: Averaged, theirs: Averaged) -> list[str]:
     """One sentence of two rows; none where they have no number in common."""
-    return told(f"{_named(ours.first)} against {_named(theirs.first, other=ours.first)}", differences(ours, theirs))
+    return difference_sentences(
+        f"{_named(ours.first)} against {_named(theirs.first, other=ours.first)}", differences(ours, theirs)
+    )
 
 
-def told(what: str, found: Sequence[Difference]) -> list[str]:
+def difference_sentences(what: str, found: Sequence[Difference]) -> list[str]:
     """One sentence of differences, by their kinds; none where there are none."""
     if not found:
         return []

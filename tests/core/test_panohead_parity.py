@@ -84,12 +84,16 @@ def test_planes(planes: Trigrids, data: dict[str, np.ndarray]) -> None:
     assert abs(float(flat.abs().mean()) - float(data["planes_absmean"])) < 1e-5
 
 
+ROUNDED = 2e-4
+"""MKL rounds in another order on each processor, and a density's samples carry it on: 1.4e-4 on a Xeon with AMX, below 1e-4 on an EPYC."""
+
+
 def test_views(generator: PanoHead, ws: torch.Tensor, rendering: Rendering, data: dict[str, np.ndarray]) -> None:
-    check(rendering.raw.image, data["image_raw"], "image_raw")
+    check(rendering.raw.image, data["image_raw"], "image_raw", ROUNDED)
     check(mask_of(rendering.opacity[:, None]), data["mask"], "mask")
     check_depth(rendering, data["depth"])
     image = generator.superresolve(rendering.raw, ws)
-    check(image[0, :, ::8, ::8], data["image"], "image")
+    check(image[0, :, ::8, ::8], data["image"], "image", ROUNDED)
     assert abs(float(image.mean()) - float(data["image_mean"])) < 1e-4
     assert abs(float(image.std()) - float(data["image_std"])) < 1e-4
 

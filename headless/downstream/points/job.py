@@ -21,7 +21,7 @@ from dnerf_core.errors import OutputError, UsageError
 from dnerf_core.files.camera_files.turning import FileUp, to_y_up
 from dnerf_core.files.whole import remove_files, write_bytes_whole
 from headless import models
-from headless.annotating.training_files import GRID, beside
+from headless.annotating.training_files import GRID, file_beside
 from headless.annotating.training_state import KeptState, read_state, state_path, write_state
 from headless.downstream.points import outputs
 from headless.pictures.cloud_pictures import clouds_grid
@@ -179,7 +179,7 @@ def _score_and_draw(plan: PointPlan, segmenter: PointSegmenter, reporter: Report
         rows.append((text, upright(cloud, plan.call.up), cloud.labels, predicted[index]))
     kind = "for validation" if plan.validation else "trained on"
     grid = clouds_grid(f"{plan.call.output.name}: clouds {kind}", rows, plan.labels, plan.identity_sha256())
-    write_bytes_whole(beside(plan.call.output, GRID), grid)
+    write_bytes_whole(file_beside(plan.call.output, GRID), grid)
     return score_clouds(pairs, plan.labels.num_classes) if plan.validation else None
 
 

@@ -13,7 +13,7 @@ from dnerf_core.downstream.points.strangeness import Familiar
 from dnerf_core.downstream.points.training import TrainingState
 from dnerf_core.downstream.precision import Precision
 from headless.annotating import training_files
-from headless.annotating.training_files import CURVE, TABLE, beside
+from headless.annotating.training_files import CURVE, TABLE, file_beside
 from headless.downstream.points.plan import PointPlan
 from headless.pictures.loss_curve import LossStage, write_loss_curve
 from headless.scores.scoring import rounded
@@ -89,7 +89,7 @@ def save_trained(plan: PointPlan, state: TrainingState, record: dict[str, Any], 
     """
     call = plan.call
     stages = [LossStage("cross-entropy", tuple(state.losses))]
-    write_loss_curve(beside(call.output, CURVE), beside(call.output, TABLE), call.output.name, stages)
+    write_loss_curve(file_beside(call.output, CURVE), file_beside(call.output, TABLE), call.output.name, stages)
     save_network(
         call.output,
         kind="points",

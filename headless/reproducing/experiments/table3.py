@@ -8,7 +8,7 @@ from dnerf_core.errors import counted
 from headless.reproducing.cloud_steps import clouds_of, point_network_on, score_of_clouds
 from headless.reproducing.experiments.experiment import Experiment
 from headless.reproducing.experiments.table2 import COLUMNS
-from headless.reproducing.findings import differences, told
+from headless.reproducing.findings import difference_sentences, differences
 from headless.reproducing.real_clouds import real_clouds, real_counts, real_test
 from headless.reproducing.steps import Cell, Row
 
@@ -78,7 +78,7 @@ def findings(found: Sequence[Averaged]) -> list[str]:
         sentence
         for real, entry in augmented.items()
         if real in alone
-        for sentence in told(
+        for sentence in difference_sentences(
             f"{counted(entry.first.given['generated'], 'generated cloud')} beside {counted(real, 'real one')}",
             differences(entry, alone[real]),
         )

@@ -49,7 +49,7 @@ def _train(plan: PointPlan, fields: dict[str, Any], reporter: Reporter) -> None:
 
 def _lines(plan: PointPlan, record: dict[str, Any]) -> list[str]:
     """The summary for people."""
-    from headless.annotating.training_files import GRID, beside
+    from headless.annotating.training_files import GRID, file_beside
     from headless.scores.scoring import score_table
 
     output, scores = plan.call.output, record["validation"]
@@ -63,7 +63,7 @@ def _lines(plan: PointPlan, record: dict[str, Any]) -> list[str]:
         lines += score_table(heads, scores["iou_per_class"])
     if plan.call.onnx is not None:
         lines.append(f"{plan.call.onnx}: the same network as ONNX")
-    return [*lines, f"look at {beside(output, GRID)}", f"next: dnerf-headless segment CLOUD --network {output}"]
+    return [*lines, f"look at {file_beside(output, GRID)}", f"next: dnerf-headless segment CLOUD --network {output}"]
 
 
 def _result_json(record: dict[str, Any]) -> dict[str, Any]:

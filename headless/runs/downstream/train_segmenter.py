@@ -80,7 +80,7 @@ def _train(plan: SegmenterPlan, read: ReadSets, process: Process, fields: dict[s
 
 def _lines(plan: SegmenterPlan, record: dict[str, Any]) -> list[str]:
     """The summary for people."""
-    from headless.annotating.training_files import CURVE, GRID, beside
+    from headless.annotating.training_files import CURVE, GRID, file_beside
     from headless.scores.scoring import score_table
 
     output, scores, begun, seconds = plan.call.output, record["validation"], record["weights"], record["seconds_a_step"]
@@ -100,7 +100,7 @@ def _lines(plan: SegmenterPlan, record: dict[str, Any]) -> list[str]:
         lines += score_table({"mIoU": scores["miou"], "accuracy": scores["accuracy"]}, scores["iou_per_class"])
     if plan.call.onnx is not None:
         lines += [f"{plan.call.onnx}: the same network as ONNX"]
-    return [*lines, f"look at {beside(output, GRID)} and {beside(output, CURVE)}"]
+    return [*lines, f"look at {file_beside(output, GRID)} and {file_beside(output, CURVE)}"]
 
 
 def _result_json(record: dict[str, Any]) -> dict[str, Any]:
