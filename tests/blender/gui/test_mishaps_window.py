@@ -5,6 +5,7 @@ The tests of this file go on from one another: run the whole file.
 
 from __future__ import annotations
 
+import itertools
 import time
 
 import pytest
@@ -32,20 +33,24 @@ def alive():
     return bpy.ops.dnerf.render_views.poll() and not bpy.ops.dnerf.cancel.poll() and current().job is None
 """
 VIEWS = 30
+FOLDERS = itertools.count()
 
 
-def render(window: Window, views: int) -> None:
-    """As its button does."""
+def render(window: Window, views: int) -> str:
+    """As its button does; the folder is another each time, since views that are there are not rendered again."""
+    folder = f"/job/views-{next(FOLDERS)}"
     window.ask(
-        f"s = panel(); s.camera_count, s.seed, s.size_px, s.views_folder = {views}, 3, 64, '/job/views'"
+        f"s = panel(); s.camera_count, s.seed, s.size_px, s.views_folder = {views}, 3, 64, {folder!r}"
     )  # undo takes them back
     window.ask("operator('dnerf.render_views()')")
+    return folder
 
 
-def begin(window: Window, views: int = VIEWS) -> None:
-    """Render some views, and wait until the first have come."""
-    render(window, views)
+def begin(window: Window, views: int = VIEWS) -> str:
+    """Render some views into the folder that is told, and wait until the first have come."""
+    folder = render(window, views)
     window.until("current().job is not None and current().job.done >= 2 and current().job.total", 60)
+    return folder
 
 
 def test_the_scene_is_renamed_at_five_of_thirty(window: Window, root: Root) -> None:
@@ -117,11 +122,11 @@ def test_the_live_preview_follows_its_scene_and_ends_with_a_line(window: Window)
 
 def test_the_scene_is_deleted(window: Window) -> None:
     """Of the one that is shown now, by its button: Blender shows the next."""
-    begin(window)
+    folder = begin(window)
     name = window.value("bpy.context.window_manager.windows[0].scene.name")
     window.ask("operator('scene.delete()')")
     line = window.until("current().job is None and current().status", 60)
-    assert line == f"scene {name!r}: expected it in this file, found it no more; its views are in /job/views"
+    assert line == f"scene {name!r}: expected it in this file, found it no more; its views are in {folder}"
     assert window.value("alive()")
     window.screenshot("21-scene-deleted")
     window.press("dnerf.load_model")
