@@ -20,8 +20,8 @@ from tests.blender.gui.window import Root, Window
 pytestmark = [pytest.mark.gui, pytest.mark.timeout(400)]
 
 LEAST_UPDATES = 5
-LONG_JOBS = itertools.count()
 """Of a preview that follows at all; how often it does is printed, and depends on what else the machine does."""
+LONG_JOBS = itertools.count()
 
 
 def finish(window: Window, timeout_s: float = 120.0) -> str:
