@@ -1,7 +1,10 @@
-"""A fresh scene for each test that asks for one."""
+"""What tests ask for: a fresh scene, the add-on with a worker, a small model."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -13,3 +16,22 @@ def scene() -> Any:
     bpy = pytest.importorskip("bpy", reason="Blender is not installed as a Python module (pip install bpy)")
     bpy.ops.wm.read_factory_settings(use_empty=True)
     return bpy.context.scene
+
+
+@pytest.fixture
+def session(tmp_path: Path) -> Iterator[ModuleType]:
+    """The module `session` of the add-on, enabled with a worker of its own."""
+    from tests.blender.addon import enabled_addon, interpreter_script
+
+    with enabled_addon(interpreter_script(tmp_path)) as module:
+        yield module
+
+
+@pytest.fixture(scope="module")
+def small_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The file of a small model of random weights."""
+    from tests.blender.test_operators import run_engine
+
+    folder = tmp_path_factory.mktemp("small")
+    run_engine(folder, "-m", "tests.blender.small_model", str(folder))
+    return folder / "small.safetensors"

@@ -12,7 +12,6 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
@@ -21,7 +20,7 @@ import pytest
 
 bpy = pytest.importorskip("bpy", reason="bpy is not installed here")
 
-from tests.blender.addon import ENGINE_PYTHON, enabled_addon, interpreter_script  # noqa: E402
+from tests.blender.addon import ENGINE_PYTHON, interpreter_script  # noqa: E402
 from tests.blender.painted import paint  # noqa: E402
 from tests.blender.test_operators import failed, finished, pixels, run_engine  # noqa: E402
 
@@ -30,19 +29,6 @@ pytestmark = pytest.mark.skipif(
     reason="no torch beside bpy here: name a Python that has it in DNERF_ENGINE_PYTHON",
 )
 UPPER = 2
-
-
-@pytest.fixture
-def session(tmp_path: Path) -> Iterator[ModuleType]:
-    with enabled_addon(interpreter_script(tmp_path)) as module:
-        yield module
-
-
-@pytest.fixture(scope="module")
-def small_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("small")
-    run_engine(folder, "-m", "tests.blender.small_model", str(folder))
-    return folder / "small.safetensors"
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ bpy = pytest.importorskip("bpy", reason="bpy is not installed here")
 
 from tests.blender.addon import REPOSITORY, enabled_addon, interpreter_script  # noqa: E402
 from tests.blender.painted import paint  # noqa: E402
-from tests.blender.test_operators import finished, run_engine  # noqa: E402
+from tests.blender.test_operators import finished  # noqa: E402
 
 pytestmark = pytest.mark.skipif(
     "DNERF_ENGINE_PYTHON" not in os.environ and importlib.util.find_spec("torch") is None,
@@ -35,13 +35,6 @@ WORK, OTHER = "Work", "Other"
 def session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ModuleType]:
     with enabled_addon(interpreter_script(tmp_path_factory.mktemp("engine"))) as module:
         yield module
-
-
-@pytest.fixture(scope="module")
-def small_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("small")
-    run_engine(folder, "-m", "tests.blender.small_model", str(folder))
-    return folder / "small.safetensors"
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
-from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -15,7 +14,6 @@ import pytest
 
 bpy = pytest.importorskip("bpy", reason="bpy is not installed here")
 
-from tests.blender.addon import enabled_addon, interpreter_script  # noqa: E402
 from tests.blender.test_operators import finished, run_engine  # noqa: E402
 
 pytestmark = pytest.mark.skipif(
@@ -33,12 +31,6 @@ config = dataclasses.replace(file.header.generator_config, cameras=cameras)
 branch = {"semantic_config": file.header.semantic_config, "semantic_state": file.semantic_state, "labels": file.header.labels}
 save_model(sys.argv[1], config, file.generator_state, **branch)
 """
-
-
-@pytest.fixture
-def session(tmp_path: Path) -> Iterator[ModuleType]:
-    with enabled_addon(interpreter_script(tmp_path)) as module:
-        yield module
 
 
 @pytest.fixture

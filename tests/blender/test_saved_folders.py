@@ -7,7 +7,6 @@ import json
 import os
 import signal
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -17,19 +16,12 @@ import pytest
 
 bpy = pytest.importorskip("bpy", reason="bpy is not installed here")
 
-from tests.blender.addon import enabled_addon, interpreter_script  # noqa: E402
 from tests.blender.test_operators import failed, finished, pixels, run_engine  # noqa: E402
 
 pytestmark = pytest.mark.skipif(
     "DNERF_ENGINE_PYTHON" not in os.environ and importlib.util.find_spec("torch") is None,
     reason="no torch beside bpy here: name a Python that has it in DNERF_ENGINE_PYTHON",
 )
-
-
-@pytest.fixture
-def session(tmp_path: Path) -> Iterator[ModuleType]:
-    with enabled_addon(interpreter_script(tmp_path)) as module:
-        yield module
 
 
 @pytest.fixture

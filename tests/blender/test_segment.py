@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
-from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
@@ -21,7 +20,6 @@ from dnerf_core.downstream.points.prediction import PointSegmenter  # noqa: E402
 from dnerf_core.labels import LabelSet  # noqa: E402
 from dnerf_core.pointcloud.cloud import PointCloud  # noqa: E402
 from headless.downstream.segmenting.shapes import point_labels  # noqa: E402
-from tests.blender.addon import enabled_addon, interpreter_script  # noqa: E402
 from tests.core.downstream.cloud_cases import LABELS, block  # noqa: E402
 
 pytestmark = pytest.mark.skipif(
@@ -38,12 +36,6 @@ def network(tmp_path_factory: pytest.TempPathFactory) -> Path:
         path, kind="points", network="pointnet-small", labels=LABELS, settings=settings, state=parts.state_dict(), training={}
     )
     return path
-
-
-@pytest.fixture
-def session(tmp_path: Path) -> Iterator[ModuleType]:
-    with enabled_addon(interpreter_script(tmp_path)) as module:
-        yield module
 
 
 def attribute(mesh: bpy.types.Mesh, name: str, kind: type) -> np.ndarray:
