@@ -14,7 +14,7 @@ import pytest
 bpy = pytest.importorskip("bpy", reason="Blender is not installed as a Python module (pip install bpy)")
 
 from tests.blender.addon import interpreter_script  # noqa: E402
-from tests.blender.versions import extension_of_version, source_tree  # noqa: E402
+from tests.blender.versions import extension_of_version, packages_of_a_bare_blender, source_tree  # noqa: E402
 
 VERSIONS = ("0.1.0", "0.1.1", "0.1.0")
 """The last is a step back, which is the same to Blender."""
@@ -100,9 +100,10 @@ def test_a_version_is_installed_over_another_and_all_settings_are_kept(tmp_path:
     archives = {version: extension_of_version(tmp_path, version) for version in dict.fromkeys(VERSIONS)}
     (tmp_path / "engine").mkdir()
     script = interpreter_script(tmp_path / "engine")
-    environment = {**os.environ, "HOME": str(tmp_path), "BLENDER_USER_RESOURCES": str(tmp_path / "user"), "PYTHONPATH": ""}
+    packages = str(packages_of_a_bare_blender(tmp_path))
+    environment = {**os.environ, "HOME": str(tmp_path), "BLENDER_USER_RESOURCES": str(tmp_path / "user"), "PYTHONPATH": packages}
     done = subprocess.run(
-        [sys.executable, "-P", "-c", UPDATE, str(script), *(str(archives[version]) for version in VERSIONS)],
+        [sys.executable, "-S", "-P", "-c", UPDATE, str(script), *(str(archives[version]) for version in VERSIONS)],
         env=environment,
         check=False,
         cwd=tmp_path,

@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+import sysconfig
 from pathlib import Path
 
 from tests.blender.addon import REPOSITORY
@@ -38,3 +39,13 @@ def extension_of_version(folder: Path, version: str) -> Path:
     environment = {**os.environ, "PYTHONPATH": str(source_tree(folder, version))}
     subprocess.run([sys.executable, "-P", "-c", _BUILD, str(folder)], env=environment, check=True, timeout=120)
     return folder / f"datasetnerf-{version}.zip"
+
+
+def packages_of_a_bare_blender(folder: Path) -> Path:
+    """This Python's packages without this project's, for a Python begun with `-S`: Blender's own has none of ours."""
+    packages = folder / "packages"
+    packages.mkdir()
+    for path in Path(sysconfig.get_path("purelib")).iterdir():
+        if not path.name.startswith(("dnerf_core", "headless", "blender_addon", "datasetnerf", "__editable__")):
+            (packages / path.name).symlink_to(path)
+    return packages
