@@ -27,7 +27,7 @@ EXACT_WORLDS = {
 }
 """Where the `ExactWorld` of each stands, "module:name"; `demo-cars` and `demo-people` are those that the models learned from."""
 
-WORLD_VERSION = 1
+WORLD_VERSION = 2
 """Counts the times that a world's pictures have changed."""
 
 

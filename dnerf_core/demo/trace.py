@@ -11,18 +11,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from dnerf_core.demo.sphere_tracing import LIPSCHITZ, trace_rays
 from dnerf_core.demo.world import Cars
 from dnerf_core.errors import UsageError
 from dnerf_core.rendering.rays import pixel_rays
 from dnerf_core.shapes import check_shapes
-
-# A ray has arrived when the surface is closer than this; one Newton step along the ray then removes most of the rest.
-_ARRIVED = 1e-4
-# A ray still under way after this many steps creeps along a grazing surface: it counts as a hit if the surface is within _GRAZED.
-_MAX_STEPS = 200
-_GRAZED = 5e-4
-# The signed distance may change by this factor of the distance moved; steps are shortened accordingly.
-_LIPSCHITZ = 1.02
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,76 +35,6 @@ class TruthView:
     depth_planar: Tensor
     normal: Tensor
     coverage: Tensor
-
-
-def box_interval(half_extents: Tensor, origins: Tensor, directions: Tensor) -> tuple[Tensor, Tensor]:
-    """Where rays enter and leave a box around the origin.
-
-    Args:
-        half_extents: `[B, 3]`.
-        origins, directions: `[B, N, 3]`.
-
-    Returns:
-        entry (at least 0) and exit `[B, N]`, in multiples of the direction; the ray misses the box where entry > exit.
-    """
-    tiny = torch.finfo(directions.dtype).tiny
-    inverse = torch.where(directions.abs() > tiny, directions, torch.full_like(directions, tiny)).reciprocal()
-    middle, reach = -origins * inverse, half_extents[:, None, :] * inverse.abs()
-    return (middle - reach).amax(dim=-1).clamp(min=0), (middle + reach).amin(dim=-1)
-
-
-def trace_rays(cars: Cars, origins: Tensor, directions: Tensor, starts: Tensor | None = None) -> Tensor:
-    """First meeting of rays with the cars, by sphere tracing of the signed distance.
-
-    Args:
-        cars: B cars.
-        origins: `[B, N, 3]`, float32, world units.
-        directions: `[B, N, 3]`, unit.
-        starts: `[B, N]`, distances up to which the ray is known to be free, +inf for a ray known to miss; default 0.
-
-    Returns:
-        distance along the ray `[B, N]`, float32, +inf where it misses; 0 where the origin is inside a car. The surface lies
-        within 1e-4 of the point found, mostly far closer; a ray that passes it that closely counts as a hit.
-    """
-    entry, leave = box_interval(cars.half_extents + 1e-4, origins, directions)
-    if starts is not None:
-        entry = torch.maximum(entry, starts)
-    result = torch.full_like(entry, torch.inf)
-    for index in range(len(cars)):
-        result[index] = _trace_one(cars[index : index + 1], origins[index], directions[index], entry[index], leave[index])
-    return result
-
-
-def _trace_one(car: Cars, origins: Tensor, directions: Tensor, entry: Tensor, leave: Tensor) -> Tensor:
-    """Sphere tracing of one car's rays `[N, 3]` with longer, checked steps.
-
-    The distance fell by `slope` per unit on the last step; were the surface a plane, the free ball of radius r here and the one
-    at the next point would touch after r * 2 / (1 + slope). Slightly less is tried. Balls that fail to overlap betray a step too
-    long: it is taken back and the plain step r put in its place (C. Balint, G. Valasek, "Accelerating Sphere Tracing", 2018).
-    """
-    result = torch.full_like(entry, torch.inf)
-    active = (entry <= leave).nonzero()[:, 0]
-    origin, direction, leave, t = origins[active], directions[active], leave[active], entry[active]
-    stride, radius_before = torch.zeros_like(t), torch.zeros_like(t)
-    for attempt in range(_MAX_STEPS):
-        if not len(active):
-            break
-        radius = car.signed_distance(torch.addcmul(origin, direction, t[:, None])[None])[0].div_(_LIPSCHITZ)
-        too_long = radius.clamp(min=0) + radius_before < stride
-        slope = ((radius_before - radius) / stride.clamp(min=1e-9)).clamp_(-0.2, 1.0)
-        arrived = (radius < (_ARRIVED if attempt < _MAX_STEPS - 1 else _GRAZED)) & ~too_long
-        # the first point of a ray has no slope yet; at a grazing surface the correction stays below 10 tolerances
-        correction = torch.where(stride > 0, radius / slope.clamp(min=0.1), radius).clamp_(min=0)
-        result[active[arrived]] = (t + correction)[arrived]
-        longer = radius * (1 + 0.9 * (1 - slope) / (1 + slope))
-        longer = torch.where(stride > 0, longer, radius)
-        t = torch.where(too_long, t - stride + radius_before, t + longer)
-        stride = torch.where(too_long, radius_before, longer)
-        radius_before = torch.where(too_long, radius_before, radius)
-        keep = (~arrived & (t - stride <= leave)).nonzero()[:, 0]
-        active, origin, direction, leave = active[keep], origin[keep], direction[keep], leave[keep]
-        t, stride, radius_before = t[keep], stride[keep], radius_before[keep]
-    return result
 
 
 def grid_rays(cam2world: Tensor, intrinsics: Tensor, columns: Tensor, rows: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -162,7 +85,7 @@ def _free_distances(cars: Cars, cam2world: Tensor, intrinsics: Tensor, box: tupl
     for _ in range(20):
         places = torch.addcmul(origins, directions, t[..., None]).reshape(len(cars), -1, 3)
         distance = cars.signed_distance(places).reshape(t.shape)
-        t = t + (distance / _LIPSCHITZ - t * spread).clamp(min=0)
+        t = t + (distance / LIPSCHITZ - t * spread).clamp(min=0)
     t = torch.where(t > leave, torch.inf, t).reshape(len(t), tile_rows, tile_columns)
     return t.repeat_interleave(_TILE_PX, 1).repeat_interleave(_TILE_PX, 2)[:, :height, :width]
 

@@ -8,7 +8,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from dnerf_core.demo.trace import box_interval, grid_rays, render_truth, trace_rays
+from dnerf_core.demo.sphere_tracing import box_interval, trace_rays
+from dnerf_core.demo.trace import grid_rays, render_truth
 from dnerf_core.demo.world import Z_DIM, Cars
 from dnerf_core.errors import UsageError
 
@@ -78,6 +79,33 @@ def test_traced_distance_equals_a_dense_march(cars: Cars) -> None:
     error = (traced - expected)[both & ~undecided].abs()
     assert error.max() < 5e-3
     assert error.quantile(0.9) < 2e-5
+
+
+def test_grazing_rays_take_few_rounds_and_are_decided_as_a_dense_march_decides(
+    cars: Cars, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rays that skim the roof from front to back creep along it: 200 single steps were not enough for some."""
+    height = torch.linspace(-0.004, 0.02, 300)
+    top = cars.half_extents[:1, 1]
+    origins = torch.stack([torch.zeros(300), top + height, torch.full((300,), 3.0)], dim=1)[None]
+    directions = torch.tensor([0.0, 0.0, -1.0]).expand(1, 300, 3)
+    rounds = 0
+    measure = Cars.signed_distance
+
+    def counted(self: Cars, points: Tensor) -> Tensor:
+        nonlocal rounds
+        rounds += 1
+        return measure(self, points)
+
+    monkeypatch.setattr(Cars, "signed_distance", counted)
+    found = trace_rays(cars[:1], origins, directions)
+    assert rounds < 45
+    expected, nearest = march(cars[:1], origins, directions, near=1.5, far=4.5, steps=6001)
+    decided = (nearest < -1e-4) | (nearest > 6e-4)
+    assert decided.sum() > 200 and found[decided].isfinite().any() and found[decided].isinf().any()
+    assert torch.equal(found[decided].isfinite(), expected[decided].isfinite())
+    met = decided & found.isfinite()
+    assert (found - expected)[met].abs().max() < 4e-3
 
 
 def test_free_starts_do_not_change_the_distance_and_infinite_ones_miss(cars: Cars) -> None:
