@@ -1,1 +1,1 @@
-"""What goes between Blender and other programs: axes of files, clouds written, depths that files have, strips of videos."""
+"""What leaves Blender for other programs, and comes back: axes of files, clouds, the edits that show videos."""

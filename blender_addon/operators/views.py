@@ -15,13 +15,13 @@ from dnerf_core.errors import counted
 from dnerf_core.labels import LabelSet
 
 from .. import session
-from ..interchange.depth_files import depth_file
 from ..lasting.identity import Held, hold
 from ..model_facts import ModelFacts, chosen_model, with_facts
 from ..places import kept_path, output_folder
 from ..posing.driver import current_pose, pose_params
 from ..scene import views as scene_views
 from ..scene.cameras import ScenePose, SquareView
+from ..scene.depth_files import depth_file
 from ..scene.errors import SceneError
 from ..shown_views import ShownViews, add_shown
 from ..subjects import subject_stem, subject_token

@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from blender_addon.interchange.depth_files import depth_file
+from blender_addon.scene.depth_files import depth_file
 from dnerf_core.camera import WorldUp
 from dnerf_core.errors import counted
 from dnerf_core.pointcloud.fusion import FusionOptions

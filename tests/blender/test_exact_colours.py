@@ -24,11 +24,11 @@ bpy: Any = pytest.importorskip("bpy", reason="Blender is not installed as a Pyth
 
 import mathutils  # noqa: E402
 
-from blender_addon.interchange.depth_files import depth_file  # noqa: E402
 from blender_addon.scene import clouds, views  # noqa: E402
 from blender_addon.scene.annotation import ids_of, label_palette, open_mask, set_color  # noqa: E402
 from blender_addon.scene.cameras import place_cameras  # noqa: E402
 from blender_addon.scene.cloud_display import HEADLIGHT  # noqa: E402
+from blender_addon.scene.depth_files import depth_file  # noqa: E402
 from blender_addon.scene.painted import is_painted  # noqa: E402
 
 MASK = np.array([0, 1, 2, 3, 4, 255], np.uint8)[np.random.default_rng(5).integers(0, 6, (9, 9))]
