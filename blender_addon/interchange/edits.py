@@ -32,7 +32,8 @@ def own_edit(scene: bpy.types.Scene, size_px: tuple[int, int]) -> bpy.types.Scen
     render = edit.render
     render.fps, render.fps_base = scene.render.fps, scene.render.fps_base
     render.resolution_x, render.resolution_y = size_px
-    edit.frame_start, edit.frame_end = scene.frame_start, scene.frame_end
+    render.dither_intensity = 0.0  # or what is rendered of the edit has other colours, by one
+    edit.frame_start, edit.frame_end, edit.frame_current = scene.frame_start, scene.frame_end, scene.frame_start
     edit.view_settings.view_transform = "Standard"
     return edit
 

@@ -107,7 +107,6 @@ def add_cloud(
     show_points(item, point_radius(cloud.points))
     set_shown(item, part_colors=part_colors and cloud.label_set is not None)
     scene.display.shading.color_type = "VERTEX"  # what Workbench renders colours by
-    scene.display.shading.light = "FLAT"
     return item
 
 
