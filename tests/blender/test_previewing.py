@@ -183,3 +183,26 @@ def test_the_engine_sees_it_from_afar_as_its_cloud_is_seen(monkeypatch: pytest.M
     print("points of the cloud on the mask", inside.mean())
     assert inside.mean() > 0.97
     assert (view.mask > 0)[np.clip(rows + 12, 0, size - 1), np.clip(columns, 0, size - 1)].mean() < inside.mean() - 0.02
+
+
+# --- scenes
+
+
+def test_each_scene_has_a_preview_of_its_own(session: Any) -> None:
+    from blender_addon import preview
+
+    first, second = bpy.context.scene, bpy.data.scenes.new("Second")
+    for scene in (first, second):
+        scene.dnerf.live_preview = True
+    assert first.dnerf.live_preview and second.dnerf.live_preview
+    preview._state.regions = {
+        number: RegionPreview(number, scene.session_uid) for number, scene in enumerate((first, second, second))
+    }
+    second.dnerf.live_preview = False
+    assert first.dnerf.live_preview and not second.dnerf.live_preview
+    assert list(preview._state.regions) == [0]
+    bpy.data.scenes.remove(second)
+    assert preview._timer._called() is not None and first.dnerf.live_preview
+    first.dnerf.live_preview = False
+    assert not preview._state.regions and not preview._state.scenes
+    assert session.current().wait(60)
