@@ -41,6 +41,8 @@ class _Preview:
         """Whose preview is on, by `session_uid`."""
         self.left_out: set[int] = set()
         """Areas that do not show it, by `as_pointer`."""
+        self.asking: set[int] = set()
+        """Scenes whose model is being asked about."""
         self.regions: dict[int, RegionPreview] = {}
         self.under_way: UnderWay | None = None
         self.turns = 0
@@ -95,14 +97,12 @@ def switch(scene: bpy.types.Scene, on: bool) -> None:
         return
     holder = session.current()
     try:
-        model = chosen_model(scene)
         holder.ready_client()
-        held = hold(scene)
-        holder.ask("model", {"model": model}, lambda result: _know(held, result), on_error=_failed)
+        _ask_facts(scene)
     except session.EXPECTED as error:
         holder.say(str(error), "ERROR")
         return
-    _state.scenes[held.uid] = held
+    _state.scenes[scene.session_uid] = hold(scene)
     _timer.start()
 
 
@@ -112,11 +112,24 @@ def updates_a_second(over_s: float) -> float:
     return sum(1 for at in _state.arrivals if now - at <= over_s) / over_s
 
 
-def _know(held: Held, result: dict[str, Any]) -> None:
-    scene = held.found()
-    if scene is not None:
-        keep_facts(scene, result)
-        session.redraw()
+def _ask_facts(scene: bpy.types.Scene) -> None:
+    """Ask what the scene's model is: when the preview is turned on, and when another one has been chosen since."""
+    held, model = hold(scene), chosen_model(scene)
+    state = _state
+    state.asking.add(held.uid)
+
+    def failed(fault: WorkerFault) -> None:
+        state.asking.discard(held.uid)
+        _failed(fault)
+
+    def know(result: dict[str, Any]) -> None:
+        state.asking.discard(held.uid)
+        found = held.found()
+        if found is not None and chosen_model(found) == model:
+            keep_facts(found, result)
+            session.redraw()
+
+    session.current().ask("model", {"model": model}, know, on_error=failed)
 
 
 def _draw() -> None:
@@ -213,6 +226,8 @@ def _tick() -> float | None:
 def _want(scene: bpy.types.Scene, entries: list[RegionPreview]) -> None:
     """What the scene's viewports want now; those that are there no more are forgotten."""
     facts = known_facts(scene)
+    if facts is None and scene.session_uid not in _state.asking:
+        _ask_facts(scene)
     if facts is None or not entries:
         return
     there = _viewports()

@@ -206,3 +206,21 @@ def test_each_scene_has_a_preview_of_its_own(session: Any) -> None:
     first.dnerf.live_preview = False
     assert not preview._state.regions and not preview._state.scenes
     assert session.current().wait(60)
+
+
+def test_another_model_is_asked_about_while_it_is_on(session: Any) -> None:
+    """Or the viewport would say that it loads for ever."""
+    from blender_addon import preview
+    from blender_addon.model_facts import known_facts
+
+    scene = bpy.context.scene
+    scene.dnerf.live_preview = True
+    for _ in range(2):
+        assert session.current().wait(60)
+        facts = known_facts(scene)
+        assert facts is not None and facts.name == scene.dnerf.embedded_model
+        scene.dnerf.embedded_model = "demo-people" if facts.name == "demo-cars" else "demo-cars"
+        assert known_facts(scene) is None
+        preview._timer._called()
+    assert session.current().wait(60) and known_facts(scene).name == "demo-cars"
+    scene.dnerf.live_preview = False
