@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dnerf_core.camera import Camera, arc_cameras
+from dnerf_core.camera import arc_cameras
+from dnerf_core.demo.config import DEMO_CARS
 from dnerf_core.files.pictures import write_depth
 from dnerf_core.labels import SHAPENET_CAR_LABELS as LABELS
 from dnerf_core.labels import LabelSet
@@ -101,8 +102,7 @@ def half_ball() -> PointCloud:
 def picture_of_the_ball(scene: Any, engine: str, folder: Path) -> tuple[Any, np.ndarray]:
     """The cloud's object, and the colours [N, 3] that a render of it has."""
     item = clouds.add_cloud(scene, half_ball(), "ball", world_up="y")
-    camera = arc_cameras(SimpleNamespace(radius=2.7, pivot=(0.0, 0.0, 0.0), focal=2.0, world_up="y", pitch_deg=20.0), count=1)[0]
-    (seen_by,) = place_cameras(scene, [Camera(camera.cam2world, camera.intrinsics)], ["a"], "Arc", 96, world_up="y")
+    (seen_by,) = place_cameras(scene, arc_cameras(DEMO_CARS.cameras, (20, 20), count=1), ["a"], "Arc", 96, world_up="y")
     return item, ball_colors(scene, seen_by, engine, folder)
 
 

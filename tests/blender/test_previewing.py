@@ -1,27 +1,16 @@
-"""The live preview without a window: whose turn it is, where its picture lies, and what an orthographic viewport asks for."""
+"""The live preview without a window: whose turn it is, where its picture lies, and what is asked of which scene."""
 
 from __future__ import annotations
 
-import itertools
 from typing import Any
 
-import numpy as np
 import pytest
 
-from dnerf_core.camera import ENGINE_TO_BLENDER
-from tests.blender.fused import demo, fused
-
 bpy: Any = pytest.importorskip("bpy", reason="Blender is not installed as a Python module (pip install bpy)")
-
-import mathutils  # noqa: E402
 
 from blender_addon.previewing.pictures import shown_size_px  # noqa: E402
 from blender_addon.previewing.placing import Free, Place, place_aside  # noqa: E402
 from blender_addon.previewing.turns import RegionPreview, UnderWay, next_turn  # noqa: E402
-from blender_addon.viewport_camera import is_orthographic, viewport_square  # noqa: E402
-
-REGION_PX = (700, 500)
-
 
 # --- turns
 
@@ -105,84 +94,6 @@ def test_without_room_it_is_in_a_corner() -> None:
 
 def test_the_size_that_is_asked_for() -> None:
     assert [shown_size_px(side, 256) for side in (1.0, 33.0, 200.0, 4000.0)] == [32, 64, 224, 256]
-
-
-# --- orthographic viewports
-
-
-def window_matrix(scale: float, shift: tuple[float, float]) -> np.ndarray:
-    """Blender's of an orthographic viewport that is `scale` high and moved aside, as when looking through a shifted camera."""
-    width, height = REGION_PX
-    half = scale / 2.0
-    matrix = np.eye(4)
-    matrix[0, 0], matrix[1, 1], matrix[2, 2] = height / width / half, 1.0 / half, -0.01
-    matrix[0, 3], matrix[1, 3] = shift
-    return matrix
-
-
-def placed(yaw: float, scale: float) -> tuple[np.ndarray, np.ndarray]:
-    """A viewport's pose, and a subject's place."""
-    turn = mathutils.Euler((1.2, 0.1, yaw)).to_matrix().to_4x4()
-    view2world = np.array(mathutils.Matrix.Translation((3.0, -2.0, 1.0)) @ turn)
-    root = mathutils.Matrix.LocRotScale((0.4, 0.3, 0.2), mathutils.Euler((0.2, -0.1, 0.5)), (scale,) * 3)
-    return view2world, np.array(root)
-
-
-def region_px(view2world: np.ndarray, matrix: np.ndarray, points: np.ndarray) -> np.ndarray:
-    """Where world points [N, 3] are in the region, from its bottom left, [N, 2]."""
-    whole = np.concatenate([points, np.ones((len(points), 1))], axis=1)
-    clip = whole @ (matrix @ np.linalg.inv(view2world)).T
-    return (clip[:, :2] / clip[:, 3:] + 1.0) / 2.0 * REGION_PX
-
-
-@pytest.mark.parametrize(("yaw", "scale", "shift"), [(0.3, 1.0, (0.0, 0.0)), (2.0, 0.5, (0.1, -0.05)), (-1.0, 2.5, (0.0, 0.2))])
-def test_an_orthographic_viewports_points_are_where_the_camera_sees_them(
-    yaw: float, scale: float, shift: tuple[float, float]
-) -> None:
-    """To 1/600 of the box's side in the picture, as `FAR_BOXES` says."""
-    box, matrix = 1.8, window_matrix(4.0 * scale, shift)
-    view2world, root = placed(yaw, scale)
-    assert is_orthographic(matrix)
-    square = viewport_square(view2world, matrix, REGION_PX, root, "y", box)
-    assert square is not None
-    corners = np.array(list(itertools.product((-0.5, 0.0, 0.5), repeat=3))) * box
-    in_world = corners @ ENGINE_TO_BLENDER[:3, :3].T @ root[:3, :3].T + root[:3, 3]
-    uv, depth = square.camera.project(corners)
-    assert (depth > 0).all()
-    found = np.stack([square.left_px + uv[:, 0] * square.side_px, square.bottom_px + (1 - uv[:, 1]) * square.side_px], axis=1)
-    expected = region_px(view2world, matrix, in_world)
-    side_px = box * scale * matrix[1, 1] / 2.0 * REGION_PX[1]
-    worst = np.abs(found - expected).max() / side_px
-    print("worst, in sides of the box", worst)
-    assert worst < 1.5 / 600  # corners of the cube are farther from its middle than its faces
-    low, high = expected.min(axis=0), expected.max(axis=0)
-    assert square.left_px < low[0] and square.bottom_px < low[1] and square.left_px + square.side_px > high[0]
-    near = viewport_square(view2world, matrix, REGION_PX, root, "y", box, distance=2.7)
-    assert near is not None and np.linalg.norm(near.camera.position) == pytest.approx(2.7)
-
-
-def test_the_engine_sees_it_from_afar_as_its_cloud_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The mask of the far camera against the points of the cloud in the parallel projection."""
-    pytest.importorskip("torch")
-    model, subject = demo()
-    view2world, root = placed(0.6, 1.0)
-    matrix = window_matrix(3.0, (0.0, 0.0))
-    square = viewport_square(view2world, matrix, REGION_PX, root, "y", model.config.box_side)
-    assert square is not None
-    size = 256
-    from dnerf_core.camera import Camera
-
-    view = subject.channels(
-        Camera.from_json(square.camera.to_json()), size, ("rgb", "mask")
-    )  # as a request has it: it is not refused
-    assert 0.03 < (view.mask > 0).mean() < 0.8
-    points = fused().points @ ENGINE_TO_BLENDER[:3, :3].T @ root[:3, :3].T + root[:3, 3]
-    at = (region_px(view2world, matrix, points) - (square.left_px, square.bottom_px)) / square.side_px * size
-    columns, rows = at[:, 0].astype(int), size - 1 - at[:, 1].astype(int)
-    inside = (view.mask > 0)[np.clip(rows, 0, size - 1), np.clip(columns, 0, size - 1)]
-    print("points of the cloud on the mask", inside.mean())
-    assert inside.mean() > 0.97
-    assert (view.mask > 0)[np.clip(rows + 12, 0, size - 1), np.clip(columns, 0, size - 1)].mean() < inside.mean() - 0.02
 
 
 # --- scenes
