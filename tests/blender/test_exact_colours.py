@@ -107,6 +107,7 @@ def picture_of_the_ball(scene: Any, engine: str, folder: Path) -> tuple[Any, np.
 
 
 def ball_colors(scene: Any, seen_by: Any, engine: str, folder: Path) -> np.ndarray:
+    scene.render.dither_intensity = 0.0  # or colours are others by one
     picture = np.rint(255 * rendered(scene, seen_by, engine, folder)).astype(int)
     return np.unique(picture[picture[..., 3] == 255][:, :3], axis=0)
 

@@ -148,7 +148,7 @@ def test_the_video_follows_a_keyed_seed_and_a_driven_truncation(session: ModuleT
     views = cameras_of(tmp_path / "videos")
     assert [(view["seeds"][0], view["truncation"]) for view in views] == [(3, 1.0), (4, 1.0), (4, 0.5)]
     (clip,) = (tmp_path / "videos").iterdir()
-    assert clip.name.startswith("Scene_3-subjects-s0003+")
+    assert clip.name.startswith("Scene_3-subjects-s0003_")
     found = masks(tmp_path / "videos")
     settings.view_source, settings.want_depth = "ACTIVE", False
     for index, (seed, truncation) in enumerate([(3, 1.0), (4, 1.0), (4, 0.5)]):
