@@ -51,13 +51,13 @@ def _with_known_or_loaded_facts(scene: bpy.types.Scene, then: Callable[[bpy.type
 
 def place(scene: bpy.types.Scene, facts: ModelFacts) -> None:
     """The path's cameras, one object each."""
-    cameras, before = path_cameras(scene, facts), SceneState.of(scene)
+    cameras, before = path_cameras(scene, facts), SceneState.read(scene)
     names = [f"dnerf {name}" for name in path_names(len(cameras))]
     size = path_size_px(scene, facts)
     placed = place_cameras(scene, cameras, names, COLLECTION_NAME, size, world_up=facts.cameras.world_up)
     results_arrived("Place Cameras")
     where = placed[0].users_collection[0].name
-    session.current().finish(f"{counted(len(cameras), 'camera')} placed in {where!r}{before.changes(SceneState.of(scene))}")
+    session.current().finish(f"{counted(len(cameras), 'camera')} placed in {where!r}{before.changes(SceneState.read(scene))}")
 
 
 def animate(scene: bpy.types.Scene, facts: ModelFacts) -> None:
@@ -67,12 +67,12 @@ def animate(scene: bpy.types.Scene, facts: ModelFacts) -> None:
         SceneError: the scene has no frames, or too many.
     """
     first, last, shown = scene.frame_start, scene.frame_end, scene.frame_current
-    before = SceneState.of(scene)
+    before = SceneState.read(scene)
     cameras = path_cameras(scene, facts, len(frames_between(first, last)))
     item = animate_camera(scene, cameras, first, MOVING_NAME, path_size_px(scene, facts), world_up=facts.cameras.world_up)
     scene.frame_set(shown)
     results_arrived("Animate Camera")
-    session.current().finish(f"{item.name!r} moves over frames {first} to {last}{before.changes(SceneState.of(scene))}")
+    session.current().finish(f"{item.name!r} moves over frames {first} to {last}{before.changes(SceneState.read(scene))}")
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ class SceneState:
     facts: dict[str, str]
 
     @classmethod
-    def of(cls, scene: bpy.types.Scene) -> SceneState:
+    def read(cls, scene: bpy.types.Scene) -> SceneState:
         """As the scene is now."""
         render = scene.render
         return cls(

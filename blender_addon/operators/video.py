@@ -131,9 +131,9 @@ def render_video(scene: bpy.types.Scene, folder: Path) -> None:
         if scene_now is not None and scene_now.dnerf.into_sequencer:
             where = show_in_edit(scene_now, videos, sizes_px[0])
             results_arrived("Render Label Video")
-        made = f"{counted(sum(frames_done), 'frame')} in {time.monotonic() - began:.1f} s"
+        rendered = f"{counted(sum(frames_done), 'frame')} in {time.monotonic() - began:.1f} s"
         models = f", in {len(runs)} videos, since the model changes" if len(runs) > 1 else ""
-        holder.finish(f"{made}{models}, saved in {folders[0] if len(folders) == 1 else folder}{where}")
+        holder.finish(f"{rendered}{models}, saved in {folders[0] if len(folders) == 1 else folder}{where}")
 
     ask(0)
 

@@ -91,8 +91,9 @@ def share_on(mask: np.ndarray, at_px: np.ndarray) -> float:
 def test_the_engine_sees_it_from_afar_as_its_cloud_is_seen() -> None:
     """The mask of the far camera against the points of the cloud in the parallel projection; as for any camera and its own."""
     model, subject = demo()
-    view2world, root = placed(0.6, 1.0)
-    matrix = window_matrix(3.0, (0.0, 0.0))
+    (usual,) = arc_cameras(model.config.cameras, (25, 25), count=1)
+    root, matrix = placed(0.6, 1.0)[1], window_matrix(3.0, (0.0, 0.0))
+    view2world = root @ usual.to_blender_matrix("y")  # from the same direction
     square = viewport_square(view2world, matrix, REGION_PX, root, "y", model.config.box_side)
     assert square is not None
     size, points = 256, fused().points
@@ -102,7 +103,6 @@ def test_the_engine_sees_it_from_afar_as_its_cloud_is_seen() -> None:
     in_world = points @ ENGINE_TO_BLENDER[:3, :3].T @ root[:3, :3].T + root[:3, 3]
     at = (region_px(view2world, matrix, in_world) - (square.left_px, square.bottom_px)) / square.side_px
     at_px = np.stack([at[:, 0], 1.0 - at[:, 1]], axis=1) * size
-    (usual,) = arc_cameras(model.config.cameras, (25, 25), count=1)
     expected = share_on(subject.channels(usual, size, ("rgb", "mask")).mask, usual.project(points)[0] * size)
     found = share_on(mask, at_px)
     print("points of the cloud on the mask, from afar and from near", found, expected)
