@@ -5,14 +5,12 @@ import bpy
 from dnerf_core import job_ranges
 
 from . import preview, session
+from .interchange.properties import PATH_OPTIONS, InterchangeProperties
 from .model_facts import EMBEDDED_MODELS, ModelSkeleton, known_facts
 from .own_yaw import own_yaw_property, own_yaw_switch_property
 from .posing import changes
 from .posing.rows import BoneRow, fill_rows, rows_fit
 from .ranged import degrees_property, number_property, whole_property
-
-PATH_OPTIONS = {"PATH_SUPPORTS_BLEND_RELATIVE"} if bpy.app.version >= (4, 5, 0) else set()
-"""`//` paths; before 4.5 every path could be one, and the option was not known."""
 
 USUAL_PITCH_DEG = 15.0
 """Where the switch to the model's own is off and nothing is chosen."""
@@ -71,6 +69,14 @@ def _switch_preview(settings: "SceneProperties", on: bool) -> None:
     preview.switch(settings.id_data, on)
 
 
+def _preview_is_here(settings: "SceneProperties") -> bool:
+    return preview.is_shown_in(bpy.context.area)
+
+
+def _show_preview_here(settings: "SceneProperties", shown: bool) -> None:
+    preview.show_in(bpy.context.area, shown)
+
+
 class AnnotationView(bpy.types.PropertyGroup):
     """A view of the annotated folder; `name` is its files'."""
 
@@ -78,7 +84,7 @@ class AnnotationView(bpy.types.PropertyGroup):
     prefilled: bpy.props.BoolProperty()
 
 
-class SceneProperties(bpy.types.PropertyGroup):
+class SceneProperties(InterchangeProperties, bpy.types.PropertyGroup):
     """The panel's settings of one scene."""
 
     # model
@@ -217,18 +223,6 @@ class SceneProperties(bpy.types.PropertyGroup):
         options=PATH_OPTIONS,
     )
 
-    # label video
-    video_folder: bpy.props.StringProperty(
-        name="Save to",
-        description="Folder for the sequence and the videos",
-        default="//dnerf/videos",
-        subtype="DIR_PATH",
-        options=PATH_OPTIONS,
-    )
-    into_sequencer: bpy.props.BoolProperty(
-        name="Into the sequencer", description="Add the videos to the sequencer when they are done", default=False
-    )
-
     # point cloud
     cloud_source: bpy.props.EnumProperty(
         name="From",
@@ -244,14 +238,6 @@ class SceneProperties(bpy.types.PropertyGroup):
     cloud_painted: bpy.props.BoolProperty(
         name="Painted labels", description="Labels from the painted masks of the annotation folder, not from the model"
     )
-    export_path: bpy.props.StringProperty(
-        name="Export to",
-        description="A .ply or .npz file; {cloud} stands for the name of the cloud",
-        default="//dnerf/{cloud}.ply",
-        subtype="FILE_PATH",
-        options=PATH_OPTIONS,
-    )
-
     network_file: bpy.props.StringProperty(
         name="Network",
         description="A network file of points, which dnerf-headless train-pointnet wrote",
@@ -301,9 +287,15 @@ class SceneProperties(bpy.types.PropertyGroup):
     # live preview: kept by this Blender, not in the file
     live_preview: bpy.props.BoolProperty(
         name="Live preview",
-        description="Show the subject over the viewport, from where you look",
+        description="Show the subject in every viewport of this scene, from where each looks",
         get=_preview_is_on,
         set=_switch_preview,
+    )
+    preview_here: bpy.props.BoolProperty(
+        name="Here",
+        description="Show it in this viewport, too",
+        get=_preview_is_here,
+        set=_show_preview_here,
     )
     preview_mask: bpy.props.BoolProperty(name="Labels", description="Lay the labels over the preview", default=False)
     preview_size_px: whole_property(

@@ -18,10 +18,14 @@ from .scene.errors import SceneError
 from .subjects import subject_stem
 
 
-def path_cameras(scene: bpy.types.Scene, facts: ModelFacts) -> list[Camera]:
-    """The cameras of the panel's arc or orbit."""
+def path_cameras(scene: bpy.types.Scene, facts: ModelFacts, count: int | None = None) -> list[Camera]:
+    """The cameras of the panel's arc or orbit.
+
+    Args:
+        count: how many; None: as many as the panel says.
+    """
     settings = scene.dnerf
-    count = settings.camera_count
+    count = count or settings.camera_count
     if settings.camera_path == "ORBIT":
         pitch = None if settings.own_pitch else settings.pitch_first_deg
         return orbit_cameras(facts.cameras, count=count, pitch_deg=pitch)

@@ -16,7 +16,7 @@ from .limits import (
     MIN_RESOLUTION,
 )
 from .own_views import ALL_AROUND_YAW_DEG, FRONT_YAW_DEG, SEARCH_YAW_DEG
-from .ranges import Choice, Degrees, Flag, Number, Whole
+from .ranges import Choice, Degrees, Flag, Number, Rate, Whole
 
 OFF = Flag(False)
 """A switch that is off unless it is asked for."""
@@ -47,7 +47,9 @@ WORKERS = Whole(1, 256, None, "Render N views side by side; results do not depen
 # label videos
 FRAMES = Whole(1, MAX_FRAMES, None, "Give each clip N frames.", usual=61)
 """Usual are the paper's."""
-FPS = Whole(1, 240, 24, "Show N frames a second.")
+FPS = Rate(1, 240, 24, "Show N frames a second; a fraction such as 24000/1001 is kept exactly.")
+FRAME_NUMBER = Whole(0, 1_048_574)
+"""Of a frame in the scene that it comes from: as many as Blender has."""
 
 # point clouds
 VOXEL = Number(0.0, None, None, "Space the points this far apart, in world units.", above=True)

@@ -15,13 +15,12 @@ from ..lasting.identity import hold
 from ..model_facts import ModelFacts, subject_params, with_facts
 from ..posing.driver import body_pose, driving_armature
 from ..scene.errors import SceneError
-from ..scene.frames import read_at_frames
+from ..scene.frames import frame_rate, rate_param, read_at_frames
 from ..scene.meshes import import_mesh
 from ..subjects import subject_stem
 from .base import JobOperator, results_arrived
 from .cloud import show_colors
 from .pose import leave_modes
-from .video import frames_a_second
 
 MESHING = "Making the mesh"
 
@@ -46,7 +45,7 @@ def make_mesh(scene: bpy.types.Scene, facts: ModelFacts) -> None:
     if driving_armature(scene, facts) is not None:
         first, last = scene.frame_start, scene.frame_end
         params["poses"] = read_at_frames(scene, first, last, 1, lambda _: body_pose(scene, facts))
-        params["fps"] = frames_a_second(scene)
+        params["fps"] = rate_param(frame_rate(scene))
     ranges = view_ranges(facts.cameras, default_yaw_deg=ALL_AROUND_YAW_DEG)
     cameras = arc_cameras(facts.cameras, *ranges, count=settings.cloud_views)
     folder = tempfile.TemporaryDirectory(prefix="dnerf-mesh-")

@@ -1,11 +1,14 @@
 """The model: what it is, and choosing a file."""
 
+from pathlib import Path
+
 import bpy
 
 from dnerf_core.errors import counted
 
 from .. import session
 from ..model_facts import ModelFacts, with_facts
+from ..places import kept_path
 from ..preferences import preferences
 from .base import JobOperator
 
@@ -44,7 +47,7 @@ class DNERF_OT_choose_model(bpy.types.Operator):
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         settings = context.scene.dnerf
-        settings.model_path = bpy.path.relpath(self.filepath) if bpy.data.is_saved else self.filepath
+        settings.model_path = kept_path(Path(self.filepath))
         settings.model_kind = "FILE"
         return {"FINISHED"}
 

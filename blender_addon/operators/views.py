@@ -17,10 +17,11 @@ from dnerf_core.labels import LabelSet
 from .. import session
 from ..lasting.identity import Held, hold
 from ..model_facts import ModelFacts, chosen_model, with_facts
-from ..places import output_folder
+from ..places import kept_path, output_folder
 from ..posing.driver import current_pose, pose_params
 from ..scene import views as scene_views
 from ..scene.cameras import ScenePose, SquareView
+from ..scene.depth_files import depth_file
 from ..scene.errors import SceneError
 from ..shown_views import ShownViews, add_shown
 from ..subjects import subject_stem, subject_token
@@ -112,6 +113,7 @@ def render_views(scene: bpy.types.Scene, facts: ModelFacts, source: str, selecte
 
     def done(result: dict[str, Any]) -> None:
         add_shown(held.needed(f"its views are in {folder}"), shown)
+        note_depth_files(folder, poses, result["names"])
         results_arrived("Render Views")
         there = f"{counted(result['views'], 'view')} of {counted(result['subjects'], 'subject')}"
         session.current().finish(
@@ -119,6 +121,18 @@ def render_views(scene: bpy.types.Scene, facts: ModelFacts, source: str, selecte
         )
 
     session.current().continue_job("add_views", request, done, title="Rendering views", on_part=take)
+
+
+def note_depth_files(folder: Path, poses: Sequence[ScenePose], names: Sequence[str]) -> None:
+    """Let the pictures of depths say which files of the data set have the exact values.
+
+    Args:
+        names: of the views there.
+    """
+    for pose, name in zip(poses, names, strict=True):
+        image, file = bpy.data.images.get(f"{pose.name} depth"), depth_file(folder, name)
+        if image is not None and file is not None:
+            scene_views.note_exact_depth(image, kept_path(file))
 
 
 def view_channels(facts: ModelFacts, shown: ShownViews) -> list[str]:
@@ -188,6 +202,8 @@ class DNERF_OT_show_image(LineOperator, bpy.types.Operator):
         area = image_editor_area(context)
         area.spaces.active.image = image
         area.spaces.active.mode = "VIEW"
+        if file := image.get(scene_views.EXACT_DEPTH_PROPERTY):
+            session.current().say(f"{image.name}: {image[scene_views.SHOWN_DEPTH_PROPERTY]}; exact values in {file}")
 
 
 def image_editor_area(context: bpy.types.Context) -> bpy.types.Area:

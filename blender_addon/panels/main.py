@@ -102,8 +102,9 @@ class DNERF_PT_subject(SubPanel, bpy.types.Panel):
         layout.prop(settings, "live_preview", toggle=True, icon="HIDE_OFF" if settings.live_preview else "HIDE_ON")
         if settings.live_preview:
             row = layout.row(align=True)
+            row.prop(settings, "preview_here", toggle=True)
             row.prop(settings, "preview_mask", toggle=True)
-            row.prop(settings, "preview_size_px")
+            layout.prop(settings, "preview_size_px")
 
 
 class DNERF_PT_cameras(SubPanel, bpy.types.Panel):

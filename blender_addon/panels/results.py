@@ -41,6 +41,10 @@ class DNERF_PT_video(SubPanel, bpy.types.Panel):
         layout.label(text=f"frames {scene.frame_start} to {scene.frame_end}, {camera}", translate=False)
         layout.prop(settings, "video_folder")
         layout.prop(settings, "into_sequencer")
+        if settings.into_sequencer:
+            layout.row().prop(settings, "edit_place", expand=True)
+            if settings.edit_place == "SCENE":
+                layout.prop(settings, "edit_renders")
         layout.operator("dnerf.render_video", icon="RENDER_ANIMATION")
 
 
@@ -83,8 +87,19 @@ def draw_cloud_parts(layout: bpy.types.UILayout, context: bpy.types.Context) -> 
             row.operator("dnerf.select_part", text="", icon="RESTRICT_SELECT_OFF").part_id = label.id
             row.operator("dnerf.hide_part", text="", icon="HIDE_ON" if label.id in hidden else "HIDE_OFF").part_id = label.id
         box.operator("dnerf.separate_parts", icon="OUTLINER_OB_GROUP_INSTANCE")
-    box.prop(context.scene.dnerf, "export_path")
-    box.operator("dnerf.export_cloud", icon="EXPORT")
+    draw_export(box, context.scene.dnerf)
+
+
+def draw_export(layout: bpy.types.UILayout, settings: bpy.types.PropertyGroup) -> None:
+    """Where the cloud is written, and in which axes."""
+    layout.prop(settings, "export_path")
+    layout.prop(settings, "export_frame")
+    if settings.export_frame == "SCENE":
+        row = layout.row(align=True)
+        row.prop(settings, "export_forward")
+        row.prop(settings, "export_up")
+    button = layout.operator("dnerf.export_cloud", icon="EXPORT")
+    button.frame, button.forward_axis, button.up_axis = settings.export_frame, settings.export_forward, settings.export_up
 
 
 class DNERF_PT_segment(SubPanel, bpy.types.Panel):

@@ -22,12 +22,14 @@ RADIUS, PART_COLORS = "Radius", "Part Colours"
 SHOWN_COLOR = "shown_color"
 """The colour attribute that the modifier makes. Not `color`, by which Cycles means a volume's."""
 
-_GROUP_VERSION = 1
+_GROUP_VERSION = 2
 _VERSION_PROPERTY = "dnerf_version"
 _RADIUS_IN_SPACINGS = 1.2
 """Closes the surface from all sides at the least outline: measured on demo clouds, where 1.0 leaves holes in slanted parts."""
 _SAMPLED_POINTS, _COMPARED_POINTS, _NEIGHBOURS = 64, 30_000, 8
 _RADIUS_OF_ONE = 0.01
+HEADLIGHT = "Headlight"
+"""Name of the value in the part colours' material that lets them darken where the surface turns away: 0, flat, to 1."""
 
 
 def point_radius(points: NDArray[np.float32]) -> float:
@@ -166,8 +168,8 @@ def _fill(group: bpy.types.NodeTree) -> None:
 
     material = _node(group, "GeometryNodeSwitch", input_type="MATERIAL")
     link(inputs.outputs[PART_COLORS], material.inputs["Switch"])
-    material.inputs["False"].default_value = _material("DatasetNeRF photo colours", headlight=False)
-    material.inputs["True"].default_value = _material("DatasetNeRF part colours", headlight=True)
+    material.inputs["False"].default_value = _material("DatasetNeRF photo colours", has_headlight=False)
+    material.inputs["True"].default_value = _material("DatasetNeRF part colours", has_headlight=True)
     finished = _node(group, "GeometryNodeSetMaterial")
     link(colored.outputs["Geometry"], finished.inputs["Geometry"])
     link(material.outputs["Output"], finished.inputs["Material"])
@@ -176,10 +178,11 @@ def _fill(group: bpy.types.NodeTree) -> None:
         node.location = (220 * (index // 3), -220 * (index % 3))
 
 
-def _material(name: str, *, headlight: bool) -> bpy.types.Material:
+def _material(name: str, *, has_headlight: bool) -> bpy.types.Material:
     """The shown colour as light, the same in every engine and with no lamp in the scene.
 
-    Photos have their light in them. Part colours are one flat colour a part, so a headlight shows the shape: 0.55 at grazing angles to 1.
+    Photos have their light in them. Part colours are the labels' own; one who wants to see shapes by them turns up the value `HEADLIGHT`:
+    then they are 1 - 0.45 of it as bright at grazing angles.
     """
     existing = bpy.data.materials.get(name)
     if existing is not None and existing.get(_VERSION_PROPERTY) == _GROUP_VERSION:
@@ -193,17 +196,22 @@ def _material(name: str, *, headlight: bool) -> bpy.types.Material:
     link = tree.links.new
     color, light = _node(tree, "ShaderNodeAttribute", attribute_name=SHOWN_COLOR), _node(tree, "ShaderNodeEmission")
     link(color.outputs["Color"], light.inputs["Color"])
-    if headlight:
-        place = _node(tree, "ShaderNodeNewGeometry")
+    if has_headlight:
+        place, share = _node(tree, "ShaderNodeNewGeometry"), _node(tree, "ShaderNodeValue", name=HEADLIGHT, label=HEADLIGHT)
+        share.outputs[0].default_value = 0.0
         facing = _node(tree, "ShaderNodeVectorMath", operation="DOT_PRODUCT")
         link(place.outputs["Normal"], facing.inputs[0])
         link(place.outputs["Incoming"], facing.inputs[1])
         size = _node(tree, "ShaderNodeMath", operation="ABSOLUTE")
         link(facing.outputs["Value"], size.inputs[0])
+        turned = _node(tree, "ShaderNodeMath", operation="MULTIPLY_ADD")  # 0.45 (size - 1)
+        turned.inputs[1].default_value, turned.inputs[2].default_value = 0.45, -0.45
         strength = _node(tree, "ShaderNodeMath", operation="MULTIPLY_ADD")
-        strength.inputs[1].default_value, strength.inputs[2].default_value = 0.45, 0.55
-        link(size.outputs[0], strength.inputs[0])
-        link(strength.outputs[0], light.inputs["Strength"])
+        strength.inputs[2].default_value = 1.0
+        link(size.outputs["Value"], turned.inputs[0])
+        link(turned.outputs["Value"], strength.inputs[0])
+        link(share.outputs[0], strength.inputs[1])
+        link(strength.outputs["Value"], light.inputs["Strength"])
     link(light.outputs["Emission"], _node(tree, "ShaderNodeOutputMaterial").inputs["Surface"])
     return material
 

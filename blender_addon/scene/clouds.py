@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TypeVar
 
 import bpy
@@ -17,8 +16,6 @@ from numpy.typing import NDArray
 
 from dnerf_core.camera import WorldUp
 from dnerf_core.errors import AnnotationError
-from dnerf_core.files.clouds import CloudStyle, cloud_bytes
-from dnerf_core.files.whole import write_bytes_whole
 from dnerf_core.labels import LabelSet
 from dnerf_core.pointcloud.cloud import PointCloud
 
@@ -29,7 +26,7 @@ from .subject import engine_to_root, subject_root
 __all__ = [
     "add_cloud",
     "cloud_labels",
-    "export_cloud",
+    "cloud_world_up",
     "hidden_parts",
     "hide_part",
     "is_cloud",
@@ -259,20 +256,13 @@ def separate_parts(scene: bpy.types.Scene, item: bpy.types.Object) -> list[bpy.t
     return parts
 
 
-def export_cloud(item: bpy.types.Object, path: Path) -> int:
-    """Write a cloud in the model's world, as PLY or NPZ by the name's ending, as `dnerf-headless pointcloud` writes them.
-
-    Returns:
-        How many points there are; hidden ones are written too.
+def cloud_world_up(item: bpy.types.Object) -> WorldUp:
+    """Which axis is up in the world of a cloud's model.
 
     Raises:
-        SceneError: as `read_cloud`.
-        UsageError: another ending.
-        OutputError: the file cannot be written.
+        SceneError: as `cloud_labels`.
     """
-    cloud = read_cloud(item)
-    write_bytes_whole(path, cloud_bytes(cloud, path.suffix, CloudStyle(cloud.label_set, "rgb", _facts(item)[0]), str(path)))
-    return len(cloud)
+    return _facts(item)[0]
 
 
 def _facts(item: bpy.types.Object) -> tuple[WorldUp, LabelSet | None]:

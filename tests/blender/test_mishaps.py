@@ -434,7 +434,7 @@ def test_the_live_preview_of_a_deleted_scene_is_off(session: ModuleType, scene: 
     assert preview._timer._called() is not None
     bpy.context.window.scene = bpy.data.scenes[OTHER]
     bpy.data.scenes.remove(scene)
-    assert preview._timer._called() is None and preview._state.scene is None
+    assert preview._timer._called() is None and not preview._state.scenes
     assert session.current().wait(60)
 
 

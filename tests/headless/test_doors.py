@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import sys
 from collections.abc import Callable, Iterator
+from fractions import Fraction
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -19,7 +20,7 @@ from dnerf_core.editing.settings import EditSettings
 from dnerf_core.errors import UsageError
 from dnerf_core.inversion.settings import InversionSettings
 from dnerf_core.model import Model
-from dnerf_core.ranges import Choice, Choices, Degrees, Flag, Number, Range, Share, Whole, defaults_of, ranges_of
+from dnerf_core.ranges import Choice, Choices, Degrees, Flag, Number, Range, Rate, Share, Whole, defaults_of, ranges_of
 from dnerf_core.semantic.config import BranchTrainingConfig
 from dnerf_core.subject_key import SubjectKey
 from headless.annotating.training_plan import TrainCall
@@ -90,6 +91,8 @@ def probes(values: Range) -> tuple[list[Any], list[Any]]:
         return list(values.choices), ["nothing of these"]
     if isinstance(values, Choices):
         return [list(values.choices), [values.choices[-1]]], [[], ["nothing of these"], values.choices[0]]
+    if isinstance(values, Rate):
+        return [values.low, values.high, Fraction(24000, 1001)], [values.low - 1, values.high + 1, 23.976, "24/0", "24:1"]
     if isinstance(values, Share):
         return [0, 0.5, 1, values.max_count], [-1, 1.5, values.max_count + 1]
     return [True], [1]
