@@ -26,6 +26,13 @@ def absolute_path(text: str, setting: str) -> Path:
     return Path(os.path.abspath(bpy.path.abspath(text)))
 
 
+def kept_path(path: Path) -> str:
+    """A path as a property keeps it: relative to the .blend file where that is saved on the same drive."""
+    if not bpy.data.is_saved or Path(bpy.data.filepath).drive != path.drive:
+        return str(path)
+    return str(bpy.path.relpath(str(path)))
+
+
 def output_folder(text: str, setting: str) -> Path:
     """The folder of a property, made where it is missing.
 
