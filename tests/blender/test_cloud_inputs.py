@@ -104,9 +104,9 @@ def test_a_cloud_without_labels_has_a_size_alone(scene: Any) -> None:
     item = clouds.add_cloud(scene, ball(50, labelled=False), "bare", world_up="y")
     assert input_names(item) == [SIZE]
     clouds.set_shown(item, part_colors=False, part_id=0)
-    for asked in ({"part_colors": True}, {"part_id": 1}):
-        with pytest.raises(SceneError, match="expected an input .* of its node group, found none"):
-            clouds.set_shown(item, **asked)
+    for settings in ({"part_colors": True}, {"part_id": 1}):
+        with pytest.raises(SceneError, match=r"expected an input .* of its node group, found none"):
+            clouds.set_shown(item, **settings)
     clouds.set_shown(item, radius=0.125)
     labels, confidence = np.full(50, 2, np.uint8), np.ones(50, np.float32)
     clouds.set_labels(item, labels, confidence, LabelSet.from_names(["lower", "upper"]))

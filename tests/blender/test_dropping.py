@@ -1,4 +1,4 @@
-"""Files dropped onto Blender: each ending has a handler whose operator takes what Blender fills in, and the file's header says what it is."""
+"""Files dropped onto Blender: each ending has a handler whose operator takes what Blender fills in; the header says what a file is."""
 
 from __future__ import annotations
 
