@@ -121,7 +121,7 @@ def test_a_subject_file_and_a_model_file_are_found_again(session: ModuleType, sm
     finished(session, bpy.ops.dnerf.use_subject())
     assert settings.subject_file == str(moved), "the folder of new files is looked at, too"
     moved.unlink()
-    with pytest.raises(RuntimeError, match="subject: expected its file at .*, found none; copy it there"):
+    with pytest.raises(RuntimeError, match=r"subject: expected its file at .*, found none; copy it there"):
         bpy.ops.dnerf.use_subject()
 
 
