@@ -10,7 +10,7 @@ import time
 import pytest
 
 from tests.blender.gui.test_window import finish
-from tests.blender.gui.window import Root, Window
+from tests.blender.gui.window import GUI, Root, Window
 
 pytestmark = [pytest.mark.gui, pytest.mark.timeout(400)]
 
@@ -36,6 +36,13 @@ def put(path, key):
 """
 VIEW = (300, 600)
 """A place in the 3D view."""
+
+
+def drag_in(window: Window, x: int, y: int, *paths: str) -> None:
+    """Drop files onto a place, out of another program."""
+    window._xdotool("mousemove", str(x), str(y))
+    answer = window._agent_does({"run": ["python3", str(GUI / "drag_source.py"), str(x), str(y), *paths]})
+    assert answer["code"] == 0, answer["output"]
 
 
 def test_the_tips_lead_from_button_to_button(window: Window) -> None:
@@ -92,9 +99,17 @@ def test_the_keys_of_the_3d_view(window: Window) -> None:
 
 def test_files_are_dropped(window: Window, root: Root) -> None:
     window.ask("put('/job/a.safetensors', 'datasetnerf_subject'); put('/job/n.safetensors', 'datasetnerf_network')")
-    window.ask("drop('open_files', '/job/a.safetensors', '/job/n.safetensors')")
+    drag_in(window, *VIEW, "/job/a.safetensors", "/job/n.safetensors")
     window.until("panel().subject_file == '/job/a.safetensors' and panel().network_file == '/job/n.safetensors'", 10)
     window.ask("panel().subject_file = ''")
+    left, top, right, bottom = window.box()
+    drag_in(window, (left + right) // 2, bottom - 40, "/job/a.safetensors")
+    window.until("panel().subject_file == '/job/a.safetensors'", 10)
+    window.ask("panel().subject_file = ''")
+    drag_in(window, *VIEW, "/job/views/images/s0003_v00.png")
+    time.sleep(0.6)
+    window.screenshot("55-drop-menu")
+    window._xdotool("key", "Escape")
     window.ask("drop('drop_photo', '/job/views/images/s0003_v00.png')")
     time.sleep(0.6)
     window.screenshot("55-dropped-photo")
@@ -124,9 +139,7 @@ def test_the_clouds_inputs_are_in_the_panel(window: Window) -> None:
 def test_an_asset_in_the_asset_browser(window: Window) -> None:
     window.press("dnerf.make_asset", columns=(0.3, 0.5))
     assert "it is in the Asset Browser" in finish(window)
-    window.ask(
-        "area = max((a for a in bpy.context.window_manager.windows[0].screen.areas if a.type in ('DOPESHEET_EDITOR', 'PROPERTIES')), key=lambda a: a.height)"
-    )
+    window.ask("area = next(a for a in bpy.context.window_manager.windows[0].screen.areas if a.type == 'PROPERTIES')")
     window.ask("was = area.type; area.ui_type = 'ASSETS'")
     time.sleep(1.5)
     window.ask("area.spaces.active.params.asset_library_reference = 'LOCAL'")
