@@ -102,7 +102,7 @@ def test_files_are_dropped(window: Window, root: Root) -> None:
     drag_in(window, *VIEW, "/job/a.safetensors", "/job/n.safetensors")
     window.until("panel().subject_file == '/job/a.safetensors' and panel().network_file == '/job/n.safetensors'", 10)
     window.ask("panel().subject_file = ''")
-    left, top, right, bottom = window.box()
+    left, _, right, bottom = window.box()
     drag_in(window, (left + right) // 2, bottom - 40, "/job/a.safetensors")
     window.until("panel().subject_file == '/job/a.safetensors'", 10)
     window.ask("panel().subject_file = ''")
