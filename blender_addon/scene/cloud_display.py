@@ -67,7 +67,7 @@ def show_points(item: bpy.types.Object, radius: float, names: Sequence[str]) -> 
     """
     modifier = item.modifiers.new(MODIFIER_NAME, "NODES")
     modifier.node_group = _points_group(names)
-    set_shown(item, radius=radius)
+    set_shown(item, radius=radius, part_colors=False, part_id=0)
 
 
 def show_other_labels(item: bpy.types.Object, names: Sequence[str]) -> None:
@@ -183,6 +183,9 @@ def _points_group(names: Sequence[str]) -> bpy.types.NodeTree:
         )
     sockets.new_socket("Geometry", in_out="OUTPUT", socket_type="NodeSocketGeometry")
     _fill(group, names if len(names) > 1 else ())
+    for socket in sockets.items_tree:  # now that the menus are linked, their items are known
+        if socket.socket_type == "NodeSocketMenu":
+            socket.default_value = ALL_PARTS if socket.name == PART else _COLOR_MODES[0]
     return group
 
 

@@ -98,6 +98,10 @@ def test_clouds_of_the_same_labels_share_a_group(scene: Any) -> None:
     assert menu_items(third, PART) == ["All", "lower", "upper"]
     clouds.set_shown(first, part_id=1)
     assert input_value(modifier(second), PART) == 0
+    clouds.set_shown(second, part_id=2)
+    anew = second.modifiers.new("by hand", "NODES")
+    anew.node_group = modifier(first).node_group
+    assert [input_value(anew, name) for name in (PART, COLOR_MODE)] == [0, 0], "the group's own defaults"
 
 
 def test_a_cloud_without_labels_has_a_size_alone(scene: Any) -> None:
