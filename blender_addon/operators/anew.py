@@ -13,7 +13,8 @@ from ..bridge.errors import error_line
 from ..lasting.identity import Held, hold
 from ..lasting.timers import Timer
 from ..model_facts import ModelFacts, chosen_model, with_facts
-from ..scene.clouds import add_cloud, copy_shown, hidden_parts, hide_part
+from ..scene.cloud_display import copy_shown
+from ..scene.clouds import add_cloud, hidden_parts, hide_part
 from ..shown_views import are_stale, forget, keep_shown, known_shown, rename_images
 from ..subjects import subject_stem, subject_token
 from .cloud import cloud_from_result, make_active, note_request, noted_request

@@ -5,7 +5,8 @@ import bpy
 from ..icons import color_icon
 from ..model_facts import moves
 from ..presets.operators import draw_presets
-from ..scene.clouds import cloud_labels, draw_shown, is_cloud, last_hidden, shows_parts
+from ..scene.cloud_display import draw_shown
+from ..scene.clouds import cloud_labels, is_cloud, last_hidden, shows_parts
 from ..scene.errors import SceneError
 from ..scene.views import IMAGE_PROPERTY
 from .base import SubPanel, draw_text

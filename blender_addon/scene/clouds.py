@@ -22,16 +22,7 @@ from dnerf_core.files.whole import write_bytes_whole
 from dnerf_core.labels import LabelSet
 from dnerf_core.pointcloud.cloud import PointCloud
 
-from .cloud_display import (
-    SHOWN_COLOR,
-    copy_shown,
-    draw_shown,
-    point_radius,
-    set_shown,
-    show_other_labels,
-    show_points,
-    shows_parts,
-)
+from .cloud_display import SHOWN_COLOR, point_radius, set_shown, show_other_labels, show_points, shows_parts
 from .errors import SceneError
 from .subject import engine_to_root, subject_root
 
@@ -39,8 +30,6 @@ __all__ = [
     "add_cloud",
     "cloud_labels",
     "cloud_object",
-    "copy_shown",
-    "draw_shown",
     "export_cloud",
     "hidden_parts",
     "hide_part",

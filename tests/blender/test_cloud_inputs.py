@@ -14,7 +14,7 @@ from dnerf_core.pointcloud.cloud import PointCloud
 bpy: Any = pytest.importorskip("bpy", reason="Blender is not installed as a Python module (pip install bpy)")
 
 from blender_addon.scene import clouds  # noqa: E402
-from blender_addon.scene.cloud_display import COLOR_MODE, MODIFIER_NAME, PART, SIZE  # noqa: E402
+from blender_addon.scene.cloud_display import COLOR_MODE, MODIFIER_NAME, PART, SIZE, copy_shown  # noqa: E402
 from blender_addon.scene.errors import SceneError  # noqa: E402
 from blender_addon.scene.parts.modifier_inputs import input_value, set_input  # noqa: E402
 from tests.blender.test_scene_clouds import ball, shown, shown_colors  # noqa: E402
@@ -136,7 +136,7 @@ def test_what_is_chosen_is_kept_in_the_file(scene: Any, tmp_path: Path) -> None:
 def test_another_cloud_is_shown_alike(scene: Any) -> None:
     old, fresh = (clouds.add_cloud(scene, ball(count), "car", world_up="y") for count in (20, 30))
     clouds.set_shown(old, part_id=2, part_colors=False)
-    clouds.copy_shown(old, fresh)
+    copy_shown(old, fresh)
     assert [input_value(modifier(fresh), name) for name in (PART, COLOR_MODE)] == [2, 0]
 
 
@@ -160,7 +160,7 @@ def test_clouds_of_the_first_version_go_on(scene: Any) -> None:
     assert not clouds.shows_parts(item)
     fresh = clouds.add_cloud(scene, ball(30), "fresh", world_up="y")
     assert modifier(fresh).node_group != modifier(item).node_group, "the old group is not taken for a new cloud"
-    clouds.copy_shown(item, fresh)
+    copy_shown(item, fresh)
     assert not clouds.shows_parts(fresh)
     clouds.set_labels(item, ball(60).labels, np.ones(60, np.float32), SHAPENET_CAR_LABELS)
     assert input_names(item) == [PART, SIZE, COLOR_MODE]
