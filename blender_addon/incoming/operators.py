@@ -26,7 +26,7 @@ class DNERF_OT_import_files(ChosenFiles, LineOperator, bpy.types.Operator):
     """Import clouds and meshes that dnerf-headless pointcloud and mesh wrote, with their parts"""
 
     bl_idname = "dnerf.import_files"
-    bl_label = "Import Cloud or Mesh"
+    bl_label = "Import DatasetNeRF Cloud or Mesh"
     bl_options = {"REGISTER", "UNDO"}
 
     filter_glob: bpy.props.StringProperty(default=";".join(f"*{ending}" for ending in ENDINGS), options={"HIDDEN"})
@@ -120,7 +120,7 @@ class DNERF_OT_drop_photo(ChosenFiles, JobOperator, bpy.types.Operator):
     """Find the subject of the dropped photo"""
 
     bl_idname = "dnerf.drop_photo"
-    bl_label = "Invert Photo"
+    bl_label = "DatasetNeRF: Invert Photo"
     bl_options = {"INTERNAL"}
 
     def act(self, context: bpy.types.Context) -> None:

@@ -59,9 +59,7 @@ def make_asset(scene: bpy.types.Scene, facts: ModelFacts) -> None:
         cloud = cloud_from_result(result)
         item = add_asset(cloud, f"subject {stem}", facts.cameras.world_up, source, pictures[0], facts.licence)
         results_arrived("Make Asset")
-        holder.finish(
-            f"{item.name}: {len(cloud):,} points in {time.monotonic() - began:.1f} s; it is in the Asset Browser's library Current File"
-        )
+        holder.finish(f"asset {item.name}: {len(cloud):,} points in {time.monotonic() - began:.1f} s")
 
     holder.continue_job("render", {**params, **view}, seen, title=MAKING, on_part=take)
 
