@@ -12,7 +12,8 @@ from pathlib import Path
 
 import bpy
 
-from . import environment_making, guide, icons, menus, picture_overlay, preview, session
+from . import environment_making, icons, picture_overlay, preview, session
+from .guidance import guide, menus
 from .incoming import handlers as file_handlers
 from .incoming import operators as file_operators
 from .lasting import timers

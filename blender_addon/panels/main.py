@@ -3,12 +3,12 @@
 import bpy
 
 from .. import session
+from ..guidance.tips import next_step
 from ..icons import color_icon, has_picture, picture_icon
 from ..library.sources import has_source
 from ..model_facts import known_facts
 from ..presets.operators import draw_presets
 from ..subjects import subject_stem
-from ..tips import next_step
 from .base import SidePanel, SubPanel, draw_text
 
 PICTURE_SCALE = 7.0

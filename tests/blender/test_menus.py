@@ -60,7 +60,7 @@ def drawn(menu: type, operators: list[str]) -> None:
 
 def in_menus() -> set[str]:
     """The operators of the menus that the extension puts into Blender's own."""
-    from blender_addon import menus
+    from blender_addon.guidance import menus
     from blender_addon.incoming.operators import draw_import
     from blender_addon.operators.pose import draw_add_person
 
@@ -90,11 +90,13 @@ def test_every_operator_is_in_a_menu(session: ModuleType, tmp_path: Path, monkey
     registered = {item.bl_idname for item in CLASSES if issubclass(item, bpy.types.Operator)}
     assert len(registered) > 40
     missing = registered - in_menus()
-    assert missing == set(IN_NO_MENU), f"put it into a menu of blender_addon/menus.py: {sorted(missing ^ set(IN_NO_MENU))}"
+    assert missing == set(IN_NO_MENU), (
+        f"put it into a menu of blender_addon/guidance/menus.py: {sorted(missing ^ set(IN_NO_MENU))}"
+    )
 
 
 def test_the_menus_are_taken_back(session: ModuleType) -> None:
-    from blender_addon import menus
+    from blender_addon.guidance import menus
     from blender_addon.incoming import operators
 
     for part in (menus, operators):
@@ -191,7 +193,7 @@ def test_the_manifest_and_the_buttons_name_one_website() -> None:
 def test_the_guide_is_the_documentation(session: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
     import html
 
-    from blender_addon import guide
+    from blender_addon.guidance import guide
 
     text = (REPOSITORY / "docs" / "blender.md").read_text("utf-8")
     assert (REPOSITORY / "blender_addon" / "guide.md").read_text("utf-8") == text
@@ -204,7 +206,7 @@ def test_the_guide_is_the_documentation(session: ModuleType, monkeypatch: pytest
 
 
 def test_the_tip_leads_to_the_first_result_and_goes(session: ModuleType) -> None:
-    from blender_addon import tips
+    from blender_addon.guidance import tips
     from blender_addon.scene.clouds import add_cloud
     from tests.blender.test_operators import finished
     from tests.blender.test_scene_clouds import ball

@@ -28,7 +28,7 @@ def drop(operator, *paths):
 def panel():
     return bpy.context.window_manager.windows[0].scene.dnerf
 def tip():
-    return module("tips").next_step(bpy.context.scene)
+    return module("guidance.tips").next_step(bpy.context.scene)
 def put(path, key):
     import json
     header = json.dumps({"__metadata__": {key: "{}"}}).encode()

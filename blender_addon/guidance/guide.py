@@ -5,7 +5,7 @@ from pathlib import Path
 
 import bpy
 
-from .operators.base import LineOperator
+from ..operators.base import LineOperator
 
 PAGE_NAME = "datasetnerf-guide.html"
 _PAGE = """<!doctype html>
@@ -29,7 +29,7 @@ class DNERF_OT_show_guide(LineOperator, bpy.types.Operator):
 
 def guide_page() -> str:
     """The guide as a page for a web browser: its text, as it is written."""
-    text = Path(__file__).with_name("guide.md").read_text("utf-8")
+    text = Path(__file__).parents[1].joinpath("guide.md").read_text("utf-8")
     return _PAGE.format(text=html.escape(text))
 
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import bpy
 
-from .scene.clouds import cloud_labels, is_cloud
-from .scene.errors import SceneError
-from .version import WEBSITE
+from ..scene.clouds import cloud_labels, is_cloud
+from ..scene.errors import SceneError
+from ..version import WEBSITE
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import bpy
 
-from .scene.subject import ROOT_PROPERTY
+from ..scene.subject import ROOT_PROPERTY
 
 LOAD = "Next: choose a model below, and press Load Model."
 PLACE = "Next: choose a subject by its seed, open Cameras below, and press Place Cameras."
