@@ -27,6 +27,7 @@ CARRIED = (
     "camera_frames.py",
     "camera_pinhole.py",
     "errors.py",
+    "files/camera_files/nerf_transforms.py",
     "files/clouds.py",
     "files/opening/json_text.py",
     "files/opening/regular_files.py",
@@ -45,7 +46,9 @@ CARRIED = (
     "poses/rotations.py",
     "poses/skeleton.py",
     "ranges.py",
+    "seeds.py",
     "shapes.py",
+    "work/command_words.py",
     "worker_protocol.py",
 )
 """Modules of dnerf_core that Blender's own Python can load: they need numpy and the standard library only. Paths inside it."""

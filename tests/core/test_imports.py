@@ -22,6 +22,7 @@ CARRIED = (
     "camera_frames.py",
     "camera_pinhole.py",
     "errors.py",
+    "files/camera_files/nerf_transforms.py",
     "files/clouds.py",
     "files/opening/json_text.py",
     "files/opening/regular_files.py",
@@ -40,7 +41,9 @@ CARRIED = (
     "poses/rotations.py",
     "poses/skeleton.py",
     "ranges.py",
+    "seeds.py",
     "shapes.py",
+    "work/command_words.py",
     "worker_protocol.py",
 )
 """Modules of dnerf_core that travel inside the extension, where only numpy and the standard library are at hand: paths inside it."""
@@ -51,6 +54,7 @@ ADDON_MAY_IMPORT = (
     "dnerf_core.alive",
     "dnerf_core.camera",
     "dnerf_core.errors",
+    "dnerf_core.files.camera_files.nerf_transforms",
     "dnerf_core.files.clouds",
     "dnerf_core.files.opening.regular_files",
     "dnerf_core.files.opening.whole_png",
@@ -63,6 +67,8 @@ ADDON_MAY_IMPORT = (
     "dnerf_core.poses.retargeting",
     "dnerf_core.poses.skeleton",
     "dnerf_core.ranges",
+    "dnerf_core.seeds",
+    "dnerf_core.work.command_words",
     "dnerf_core.worker_protocol",
 )
 
