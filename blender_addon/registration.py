@@ -13,6 +13,9 @@ from pathlib import Path
 import bpy
 
 from . import environment_making, icons, picture_overlay, preview, session
+from .data_set import operators as data_set
+from .data_set import overlay as data_set_overlay
+from .data_set import panel as data_set_panel
 from .lasting import timers
 from .operators import (
     anew,
@@ -64,8 +67,9 @@ _OPERATORS = (
     invert,
     edit,
     segment,
+    data_set,
 )
-_PANELS = (main, pose_panel, results, edit_panel, annotate_panel)
+_PANELS = (main, pose_panel, results, data_set_panel, edit_panel, annotate_panel)
 CLASSES = (
     *PROPERTIES,
     *PREFERENCES,
@@ -73,7 +77,7 @@ CLASSES = (
 )
 
 
-_PARTS = (icons, session, preview, picture_overlay, keeping, anew, changes, pose, keys)
+_PARTS = (icons, session, preview, picture_overlay, data_set_overlay, keeping, anew, changes, pose, keys)
 """Modules with a `register` and an `unregister` of their own, in order."""
 _ENDS = (environment_making.end, driver.forget, timers.stop_all)
 """What ends that has begun since, before the parts are taken back."""

@@ -29,6 +29,7 @@ CARRIED = (
     "errors.py",
     "files/camera_files/nerf_transforms.py",
     "files/clouds.py",
+    "files/names.py",
     "files/opening/json_text.py",
     "files/opening/regular_files.py",
     "files/opening/whole_png.py",
