@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import bpy
@@ -103,11 +104,11 @@ def _is_set(given: Any) -> set[str]:
     """The names of the properties that a script has set."""
     if given is None:
         return set()
-    return {name for name in _names(given) if given.properties.is_property_set(name)}
+    return {name for name in _names(given.properties) if given.properties.is_property_set(name)}
 
 
 def _names(holder: Any) -> list[str]:
-    """The names of the properties that a group or an operator was given."""
+    """The names of the properties of a group, or of an operator's properties."""
     return [item.identifier for item in holder.bl_rna.properties if item.identifier not in ("rna_type", "name")]
 
 
@@ -150,8 +151,9 @@ def _subjects(scene: bpy.types.Scene, values: Mapping[str, Any], is_set: set[str
     return {"seeds": list(seeds_of(values["seeds"])), **truncation}
 
 
+@lru_cache(maxsize=2)
 def seeds_of(text: str) -> tuple[int, ...]:
-    """Seeds from text such as `0-9`.
+    """Seeds from text such as `0-9`; kept, since the panel asks at every redraw.
 
     Raises:
         UsageError: it is not of that form.

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from dnerf_core.camera import WorldUp
+from dnerf_core.camera import Camera, WorldUp
 from dnerf_core.errors import OutputError
 from dnerf_core.files.camera_files.nerf_transforms import NerfView, transforms_json
 from dnerf_core.files.clouds import CloudStyle, ply_bytes
@@ -17,7 +17,6 @@ from dnerf_core.files.opening.regular_files import read_regular_text
 from dnerf_core.files.whole import make_folder, write_bytes_whole
 from dnerf_core.pointcloud.cloud import PointCloud
 
-from ..scene.cameras import ScenePose
 from ..version import ADDON_VERSION
 from .side_files import side_folder
 
@@ -65,9 +64,9 @@ def _is_ours(path: Path) -> bool:
 
 
 def write_transforms(
-    path: Path, poses: Sequence[ScenePose], images: Path, subject: int, *, aabb_scale: int | None, with_cloud: bool
+    path: Path, cameras: Sequence[Camera], side_px: int, images: Path, subject: int, *, aabb_scale: int | None, with_cloud: bool
 ) -> None:
-    """Write the cameras; pictures of other shapes than squares stay what they are.
+    """Write the cameras of square pictures, which data sets are of.
 
     Args:
         images: the folder that `render` writes the images of these views to, which need not be there yet.
@@ -80,8 +79,7 @@ def write_transforms(
     make_folder(path.parent)
     place = Path(os.path.relpath(images, path.parent)).as_posix()
     views = [
-        NerfView(f"{place}/{view_name(subject, number)}.png", pose.camera, (pose.width_px, pose.height_px))
-        for number, pose in enumerate(poses)
+        NerfView(f"{place}/{view_name(subject, number)}.png", camera, (side_px, side_px)) for number, camera in enumerate(cameras)
     ]
     ply_file = CLOUD_NAME if with_cloud else None
     data: dict[str, Any] = {

@@ -148,17 +148,18 @@ def write_cameras(scene: bpy.types.Scene, facts: ModelFacts, choice: Chosen, par
     subject = choice.subjects.get("seeds", [0])[0]
     sizes = []
     for part in parts:
-        poses = chosen_cameras(scene, facts, choice, of_tests=part == "test").poses
-        images = folder / part / "images"
+        found = chosen_cameras(scene, facts, choice, of_tests=part == "test")
+        cameras = [square.camera for square in found.squares]
         write_transforms(
             transforms_path(folder, part),
-            poses,
-            images,
+            cameras,
+            found.size_px or facts.image_size_px,
+            folder / part / "images",
             subject,
             aabb_scale=choice["aabb_scale"] or None,
             with_cloud=choice["with_cloud"],
         )
-        sizes.append(f"{counted(len(poses), 'camera')} in {transforms_path(folder, part)}")
+        sizes.append(f"{counted(len(cameras), 'camera')} in {transforms_path(folder, part)}")
     line = "; ".join(sizes)
     if not choice["with_cloud"]:
         session.current().finish(line)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import bpy
@@ -12,7 +13,7 @@ from gpu_extras.batch import batch_for_shader
 from numpy.typing import NDArray
 
 from .. import session
-from ..model_facts import ModelFacts, known_facts
+from ..model_facts import ModelCameras, ModelFacts, known_facts
 from ..scene.subject import engine_to_root, root_transform, subject_root
 from .cameras import chosen_rule, path_rule
 from .chosen import Chosen, chosen
@@ -53,14 +54,21 @@ def shown_rule(scene: bpy.types.Scene, facts: ModelFacts, choice: Chosen) -> Sho
     if not found:
         return None
     own, up = facts.cameras, facts.cameras.world_up
-    first = next(iter(found.values()))
-    center, radius = sphere_of(first, own)
-    lines = {"sphere": sphere_lines(center, radius, up_axis=1 if up == "y" else 2, upper=_is_upper(first))}
-    lines |= {name: camera_lines(rule_cameras(rule, own), radius) for name, rule in found.items()}
+    center, radius = sphere_of(next(iter(found.values())), own)
     place = root_transform(subject_root(scene, create=False))
     matrix = place.matrix @ engine_to_root(up)
+    lines = _lines(tuple(found.items()), own)
     moved = {name: segments @ matrix[:3, :3].T + matrix[:3, 3] for name, segments in lines.items()}
     return ShownRule(moved, matrix[:3, :3] @ center + matrix[:3, 3], place.scale * radius)
+
+
+@lru_cache(maxsize=2)
+def _lines(rules: tuple[tuple[str, CameraRule], ...], own: ModelCameras) -> dict[str, NDArray[np.float64]]:
+    """Segments in the model's world by their names; kept, since a rule may have thousands of cameras, and viewports are redrawn often."""
+    first = rules[0][1]
+    center, radius = sphere_of(first, own)
+    lines = {"sphere": sphere_lines(center, radius, up_axis=1 if own.world_up == "y" else 2, upper=_is_upper(first))}
+    return lines | {name: camera_lines(rule_cameras(rule, own), radius) for name, rule in rules}
 
 
 def _is_upper(rule: CameraRule) -> bool:
@@ -75,7 +83,7 @@ def _draw() -> None:
     if facts is None:
         return
     try:
-        shown = shown_rule(scene, facts, chosen(context))
+        shown = shown_rule(scene, facts, chosen(context, subjects_from="ONE"))
     except session.EXPECTED:  # the panel says so where it is chosen, and the button why; there is nothing to draw
         return
     if shown is None:

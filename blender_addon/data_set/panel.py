@@ -5,7 +5,7 @@ from typing import Any
 import bpy
 
 from .. import session
-from ..model_facts import moves
+from ..model_facts import known_facts, moves
 from ..panels.base import SubPanel, draw_text
 from .chosen import chosen
 from .options import CHANNEL_WORDS, FORMAT_WORDS, RULES, flag_name
@@ -36,6 +36,8 @@ class DNERF_PT_data_set(SubPanel, bpy.types.Panel):
             row.prop(settings, "show_cameras", toggle=True, icon="HIDE_OFF" if settings.show_cameras else "HIDE_ON")
             if settings.cameras in RULES:
                 row.operator("dnerf.place_data_set_cameras", icon="OUTLINER_OB_CAMERA")
+            if settings.show_cameras and known_facts(context.scene) is None:
+                draw_text(layout, context, "Load Model first: the sphere is the model's.", "INFO")
         layout.prop(settings, "resolution")
         draw_flags(layout, context, settings)
         layout.prop(settings, "splits")

@@ -14,7 +14,7 @@ import pytest
 
 pytest.importorskip("bpy", reason="bpy is not installed here")
 
-from tests.blender.addon import REPOSITORY, interpreter_script  # noqa: E402
+from tests.blender.addon import REPOSITORY, interpreter_script
 
 pytestmark = pytest.mark.skipif(
     "DNERF_ENGINE_PYTHON" not in os.environ and importlib.util.find_spec("torch") is None,
@@ -22,7 +22,8 @@ pytestmark = pytest.mark.skipif(
 )
 TEXT = (REPOSITORY / "docs" / "blender-scripting.md").read_text(encoding="utf-8")
 ENABLED = """
-import addon_utils, bpy, sys
+import bpy, sys
+import addon_utils
 assert addon_utils.enable("blender_addon", default_set=True) is not None
 preferences = bpy.context.preferences.addons["blender_addon"].preferences
 preferences.interpreter, preferences.device = sys.argv[1], "cpu"
