@@ -11,6 +11,9 @@ import bpy
 from dnerf_core.errors import UsageError
 from dnerf_core.files.whole import make_folder
 
+PATH_OPTIONS = {"PATH_SUPPORTS_BLEND_RELATIVE"} if bpy.app.version >= (4, 5, 0) else set()
+"""Of properties: `//` paths; before 4.5 every path could be one, and the option was not known."""
+
 
 def absolute_path(text: str, setting: str) -> Path:
     """The absolute path of a property; `//` is the .blend file's folder.

@@ -5,9 +5,11 @@ import bpy
 from dnerf_core import job_ranges
 
 from . import preview, session
-from .interchange.properties import PATH_OPTIONS, InterchangeProperties
+from .data_set.settings import DataSetSettings
+from .interchange.properties import InterchangeProperties
 from .model_facts import EMBEDDED_MODELS, ModelSkeleton, known_facts
 from .own_yaw import own_yaw_property, own_yaw_switch_property
+from .places import PATH_OPTIONS
 from .posing import changes
 from .posing.rows import BoneRow, fill_rows, rows_fit
 from .ranged import degrees_property, number_property, whole_property
@@ -224,6 +226,9 @@ class SceneProperties(InterchangeProperties, bpy.types.PropertyGroup):
         options=PATH_OPTIONS,
     )
 
+    # data set
+    data_set: bpy.props.PointerProperty(type=DataSetSettings)
+
     # point cloud
     cloud_source: bpy.props.EnumProperty(
         name="From",
@@ -308,4 +313,4 @@ class SceneProperties(InterchangeProperties, bpy.types.PropertyGroup):
     )
 
 
-CLASSES = (AnnotationView, BoneRow, SceneProperties)
+CLASSES = (AnnotationView, BoneRow, DataSetSettings, SceneProperties)

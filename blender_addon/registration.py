@@ -13,6 +13,9 @@ from pathlib import Path
 import bpy
 
 from . import environment_making, icons, picture_overlay, preview, session
+from .data_set import operators as data_set
+from .data_set import overlay as data_set_overlay
+from .data_set import panel as data_set_panel
 from .guidance import guide, menus
 from .incoming import handlers as file_handlers
 from .incoming import operators as file_operators
@@ -73,9 +76,10 @@ _OPERATORS = (
     file_operators,
     library_operators,
     preset_operators,
+    data_set,
 )
 _MENUS = (file_handlers, menus)
-_PANELS = (main, pose_panel, results, edit_panel, annotate_panel)
+_PANELS = (main, pose_panel, results, data_set_panel, edit_panel, annotate_panel)
 CLASSES = (
     *PROPERTIES,
     *PREFERENCES,
@@ -83,7 +87,20 @@ CLASSES = (
 )
 
 
-_PARTS = (icons, session, preview, picture_overlay, keeping, anew, changes, pose, file_operators, menus, keys)
+_PARTS = (
+    icons,
+    session,
+    preview,
+    picture_overlay,
+    data_set_overlay,
+    keeping,
+    anew,
+    changes,
+    pose,
+    file_operators,
+    menus,
+    keys,
+)
 """Modules with a `register` and an `unregister` of their own, in order."""
 _ENDS = (environment_making.end, driver.forget, timers.stop_all)
 """What ends that has begun since, before the parts are taken back."""

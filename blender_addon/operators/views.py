@@ -15,7 +15,9 @@ from dnerf_core.errors import counted
 from dnerf_core.labels import LabelSet
 
 from .. import session
-from ..lasting.identity import Held, hold
+from ..data_set.cameras import one_side
+from ..data_set.views import ViewOptions, WantedViews, wanted_views
+from ..lasting.identity import hold
 from ..model_facts import ModelFacts, chosen_model, with_facts
 from ..places import kept_path, output_folder
 from ..posing.driver import current_pose, pose_params
@@ -24,12 +26,11 @@ from ..scene.cameras import ScenePose, SquareView
 from ..scene.depth_files import depth_file
 from ..scene.errors import SceneError
 from ..shown_views import ShownViews, add_shown
-from ..subjects import subject_stem, subject_token
-from ..viewpoints import camera_params, chosen_poses, selected_cameras, squares_of
-from .base import JobOperator, LineOperator, results_arrived
+from ..viewpoints import camera_params, squares_of
+from .base import LineOperator, WaitingOperator, results_arrived
 
 
-class DNERF_OT_render_views(JobOperator, bpy.types.Operator):
+class DNERF_OT_render_views(ViewOptions, WaitingOperator, bpy.types.Operator):
     """Render image, labels and depth from the chosen cameras; they appear as Blender images and are saved"""
 
     bl_idname = "dnerf.render_views"
@@ -37,10 +38,9 @@ class DNERF_OT_render_views(JobOperator, bpy.types.Operator):
 
     def act(self, context: bpy.types.Context) -> None:
         scene = context.scene
-        selected = selected_cameras(context)
-        source = scene.dnerf.view_source
-        folder = output_folder(scene.dnerf.views_folder, "views: save to")
-        with_facts(scene, "Rendering views", lambda scene, facts: render_views(scene, facts, source, selected, folder))
+        wanted = wanted_views(context, self)
+        folder = output_folder(self.output or scene.dnerf.views_folder, "views: save to")
+        with_facts(scene, "Rendering views", lambda scene, facts: render_views(scene, facts, wanted, folder))
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,14 +79,44 @@ class CollectedViews:
         return [self._views[index] for index in range(len(self.poses))]
 
 
-def render_views(scene: bpy.types.Scene, facts: ModelFacts, source: str, selected: Sequence[Held], folder: Path) -> None:
-    """The step of the job after the model is known: ask for the views."""
-    settings = scene.dnerf
-    poses = chosen_poses(scene, facts, source, selected)
+def render_views(scene: bpy.types.Scene, facts: ModelFacts, wanted: WantedViews, folder: Path) -> None:
+    """The step of the job after the model is known: ask for the views, one subject after the other."""
+    held, began = hold(scene), time.monotonic()
+    subjects, counts = list(wanted.subjects), [0, 0]
+
+    def ask_next() -> None:
+        scene_now = held.needed(f"its views are in {folder}")
+        _render_subject(scene_now, facts, wanted, subjects.pop(0), folder, taken)
+
+    def taken(views: int, result: dict[str, Any]) -> None:
+        counts[0] += views
+        counts[1] += result["written"]
+        if subjects:
+            ask_next()
+            return
+        there = f"{counted(result['views'], 'view')} of {counted(result['subjects'], 'subject')}"
+        session.current().finish(
+            f"{counted(counts[0], 'view')} in {time.monotonic() - began:.1f} s, {counts[1]} of them new in {folder}: {there}"
+        )
+
+    ask_next()
+
+
+def _render_subject(
+    scene: bpy.types.Scene,
+    facts: ModelFacts,
+    wanted: WantedViews,
+    subject: tuple[str, str],
+    folder: Path,
+    then: Callable[[int, dict[str, Any]], None],
+) -> None:
+    """Ask for the views of one subject, a token with its stem; `then` hears how many they are, and the worker's answer."""
+    settings, (token, stem) = scene.dnerf, subject
+    poses = wanted.poses(scene, facts, stem)
     pose = current_pose(scene, facts)
     shown = ShownViews(
-        subject_token(scene),
-        subject_stem(scene),
+        token,
+        stem,
         tuple(poses),
         settings.want_overlay,
         settings.want_depth,
@@ -106,7 +136,7 @@ def render_views(scene: bpy.types.Scene, facts: ModelFacts, source: str, selecte
         "size_px": one_side(squares),
         "output": str(folder),
     }
-    held, began = hold(scene), time.monotonic()
+    held = hold(scene)
 
     def take(part: dict[str, Any]) -> None:
         collected.take(int(part["index"]), part)
@@ -115,10 +145,7 @@ def render_views(scene: bpy.types.Scene, facts: ModelFacts, source: str, selecte
         add_shown(held.needed(f"its views are in {folder}"), shown)
         note_depth_files(folder, poses, result["names"])
         results_arrived("Render Views")
-        there = f"{counted(result['views'], 'view')} of {counted(result['subjects'], 'subject')}"
-        session.current().finish(
-            f"{counted(len(poses), 'view')} in {time.monotonic() - began:.1f} s, {result['written']} of them new in {folder}: {there}"
-        )
+        then(len(poses), result)
 
     session.current().continue_job("add_views", request, done, title="Rendering views", on_part=take)
 
@@ -143,18 +170,6 @@ def view_channels(facts: ModelFacts, shown: ShownViews) -> list[str]:
 def camera_names(poses: Sequence[ScenePose], stem: str) -> list[str]:
     """What the data set's lists call the cameras: as the scene does."""
     return [pose.name.removeprefix(f"{stem}_") for pose in poses]
-
-
-def one_side(squares: Sequence[SquareView]) -> int:
-    """The side of the views of a data set, in pixels.
-
-    Raises:
-        SceneError: they have several.
-    """
-    sides = sorted({square.side_px for square in squares})
-    if len(sides) > 1:
-        raise SceneError(f"views: expected one size, found {sides[0]} and {sides[-1]} px; render them one after the other")
-    return sides[0]
 
 
 def render_poses(

@@ -29,7 +29,9 @@ CARRIED = (
     "checkpoints/safetensors_layout.py",
     "errors.py",
     "files/cloud_reading.py",
+    "files/camera_files/nerf_transforms.py",
     "files/clouds.py",
+    "files/names.py",
     "files/opening/json_text.py",
     "files/opening/regular_files.py",
     "files/opening/whole_png.py",
@@ -47,7 +49,9 @@ CARRIED = (
     "poses/rotations.py",
     "poses/skeleton.py",
     "ranges.py",
+    "seeds.py",
     "shapes.py",
+    "work/command_words.py",
     "worker_protocol.py",
 )
 """Modules of dnerf_core that Blender's own Python can load: they need numpy and the standard library only. Paths inside it."""
