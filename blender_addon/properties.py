@@ -5,14 +5,12 @@ import bpy
 from dnerf_core import job_ranges
 
 from . import preview, session
+from .composing.settings import CompositeSettings
 from .model_facts import EMBEDDED_MODELS, ModelSkeleton, known_facts
 from .own_yaw import own_yaw_property, own_yaw_switch_property
 from .posing import changes
 from .posing.rows import BoneRow, fill_rows, rows_fit
-from .ranged import degrees_property, number_property, whole_property
-
-PATH_OPTIONS = {"PATH_SUPPORTS_BLEND_RELATIVE"} if bpy.app.version >= (4, 5, 0) else set()
-"""`//` paths; before 4.5 every path could be one, and the option was not known."""
+from .ranged import PATH_OPTIONS, degrees_property, number_property, whole_property
 
 USUAL_PITCH_DEG = 15.0
 """Where the switch to the model's own is off and nothing is chosen."""
@@ -217,6 +215,8 @@ class SceneProperties(bpy.types.PropertyGroup):
         options=PATH_OPTIONS,
     )
 
+    composite: bpy.props.PointerProperty(type=CompositeSettings)
+
     # label video
     video_folder: bpy.props.StringProperty(
         name="Save to",
@@ -315,4 +315,4 @@ class SceneProperties(bpy.types.PropertyGroup):
     )
 
 
-CLASSES = (AnnotationView, BoneRow, SceneProperties)
+CLASSES = (AnnotationView, BoneRow, CompositeSettings, SceneProperties)

@@ -6,6 +6,9 @@ import bpy
 
 from dnerf_core.ranges import Degrees, Number, Whole
 
+PATH_OPTIONS = {"PATH_SUPPORTS_BLEND_RELATIVE"} if bpy.app.version >= (4, 5, 0) else set()
+"""`//` paths; before 4.5 every path could be one, and the option was not known."""
+
 MAX_INT = 2**31 - 1
 """Blender's integers are signed and have 32 bits."""
 

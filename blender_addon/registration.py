@@ -13,6 +13,8 @@ from pathlib import Path
 import bpy
 
 from . import environment_making, icons, picture_overlay, preview, session
+from .composing import operator as composing
+from .composing import panel as composing_panel
 from .lasting import timers
 from .operators import (
     anew,
@@ -64,8 +66,9 @@ _OPERATORS = (
     invert,
     edit,
     segment,
+    composing,
 )
-_PANELS = (main, pose_panel, results, edit_panel, annotate_panel)
+_PANELS = (main, pose_panel, results, composing_panel, edit_panel, annotate_panel)
 CLASSES = (
     *PROPERTIES,
     *PREFERENCES,

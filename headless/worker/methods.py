@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from headless.worker import annotating, clips, clouds, editing, inverting, meshes, previews, segmenting, views
+from headless.worker import annotating, clips, clouds, compositing, editing, inverting, meshes, previews, segmenting, views
 from headless.worker.facts import worker_facts
 from headless.worker.held import HeldModels
 from headless.worker.params import Params
@@ -21,6 +21,7 @@ METHODS: dict[str, Callable[..., dict[str, Any]]] = {
     "model": views.model,
     "render": views.render,
     "add_views": views.add_views,
+    "composite": compositing.composite,
     "preview": previews.preview,
     "pointcloud": clouds.pointcloud,
     "mesh": meshes.mesh,
