@@ -48,11 +48,12 @@ class Lens:
 def square_lens(scene: Any) -> Lens:
     """Of the scene's camera with its sensor along the longer side, at 100% and square pixels, in the enclosing square."""
     data, render = scene.camera.data, scene.render
-    side = max(render.resolution_x, render.resolution_y)
+    width, height = render.resolution_x, render.resolution_y
+    side = max(width, height)
     assert data.sensor_fit == "AUTO" and render.resolution_percentage == 100
-    middle = side / 2
+    middle = ((side - width) // 2 + width / 2, (side - height) // 2 + height / 2)  # of the picture in the square
     focal = data.lens / data.sensor_width * side
-    return Lens(side, focal, (middle - data.shift_x * side, middle + data.shift_y * side))
+    return Lens(side, focal, (middle[0] - data.shift_x * side, middle[1] + data.shift_y * side))
 
 
 def box_depth(scene: Any, box: bpy.types.Object, shift: tuple[float, float] = (0.0, 0.0)) -> Float64Array:
