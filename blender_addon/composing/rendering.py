@@ -8,7 +8,7 @@ neither, and without the compositor and the sequencer.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -169,9 +169,12 @@ def _set_format(image: Any, media_type: str, file_format: str) -> None:
 def _render(copy: bpy.types.Scene, path: Path) -> bool:
     """Render into a file; False: there is none, since the user has ended it."""
     copy.render.filepath = str(path)
-    windows = bpy.context.window_manager.windows
-    try:  # a timer has no window as the current one
-        with bpy.context.temp_override(window=windows[0]) if len(windows) else nullcontext():
+    try:
+        if bpy.app.background:
+            bpy.ops.render.render(write_still=True, scene=copy.name)
+            return path.is_file()
+        # called by a timer, where no window is the current one
+        with bpy.context.temp_override(window=bpy.context.window_manager.windows[0]):
             bpy.ops.render.render(write_still=True, scene=copy.name)
     except RuntimeError as error:
         text = " ".join(str(error).split()).removeprefix("Error: ")

@@ -19,6 +19,7 @@ from dnerf_core.datasets.labeled_views import LabeledViews
 from dnerf_core.errors import DNeRFError
 from dnerf_core.labels import Label, LabelSet, default_colors
 from dnerf_core.subject_key import SubjectKey
+from dnerf_core.worker_protocol import Code
 from headless import cli
 from headless.runs.adding.call import AddedTo, AddViewsCall
 from headless.runs.adding.views import add_views
@@ -27,6 +28,8 @@ from headless.runs.compositing.scene_files import read_scene
 from headless.runs.compositing.views import check_composite, composite
 from tests.headless.fake_engine import SIZE_PX, FakeModel, FakeSubject, fake_facts
 from tests.headless.test_extend import contents
+from tests.headless.tiny_engine import LABELS, TINY
+from tests.headless.worker_talk import Talk, named
 
 CAMERAS = arc_cameras(fake_facts("demo-cars", masks=True).config.cameras, (-30.0, 30.0), (12.0, 12.0), count=2)
 INDICES = (3, 40)
@@ -225,3 +228,44 @@ def test_scenes_that_cannot_be_used_leave_nothing(subjects: FakeModel, tmp_path:
     with pytest.raises(DNeRFError, match="indices: expected each pass index once"):
         call(folder, [good], indices=(3, 3))
     assert not folder.exists() or not list(folder.iterdir())
+
+
+def test_the_worker_composes(tmp_path: Path, trained_model: Path) -> None:
+    talk, folder = Talk(), tmp_path / "set"
+    scenes = [half_hidden(tmp_path / "blender", "a"), half_hidden(tmp_path / "blender", "b", 5)]
+    request: dict[str, Any] = {
+        "model": str(trained_model),
+        "seed": 1,
+        "cameras": named(arc_cameras(TINY.cameras, (-30, 30), (12, 12), count=2)),
+        "size_px": SIZE_PX,
+        "output": str(folder),
+        "label_set": merged(LABELS).to_json(),
+        "indices": list(INDICES),
+    }
+    given = [
+        {"picture": str(made.picture), "passes": str(made.passes), "depth_scale": UNITS, "frame": made.frame} for made in scenes
+    ]
+    try:
+        assert talk.call("composite", **request, check_only=True).done() == {}
+        assert not folder.exists()
+        heard = talk.call("composite", **request, scenes=given)
+        assert (heard.done()["names"], heard.done()["written"]) == (["s0001_v00", "s0001_v01"], 2)
+        masks = {part["index"]: talk.client.array(part["mask"]) for part in heard.parts}
+        for index, sample in enumerate(LabeledViews(folder)):
+            np.testing.assert_array_equal(sample["mask"].numpy(), masks[index])
+            assert (masks[index] == LABELS.num_classes).any()
+        assert all(made.picture.exists() and made.passes.exists() for made in scenes), "they are the client's"
+        for wrong, message in (
+            (
+                {"scenes": [given[0] | {"depth_scale": 0}, given[1]]},
+                "params: scenes[0]: depth_scale: expected a number from 1e-09",
+            ),
+            ({"scenes": [given[0] | {"picture": "a.png"}, given[1]]}, "params: scenes[0]: picture: expected an absolute path"),
+            ({"scenes": given[:1]}, "scenes: expected one for each of 2 cameras, found 1"),
+            ({"scenes": given, "indices": [0, 3]}, "params: indices: expected a list of 1 to"),
+            ({"scenes": given, "label_set": LABELS.to_json()}, "then 2 of the scene, found"),
+        ):
+            code, found = talk.call("composite", **request | wrong).failed()
+            assert code in (Code.WRONG_CALL, Code.FAILED) and message in found
+    finally:
+        talk.client.stop(1.0)
