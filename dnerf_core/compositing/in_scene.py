@@ -86,7 +86,7 @@ def in_scene(view: PartialView, scene: SceneView, background: float | None) -> P
     )
     own = np.isfinite(depth).astype(np.uint8) if view.mask is None else view.mask
     present = np.isfinite(depth) & (own != 0)
-    shown = present & (depth <= scene.center_depth)
+    shown = (own != 0) & (depth <= scene.center_depth)  # a label without a depth stays where the scene is nothing
     mask = np.where(shown, own, scene.center_mask)
     seen_depth = np.where(shown, depth, scene.center_depth)
     return replace(view, rgb=_colors(rgb, _coverage(view, present), np.where(present, depth, np.inf), scene, background), mask=mask,

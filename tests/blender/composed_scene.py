@@ -75,11 +75,14 @@ def box_depth(scene: Any, box: bpy.types.Object, shift: tuple[float, float] = (0
 
 @dataclass(frozen=True, eq=False)
 class Expected:
-    """By arithmetic: mask and depth (in the model's units) of the pixels that are `sure`, and which show the boxes alone."""
+    """By arithmetic: mask and depth (in the model's units) of the pixels that are `sure`, no edge lies within `EDGE_PX` of their centres;
+    and how far depth goes so far about them, which is much on a surface that is seen at a grazing angle.
+    """
 
     mask: NDArray[np.uint8]
     depth: Float64Array
     sure: NDArray[np.bool_]
+    depth_range: tuple[Float64Array, Float64Array]
 
 
 def expected_view(
@@ -89,12 +92,11 @@ def expected_view(
     shifts = [(0.0, 0.0), (EDGE_PX, 0.0), (-EDGE_PX, 0.0), (0.0, EDGE_PX), (0.0, -EDGE_PX)]
     views = []
     for shift in shifts:
-        own = np.where(mask != 0, depth, np.inf).astype(np.float64)
-        ids = np.where(np.isfinite(own), mask, 0)
-        seen, near = ids.copy(), own.copy()
+        seen, near = mask.copy(), np.where(mask != 0, depth, np.inf).astype(np.float64)
         for label, box in boxes.items():
             other = box_depth(scene, box, shift) / scale
             seen, near = np.where(other < near, label, seen), np.minimum(near, other)
         views.append((seen.astype(np.uint8), near))
     same = np.all([seen == views[0][0] for seen, _ in views], axis=0)
-    return Expected(*views[0], same)
+    depths = [near for _, near in views]
+    return Expected(*views[0], same, (np.min(depths, axis=0), np.max(depths, axis=0)))

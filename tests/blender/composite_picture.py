@@ -61,7 +61,7 @@ def _build_scene() -> None:
     """Below, behind and before the subject, which fills about one unit about the origin of its Empty."""
     scene = bpy.context.scene
     bpy.data.objects.remove(bpy.data.objects["Cube"])
-    scene.render.engine, scene.cycles.samples, scene.cycles.use_denoising = "CYCLES", 64, False
+    scene.render.engine, scene.cycles.samples, scene.cycles.use_denoising = "CYCLES", 48, False
     turn = mathutils.Matrix.Rotation(0.0, 4, "Z")
     road = add_box("Road", (3.0, 3.0, 0.02), mathutils.Matrix.Translation((0, 0, -0.2)) @ turn, 1)
     wall = add_box("Wall", (3.0, 0.05, 0.5), mathutils.Matrix.Translation((0, 1.1, 0.2)), 2)

@@ -130,6 +130,15 @@ def test_a_fields_own_background_is_no_subject() -> None:
     np.testing.assert_array_equal(seen.depth_planar[:, 0], [3] * 4 + [2] * 12)
 
 
+def test_a_label_at_the_outline_that_has_no_depth_gives_way_to_the_scene_alone() -> None:
+    mask = np.full((SIDE, SIDE), 2, np.uint8)
+    depth, around = flat(2.0), flat(3.0)
+    depth[:, 8], around[8:] = INF, INF
+    seen = in_scene(PartialView(gray(9), mask, depth), scene(around), 1.0)
+    np.testing.assert_array_equal(seen.mask[:, 8], [5] * 8 + [2] * 8)
+    np.testing.assert_array_equal(seen.depth_planar, np.minimum(depth, around))
+
+
 def test_a_subject_without_labels_has_one() -> None:
     depth = flat(2.0)
     depth[0] = INF

@@ -31,7 +31,7 @@ camera = scene.camera.matrix_world.normalized()
 cube.matrix_world = camera @ mathutils.Matrix.Translation((0.3, 0, -0.55 * camera.translation.length)) @ mathutils.Matrix.Scale(0.3, 4)
 scene.camera.select_set(True)
 for item in scene.objects:
-    item.select_set(item.type == "CAMERA" and item.name.startswith("v"))
+    item.select_set(item.type == "CAMERA" and item.name.startswith("dnerf v"))
 """
 
 
@@ -58,7 +58,7 @@ def test_the_button_composes_and_leaves_the_scene_alone(window: Window, root: Ro
     (row,) = [json.loads(line) for line in (root.job / "composite" / "metadata.jsonl").read_text().splitlines()]
     assert row["blender"] == window.value("bpy.app.version_string")
     window.key("ctrl+z", at=(300, 600))
-    window.until("'s0003 v00 composite' not in bpy.data.images")
+    window.until("'s0003 dnerf v00 composite' not in bpy.data.images")
 
 
 def test_three_cameras_with_progress(window: Window, root: Root) -> None:
