@@ -15,7 +15,9 @@ from dnerf_core.rendering.labeled_view import PartialView
 from dnerf_core.shapes import check_shapes
 
 FRINGE_PX = 4
-"""How far beyond its outline a subject's soft edge may reach: a ray at neural resolution covers so many pixels at most."""
+"""How far colours and depths of the subject are carried beyond its solid pixels, at least: its edge is no wider in most pictures."""
+SOLID = 0.9
+"""A pixel whose light the subject stops so far shows nothing of what is behind it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,16 +66,17 @@ class SceneView:
         return self.mask[first::step, first::step]
 
 
-def in_scene(view: PartialView, scene: SceneView, background: float | None) -> PartialView:
+def in_scene(view: PartialView, scene: SceneView, background: float | None, ray_px: float = 1.0) -> PartialView:
     """The view with the scene around its subject, before it and behind it.
 
     A pixel whose centre shows the subject keeps the subject's label and depth where the scene is not nearer; every other pixel has the
-    scene's. Colours are out = v (P + (1 - a) B) + (1 - v) F: a is how much of the pixel the subject covers, v how much of that no ray of
-    the scene is before, P the subject's light, B and F the scene's colours behind and before it.
+    scene's. Colours are out = v (a C + (1 - a) B) + (1 - v) F: a is how much of the pixel the subject covers, v how much of that no ray of
+    the scene is before, C the subject's colour, B and F the scene's colours behind and before it.
 
     Args:
         view: with rgb and depth; without a mask all of the subject has the label 1. Its coverage may be missing: then it ends hard.
-        background: the gray in [0, 1] that the view's rgb has behind the subject; None: a painted one, which is not taken out.
+        background: the gray in [0, 1] that the view's rgb has behind the subject; None: a painted one.
+        ray_px: how many pixels a ray of the view's coverage is wide. The edge that it blurs is made a pixel wide again.
 
     Raises:
         UsageError: rgb or depth is missing, or of another size than the scene.
@@ -87,49 +90,64 @@ def in_scene(view: PartialView, scene: SceneView, background: float | None) -> P
     own = np.isfinite(depth).astype(np.uint8) if view.mask is None else view.mask
     present = np.isfinite(depth) & (own != 0)
     shown = (own != 0) & (depth <= scene.center_depth)  # a label without a depth stays where the scene is nothing
-    mask = np.where(shown, own, scene.center_mask)
-    seen_depth = np.where(shown, depth, scene.center_depth)
-    return replace(view, rgb=_colors(rgb, _coverage(view, present), np.where(present, depth, np.inf), scene, background), mask=mask,
-                   depth_planar=seen_depth, uncertainty=None)  # fmt: skip
+    coverage = present.astype(np.float32) if view.coverage is None else view.coverage
+    if view.coverage is not None:  # a field's own background has a depth and no part
+        coverage = np.where(np.isfinite(depth) & ~present, np.float32(0), coverage)
+    reach_px = max(FRINGE_PX, round(ray_px))
+    color = _subject_color(rgb, coverage, background, reach_px)
+    share = np.clip((coverage - 0.5) * max(1.0, ray_px) + 0.5, 0, 1)
+    near, known = _spread(np.where(present, depth, 0)[..., None], present, reach_px)
+    free = _free_share(np.where(known, near[..., 0], np.inf), scene)
+    return replace(
+        view,
+        rgb=_mixed(color, share, free, scene, rgb.astype(np.float32) / 255 if background is None else np.float32(background)),
+        mask=np.where(shown, own, scene.center_mask),
+        depth_planar=np.where(shown, depth, scene.center_depth),
+        uncertainty=None,
+        coverage=None,
+    )
 
 
-def _coverage(view: PartialView, present: NDArray[np.bool_]) -> NDArray[np.float32]:
-    """float32 [S, S]: of the subject's parts; a field's own background, which has a depth and no part, is none of them."""
-    if view.coverage is None or view.depth_planar is None:
-        return present.astype(np.float32)
-    return np.where(np.isfinite(view.depth_planar) & ~present, np.float32(0), view.coverage)
+def _subject_color(
+    rgb: NDArray[np.uint8], coverage: NDArray[np.floating], background: float | None, reach_px: int
+) -> NDArray[np.floating]:
+    """The subject's colours [S, S, 3] without what is behind it: at its edge those of the solid pixels nearby.
 
-
-def _colors(
-    rgb: NDArray[np.uint8],
-    coverage: NDArray[np.float32],
-    depth: NDArray[np.floating],
-    scene: SceneView,
-    background: float | None,
-) -> NDArray[np.uint8]:
-    """The picture; see `in_scene`. Where the subject is not, or is hidden, it is the scene's to the bit."""
+    Where there are none, as in parts thinner than a ray, the background is taken out by how much of it is seen.
+    """
     own, a = rgb.astype(np.float32) / 255, coverage[..., None]
-    behind = own if background is None else np.full_like(own, background)
-    light = a * own if background is None else np.clip(own - (1 - a) * background, 0, a)
+    solid = coverage >= SOLID
+    carried, known = _spread(own, solid, reach_px)
+    thin = own if background is None else np.clip((own - (1 - a) * background) / np.maximum(a, 1 / 255), 0, 1)
+    return np.where(solid[..., None], own, np.where(known[..., None], carried, thin))
+
+
+def _mixed(
+    color: NDArray[np.floating],
+    share: NDArray[np.floating],
+    free: NDArray[np.floating],
+    scene: SceneView,
+    behind: NDArray[np.floating] | np.floating,
+) -> NDArray[np.uint8]:
+    """The picture; see `in_scene`. Where the subject is not, or is hidden, it is the scene's to the bit.
+
+    Args:
+        color, share: of the subject, C and a; free: v; behind: what holes of the scene's picture show.
+    """
     opaque = scene.picture[..., 3:].astype(np.float32) / 255
     around = scene.picture[..., :3].astype(np.float32) / 255 * opaque + (1 - opaque) * behind
-    free = _free_share(_spread(np.where(np.isfinite(depth), depth, 0)[..., None], np.isfinite(depth), FRINGE_PX), scene)
-    in_front = (free == 0) & np.isfinite(scene.center_depth)
-    mixed = (free > 0) & (free < 1)
-    nearest, found = _neighbor_mean(around, in_front)
-    front = np.where((mixed & found)[..., None], nearest, around)
-    v = np.where(coverage > 0, free, 1)[..., None]
-    color = np.where(coverage[..., None] > 0, v * (light + (1 - a) * around) + (1 - v) * front, around)
-    return np.rint(255 * np.clip(color, 0, 1)).astype(np.uint8)
+    nearest, found = _neighbor_mean(around, (free == 0) & np.isfinite(scene.center_depth))
+    front = np.where(((free > 0) & (free < 1) & found)[..., None], nearest, around)
+    a, v = share[..., None], free[..., None]
+    mixed = np.where(a > 0, v * (a * color + (1 - a) * around) + (1 - v) * front, around)
+    return np.rint(255 * np.clip(mixed, 0, 1)).astype(np.uint8)
 
 
-def _free_share(near: tuple[NDArray[np.floating], NDArray[np.bool_]], scene: SceneView) -> NDArray[np.float32]:
+def _free_share(depth: NDArray[np.floating], scene: SceneView) -> NDArray[np.float32]:
     """float32 [S, S]: the share of a pixel's rays on which the scene is not before the subject, which lies at one depth in a pixel."""
-    values, known = near
-    depth = np.where(known, values[..., 0], np.inf).astype(np.float32)
     side, k = len(depth), scene.rays_a_side
     rays = scene.depth_planar.reshape(side, k, side, k)
-    return (depth[:, None, :, None] <= rays).mean(axis=(1, 3), dtype=np.float32)
+    return (depth.astype(np.float32)[:, None, :, None] <= rays).mean(axis=(1, 3), dtype=np.float32)
 
 
 def _spread(

@@ -83,6 +83,22 @@ def test_a_soft_edge_takes_the_scene_for_the_white_behind_it() -> None:
     np.testing.assert_array_equal(hidden.rgb, 40)
 
 
+def test_an_edge_that_rays_of_several_pixels_blur_is_a_pixel_wide_again_and_has_no_halo() -> None:
+    """The picture, sharper than the rays, turns white within a pixel where the coverage takes four."""
+    ramp = np.array([1, 1, 1, 1, 0.95, 0.875, 0.625, 0.375, 0.125, 0, 0, 0, 0, 0, 0, 0], np.float32)
+    coverage = np.repeat(ramp[None], SIDE, axis=0)
+    depth = np.where(coverage >= 0.5, flat(2.0), INF)
+    rgb = np.where(coverage >= 0.5, 200, 255).astype(np.uint8)
+    rgb[:, 6] = 228  # half white
+    view = PartialView(
+        np.repeat(rgb[..., None], 3, axis=2), np.where(coverage >= 0.5, 2, 0).astype(np.uint8), depth, coverage=coverage
+    )
+    seen = in_scene(view, scene(flat(3.0)), 1.0, ray_px=4.0).rgb[0, :, 0]
+    np.testing.assert_allclose(seen, [200] * 7 + [40] * 9, atol=1)
+    coarse = in_scene(view, scene(flat(3.0)), 1.0, ray_px=2.0).rgb[0, :, 0]
+    np.testing.assert_allclose(coarse[5:9], [200, 0.75 * 200 + 0.25 * 40, 0.25 * 200 + 0.75 * 40, 40], atol=1)
+
+
 def test_a_black_and_a_painted_background() -> None:
     coverage = flat(0.5)
     on_black = PartialView(gray(100), np.full((SIDE, SIDE), 1, np.uint8), flat(2.0), coverage=coverage)

@@ -87,7 +87,8 @@ def _views(
     def see(subjects: Once[PosedSubjects], files: SceneFiles, camera: Any, size_px: int, pose: Any = None) -> PartialView:
         scene = read_scene(files, call.labels_by, call.indices, first_id, size_px)
         subject = subjects.value.posed(pose)
-        return in_scene(subject.channels(camera, size_px, channels), scene, _background(subject))
+        ray_px = size_px / subject.model.config.rays.neural_resolution
+        return in_scene(subject.channels(camera, size_px, channels), scene, _background(subject), ray_px)
 
     with closing(run_tasks((tasks(seed) for seed in seeds), writer.make, workers)) as results:
         for _, view in results:
