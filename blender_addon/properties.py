@@ -5,6 +5,7 @@ import bpy
 from dnerf_core import job_ranges
 
 from . import preview, session
+from .composing.settings import CompositeSettings
 from .data_set.settings import DataSetSettings
 from .interchange.properties import InterchangeProperties
 from .model_facts import EMBEDDED_MODELS, ModelSkeleton, known_facts
@@ -226,6 +227,9 @@ class SceneProperties(InterchangeProperties, bpy.types.PropertyGroup):
         options=PATH_OPTIONS,
     )
 
+    # the subject in the scene
+    composite: bpy.props.PointerProperty(type=CompositeSettings)
+
     # data set
     data_set: bpy.props.PointerProperty(type=DataSetSettings)
 
@@ -313,4 +317,4 @@ class SceneProperties(InterchangeProperties, bpy.types.PropertyGroup):
     )
 
 
-CLASSES = (AnnotationView, BoneRow, DataSetSettings, SceneProperties)
+CLASSES = (AnnotationView, BoneRow, CompositeSettings, DataSetSettings, SceneProperties)

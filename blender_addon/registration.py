@@ -13,6 +13,8 @@ from pathlib import Path
 import bpy
 
 from . import environment_making, icons, picture_overlay, preview, session
+from .composing import operator as composing
+from .composing import panel as composing_panel
 from .data_set import operators as data_set
 from .data_set import overlay as data_set_overlay
 from .data_set import panel as data_set_panel
@@ -77,9 +79,10 @@ _OPERATORS = (
     library_operators,
     preset_operators,
     data_set,
+    composing,
 )
 _MENUS = (file_handlers, menus)
-_PANELS = (main, pose_panel, results, data_set_panel, edit_panel, annotate_panel)
+_PANELS = (main, pose_panel, results, data_set_panel, composing_panel, edit_panel, annotate_panel)
 CLASSES = (
     *PROPERTIES,
     *PREFERENCES,

@@ -181,7 +181,7 @@ class Session:
         handled = 1
         with ExitStack() as stack:
             stack.push(self._deal_with)
-            handled = self.client.poll()
+            handled = self.client.poll() + (0 if self.job is None else self.job.take_own_step(self._cancelled))
         if handled:
             redraw()
         return handled

@@ -2,10 +2,8 @@
 
 import bpy
 
+from ..places import PATH_OPTIONS
 from .axes import AXIS_ITEMS, export_frame_property
-
-PATH_OPTIONS = {"PATH_SUPPORTS_BLEND_RELATIVE"} if bpy.app.version >= (4, 5, 0) else set()
-"""`//` paths; before 4.5 every path could be one, and the option was not known."""
 
 
 class InterchangeProperties:

@@ -5,7 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from headless.worker import annotating, clips, clouds, data_sets, editing, inverting, meshes, previews, segmenting, views
+from headless.worker import (
+    annotating,
+    clips,
+    clouds,
+    compositing,
+    data_sets,
+    editing,
+    inverting,
+    meshes,
+    previews,
+    segmenting,
+    views,
+)
 from headless.worker.facts import worker_facts
 from headless.worker.held import HeldModels
 from headless.worker.params import Params
@@ -22,6 +34,7 @@ METHODS: dict[str, Callable[..., dict[str, Any]]] = {
     "render": views.render,
     "add_views": views.add_views,
     "data_set": data_sets.data_set,
+    "composite": compositing.composite,
     "preview": previews.preview,
     "pointcloud": clouds.pointcloud,
     "mesh": meshes.mesh,

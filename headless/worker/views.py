@@ -10,7 +10,7 @@ from dnerf_core.checkpoints import model_facts
 from dnerf_core.gnarf.config import GnarfConfig
 from dnerf_core.job_ranges import RESOLUTION
 from dnerf_core.work.interruption import interruptible
-from headless.runs.adding.call import AddViewsCall
+from headless.runs.adding.call import AddedTo, AddViewsCall
 from headless.runs.adding.views import add_views as add_views_run
 from headless.runs.poses import poser_of
 from headless.runs.views import ViewsCall, views
@@ -114,6 +114,11 @@ def add_views(job: Job, held: HeldModels) -> dict[str, Any]:
 
     with interruptible(job.check):
         there = add_views_run(call, reporter, held.subject, take)
+    return added_facts(there, reporter, started)
+
+
+def added_facts(there: AddedTo, reporter: JobReporter, started: float) -> dict[str, Any]:
+    """The result of a request that added views to a folder, which began at `started` of the monotonic clock."""
     return {
         "names": list(there.names),
         "written": there.written,

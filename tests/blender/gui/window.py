@@ -175,6 +175,10 @@ class Window:
         self.settle()
         self._xdotool("key", name, "sleep", "0.05")
 
+    def key_unheard(self, name: str) -> None:
+        """Press a key where the mouse is while Blender is too busy to answer anything, as in a render that it waits for."""
+        self._xdotool("key", name)
+
     def screenshot(self, name: str) -> Path:
         """The whole screen, as a PNG in the job folder."""
         answer = self._agent_does({"run": ["import", "-window", "root", f"/job/{name}.png"]})
