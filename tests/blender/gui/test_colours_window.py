@@ -27,8 +27,10 @@ def operator(text):
     with bpy.context.temp_override(window=bpy.context.window_manager.windows[0]):
         return eval('bpy.ops.' + text)
 def area_of(kind):
-    areas = [a for w in bpy.context.window_manager.windows for a in w.screen.areas if a.type == kind]
+    areas = [a for a in bpy.context.window_manager.windows[0].screen.areas if a.type == kind]
     return max(areas, key=lambda a: a.width * a.height)
+def view_area():
+    return area_of('VIEW_3D')
 def main_region(area):
     return next(r for r in area.regions if r.type == 'WINDOW')
 def fit(area, text):
@@ -128,7 +130,8 @@ def test_the_edit_shows_the_swatches_colours(window: Window) -> None:
     window.ask("first, edit = bpy.context.scene, bpy.data.scenes['Scene edit']; colors = labels()")
     window.ask("second.ui_type = 'SEQUENCE_EDITOR'; second.spaces.active.view_type = 'PREVIEW'")
     window.ask("bpy.context.window_manager.windows[0].scene = edit; edit.frame_set(102)")
-    window.ask("w = bpy.context.workspace; w.sequencer_scene = edit if hasattr(w, 'sequencer_scene') else None")
+    window.ask("w = bpy.context.window_manager.windows[0].workspace")
+    window.ask("if hasattr(w, 'sequencer_scene'): w.sequencer_scene = edit")  # from Blender 5.0 on
     time.sleep(1.0)
     window.ask("fit(second, 'sequencer.view_all_preview()')")
     seen = inside(shot(window, "33-edit"), window.box("main_region(second)"))
@@ -170,7 +173,7 @@ def test_every_viewport_shows_the_preview_orthographic_ones_too(window: Window) 
     first, other = shown_px(with_cloud, empty), shown_px(with_preview, empty)
     overlap = (first & other).sum() / (first | other).sum()
     print("overlap of the cloud's and the preview's silhouette in the orthographic viewport", overlap)
-    assert first.mean() > 0.03 and overlap > 0.93
+    assert first.mean() > 0.03 and overlap > 0.9
     colors = np.abs(with_cloud[first & other].astype(int) - with_preview[first & other].astype(int)).mean()
     print("difference of colours", colors)
     assert colors < 30
@@ -193,9 +196,10 @@ def test_the_preview_lies_beside_a_cloud(window: Window) -> None:
     window.ask("cloud.hide_set(False); module('scene.clouds').set_shown(cloud, part_colors=True)")
     box = window.box("main_region(view_area())")
     seen = inside(shot(window, "38-beside"), box)
-    counts = [count_px(seen, color) for color in window.value("labels()")[1:]]
     window.press_property("live_preview")
     window.until("not panel().live_preview")
-    alone = [count_px(inside(shot(window, "39-alone"), box), color) for color in window.value("labels()")[1:]]
-    print("pixels of the cloud's labels with the preview and without", counts, alone)
-    assert min(alone) >= SOME_PX and all(seen >= 0.97 * without for seen, without in zip(counts, alone, strict=True))
+    alone, colors = inside(shot(window, "39-alone"), box), window.value("labels()")[1:]
+    counts, without = ([count_px(picture, color, VIEWPORT_AA_OFF_BY) for color in colors] for picture in (seen, alone))
+    print("pixels of the cloud's labels with the preview and without", counts, without)
+    assert min(without) >= MANY_PX and all(one >= 0.97 * other for one, other in zip(counts, without, strict=True))
+    assert shown_px(seen, alone).sum() > 2000, "it is there, aside"
