@@ -23,9 +23,10 @@ class DNERF_PT_main(SidePanel, bpy.types.Panel):
         self.layout.operator("dnerf.show_guide", text="", icon="HELP")
 
     def draw(self, context: bpy.types.Context) -> None:
-        draw_status(self.layout, context)
+        column = self.layout.column(align=True)
+        draw_status(column, context)
         if tip := next_step(context.scene):
-            draw_text(self.layout, context, tip, "LIGHT")
+            draw_text(column, context, tip, "LIGHT")
 
 
 def draw_status(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
