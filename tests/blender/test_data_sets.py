@@ -347,6 +347,21 @@ def test_the_models_own_rule_is_the_models_own_sphere_and_the_path_is_drawn_too(
     assert shown(scene) is None
 
 
+@pytest.mark.parametrize("source", ["ARC", "ORBIT", "PATH"])
+def test_rules_that_the_command_has_itself_are_drawn_where_it_sees_from(scene: bpy.types.Scene, source: str) -> None:
+    settings = scene.dnerf.data_set
+    settings.cameras, settings.count, settings.own_angles = source, 4, False
+    settings.yaw, settings.pitch = (-70.0, 20.5), (0.1, 30.0)
+    scene.dnerf.own_yaw, scene.dnerf.own_pitch, scene.dnerf.camera_path = True, False, "ARC"
+    assert bpy.ops.dnerf.render_data_set() == {"FINISHED"}
+    listed = json.loads((Path(settings.output) / "cameras.json").read_text())["views"]
+    assert not Path(f"{settings.output}-cameras").exists(), "no file of cameras is needed"
+    marks = shown(scene).lines["cameras"].reshape(len(listed), -1, 2, 3)
+    to_engine = np.array([[1, 0, 0], [0, 0, 1], [0, -1, 0]])  # Blender's (x, -z, y) is the engine's (x, y, z)
+    for view, mark in zip(listed, marks, strict=True):
+        np.testing.assert_allclose(to_engine @ mark[0, 0], np.array(view["cam2world"])[:3, 3], atol=1e-9)
+
+
 # --- cameras without rendering
 
 
