@@ -94,7 +94,7 @@ def compose(scene: bpy.types.Scene, facts: ModelFacts, choice: Choice) -> None:
         poses = [shot.pose for shot in shots if shot.pose is not None]
         more = {
             "cameras": [shot.camera_param() for shot in shots],
-            "scenes": [shot.scene_param(made) for shot, made in zip(shots, files, strict=True)],
+            "scenes": [shot.scene_param(rendered) for shot, rendered in zip(shots, files, strict=True)],
             **({"poses": poses} if poses else {}),
         }
 
@@ -122,7 +122,7 @@ def render_targets(held: Held, facts: ModelFacts, targets: Sequence[Target], the
     assert job is not None
     shots: list[Shot] = []
     files: list[SceneFiles] = []
-    job.at_end = lambda: remove_files(path for made in files for path in (made.picture, made.passes))
+    job.at_end = lambda: remove_files(path for rendered in files for path in (rendered.picture, rendered.passes))
     for target in targets:
         job.text = "cameras; Blender waits for its own render"
         yield

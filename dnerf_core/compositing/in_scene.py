@@ -135,7 +135,7 @@ def _mixed(
         color, share: of the subject, C and a; free: v; behind: what holes of the scene's picture show.
     """
     opaque = scene.picture[..., 3:].astype(np.float32) / 255
-    around = scene.picture[..., :3].astype(np.float32) / 255 * opaque + (1 - opaque) * behind
+    around: NDArray[np.floating] = scene.picture[..., :3].astype(np.float32) / 255 * opaque + (1 - opaque) * behind
     nearest, found = _neighbor_mean(around, (free == 0) & np.isfinite(scene.center_depth))
     front = np.where(((free > 0) & (free < 1) & found)[..., None], nearest, around)
     a, v = share[..., None], free[..., None]
@@ -167,6 +167,6 @@ def _neighbor_mean(values: NDArray[np.floating], known: NDArray[np.bool_]) -> tu
     counts = np.pad(known.astype(np.float32), 1)
     sums = np.pad(np.where(known[..., None], values, 0), ((1, 1), (1, 1), (0, 0)))
     windows = [(slice(row, row + side), slice(column, column + side)) for row in range(3) for column in range(3)]
-    count = sum(counts[window] for window in windows)
-    total = sum(sums[window] for window in windows)
+    count: NDArray[np.floating] = np.sum([counts[window] for window in windows], axis=0)
+    total: NDArray[np.floating] = np.sum([sums[window] for window in windows], axis=0)
     return total / np.maximum(count, 1)[..., None], count > 0

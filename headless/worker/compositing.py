@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 from dnerf_core.labels import LabelSet
 from dnerf_core.ranges import Whole
 from dnerf_core.work.interruption import interruptible
-from headless.runs.compositing.call import DEPTH_SCALE, PASS_INDEX, CompositeCall, SceneFiles
+from headless.runs.compositing.call import DEPTH_SCALE, PASS_INDEX, CompositeCall
+from headless.runs.compositing.scene_files import SceneFiles
 from headless.runs.compositing.views import check_composite
 from headless.runs.compositing.views import composite as composite_run
 from headless.worker.held import HeldModels

@@ -65,7 +65,7 @@ def _build_scene() -> None:
     turn = mathutils.Matrix.Rotation(0.0, 4, "Z")
     road = add_box("Road", (3.0, 3.0, 0.02), mathutils.Matrix.Translation((0, 0, -0.2)) @ turn, 1)
     wall = add_box("Wall", (3.0, 0.05, 0.5), mathutils.Matrix.Translation((0, 1.1, 0.2)), 2)
-    bollard = add_box("Bollard", (0.05, 0.05, 0.2), mathutils.Matrix.Translation((0.3, -0.62, -0.02)), 3)
+    bollard = add_box("Bollard", (0.05, 0.05, 0.2), mathutils.Matrix.Translation((0.33, -0.78, -0.02)), 3)
     for item, color in ((road, (0.08, 0.08, 0.09)), (wall, (0.5, 0.2, 0.12)), (bollard, (0.8, 0.6, 0.05))):
         material = item.material_slots[0].material
         material.use_nodes = True

@@ -23,8 +23,8 @@ from dnerf_core.worker_protocol import Code
 from headless import cli
 from headless.runs.adding.call import AddedTo, AddViewsCall
 from headless.runs.adding.views import add_views
-from headless.runs.compositing.call import CompositeCall, SceneFiles
-from headless.runs.compositing.scene_files import read_scene
+from headless.runs.compositing.call import CompositeCall
+from headless.runs.compositing.scene_files import SceneFiles, read_scene
 from headless.runs.compositing.views import check_composite, composite
 from tests.headless.fake_engine import SIZE_PX, FakeModel, FakeSubject, fake_facts
 from tests.headless.test_extend import contents

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from dnerf_core.errors import UsageError
 from dnerf_core.labels import LabelSet
 from dnerf_core.ranges import Choice, Number, Whole, ranged
 from headless.runs.adding.call import AddViewsCall
+from headless.runs.compositing.scene_files import SceneFiles, scene_sha256
 
 if TYPE_CHECKING:
     from dnerf_core.checkpoints.model_facts import ModelFacts
@@ -22,23 +22,6 @@ SUBJECT_LABEL = "subject"
 LABELS_BY = Choice(("object", "material"), "object")
 PASS_INDEX = Whole(1, 32767)
 DEPTH_SCALE = Number(1e-9, 1e9, None)
-
-
-@dataclass(frozen=True)
-class SceneFiles:
-    """What Blender rendered of the scene for one view.
-
-    Attributes:
-        picture: a PNG as Blender shows the scene, RGB or RGBA, of the view's size.
-        passes: a multilayer EXR with the passes Depth, Object Index and Material Index, so many times as large as the picture.
-        depth_scale: the scene's units a unit of the model's world.
-        frame: of the scene.
-    """
-
-    picture: Path
-    passes: Path
-    depth_scale: float
-    frame: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,7 +82,6 @@ class CompositeCall(AddViewsCall):
             UsageError: a file of the scene cannot be used.
         """
         from headless.datasets.adding.views import SceneAround
-        from headless.runs.compositing.scene_files import scene_sha256
 
         poses = self.poses or [None] * len(self.cameras)
         return [

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,15 +16,29 @@ from dnerf_core.errors import UsageError
 from dnerf_core.files.opening.regular_files import open_regular
 from dnerf_core.files.pictures import read_image
 
-if TYPE_CHECKING:
-    from headless.runs.compositing.call import SceneFiles
-
 _NOTHING = 0.9e10
 """Blender's depth where a ray meets nothing is 1e10, in whatever units."""
 _DEPTH = ("Depth", "Z")
 _INDICES = {"object": ("IndexOB", "Object Index"), "material": ("IndexMA", "Material Index")}
 """The passes' names up to Blender 4.5, and from 5.0 on."""
 _AGAIN = "render the scene again"
+
+
+@dataclass(frozen=True)
+class SceneFiles:
+    """What Blender rendered of the scene for one view.
+
+    Attributes:
+        picture: a PNG as Blender shows the scene, RGB or RGBA, of the view's size.
+        passes: a multilayer EXR with the passes Depth, Object Index and Material Index, so many times as large as the picture.
+        depth_scale: the scene's units a unit of the model's world.
+        frame: of the scene.
+    """
+
+    picture: Path
+    passes: Path
+    depth_scale: float
+    frame: int
 
 
 def scene_sha256(files: SceneFiles, labels_by: str) -> str:

@@ -12,8 +12,8 @@ from dnerf_core.compositing.in_scene import in_scene
 from dnerf_core.errors import UsageError
 from headless.runs.adding.call import AddedTo, TakeView
 from headless.runs.adding.views import add_views
-from headless.runs.compositing.call import CompositeCall, SceneFiles
-from headless.runs.compositing.scene_files import read_scene
+from headless.runs.compositing.call import CompositeCall
+from headless.runs.compositing.scene_files import SceneFiles, read_scene
 from headless.runs.one_subject import OpenSubject
 from headless.work.reporting import Reporter
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from dnerf_core.subject import Channel, Subject
     from headless.datasets.plan import ViewPlan
     from headless.datasets.poses.subjects import PosedSubjects
+    from headless.datasets.seen import RenderView
     from headless.datasets.view_job import MakeViews
     from headless.datasets.view_writer import MadeView, ViewTask, ViewWriter
 
@@ -82,7 +83,10 @@ def _views(
         subjects = Once(lambda: PosedSubjects(opened(call.model_name, writer.plan.subject(seed))))
         for view in writer.subject(seed):
             if kinds := writer.folder.missing_kinds(view.name):
-                yield ViewTask(Once(lambda files=scenes[view.name]: partial(see, subjects, files)), view, kinds)
+                yield ViewTask(seen(subjects, scenes[view.name]), view, kinds)
+
+    def seen(subjects: Once[PosedSubjects], files: SceneFiles) -> Once[RenderView]:
+        return Once(lambda: partial(see, subjects, files))
 
     def see(subjects: Once[PosedSubjects], files: SceneFiles, camera: Any, size_px: int, pose: Any = None) -> PartialView:
         scene = read_scene(files, call.labels_by, call.indices, first_id, size_px)
