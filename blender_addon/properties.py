@@ -10,6 +10,7 @@ from .own_yaw import own_yaw_property, own_yaw_switch_property
 from .posing import changes
 from .posing.rows import BoneRow, fill_rows, rows_fit
 from .ranged import degrees_property, number_property, whole_property
+from .view_list.items import ViewItem
 
 PATH_OPTIONS = {"PATH_SUPPORTS_BLEND_RELATIVE"} if bpy.app.version >= (4, 5, 0) else set()
 """`//` paths; before 4.5 every path could be one, and the option was not known."""
@@ -204,7 +205,17 @@ class SceneProperties(bpy.types.PropertyGroup):
             ("ACTIVE", "Active camera", "The scene's camera, at the current frame"),
         ],
     )
-    want_overlay: bpy.props.BoolProperty(name="Overlay", description="Also labels laid over the image", default=True)
+    view_items: bpy.props.CollectionProperty(type=ViewItem)
+    view_index: bpy.props.IntProperty(name="View")
+    has_view_list: bpy.props.BoolProperty(options={"HIDDEN"})
+    pack_views: bpy.props.BoolProperty(
+        name="Pack in .blend",
+        description="Keep the views' images in the .blend file, too. Off: they are in the folder, and images are made when they are shown",
+        default=False,
+    )
+    want_overlay: bpy.props.BoolProperty(
+        name="Overlay", description="Also pack labels laid over the image; they can be shown in any case", default=True
+    )
     want_depth: bpy.props.BoolProperty(name="Depth", description="Also planar depth", default=True)
     size_px: whole_property(
         job_ranges.RESOLUTION, "Size", description="Side of the path's views, pixels", left_open="the model's own"
@@ -315,4 +326,4 @@ class SceneProperties(bpy.types.PropertyGroup):
     )
 
 
-CLASSES = (AnnotationView, BoneRow, SceneProperties)
+CLASSES = (AnnotationView, BoneRow, ViewItem, SceneProperties)

@@ -13,6 +13,7 @@ from pathlib import Path
 import bpy
 
 from . import environment_making, icons, picture_overlay, preview, session
+from .feedback import alerts
 from .lasting import timers
 from .operators import (
     anew,
@@ -45,6 +46,9 @@ from .preferences import CLASSES as PREFERENCES
 from .properties import CLASSES as PROPERTIES
 from .properties import SceneProperties
 from .version import ADDON_VERSION
+from .view_list import keeping as view_keeping
+from .view_list import operators as view_list
+from .view_list import thumbnails
 
 _OPERATORS = (
     jobs,
@@ -53,6 +57,7 @@ _OPERATORS = (
     pose,
     cameras,
     views,
+    view_list,
     video,
     cloud,
     cloud_parts,
@@ -73,9 +78,9 @@ CLASSES = (
 )
 
 
-_PARTS = (icons, session, preview, picture_overlay, keeping, anew, changes, pose, keys)
+_PARTS = (icons, thumbnails, session, preview, picture_overlay, keeping, view_keeping, anew, changes, pose, keys)
 """Modules with a `register` and an `unregister` of their own, in order."""
-_ENDS = (environment_making.end, driver.forget, timers.stop_all)
+_ENDS = (environment_making.end, driver.forget, timers.stop_all, alerts.forget)
 """What ends that has begun since, before the parts are taken back."""
 _registered = ExitStack()
 """Takes back what has been registered, the last first."""

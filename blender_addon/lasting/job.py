@@ -20,6 +20,7 @@ class Job:
         stopping: the user wants that.
         at_end: called when it has ended, however it did.
         undo_step: the name of the step of undo that its end makes, however it ends; "": none.
+        button: the `bl_idname` of the operator that began it; "": none did.
     """
 
     title: str
@@ -32,6 +33,7 @@ class Job:
     stopping: bool = False
     at_end: Callable[[], None] | None = None
     undo_step: str = ""
+    button: str = ""
 
     @property
     def share(self) -> float:

@@ -5,7 +5,9 @@ import bpy
 from ..model_facts import moves
 from ..posing.driver import lost_armature
 from ..posing.rows import loose_joints
-from .base import SubPanel, draw_text
+from .base import SubPanel
+from .buttons import Button, draw_job_buttons
+from .fitting import draw_text
 
 LISTED_ROWS = 6
 
@@ -52,9 +54,8 @@ class DNERF_PT_pose(SubPanel, bpy.types.Panel):
             layout.prop(settings, "pose_object_motion")
             draw_map(layout, context, armature)
         layout.separator()
-        row = layout.row(align=True)
-        row.prop(settings, "mesh_color", text="")
-        row.operator("dnerf.import_mesh", text="Import Mesh", icon="MESH_DATA")
+        layout.prop(settings, "mesh_color", text="")
+        draw_job_buttons(layout, context, Button("dnerf.import_mesh", text="Import Mesh", icon="MESH_DATA"))
 
 
 def draw_map(layout: bpy.types.UILayout, context: bpy.types.Context, armature: bpy.types.Object) -> None:

@@ -17,6 +17,27 @@ from .painted import is_painted, note_safe
 
 IMAGE_PROPERTY = "dnerf_image"
 """On images made here: an image of the same name with it is made anew, another's, and one that has been painted on, is left alone."""
+SHOWN_PROPERTY = "dnerf_shown"
+"""On images that are made of a view's files when they are shown: the name that they were made under."""
+
+
+def own_image(name: str) -> bpy.types.Image | None:
+    """The image made here under that name, also where somebody else's has the name itself; None: there is none."""
+    image = bpy.data.images.get(name)
+    if image is not None and image.get(IMAGE_PROPERTY):
+        return image
+    return next((image for image in bpy.data.images if image.get(SHOWN_PROPERTY) == name == _without_number(image.name)), None)
+
+
+def is_file_itself(image: bpy.types.Image) -> bool:
+    """Whether an image is a view's file, by its path, and still of the view that it was made for."""
+    return bool(image.filepath) and image.packed_file is None and image.get(SHOWN_PROPERTY) == _without_number(image.name)
+
+
+def _without_number(name: str) -> str:
+    """A name without what Blender adds where it is taken, such as `.001`."""
+    stem, dot, number = name.rpartition(".")
+    return stem if dot and len(number) == 3 and number.isdigit() else name
 
 
 def image_from_array(name: str, rgb: NDArray[np.uint8], *, is_data: bool = False) -> bpy.types.Image:
@@ -86,7 +107,8 @@ def _image(name: str, width: int, height: int, *, is_data: bool, is_float: bool 
     if old is not None and old.get(IMAGE_PROPERTY) and is_painted(old):
         old.name = f"{name} painted"  # the artist's now; editors and materials go on showing it
     elif old is not None and old.get(IMAGE_PROPERTY):
-        if (*old.size, old.is_float, old.colorspace_settings.is_data) == (width, height, is_float, is_data):
+        same = (*old.size, old.is_float, old.colorspace_settings.is_data) == (width, height, is_float, is_data)
+        if same and not old.filepath:  # the pixels of a file's image would be written over the file when it is saved or unpacked
             return old
         fresh = _new_image(name, width, height, is_float=is_float, is_data=is_data)
         old.user_remap(fresh)  # who shows the old one shows the new one
