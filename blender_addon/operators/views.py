@@ -83,7 +83,8 @@ class CollectedViews:
         cut: dict[str, Any] = {
             channel: square.crop(holder.array(part[channel])) for channel in ("rgb", "mask", "depth") if channel in part
         }
-        self._views[index] = SeenView(cut["rgb"], cut.get("mask"))
+        if self._makes_all:
+            self._views[index] = SeenView(cut["rgb"], cut.get("mask"))
         labels = self._labels
         self._fill(name, lambda: scene_views.image_from_array(name, cut["rgb"]))
         if "mask" in cut and labels is not None:
@@ -102,7 +103,7 @@ class CollectedViews:
         make().use_fake_user = self._keeps or kept_before
 
     def in_order(self) -> list[SeenView]:
-        """All of them, as the cameras were given."""
+        """All of them, as the cameras were given; only where images of all of them are made."""
         return [self._views[index] for index in range(len(self.poses))]
 
 

@@ -103,10 +103,10 @@ def depth_picture(depth_planar: NDArray[np.float32]) -> NDArray[np.uint8]:
 
 def _image(name: str, width: int, height: int, *, is_data: bool, is_float: bool = False) -> bpy.types.Image:
     """An image of that size to fill: the one of that name made here before, or a new one."""
-    old = bpy.data.images.get(name)
-    if old is not None and old.get(IMAGE_PROPERTY) and is_painted(old):
+    old = own_image(name)
+    if old is not None and is_painted(old):
         old.name = f"{name} painted"  # the artist's now; editors and materials go on showing it
-    elif old is not None and old.get(IMAGE_PROPERTY):
+    elif old is not None:
         same = (*old.size, old.is_float, old.colorspace_settings.is_data) == (width, height, is_float, is_data)
         if same and not old.filepath:  # the pixels of a file's image would be written over the file when it is saved or unpacked
             return old

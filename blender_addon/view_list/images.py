@@ -22,7 +22,7 @@ from ..scene import views as scene_views
 from ..scene.cameras import square_view
 from ..scene.errors import SceneError
 from ..scene.painted import is_painted, note_safe
-from ..scene.views import IMAGE_PROPERTY, SHOWN_PROPERTY, is_file_itself, own_image
+from ..scene.views import IMAGE_PROPERTY, SHOWN_PROPERTY, image_to_array, is_file_itself, own_image
 from ..shown_views import KINDS
 from .items import file_of, pose_of
 
@@ -47,10 +47,9 @@ def view_image(item: bpy.types.PropertyGroup, kind: str, *, pack: bool) -> tuple
         image[SHOWN_PROPERTY] = name
         image.use_fake_user = False
         note_safe(image)
-    if pack and not image.use_fake_user:
-        image.use_fake_user = True
-        if image.packed_file is None:
-            image.pack()
+    if pack and is_file_itself(image) and not is_painted(image):
+        image = scene_views.image_from_array(name, image_to_array(image)[..., :3])
+    image.use_fake_user = image.use_fake_user or pack
     return image, fresh
 
 
@@ -152,7 +151,8 @@ def refresh_file_image(item: bpy.types.PropertyGroup) -> None:
 def let_go_of_unused(keep: bpy.types.Image) -> None:
     """Remove images that were made to be shown, and that nothing shows or uses any more, where the files have all of them."""
     images = [image for image in bpy.data.images if SHOWN_PROPERTY in image and not image.use_fake_user and image != keep]
-    remove_unused([image for image in images if _has_files(image[SHOWN_PROPERTY])])
+    own = [(image, image[SHOWN_PROPERTY]) for image in images if own_image(image[SHOWN_PROPERTY]) == image]  # but renamed ones
+    remove_unused([image for image, name in own if _has_files(name)])
 
 
 def _has_files(name: str) -> bool:

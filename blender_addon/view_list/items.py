@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from dnerf_core.camera import Camera
 
 from ..scene.cameras import ScenePose
 from ..scene.errors import SceneError
+from ..scene.views import IMAGE_PROPERTY, SHOWN_PROPERTY, own_image
 from ..shown_views import KINDS, ShownViews
 
 DEPTH_SUFFIXES = (".exr", ".npy")
@@ -33,17 +35,18 @@ class ViewItem(bpy.types.PropertyGroup):
 
 
 def add_item(scene: bpy.types.Scene, shown: ShownViews, index: int, folder: Path, stem: str) -> bpy.types.PropertyGroup:
-    """Put one of the views, whose files are in a folder, into the list; one of the same files is the same item.
+    """Put one of the views, whose files are in a folder, into the list; one of the same camera and files is the same item.
 
     An earlier one of the same subject and camera, from elsewhere or of another folder, gets a longer name.
     """
-    items, pose = scene.dnerf.view_items, shown.poses[index]
-    item = next((item for item in items if (item.folder, item.stem) == (str(folder), stem)), None)
-    for other in [other for other in items if other.name == pose.name and other != item]:
-        other.name = _free_name(items, other)
+    items, pose, files = scene.dnerf.view_items, shown.poses[index], (str(folder), stem)
+    item = before = items.get(pose.name)
+    if before is not None and (before.folder, before.stem) != files:
+        item = next((other for other in _numbered(items, pose.name) if (other.folder, other.stem) == files), None)
+        before.name = _free_name(items, pose.name) if item is None else _freed_name(item)
     if item is None:
         item = items.add()
-    item.name, item.folder, item.stem = pose.name, str(folder), stem
+    item.name, item.folder, item.stem = pose.name, *files
     item.subject, item.camera = shown.stem, pose.name.removeprefix(f"{shown.stem}_")
     fields = {
         "subject": shown.subject,
@@ -63,12 +66,33 @@ def add_kept_item(scene: bpy.types.Scene, name: str) -> None:
     item.name, item.subject, item.camera = name, subject, camera
 
 
-def _free_name(items: Any, item: bpy.types.PropertyGroup) -> str:
-    taken, number = {other.name for other in items}, 2
-    stem = item.name[: _NAME_CHARACTERS - 16]  # room for the number, and for what the names of its other images end in
-    while (name := f"{stem} ({number})") in taken:
+def _numbered(items: Any, name: str) -> Iterator[bpy.types.PropertyGroup]:
+    """The items that had that name before others did."""
+    number = 2
+    while (item := items.get(_with_number(name, number))) is not None:
+        yield item
         number += 1
-    return name
+
+
+def _free_name(items: Any, name: str) -> str:
+    """A longer one, which neither an item nor an image has."""
+    number = 2
+    while (longer := _with_number(name, number)) in items or any(longer + kind in bpy.data.images for kind in KINDS):
+        number += 1
+    return longer
+
+
+def _freed_name(item: bpy.types.PropertyGroup) -> str:
+    """The name of an item that gets another one; its images, which go on being shown, are the artist's now."""
+    for image in [own_image(item.name + kind) for kind in KINDS]:
+        for name in (IMAGE_PROPERTY, SHOWN_PROPERTY):
+            if image is not None and name in image:
+                del image[name]
+    return str(item.name)
+
+
+def _with_number(name: str, number: int) -> str:
+    return f"{name[: _NAME_CHARACTERS - 16]} ({number})"  # with room for what the names of its other images end in
 
 
 def chosen_item(scene: bpy.types.Scene) -> bpy.types.PropertyGroup:

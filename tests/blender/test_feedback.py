@@ -255,3 +255,31 @@ def test_the_waiting_alert_comes_once_and_not_in_a_stroke(holder: Any, monkeypat
     assert alerts._look() is not None and said == []
     monkeypatch.setattr(alerts, "bpy", stand_in(strokes[1:]))
     assert alerts._look() is None and said == ["went wrong"]
+
+
+def test_the_preferences_keep_their_height(holder: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    from blender_addon import environment_making, preferences
+    from blender_addon.panels.fitting import text_measure
+
+    settings, context = bpy.context.preferences.addons["blender_addon"].preferences, context_of()
+    context.region.width = 700
+    heights = set()
+
+    def draw() -> PanelLayout:
+        layout = PanelLayout(text_measure(context), 1.0)
+        values = {name: getattr(settings, name) for name in ("interpreter", "environment_folder")}
+        preferences.DNERF_Preferences.draw(SimpleNamespace(layout=layout, bl_rna=settings.bl_rna, **values), context)
+        heights.add(layout.height)
+        return layout
+
+    draw()
+    preferences.show_check(LONG, False)
+    draw()
+    for running, line in ((True, "installing datasetnerf"), (True, LONG), (False, LONG)):
+        making = SimpleNamespace(running=running, succeeded=False, line=line)
+        monkeypatch.setattr(environment_making, "current", lambda making=making: making)
+        button = "dnerf.cancel_environment" if running else "dnerf.create_environment"
+        layout = draw()
+        assert button in layout.operators() and layout.cut_texts(600) == []
+    preferences.show_check("", False)
+    assert len(heights) == 1

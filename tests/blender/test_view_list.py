@@ -313,3 +313,17 @@ def test_images_that_are_shown_follow_an_edit(session: ModuleType, settings: bpy
     assert made_here() == ["s0003_v00"]
     np.testing.assert_array_equal(pixels(editor.image), before)
     assert contents(tmp_path / "day" / "views") == files
+
+
+def test_cameras_that_move_back_and_forth_are_the_same_items(session: ModuleType, settings: bpy.types.PropertyGroup) -> None:
+    settings.camera_count = 1
+    finished(session, bpy.ops.dnerf.place_cameras())
+    settings.view_source, camera = "ACTIVE", bpy.context.scene.camera
+    bpy.context.scene.render.resolution_x = bpy.context.scene.render.resolution_y = 32
+    first = camera.location.z
+    for height in (first, first + 0.3, first, first + 0.3, first):
+        camera.location.z = height
+        finished(session, bpy.ops.dnerf.render_views())
+    stems = {item.name: item.stem for item in settings.view_items}
+    assert sorted(stems.values()) == ["s0003_v00", "s0003_v01"]
+    assert stems[f"s0003_{camera.name}"] == "s0003_v00", "the one that was rendered last"
