@@ -128,7 +128,7 @@ class DNERF_OT_report_error(bpy.types.Operator):
         if event.type != "TIMER":
             return {"PASS_THROUGH"}
         context.window_manager.event_timer_remove(self._timer)
-        self.report({"ERROR"}, textwrap.fill(self.line, _POPUP_CHARACTERS))
+        self.report({"ERROR"}, " \n".join(textwrap.wrap(self.line, _POPUP_CHARACTERS)))  # in the status bar it is one line
         return {"FINISHED", "PASS_THROUGH"}
 
     def cancel(self, context: bpy.types.Context) -> None:

@@ -65,9 +65,11 @@ def keep_painted() -> None:
 
 
 def pack_strokes(image: bpy.types.Image) -> None:
-    """Pack an image as it is painted; one without new strokes stays packed, while Blender would look for its file."""
+    """Pack an image as it is painted, and let Blender save it also where nothing uses it; one without new strokes stays packed, while
+    Blender would look for its file."""
     if image.is_dirty:
         image.pack()
+        image.use_fake_user = True
 
 
 def forget_looks() -> None:

@@ -48,6 +48,8 @@ def image_shown():
 def waiting():
     return list(module("feedback.alerts")._waiting)
 """
+ENABLED, GRAY = 200.0, 170.0
+"""How bright the text of buttons is, in the dark theme: more, and less."""
 NO_CAMERA = "expected selected cameras, found none selected"
 OPEN_PANELS = """
 opened = []
@@ -56,56 +58,61 @@ for cls in [cls for cls in bpy.types.Panel.__subclasses__() if cls.__name__.star
     one = type(fields["bl_idname"], (cls,), fields)
     bpy.utils.register_class(one)
     opened.append(one)
-side_region().active_panel_category = "Open"
 view_area().tag_redraw()
 """
 
 
-def test_a_pressed_button_serves_again_while_the_mouse_rests(window: Window) -> None:
+def test_a_pressed_button_is_not_gray_when_its_job_has_ended(window: Window) -> None:
     window.ask(NAMES)
     window.ask("for name in ('Cube', 'Light', 'Camera'): bpy.data.objects.remove(bpy.data.objects[name])")
     x, y = window.find("dnerf.load_model")
     window.click(x, y)
     assert finish(window) == "demo-cars: 256 px, 4 labels"
-    for _ in range(2):
-        time.sleep(0.8)  # or it is a double click
-        before = window.value("count_of('dnerf.load_model')")
-        window.click_again()
-        window.until(f"current().job is None and count_of('dnerf.load_model') > {before}", 15)
-
-
-def test_a_button_that_waited_under_the_mouse_serves_when_the_job_has_ended(window: Window) -> None:
-    place = window.find("dnerf.load_model")
-    window.hover(400, 600)
-    before = window.value("count_of('dnerf.load_model')")
-    window.ask("s = panel(); s.camera_count, s.seed, s.size_px, s.views_folder = 60, 3, 64, '/job/many'")
-    window.ask("operator('dnerf.render_views()')")
-    window.until("current().job is not None and current().job.done > 2")
-    window.hover(*place)
-    time.sleep(0.3)
-    window.click_again()  # while it waits
-    assert "60 views in" in finish(window)
-    assert window.value("count_of('dnerf.load_model')") == before
     time.sleep(0.8)
+    assert text_brightness(window.screenshot("30-pressed"), x, y) > ENABLED
+    window.hover(x + 2, y)
+    before = window.value("count_of('dnerf.load_model')")
     window.click_again()
     window.until(f"current().job is None and count_of('dnerf.load_model') > {before}", 15)
 
 
-def test_nothing_moves_under_the_mouse(window: Window) -> None:
-    def place() -> tuple[int, int]:
-        return window.find("step_seed(step=1)", columns=(0.97, 0.93))
-
-    idle = place()
-    window.ask("s = panel(); s.camera_count, s.views_folder = 200, '/job/moves'")
+def test_a_button_that_waits_under_the_mouse_is_gray_as_long_as_it_waits(window: Window) -> None:
+    x, y = window.find("dnerf.load_model")
+    window.hover(400, 600)
+    window.ask("s = panel(); s.camera_count, s.seed, s.size_px, s.views_folder = 60, 3, 128, '/job/many'")
     window.ask("operator('dnerf.render_views()')")
     window.until("current().job is not None and current().job.done > 2")
-    assert place() == idle
+    window.hover(x, y)
+    time.sleep(0.5)
+    assert window.value("current().job is not None")
+    assert text_brightness(window.screenshot("30-waits"), x, y) < GRAY
+    assert "60 views in" in finish(window)
+    time.sleep(0.8)
+    assert text_brightness(window.screenshot("30-waited"), x, y) > ENABLED
+
+
+def text_brightness(shot: Path, x: int, y: int) -> float:
+    """How bright the text of the button at a place is, 0 to 255."""
+    pixels = np.asarray(Image.open(shot).convert("L").crop((x - 50, y - 6, x + 60, y + 10)))
+    return float(np.percentile(pixels, 99))
+
+
+def test_nothing_moves_under_the_mouse(window: Window) -> None:
+    def place(top: int | None = None) -> tuple[int, int]:
+        return window.find("step_seed(step=1)", columns=(0.97, 0.93), top=top)
+
+    idle = place()
+    idle = place(idle[1] - 40)
+    window.ask("s = panel(); s.camera_count, s.size_px, s.views_folder = 200, 256, '/job/moves'")
+    window.ask("operator('dnerf.render_views()')")
+    window.until("current().job is not None and current().job.done > 2")
+    assert place(idle[1] - 40) == idle
     window.screenshot("30-running")
     window.ask("operator('dnerf.cancel()')")
     window.until("current().level == 'CANCELLED'", 20)
-    assert place() == idle
+    assert place(idle[1] - 40) == idle
     window.ask("current().say('Camera: expected a perspective camera, found an orthographic one; set its lens type. ' * 4)")
-    assert place() == idle
+    assert place(idle[1] - 40) == idle
     window.screenshot("31-long-line")
 
 
@@ -170,7 +177,8 @@ def test_views_are_chosen_in_the_list_and_shown(window: Window, root: Root) -> N
         assert "2 views in" in finish(window)
         assert window.value("[item.name for item in panel().view_items]") == ["s0003_v00", "s0003_v01"]
         assert window.value("[i.name for i in bpy.data.images if i.get('dnerf_image')]") == []
-        x, y = window.find("dnerf.remove_view", columns=(0.95, 0.93, 0.97), top=top + 100)
+        window.scroll(15)
+        x, y = window.find("dnerf.remove_view", columns=(0.97, 0.95, 0.93), top=300)
         for row, name in ((1, "s0003_v01"), (0, "s0003_v00")):
             window.click(x - 150, y + 20 * row)
             window.until(f"panel().view_items[panel().view_index].name == {name!r}", 5)
@@ -195,6 +203,8 @@ def test_all_panels_at_the_usual_size_and_larger(window: Window) -> None:
     """Screenshots, to look at."""
     window.ask("panel().own_yaw = panel().own_pitch = False")
     window.ask(OPEN_PANELS)
+    time.sleep(0.5)
+    window.ask("side_region().active_panel_category = 'Open'; view_area().tag_redraw()")
     for scale in (1.0, 1.5):
         window.ask(f"bpy.context.preferences.view.ui_scale = {scale}")
         time.sleep(1.0)
