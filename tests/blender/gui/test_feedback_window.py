@@ -98,21 +98,25 @@ def text_brightness(shot: Path, x: int, y: int) -> float:
 
 
 def test_nothing_moves_under_the_mouse(window: Window) -> None:
-    def place(top: int | None = None) -> tuple[int, int]:
-        return window.find("step_seed(step=1)", columns=(0.97, 0.93), top=top)
+    text = "step_seed(step=1)"
+    x, y = window.find(text, columns=(0.97, 0.93))
+    while text in window.probe(x, y - 1):
+        y -= 1
 
-    idle = place()
-    idle = place(idle[1] - 40)
+    def stays() -> bool:
+        return text in window.probe(x, y) and text not in window.probe(x, y - 2)
+
+    assert stays()
     window.ask("s = panel(); s.camera_count, s.size_px, s.views_folder = 200, 256, '/job/moves'")
     window.ask("operator('dnerf.render_views()')")
     window.until("current().job is not None and current().job.done > 2")
-    assert place(idle[1] - 40) == idle
+    assert stays()
     window.screenshot("30-running")
     window.ask("operator('dnerf.cancel()')")
     window.until("current().level == 'CANCELLED'", 20)
-    assert place(idle[1] - 40) == idle
+    assert stays()
     window.ask("current().say('Camera: expected a perspective camera, found an orthographic one; set its lens type. ' * 4)")
-    assert place(idle[1] - 40) == idle
+    assert stays()
     window.screenshot("31-long-line")
 
 
@@ -175,7 +179,7 @@ def test_views_are_chosen_in_the_list_and_shown(window: Window, root: Root) -> N
     with window.panel("DNERF_PT_views") as top:
         window.press("dnerf.render_views", top=top + 40)
         assert "2 views in" in finish(window)
-        assert window.value("[item.name for item in panel().view_items]") == ["s0003_v00", "s0003_v01"]
+        assert window.value("sorted(item.name for item in panel().view_items)") == ["s0003_v00", "s0003_v01"]
         assert window.value("[i.name for i in bpy.data.images if i.get('dnerf_image')]") == []
         window.scroll(15)
         x, y = window.find("dnerf.remove_view", columns=(0.97, 0.95, 0.93), top=300)
@@ -208,7 +212,7 @@ def test_all_panels_at_the_usual_size_and_larger(window: Window) -> None:
     for scale in (1.0, 1.5):
         window.ask(f"bpy.context.preferences.view.ui_scale = {scale}")
         time.sleep(1.0)
-        assert window.value("bpy.context.preferences.system.ui_scale") == pytest.approx(scale, abs=0.01)
+        assert window.value("bpy.context.preferences.system.ui_scale") == pytest.approx(scale, abs=0.1)
         window.scroll(-60)
         for page in range(4 if scale == 1.0 else 6):
             window.screenshot(f"37-panels-{scale}-{page}")
