@@ -14,6 +14,7 @@ from .places import PATH_OPTIONS
 from .posing import changes
 from .posing.rows import BoneRow, fill_rows, rows_fit
 from .ranged import degrees_property, number_property, whole_property
+from .view_list.items import ViewItem
 
 USUAL_PITCH_DEG = 15.0
 """Where the switch to the model's own is off and nothing is chosen."""
@@ -214,7 +215,17 @@ class SceneProperties(InterchangeProperties, bpy.types.PropertyGroup):
             ("ACTIVE", "Active camera", "The scene's camera, at the current frame"),
         ],
     )
-    want_overlay: bpy.props.BoolProperty(name="Overlay", description="Also labels laid over the image", default=True)
+    view_items: bpy.props.CollectionProperty(type=ViewItem)
+    view_index: bpy.props.IntProperty(name="View")
+    has_view_list: bpy.props.BoolProperty(options={"HIDDEN"})
+    pack_views: bpy.props.BoolProperty(
+        name="Pack in .blend",
+        description="Keep the views' images in the .blend file, too. Off: they are in the folder, and images are made when they are shown",
+        default=False,
+    )
+    want_overlay: bpy.props.BoolProperty(
+        name="Overlay", description="Also pack labels laid over the image; they can be shown in any case", default=True
+    )
     want_depth: bpy.props.BoolProperty(name="Depth", description="Also planar depth", default=True)
     size_px: whole_property(
         job_ranges.RESOLUTION, "Size", description="Side of the path's views, pixels", left_open="the model's own"
@@ -317,4 +328,4 @@ class SceneProperties(InterchangeProperties, bpy.types.PropertyGroup):
     )
 
 
-CLASSES = (AnnotationView, BoneRow, CompositeSettings, DataSetSettings, SceneProperties)
+CLASSES = (AnnotationView, BoneRow, CompositeSettings, DataSetSettings, ViewItem, SceneProperties)

@@ -18,6 +18,7 @@ from .composing import panel as composing_panel
 from .data_set import operators as data_set
 from .data_set import overlay as data_set_overlay
 from .data_set import panel as data_set_panel
+from .feedback import alerts
 from .guidance import guide, menus
 from .incoming import handlers as file_handlers
 from .incoming import operators as file_operators
@@ -55,6 +56,9 @@ from .presets import operators as preset_operators
 from .properties import CLASSES as PROPERTIES
 from .properties import SceneProperties
 from .version import ADDON_VERSION
+from .view_list import keeping as view_keeping
+from .view_list import operators as view_list
+from .view_list import thumbnails
 
 _OPERATORS = (
     jobs,
@@ -63,6 +67,7 @@ _OPERATORS = (
     pose,
     cameras,
     views,
+    view_list,
     video,
     cloud,
     cloud_parts,
@@ -92,11 +97,13 @@ CLASSES = (
 
 _PARTS = (
     icons,
+    thumbnails,
     session,
     preview,
     picture_overlay,
     data_set_overlay,
     keeping,
+    view_keeping,
     anew,
     changes,
     pose,
@@ -105,7 +112,7 @@ _PARTS = (
     keys,
 )
 """Modules with a `register` and an `unregister` of their own, in order."""
-_ENDS = (environment_making.end, driver.forget, timers.stop_all)
+_ENDS = (environment_making.end, driver.forget, timers.stop_all, alerts.forget)
 """What ends that has begun since, before the parts are taken back."""
 _registered = ExitStack()
 """Takes back what has been registered, the last first."""

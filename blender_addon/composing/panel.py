@@ -2,7 +2,9 @@
 
 import bpy
 
-from ..panels.base import SubPanel, draw_text
+from ..panels.base import SubPanel
+from ..panels.buttons import Button, draw_job_buttons
+from ..panels.fitting import draw_text
 
 
 class DNERF_PT_composite(SubPanel, bpy.types.Panel):
@@ -14,7 +16,7 @@ class DNERF_PT_composite(SubPanel, bpy.types.Panel):
         layout.prop(settings, "labels_by")
         draw_text(layout, context, f"What has a Pass Index of its {settings.labels_by} gets a label")
         layout.prop(settings, "folder")
-        layout.operator("dnerf.composite", icon="NODE_COMPOSITING")
+        draw_job_buttons(layout, context, Button("dnerf.composite", icon="NODE_COMPOSITING"))
 
 
 CLASSES = (DNERF_PT_composite,)

@@ -6,7 +6,9 @@ import bpy
 
 from .. import session
 from ..model_facts import known_facts, moves
-from ..panels.base import SubPanel, draw_text
+from ..panels.base import SubPanel
+from ..panels.buttons import Button, draw_job_buttons
+from ..panels.fitting import draw_text
 from .chosen import chosen
 from .options import CHANNEL_WORDS, FORMAT_WORDS, RULES, flag_name
 from .requests import commands, shown_request
@@ -45,7 +47,8 @@ class DNERF_PT_data_set(SubPanel, bpy.types.Panel):
         row = layout.row(align=True)
         row.prop(settings, "extend", toggle=True)
         row.prop(settings, "verify", toggle=True)
-        layout.operator("dnerf.render_data_set", icon="RENDER_STILL")
+        render = Button("dnerf.render_data_set", icon="RENDER_STILL")
+        draw_job_buttons(layout, context, render, also=("dnerf.place_data_set_cameras", "dnerf.show_data_set"))
         layout.operator("dnerf.show_data_set", icon="IMAGE_DATA")
 
 
@@ -87,7 +90,7 @@ class DNERF_PT_data_set_cameras_only(SubPanel, bpy.types.Panel):
         layout, settings = self.layout, context.scene.dnerf.data_set
         layout.prop(settings, "aabb_scale")
         layout.prop(settings, "with_cloud")
-        layout.operator("dnerf.write_cameras", text="Write transforms.json", icon="CAMERA_DATA")
+        draw_job_buttons(layout, context, Button("dnerf.write_cameras", text="Write transforms.json", icon="CAMERA_DATA"))
 
 
 class DNERF_PT_data_set_command(SubPanel, bpy.types.Panel):
@@ -104,7 +107,7 @@ class DNERF_PT_data_set_command(SubPanel, bpy.types.Panel):
             draw_text(layout, context, str(error), "ERROR")
             return
         draw_text(layout.box(), context, text)
-        layout.operator("dnerf.copy_data_set_command", icon="COPYDOWN")
+        draw_job_buttons(layout, context, Button("dnerf.copy_data_set_command", icon="COPYDOWN"))
 
 
 def draw_cameras(layout: bpy.types.UILayout, settings: Any, source: str, start: str) -> None:

@@ -21,6 +21,7 @@ class Job:
         at_end: called when it has ended, however it did.
         undo_step: the name of the step of undo that its end makes, however it ends; "": none.
         own_steps: what Blender does itself between two requests, a step at each look; None: nothing.
+        button: the `bl_idname` of the operator that began it; "": none did.
     """
 
     title: str
@@ -34,6 +35,7 @@ class Job:
     at_end: Callable[[], None] | None = None
     undo_step: str = ""
     own_steps: Iterator[None] | None = None
+    button: str = ""
 
     def begin_own_steps(self, steps: Iterator[None], title: str, total: int) -> None:
         """Go on with what Blender does itself: a step at each look of the session, so that ESC is heard in between; the last may ask the

@@ -43,6 +43,7 @@ def render_anew(scene: bpy.types.Scene, facts: ModelFacts, before: str, then: Ca
     if shown is None or shown.subject != before:
         next_cloud()
         return
+    shown = shown.with_images()
     wanted = shown.for_subject(subject, stem)
     rename_images(shown.poses, wanted.poses)
 
@@ -50,7 +51,7 @@ def render_anew(scene: bpy.types.Scene, facts: ModelFacts, before: str, then: Ca
         keep_shown(held.needed(), wanted)
         next_cloud()
 
-    render_poses(scene, facts, wanted, views_done, TITLE)
+    render_poses(scene, facts, wanted, views_done, TITLE, makes_all=False)
 
 
 def _fuse_anew(
@@ -139,7 +140,7 @@ def _show_views_again(scene: bpy.types.Scene, facts: ModelFacts) -> None:
         keep_shown(held.needed(), shown)
         session.current().finish(f"{shown.stem}: its views are shown again")
 
-    render_poses(scene, facts, shown, done, TITLE)
+    render_poses(scene, facts, shown.with_images(), done, TITLE, makes_all=False)
 
 
 @bpy.app.handlers.persistent

@@ -11,18 +11,22 @@ _LOOK_S = 0.005
 
 
 class LineOperator:
-    """An operator whose `act` raises one of `session.EXPECTED`: the line is reported, and the operator is cancelled."""
+    """An operator whose `act` raises one of `session.EXPECTED`: the line is reported and stands at the button; it is cancelled."""
 
     act: Callable[[bpy.types.Context], None]
     report: Callable[[set[str], str], None]
     poll_message_set: Callable[[str], None]
 
     def execute(self, context: bpy.types.Context) -> set[str]:
-        try:
-            self.act(context)
-        except session.EXPECTED as error:
-            self.report({"ERROR"}, str(error))
-            return {"CANCELLED"}
+        outcomes = session.current().outcomes
+        with outcomes.pressed(type(self).bl_idname):
+            outcomes.note("", "INFO")
+            try:
+                self.act(context)
+            except session.EXPECTED as error:
+                outcomes.note(str(error), "ERROR")
+                self.report({"ERROR"}, str(error))
+                return {"CANCELLED"}
         return {"FINISHED"}
 
 

@@ -19,19 +19,21 @@ from ..data_set.cameras import one_side
 from ..data_set.views import ViewOptions, WantedViews, wanted_views
 from ..lasting.identity import hold
 from ..model_facts import ModelFacts, chosen_model, with_facts
-from ..places import kept_path, output_folder
+from ..places import output_folder
 from ..posing.driver import current_pose, pose_params
 from ..scene import views as scene_views
 from ..scene.cameras import ScenePose, SquareView
-from ..scene.depth_files import depth_file
 from ..scene.errors import SceneError
 from ..shown_views import ShownViews, add_shown
+from ..view_list.images import note_depth_file, refresh_file_image
+from ..view_list.items import add_item
+from ..view_list.thumbnails import forget_thumbnail
 from ..viewpoints import camera_params, squares_of
-from .base import LineOperator, WaitingOperator, results_arrived
+from .base import WaitingOperator, results_arrived
 
 
 class DNERF_OT_render_views(ViewOptions, WaitingOperator, bpy.types.Operator):
-    """Render image, labels and depth from the chosen cameras; they appear as Blender images and are saved"""
+    """Render image, labels and depth from the chosen cameras into the folder; the list below shows them"""
 
     bl_idname = "dnerf.render_views"
     bl_label = "Render Views"
@@ -52,11 +54,27 @@ class SeenView:
 
 
 class CollectedViews:
-    """Views as they come in, in any order: each becomes Blender images at once."""
+    """Views as they come in, in any order: each becomes Blender images at once, or those of its images that there are already."""
 
-    def __init__(self, poses: Sequence[ScenePose], squares: Sequence[SquareView], labels: LabelSet | None, overlay: bool) -> None:
+    def __init__(
+        self,
+        poses: Sequence[ScenePose],
+        squares: Sequence[SquareView],
+        labels: LabelSet | None,
+        overlay: bool,
+        *,
+        makes_all: bool = True,
+        keeps: bool = True,
+    ) -> None:
+        """Nothing has come in yet.
+
+        Args:
+            makes_all: whether images are made that there are not yet.
+            keeps: whether Blender keeps the images while nothing uses them; otherwise, as it has kept them before.
+        """
         self.poses, self.squares = poses, squares
         self._labels, self._overlay = labels, overlay
+        self._makes_all, self._keeps = makes_all, keeps
         self._views: dict[int, SeenView] = {}
 
     def take(self, index: int, part: dict[str, Any]) -> None:
@@ -65,17 +83,27 @@ class CollectedViews:
         cut: dict[str, Any] = {
             channel: square.crop(holder.array(part[channel])) for channel in ("rgb", "mask", "depth") if channel in part
         }
-        self._views[index] = SeenView(cut["rgb"], cut.get("mask"))
-        scene_views.image_from_array(name, cut["rgb"])
-        if "mask" in cut and self._labels is not None:
-            scene_views.mask_image(f"{name} labels", cut["mask"], self._labels)
-            if self._overlay:
-                scene_views.overlay_image(f"{name} overlay", cut["rgb"], cut["mask"], self._labels)
+        if self._makes_all:
+            self._views[index] = SeenView(cut["rgb"], cut.get("mask"))
+        labels = self._labels
+        self._fill(name, lambda: scene_views.image_from_array(name, cut["rgb"]))
+        if "mask" in cut and labels is not None:
+            self._fill(f"{name} labels", lambda: scene_views.mask_image(f"{name} labels", cut["mask"], labels))
+            if self._overlay or not self._makes_all:
+                title = f"{name} overlay"
+                self._fill(title, lambda: scene_views.overlay_image(title, cut["rgb"], cut["mask"], labels))
         if "depth" in cut:
-            scene_views.depth_image(f"{name} depth", cut["depth"])
+            self._fill(f"{name} depth", lambda: scene_views.depth_image(f"{name} depth", cut["depth"]))
+
+    def _fill(self, name: str, make: Callable[[], bpy.types.Image]) -> None:
+        before = scene_views.own_image(name)
+        if not self._makes_all and (before is None or scene_views.is_file_itself(before)):
+            return  # it is made when it is shown; or it is a file, which has the view
+        kept_before = before is not None and before.use_fake_user
+        make().use_fake_user = self._keeps or kept_before
 
     def in_order(self) -> list[SeenView]:
-        """All of them, as the cameras were given."""
+        """All of them, as the cameras were given; only where images of all of them are made."""
         return [self._views[index] for index in range(len(self.poses))]
 
 
@@ -122,8 +150,8 @@ def _render_subject(
         settings.want_depth,
         (None if pose is None else tuple(pose),) * len(poses),
     )
-    squares = squares_of(shown.poses)
-    collected = CollectedViews(shown.poses, squares, facts.labels, shown.overlay)
+    squares, packs = squares_of(shown.poses), settings.pack_views
+    collected = CollectedViews(shown.poses, squares, facts.labels, shown.overlay, makes_all=packs, keeps=packs)
     request = {
         "model": chosen_model(scene),
         **json.loads(shown.subject),
@@ -139,27 +167,25 @@ def _render_subject(
     held = hold(scene)
 
     def take(part: dict[str, Any]) -> None:
-        collected.take(int(part["index"]), part)
+        index = int(part["index"])
+        collected.take(index, part)
+        list_view(held.found(), shown, index, folder, str(part["name"]))
 
     def done(result: dict[str, Any]) -> None:
-        add_shown(held.needed(f"its views are in {folder}"), shown)
-        note_depth_files(folder, poses, result["names"])
+        add_shown(held.needed(f"its views are in {folder}"), shown.with_images())
         results_arrived("Render Views")
         then(len(poses), result)
 
     session.current().continue_job("add_views", request, done, title="Rendering views", on_part=take)
 
 
-def note_depth_files(folder: Path, poses: Sequence[ScenePose], names: Sequence[str]) -> None:
-    """Let the pictures of depths say which files of the data set have the exact values.
-
-    Args:
-        names: of the views there.
-    """
-    for pose, name in zip(poses, names, strict=True):
-        image, file = bpy.data.images.get(f"{pose.name} depth"), depth_file(folder, name)
-        if image is not None and file is not None:
-            scene_views.note_exact_depth(image, kept_path(file))
+def list_view(scene: bpy.types.Scene | None, shown: ShownViews, index: int, folder: Path, stem: str) -> None:
+    """A view's files are whole: put it into the list of its scene, unless that has been deleted."""
+    forget_thumbnail(folder / "images" / f"{stem}.png")
+    if scene is not None:
+        item = add_item(scene, shown, index, folder, stem)
+        refresh_file_image(item)
+        note_depth_file(item)
 
 
 def view_channels(facts: ModelFacts, shown: ShownViews) -> list[str]:
@@ -173,12 +199,22 @@ def camera_names(poses: Sequence[ScenePose], stem: str) -> list[str]:
 
 
 def render_poses(
-    scene: bpy.types.Scene, facts: ModelFacts, shown: ShownViews, then: Callable[[CollectedViews], None], title: str
+    scene: bpy.types.Scene,
+    facts: ModelFacts,
+    shown: ShownViews,
+    then: Callable[[CollectedViews], None],
+    title: str,
+    *,
+    makes_all: bool = True,
 ) -> None:
-    """A step of the job that runs: views become images as they come in, then `then` is called with all of them."""
+    """A step of the job that runs: views become images as they come in, then `then` is called with all of them.
+
+    Args:
+        makes_all: whether images are made that there are not yet; otherwise those that there are, are filled anew.
+    """
     squares = squares_of(shown.poses)
     params = {"model": chosen_model(scene), **json.loads(shown.subject), "channels": view_channels(facts, shown)}
-    collected = CollectedViews(shown.poses, squares, facts.labels, shown.overlay)
+    collected = CollectedViews(shown.poses, squares, facts.labels, shown.overlay, makes_all=makes_all)
     groups = shown.by_body_pose()
 
     def ask_next() -> None:
@@ -201,26 +237,6 @@ def render_poses(
     ask_next()
 
 
-class DNERF_OT_show_image(LineOperator, bpy.types.Operator):
-    """Show the image in an Image Editor; opens a window where there is none"""
-
-    bl_idname = "dnerf.show_image"
-    bl_label = "Show Image"
-    bl_options = {"INTERNAL"}
-
-    image: bpy.props.StringProperty()
-
-    def act(self, context: bpy.types.Context) -> None:
-        image = bpy.data.images.get(self.image)
-        if image is None:
-            raise SceneError(f"{self.image}: expected an image of that name, found none; render the views again")
-        area = image_editor_area(context)
-        area.spaces.active.image = image
-        area.spaces.active.mode = "VIEW"
-        if file := image.get(scene_views.EXACT_DEPTH_PROPERTY):
-            session.current().say(f"{image.name}: {image[scene_views.SHOWN_DEPTH_PROPERTY]}; exact values in {file}")
-
-
 def image_editor_area(context: bpy.types.Context) -> bpy.types.Area:
     """An Image Editor that shows pictures: one that is open, or a new window's."""
     for window in context.window_manager.windows:
@@ -239,4 +255,4 @@ def image_editor_area(context: bpy.types.Context) -> bpy.types.Area:
     return area
 
 
-CLASSES = (DNERF_OT_render_views, DNERF_OT_show_image)
+CLASSES = (DNERF_OT_render_views,)

@@ -4,15 +4,14 @@ import bpy
 
 from .. import session
 from ..guidance.tips import next_step
-from ..icons import color_icon, has_picture, picture_icon
+from ..icons import color_icon
 from ..library.sources import has_source
 from ..model_facts import known_facts
 from ..presets.operators import draw_presets
 from ..subjects import subject_stem
-from .base import SidePanel, SubPanel, draw_text
-
-PICTURE_SCALE = 7.0
-_ICONS = {"INFO": "INFO", "ERROR": "ERROR", "CANCELLED": "CANCEL"}
+from .base import SidePanel, SubPanel
+from .buttons import LEVEL_ICONS, Button, draw_job_buttons, draw_progress
+from .fitting import TEXT_LINES, draw_rows, draw_text
 
 
 class DNERF_PT_main(SidePanel, bpy.types.Panel):
@@ -30,35 +29,20 @@ class DNERF_PT_main(SidePanel, bpy.types.Panel):
 
 
 def draw_status(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
-    """The status line: what runs, how far it is, and Cancel; or how the last thing ended. Two rows, so that buttons stay in place."""
+    """The status line: what runs, how far it is, and Cancel; or how the last thing ended.
+
+    It stands at the button, too. Here it is seen when that is in a closed panel, in another editor, or was no button, as for what follows
+    an undo. It has as many rows whatever it says, so that buttons stay in place.
+    """
     holder = session.current()
-    job = holder.job
-    if job is not None:
-        column = layout.column(align=True)
-        row = column.row(align=True)
-        row.progress(factor=job.share, text=job.title)
-        if job.keeps_best:
-            row.operator("dnerf.stop_early", text="", icon="CHECKMARK")
-        row.operator("dnerf.cancel", text="", icon="CANCEL")
-        column.label(text=_step_text(job, holder.worker_state), translate=False)
-        if has_picture():
-            layout.template_icon(icon_value=picture_icon(), scale=PICTURE_SCALE)
-        if job.cancelled:  # and where the engine does not let go of it
-            layout.operator("dnerf.restart_worker", icon="FILE_REFRESH")
-        return
-    draw_text(layout, context, holder.status or "Ready", _ICONS[holder.level], least_lines=2)
-    if holder.worker_state == "lost":
-        layout.operator("dnerf.restart_worker", icon="FILE_REFRESH")
-
-
-def _step_text(job: session.Job, worker_state: str) -> str:
-    if job.cancelled:
-        return "cancelling"
-    if job.stopping:
-        return "ending with the best so far"
-    if worker_state == "starting":
-        return "the engine is starting"
-    return f"{job.done} of {job.total} {job.text}" if job.total else job.text or "working"
+    column = layout.column(align=True)
+    if holder.job is not None:
+        draw_progress(column, context, holder.job)
+    elif holder.worker_state == "lost":
+        draw_rows(column, context, holder.status, LEVEL_ICONS[holder.level])
+        column.operator("dnerf.restart_worker", icon="FILE_REFRESH")
+    else:
+        draw_rows(column, context, holder.status or "Ready", LEVEL_ICONS[holder.level], rows=1 + TEXT_LINES)
 
 
 class DNERF_PT_model(SubPanel, bpy.types.Panel):
@@ -74,7 +58,7 @@ class DNERF_PT_model(SubPanel, bpy.types.Panel):
             row = layout.row(align=True)
             row.prop(settings, "model_path", text="")
             row.operator("dnerf.choose_model", text="", icon="FILEBROWSER")
-        layout.operator("dnerf.load_model", icon="IMPORT")
+        draw_job_buttons(layout, context, Button("dnerf.load_model", icon="IMPORT"))
         facts = known_facts(context.scene)
         if facts is None:
             return
@@ -108,11 +92,10 @@ class DNERF_PT_subject(SubPanel, bpy.types.Panel):
         if settings.subject_file:
             row.operator("dnerf.use_seed", text="", icon="X")
             layout.label(text=subject_stem(context.scene), icon="MESH_MONKEY", translate=False)
-        row = layout.row(align=True)
-        row.operator("dnerf.make_asset", icon="ASSET_MANAGER")
+        of_assets = [Button("dnerf.make_asset", icon="ASSET_MANAGER")]
         if has_source(context.active_object):
-            row.operator("dnerf.use_subject")
-        layout.operator("dnerf.invert_photo", icon="IMAGE_DATA")
+            of_assets.append(Button("dnerf.use_subject"))
+        draw_job_buttons(layout, context, Button("dnerf.invert_photo", icon="IMAGE_DATA"), rows=[of_assets])
         layout.prop(settings, "live_preview", toggle=True, icon="HIDE_OFF" if settings.live_preview else "HIDE_ON")
         if settings.live_preview:
             row = layout.row(align=True)
@@ -144,8 +127,8 @@ class DNERF_PT_cameras(SubPanel, bpy.types.Panel):
             if settings.camera_path == "ARC":
                 row.prop(settings, "pitch_last_deg")
         layout.prop(settings, "size_px")
-        layout.operator("dnerf.place_cameras", icon="OUTLINER_OB_CAMERA")
-        layout.operator("dnerf.animate_camera", icon="CAMERA_DATA")
+        placing = Button("dnerf.place_cameras", icon="OUTLINER_OB_CAMERA")
+        draw_job_buttons(layout, context, placing, Button("dnerf.animate_camera", icon="CAMERA_DATA"))
 
 
 CLASSES = (DNERF_PT_main, DNERF_PT_model, DNERF_PT_subject, DNERF_PT_cameras)

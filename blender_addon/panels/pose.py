@@ -5,7 +5,8 @@ import bpy
 from ..model_facts import moves
 from ..posing.driver import lost_armature
 from ..posing.rows import loose_joints
-from .base import SubPanel, draw_text
+from .base import SubPanel
+from .fitting import draw_text
 
 LISTED_ROWS = 6
 

@@ -8,10 +8,10 @@ from ..presets.operators import draw_presets
 from ..scene.cloud_display import draw_shown
 from ..scene.clouds import cloud_labels, is_cloud, last_hidden, shows_parts
 from ..scene.errors import SceneError
-from ..scene.views import IMAGE_PROPERTY
-from .base import SubPanel, draw_text
-
-MAX_LISTED = 12
+from .base import SubPanel
+from .buttons import Button, draw_job_buttons
+from .fitting import draw_text
+from .view_list import DNERF_UL_shown_views, draw_view_list
 
 
 class DNERF_PT_views(SubPanel, bpy.types.Panel):
@@ -23,17 +23,15 @@ class DNERF_PT_views(SubPanel, bpy.types.Panel):
     def draw(self, context: bpy.types.Context) -> None:
         layout, settings = self.layout, context.scene.dnerf
         layout.prop(settings, "view_source")
-        row = layout.row(align=True)
-        row.prop(settings, "want_overlay", toggle=True)
-        row.prop(settings, "want_depth", toggle=True)
+        layout.prop(settings, "want_depth")
         layout.prop(settings, "views_folder")
-        layout.operator("dnerf.render_views", icon="RENDER_STILL")
-        images = [image for image in bpy.data.images if image.get(IMAGE_PROPERTY)]
-        column = layout.column(align=True)
-        for image in images[:MAX_LISTED]:
-            column.operator("dnerf.show_image", text=image.name, icon="IMAGE_DATA", translate=False).image = image.name
-        if len(images) > MAX_LISTED:
-            column.label(text=f"and {len(images) - MAX_LISTED} more images")
+        row = layout.row(align=True)
+        row.prop(settings, "pack_views", toggle=True)
+        part = row.row(align=True)
+        part.enabled = settings.pack_views
+        part.prop(settings, "want_overlay", toggle=True)
+        draw_job_buttons(layout, context, Button("dnerf.render_views", icon="RENDER_STILL"))
+        draw_view_list(layout, context)
 
 
 class DNERF_PT_video(SubPanel, bpy.types.Panel):
@@ -50,7 +48,7 @@ class DNERF_PT_video(SubPanel, bpy.types.Panel):
             layout.row().prop(settings, "edit_place", expand=True)
             if settings.edit_place == "SCENE":
                 layout.prop(settings, "edit_renders")
-        layout.operator("dnerf.render_video", icon="RENDER_ANIMATION")
+        draw_job_buttons(layout, context, Button("dnerf.render_video", icon="RENDER_ANIMATION"))
 
 
 class DNERF_PT_cloud(SubPanel, bpy.types.Panel):
@@ -63,9 +61,10 @@ class DNERF_PT_cloud(SubPanel, bpy.types.Panel):
             layout.prop(settings, "cloud_views")
         layout.prop(settings, "cloud_points")
         layout.prop(settings, "cloud_painted")
-        layout.operator("dnerf.fuse_cloud", icon="POINTCLOUD_DATA")
+        buttons = [Button("dnerf.fuse_cloud", icon="POINTCLOUD_DATA")]
         if settings.pose_armature is not None and moves(context.scene):
-            layout.operator("dnerf.fuse_frames", icon="RENDER_ANIMATION")
+            buttons.append(Button("dnerf.fuse_frames", icon="RENDER_ANIMATION"))
+        draw_job_buttons(layout, context, *buttons)
         draw_cloud_parts(layout, context)
 
 
@@ -115,7 +114,7 @@ class DNERF_PT_mesh(SubPanel, bpy.types.Panel):
         layout, settings = self.layout, context.scene.dnerf
         layout.prop(settings, "mesh_color", text="")
         layout.prop(settings, "mesh_separate")
-        layout.operator("dnerf.import_mesh", icon="MESH_DATA")
+        draw_job_buttons(layout, context, Button("dnerf.import_mesh", icon="MESH_DATA"))
 
 
 class DNERF_PT_segment(SubPanel, bpy.types.Panel):
@@ -124,7 +123,7 @@ class DNERF_PT_segment(SubPanel, bpy.types.Panel):
     def draw(self, context: bpy.types.Context) -> None:
         layout, settings = self.layout, context.scene.dnerf
         layout.prop(settings, "network_file")
-        layout.operator("dnerf.segment_selected", icon="MATERIAL")
+        draw_job_buttons(layout, context, Button("dnerf.segment_selected", icon="MATERIAL"))
 
 
-CLASSES = (DNERF_PT_views, DNERF_PT_video, DNERF_PT_cloud, DNERF_PT_mesh, DNERF_PT_segment)
+CLASSES = (DNERF_UL_shown_views, DNERF_PT_views, DNERF_PT_video, DNERF_PT_cloud, DNERF_PT_mesh, DNERF_PT_segment)

@@ -24,6 +24,27 @@ SHOWN_DEPTH_PROPERTY = "dnerf_shown_depth"
 """On the picture of a depth: which depths are its grays."""
 EXACT_DEPTH_PROPERTY = "dnerf_exact_depth"
 """On the picture of a depth: the path of the file that has the exact values; `//` is the .blend file's folder."""
+SHOWN_PROPERTY = "dnerf_shown"
+"""On images that are made of a view's files when they are shown: the name that they were made under."""
+
+
+def own_image(name: str) -> bpy.types.Image | None:
+    """The image made here under that name, also where somebody else's has the name itself; None: there is none."""
+    image = bpy.data.images.get(name)
+    if image is not None and image.get(IMAGE_PROPERTY):
+        return image
+    return next((image for image in bpy.data.images if image.get(SHOWN_PROPERTY) == name == _without_number(image.name)), None)
+
+
+def is_file_itself(image: bpy.types.Image) -> bool:
+    """Whether an image is a view's file, by its path, and still of the view that it was made for."""
+    return bool(image.filepath) and image.packed_file is None and image.get(SHOWN_PROPERTY) == _without_number(image.name)
+
+
+def _without_number(name: str) -> str:
+    """A name without what Blender adds where it is taken, such as `.001`."""
+    stem, dot, number = name.rpartition(".")
+    return stem if dot and len(number) == 3 and number.isdigit() else name
 
 
 def image_from_array(name: str, rgb: NDArray[np.uint8]) -> bpy.types.Image:
@@ -124,11 +145,12 @@ def show_old_masks() -> None:
 
 def _image(name: str, width: int, height: int) -> bpy.types.Image:
     """An image of that size to fill: the one of that name made here before, or a new one."""
-    old = bpy.data.images.get(name)
-    if old is not None and old.get(IMAGE_PROPERTY) and is_painted(old):
+    old = own_image(name)
+    if old is not None and is_painted(old):
         old.name = f"{name} painted"  # the artist's now; editors and materials go on showing it
-    elif old is not None and old.get(IMAGE_PROPERTY):
-        if (*old.size, old.is_float, old.colorspace_settings.is_data) == (width, height, False, False):
+    elif old is not None:
+        same = (*old.size, old.is_float, old.colorspace_settings.is_data) == (width, height, False, False)
+        if same and not old.filepath:  # the pixels of a file's image would be written over the file when it is saved or unpacked
             return old
         fresh = _new_image(name, width, height)
         old.user_remap(fresh)  # who shows the old one shows the new one

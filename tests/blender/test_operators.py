@@ -32,6 +32,7 @@ def settings(session: ModuleType, tmp_path: Path) -> bpy.types.PropertyGroup:
     found.views_folder = str(tmp_path / "views")
     found.video_folder = str(tmp_path / "videos")
     found.annotation_folder = str(tmp_path / "annotations")
+    found.pack_views = True  # the views as images that tests look at
     return found
 
 

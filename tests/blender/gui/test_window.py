@@ -75,7 +75,8 @@ def test_views(window: Window, root: Root) -> None:
     with window.panel("DNERF_PT_views") as top:
         window.press("dnerf.render_views", top=top + 60)
         assert "2 views in" in finish(window)
-        window.press("s0003_v00 labels", top=top + 140)
+        assert window.value("sorted(item.name for item in bpy.context.scene.dnerf.view_items)") == ["s0003_v00", "s0003_v01"]
+        window.press("show_view(kind='LABELS')", columns=(0.35,), top=top + 140)
         window.until("len(bpy.context.window_manager.windows) == 2")
         window.ask(
             "show = [a for w in bpy.context.window_manager.windows for a in w.screen.areas if a.ui_type == 'IMAGE_EDITOR']"

@@ -155,6 +155,14 @@ class Window:
         """Click at a place of the screen, from the top left."""
         self._xdotool("mousemove", str(x), str(y), "sleep", str(_MOVE_S), "click", str(button), "sleep", str(_MOVE_S))
 
+    def click_again(self) -> None:
+        """Click where the mouse is, which stays there."""
+        self._xdotool("click", "1", "sleep", str(_MOVE_S))
+
+    def hover(self, x: int, y: int) -> None:
+        """Move the mouse to a place of the screen."""
+        self._xdotool("mousemove", str(x), str(y), "sleep", str(_MOVE_S))
+
     def drag(self, points: list[tuple[int, int]], *, button: int = 1) -> None:
         """Press at the first point, move over the others, let go at the last."""
         words = ["mousemove", *map(str, points[0]), "sleep", "0.1", "mousedown", str(button), "sleep", "0.05"]
