@@ -31,6 +31,7 @@ class Entry:
 class EntryMenu:
     """A menu of entries, of other menus by their names, and of lines between them (None)."""
 
+    layout: bpy.types.UILayout
     entries: tuple[Entry | str | None, ...] = ()
 
     def draw(self, context: bpy.types.Context) -> None:

@@ -1,5 +1,6 @@
 """What an operator on files is given: the paths that the file browser, a drop or a script names."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import bpy
@@ -9,6 +10,8 @@ from dnerf_core.errors import UsageError
 
 class ChosenFiles:
     """Properties of an operator on files, by the names that Blender's file browser and its file handlers fill in."""
+
+    execute: Callable[[bpy.types.Context], set[str]]
 
     filepath: bpy.props.StringProperty(name="File", subtype="FILE_PATH", options={"SKIP_SAVE"})
     directory: bpy.props.StringProperty(subtype="DIR_PATH", options={"SKIP_SAVE", "HIDDEN"})

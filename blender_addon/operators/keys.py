@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import bpy
 
-KEYS = (
+KEYS: tuple[tuple[str, str, str, str, dict[str, bool]], ...] = (
     ("Window", "EMPTY", "dnerf.cancel", "ESC", {}),
     ("3D View", "VIEW_3D", "dnerf.render_views", "V", {"ctrl": True, "alt": True}),
     ("3D View", "VIEW_3D", "dnerf.toggle_preview", "V", {"shift": True, "alt": True}),

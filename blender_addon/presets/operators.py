@@ -57,6 +57,7 @@ class DNERF_OT_remove_preset(PresetOperator, bpy.types.Operator):
 class PresetMenu:
     """A group's presets: those that come with the extension, the user's, and what is done with these."""
 
+    layout: bpy.types.UILayout
     group = ""
 
     def draw(self, context: bpy.types.Context) -> None:
