@@ -75,9 +75,9 @@ def outcome_line(wanted: list[DataSet], results: list[dict[str, Any]], seconds: 
     parts = []
     for item, result in zip(wanted, results, strict=True):
         name = f"{item.title}: " if item.title else ""
-        made = "nothing to do, all there" if result["nothing_to_do"] else f"{result['views_written']} written"
+        done = "nothing to do, all there" if result["nothing_to_do"] else f"{result['views_written']} written"
         counts = f"{counted(result['views'], 'view')} of {counted(result['subjects'], 'subject')}"
-        parts.append(f"{name}{counts}, {made} in {result['output']}")
+        parts.append(f"{name}{counts}, {done} in {result['output']}")
     warnings = list(dict.fromkeys(warning for result in results for warning in result["warnings"]))
     return "; ".join([f"{'; '.join(parts)}, {seconds:.1f} s", *warnings])
 

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.blender.gui.test_window import finish
+from tests.blender.gui.test_window import close_second_window, finish
 from tests.blender.gui.window import Root, Window
 
 pytestmark = [pytest.mark.gui, pytest.mark.timeout(600)]
@@ -23,7 +23,7 @@ def colored_pixels(window: Window, name: str) -> int:
     """Pixels of the screen's left half that have about the colour of the cameras' marks."""
     with Image.open(window.screenshot(name)) as image:
         rgb = np.asarray(image.convert("RGB")).astype(int)[:, :640]
-    return int(((rgb[..., 0] > 180) & (rgb[..., 1] > 90) & (rgb[..., 1] < 190) & (rgb[..., 2] < 90)).sum())
+    return int(((rgb[..., 0] > 180) & (rgb[..., 1] > 90) & (rgb[..., 1] < 215) & (rgb[..., 0] - rgb[..., 2] > 100)).sum())
 
 
 def test_the_sphere_and_its_cameras_are_drawn(window: Window) -> None:
@@ -33,13 +33,14 @@ def test_the_sphere_and_its_cameras_are_drawn(window: Window) -> None:
     window.learn_headers("live_preview")
     window.ask("d = bpy.context.scene.dnerf.data_set; d.cameras, d.count, d.upper, d.output = 'SPHERE', 24, True, '/job/set'")
     window.ask("view_area().spaces.active.region_3d.view_distance = 12")
-    with window.panel("DNERF_PT_data_set") as top:
+    with window.panel("DNERF_PT_data_set"):
+        window.scroll(40)
         before = colored_pixels(window, "30-panel")
-        window.click(*window.find("data_set.show_cameras", keys="ctrl+alt+shift+c", top=top))
+        window.click(*window.find("data_set.show_cameras", keys="ctrl+alt+shift+c", columns=(0.2,)))
         window.until("bpy.context.scene.dnerf.data_set.show_cameras")
         time.sleep(0.5)
         assert colored_pixels(window, "31-sphere") > before + 200
-        window.press("dnerf.place_data_set_cameras", top=top)
+        window.press("dnerf.place_data_set_cameras", columns=(0.75,))
         window.until("len(bpy.data.collections['DatasetNeRF data set cameras'].objects) == 24")
         time.sleep(0.5)
         window.screenshot("32-placed")
@@ -49,17 +50,16 @@ def test_a_data_set_and_its_command(window: Window, root: Root) -> None:
     window.ask(
         "d = bpy.context.scene.dnerf.data_set; d.subjects_from, d.seeds, d.cameras, d.count, d.resolution = 'SEEDS', '0-1', 'ARC', 2, 64"
     )
-    with window.panel("DNERF_PT_data_set") as top:
-        window.press("dnerf.render_data_set", top=top)
-        assert finish(window).startswith("4 views of 2 subjects, 4 written in /job/set")
+    with window.panel("DNERF_PT_data_set"):
         window.scroll(40)
+        window.press("dnerf.render_data_set", columns=(0.5,))
+        assert finish(window).startswith("4 views of 2 subjects, 4 written in /job/set")
         window.screenshot("33-rendered")
-        window.press("dnerf.show_data_set", top=top)
+        window.press("dnerf.show_data_set", columns=(0.5,))
         window.until("len(bpy.context.window_manager.windows) == 2")
         time.sleep(0.5)
         window.screenshot("34-sheet")
-        window.ask("with bpy.context.temp_override(window=bpy.context.window_manager.windows[1]): bpy.ops.wm.window_close()")
-        window.until("len(bpy.context.window_manager.windows) == 1")
+        close_second_window(window)
     assert sorted(path.name for path in (root.job / "set" / "masks").iterdir()) == [
         f"s000{seed}_v0{view}.png" for seed in range(2) for view in range(2)
     ]
