@@ -98,9 +98,10 @@ def in_scene(view: PartialView, scene: SceneView, background: float | None, ray_
     share = np.clip((coverage - 0.5) * max(1.0, ray_px) + 0.5, 0, 1)
     near, known = _spread(np.where(present, depth, 0)[..., None], present, reach_px)
     free = _free_share(np.where(known, near[..., 0], np.inf), scene)
+    behind = rgb.astype(np.float32) / 255 if background is None else np.full(3, background, np.float32)
     return replace(
         view,
-        rgb=_mixed(color, share, free, scene, rgb.astype(np.float32) / 255 if background is None else np.float32(background)),
+        rgb=_mixed(color, share, free, scene, behind),
         mask=np.where(shown, own, scene.center_mask),
         depth_planar=np.where(shown, depth, scene.center_depth),
         uncertainty=None,
@@ -127,12 +128,12 @@ def _mixed(
     share: NDArray[np.floating],
     free: NDArray[np.floating],
     scene: SceneView,
-    behind: NDArray[np.floating] | np.floating,
+    behind: NDArray[np.floating],
 ) -> NDArray[np.uint8]:
     """The picture; see `in_scene`. Where the subject is not, or is hidden, it is the scene's to the bit.
 
     Args:
-        color, share: of the subject, C and a; free: v; behind: what holes of the scene's picture show.
+        color, share: of the subject, C and a; free: v; behind: what holes of the scene's picture show, [S, S, 3] or [3].
     """
     opaque = scene.picture[..., 3:].astype(np.float32) / 255
     around: NDArray[np.floating] = scene.picture[..., :3].astype(np.float32) / 255 * opaque + (1 - opaque) * behind

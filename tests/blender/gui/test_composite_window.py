@@ -62,9 +62,9 @@ def test_the_button_composes_and_leaves_the_scene_alone(window: Window, root: Ro
 
 
 def test_three_cameras_with_progress(window: Window, root: Root) -> None:
-    window.ask("scene = bpy.context.window_manager.windows[0].scene; scene.dnerf.composite.cameras = 'SELECTED'")
-    window.ask("progress = []")
-    with window.panel("DNERF_PT_composite") as top:
+    window.ask(SCENE + BEFORE_HALF)  # undo has made all datablocks anew, without what the test did itself
+    window.ask("scene.dnerf.composite.cameras, progress = 'SELECTED', []")
+    with window.panel("DNERF_PT_composite"):
         window.ask(
             "draw = module('panels.main').draw_status\n"
             "def seen(layout, context):\n"
@@ -73,7 +73,8 @@ def test_three_cameras_with_progress(window: Window, root: Root) -> None:
             "    draw(layout, context)\n"
             "module('panels.main').draw_status = seen"
         )
-        window.press("dnerf.composite", top=top + 20)
+        window.scroll(15)
+        window.press("dnerf.composite", top=450)
         assert "3 views in" in finish(window)
         window.ask("module('panels.main').draw_status = draw")
     drawn = {tuple(item) for item in window.value("[p for p in progress if p]")}
@@ -84,8 +85,9 @@ def test_three_cameras_with_progress(window: Window, root: Root) -> None:
 def test_escape_is_heard_while_blender_renders(window: Window, root: Root) -> None:
     window.ask("scene.cycles.samples, scene.cycles.use_adaptive_sampling = 16384, False")
     window.ask("bpy.data.objects['Cube'].location.z += 0.05")
-    with window.panel("DNERF_PT_composite") as top:
-        window.press("dnerf.composite", top=top + 20)
+    with window.panel("DNERF_PT_composite"):
+        window.scroll(15)
+        window.press("dnerf.composite", top=450)
         time.sleep(4.0)
         began = time.monotonic()
         window.key_unheard("Escape")
