@@ -14,7 +14,7 @@ from ..scene.painted import seems_painted
 from ..subjects import can_step
 from .base import SubPanel
 from .buttons import Button, draw_job_buttons
-from .fitting import draw_text
+from .fitting import BOX_MARGIN_PX, draw_text
 from .main import draw_status
 
 
@@ -24,7 +24,7 @@ class DNERF_PT_edit(SubPanel, bpy.types.Panel):
     def draw(self, context: bpy.types.Context) -> None:
         layout, scene = self.layout, context.scene
         camera = "no active camera" if scene.camera is None else scene.camera.name
-        layout.label(text=f"seen by {camera}", icon="CAMERA_DATA", translate=False)
+        draw_text(layout, context, f"seen by {camera}", "CAMERA_DATA")
         buttons, mask = [Button("dnerf.edit_mask", icon="BRUSH_DATA", fields={"anew": False})], noted_mask(scene)
         if mask is not None and seems_painted(mask):
             buttons.append(Button("dnerf.edit_mask", text="Anew", fields={"anew": True}))
@@ -102,7 +102,7 @@ def draw_scores(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
         return
     box = layout.box()
     for line in score_lines(json.loads(text)):
-        draw_text(box, context, line)
+        draw_text(box, context, line, margin_px=BOX_MARGIN_PX)
 
 
 def score_lines(result: dict[str, Any]) -> list[str]:

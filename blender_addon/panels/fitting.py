@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import blf
 import bpy
@@ -14,6 +14,8 @@ TEXT_LINES = 2
 """Below a button, always."""
 _MARGIN_PX = 62
 """Of a side panel at a UI scale of 1: its tabs, its borders, and those of a label."""
+BOX_MARGIN_PX = _MARGIN_PX + 16
+"""The same in a box."""
 _ICON_PX = 20
 _CUT = "\N{HORIZONTAL ELLIPSIS}"
 
@@ -75,10 +77,12 @@ def text_room_px(context: bpy.types.Context, icons: int = 0, margin_px: float = 
     return float(context.region.width - (margin_px + icons * _ICON_PX) * context.preferences.system.ui_scale)
 
 
-def draw_text(layout: bpy.types.UILayout, context: bpy.types.Context, text: str, icon: str = "NONE") -> None:
+def draw_text(
+    layout: bpy.types.UILayout, context: bpy.types.Context, text: str, icon: str = "NONE", margin_px: float = _MARGIN_PX
+) -> None:
     """`text` in as many lines as the width of the side panel asks for."""
-    column = layout.column(align=True)
-    for number, line in enumerate(wrap_text(text, text_room_px(context, int(icon != "NONE")), text_measure(context))):
+    column, room_px = layout.column(align=True), text_room_px(context, int(icon != "NONE"), margin_px)
+    for number, line in enumerate(wrap_text(text, room_px, text_measure(context))):
         column.label(text=line, icon=icon if number == 0 or icon == "NONE" else "BLANK1", translate=False)
 
 
@@ -105,3 +109,9 @@ def draw_rows(
         )
         if not whole and number == rows - 1:
             row.operator("dnerf.show_line", text="", icon="TEXT", emboss=False).line = text
+
+
+def columns_for(context: bpy.types.Context, names: Iterable[str]) -> int:
+    """Whether names, each with an icon, fit side by side in two columns, or need one each for themselves."""
+    measure, half_px = text_measure(context), text_room_px(context) / 2 - 2 * _ICON_PX * context.preferences.system.ui_scale
+    return 2 if all(measure(name) <= half_px for name in names) else 1

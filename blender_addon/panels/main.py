@@ -11,7 +11,7 @@ from ..presets.operators import draw_presets
 from ..subjects import subject_stem
 from .base import SidePanel, SubPanel
 from .buttons import LEVEL_ICONS, Button, draw_job_buttons, draw_progress
-from .fitting import TEXT_LINES, draw_rows, draw_text
+from .fitting import TEXT_LINES, columns_for, draw_rows, draw_text
 
 
 class DNERF_PT_main(SidePanel, bpy.types.Panel):
@@ -62,13 +62,13 @@ class DNERF_PT_model(SubPanel, bpy.types.Panel):
         facts = known_facts(context.scene)
         if facts is None:
             return
-        layout.label(text=f"{facts.name}, {facts.image_size_px} px", translate=False)
+        draw_text(layout, context, f"{facts.name}, {facts.image_size_px} px")
         if facts.licence:
             draw_text(layout, context, f"Licence: {facts.licence}")
         if facts.labels is None:
             draw_text(layout, context, "No labels: views come without masks. Annotate and train to give it some.", "INFO")
             return
-        grid = layout.grid_flow(columns=2, align=True)
+        grid = layout.grid_flow(columns=columns_for(context, facts.labels.names), align=True)
         for label in facts.labels.labels:
             grid.label(text=label.name, icon_value=color_icon(label.color), translate=False)
 
@@ -91,7 +91,7 @@ class DNERF_PT_subject(SubPanel, bpy.types.Panel):
         row.prop(settings, "subject_file", text="File")
         if settings.subject_file:
             row.operator("dnerf.use_seed", text="", icon="X")
-            layout.label(text=subject_stem(context.scene), icon="MESH_MONKEY", translate=False)
+            draw_text(layout, context, subject_stem(context.scene), "MESH_MONKEY")
         of_assets = [Button("dnerf.make_asset", icon="ASSET_MANAGER")]
         if has_source(context.active_object):
             of_assets.append(Button("dnerf.use_subject"))

@@ -10,7 +10,7 @@ from ..scene.clouds import cloud_labels, is_cloud, last_hidden, shows_parts
 from ..scene.errors import SceneError
 from .base import SubPanel
 from .buttons import Button, draw_job_buttons
-from .fitting import draw_text
+from .fitting import BOX_MARGIN_PX, draw_text
 from .view_list import DNERF_UL_shown_views, draw_view_list
 
 
@@ -41,7 +41,7 @@ class DNERF_PT_video(SubPanel, bpy.types.Panel):
         layout, scene = self.layout, context.scene
         settings = scene.dnerf
         camera = "no active camera" if scene.camera is None else scene.camera.name
-        layout.label(text=f"frames {scene.frame_start} to {scene.frame_end}, {camera}", translate=False)
+        draw_text(layout, context, f"frames {scene.frame_start} to {scene.frame_end}, {camera}")
         layout.prop(settings, "video_folder")
         layout.prop(settings, "into_sequencer")
         if settings.into_sequencer:
@@ -74,11 +74,11 @@ def draw_cloud_parts(layout: bpy.types.UILayout, context: bpy.types.Context) -> 
     if not is_cloud(item):
         return
     box = layout.box()
-    box.label(text=item.name, icon="POINTCLOUD_DATA", translate=False)
+    draw_text(box, context, item.name, "POINTCLOUD_DATA", BOX_MARGIN_PX)
     try:
         labels, in_parts = cloud_labels(item), shows_parts(item)
     except SceneError as error:  # a panel has nobody to raise it to
-        draw_text(box, context, str(error), "ERROR")
+        draw_text(box, context, str(error), "ERROR", BOX_MARGIN_PX)
         return
     if labels is not None:
         row = box.row(align=True)

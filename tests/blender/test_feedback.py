@@ -186,6 +186,7 @@ def test_texts_fit_the_default_width(holder: Any, panel: str, scale: float) -> N
     fill_panels()
     settings = bpy.context.scene.dnerf
     settings.own_yaw = settings.own_pitch = False
+    bpy.context.scene.camera.name = "Camera of the second shot, from the left and above"
     settings.live_preview, settings.edit_perceptual_weight = False, 1.0
     names = ("edited_taken", "agreement_inside", "agreement_outside", "psnr_outside_db", "psnr_kept_db")
     views = [{"yaw_deg": 45.0, "labels_changed": 0.123, "color_change": 12.3}]
