@@ -100,9 +100,8 @@ def draw_export(layout: bpy.types.UILayout, settings: bpy.types.PropertyGroup) -
     layout.prop(settings, "export_path")
     layout.prop(settings, "export_frame")
     if settings.export_frame == "SCENE":
-        row = layout.row(align=True)
-        row.prop(settings, "export_forward")
-        row.prop(settings, "export_up")
+        layout.prop(settings, "export_forward")
+        layout.prop(settings, "export_up")
     button = layout.operator("dnerf.export_cloud", icon="EXPORT")
     button.frame, button.forward_axis, button.up_axis = settings.export_frame, settings.export_forward, settings.export_up
 
