@@ -26,7 +26,9 @@ CARRIED = (
     "camera_arcs.py",
     "camera_frames.py",
     "camera_pinhole.py",
+    "checkpoints/safetensors_layout.py",
     "errors.py",
+    "files/cloud_reading.py",
     "files/clouds.py",
     "files/opening/json_text.py",
     "files/opening/regular_files.py",
@@ -60,6 +62,7 @@ tagline = "Labelled views, label videos and part-segmented point clouds"
 maintainer = "DatasetNeRF authors"
 type = "add-on"
 license = ["SPDX:GPL-3.0-or-later"]
+website = "https://arxiv.org/abs/2311.12063"
 blender_version_min = "4.2.0"
 tags = ["3D View", "Render"]
 {wheels}
