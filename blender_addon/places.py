@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from types import ModuleType
 
 import bpy
 
@@ -24,6 +25,23 @@ def absolute_path(text: str, setting: str) -> Path:
             f"{setting}: expected a saved .blend file for {text!r}, found an unsaved one; save it, or choose another path"
         )
     return Path(os.path.abspath(bpy.path.abspath(text)))
+
+
+def kept_path(path: Path) -> str:
+    """A path as properties and strips keep it: from the .blend file where that is saved, on the same drive; else absolute."""
+    if not bpy.data.is_saved or not on_one_drive(str(path), bpy.data.filepath):
+        return str(path)
+    return str(bpy.path.relpath(str(path)))
+
+
+def on_one_drive(first: str, second: str, *, parts: ModuleType = os.path) -> bool:
+    """Whether there is a relative path from one to the other.
+
+    Args:
+        parts: `ntpath` or `posixpath`, whose paths they are.
+    """
+    drives = {parts.splitdrive(parts.normcase(path))[0] for path in (first, second)}
+    return len(drives) == 1
 
 
 def output_folder(text: str, setting: str) -> Path:

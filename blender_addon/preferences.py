@@ -8,6 +8,8 @@ import bpy
 from . import environment_making
 from .bridge.errors import WorkerError
 from .bridge.interpreter import find_interpreters
+from .operators.keys import draw_keys
+from .version import WEBSITE
 
 _check_line = ""
 _check_ok = False
@@ -69,6 +71,12 @@ class DNERF_Preferences(bpy.types.AddonPreferences):
             box.operator("dnerf.create_environment", icon="ADD")
             if making is not None:
                 draw_lines(box, making.line, 90, "CHECKMARK" if making.succeeded else "ERROR")
+        box = layout.box()
+        box.label(text="Keys")
+        draw_keys(box, context)
+        row = layout.row(align=True)
+        row.operator("dnerf.show_guide", icon="HELP")
+        row.operator("wm.url_open", text="Website", icon="URL").url = WEBSITE
 
 
 def preferences() -> DNERF_Preferences:

@@ -146,6 +146,7 @@ class SceneProperties(bpy.types.PropertyGroup):
             ("label", "Part colours", "The vertices have their labels' colours"),
         ],
     )
+    mesh_separate: bpy.props.BoolProperty(name="An object a part", description="Each part becomes an object of its own")
 
     # edit
     edit_view: bpy.props.StringProperty(options={"HIDDEN"})

@@ -13,7 +13,11 @@ from pathlib import Path
 import bpy
 
 from . import environment_making, icons, picture_overlay, preview, session
+from .guidance import guide, menus
+from .incoming import handlers as file_handlers
+from .incoming import operators as file_operators
 from .lasting import timers
+from .library import operators as library_operators
 from .operators import (
     anew,
     annotate,
@@ -42,6 +46,7 @@ from .panels import main, results
 from .panels import pose as pose_panel
 from .posing import changes, driver
 from .preferences import CLASSES as PREFERENCES
+from .presets import operators as preset_operators
 from .properties import CLASSES as PROPERTIES
 from .properties import SceneProperties
 from .version import ADDON_VERSION
@@ -64,16 +69,21 @@ _OPERATORS = (
     invert,
     edit,
     segment,
+    guide,
+    file_operators,
+    library_operators,
+    preset_operators,
 )
+_MENUS = (file_handlers, menus)
 _PANELS = (main, pose_panel, results, edit_panel, annotate_panel)
 CLASSES = (
     *PROPERTIES,
     *PREFERENCES,
-    *(item for module in (*_OPERATORS, *_PANELS) for item in module.CLASSES),
+    *(item for module in (*_OPERATORS, *_MENUS, *_PANELS) for item in module.CLASSES),
 )
 
 
-_PARTS = (icons, session, preview, picture_overlay, keeping, anew, changes, pose, keys)
+_PARTS = (icons, session, preview, picture_overlay, keeping, anew, changes, pose, file_operators, menus, keys)
 """Modules with a `register` and an `unregister` of their own, in order."""
 _ENDS = (environment_making.end, driver.forget, timers.stop_all)
 """What ends that has begun since, before the parts are taken back."""

@@ -10,7 +10,7 @@ import bpy
 
 from dnerf_core.errors import UsageError
 
-from .places import file_stem
+from .places import file_stem, kept_path
 
 _LONGEST_STEM = 32
 """Names of images begin with it, and Blender cuts names at 63 bytes."""
@@ -64,7 +64,7 @@ def choose_subject(scene: bpy.types.Scene, path: Path) -> None:
     steps, at = _steps(scene)
     if not steps or steps[at] != _now(scene):
         steps, at = [_now(scene)], 0
-    scene.dnerf.subject_file = bpy.path.relpath(str(path)) if bpy.data.is_saved else str(path)
+    scene.dnerf.subject_file = kept_path(path)
     _keep(scene, [*steps[: at + 1], _now(scene)], at + 1)
 
 

@@ -13,7 +13,8 @@ from ..bridge.errors import error_line
 from ..lasting.identity import Held, hold
 from ..lasting.timers import Timer
 from ..model_facts import ModelFacts, chosen_model, with_facts
-from ..scene.clouds import add_cloud, hidden_parts, hide_part, shows_parts
+from ..scene.cloud_display import copy_shown
+from ..scene.clouds import add_cloud, hidden_parts, hide_part
 from ..shown_views import are_stale, forget, keep_shown, known_shown, rename_images
 from ..subjects import subject_stem, subject_token
 from .cloud import cloud_from_result, make_active, note_request, noted_request
@@ -71,9 +72,8 @@ def _fuse_anew(
         scene, old = held.needed(), held_cloud.found()
         cloud = cloud_from_result(result)
         if old is not None and noted_request(old, before) is not None:
-            fresh = add_cloud(
-                scene, cloud, f"cloud {stem}", world_up=facts.cameras.world_up, root=old.parent, part_colors=shows_parts(old)
-            )
+            fresh = add_cloud(scene, cloud, f"cloud {stem}", world_up=facts.cameras.world_up, root=old.parent)
+            copy_shown(old, fresh)
             _take_place(scene, old, fresh)
             note_request(fresh, subject, request)
         then()

@@ -7,6 +7,7 @@ from dnerf_core.errors import DNeRFError
 from ..annotation_list import annotation_labels, views_to_do
 from ..edit_view import is_edited_image
 from ..painting.mask_files import image_of_mask, listed_folder, unsaved_masks
+from ..presets.operators import draw_presets
 from ..scene.painted import seems_painted
 from .base import SubPanel, draw_text
 from .edit import draw_palette
@@ -44,6 +45,9 @@ def _is_unsaved(scene: bpy.types.Scene, name: str) -> bool:
 
 class DNERF_PT_annotate(SubPanel, bpy.types.Panel):
     bl_label = "Annotate"
+
+    def draw_header_preset(self, context: bpy.types.Context) -> None:
+        draw_presets(self.layout, "annotate")
 
     def draw(self, context: bpy.types.Context) -> None:
         layout, settings = self.layout, context.scene.dnerf

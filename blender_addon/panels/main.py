@@ -3,8 +3,11 @@
 import bpy
 
 from .. import session
+from ..guidance.tips import next_step
 from ..icons import color_icon, has_picture, picture_icon
+from ..library.sources import has_source
 from ..model_facts import known_facts
+from ..presets.operators import draw_presets
 from ..subjects import subject_stem
 from .base import SidePanel, SubPanel, draw_text
 
@@ -15,8 +18,15 @@ _ICONS = {"INFO": "INFO", "ERROR": "ERROR", "CANCELLED": "CANCEL"}
 class DNERF_PT_main(SidePanel, bpy.types.Panel):
     bl_label = "DatasetNeRF"
 
+    def draw_header_preset(self, context: bpy.types.Context) -> None:
+        self.layout.emboss = "NONE"
+        self.layout.operator("dnerf.show_guide", text="", icon="HELP")
+
     def draw(self, context: bpy.types.Context) -> None:
-        draw_status(self.layout, context)
+        column = self.layout.column(align=True)
+        draw_status(column, context)
+        if tip := next_step(context.scene):
+            draw_text(column, context, tip, "LIGHT")
 
 
 def draw_status(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
@@ -98,6 +108,10 @@ class DNERF_PT_subject(SubPanel, bpy.types.Panel):
         if settings.subject_file:
             row.operator("dnerf.use_seed", text="", icon="X")
             layout.label(text=subject_stem(context.scene), icon="MESH_MONKEY", translate=False)
+        row = layout.row(align=True)
+        row.operator("dnerf.make_asset", icon="ASSET_MANAGER")
+        if has_source(context.active_object):
+            row.operator("dnerf.use_subject")
         layout.operator("dnerf.invert_photo", icon="IMAGE_DATA")
         layout.prop(settings, "live_preview", toggle=True, icon="HIDE_OFF" if settings.live_preview else "HIDE_ON")
         if settings.live_preview:
@@ -108,6 +122,9 @@ class DNERF_PT_subject(SubPanel, bpy.types.Panel):
 
 class DNERF_PT_cameras(SubPanel, bpy.types.Panel):
     bl_label = "Cameras"
+
+    def draw_header_preset(self, context: bpy.types.Context) -> None:
+        draw_presets(self.layout, "cameras")
 
     def draw(self, context: bpy.types.Context) -> None:
         layout, settings = self.layout, context.scene.dnerf

@@ -51,10 +51,6 @@ class DNERF_PT_pose(SubPanel, bpy.types.Panel):
         else:
             layout.prop(settings, "pose_object_motion")
             draw_map(layout, context, armature)
-        layout.separator()
-        row = layout.row(align=True)
-        row.prop(settings, "mesh_color", text="")
-        row.operator("dnerf.import_mesh", text="Import Mesh", icon="MESH_DATA")
 
 
 def draw_map(layout: bpy.types.UILayout, context: bpy.types.Context, armature: bpy.types.Object) -> None:

@@ -4,6 +4,8 @@ import bpy
 
 from ..icons import color_icon
 from ..model_facts import moves
+from ..presets.operators import draw_presets
+from ..scene.cloud_display import draw_shown
 from ..scene.clouds import cloud_labels, is_cloud, last_hidden, shows_parts
 from ..scene.errors import SceneError
 from ..scene.views import IMAGE_PROPERTY
@@ -14,6 +16,9 @@ MAX_LISTED = 12
 
 class DNERF_PT_views(SubPanel, bpy.types.Panel):
     bl_label = "Views"
+
+    def draw_header_preset(self, context: bpy.types.Context) -> None:
+        draw_presets(self.layout, "views")
 
     def draw(self, context: bpy.types.Context) -> None:
         layout, settings = self.layout, context.scene.dnerf
@@ -83,8 +88,19 @@ def draw_cloud_parts(layout: bpy.types.UILayout, context: bpy.types.Context) -> 
             row.operator("dnerf.select_part", text="", icon="RESTRICT_SELECT_OFF").part_id = label.id
             row.operator("dnerf.hide_part", text="", icon="HIDE_ON" if label.id in hidden else "HIDE_OFF").part_id = label.id
         box.operator("dnerf.separate_parts", icon="OUTLINER_OB_GROUP_INSTANCE")
+    draw_shown(box.column(align=True), item)
     box.prop(context.scene.dnerf, "export_path")
     box.operator("dnerf.export_cloud", icon="EXPORT")
+
+
+class DNERF_PT_mesh(SubPanel, bpy.types.Panel):
+    bl_label = "Mesh"
+
+    def draw(self, context: bpy.types.Context) -> None:
+        layout, settings = self.layout, context.scene.dnerf
+        layout.prop(settings, "mesh_color", text="")
+        layout.prop(settings, "mesh_separate")
+        layout.operator("dnerf.import_mesh", icon="MESH_DATA")
 
 
 class DNERF_PT_segment(SubPanel, bpy.types.Panel):
@@ -96,4 +112,4 @@ class DNERF_PT_segment(SubPanel, bpy.types.Panel):
         layout.operator("dnerf.segment_selected", icon="MATERIAL")
 
 
-CLASSES = (DNERF_PT_views, DNERF_PT_video, DNERF_PT_cloud, DNERF_PT_segment)
+CLASSES = (DNERF_PT_views, DNERF_PT_video, DNERF_PT_cloud, DNERF_PT_mesh, DNERF_PT_segment)

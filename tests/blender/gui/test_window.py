@@ -50,7 +50,7 @@ def test_the_subjects_buttons(window: Window) -> None:
     window.press("dnerf.random_seed", top=forward[1] + 6)
     window.until("bpy.context.scene.dnerf.seed != 1")
     window.learn_headers("live_preview")
-    assert {"cameras", "views", "video", "cloud", "segment", "edit", "annotate"} == {
+    assert {"cameras", "views", "video", "cloud", "mesh", "segment", "edit", "annotate"} == {
         name.removeprefix("DNERF_PT_") for name in window.headers
     }
 
