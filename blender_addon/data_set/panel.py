@@ -15,6 +15,13 @@ from .requests import commands, shown_request
 
 _ON_SPHERES = ("SPHERE", "RANDOM")
 _OF_MOVING = ("joints", "vertices")
+_FORMAT_OPTIONS = (
+    ("coco", "coco_instances", "COCO"),
+    ("nerfstudio", "nerfstudio_images", "Images"),
+    ("nerfstudio", "aabb_scale", "AABB scale"),
+    ("webdataset", "shard_views", "Views a shard"),
+)
+"""Of each format, under labels that the panel's usual width has room for."""
 
 
 class DNERF_PT_data_set(SubPanel, bpy.types.Panel):
@@ -29,7 +36,7 @@ class DNERF_PT_data_set(SubPanel, bpy.types.Panel):
             layout.prop(settings, "subjects")
         layout.prop(settings, "cameras")
         draw_cameras(layout, settings, settings.cameras, "")
-        layout.prop(settings, "test_cameras")
+        layout.prop(settings, "test_cameras", text="Test on")
         draw_cameras(layout, settings, settings.test_cameras, "test_")
         if {settings.cameras, settings.test_cameras} & {*RULES}:
             draw_rule(layout, settings)
@@ -62,14 +69,9 @@ class DNERF_PT_data_set_files(SubPanel, bpy.types.Panel):
         layout, settings = self.layout, context.scene.dnerf.data_set
         layout.prop(settings, "masks")
         layout.prop(settings, "depth_format")
-        for name, option in (
-            ("coco", "coco_instances"),
-            ("nerfstudio", "nerfstudio_images"),
-            ("nerfstudio", "aabb_scale"),
-            ("webdataset", "shard_views"),
-        ):
+        for name, option, text in _FORMAT_OPTIONS:
             if name in settings.formats:
-                layout.prop(settings, option)
+                layout.prop(settings, option, text=text)
         row = layout.row(align=True)
         row.prop(settings, "consistent", toggle=True)
         row.prop(settings, "exact", toggle=True)
