@@ -71,7 +71,6 @@ def compose(scene: bpy.types.Scene, facts: ModelFacts, choice: Choice) -> None:
     update(scene)
     labels = scene_labels(scene, facts.labels, choice.labels_by)
     first = read_shot(scene, facts, choice.targets[0])
-    assert first is not None
     request = {
         "model": chosen_model(scene),
         **json.loads(subject_token(scene)),
@@ -129,12 +128,7 @@ def render_targets(held: Held, facts: ModelFacts, targets: Sequence[Target], the
         scene = held.needed()
         check_renderable(scene)
         files.append(SceneFiles(client.new_file(".png"), client.new_file(".exr")))
-        shot = read_shot(scene, facts, target, files[-1])
-        if shot is None:
-            holder.cancel()
-            yield
-            return
-        shots.append(shot)
+        shots.append(read_shot(scene, facts, target, files[-1]))
         job.done += 1
     then(shots, files)
 

@@ -51,8 +51,8 @@ def check_renderable(scene: bpy.types.Scene) -> None:
         raise SceneError("scene: expected Blender to have time for it, found it rendering; wait for that, or end it")
 
 
-def render_scene(scene: bpy.types.Scene, camera: bpy.types.Object, square: SquareView, files: SceneFiles) -> bool:
-    """Render what a camera sees of the scene at its current frame, in the square that the engine renders; False: ESC has ended it.
+def render_scene(scene: bpy.types.Scene, camera: bpy.types.Object, square: SquareView, files: SceneFiles) -> None:
+    """Render what a camera sees of the scene at its current frame, in the square that the engine renders. Blender hears no key meanwhile.
 
     Args:
         camera: gives the place and the clipping.
@@ -63,7 +63,8 @@ def render_scene(scene: bpy.types.Scene, camera: bpy.types.Object, square: Squar
     """
     with _left_out(scene), _scene_copy(scene) as copy, _camera_copy(scene, copy, camera, square):
         _set_up(copy, square)
-        return _render_picture(copy, files.picture) and _render_passes(copy, square.side_px, files.passes)
+        _render_picture(copy, files.picture)
+        _render_passes(copy, square.side_px, files.passes)
 
 
 @contextmanager
@@ -133,14 +134,14 @@ def _set_up(copy: bpy.types.Scene, square: SquareView) -> None:
         layer.use = layer == first
 
 
-def _render_picture(copy: bpy.types.Scene, path: Path) -> bool:
+def _render_picture(copy: bpy.types.Scene, path: Path) -> None:
     image = copy.render.image_settings
     _set_format(image, "IMAGE", "PNG")
     image.color_mode, image.color_depth, image.color_management = "RGBA", "8", "FOLLOW_SCENE"
-    return _render(copy, path)
+    _render(copy, path)
 
 
-def _render_passes(copy: bpy.types.Scene, side_px: int, path: Path) -> bool:
+def _render_passes(copy: bpy.types.Scene, side_px: int, path: Path) -> None:
     render, cycles = copy.render, copy.cycles
     rays = RAYS_A_SIDE if side_px <= FINE_UP_TO_PX else 1
     render.resolution_x = render.resolution_y = rays * side_px
@@ -157,7 +158,7 @@ def _render_passes(copy: bpy.types.Scene, side_px: int, path: Path) -> bool:
     image = render.image_settings
     _set_format(image, "MULTI_LAYER_IMAGE", "OPEN_EXR_MULTILAYER")
     image.color_depth, image.exr_codec = "32", "ZIP"
-    return _render(copy, path)
+    _render(copy, path)
 
 
 def _set_format(image: Any, media_type: str, file_format: str) -> None:
@@ -166,17 +167,17 @@ def _set_format(image: Any, media_type: str, file_format: str) -> None:
     image.file_format = file_format
 
 
-def _render(copy: bpy.types.Scene, path: Path) -> bool:
-    """Render into a file; False: there is none, since the user has ended it."""
+def _render(copy: bpy.types.Scene, path: Path) -> None:
+    """Render into a file."""
     copy.render.filepath = str(path)
     try:
         if bpy.app.background:
             bpy.ops.render.render(write_still=True, scene=copy.name)
-            return path.is_file()
-        # called by a timer, where no window is the current one
-        with bpy.context.temp_override(window=bpy.context.window_manager.windows[0]):
-            bpy.ops.render.render(write_still=True, scene=copy.name)
+        else:  # called by a timer, where no window is the current one
+            with bpy.context.temp_override(window=bpy.context.window_manager.windows[0]):
+                bpy.ops.render.render(write_still=True, scene=copy.name)
     except RuntimeError as error:
         text = " ".join(str(error).split()).removeprefix("Error: ")
         raise SceneError(f"scene: expected Blender to render it, it says: {text}; see that F12 works") from error
-    return path.is_file()
+    if not path.is_file():
+        raise SceneError(f"scene: expected Blender's render in {path}, found none; see that F12 works, and repeat the step")

@@ -93,21 +93,23 @@ def chosen_targets(scene: bpy.types.Scene, cameras: str, selected: Sequence[Held
     return [Target(hold(scene.camera), scene.frame_current)]
 
 
-def read_shot(scene: bpy.types.Scene, facts: ModelFacts, target: Target, files: SceneFiles | None = None) -> Shot | None:
-    """What a target sees, and with `files` the scene rendered for it; None: ESC has ended that. The scene's frame is as it was afterwards.
+def read_shot(scene: bpy.types.Scene, facts: ModelFacts, target: Target, files: SceneFiles | None = None) -> Shot:
+    """What a target sees, and with `files` the scene rendered for it. The scene's frame is as it was afterwards.
 
     Raises:
         SceneError: a camera that cannot be used, or a scene that cannot be rendered.
         UsageError: the camera has been deleted.
     """
 
-    def read(frame: int) -> Shot | None:
+    def read(frame: int) -> Shot:
         camera = scene.camera if target.camera is None else target.camera.needed()
         seen = read_camera(camera, scene, world_up=facts.cameras.world_up)
         name = seen.name if target.camera is not None else f"{seen.name} f{frame:04d}"
         scale = root_transform(subject_root(scene, create=False)).scale
         shot = Shot(name, frame, square_view(seen), scale, current_pose(scene, facts))
-        return shot if files is None or render_scene(scene, camera, shot.square, files) else None
+        if files is not None:
+            render_scene(scene, camera, shot.square, files)
+        return shot
 
     if target.frame == scene.frame_current:
         return read(target.frame)  # what has been moved and has no key stays where it is

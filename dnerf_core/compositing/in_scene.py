@@ -136,7 +136,7 @@ def _mixed(
         color, share: of the subject, C and a; free: v; behind: what holes of the scene's picture show, [S, S, 3] or [3].
     """
     opaque = scene.picture[..., 3:].astype(np.float32) / 255
-    around: NDArray[np.floating] = scene.picture[..., :3].astype(np.float32) / 255 * opaque + (1 - opaque) * behind
+    around = np.asarray(scene.picture[..., :3].astype(np.float32) / 255 * opaque + (1 - opaque) * behind, np.float32)
     nearest, found = _neighbor_mean(around, (free == 0) & np.isfinite(scene.center_depth))
     front = np.where(((free > 0) & (free < 1) & found)[..., None], nearest, around)
     a, v = share[..., None], free[..., None]

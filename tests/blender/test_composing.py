@@ -228,7 +228,7 @@ def test_the_scene_is_as_it_was_also_after_an_error(
     bpy.data.images["Render Result"].save_render(str(tmp_path / "kept.png"), scene=scene)
     np.testing.assert_array_equal(read_image(tmp_path / "kept.png"), artists)
 
-    def broken(copy: Any, path: Path) -> bool:
+    def broken(copy: Any, path: Path) -> None:
         raise RuntimeError("no paper")
 
     monkeypatch.setattr(rendering, "_render", broken)
