@@ -173,7 +173,7 @@ class SceneProperties(bpy.types.PropertyGroup):
         soft_max=1000,
     )
     edit_perceptual_file: bpy.props.StringProperty(
-        name="VGG16 file", description="torchvision's vgg16-397923af.pth", subtype="FILE_PATH", options=PATH_OPTIONS
+        name="VGG16", description="Its file, torchvision's vgg16-397923af.pth", subtype="FILE_PATH", options=PATH_OPTIONS
     )
 
     # cameras
@@ -256,8 +256,8 @@ class SceneProperties(bpy.types.PropertyGroup):
         name="Painted labels", description="Labels from the painted masks of the annotation folder, not from the model"
     )
     export_path: bpy.props.StringProperty(
-        name="Export to",
-        description="A .ply or .npz file; {cloud} stands for the name of the cloud",
+        name="File",
+        description="The exported file, a .ply or .npz file; {cloud} stands for the name of the cloud",
         default="//dnerf/{cloud}.ply",
         subtype="FILE_PATH",
         options=PATH_OPTIONS,
@@ -302,7 +302,7 @@ class SceneProperties(bpy.types.PropertyGroup):
         name="Allow missing labels", description="Train although some labels are painted nowhere yet (--allow-missing-classes)"
     )
     trained_path: bpy.props.StringProperty(
-        name="New model",
+        name="Save to",
         description="The model file that Train writes",
         default="//dnerf/labelled.safetensors",
         subtype="FILE_PATH",
