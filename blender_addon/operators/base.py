@@ -12,6 +12,7 @@ from .. import session
 class LineOperator:
     """An operator whose `act` raises one of `session.EXPECTED`: the line is reported and stands at the button; it is cancelled."""
 
+    bl_idname: str
     act: Callable[[bpy.types.Context], None]
     report: Callable[[set[str], str], None]
     poll_message_set: Callable[[str], None]
