@@ -183,7 +183,7 @@ class SceneProperties(InterchangeProperties, bpy.types.PropertyGroup):
         soft_max=1000,
     )
     edit_perceptual_file: bpy.props.StringProperty(
-        name="VGG16 file", description="torchvision's vgg16-397923af.pth", subtype="FILE_PATH", options=PATH_OPTIONS
+        name="VGG16", description="Its file, torchvision's vgg16-397923af.pth", subtype="FILE_PATH", options=PATH_OPTIONS
     )
 
     # cameras
@@ -298,7 +298,7 @@ class SceneProperties(InterchangeProperties, bpy.types.PropertyGroup):
         name="Allow missing labels", description="Train although some labels are painted nowhere yet (--allow-missing-classes)"
     )
     trained_path: bpy.props.StringProperty(
-        name="New model",
+        name="Save to",
         description="The model file that Train writes",
         default="//dnerf/labelled.safetensors",
         subtype="FILE_PATH",

@@ -36,7 +36,7 @@ class InterchangeProperties:
 
     # exported clouds
     export_path: bpy.props.StringProperty(
-        name="Export to",
+        name="File",
         description="A .ply or .npz file; {cloud} stands for the name of the cloud",
         default="//dnerf/{cloud}.ply",
         subtype="FILE_PATH",

@@ -13,6 +13,7 @@ _LOOK_S = 0.005
 class LineOperator:
     """An operator whose `act` raises one of `session.EXPECTED`: the line is reported and stands at the button; it is cancelled."""
 
+    bl_idname: str
     act: Callable[[bpy.types.Context], None]
     report: Callable[[set[str], str], None]
     poll_message_set: Callable[[str], None]

@@ -82,10 +82,10 @@ def draw_apply(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
 def draw_settings(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
     """How the subject is edited."""
     settings = context.scene.dnerf
-    layout.prop(settings, "edit_steps")
     row = layout.row(align=True)
-    row.prop(settings, "edit_keep_inside")
+    row.prop(settings, "edit_steps")
     row.prop(settings, "edit_margin_px")
+    layout.prop(settings, "edit_keep_inside")
     row = layout.row(align=True)
     row.prop(settings, "edit_label_weight")
     row.prop(settings, "edit_rgb_weight")

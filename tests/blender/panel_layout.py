@@ -1,6 +1,6 @@
 """A layout that panels draw into without a window: it knows how high the result is, and which texts would be cut.
 
-As Blender does it: a column stacks its parts, a row gives each its share by how wide it would like to be. Heights are in rows.
+As Blender does it: a column stacks its parts, a row gives each the same share, but to those with an icon alone. Heights are in rows.
 """
 
 from __future__ import annotations
@@ -12,9 +12,11 @@ from typing import Any
 import bpy
 
 UNIT_PX = 20
-_SIDE_PX = 16
+_WANTED_PX = 10 * UNIT_PX
+"""What anything with a text would like to have."""
+_SIDE_PX = 10
 """What a button has to the left and the right of its text, both together."""
-_FIELD_SHARE = 2 / 3
+_FIELD_SHARE = 3 / 4
 """Of a property with its name before it."""
 
 
@@ -140,7 +142,7 @@ class PanelLayout:
                 self._put(item.name, icon=False)
         elif about.type in ("STRING", "POINTER") or (about.type == "ENUM" and title):
             field_px = 5 * UNIT_PX * self._scale
-            self._put(title, icon=False, share=1 - _FIELD_SHARE if title else 1.0, more_px=field_px)
+            self._put(f"{title}:" if title else "", icon=False, share=1 - _FIELD_SHARE if title else 1.0, more_px=field_px)
             if about.type == "ENUM":
                 for item in about.enum_items:
                     self.parts.append(
@@ -148,7 +150,7 @@ class PanelLayout:
                     )
         elif about.type in ("INT", "FLOAT"):
             digits = f"{getattr(data, name):.{about.precision}f}" if about.type == "FLOAT" else str(getattr(data, name))
-            self._put(f"{title}  {digits}", icon=False, more_px=2 * 0.6 * UNIT_PX * self._scale)
+            self._put(f"{title}  {digits}", icon=False, more_px=18 * self._scale)  # with its two arrows
         elif about.type == "ENUM":
             for item in about.enum_items:
                 self.parts.append(Part(0.0, 0.0, item.name, self._measure(item.name) + 2 * UNIT_PX * self._scale))
@@ -160,5 +162,5 @@ class PanelLayout:
         icon_px = UNIT_PX * self._scale if icon else 0.0
         text_px = self._measure(text) + _SIDE_PX * self._scale if text else 0.0
         room_px = (icon_px + text_px) / share + (more_px if share == 1.0 else 0.0)
-        wanted_px = max(icon_px + text_px + more_px, UNIT_PX * self._scale)
+        wanted_px = (_WANTED_PX if text or not icon else UNIT_PX) * self._scale
         self.parts.append(Part(1.0, wanted_px, text, room_px, operator))

@@ -176,6 +176,8 @@ def share_changed(before: Path, after: Path, box: tuple[int, int, int, int]) -> 
 def test_views_are_chosen_in_the_list_and_shown(window: Window, root: Root) -> None:
     window.ask("s = panel(); s.view_source, s.camera_count, s.size_px, s.seed, s.views_folder = 'ARC', 2, 0, 3, '/job/listed'")
     window.ask("operator('dnerf.clear_views()')")
+    if not window.headers:
+        window.learn_headers("live_preview")
     with window.panel("DNERF_PT_views") as top:
         window.press("dnerf.render_views", top=top + 40)
         assert "2 views in" in finish(window)
