@@ -249,7 +249,8 @@ def _viewports() -> set[int]:
 def _turn_off(uid: int | None = None) -> None:
     """Of one scene, by its `session_uid`; None: of all."""
     global _state  # noqa: PLW0603
-    _state.scenes.pop(uid, None)
+    if uid is not None:
+        _state.scenes.pop(uid, None)
     if uid is None or not _state.scenes:
         _state = _Preview()
         return

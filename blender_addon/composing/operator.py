@@ -23,7 +23,7 @@ from ..scene import views as scene_views
 from ..scene.subject import update
 from ..subjects import subject_stem, subject_token
 from ..viewpoints import selected_cameras
-from .labels import SceneLabels, scene_labels
+from .labels import LabelsBy, SceneLabels, scene_labels
 from .rendering import SceneFiles, check_renderable
 from .settings import CAMERAS, LABELS_BY
 from .shots import Shot, Target, chosen_targets, read_shot
@@ -61,7 +61,7 @@ class Choice:
     """What is to be composed, by what things are labelled, and where it goes."""
 
     targets: Sequence[Target]
-    labels_by: str
+    labels_by: LabelsBy
     folder: Path
 
 
@@ -136,7 +136,7 @@ def render_targets(held: Held, facts: ModelFacts, targets: Sequence[Target], the
 def show(shot: Shot, part: dict[str, Any], name: str, labels: SceneLabels, shown: bool) -> None:
     """Make Blender images of a view that came in, or let its arrays go."""
     holder = session.current()
-    arrays = {channel: shot.square.crop(holder.array(part[channel])) for channel in ("rgb", "mask", "depth")}
+    arrays: dict[str, Any] = {channel: shot.square.crop(holder.array(part[channel])) for channel in ("rgb", "mask", "depth")}
     if not shown:
         return
     scene_views.image_from_array(name, arrays["rgb"])

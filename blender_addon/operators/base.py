@@ -55,6 +55,8 @@ class WaitingOperator(JobOperator):
         options={"HIDDEN", "SKIP_SAVE"},
     )
 
+    properties: bpy.types.OperatorProperties
+
     def execute(self, context: bpy.types.Context) -> set[str]:
         outcome = super().execute(context)
         if outcome != {"FINISHED"} or not self._waits():

@@ -9,8 +9,6 @@ from headless.worker import (
     annotating,
     clips,
     clouds,
-    compositing,
-    data_sets,
     editing,
     inverting,
     meshes,
@@ -19,6 +17,7 @@ from headless.worker import (
     views,
 )
 from headless.worker.facts import worker_facts
+from headless.worker.folders import compositing, data_sets
 from headless.worker.held import HeldModels
 from headless.worker.params import Params
 

@@ -45,7 +45,8 @@ from headless.runs.subject_cloud import SubjectCloudCall
 from headless.runs.video import VideoCall
 from headless.runs.views import ViewsCall
 from headless.searches.calls import EditCall, InvertCall, edit_settings_of, settings_of
-from headless.worker import annotating, clips, clouds, data_sets, editing, inverting, previews, segmenting, views
+from headless.worker import annotating, clips, clouds, editing, inverting, previews, segmenting, views
+from headless.worker.folders import data_sets
 from headless.worker.params import Params
 from tests.headless.inversion_cases import SEED, said, write_pictures
 from tests.headless.test_edit import repaint
