@@ -46,7 +46,7 @@ def data_set(job: Job, held: HeldModels) -> dict[str, Any]:
         "contact_sheet",
         "seconds",
     )
-    checked = {name: results[name] for name in ("verified", "damaged") if name in results}
+    checked: dict[str, Any] = {name: results[name] for name in ("verified", "damaged") if name in results}
     return {"output": str(call.output), **{name: results[name] for name in names}, **checked, "warnings": reporter.warnings}
 
 
