@@ -368,7 +368,7 @@ OF_CAMERAS = {
     *("radius", "fov_deg", "center_point", "frame_step", "test_frame_step"),
 }
 """Of its cameras' rules, which the command gets as a file."""
-OF_NO_JOB = {"annotation_index", "pose_row_index", "painted_label_id", "picture_share"}
+OF_NO_JOB = {"annotation_index", "view_index", "pose_row_index", "painted_label_id", "picture_share"}
 INVERT_PHOTO: dict[str, tuple[Range, str]] = {
     "yaw_first_deg": (ranges_of(InvertCall)["yaw"], ""),
     "yaw_last_deg": (ranges_of(InvertCall)["yaw"], ""),

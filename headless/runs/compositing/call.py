@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from dnerf_core.errors import UsageError
 from dnerf_core.labels import LabelSet
@@ -40,7 +40,7 @@ class CompositeCall(AddViewsCall):
     scenes: Sequence[SceneFiles] = ()
     label_set: LabelSet
     indices: Sequence[int] = ()
-    labels_by: str = ranged(LABELS_BY)
+    labels_by: Literal["object", "material"] = ranged(LABELS_BY)
     poses: Sequence[tuple[float, ...] | None] = ()
     blend_file: str = ""
     blender: str = ""
