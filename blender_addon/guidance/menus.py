@@ -91,6 +91,26 @@ class DNERF_MT_views(EntryMenu, bpy.types.Menu):
         None,
         Entry("dnerf.render_views", icon="RENDER_STILL"),
         Entry("dnerf.render_video", icon="RENDER_ANIMATION"),
+        Entry("dnerf.composite", icon="NODE_COMPOSITING"),
+        None,
+        Entry("dnerf.show_view", "Show View's Image", "IMAGE_DATA", {"kind": "IMAGE"}),
+        Entry("dnerf.show_view", "Show View's Labels", settings={"kind": "LABELS"}),
+        Entry("dnerf.show_view", "Show View's Overlay", settings={"kind": "OVERLAY"}),
+        Entry("dnerf.show_view", "Show View's Depth", settings={"kind": "DEPTH"}),
+        Entry("dnerf.remove_view", "Remove View from List"),
+        Entry("dnerf.clear_views", "Remove All Views from List"),
+    )
+
+
+class DNERF_MT_data_set(EntryMenu, bpy.types.Menu):
+    bl_label = "Data Set"
+    entries = (
+        Entry("dnerf.render_data_set", icon="RENDER_STILL"),
+        Entry("dnerf.show_data_set", icon="IMAGE_DATA"),
+        None,
+        Entry("dnerf.place_data_set_cameras", "Place Data Set's Cameras", "OUTLINER_OB_CAMERA"),
+        Entry("dnerf.write_cameras", "Write transforms.json", "CAMERA_DATA"),
+        Entry("dnerf.copy_data_set_command", icon="COPYDOWN"),
     )
 
 
@@ -183,6 +203,7 @@ class DNERF_MT_main(EntryMenu, bpy.types.Menu):
         "DNERF_MT_subject",
         "DNERF_MT_pose",
         "DNERF_MT_views",
+        "DNERF_MT_data_set",
         "DNERF_MT_clouds",
         "DNERF_MT_edit",
         "DNERF_MT_annotate",
@@ -229,6 +250,7 @@ CLASSES = (
     DNERF_MT_subject,
     DNERF_MT_pose,
     DNERF_MT_views,
+    DNERF_MT_data_set,
     DNERF_MT_clouds,
     DNERF_MT_parts,
     DNERF_MT_edit,

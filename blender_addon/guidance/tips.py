@@ -14,7 +14,7 @@ MAKE = "Next: open Views and press Render Views, or open Point Cloud and press F
 def next_step(scene: bpy.types.Scene) -> str:
     """The tip for a scene; "": something has been made in it, and the user knows the way."""
     settings = scene.dnerf
-    if settings.shown_views or len(settings.annotation_items):
+    if settings.shown_views or len(settings.view_items) or len(settings.annotation_items):
         return ""
     placed = {item.type for item in scene.objects if item.parent is not None and ROOT_PROPERTY in item.parent}
     if placed & {"MESH", "ARMATURE"}:

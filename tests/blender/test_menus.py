@@ -19,7 +19,9 @@ from tests.blender.addon import REPOSITORY  # noqa: E402
 IN_NO_MENU = {
     "dnerf.paint_label": "paints with the label of its button, of which a palette has one each",
     "dnerf.edit_label": "the same of an edit's palette",
-    "dnerf.show_image": "shows the image of its button",
+    "dnerf.wait": "stands where a button has to wait for the job that runs",
+    "dnerf.show_line": "shows the line that stands at a button in full",
+    "dnerf.report_error": "brings an error into the Info editor",
     "dnerf.drop_photo": "is given the photo that is dropped; by menu it is Invert Photo",
 }
 """Operators that no menu has, each with its reason."""
