@@ -125,7 +125,7 @@ class SceneProperties(InterchangeProperties, bpy.types.PropertyGroup):
         update=_redraw,
     )
     subjects_folder: bpy.props.StringProperty(
-        name="New files",
+        name="Save to",
         description="Folder for new subject files; beside an unsaved .blend file the extension's own is taken",
         default="//dnerf/subjects",
         subtype="DIR_PATH",

@@ -194,7 +194,11 @@ def test_views_are_chosen_in_the_list_and_shown(window: Window, root: Root) -> N
         window.press("show_view(kind='LABELS')", columns=(0.35,), top=y + 60)
         window.until("len(bpy.context.window_manager.windows) == 2")
         assert window.value("image_shown()") == "s0003_v00 labels"
+        time.sleep(0.5)
+        window.screenshot("36-labels-shown")
+        close_second_window(window)  # it may lie over the panel
         window.press("show_view(kind='IMAGE')", columns=(0.12,), top=y + 60)
+        window.until("len(bpy.context.window_manager.windows) == 2")
         window.until("image_shown() == 's0003_v00'", 5)
         time.sleep(0.5)
         window.screenshot("36-shown")
