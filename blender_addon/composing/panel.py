@@ -13,7 +13,7 @@ class DNERF_PT_composite(SubPanel, bpy.types.Panel):
     def draw(self, context: bpy.types.Context) -> None:
         layout, settings = self.layout, context.scene.dnerf.composite
         layout.prop(settings, "cameras")
-        layout.prop(settings, "labels_by")
+        layout.row().prop(settings, "labels_by", expand=True)
         draw_text(layout, context, f"What has a Pass Index of its {settings.labels_by} gets a label")
         layout.prop(settings, "folder")
         draw_job_buttons(layout, context, Button("dnerf.composite", icon="NODE_COMPOSITING"))

@@ -42,7 +42,7 @@ def scene(session: ModuleType, small_model: Path, tmp_path: Path) -> Iterator[bp
     work = bpy.data.scenes.new("Work")
     bpy.context.window.scene = work
     settings = work.dnerf
-    settings.model_kind, settings.model_path, settings.seed = "FILE", str(small_model), 3
+    settings.model_kind, settings.model_path, settings.seed, settings.pack_views = "FILE", str(small_model), 3, True
     settings.data_set.output, settings.data_set.resolution = str(tmp_path / "a" / "set"), 32
     settings.views_folder, settings.cloud_views, settings.cloud_points = str(tmp_path / "views"), 3, 300
     add_camera(work, "Left", (-2.2, -1.6, 0.9))
@@ -241,7 +241,9 @@ def test_an_interrupt_from_the_keyboard_cancels_the_job(
 
     holder = session.current()
     monkeypatch.setattr(holder, "poll", interrupted)
-    operator = type("Waiter", (base.WaitingOperator,), {"act": lambda self, context: bpy.ops.dnerf.load_model()})
+    operator = type(
+        "Waiter", (base.WaitingOperator,), {"bl_idname": "dnerf.waiter", "act": lambda self, context: bpy.ops.dnerf.load_model()}
+    )
     waiter = operator()
     waiter.wait = True
     waiter.properties = type("Set", (), {"is_property_set": lambda self, name: True})()

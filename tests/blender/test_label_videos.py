@@ -36,7 +36,7 @@ def scene(session: ModuleType, panel: Any) -> Any:
     found = bpy.context.scene
     found.frame_start, found.frame_end = 101, 103
     found.view_settings.view_transform = "AgX"
-    panel.seed, panel.size_px = 3, 64
+    panel.seed, panel.size_px, panel.pack_views = 3, 64, True
     finished(session, bpy.ops.dnerf.animate_camera())
     return found
 
