@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from dnerf_core.backbone.config_json import config_to_json
 from dnerf_core.checkpoints import model_facts
-from dnerf_core.gnarf.config import GnarfConfig
 from dnerf_core.job_ranges import RESOLUTION
 from dnerf_core.work.interruption import interruptible
 from headless.runs.adding.call import AddedTo, AddViewsCall
@@ -40,18 +39,9 @@ def model(job: Job, held: HeldModels) -> dict[str, Any]:
         "labels": facts.labels.to_json() if facts.has_semantics and facts.labels is not None else None,
         "licence": facts.source.get("licence"),
         "source": facts.source.get("file"),
-        "ray_limits": ray_limits(facts),
+        "ray_limits": None if facts.config.ray_limits is None else list(facts.config.ray_limits),
         **skeleton_facts(facts),
     }
-
-
-def ray_limits(facts: ModelFacts) -> list[float] | None:
-    """Between which distances from a camera the model's rays are sampled; None: wherever its subject is."""
-    config = facts.config
-    if isinstance(config, GnarfConfig) and config.warp.mask != "none":  # the clip mesh tells
-        return None
-    start, end = config.rays.ray_start, config.rays.ray_end
-    return None if isinstance(start, str) or isinstance(end, str) else [start, end]
 
 
 def skeleton_facts(facts: ModelFacts) -> dict[str, Any]:

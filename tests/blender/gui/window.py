@@ -16,7 +16,7 @@ from typing import Any
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 GUI = Path(__file__).resolve().parent
-WIDTH_PX, HEIGHT_PX = 1280, 1060
+WIDTH_PX, HEIGHT_PX = 1280, 1440
 _MOVE_S = 0.06
 _IN_ROOT = """\
 set -e
