@@ -13,6 +13,9 @@ from .base import SidePanel, SubPanel
 from .buttons import LEVEL_ICONS, Button, draw_job_buttons, draw_progress
 from .fitting import TEXT_LINES, columns_for, draw_rows, draw_text
 
+TIP_LINES = 3
+"""Of every tip, or buttons would move under the mouse as one step leads to the next."""
+
 
 class DNERF_PT_main(SidePanel, bpy.types.Panel):
     bl_label = "DatasetNeRF"
@@ -25,7 +28,7 @@ class DNERF_PT_main(SidePanel, bpy.types.Panel):
         column = self.layout.column(align=True)
         draw_status(column, context)
         if tip := next_step(context.scene):
-            draw_text(column, context, tip, "LIGHT")
+            draw_rows(column, context, tip, "LIGHT", rows=TIP_LINES)
 
 
 def draw_status(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
