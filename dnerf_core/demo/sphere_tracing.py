@@ -111,9 +111,8 @@ def _trace_ahead(
         if not len(active):
             break
         slope = slope.clamp(-0.2, 0.9)
-        spacing = (before * (1 - slope) * (2 * _OVERLAP / (1 + slope)))[:, None] * (1 - 2 * _OVERLAP * slope / (1 + slope))[
-            :, None
-        ] ** ahead
+        share = 2 * _OVERLAP / (1 + slope)  # of a ball's radius that the next stands beyond it
+        spacing = (before * (1 - slope) * share)[:, None] * (1 - share * slope)[:, None] ** ahead
         t = free[:, None] + spacing.cumsum(dim=1) - spacing
         places = torch.addcmul(origin[:, None], direction[:, None], t[..., None])
         radius = car.signed_distance(places.reshape(1, -1, 3)).reshape(t.shape).div_(LIPSCHITZ)
