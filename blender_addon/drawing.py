@@ -1,4 +1,4 @@
-"""Pictures drawn over an editor.
+"""Pictures and lines drawn over an editor.
 
 Blender blends overlays in linear colours and shows them as sRGB. Its own image shader takes sRGB values for linear ones up to 4.x,
 and converts them from 5.0 on; so there is a shader here, which is the same in all.
@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import blf
+import bpy
 import gpu
 import numpy as np
 from gpu_extras.batch import batch_for_shader
@@ -22,6 +24,7 @@ void main() {
     color = vec4(mix(bright, dark, vec3(lessThanEqual(pixel.rgb, vec3(0.04045)))), pixel.a);
 }
 """
+_FONT, _SIGN_POINTS = 0, 13.0
 _shader: Any = None
 _batch: Any = None
 
@@ -43,6 +46,18 @@ def draw_picture(texture: Any, left: float, bottom: float, width: float, height:
     shader.uniform_sampler("picture", texture)
     batch.draw(shader)
     gpu.state.blend_set("NONE")
+
+
+def draw_sign(text: str, middle_x: float, middle_y: float) -> None:
+    """Write a line over the region that is being drawn, its middle there, in its pixels."""
+    blf.size(_FONT, _SIGN_POINTS * bpy.context.preferences.system.ui_scale)
+    width, height = blf.dimensions(_FONT, text)
+    blf.position(_FONT, middle_x - width / 2.0, middle_y - height / 2.0, 0.0)
+    blf.enable(_FONT, blf.SHADOW)
+    blf.shadow(_FONT, 3, 0.0, 0.0, 0.0, 0.8)
+    blf.color(_FONT, 1.0, 1.0, 1.0, 1.0)
+    blf.draw(_FONT, text)
+    blf.disable(_FONT, blf.SHADOW)
 
 
 def _shader_and_square() -> tuple[Any, Any]:

@@ -73,6 +73,7 @@ class ModelFacts:
         licence, source: of its weights; "" where the file does not say.
         sha256: of the file.
         skeleton: None where its subjects do not move.
+        ray_limits: between which distances from a camera it sees its subjects; None: from anywhere.
     """
 
     name: str
@@ -84,6 +85,7 @@ class ModelFacts:
     source: str
     sha256: str
     skeleton: ModelSkeleton | None = None
+    ray_limits: tuple[float, float] | None = None
 
 
 def chosen_model(scene: bpy.types.Scene) -> str:
@@ -137,6 +139,7 @@ def facts_from_result(result: dict[str, Any]) -> ModelFacts:
         source=str(result["source"] or ""),
         sha256=str(result["sha256"]),
         skeleton=_skeleton(result.get("skeleton")),
+        ray_limits=_range(result.get("ray_limits")),
     )
 
 

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from types import ModuleType
 
 import bpy
 
 from dnerf_core.errors import UsageError
 from dnerf_core.files.whole import make_folder
+
+PATH_OPTIONS = {"PATH_SUPPORTS_BLEND_RELATIVE"} if bpy.app.version >= (4, 5, 0) else set()
+"""Of properties: `//` paths; before 4.5 every path could be one, and the option was not known."""
 
 
 def absolute_path(text: str, setting: str) -> Path:
@@ -24,6 +28,23 @@ def absolute_path(text: str, setting: str) -> Path:
             f"{setting}: expected a saved .blend file for {text!r}, found an unsaved one; save it, or choose another path"
         )
     return Path(os.path.abspath(bpy.path.abspath(text)))
+
+
+def kept_path(path: Path) -> str:
+    """A path as properties and strips keep it: from the .blend file where that is saved, on the same drive; else absolute."""
+    if not bpy.data.is_saved or not on_one_drive(str(path), bpy.data.filepath):
+        return str(path)
+    return str(bpy.path.relpath(str(path)))
+
+
+def on_one_drive(first: str, second: str, *, parts: ModuleType = os.path) -> bool:
+    """Whether there is a relative path from one to the other.
+
+    Args:
+        parts: `ntpath` or `posixpath`, whose paths they are.
+    """
+    drives = {parts.splitdrive(parts.normcase(path))[0] for path in (first, second)}
+    return len(drives) == 1
 
 
 def output_folder(text: str, setting: str) -> Path:

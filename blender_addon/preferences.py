@@ -1,6 +1,5 @@
 """The extension's preferences: which Python has the engine, where it computes, where model files lie."""
 
-import textwrap
 from pathlib import Path
 
 import bpy
@@ -8,6 +7,12 @@ import bpy
 from . import environment_making
 from .bridge.errors import WorkerError
 from .bridge.interpreter import find_interpreters
+from .operators.keys import draw_keys
+from .panels.fitting import draw_rows
+from .version import WEBSITE
+
+_MARGIN_PX = 100
+"""Beside what is drawn here, at a UI scale of 1."""
 
 _check_line = ""
 _check_ok = False
@@ -55,20 +60,25 @@ class DNERF_Preferences(bpy.types.AddonPreferences):
         column.prop(self, "device")
         column.prop(self, "model_folder")
         column.operator("dnerf.check_interpreter", icon="VIEWZOOM")
-        if _check_line:
-            draw_lines(column, _check_line, 90, "CHECKMARK" if _check_ok else "ERROR")
+        icon = "NONE" if not _check_line else "CHECKMARK" if _check_ok else "ERROR"
+        draw_rows(column, context, _check_line, icon, margin_px=_MARGIN_PX)
         box = layout.box()
         box.label(text="No Python with the engine yet?")
         box.prop(self, "environment_folder")
         box.prop(self, "package")
         making = environment_making.current()
-        if making is not None and making.running:
-            draw_lines(box, making.line, 90, "SORTTIME")
-            box.operator("dnerf.cancel_environment", icon="CANCEL")
-        else:
-            box.operator("dnerf.create_environment", icon="ADD")
-            if making is not None:
-                draw_lines(box, making.line, 90, "CHECKMARK" if making.succeeded else "ERROR")
+        runs, icon = making is not None and making.running, "NONE"
+        if making is not None:
+            icon = "SORTTIME" if runs else "CHECKMARK" if making.succeeded else "ERROR"
+        column = box.column(align=True)
+        column.operator("dnerf.cancel_environment" if runs else "dnerf.create_environment", icon="CANCEL" if runs else "ADD")
+        draw_rows(column, context, "" if making is None else making.line, icon, margin_px=_MARGIN_PX)
+        box = layout.box()
+        box.label(text="Keys")
+        draw_keys(box, context)
+        row = layout.row(align=True)
+        row.operator("dnerf.show_guide", icon="HELP")
+        row.operator("wm.url_open", text="Website", icon="URL").url = WEBSITE
 
 
 def preferences() -> DNERF_Preferences:
@@ -109,15 +119,6 @@ def show_check(line: str, ok: bool) -> None:
 def last_check() -> tuple[str, bool]:
     """What the Check button found last, and whether the interpreter serves."""
     return _check_line, _check_ok
-
-
-def draw_lines(layout: bpy.types.UILayout, text: str, width: int, icon: str = "NONE", least_lines: int = 1) -> None:
-    """`text` in lines of at most `width` characters, since Blender cuts what does not fit; blank ones up to `least_lines`."""
-    lines = textwrap.wrap(text, max(width, 20))
-    lines += [""] * (least_lines - len(lines))
-    column = layout.column(align=True)
-    for number, line in enumerate(lines):
-        column.label(text=line, icon=icon if number == 0 else "BLANK1" if icon != "NONE" else "NONE", translate=False)
 
 
 def _interpreter_line() -> str:

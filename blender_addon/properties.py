@@ -5,14 +5,16 @@ import bpy
 from dnerf_core import job_ranges
 
 from . import preview, session
+from .composing.settings import CompositeSettings
+from .data_set.settings import DataSetSettings
+from .interchange.properties import InterchangeProperties
 from .model_facts import EMBEDDED_MODELS, ModelSkeleton, known_facts
 from .own_yaw import own_yaw_property, own_yaw_switch_property
+from .places import PATH_OPTIONS
 from .posing import changes
 from .posing.rows import BoneRow, fill_rows, rows_fit
 from .ranged import degrees_property, number_property, whole_property
-
-PATH_OPTIONS = {"PATH_SUPPORTS_BLEND_RELATIVE"} if bpy.app.version >= (4, 5, 0) else set()
-"""`//` paths; before 4.5 every path could be one, and the option was not known."""
+from .view_list.items import ViewItem
 
 USUAL_PITCH_DEG = 15.0
 """Where the switch to the model's own is off and nothing is chosen."""
@@ -71,6 +73,14 @@ def _switch_preview(settings: "SceneProperties", on: bool) -> None:
     preview.switch(settings.id_data, on)
 
 
+def _preview_is_here(settings: "SceneProperties") -> bool:
+    return preview.is_shown_in(bpy.context.area)
+
+
+def _show_preview_here(settings: "SceneProperties", shown: bool) -> None:
+    preview.show_in(bpy.context.area, shown)
+
+
 class AnnotationView(bpy.types.PropertyGroup):
     """A view of the annotated folder; `name` is its files'."""
 
@@ -78,7 +88,7 @@ class AnnotationView(bpy.types.PropertyGroup):
     prefilled: bpy.props.BoolProperty()
 
 
-class SceneProperties(bpy.types.PropertyGroup):
+class SceneProperties(InterchangeProperties, bpy.types.PropertyGroup):
     """The panel's settings of one scene."""
 
     # model
@@ -115,7 +125,7 @@ class SceneProperties(bpy.types.PropertyGroup):
         update=_redraw,
     )
     subjects_folder: bpy.props.StringProperty(
-        name="New files",
+        name="Save to",
         description="Folder for new subject files; beside an unsaved .blend file the extension's own is taken",
         default="//dnerf/subjects",
         subtype="DIR_PATH",
@@ -146,6 +156,7 @@ class SceneProperties(bpy.types.PropertyGroup):
             ("label", "Part colours", "The vertices have their labels' colours"),
         ],
     )
+    mesh_separate: bpy.props.BoolProperty(name="An object a part", description="Each part becomes an object of its own")
 
     # edit
     edit_view: bpy.props.StringProperty(options={"HIDDEN"})
@@ -172,7 +183,7 @@ class SceneProperties(bpy.types.PropertyGroup):
         soft_max=1000,
     )
     edit_perceptual_file: bpy.props.StringProperty(
-        name="VGG16 file", description="torchvision's vgg16-397923af.pth", subtype="FILE_PATH", options=PATH_OPTIONS
+        name="VGG16", description="Its file, torchvision's vgg16-397923af.pth", subtype="FILE_PATH", options=PATH_OPTIONS
     )
 
     # cameras
@@ -204,7 +215,17 @@ class SceneProperties(bpy.types.PropertyGroup):
             ("ACTIVE", "Active camera", "The scene's camera, at the current frame"),
         ],
     )
-    want_overlay: bpy.props.BoolProperty(name="Overlay", description="Also labels laid over the image", default=True)
+    view_items: bpy.props.CollectionProperty(type=ViewItem)
+    view_index: bpy.props.IntProperty(name="View")
+    has_view_list: bpy.props.BoolProperty(options={"HIDDEN"})
+    pack_views: bpy.props.BoolProperty(
+        name="Pack in .blend",
+        description="Keep the views' images in the .blend file, too. Off: they are in the folder, and images are made when they are shown",
+        default=False,
+    )
+    want_overlay: bpy.props.BoolProperty(
+        name="Overlay", description="Also pack labels laid over the image; they can be shown in any case", default=True
+    )
     want_depth: bpy.props.BoolProperty(name="Depth", description="Also planar depth", default=True)
     size_px: whole_property(
         job_ranges.RESOLUTION, "Size", description="Side of the path's views, pixels", left_open="the model's own"
@@ -217,17 +238,11 @@ class SceneProperties(bpy.types.PropertyGroup):
         options=PATH_OPTIONS,
     )
 
-    # label video
-    video_folder: bpy.props.StringProperty(
-        name="Save to",
-        description="Folder for the sequence and the videos",
-        default="//dnerf/videos",
-        subtype="DIR_PATH",
-        options=PATH_OPTIONS,
-    )
-    into_sequencer: bpy.props.BoolProperty(
-        name="Into the sequencer", description="Add the videos to the sequencer when they are done", default=False
-    )
+    # the subject in the scene
+    composite: bpy.props.PointerProperty(type=CompositeSettings)
+
+    # data set
+    data_set: bpy.props.PointerProperty(type=DataSetSettings)
 
     # point cloud
     cloud_source: bpy.props.EnumProperty(
@@ -244,14 +259,6 @@ class SceneProperties(bpy.types.PropertyGroup):
     cloud_painted: bpy.props.BoolProperty(
         name="Painted labels", description="Labels from the painted masks of the annotation folder, not from the model"
     )
-    export_path: bpy.props.StringProperty(
-        name="Export to",
-        description="A .ply or .npz file; {cloud} stands for the name of the cloud",
-        default="//dnerf/{cloud}.ply",
-        subtype="FILE_PATH",
-        options=PATH_OPTIONS,
-    )
-
     network_file: bpy.props.StringProperty(
         name="Network",
         description="A network file of points, which dnerf-headless train-pointnet wrote",
@@ -291,7 +298,7 @@ class SceneProperties(bpy.types.PropertyGroup):
         name="Allow missing labels", description="Train although some labels are painted nowhere yet (--allow-missing-classes)"
     )
     trained_path: bpy.props.StringProperty(
-        name="New model",
+        name="Save to",
         description="The model file that Train writes",
         default="//dnerf/labelled.safetensors",
         subtype="FILE_PATH",
@@ -301,9 +308,15 @@ class SceneProperties(bpy.types.PropertyGroup):
     # live preview: kept by this Blender, not in the file
     live_preview: bpy.props.BoolProperty(
         name="Live preview",
-        description="Show the subject over the viewport, from where you look",
+        description="Show the subject in every viewport of this scene, from where each looks",
         get=_preview_is_on,
         set=_switch_preview,
+    )
+    preview_here: bpy.props.BoolProperty(
+        name="Here",
+        description="Show it in this viewport, too",
+        get=_preview_is_here,
+        set=_show_preview_here,
     )
     preview_mask: bpy.props.BoolProperty(name="Labels", description="Lay the labels over the preview", default=False)
     preview_size_px: whole_property(
@@ -315,4 +328,4 @@ class SceneProperties(bpy.types.PropertyGroup):
     )
 
 
-CLASSES = (AnnotationView, BoneRow, SceneProperties)
+CLASSES = (AnnotationView, BoneRow, CompositeSettings, DataSetSettings, ViewItem, SceneProperties)

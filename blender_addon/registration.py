@@ -13,7 +13,17 @@ from pathlib import Path
 import bpy
 
 from . import environment_making, icons, picture_overlay, preview, session
+from .composing import operator as composing
+from .composing import panel as composing_panel
+from .data_set import operators as data_set
+from .data_set import overlay as data_set_overlay
+from .data_set import panel as data_set_panel
+from .feedback import alerts
+from .guidance import guide, menus
+from .incoming import handlers as file_handlers
+from .incoming import operators as file_operators
 from .lasting import timers
+from .library import operators as library_operators
 from .operators import (
     anew,
     annotate,
@@ -42,9 +52,13 @@ from .panels import main, results
 from .panels import pose as pose_panel
 from .posing import changes, driver
 from .preferences import CLASSES as PREFERENCES
+from .presets import operators as preset_operators
 from .properties import CLASSES as PROPERTIES
 from .properties import SceneProperties
 from .version import ADDON_VERSION
+from .view_list import keeping as view_keeping
+from .view_list import operators as view_list
+from .view_list import thumbnails
 
 _OPERATORS = (
     jobs,
@@ -53,6 +67,7 @@ _OPERATORS = (
     pose,
     cameras,
     views,
+    view_list,
     video,
     cloud,
     cloud_parts,
@@ -64,18 +79,40 @@ _OPERATORS = (
     invert,
     edit,
     segment,
+    guide,
+    file_operators,
+    library_operators,
+    preset_operators,
+    data_set,
+    composing,
 )
-_PANELS = (main, pose_panel, results, edit_panel, annotate_panel)
+_MENUS = (file_handlers, menus)
+_PANELS = (main, pose_panel, results, data_set_panel, composing_panel, edit_panel, annotate_panel)
 CLASSES = (
     *PROPERTIES,
     *PREFERENCES,
-    *(item for module in (*_OPERATORS, *_PANELS) for item in module.CLASSES),
+    *(item for module in (*_OPERATORS, *_MENUS, *_PANELS) for item in module.CLASSES),
 )
 
 
-_PARTS = (icons, session, preview, picture_overlay, keeping, anew, changes, pose, keys)
+_PARTS = (
+    icons,
+    thumbnails,
+    session,
+    preview,
+    picture_overlay,
+    data_set_overlay,
+    keeping,
+    view_keeping,
+    anew,
+    changes,
+    pose,
+    file_operators,
+    menus,
+    keys,
+)
 """Modules with a `register` and an `unregister` of their own, in order."""
-_ENDS = (environment_making.end, driver.forget, timers.stop_all)
+_ENDS = (environment_making.end, driver.forget, timers.stop_all, alerts.forget)
 """What ends that has begun since, before the parts are taken back."""
 _registered = ExitStack()
 """Takes back what has been registered, the last first."""

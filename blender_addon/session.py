@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
-from typing import Any, Literal
+from typing import Any
 
 import bpy
 
@@ -18,6 +18,8 @@ from dnerf_core.worker_protocol import Code
 from .bridge.client import WorkerClient
 from .bridge.errors import EXPECTED, WorkerError, WorkerFault, error_line
 from .bridge.launch import worker_command
+from .feedback.alerts import alert
+from .feedback.outcomes import Level, Outcomes
 from .lasting.job import Job
 from .lasting.showing import redraw, undo_step
 from .lasting.timers import Timer
@@ -25,7 +27,6 @@ from .preferences import chosen_interpreter, preferences
 
 __all__ = ["EXPECTED", "Job", "Session", "busy", "current", "redraw", "undo_step"]
 
-Level = Literal["INFO", "ERROR", "CANCELLED"]
 Done = Callable[[dict[str, Any]], None]
 Failed = Callable[[WorkerFault], None]
 
@@ -39,6 +40,7 @@ class Session:
     Attributes:
         job: what runs now; None: nothing.
         status, level: the status line when nothing runs.
+        outcomes: the lines of each button.
     """
 
     def __init__(self) -> None:
@@ -46,6 +48,7 @@ class Session:
         self.job: Job | None = None
         self.status = ""
         self.level: Level = "INFO"
+        self.outcomes = Outcomes()
         self._quiet: dict[int, Failed] = {}
 
     @property
@@ -61,7 +64,7 @@ class Session:
         """
         if self.job is not None:
             raise WorkerError(f"worker: expected nothing else to do, it is busy with: {self.job.title}; wait or cancel it")
-        client, job = self.ready_client(), Job(title)
+        client, job = self.ready_client(), Job(title, button=self.outcomes.button)
         self._send(client, job, method, params, on_done, on_part)
         self.job = job
         self.say("")
@@ -181,17 +184,14 @@ class Session:
         handled = 1
         with ExitStack() as stack:
             stack.push(self._deal_with)
-            handled = self.client.poll()
+            handled = self.client.poll() + (0 if self.job is None else self.job.take_own_step(self._cancelled))
         if handled:
             redraw()
         return handled
 
     def wait(self, timeout_s: float) -> bool:
-        """Hear the worker until nothing is to be done: for scripts and Blender without a window, where no timer runs.
-
-        Returns:
-            False where the time was up first.
-        """
+        """Hear the worker until nothing is to be done; False where the time was up first. For scripts, and Blender without a window,
+        where no timer runs."""
         end = time.monotonic() + timeout_s
         while self.has_work:
             if time.monotonic() > end:
@@ -226,8 +226,11 @@ class Session:
         self._end(line, level)
 
     def say(self, line: str, level: Level = "INFO") -> None:
-        """Set the status line."""
+        """Set the status line, and that of the button that is being pressed, or whose job it is; errors are shown by `alert` besides."""
         self.status, self.level = line, level
+        self.outcomes.note(line, level)
+        if level == "ERROR":
+            alert(line)
         redraw()
 
     def break_off(self, error: BaseException) -> None:
@@ -243,10 +246,12 @@ class Session:
         return self.job is not None or bool(self._quiet)
 
     def _end(self, line: str, level: Level) -> None:
+        button = self.outcomes.button if self.job is None else self.job.button
         try:
             self._end_job()
         finally:  # or the status would be that of the job before
-            self.say(line, level)
+            with self.outcomes.pressed(button):
+                self.say(line, level)
 
     def _end_job(self) -> None:
         job, self.job = self.job, None
@@ -328,6 +333,7 @@ def _before_load(*_: object) -> None:
     title = "" if _session.job is None else _session.job.title
     _session.end_worker(undo_step=False)
     _session.status, _session.level = "", "INFO"
+    _session.outcomes.forget()
     if title:
         _session.status = f"{title}: stopped, because another file was opened; start it again in the file it belongs to"
         _session.level = "CANCELLED"

@@ -12,7 +12,7 @@ import bpy
 from dnerf_core.camera import Camera
 
 from .scene.cameras import ScenePose
-from .scene.views import IMAGE_PROPERTY
+from .scene.views import IMAGE_PROPERTY, own_image
 
 KINDS = ("", " labels", " overlay", " depth")
 """What the names of a view's images end in."""
@@ -48,6 +48,12 @@ class ShownViews:
             groups.setdefault(self.body_pose(index), []).append(index)
         return list(groups.items())
 
+    def with_images(self) -> ShownViews:
+        """Those of the views of which there are images now."""
+        kept = [index for index, pose in enumerate(self.poses) if any(own_image(pose.name + kind) is not None for kind in KINDS)]
+        poses, body_poses = tuple(self.poses[index] for index in kept), tuple(self.body_pose(index) for index in kept)
+        return dataclasses.replace(self, poses=poses, body_poses=body_poses)
+
     def for_subject(self, subject: str, stem: str) -> ShownViews:
         """The same views of another subject."""
         poses = [dataclasses.replace(pose, name=stem + pose.name.removeprefix(self.stem)) for pose in self.poses]
@@ -81,7 +87,9 @@ def known_shown(scene: bpy.types.Scene) -> ShownViews | None:
 
 
 def add_shown(scene: bpy.types.Scene, shown: ShownViews) -> None:
-    """Note further views; those of another subject are noted no more."""
+    """Note further views; those of another subject are noted no more. None are no matter."""
+    if not shown.poses:
+        return
     before = known_shown(scene)
     if before is not None and before.subject == shown.subject:
         names = {pose.name for pose in shown.poses}

@@ -10,7 +10,7 @@ import bpy
 
 from dnerf_core.errors import UsageError
 
-from .places import file_stem
+from .places import file_stem, kept_path
 
 _LONGEST_STEM = 32
 """Names of images begin with it, and Blender cuts names at 63 bytes."""
@@ -40,7 +40,12 @@ def subject_token(scene: bpy.types.Scene) -> str:
     path = subject_path(scene)
     if path is not None:
         return json.dumps({"subject_file": str(path)})
-    return json.dumps({"seed": scene.dnerf.seed, "truncation": round(scene.dnerf.truncation, 6)})
+    return seed_token(scene.dnerf.seed, round(scene.dnerf.truncation, 6))
+
+
+def seed_token(seed: int, truncation: float) -> str:
+    """The same of a seed."""
+    return json.dumps({"seed": seed, "truncation": truncation})
 
 
 def subject_stem(scene: bpy.types.Scene) -> str:
@@ -48,7 +53,12 @@ def subject_stem(scene: bpy.types.Scene) -> str:
     text, truncation = scene.dnerf.subject_file, round(scene.dnerf.truncation, 6)
     if text:
         return file_stem(bpy.path.basename(text).removesuffix(".safetensors"))[:_LONGEST_STEM]
-    return f"s{scene.dnerf.seed:04d}" if truncation == 1 else f"s{scene.dnerf.seed:04d}-t{truncation:g}"
+    return seed_stem(scene.dnerf.seed, truncation)
+
+
+def seed_stem(seed: int, truncation: float) -> str:
+    """The same of a seed."""
+    return f"s{seed:04d}" if truncation == 1 else f"s{seed:04d}-t{truncation:g}"
 
 
 def new_subject_path(folder: Path, stem: str) -> Path:
@@ -64,7 +74,7 @@ def choose_subject(scene: bpy.types.Scene, path: Path) -> None:
     steps, at = _steps(scene)
     if not steps or steps[at] != _now(scene):
         steps, at = [_now(scene)], 0
-    scene.dnerf.subject_file = bpy.path.relpath(str(path)) if bpy.data.is_saved else str(path)
+    scene.dnerf.subject_file = kept_path(path)
     _keep(scene, [*steps[: at + 1], _now(scene)], at + 1)
 
 

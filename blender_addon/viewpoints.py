@@ -18,10 +18,14 @@ from .scene.errors import SceneError
 from .subjects import subject_stem
 
 
-def path_cameras(scene: bpy.types.Scene, facts: ModelFacts) -> list[Camera]:
-    """The cameras of the panel's arc or orbit."""
+def path_cameras(scene: bpy.types.Scene, facts: ModelFacts, count: int | None = None) -> list[Camera]:
+    """The cameras of the panel's arc or orbit.
+
+    Args:
+        count: how many; None: as many as the panel says.
+    """
     settings = scene.dnerf
-    count = settings.camera_count
+    count = count or settings.camera_count
     if settings.camera_path == "ORBIT":
         pitch = None if settings.own_pitch else settings.pitch_first_deg
         return orbit_cameras(facts.cameras, count=count, pitch_deg=pitch)
@@ -40,12 +44,15 @@ def path_size_px(scene: bpy.types.Scene, facts: ModelFacts) -> int:
     return scene.dnerf.size_px or facts.image_size_px
 
 
-def chosen_poses(scene: bpy.types.Scene, facts: ModelFacts, source: str, selected: Sequence[Held]) -> list[ScenePose]:
+def chosen_poses(
+    scene: bpy.types.Scene, facts: ModelFacts, source: str, selected: Sequence[Held], stem: str | None = None
+) -> list[ScenePose]:
     """The poses of the panel's choice, named for files, each once.
 
     Args:
         source: "ARC", "SELECTED" or "ACTIVE".
         selected: the cameras that were selected at the click.
+        stem: what their names begin with; None: the scene's subject's.
 
     Raises:
         SceneError: no cameras, or one that cannot be used.
@@ -64,7 +71,7 @@ def chosen_poses(scene: bpy.types.Scene, facts: ModelFacts, source: str, selecte
         if scene.camera is None:
             raise SceneError(f"scene {scene.name!r}: expected an active camera, found none; set one in the scene's properties")
         poses = [read_camera(scene.camera, scene, world_up=facts.cameras.world_up)]
-    return named_poses(poses, subject_stem(scene))
+    return named_poses(poses, subject_stem(scene) if stem is None else stem)
 
 
 def selected_cameras(context: bpy.types.Context) -> list[Held]:

@@ -22,6 +22,7 @@ from .camera_arcs import (
     eg3d_pitch_from_elevation,
     elevation_from_eg3d_pitch,
     sphere_pose,
+    sphere_view_angles,
 )
 from .camera_frames import (
     ENGINE_TO_BLENDER,
@@ -67,6 +68,7 @@ __all__ = [
     "orbit_cameras",
     "pixel_centers_uv",
     "sphere_camera",
+    "sphere_cameras",
     "view_ranges",
 ]
 
@@ -179,6 +181,17 @@ def orbit_cameras(camera_config: CameraRig, *, count: int, pitch_deg: float | No
     pitch = camera_config.pitch_deg if pitch_deg is None else pitch_deg
     yaws = np.arange(count) * (360.0 / count)
     return _at_angles(camera_config, np.stack([yaws, np.full(count, pitch)], axis=1))
+
+
+def sphere_cameras(
+    camera_config: CameraRig, *, count: int, upper: bool = False, rng: np.random.Generator | None = None
+) -> list[Camera]:
+    """`count` cameras all over the sphere, or over its upper half: evenly, or with `rng` drawn; see `camera_arcs.sphere_view_angles`.
+
+    Raises:
+        UsageError: a count under 1.
+    """
+    return _at_angles(camera_config, sphere_view_angles(count=count, upper=upper, rng=rng))
 
 
 def _at_angles(config: CameraRig, angles_deg: Float64Array) -> list[Camera]:

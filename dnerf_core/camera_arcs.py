@@ -133,6 +133,28 @@ def arc_angles(
     return np.stack([yaw_steps, np.linspace(first_pitch, last_pitch, count)], axis=1)
 
 
+def sphere_view_angles(*, count: int, upper: bool = False, rng: np.random.Generator | None = None) -> Float64Array:
+    """The (yaw, pitch) of views all over the sphere, or over its upper half, in degrees.
+
+    Without `rng` they lie evenly: on a spiral whose turns are golden angles, each view for the same share of the area. With it they are
+    drawn, uniformly by area; view k is the k-th pair drawn, so more views begin with those of fewer.
+
+    Returns:
+        float64 [count, 2], columns yaw and pitch.
+
+    Raises:
+        UsageError: a count under 1.
+    """
+    check_count(count)
+    if rng is None:
+        steps = np.arange(count)
+        from_top, turns = (steps + 0.5) / count, steps * ((3.0 - math.sqrt(5.0)) / 2.0)
+    else:
+        from_top, turns = rng.random((count, 2)).T
+    heights = 1.0 - from_top * (1.0 if upper else 2.0)
+    return np.stack([360.0 * (turns % 1.0), np.degrees(np.arcsin(heights))], axis=1)
+
+
 def check_count(count: int) -> None:
     """Refuse a number of views that is not a whole number of at least 1 (UsageError)."""
     if isinstance(count, bool) or not isinstance(count, int | np.integer) or count < 1:

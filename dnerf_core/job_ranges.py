@@ -13,10 +13,11 @@ from .limits import (
     MAX_SUBJECTS,
     MAX_TRUNCATION,
     MAX_VIEWS,
+    MAX_VIEWS_A_CALL,
     MIN_RESOLUTION,
 )
 from .own_views import ALL_AROUND_YAW_DEG, FRONT_YAW_DEG, SEARCH_YAW_DEG
-from .ranges import Choice, Degrees, Flag, Number, Whole
+from .ranges import Choice, Choices, Degrees, Flag, Number, Rate, Whole
 
 OFF = Flag(False)
 """A switch that is off unless it is asked for."""
@@ -40,6 +41,43 @@ CLOUD_YAW = Degrees(360.0, None, YAW.text, usual=ALL_AROUND_YAW_DEG)
 PITCH = Degrees(90.0, None, "Raise the camera above the horizon by A to B degrees, or by a single value.")
 RESOLUTION = Whole(MIN_RESOLUTION, MAX_RESOLUTION, None, "Make the pictures this many pixels wide and high.")
 
+# data sets
+CHANNELS = Choices(
+    ("rgb", "mask", "depth", "normal", "uncertainty", "parts", "joints", "vertices"), None, "Write these of each view."
+)
+"""In the order in which records have them; `headless.datasets.channels` says what each is."""
+FORMATS = Choices(
+    ("folder", "coco", "coco-keypoints", "nerfstudio", "webdataset"), None, "Also write the views in other formats."
+)
+"""`headless.datasets.formats.registry` says what each is."""
+MASKS = Choice(
+    ("ids", "palette"),
+    None,
+    "Write masks as 8-bit gray ids, which every reader takes as they are, or as palettes, to look at.",
+)
+DEPTH_FORMAT = Choice(
+    ("exr", "npy", "png16"),
+    "exr",
+    "Write depth as exr (float32, 0 at background), npy (float32, +inf at background), or png16 (16-bit gray in thousandths of a world "
+    "unit, 0 at background).",
+)
+SHARD_VIEWS = Whole(1, MAX_VIEWS_A_CALL, None, "With --format webdataset: put N views into each shard.")
+COCO_INSTANCES = Choice(
+    ("parts", "connected"),
+    "parts",
+    "With --format coco: make an instance of all that a view shows of a part, or of each connected piece of it.",
+)
+NERFSTUDIO_IMAGES = Choice(
+    ("linked", "copied", "rgba"),
+    "linked",
+    "With --format nerfstudio: name the images where they are, copy them into each scene's folder, or write them there with the "
+    "subject's outline as alpha.",
+)
+AABB_SCALE = Whole(
+    1, 128, None, "With --format nerfstudio: tell instant-ngp that its scene is N times the unit cube, a power of 2 up to 128."
+)
+REJECT_UNCERTAIN = Number(0.0, 0.99, 0.0, "Leave the most uncertain views out of all lists, this share of them.")
+
 # how it is computed
 DEVICE = Choice(("auto", "cpu", "cuda"), "auto", "Compute on this device; auto takes a CUDA device if there is one.")
 WORKERS = Whole(1, 256, None, "Render N views side by side; results do not depend on it.")
@@ -47,7 +85,9 @@ WORKERS = Whole(1, 256, None, "Render N views side by side; results do not depen
 # label videos
 FRAMES = Whole(1, MAX_FRAMES, None, "Give each clip N frames.", usual=61)
 """Usual are the paper's."""
-FPS = Whole(1, 240, 24, "Show N frames a second.")
+FPS = Rate(1, 240, 24, "Show N frames a second; a fraction such as 24000/1001 is kept exactly.")
+FRAME_NUMBER = Whole(0, 1_048_574)
+"""Of a frame in the scene that it comes from: as many as Blender has."""
 
 # point clouds
 VOXEL = Number(0.0, None, None, "Space the points this far apart, in world units.", above=True)

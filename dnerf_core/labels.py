@@ -297,8 +297,8 @@ def _color_codes(rgb: NDArray[np.uint8]) -> NDArray[np.int32]:
 
 
 @functools.cache
-def default_colors(count: int) -> tuple[Color, ...]:
-    """`count` colours for parts (0 to 254), each as far as possible from those before it, from black and from white.
+def default_colors(count: int, taken: tuple[Color, ...] = ()) -> tuple[Color, ...]:
+    """`count` colours for parts (0 to 254), each as far as possible from those before it, from `taken`, from black and from white.
 
     The first n of a longer palette are the palette of n, so adding a part keeps the others' colours. Distance is a low-cost
     approximation of a perceived one: RGB differences weighted by the mean red.
@@ -310,7 +310,7 @@ def default_colors(count: int) -> tuple[Color, ...]:
         raise AnnotationError(f"default colours: expected a count from 0 to {MAX_PART_ID}, found {count!r}; merge some parts")
     levels = np.array([0, 36, 73, 109, 146, 182, 219, 255])
     candidates = np.stack(np.meshgrid(levels, levels, levels, indexing="ij"), axis=-1).reshape(-1, 3)
-    nearest = np.minimum(_squared_distance(candidates, BACKGROUND_COLOR), _squared_distance(candidates, IGNORE_COLOR))
+    nearest = np.min([_squared_distance(candidates, color) for color in (BACKGROUND_COLOR, IGNORE_COLOR, *taken)], axis=0)
     chosen: list[Color] = []
     for _ in range(count):
         red, green, blue = candidates[int(nearest.argmax())].tolist()

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import re
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any
 
 from .errors import (  # relative, because the extension carries this module under a name of Blender's choosing
@@ -17,6 +19,7 @@ from .errors import (  # relative, because the extension carries this module und
 )
 
 _KEY = "range"
+_FRACTION = re.compile(r"([0-9]{1,9})(?:/([0-9]{1,9}))?")
 
 
 @dataclass(frozen=True)
@@ -175,7 +178,33 @@ class Share:
         return None if number is None or (number > 1 and number != int(number)) else number
 
 
-Range = Whole | Number | Degrees | Choice | Choices | Flag | Share
+@dataclass(frozen=True)
+class Rate:
+    """Frames a second from `low` to `high`: a whole number, or a fraction, as text such as `24000/1001`; see `Whole`."""
+
+    low: int
+    high: int
+    default: int | None = None
+    text: str = ""
+
+    @property
+    def expected(self) -> str:
+        """What is expected, for errors."""
+        return f"a whole number from {self.low} to {self.high}, or a fraction such as 24000/1001"
+
+    def take(self, value: Any) -> int | Fraction | None:
+        """The rate, whole where it can be; None: it is none of these."""
+        if isinstance(value, str):
+            match = _FRACTION.fullmatch(value)
+            if match is None or (match[2] is not None and not int(match[2])):
+                return None
+            value = Fraction(int(match[1]), int(match[2] or 1))
+        if isinstance(value, bool) or not isinstance(value, int | Fraction) or not self.low <= value <= self.high:
+            return None
+        return int(value) if value.denominator == 1 else value
+
+
+Range = Whole | Number | Degrees | Choice | Choices | Flag | Share | Rate
 
 
 def ranged(values: Range) -> Any:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 
-from dnerf_core.errors import brief
-from dnerf_core.limits import MAX_SEED, MAX_SUBJECTS
+# Relative, because the extension carries this module under a package name of Blender's choosing.
+from .errors import brief
+from .limits import MAX_SEED, MAX_SUBJECTS
 
 
 def parse_seeds(text: str) -> tuple[int, ...]:

@@ -34,7 +34,7 @@ from dnerf_core.semantic.triplane import ProjectedPlanes
 from dnerf_core.work.interruption import checkpoint
 from dnerf_core.work.made_once import MadeOnce, Making
 
-Channel = Literal["rgb", "mask", "depth", "uncertainty", "joints", "vertices"]
+Channel = Literal["rgb", "mask", "depth", "uncertainty", "joints", "vertices", "coverage"]
 ALL_CHANNELS: tuple[Channel, ...] = ("rgb", "mask", "depth")
 
 GRID_NODES = 64
@@ -265,7 +265,7 @@ class Subject(Making):
             image = None
             if raw.picture is not None and ("rgb" in channels or guide_kind == "rgb"):
                 image = self.model.generator.superresolve(raw.picture, self.ws) if exact else self.superresolution(raw.picture)
-            mask = depth = rgb = doubt = None
+            mask = depth = rgb = doubt = coverage = None
             if branch is not None and raw.maps is not None:
                 features = None if raw.picture is None else raw.picture.features
                 guide_image = {"none": None, "rendered": features, "rgb": image}[guide_kind]
@@ -283,8 +283,11 @@ class Subject(Making):
                 assert image is not None
                 image = resized(image, size)
                 rgb = to_uint8(image if edges is None else edges.in_rgb(image), size)[0]
+            if "coverage" in channels:
+                stopped = resized(raw.opacity[:, None], size)
+                coverage = (stopped if edges is None else edges.in_coverage(stopped))[0, 0].clamp(0, 1).cpu().numpy()
         joints = self.joints if "joints" in channels else None
-        return PartialView(rgb, mask, depth, doubt, joints, self.vertices if "vertices" in channels else None)
+        return PartialView(rgb, mask, depth, doubt, joints, self.vertices if "vertices" in channels else None, coverage)
 
     def coarse(self, camera: Camera, side_px: int | None = None) -> PartialView:
         """A quick look: image and mask of `side_px` x `side_px` rays, without super-resolutions.

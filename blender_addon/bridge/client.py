@@ -9,6 +9,7 @@ import queue
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -170,6 +171,14 @@ class WorkerClient:
             WorkerError: it cannot be written.
         """
         return self._open_exchange().put(array)
+
+    def new_file(self, suffix: str) -> Path:
+        """A place in the private folder for a file that the worker is to read; what is put there goes with the worker at the latest.
+
+        Raises:
+            WorkerError: the worker was not started.
+        """
+        return self._open_exchange().new_file(suffix)
 
     def stop(self, timeout_s: float = _STOP_TIMEOUT_S) -> None:
         """End the worker, by force where it has not ended within the time, and remove what it left. Nobody is called back any more."""

@@ -68,6 +68,10 @@ class Exchange:
             ) from error
         return name
 
+    def new_file(self, suffix: str) -> Path:
+        """A place in the folder for a file of another kind, which goes with the folder at the latest."""
+        return self.path / f"c{next(self._numbers):06d}{suffix}"
+
     def discard(self, value: object) -> None:
         """Remove the arrays that a message names which nobody takes."""
         if isinstance(value, dict):

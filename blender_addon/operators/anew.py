@@ -13,7 +13,8 @@ from ..bridge.errors import error_line
 from ..lasting.identity import Held, hold
 from ..lasting.timers import Timer
 from ..model_facts import ModelFacts, chosen_model, with_facts
-from ..scene.clouds import add_cloud, hidden_parts, hide_part, shows_parts
+from ..scene.cloud_display import copy_shown
+from ..scene.clouds import add_cloud, hidden_parts, hide_part
 from ..shown_views import are_stale, forget, keep_shown, known_shown, rename_images
 from ..subjects import subject_stem, subject_token
 from .cloud import cloud_from_result, make_active, note_request, noted_request
@@ -42,6 +43,7 @@ def render_anew(scene: bpy.types.Scene, facts: ModelFacts, before: str, then: Ca
     if shown is None or shown.subject != before:
         next_cloud()
         return
+    shown = shown.with_images()
     wanted = shown.for_subject(subject, stem)
     rename_images(shown.poses, wanted.poses)
 
@@ -49,7 +51,7 @@ def render_anew(scene: bpy.types.Scene, facts: ModelFacts, before: str, then: Ca
         keep_shown(held.needed(), wanted)
         next_cloud()
 
-    render_poses(scene, facts, wanted, views_done, TITLE)
+    render_poses(scene, facts, wanted, views_done, TITLE, makes_all=False)
 
 
 def _fuse_anew(
@@ -71,9 +73,8 @@ def _fuse_anew(
         scene, old = held.needed(), held_cloud.found()
         cloud = cloud_from_result(result)
         if old is not None and noted_request(old, before) is not None:
-            fresh = add_cloud(
-                scene, cloud, f"cloud {stem}", world_up=facts.cameras.world_up, root=old.parent, part_colors=shows_parts(old)
-            )
+            fresh = add_cloud(scene, cloud, f"cloud {stem}", world_up=facts.cameras.world_up, root=old.parent)
+            copy_shown(old, fresh)
             _take_place(scene, old, fresh)
             note_request(fresh, subject, request)
         then()
@@ -139,7 +140,7 @@ def _show_views_again(scene: bpy.types.Scene, facts: ModelFacts) -> None:
         keep_shown(held.needed(), shown)
         session.current().finish(f"{shown.stem}: its views are shown again")
 
-    render_poses(scene, facts, shown, done, TITLE)
+    render_poses(scene, facts, shown.with_images(), done, TITLE, makes_all=False)
 
 
 @bpy.app.handlers.persistent

@@ -20,7 +20,7 @@ from ..annotation_list import (
 from ..lasting.identity import Held, hold
 from ..model_facts import ModelFacts, chosen_model, facts_from_result, keep_facts, with_facts
 from ..painting.mask_files import image_of_mask, listed_folder, need_saved, not_saved_line, save_paintings
-from ..places import absolute_path, output_folder
+from ..places import absolute_path, kept_path, output_folder
 from ..scene.annotation import refill_mask, save_mask
 from ..scene.painted import is_painted
 from .base import JobOperator, results_arrived
@@ -173,7 +173,7 @@ def _trained(held: Held, result: dict[str, Any]) -> None:
     remedy = f"the new model is {result['model']}"
     scene = held.needed(remedy)
     settings = scene.dnerf
-    settings.model_path = bpy.path.relpath(result["model"]) if bpy.data.is_saved else result["model"]
+    settings.model_path = kept_path(Path(result["model"]))
     settings.model_kind = "FILE"
     miou = result["scores"]["miou"]
     warnings = result["warnings"]

@@ -1,27 +1,33 @@
-"""What operators share: one line for every failure, and a button that is gray while a job runs."""
+"""What operators share: one line for every failure, a button that is gray while a job runs, and a way for scripts to wait for it."""
 
-from __future__ import annotations
-
+import time
 from collections.abc import Callable
 
 import bpy
 
 from .. import session
 
+_LOOK_S = 0.005
+
 
 class LineOperator:
-    """An operator whose `act` raises one of `session.EXPECTED`: the line is reported, and the operator is cancelled."""
+    """An operator whose `act` raises one of `session.EXPECTED`: the line is reported and stands at the button; it is cancelled."""
 
+    bl_idname: str
     act: Callable[[bpy.types.Context], None]
     report: Callable[[set[str], str], None]
     poll_message_set: Callable[[str], None]
 
     def execute(self, context: bpy.types.Context) -> set[str]:
-        try:
-            self.act(context)
-        except session.EXPECTED as error:
-            self.report({"ERROR"}, str(error))
-            return {"CANCELLED"}
+        outcomes = session.current().outcomes
+        with outcomes.pressed(type(self).bl_idname):
+            outcomes.note("", "INFO")
+            try:
+                self.act(context)
+            except session.EXPECTED as error:
+                outcomes.note(str(error), "ERROR")
+                self.report({"ERROR"}, str(error))
+                return {"CANCELLED"}
         return {"FINISHED"}
 
 
@@ -34,6 +40,53 @@ class JobOperator(LineOperator):
             cls.poll_message_set("Something else is being done: wait, or press ESC")
             return False
         return True
+
+
+class WaitingOperator(JobOperator):
+    """A `JobOperator` that returns when its job has ended: with `wait`, and in Blender without a window unless that is False.
+
+    The outcome is the job's: FINISHED with its line as information; CANCELLED with its line as an error, or as a warning where the job
+    was cancelled. For a script Blender makes an error a RuntimeError with that line. Blender stands still meanwhile.
+    """
+
+    wait: bpy.props.BoolProperty(
+        name="Wait",
+        description="Return when all is done, with the outcome; without a window that is so unless this is False",
+        options={"HIDDEN", "SKIP_SAVE"},
+    )
+
+    properties: bpy.types.OperatorProperties
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        outcome = super().execute(context)
+        if outcome != {"FINISHED"} or not self._waits():
+            return outcome
+        return self._outcome()
+
+    def _waits(self) -> bool:
+        return self.wait if self.properties.is_property_set("wait") else without_window()
+
+    def _outcome(self) -> set[str]:
+        """Hear the worker until the job that has just begun has ended."""
+        holder = session.current()
+        job = holder.job
+        try:
+            while job is not None and holder.job is job:
+                if not holder.poll():
+                    time.sleep(_LOOK_S)
+        finally:
+            if job is not None and holder.job is job:  # interrupted from the keyboard
+                holder.cancel()
+        if holder.level == "INFO":
+            self.report({"INFO"}, holder.status)
+            return {"FINISHED"}
+        self.report({"ERROR"} if holder.level == "ERROR" else {"WARNING"}, holder.status)
+        return {"CANCELLED"}
+
+
+def without_window() -> bool:
+    """Whether Blender has none, so that no timer runs and nobody sees a job go on."""
+    return bool(bpy.app.background)
 
 
 def results_arrived(what: str) -> None:

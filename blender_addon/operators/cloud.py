@@ -127,11 +127,15 @@ def make_active(scene: bpy.types.Scene, item: bpy.types.Object) -> None:
 
 
 def show_colors(source: str = "VERTEX") -> None:
-    """Let Solid views show the attribute (VERTEX), or the materials' own colours (MATERIAL)."""
+    """Let Solid views show the attribute (VERTEX), or the materials' own colours (MATERIAL), as they are: without light.
+
+    Solid views know no view transform but Standard, so what is shown there are the very colours.
+    """
     for window in bpy.context.window_manager.windows:
         for area in window.screen.areas:
             if area.type == "VIEW_3D":
-                area.spaces.active.shading.color_type = source
+                shading = area.spaces.active.shading
+                shading.color_type, shading.light = source, "FLAT"
 
 
 CLASSES = (DNERF_OT_fuse_cloud,)

@@ -5,10 +5,11 @@ import bpy
 from dnerf_core.errors import counted
 from dnerf_core.files.whole import make_folder
 
+from ..interchange.axes import AXIS_ITEMS, export_frame_property
+from ..interchange.exported_clouds import export_cloud
 from ..places import absolute_path, file_stem
 from ..scene.clouds import (
     cloud_labels,
-    export_cloud,
     hidden_parts,
     hide_part,
     is_cloud,
@@ -16,6 +17,7 @@ from ..scene.clouds import (
     separate_parts,
     set_shown,
 )
+from ..scene.subject import update
 from .base import LineOperator
 
 
@@ -97,18 +99,23 @@ class DNERF_OT_cloud_colors(CloudOperator, bpy.types.Operator):
 
 
 class DNERF_OT_export_cloud(CloudOperator, bpy.types.Operator):
-    """Write the cloud to the file named above, as dnerf-headless pointcloud does"""
+    """Write the cloud to the file named above"""
 
     bl_idname = "dnerf.export_cloud"
     bl_label = "Export"
     bl_options = {"REGISTER"}
+
+    frame: export_frame_property()
+    forward_axis: bpy.props.EnumProperty(name="Forward", items=AXIS_ITEMS, default="Y")
+    up_axis: bpy.props.EnumProperty(name="Up", items=AXIS_ITEMS, default="Z")
 
     def act(self, context: bpy.types.Context) -> None:
         item = _in_object_mode(context)
         text = context.scene.dnerf.export_path.replace("{cloud}", file_stem(item.name))
         path = absolute_path(text, "point cloud: export to")
         make_folder(path.parent)
-        count = export_cloud(item, path)
+        update(context.scene)
+        count = export_cloud(item, path, (self.forward_axis, self.up_axis) if self.frame == "SCENE" else None)
         self.report({"INFO"}, f"{count:,} points written to {path}")
 
 

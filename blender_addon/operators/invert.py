@@ -22,6 +22,7 @@ from .base import JobOperator, results_arrived
 
 COLLECTION_NAME = "DatasetNeRF recovered camera"
 CAMERA_NAME = "Recovered camera"
+DIALOG_WIDTH_PX = 400
 PICTURE_NAME = "DatasetNeRF search"
 """The image that shows what the search sees."""
 
@@ -32,7 +33,7 @@ class DNERF_OT_invert_photo(JobOperator, bpy.types.Operator):
     bl_idname = "dnerf.invert_photo"
     bl_label = "Invert Photo"
 
-    filepath: bpy.props.StringProperty(subtype="FILE_PATH")
+    filepath: bpy.props.StringProperty(name="Photo", subtype="FILE_PATH", options={"SKIP_SAVE"})
     filter_image: bpy.props.BoolProperty(default=True, options={"HIDDEN"})
     filter_folder: bpy.props.BoolProperty(default=True, options={"HIDDEN"})
     kind: bpy.props.EnumProperty(
@@ -69,6 +70,8 @@ class DNERF_OT_invert_photo(JobOperator, bpy.types.Operator):
     search_seed: whole_property(job_ranges.SEARCH_SEED, "Search seed", description="Another one starts from elsewhere")
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
+        if self.filepath:  # dropped: only the options are left to choose
+            return context.window_manager.invoke_props_dialog(self, width=DIALOG_WIDTH_PX)
         context.window_manager.fileselect_add(self)
         return {"RUNNING_MODAL"}
 

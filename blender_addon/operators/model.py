@@ -1,11 +1,14 @@
 """The model: what it is, and choosing a file."""
 
+from pathlib import Path
+
 import bpy
 
 from dnerf_core.errors import counted
 
 from .. import session
 from ..model_facts import ModelFacts, with_facts
+from ..places import kept_path
 from ..preferences import preferences
 from .base import JobOperator
 
@@ -17,10 +20,11 @@ class DNERF_OT_load_model(JobOperator, bpy.types.Operator):
     bl_label = "Load Model"
 
     def act(self, context: bpy.types.Context) -> None:
-        with_facts(context.scene, "Loading the model", _loaded)
+        with_facts(context.scene, "Loading the model", model_loaded)
 
 
-def _loaded(scene: bpy.types.Scene, facts: ModelFacts) -> None:
+def model_loaded(scene: bpy.types.Scene, facts: ModelFacts) -> None:
+    """The end of the job that has asked what the model is."""
     parts = "no labels" if facts.labels is None else counted(facts.labels.num_classes - 1, "label")
     session.current().finish(f"{facts.name}: {facts.image_size_px} px, {parts}")
 
@@ -44,7 +48,7 @@ class DNERF_OT_choose_model(bpy.types.Operator):
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         settings = context.scene.dnerf
-        settings.model_path = bpy.path.relpath(self.filepath) if bpy.data.is_saved else self.filepath
+        settings.model_path = kept_path(Path(bpy.path.abspath(self.filepath)))
         settings.model_kind = "FILE"
         return {"FINISHED"}
 

@@ -23,6 +23,7 @@ from ..painting.mask_files import (
 )
 from ..scene.annotation import set_up_brush
 from ..scene.errors import SceneError
+from ..scene.views import shown_as_srgb
 from .base import LineOperator
 from .views import image_editor_area
 
@@ -80,7 +81,7 @@ def open_for_painting(context: bpy.types.Context, image: bpy.types.Image, labels
     scene = context.scene
     area = image_editor_area(context)
     space = area.spaces.active
-    space.image = image
+    space.image = shown_as_srgb(image)
     space.mode = "PAINT"
     space.show_region_ui = True
     if scene.dnerf.painted_label_id >= labels.num_classes:

@@ -1,4 +1,4 @@
-"""The subject's seed: next, previous, random."""
+"""The subject's seed: next, previous, random; and its live preview."""
 
 import random
 
@@ -55,4 +55,16 @@ class DNERF_OT_use_seed(bpy.types.Operator):
         return {"FINISHED"}
 
 
-CLASSES = (DNERF_OT_step_seed, DNERF_OT_random_seed, DNERF_OT_use_seed)
+class DNERF_OT_toggle_preview(bpy.types.Operator):
+    """Show the subject over the viewport, from where you look, or no longer"""
+
+    bl_idname = "dnerf.toggle_preview"
+    bl_label = "Live Preview"
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        settings = context.scene.dnerf
+        settings.live_preview = not settings.live_preview
+        return {"FINISHED"}
+
+
+CLASSES = (DNERF_OT_step_seed, DNERF_OT_random_seed, DNERF_OT_use_seed, DNERF_OT_toggle_preview)

@@ -1,9 +1,15 @@
-"""Label videos: every frame of the scene's range through its active camera, with its motion and the markers that bind cameras."""
+"""Label videos: every frame of the scene's range through its active camera, with its motion and the markers that bind cameras.
+
+Seed, truncation, pose and model may be animated. A video is of one model, so where that changes a new one begins.
+"""
 
 import hashlib
+import itertools
 import json
 import re
 import time
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,83 +18,220 @@ import bpy
 from dnerf_core.errors import counted
 
 from .. import session
+from ..interchange.edits import keep_render, own_edit, takes_rate
+from ..interchange.strips import Video, add_videos
 from ..lasting.identity import hold
-from ..model_facts import ModelFacts, chosen_model, with_facts
+from ..model_facts import ModelFacts, chosen_model, facts_from_result, keep_facts
 from ..places import file_stem, output_folder
 from ..posing.driver import body_pose
 from ..scene.cameras import ScenePose, read_frame
 from ..scene.errors import SceneError
-from ..scene.frames import read_at_frames
+from ..scene.frames import evaluated, frame_rate, frames_between, rate_param, read_at_frames
 from ..subjects import subject_stem, subject_token
 from ..viewpoints import camera_params, squares_of
 from .base import JobOperator, results_arrived
 
 _LONGEST_PART = 24
 """Of a clip's name, its scene, subject and camera each: the name is that of a folder and of the files in it."""
+_SHOWN = ("image", "palette")
+"""The videos that an edit gets: the one of ids is nearly black, and data."""
+TITLE = "Rendering the label video"
 
 
 class DNERF_OT_render_video(JobOperator, bpy.types.Operator):
-    """Render the scene's frame range: an image sequence with masks, a lossless label video, and a preview"""
+    """Render the scene's frame range: an image sequence with masks, a lossless label video, and previews"""
 
     bl_idname = "dnerf.render_video"
     bl_label = "Render Label Video"
 
     def act(self, context: bpy.types.Context) -> None:
         folder = output_folder(context.scene.dnerf.video_folder, "label video: save to")
-        with_facts(context.scene, "Rendering the label video", lambda scene, facts: render_video(scene, facts, folder))
+        render_video(context.scene, folder)
 
 
-def render_video(scene: bpy.types.Scene, facts: ModelFacts, folder: Path) -> None:
-    """The step of the job after the model is known: ask for the frames."""
+@dataclass(frozen=True)
+class Run:
+    """Frames that follow each other and are of one model: the first and the last."""
+
+    model: str
+    first: int
+    last: int
+
+
+@dataclass(frozen=True, eq=False)
+class SeenFrame:
+    """What a video's request says of a frame.
+
+    Attributes:
+        number: the scene's.
+        body_pose: numbers of the pose that the subject's body is in; None: its own.
+        camera_name: of the camera that sees it.
+        subject, stem: see `subjects`.
+    """
+
+    number: int
+    pose: ScenePose
+    body_pose: list[float] | None
+    camera_name: str
+    subject: str
+    stem: str
+
+
+def render_video(scene: bpy.types.Scene, folder: Path) -> None:
+    """The job: a clip for each run of frames of one model, one after the other.
+
+    Raises:
+        UsageError: no model is chosen, or its file has gone.
+        SceneError: no frames, too many, or a frame rate that no video has.
+        WorkerError: no worker can be had, or it is busy.
+    """
+    held, began, holder = hold(scene), time.monotonic(), session.current()
+    rate, runs = frame_rate(scene), model_runs(scene)
+    videos: list[Video] = []
+    folders: list[Path] = []
+    frames_done: list[int] = []
+    sizes_px: list[tuple[int, int]] = []
+
+    def ask(index: int) -> None:
+        title = TITLE if len(runs) == 1 else f"{TITLE}: {index + 1} of {len(runs)}"
+        params = {"model": runs[index].model}
+
+        def model_known(result: dict[str, Any]) -> None:
+            found = held.needed()
+            if runs[index].model == chosen_model(found):
+                keep_facts(found, result)
+            make_clip(found, facts_from_result(result), index, title)
+
+        if index == 0:
+            holder.start_job(title, "model", params, model_known)
+        else:
+            holder.continue_job("model", params, model_known, title=title)
+
+    def make_clip(found: bpy.types.Scene, facts: ModelFacts, index: int, title: str) -> None:
+        run = runs[index]
+        frames = seen_frames(found, facts, run)
+        clip = clip_name(found, [frame.camera_name for frame in frames], [frame.stem for frame in frames], (run.first, run.last))
+        params = clip_params(run.model, frames) | {"fps": rate_param(rate), "output": str(folder / clip), "name": clip}
+
+        def done(result: dict[str, Any]) -> None:
+            files = {kind: Path(path) for kind, path in result["files"].items()}
+            videos.extend(Video(files[kind], run.first, kind) for kind in _SHOWN if kind in files)
+            folders.append(folder / clip)
+            frames_done.append(len(frames))
+            sizes_px.append((frames[0].pose.width_px, frames[0].pose.height_px))
+            if index + 1 < len(runs):
+                ask(index + 1)
+            else:
+                finish()
+
+        holder.continue_job("video", params, done, title=title)
+
+    def finish() -> None:
+        scene_now, where = held.found(), ""
+        if scene_now is not None and scene_now.dnerf.into_sequencer:
+            where = show_in_edit(scene_now, videos, sizes_px[0])
+            results_arrived("Render Label Video")
+        rendered = f"{counted(sum(frames_done), 'frame')} in {time.monotonic() - began:.1f} s"
+        models = f", in {len(runs)} videos, since the model changes" if len(runs) > 1 else ""
+        holder.finish(f"{rendered}{models}, saved in {folders[0] if len(folders) == 1 else folder}{where}")
+
+    ask(0)
+
+
+def model_runs(scene: bpy.types.Scene) -> list[Run]:
+    """The scene's range in runs of frames of one model; frames are looked at only where something of the scene itself is animated.
+
+    Raises:
+        UsageError: no model is chosen, or its file has gone.
+        SceneError: no frames, or too many.
+    """
+    frames = frames_between(scene.frame_start, scene.frame_end, scene.frame_step)
+    if scene.animation_data is None:
+        return [Run(chosen_model(scene), frames[0], frames[-1])]
+    models = read_at_frames(scene, scene.frame_start, scene.frame_end, scene.frame_step, lambda _: chosen_model(evaluated(scene)))
+    runs = []
+    for model, group in itertools.groupby(zip(models, frames, strict=True), key=lambda pair: pair[0]):
+        numbers = [number for _, number in group]
+        runs.append(Run(model, numbers[0], numbers[-1]))
+    return runs
+
+
+def seen_frames(scene: bpy.types.Scene, facts: ModelFacts, run: Run) -> list[SeenFrame]:
+    """Every frame of a run as it is animated.
+
+    Raises:
+        SceneError: a model without labels, or a frame that cannot be seen, with its number.
+    """
     if facts.labels is None:
         raise SceneError(f"model {facts.name}: expected one with labels for a label video, found none; train it, or render views")
 
-    def read(frame: int) -> tuple[ScenePose, list[float] | None, str]:
-        pose = read_frame(scene, frame, world_up=facts.cameras.world_up)
-        return pose, body_pose(scene, facts), scene.camera.name
+    def read(number: int) -> SeenFrame:
+        pose, now = read_frame(scene, number, world_up=facts.cameras.world_up), evaluated(scene)
+        return SeenFrame(number, pose, body_pose(scene, facts), scene.camera.name, subject_token(now), subject_stem(now))
 
-    frames = read_at_frames(scene, scene.frame_start, scene.frame_end, scene.frame_step, read)
-    poses, body_poses = [camera for camera, _, _ in frames], [pose for _, pose, _ in frames if pose is not None]
-    clip = clip_name(scene, list(dict.fromkeys(camera for _, _, camera in frames)))
+    return read_at_frames(scene, run.first, run.last, scene.frame_step, read)
+
+
+def clip_params(model: str, frames: Sequence[SeenFrame]) -> dict[str, Any]:
+    """The part of a request to `video` that the frames say."""
+    poses = [frame.pose for frame in frames]
     squares = squares_of(poses)
     first = squares[0]
-    params = {
-        "model": chosen_model(scene),
-        "subjects": [json.loads(subject_token(scene))],
+    subjects = [frame.subject for frame in frames]
+    body_poses = [frame.body_pose for frame in frames if frame.body_pose is not None]
+    return {
+        "model": model,
+        "subjects": [json.loads(subject) for subject in (subjects if len(set(subjects)) > 1 else subjects[:1])],
         "cameras": camera_params(poses, squares),
+        "frame_numbers": [frame.number for frame in frames],
         **({"poses": body_poses} if body_poses else {}),
         "size_px": first.side_px,
         "crop_px": [first.left_px, first.top_px, first.width_px, first.height_px],
         "sequence": True,
-        "fps": frames_a_second(scene),
-        "output": str(folder / clip),
-        "name": clip,
-        "previews": ["image", "overlay"],
+        "previews": ["image", "overlay", "palette"],
         "replace": True,
     }
-    held, into_sequencer, began = hold(scene), scene.dnerf.into_sequencer, time.monotonic()
-
-    def done(result: dict[str, Any]) -> None:
-        files = {kind: Path(path) for kind, path in result["files"].items()}
-        scene_now = held.found()
-        if into_sequencer and scene_now is not None:
-            add_to_sequencer(scene_now, [files[kind] for kind in ("image", "labels") if kind in files])
-            results_arrived("Render Label Video")
-        session.current().finish(f"{counted(len(poses), 'frame')} in {time.monotonic() - began:.1f} s, saved in {folder / clip}")
-
-    session.current().continue_job("video", params, done, title="Rendering the label video")
 
 
-def clip_name(scene: bpy.types.Scene, cameras: list[str]) -> str:
+def show_in_edit(scene: bpy.types.Scene, videos: Sequence[Video], size_px: tuple[int, int]) -> str:
+    """Put the videos into the edit that the panel says; returns what the status line goes on with."""
+    settings = scene.dnerf
+    if settings.edit_place == "OWN":
+        edit = own_edit(scene, size_px)
+        add_videos(edit, videos)
+        slower = "" if takes_rate(edit, scene) else ", whose frame rate is another"
+        return f"; in the edit of the scene {edit.name!r}{slower}"
+    if settings.edit_renders:
+        scene.render.use_sequencer = True
+        add_videos(scene, videos)
+        return "; in this scene's edit, which is what it renders now"
+    renders_edit = keep_render(scene)
+    added = add_videos(scene, videos, muted=renders_edit)
+    if renders_edit:
+        return f"; in this scene's edit{', muted, since that is what it renders' if added else ''}"
+    return "; in this scene's edit, which it does not render (Post Processing > Sequencer is off)"
+
+
+def clip_name(
+    scene: bpy.types.Scene, cameras: Sequence[str], stems: Sequence[str] = (), ends: tuple[int, int] | None = None
+) -> str:
     """What tells a clip from others: scene, subject, camera and range, such as `Scene_s0003_Camera_f0001-0250`; with a step `-s2` more.
 
     Args:
-        cameras: names of those that see it, in their order.
+        cameras: names of those that see its frames, in their order.
+        stems: of the subjects of its frames; none: the scene's as it is now.
+        ends: its first and last frame; None: the scene's.
     """
-    seen_by = short_part(cameras[0] if len(cameras) == 1 else f"{len(cameras)}-cameras-{'+'.join(cameras)}")
+    first, last = ends or (scene.frame_start, scene.frame_end)
     step = f"-s{scene.frame_step}" if scene.frame_step != 1 else ""
-    frames = f"f{scene.frame_start:04d}-{scene.frame_end:04d}{step}"
-    return f"{short_part(scene.name)}_{short_part(subject_stem(scene))}_{seen_by}_{frames}"
+    seen_by, shown = _several(cameras, "cameras"), _several(stems or [subject_stem(scene)], "subjects")
+    return f"{short_part(scene.name)}_{short_part(shown)}_{short_part(seen_by)}_f{first:04d}-{last:04d}{step}"
+
+
+def _several(names: Sequence[str], what: str) -> str:
+    """The name of all frames, or how many there are of them."""
+    each = list(dict.fromkeys(names))
+    return each[0] if len(each) == 1 else f"{len(each)}-{what}-{'+'.join(each)}"
 
 
 def short_part(text: str) -> str:
@@ -101,29 +244,6 @@ def short_part(text: str) -> str:
         return plain
     ending = hashlib.sha256(text.encode()).hexdigest()[:6]
     return f"{plain[: _LONGEST_PART - 7] or 'x'}-{ending}"
-
-
-def frames_a_second(scene: bpy.types.Scene) -> int:
-    """The scene's rate as a whole number.
-
-    Raises:
-        SceneError: it is none.
-    """
-    rate = scene.render.fps / scene.render.fps_base
-    if abs(rate - round(rate)) > 1e-3:
-        raise SceneError(
-            f"scene {scene.name!r}: expected a whole number of frames a second, found {rate:.3f}; set the frame rate"
-        )
-    return round(rate)
-
-
-def add_to_sequencer(scene: bpy.types.Scene, videos: list[Path]) -> None:
-    """Each video on a channel of its own, above what is there, from the scene's first frame on."""
-    editor = scene.sequence_editor or scene.sequence_editor_create()
-    strips = editor.strips if hasattr(editor, "strips") else editor.sequences  # the name before Blender 4.4
-    channel = max((strip.channel for strip in strips), default=0)
-    for number, video in enumerate(videos, start=1):
-        strips.new_movie(video.stem, str(video), channel + number, scene.frame_start)
 
 
 CLASSES = (DNERF_OT_render_video,)

@@ -15,7 +15,9 @@ from dnerf_core.errors import counted
 from dnerf_core.labels import LabelSet
 
 from .. import session
-from ..lasting.identity import Held, hold
+from ..data_set.cameras import one_side
+from ..data_set.views import ViewOptions, WantedViews, wanted_views
+from ..lasting.identity import hold
 from ..model_facts import ModelFacts, chosen_model, with_facts
 from ..places import output_folder
 from ..posing.driver import current_pose, pose_params
@@ -23,23 +25,24 @@ from ..scene import views as scene_views
 from ..scene.cameras import ScenePose, SquareView
 from ..scene.errors import SceneError
 from ..shown_views import ShownViews, add_shown
-from ..subjects import subject_stem, subject_token
-from ..viewpoints import camera_params, chosen_poses, selected_cameras, squares_of
-from .base import JobOperator, LineOperator, results_arrived
+from ..view_list.images import note_depth_file, refresh_file_image
+from ..view_list.items import add_item
+from ..view_list.thumbnails import forget_thumbnail
+from ..viewpoints import camera_params, squares_of
+from .base import WaitingOperator, results_arrived
 
 
-class DNERF_OT_render_views(JobOperator, bpy.types.Operator):
-    """Render image, labels and depth from the chosen cameras; they appear as Blender images and are saved"""
+class DNERF_OT_render_views(ViewOptions, WaitingOperator, bpy.types.Operator):
+    """Render image, labels and depth from the chosen cameras into the folder; the list below shows them"""
 
     bl_idname = "dnerf.render_views"
     bl_label = "Render Views"
 
     def act(self, context: bpy.types.Context) -> None:
         scene = context.scene
-        selected = selected_cameras(context)
-        source = scene.dnerf.view_source
-        folder = output_folder(scene.dnerf.views_folder, "views: save to")
-        with_facts(scene, "Rendering views", lambda scene, facts: render_views(scene, facts, source, selected, folder))
+        wanted = wanted_views(context, self)
+        folder = output_folder(self.output or scene.dnerf.views_folder, "views: save to")
+        with_facts(scene, "Rendering views", lambda scene, facts: render_views(scene, facts, wanted, folder))
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,11 +54,27 @@ class SeenView:
 
 
 class CollectedViews:
-    """Views as they come in, in any order: each becomes Blender images at once."""
+    """Views as they come in, in any order: each becomes Blender images at once, or those of its images that there are already."""
 
-    def __init__(self, poses: Sequence[ScenePose], squares: Sequence[SquareView], labels: LabelSet | None, overlay: bool) -> None:
+    def __init__(
+        self,
+        poses: Sequence[ScenePose],
+        squares: Sequence[SquareView],
+        labels: LabelSet | None,
+        overlay: bool,
+        *,
+        makes_all: bool = True,
+        keeps: bool = True,
+    ) -> None:
+        """Nothing has come in yet.
+
+        Args:
+            makes_all: whether images are made that there are not yet.
+            keeps: whether Blender keeps the images while nothing uses them; otherwise, as it has kept them before.
+        """
         self.poses, self.squares = poses, squares
         self._labels, self._overlay = labels, overlay
+        self._makes_all, self._keeps = makes_all, keeps
         self._views: dict[int, SeenView] = {}
 
     def take(self, index: int, part: dict[str, Any]) -> None:
@@ -64,35 +83,75 @@ class CollectedViews:
         cut: dict[str, Any] = {
             channel: square.crop(holder.array(part[channel])) for channel in ("rgb", "mask", "depth") if channel in part
         }
-        self._views[index] = SeenView(cut["rgb"], cut.get("mask"))
-        scene_views.image_from_array(name, cut["rgb"])
-        if "mask" in cut and self._labels is not None:
-            scene_views.mask_image(f"{name} labels", cut["mask"], self._labels)
-            if self._overlay:
-                scene_views.overlay_image(f"{name} overlay", cut["rgb"], cut["mask"], self._labels)
+        if self._makes_all:
+            self._views[index] = SeenView(cut["rgb"], cut.get("mask"))
+        labels = self._labels
+        self._fill(name, lambda: scene_views.image_from_array(name, cut["rgb"]))
+        if "mask" in cut and labels is not None:
+            self._fill(f"{name} labels", lambda: scene_views.mask_image(f"{name} labels", cut["mask"], labels))
+            if self._overlay or not self._makes_all:
+                title = f"{name} overlay"
+                self._fill(title, lambda: scene_views.overlay_image(title, cut["rgb"], cut["mask"], labels))
         if "depth" in cut:
-            scene_views.depth_image(f"{name} depth", cut["depth"])
+            self._fill(f"{name} depth", lambda: scene_views.depth_image(f"{name} depth", cut["depth"]))
+
+    def _fill(self, name: str, make: Callable[[], bpy.types.Image]) -> None:
+        before = scene_views.own_image(name)
+        if not self._makes_all and (before is None or scene_views.is_file_itself(before)):
+            return  # it is made when it is shown; or it is a file, which has the view
+        kept_before = before is not None and before.use_fake_user
+        make().use_fake_user = self._keeps or kept_before
 
     def in_order(self) -> list[SeenView]:
-        """All of them, as the cameras were given."""
+        """All of them, as the cameras were given; only where images of all of them are made."""
         return [self._views[index] for index in range(len(self.poses))]
 
 
-def render_views(scene: bpy.types.Scene, facts: ModelFacts, source: str, selected: Sequence[Held], folder: Path) -> None:
-    """The step of the job after the model is known: ask for the views."""
-    settings = scene.dnerf
-    poses = chosen_poses(scene, facts, source, selected)
+def render_views(scene: bpy.types.Scene, facts: ModelFacts, wanted: WantedViews, folder: Path) -> None:
+    """The step of the job after the model is known: ask for the views, one subject after the other."""
+    held, began = hold(scene), time.monotonic()
+    subjects, counts = list(wanted.subjects), [0, 0]
+
+    def ask_next() -> None:
+        scene_now = held.needed(f"its views are in {folder}")
+        _render_subject(scene_now, facts, wanted, subjects.pop(0), folder, taken)
+
+    def taken(views: int, result: dict[str, Any]) -> None:
+        counts[0] += views
+        counts[1] += result["written"]
+        if subjects:
+            ask_next()
+            return
+        there = f"{counted(result['views'], 'view')} of {counted(result['subjects'], 'subject')}"
+        session.current().finish(
+            f"{counted(counts[0], 'view')} in {time.monotonic() - began:.1f} s, {counts[1]} of them new in {folder}: {there}"
+        )
+
+    ask_next()
+
+
+def _render_subject(
+    scene: bpy.types.Scene,
+    facts: ModelFacts,
+    wanted: WantedViews,
+    subject: tuple[str, str],
+    folder: Path,
+    then: Callable[[int, dict[str, Any]], None],
+) -> None:
+    """Ask for the views of one subject, a token with its stem; `then` hears how many they are, and the worker's answer."""
+    settings, (token, stem) = scene.dnerf, subject
+    poses = wanted.poses(scene, facts, stem)
     pose = current_pose(scene, facts)
     shown = ShownViews(
-        subject_token(scene),
-        subject_stem(scene),
+        token,
+        stem,
         tuple(poses),
         settings.want_overlay,
         settings.want_depth,
         (None if pose is None else tuple(pose),) * len(poses),
     )
-    squares = squares_of(shown.poses)
-    collected = CollectedViews(shown.poses, squares, facts.labels, shown.overlay)
+    squares, packs = squares_of(shown.poses), settings.pack_views
+    collected = CollectedViews(shown.poses, squares, facts.labels, shown.overlay, makes_all=packs, keeps=packs)
     request = {
         "model": chosen_model(scene),
         **json.loads(shown.subject),
@@ -105,20 +164,28 @@ def render_views(scene: bpy.types.Scene, facts: ModelFacts, source: str, selecte
         "size_px": one_side(squares),
         "output": str(folder),
     }
-    held, began = hold(scene), time.monotonic()
+    held = hold(scene)
 
     def take(part: dict[str, Any]) -> None:
-        collected.take(int(part["index"]), part)
+        index = int(part["index"])
+        collected.take(index, part)
+        list_view(held.found(), shown, index, folder, str(part["name"]))
 
     def done(result: dict[str, Any]) -> None:
-        add_shown(held.needed(f"its views are in {folder}"), shown)
+        add_shown(held.needed(f"its views are in {folder}"), shown.with_images())
         results_arrived("Render Views")
-        there = f"{counted(result['views'], 'view')} of {counted(result['subjects'], 'subject')}"
-        session.current().finish(
-            f"{counted(len(poses), 'view')} in {time.monotonic() - began:.1f} s, {result['written']} of them new in {folder}: {there}"
-        )
+        then(len(poses), result)
 
     session.current().continue_job("add_views", request, done, title="Rendering views", on_part=take)
+
+
+def list_view(scene: bpy.types.Scene | None, shown: ShownViews, index: int, folder: Path, stem: str) -> None:
+    """A view's files are whole: put it into the list of its scene, unless that has been deleted."""
+    forget_thumbnail(folder / "images" / f"{stem}.png")
+    if scene is not None:
+        item = add_item(scene, shown, index, folder, stem)
+        refresh_file_image(item)
+        note_depth_file(item)
 
 
 def view_channels(facts: ModelFacts, shown: ShownViews) -> list[str]:
@@ -131,25 +198,23 @@ def camera_names(poses: Sequence[ScenePose], stem: str) -> list[str]:
     return [pose.name.removeprefix(f"{stem}_") for pose in poses]
 
 
-def one_side(squares: Sequence[SquareView]) -> int:
-    """The side of the views of a data set, in pixels.
-
-    Raises:
-        SceneError: they have several.
-    """
-    sides = sorted({square.side_px for square in squares})
-    if len(sides) > 1:
-        raise SceneError(f"views: expected one size, found {sides[0]} and {sides[-1]} px; render them one after the other")
-    return sides[0]
-
-
 def render_poses(
-    scene: bpy.types.Scene, facts: ModelFacts, shown: ShownViews, then: Callable[[CollectedViews], None], title: str
+    scene: bpy.types.Scene,
+    facts: ModelFacts,
+    shown: ShownViews,
+    then: Callable[[CollectedViews], None],
+    title: str,
+    *,
+    makes_all: bool = True,
 ) -> None:
-    """A step of the job that runs: views become images as they come in, then `then` is called with all of them."""
+    """A step of the job that runs: views become images as they come in, then `then` is called with all of them.
+
+    Args:
+        makes_all: whether images are made that there are not yet; otherwise those that there are, are filled anew.
+    """
     squares = squares_of(shown.poses)
     params = {"model": chosen_model(scene), **json.loads(shown.subject), "channels": view_channels(facts, shown)}
-    collected = CollectedViews(shown.poses, squares, facts.labels, shown.overlay)
+    collected = CollectedViews(shown.poses, squares, facts.labels, shown.overlay, makes_all=makes_all)
     groups = shown.by_body_pose()
 
     def ask_next() -> None:
@@ -172,24 +237,6 @@ def render_poses(
     ask_next()
 
 
-class DNERF_OT_show_image(LineOperator, bpy.types.Operator):
-    """Show the image in an Image Editor; opens a window where there is none"""
-
-    bl_idname = "dnerf.show_image"
-    bl_label = "Show Image"
-    bl_options = {"INTERNAL"}
-
-    image: bpy.props.StringProperty()
-
-    def act(self, context: bpy.types.Context) -> None:
-        image = bpy.data.images.get(self.image)
-        if image is None:
-            raise SceneError(f"{self.image}: expected an image of that name, found none; render the views again")
-        area = image_editor_area(context)
-        area.spaces.active.image = image
-        area.spaces.active.mode = "VIEW"
-
-
 def image_editor_area(context: bpy.types.Context) -> bpy.types.Area:
     """An Image Editor that shows pictures: one that is open, or a new window's."""
     for window in context.window_manager.windows:
@@ -208,4 +255,4 @@ def image_editor_area(context: bpy.types.Context) -> bpy.types.Area:
     return area
 
 
-CLASSES = (DNERF_OT_render_views, DNERF_OT_show_image)
+CLASSES = (DNERF_OT_render_views,)

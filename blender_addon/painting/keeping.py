@@ -5,6 +5,7 @@ from __future__ import annotations
 import bpy
 
 from ..scene.painted import forget_looks, forget_notes, keep_notes, keep_painted
+from ..scene.views import show_old_masks
 from .mask_files import find_places, note_places
 
 
@@ -19,6 +20,7 @@ def _before_save(path: str, *_: object) -> None:
 def _after_load(*_: object) -> None:
     forget_notes()
     find_places()
+    show_old_masks()
 
 
 @bpy.app.handlers.persistent

@@ -7,9 +7,12 @@ from dnerf_core.errors import DNeRFError
 from ..annotation_list import annotation_labels, views_to_do
 from ..edit_view import is_edited_image
 from ..painting.mask_files import image_of_mask, listed_folder, unsaved_masks
+from ..presets.operators import draw_presets
 from ..scene.painted import seems_painted
-from .base import SubPanel, draw_text
+from .base import SubPanel
+from .buttons import Button, draw_job_buttons
 from .edit import draw_palette
+from .fitting import draw_text
 from .main import draw_status
 
 
@@ -45,6 +48,9 @@ def _is_unsaved(scene: bpy.types.Scene, name: str) -> bool:
 class DNERF_PT_annotate(SubPanel, bpy.types.Panel):
     bl_label = "Annotate"
 
+    def draw_header_preset(self, context: bpy.types.Context) -> None:
+        draw_presets(self.layout, "annotate")
+
     def draw(self, context: bpy.types.Context) -> None:
         layout, settings = self.layout, context.scene.dnerf
         layout.prop(settings, "annotation_folder")
@@ -52,16 +58,15 @@ class DNERF_PT_annotate(SubPanel, bpy.types.Panel):
         row = layout.row(align=True)
         row.prop(settings, "annotation_subjects")
         row.prop(settings, "annotation_views")
-        row = layout.row(align=True)
-        row.operator("dnerf.sample_views", icon="ADD")
-        row.operator("dnerf.open_annotations", icon="FILE_FOLDER")
+        sampling = Button("dnerf.sample_views", icon="ADD")
+        draw_job_buttons(layout, context, sampling, Button("dnerf.open_annotations", icon="FILE_FOLDER"))
         if settings.annotation_items:
             draw_views(layout, context, rows=5)
         layout.separator()
         layout.prop(settings, "trained_path")
         layout.prop(settings, "training_steps")
         layout.prop(settings, "allow_missing_labels")
-        layout.operator("dnerf.train", icon="OUTLINER_OB_FORCE_FIELD")
+        draw_job_buttons(layout, context, Button("dnerf.train", icon="OUTLINER_OB_FORCE_FIELD"))
 
 
 class DNERF_PT_paint(bpy.types.Panel):
@@ -102,14 +107,17 @@ def draw_views(layout: bpy.types.UILayout, context: bpy.types.Context, rows: int
     part = row.row()
     part.enabled = count > 0
     part.operator("dnerf.save_masks", text=f"Save All ({count})" if count else "Save All")
-    row = layout.row(align=True)
-    row.operator("dnerf.paint_view", icon="BRUSH_DATA")
-    row.operator("dnerf.next_view", icon="TRIA_RIGHT")
-    row = layout.row(align=True)
-    row.operator("dnerf.save_mask", icon="FILE_TICK").repair = False
-    row.operator("dnerf.save_mask", text="Repair and Save").repair = True
-    row.operator("dnerf.read_mask_again", text="", icon="LOOP_BACK")
-    layout.operator("dnerf.prefill", icon="MOD_SMOOTH")
+    opening = [
+        Button("dnerf.paint_view", icon="BRUSH_DATA", needs_worker=False),
+        Button("dnerf.next_view", icon="TRIA_RIGHT", needs_worker=False),
+    ]
+    saving = [
+        Button("dnerf.save_mask", icon="FILE_TICK", fields={"repair": False}, needs_worker=False),
+        Button("dnerf.save_mask", text="Repair and Save", fields={"repair": True}, needs_worker=False),
+        Button("dnerf.read_mask_again", icon="LOOP_BACK", needs_worker=False, icon_only=True),
+    ]
+    prefilling = Button("dnerf.prefill", icon="MOD_SMOOTH")
+    draw_job_buttons(layout, context, prefilling, rows=(opening, saving), also=["dnerf.save_masks"])
 
 
 CLASSES = (DNERF_UL_views, DNERF_PT_annotate, DNERF_PT_paint)

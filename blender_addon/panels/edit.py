@@ -12,7 +12,9 @@ from ..icons import color_icon
 from ..model_facts import known_facts
 from ..scene.painted import seems_painted
 from ..subjects import can_step
-from .base import SubPanel, draw_text
+from .base import SubPanel
+from .buttons import Button, draw_job_buttons
+from .fitting import BOX_MARGIN_PX, draw_text
 from .main import draw_status
 
 
@@ -22,12 +24,11 @@ class DNERF_PT_edit(SubPanel, bpy.types.Panel):
     def draw(self, context: bpy.types.Context) -> None:
         layout, scene = self.layout, context.scene
         camera = "no active camera" if scene.camera is None else scene.camera.name
-        layout.label(text=f"seen by {camera}", icon="CAMERA_DATA", translate=False)
-        row = layout.row(align=True)
-        row.operator("dnerf.edit_mask", icon="BRUSH_DATA").anew = False
-        mask = noted_mask(scene)
+        draw_text(layout, context, f"seen by {camera}", "CAMERA_DATA")
+        buttons, mask = [Button("dnerf.edit_mask", icon="BRUSH_DATA", fields={"anew": False})], noted_mask(scene)
         if mask is not None and seems_painted(mask):
-            row.operator("dnerf.edit_mask", text="Anew").anew = True
+            buttons.append(Button("dnerf.edit_mask", text="Anew", fields={"anew": True}))
+        draw_job_buttons(layout, context, *buttons)
         draw_apply(layout, context)
         draw_settings(layout, context)
         draw_scores(layout, context)
@@ -69,23 +70,22 @@ def draw_palette(layout: bpy.types.UILayout, labels: LabelSet, operator: str, pa
 
 def draw_apply(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
     """What is done with the painted mask, and the way back."""
-    row = layout.row(align=True)
-    row.operator("dnerf.apply_edit", icon="CHECKMARK").repair = False
-    row.operator("dnerf.apply_edit", text="Repair and Apply").repair = True
-    row = layout.row(align=True)
-    for step, text, icon in ((-1, "Step Back", "LOOP_BACK"), (1, "Step Forward", "LOOP_FORWARDS")):
-        part = row.row(align=True)
-        part.enabled = can_step(context.scene, step)
-        part.operator("dnerf.step_edit", text=text, icon=icon).step = step
+    applying = Button("dnerf.apply_edit", icon="CHECKMARK", fields={"repair": False})
+    draw_job_buttons(layout, context, applying, Button("dnerf.apply_edit", text="Repair and Apply", fields={"repair": True}))
+    steps = [
+        Button("dnerf.step_edit", text=text, icon=icon, fields={"step": step}, enabled=can_step(context.scene, step))
+        for step, text, icon in ((-1, "Step Back", "LOOP_BACK"), (1, "Step Forward", "LOOP_FORWARDS"))
+    ]
+    draw_job_buttons(layout, context, *steps)
 
 
 def draw_settings(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
     """How the subject is edited."""
     settings = context.scene.dnerf
-    layout.prop(settings, "edit_steps")
     row = layout.row(align=True)
-    row.prop(settings, "edit_keep_inside")
+    row.prop(settings, "edit_steps")
     row.prop(settings, "edit_margin_px")
+    layout.prop(settings, "edit_keep_inside")
     row = layout.row(align=True)
     row.prop(settings, "edit_label_weight")
     row.prop(settings, "edit_rgb_weight")
@@ -102,7 +102,7 @@ def draw_scores(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
         return
     box = layout.box()
     for line in score_lines(json.loads(text)):
-        draw_text(box, context, line)
+        draw_text(box, context, line, margin_px=BOX_MARGIN_PX)
 
 
 def score_lines(result: dict[str, Any]) -> list[str]:

@@ -3,52 +3,49 @@
 import bpy
 
 from .. import session
-from ..icons import color_icon, has_picture, picture_icon
+from ..guidance.tips import next_step
+from ..icons import color_icon
+from ..library.sources import has_source
 from ..model_facts import known_facts
+from ..presets.operators import draw_presets
 from ..subjects import subject_stem
-from .base import SidePanel, SubPanel, draw_text
+from .base import SidePanel, SubPanel
+from .buttons import LEVEL_ICONS, Button, draw_job_buttons, draw_progress
+from .fitting import TEXT_LINES, columns_for, draw_rows, draw_text
 
-PICTURE_SCALE = 7.0
-_ICONS = {"INFO": "INFO", "ERROR": "ERROR", "CANCELLED": "CANCEL"}
+TIP_LINES = 3
+"""Of every tip, or buttons would move under the mouse as one step leads to the next."""
 
 
 class DNERF_PT_main(SidePanel, bpy.types.Panel):
     bl_label = "DatasetNeRF"
 
+    def draw_header_preset(self, context: bpy.types.Context) -> None:
+        self.layout.emboss = "NONE"
+        self.layout.operator("dnerf.show_guide", text="", icon="HELP")
+
     def draw(self, context: bpy.types.Context) -> None:
-        draw_status(self.layout, context)
+        column = self.layout.column(align=True)
+        draw_status(column, context)
+        if tip := next_step(context.scene):
+            draw_rows(column, context, tip, "LIGHT", rows=TIP_LINES)
 
 
 def draw_status(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
-    """The status line: what runs, how far it is, and Cancel; or how the last thing ended. Two rows, so that buttons stay in place."""
+    """The status line: what runs, how far it is, and Cancel; or how the last thing ended.
+
+    It stands at the button, too. Here it is seen when that is in a closed panel, in another editor, or was no button, as for what follows
+    an undo. It has as many rows whatever it says, so that buttons stay in place.
+    """
     holder = session.current()
-    job = holder.job
-    if job is not None:
-        column = layout.column(align=True)
-        row = column.row(align=True)
-        row.progress(factor=job.share, text=job.title)
-        if job.keeps_best:
-            row.operator("dnerf.stop_early", text="", icon="CHECKMARK")
-        row.operator("dnerf.cancel", text="", icon="CANCEL")
-        column.label(text=_step_text(job, holder.worker_state), translate=False)
-        if has_picture():
-            layout.template_icon(icon_value=picture_icon(), scale=PICTURE_SCALE)
-        if job.cancelled:  # and where the engine does not let go of it
-            layout.operator("dnerf.restart_worker", icon="FILE_REFRESH")
-        return
-    draw_text(layout, context, holder.status or "Ready", _ICONS[holder.level], least_lines=2)
-    if holder.worker_state == "lost":
-        layout.operator("dnerf.restart_worker", icon="FILE_REFRESH")
-
-
-def _step_text(job: session.Job, worker_state: str) -> str:
-    if job.cancelled:
-        return "cancelling"
-    if job.stopping:
-        return "ending with the best so far"
-    if worker_state == "starting":
-        return "the engine is starting"
-    return f"{job.done} of {job.total} {job.text}" if job.total else job.text or "working"
+    column = layout.column(align=True)
+    if holder.job is not None:
+        draw_progress(column, context, holder.job)
+    elif holder.worker_state == "lost":
+        draw_rows(column, context, holder.status, LEVEL_ICONS[holder.level])
+        column.operator("dnerf.restart_worker", icon="FILE_REFRESH")
+    else:
+        draw_rows(column, context, holder.status or "Ready", LEVEL_ICONS[holder.level], rows=1 + TEXT_LINES)
 
 
 class DNERF_PT_model(SubPanel, bpy.types.Panel):
@@ -64,17 +61,17 @@ class DNERF_PT_model(SubPanel, bpy.types.Panel):
             row = layout.row(align=True)
             row.prop(settings, "model_path", text="")
             row.operator("dnerf.choose_model", text="", icon="FILEBROWSER")
-        layout.operator("dnerf.load_model", icon="IMPORT")
+        draw_job_buttons(layout, context, Button("dnerf.load_model", icon="IMPORT"))
         facts = known_facts(context.scene)
         if facts is None:
             return
-        layout.label(text=f"{facts.name}, {facts.image_size_px} px", translate=False)
+        draw_text(layout, context, f"{facts.name}, {facts.image_size_px} px")
         if facts.licence:
             draw_text(layout, context, f"Licence: {facts.licence}")
         if facts.labels is None:
             draw_text(layout, context, "No labels: views come without masks. Annotate and train to give it some.", "INFO")
             return
-        grid = layout.grid_flow(columns=2, align=True)
+        grid = layout.grid_flow(columns=columns_for(context, facts.labels.names), align=True)
         for label in facts.labels.labels:
             grid.label(text=label.name, icon_value=color_icon(label.color), translate=False)
 
@@ -97,17 +94,24 @@ class DNERF_PT_subject(SubPanel, bpy.types.Panel):
         row.prop(settings, "subject_file", text="File")
         if settings.subject_file:
             row.operator("dnerf.use_seed", text="", icon="X")
-            layout.label(text=subject_stem(context.scene), icon="MESH_MONKEY", translate=False)
-        layout.operator("dnerf.invert_photo", icon="IMAGE_DATA")
+            draw_text(layout, context, subject_stem(context.scene), "MESH_MONKEY")
+        of_assets = [Button("dnerf.make_asset", icon="ASSET_MANAGER")]
+        if has_source(context.active_object):
+            of_assets.append(Button("dnerf.use_subject"))
+        draw_job_buttons(layout, context, Button("dnerf.invert_photo", icon="IMAGE_DATA"), rows=[of_assets])
         layout.prop(settings, "live_preview", toggle=True, icon="HIDE_OFF" if settings.live_preview else "HIDE_ON")
         if settings.live_preview:
             row = layout.row(align=True)
+            row.prop(settings, "preview_here", toggle=True)
             row.prop(settings, "preview_mask", toggle=True)
-            row.prop(settings, "preview_size_px")
+            layout.prop(settings, "preview_size_px")
 
 
 class DNERF_PT_cameras(SubPanel, bpy.types.Panel):
     bl_label = "Cameras"
+
+    def draw_header_preset(self, context: bpy.types.Context) -> None:
+        draw_presets(self.layout, "cameras")
 
     def draw(self, context: bpy.types.Context) -> None:
         layout, settings = self.layout, context.scene.dnerf
@@ -126,8 +130,8 @@ class DNERF_PT_cameras(SubPanel, bpy.types.Panel):
             if settings.camera_path == "ARC":
                 row.prop(settings, "pitch_last_deg")
         layout.prop(settings, "size_px")
-        layout.operator("dnerf.place_cameras", icon="OUTLINER_OB_CAMERA")
-        layout.operator("dnerf.animate_camera", icon="CAMERA_DATA")
+        placing = Button("dnerf.place_cameras", icon="OUTLINER_OB_CAMERA")
+        draw_job_buttons(layout, context, placing, Button("dnerf.animate_camera", icon="CAMERA_DATA"))
 
 
 CLASSES = (DNERF_PT_main, DNERF_PT_model, DNERF_PT_subject, DNERF_PT_cameras)

@@ -5,7 +5,8 @@ import bpy
 from ..model_facts import moves
 from ..posing.driver import lost_armature
 from ..posing.rows import loose_joints
-from .base import SubPanel, draw_text
+from .base import SubPanel
+from .fitting import draw_text
 
 LISTED_ROWS = 6
 
@@ -51,10 +52,6 @@ class DNERF_PT_pose(SubPanel, bpy.types.Panel):
         else:
             layout.prop(settings, "pose_object_motion")
             draw_map(layout, context, armature)
-        layout.separator()
-        row = layout.row(align=True)
-        row.prop(settings, "mesh_color", text="")
-        row.operator("dnerf.import_mesh", text="Import Mesh", icon="MESH_DATA")
 
 
 def draw_map(layout: bpy.types.UILayout, context: bpy.types.Context, armature: bpy.types.Object) -> None:

@@ -4,31 +4,34 @@ import bpy
 
 from ..icons import color_icon
 from ..model_facts import moves
+from ..presets.operators import draw_presets
+from ..scene.cloud_display import draw_shown
 from ..scene.clouds import cloud_labels, is_cloud, last_hidden, shows_parts
 from ..scene.errors import SceneError
-from ..scene.views import IMAGE_PROPERTY
-from .base import SubPanel, draw_text
-
-MAX_LISTED = 12
+from .base import SubPanel
+from .buttons import Button, draw_job_buttons
+from .fitting import BOX_MARGIN_PX, draw_text
+from .view_list import DNERF_UL_shown_views, draw_view_list
 
 
 class DNERF_PT_views(SubPanel, bpy.types.Panel):
     bl_label = "Views"
 
+    def draw_header_preset(self, context: bpy.types.Context) -> None:
+        draw_presets(self.layout, "views")
+
     def draw(self, context: bpy.types.Context) -> None:
         layout, settings = self.layout, context.scene.dnerf
         layout.prop(settings, "view_source")
-        row = layout.row(align=True)
-        row.prop(settings, "want_overlay", toggle=True)
-        row.prop(settings, "want_depth", toggle=True)
+        layout.prop(settings, "want_depth")
         layout.prop(settings, "views_folder")
-        layout.operator("dnerf.render_views", icon="RENDER_STILL")
-        images = [image for image in bpy.data.images if image.get(IMAGE_PROPERTY)]
-        column = layout.column(align=True)
-        for image in images[:MAX_LISTED]:
-            column.operator("dnerf.show_image", text=image.name, icon="IMAGE_DATA", translate=False).image = image.name
-        if len(images) > MAX_LISTED:
-            column.label(text=f"and {len(images) - MAX_LISTED} more images")
+        row = layout.row(align=True)
+        row.prop(settings, "pack_views", toggle=True)
+        part = row.row(align=True)
+        part.enabled = settings.pack_views
+        part.prop(settings, "want_overlay", toggle=True)
+        draw_job_buttons(layout, context, Button("dnerf.render_views", icon="RENDER_STILL"))
+        draw_view_list(layout, context)
 
 
 class DNERF_PT_video(SubPanel, bpy.types.Panel):
@@ -38,10 +41,14 @@ class DNERF_PT_video(SubPanel, bpy.types.Panel):
         layout, scene = self.layout, context.scene
         settings = scene.dnerf
         camera = "no active camera" if scene.camera is None else scene.camera.name
-        layout.label(text=f"frames {scene.frame_start} to {scene.frame_end}, {camera}", translate=False)
+        draw_text(layout, context, f"frames {scene.frame_start} to {scene.frame_end}, {camera}")
         layout.prop(settings, "video_folder")
         layout.prop(settings, "into_sequencer")
-        layout.operator("dnerf.render_video", icon="RENDER_ANIMATION")
+        if settings.into_sequencer:
+            layout.row().prop(settings, "edit_place", expand=True)
+            if settings.edit_place == "SCENE":
+                layout.prop(settings, "edit_renders")
+        draw_job_buttons(layout, context, Button("dnerf.render_video", icon="RENDER_ANIMATION"))
 
 
 class DNERF_PT_cloud(SubPanel, bpy.types.Panel):
@@ -54,9 +61,10 @@ class DNERF_PT_cloud(SubPanel, bpy.types.Panel):
             layout.prop(settings, "cloud_views")
         layout.prop(settings, "cloud_points")
         layout.prop(settings, "cloud_painted")
-        layout.operator("dnerf.fuse_cloud", icon="POINTCLOUD_DATA")
+        buttons = [Button("dnerf.fuse_cloud", icon="POINTCLOUD_DATA")]
         if settings.pose_armature is not None and moves(context.scene):
-            layout.operator("dnerf.fuse_frames", icon="RENDER_ANIMATION")
+            buttons.append(Button("dnerf.fuse_frames", icon="RENDER_ANIMATION"))
+        draw_job_buttons(layout, context, *buttons)
         draw_cloud_parts(layout, context)
 
 
@@ -66,11 +74,11 @@ def draw_cloud_parts(layout: bpy.types.UILayout, context: bpy.types.Context) -> 
     if not is_cloud(item):
         return
     box = layout.box()
-    box.label(text=item.name, icon="POINTCLOUD_DATA", translate=False)
+    draw_text(box, context, item.name, "POINTCLOUD_DATA", BOX_MARGIN_PX)
     try:
         labels, in_parts = cloud_labels(item), shows_parts(item)
     except SceneError as error:  # a panel has nobody to raise it to
-        draw_text(box, context, str(error), "ERROR")
+        draw_text(box, context, str(error), "ERROR", BOX_MARGIN_PX)
         return
     if labels is not None:
         row = box.row(align=True)
@@ -83,8 +91,29 @@ def draw_cloud_parts(layout: bpy.types.UILayout, context: bpy.types.Context) -> 
             row.operator("dnerf.select_part", text="", icon="RESTRICT_SELECT_OFF").part_id = label.id
             row.operator("dnerf.hide_part", text="", icon="HIDE_ON" if label.id in hidden else "HIDE_OFF").part_id = label.id
         box.operator("dnerf.separate_parts", icon="OUTLINER_OB_GROUP_INSTANCE")
-    box.prop(context.scene.dnerf, "export_path")
-    box.operator("dnerf.export_cloud", icon="EXPORT")
+    draw_shown(box.column(align=True), item)
+    draw_export(box, context.scene.dnerf)
+
+
+def draw_export(layout: bpy.types.UILayout, settings: bpy.types.PropertyGroup) -> None:
+    """Where the cloud is written, and in which axes."""
+    layout.prop(settings, "export_path")
+    layout.prop(settings, "export_frame")
+    if settings.export_frame == "SCENE":
+        layout.prop(settings, "export_forward")
+        layout.prop(settings, "export_up")
+    button = layout.operator("dnerf.export_cloud", icon="EXPORT")
+    button.frame, button.forward_axis, button.up_axis = settings.export_frame, settings.export_forward, settings.export_up
+
+
+class DNERF_PT_mesh(SubPanel, bpy.types.Panel):
+    bl_label = "Mesh"
+
+    def draw(self, context: bpy.types.Context) -> None:
+        layout, settings = self.layout, context.scene.dnerf
+        layout.prop(settings, "mesh_color", text="")
+        layout.prop(settings, "mesh_separate")
+        draw_job_buttons(layout, context, Button("dnerf.import_mesh", icon="MESH_DATA"))
 
 
 class DNERF_PT_segment(SubPanel, bpy.types.Panel):
@@ -93,7 +122,7 @@ class DNERF_PT_segment(SubPanel, bpy.types.Panel):
     def draw(self, context: bpy.types.Context) -> None:
         layout, settings = self.layout, context.scene.dnerf
         layout.prop(settings, "network_file")
-        layout.operator("dnerf.segment_selected", icon="MATERIAL")
+        draw_job_buttons(layout, context, Button("dnerf.segment_selected", icon="MATERIAL"))
 
 
-CLASSES = (DNERF_PT_views, DNERF_PT_video, DNERF_PT_cloud, DNERF_PT_segment)
+CLASSES = (DNERF_UL_shown_views, DNERF_PT_views, DNERF_PT_video, DNERF_PT_cloud, DNERF_PT_mesh, DNERF_PT_segment)

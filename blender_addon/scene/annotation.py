@@ -1,8 +1,8 @@
 """Masks painted in Blender: a paintable image, a brush that does not blend, and the ids back, exactly or not at all.
 
-A mask is painted in its labels' colours on a byte image, so a pixel is a part's when its three bytes are. The image is Non-Color:
-there Blender paints a brush's numbers as they are, in every version, while on sRGB images it takes them for linear from 5.0 on. Blender
-blends where a brush's edge is soft or smoothed; such pixels are told with their place, and put right only on demand.
+A mask is painted in its labels' colours on a byte image, so a pixel is a part's when its three bytes are. The image is sRGB, as all that
+is shown: up to 4.x Blender paints a brush's numbers on it as they are, from 5.0 on it takes them for linear. Blender blends where a
+brush's edge is soft or smoothed; such pixels are told with their place, and put right only on demand.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import bpy
+import mathutils
 import numpy as np
 from numpy.typing import NDArray
 
@@ -66,7 +67,7 @@ def label_palette(labels: LabelSet, name: str = BRUSH_NAME) -> bpy.types.Palette
     palette = bpy.data.palettes.get(name) or bpy.data.palettes.new(name)
     palette.colors.clear()
     for color in (*(label.color for label in labels.labels), IGNORE_COLOR):
-        palette.colors.new().color = _brush_color(color)
+        set_color(palette.colors.new(), color)
     return palette
 
 
@@ -94,7 +95,7 @@ def set_up_brush(scene: bpy.types.Scene, labels: LabelSet, label_id: int, size_p
         unified.use_unified_size = False
         brush.size = size_px
     paint.palette = label_palette(labels)
-    brush.color = _brush_color(IGNORE_COLOR if label_id == IGNORE_ID else labels.labels[label_id].color)
+    set_color(brush, IGNORE_COLOR if label_id == IGNORE_ID else labels.labels[label_id].color)
     return brush
 
 
@@ -186,7 +187,8 @@ def _neighbours(ids: NDArray[np.int32]) -> list[NDArray[np.int32]]:
     return [framed[down : down + height, right : right + width] for down, right in steps]
 
 
-def _brush_color(color: Color) -> tuple[float, float, float]:
-    """A brush colour that paints exactly these bytes on a Non-Color byte image."""
-    red, green, blue = (channel / 255 for channel in color)
-    return red, green, blue
+def set_color(painting: bpy.types.Brush | bpy.types.PaletteColor, color: Color) -> None:
+    """Let a brush, or a colour of a palette, paint exactly these bytes on an sRGB byte image."""
+    srgb = mathutils.Color([channel / 255 for channel in color])
+    is_linear = painting.bl_rna.properties["color"].subtype == "COLOR"  # COLOR_GAMMA up to 4.x
+    painting.color = srgb.from_srgb_to_scene_linear() if is_linear else srgb

@@ -7,6 +7,7 @@ the surface does not widen the outline, as a ball of the size that closes the su
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import bpy
@@ -14,20 +15,30 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .errors import SceneError
+from .parts.modifier_inputs import add_menu, draw_input, has_input, input_value, set_input
 
 MODIFIER_NAME = "DatasetNeRF points"
-RADIUS, PART_COLORS = "Radius", "Part Colours"
-"""Names of the modifier's inputs: half the side of a square, and whether part colours are shown instead of the pictures'."""
+PART, SIZE, COLOR_MODE = "Part", "Size", "Colour Mode"
+"""Names of the modifier's inputs: the part that is shown alone, the side of a square, and whose colours are shown."""
+ALL_PARTS = "All"
+_COLOR_MODES = ("Photo", "Part")
+_RADIUS, _PART_COLORS = "Radius", "Part Colours"
+"""The inputs that clouds of the first version have: half the side, and whether part colours are shown."""
 
 SHOWN_COLOR = "shown_color"
 """The colour attribute that the modifier makes. Not `color`, by which Cycles means a volume's."""
 
-_GROUP_VERSION = 1
+_GROUP_VERSION = 2
+_MATERIAL_VERSION = 2
 _VERSION_PROPERTY = "dnerf_version"
+_LABELS_PROPERTY = "dnerf_labels"
+"""On the node group: the names of its parts, by their ids, the background's first."""
 _RADIUS_IN_SPACINGS = 1.2
 """Closes the surface from all sides at the least outline: measured on demo clouds, where 1.0 leaves holes in slanted parts."""
 _SAMPLED_POINTS, _COMPARED_POINTS, _NEIGHBOURS = 64, 30_000, 8
 _RADIUS_OF_ONE = 0.01
+HEADLIGHT = "Headlight"
+"""Name of the value in the part colours' material that lets them darken where the surface turns away: 0, flat, to 1."""
 
 
 def point_radius(points: NDArray[np.float32]) -> float:
@@ -50,27 +61,55 @@ def point_radius(points: NDArray[np.float32]) -> float:
     return _RADIUS_IN_SPACINGS * math.sqrt(share) or _RADIUS_OF_ONE
 
 
-def show_points(item: bpy.types.Object, radius: float) -> None:
-    """Give an object the modifier."""
+def show_points(item: bpy.types.Object, radius: float, names: Sequence[str]) -> None:
+    """Give an object the modifier.
+
+    Args:
+        names: of its labels by id, the background's first; empty: it has none.
+    """
     modifier = item.modifiers.new(MODIFIER_NAME, "NODES")
-    modifier.node_group = _points_group()
-    set_shown(item, radius=radius)
+    modifier.node_group = _points_group(names)
+    set_shown(item, radius=radius, part_colors=False, part_id=0)
 
 
-def set_shown(item: bpy.types.Object, *, radius: float | None = None, part_colors: bool | None = None) -> None:
-    """Set the modifier's inputs; None leaves one as it is.
+def show_other_labels(item: bpy.types.Object, names: Sequence[str]) -> None:
+    """Let the modifier offer other labels: all parts are shown, the points keep their size.
 
     Raises:
         SceneError: the object has lost the modifier.
     """
     modifier = _modifier(item)
-    for name, value in ((RADIUS, radius), (PART_COLORS, part_colors)):
-        if value is not None:
-            identifier = _identifier(modifier, name)
-            if _has_inputs(modifier):
-                getattr(modifier.properties.inputs, identifier).value = value
-            else:
-                modifier[identifier] = value
+    radius = _shown_radius(modifier)
+    modifier.node_group = _points_group(names)
+    set_shown(item, radius=radius, part_id=0)
+
+
+def set_shown(
+    item: bpy.types.Object, *, radius: float | None = None, part_colors: bool | None = None, part_id: int | None = None
+) -> None:
+    """Set the modifier's inputs; None leaves one as it is.
+
+    Args:
+        radius: half the side of a square.
+        part_colors: whether part colours are shown instead of the pictures'.
+        part_id: the part that is shown alone; 0: all.
+
+    Raises:
+        SceneError: the object has lost the modifier, or has no such parts.
+    """
+    modifier = _modifier(item)
+    if radius is not None:
+        if has_input(modifier, _RADIUS):
+            set_input(modifier, _RADIUS, radius)
+        else:
+            set_input(modifier, SIZE, 2.0 * radius)
+    if part_colors is not None:
+        if has_input(modifier, _PART_COLORS):
+            set_input(modifier, _PART_COLORS, part_colors)
+        elif part_colors or has_input(modifier, COLOR_MODE):
+            set_input(modifier, COLOR_MODE, int(part_colors))
+    if part_id is not None and (part_id or has_input(modifier, PART)):
+        set_input(modifier, PART, part_id)
     item.update_tag()
 
 
@@ -81,13 +120,37 @@ def shows_parts(item: bpy.types.Object) -> bool:
         SceneError: the object has lost the modifier.
     """
     modifier = _modifier(item)
-    identifier = _identifier(modifier, PART_COLORS)
-    return bool(getattr(modifier.properties.inputs, identifier).value if _has_inputs(modifier) else modifier[identifier])
+    name = _PART_COLORS if has_input(modifier, _PART_COLORS) else COLOR_MODE
+    return has_input(modifier, name) and bool(input_value(modifier, name))
 
 
-def _has_inputs(modifier: bpy.types.Modifier) -> bool:
-    """Whether the inputs are properties of their own, as in Blender 5.2; before, they are the modifier's custom properties."""
-    return "properties" in modifier.bl_rna.properties
+def copy_shown(old: bpy.types.Object, fresh: bpy.types.Object) -> None:
+    """Show a cloud as another one of the same labels is shown, in the colours and with the part that are chosen there.
+
+    Raises:
+        SceneError: one of them has lost the modifier.
+    """
+    modifier = _modifier(old)
+    part_id = int(input_value(modifier, PART)) if has_input(modifier, PART) else 0
+    set_shown(fresh, part_colors=shows_parts(old), part_id=part_id)
+
+
+def draw_shown(layout: bpy.types.UILayout, item: bpy.types.Object) -> None:
+    """Fields for the inputs that an object's modifier has.
+
+    Raises:
+        SceneError: the object has lost the modifier.
+    """
+    modifier = _modifier(item)
+    for name in (PART, SIZE, _RADIUS):
+        if has_input(modifier, name):
+            draw_input(layout, modifier, name)
+
+
+def _shown_radius(modifier: bpy.types.Modifier) -> float:
+    if has_input(modifier, _RADIUS):
+        return float(input_value(modifier, _RADIUS))
+    return float(input_value(modifier, SIZE)) / 2.0
 
 
 def _modifier(item: bpy.types.Object) -> bpy.types.Modifier:
@@ -97,32 +160,39 @@ def _modifier(item: bpy.types.Object) -> bpy.types.Modifier:
     return modifier
 
 
-def _identifier(modifier: bpy.types.Modifier, name: str) -> str:
-    for socket in modifier.node_group.interface.items_tree:
-        if socket.name == name:
-            return str(socket.identifier)
-    raise SceneError(f"{MODIFIER_NAME}: expected an input {name!r} of its node group, found none; fuse the cloud again")
-
-
-def _points_group() -> bpy.types.NodeTree:
-    """The node group, shared by all clouds of the file; made where this version of it is not there yet."""
+def _points_group(names: Sequence[str]) -> bpy.types.NodeTree:
+    """The node group of these labels, shared by all such clouds of the file; made where this version of it is not there yet."""
     for group in bpy.data.node_groups:
-        if group.get(_VERSION_PROPERTY) == _GROUP_VERSION and group.name.startswith(MODIFIER_NAME):
+        if (
+            group.get(_VERSION_PROPERTY) == _GROUP_VERSION
+            and list(group.get(_LABELS_PROPERTY, ())) == list(names)
+            and group.name.startswith(MODIFIER_NAME)
+        ):
             return group
     group = bpy.data.node_groups.new(MODIFIER_NAME, "GeometryNodeTree")
     group[_VERSION_PROPERTY] = _GROUP_VERSION
+    if names:
+        group[_LABELS_PROPERTY] = list(names)
     sockets = group.interface
     sockets.new_socket("Geometry", in_out="INPUT", socket_type="NodeSocketGeometry")
-    radius = sockets.new_socket(RADIUS, in_out="INPUT", socket_type="NodeSocketFloat")
-    radius.subtype, radius.min_value, radius.default_value = "DISTANCE", 0.0, 0.01
-    sockets.new_socket(PART_COLORS, in_out="INPUT", socket_type="NodeSocketBool")
+    if len(names) > 1:
+        sockets.new_socket(PART, in_out="INPUT", socket_type="NodeSocketMenu", description="The part that is shown alone")
+    size = sockets.new_socket(SIZE, in_out="INPUT", socket_type="NodeSocketFloat", description="Side of a point's square")
+    size.subtype, size.min_value, size.default_value = "DISTANCE", 0.0, 0.02
+    if len(names) > 1:
+        sockets.new_socket(
+            COLOR_MODE, in_out="INPUT", socket_type="NodeSocketMenu", description="Colours of the pictures, or of the parts"
+        )
     sockets.new_socket("Geometry", in_out="OUTPUT", socket_type="NodeSocketGeometry")
-    _fill(group)
+    _fill(group, names if len(names) > 1 else ())
+    for socket in sockets.items_tree:  # now that the menus are linked, their items are known
+        if socket.socket_type == "NodeSocketMenu":
+            socket.default_value = ALL_PARTS if socket.name == PART else _COLOR_MODES[0]
     return group
 
 
-def _fill(group: bpy.types.NodeTree) -> None:
-    """Points that are not hidden -> squares across their normals -> colours -> material.
+def _fill(group: bpy.types.NodeTree, names: Sequence[str]) -> None:
+    """Points that are shown -> squares across their normals -> colours -> material.
 
     A point is moved to a corner of its square, drawn out to a side, the side to the square. Unlike instances made real, this keeps
     the mesh, and with it the active colour that Solid mode and Workbench show.
@@ -131,17 +201,20 @@ def _fill(group: bpy.types.NodeTree) -> None:
     inputs, outputs = group.nodes.new("NodeGroupInput"), group.nodes.new("NodeGroupOutput")
     shown = _node(group, "GeometryNodeDeleteGeometry", domain="POINT")
     link(inputs.outputs["Geometry"], shown.inputs["Geometry"])
-    link(_named(group, "hidden", "BOOLEAN"), shown.inputs["Selection"])
+    link(_left_out(group, inputs, names), shown.inputs["Selection"])
     facing = _node(group, "FunctionNodeAlignRotationToVector", axis="Z")
     link(_named(group, "normal", "FLOAT_VECTOR"), facing.inputs["Vector"])
+    radius = _node(group, "ShaderNodeMath", operation="MULTIPLY")
+    link(inputs.outputs[SIZE], radius.inputs[0])
+    radius.inputs[1].default_value = 0.5
 
     def along(x: float, y: float) -> bpy.types.NodeSocket:
-        """That many radii along the square's sides."""
+        """That many halves of a side along the square's sides."""
         direction, scaled = _node(group, "FunctionNodeRotateVector"), _node(group, "ShaderNodeVectorMath", operation="SCALE")
         direction.inputs["Vector"].default_value = (x, y, 0.0)
         link(facing.outputs["Rotation"], direction.inputs["Rotation"])
         link(direction.outputs["Vector"], scaled.inputs["Vector"])
-        link(inputs.outputs[RADIUS], scaled.inputs["Scale"])
+        link(radius.outputs[0], scaled.inputs["Scale"])
         return scaled.outputs["Vector"]
 
     corner = _node(group, "GeometryNodeSetPosition")
@@ -156,7 +229,6 @@ def _fill(group: bpy.types.NodeTree) -> None:
         last = drawn.outputs["Mesh"]
 
     chosen = _node(group, "GeometryNodeSwitch", input_type="RGBA")
-    link(inputs.outputs[PART_COLORS], chosen.inputs["Switch"])
     link(_named(group, "color", "FLOAT_COLOR"), chosen.inputs["False"])
     link(_named(group, "part_color", "FLOAT_COLOR"), chosen.inputs["True"])
     colored = _node(group, "GeometryNodeStoreNamedAttribute", data_type="BYTE_COLOR", domain="POINT")
@@ -165,9 +237,12 @@ def _fill(group: bpy.types.NodeTree) -> None:
     link(chosen.outputs["Output"], colored.inputs["Value"])
 
     material = _node(group, "GeometryNodeSwitch", input_type="MATERIAL")
-    link(inputs.outputs[PART_COLORS], material.inputs["Switch"])
-    material.inputs["False"].default_value = _material("DatasetNeRF photo colours", headlight=False)
-    material.inputs["True"].default_value = _material("DatasetNeRF part colours", headlight=True)
+    material.inputs["False"].default_value = _material("DatasetNeRF photo colours", has_headlight=False)
+    material.inputs["True"].default_value = _material("DatasetNeRF part colours", has_headlight=True)
+    if names:
+        in_parts = add_menu(group, inputs.outputs[COLOR_MODE], "BOOLEAN", _COLOR_MODES, (False, True))
+        link(in_parts, chosen.inputs["Switch"])
+        link(in_parts, material.inputs["Switch"])
     finished = _node(group, "GeometryNodeSetMaterial")
     link(colored.outputs["Geometry"], finished.inputs["Geometry"])
     link(material.outputs["Output"], finished.inputs["Material"])
@@ -176,16 +251,35 @@ def _fill(group: bpy.types.NodeTree) -> None:
         node.location = (220 * (index // 3), -220 * (index % 3))
 
 
-def _material(name: str, *, headlight: bool) -> bpy.types.Material:
+def _left_out(group: bpy.types.NodeTree, inputs: bpy.types.Node, names: Sequence[str]) -> bpy.types.NodeSocket:
+    """Which points are not shown: hidden ones, and where a part is chosen those of the others."""
+    link = group.links.new
+    hidden = _named(group, "hidden", "BOOLEAN")
+    if not names:
+        return hidden
+    part_id = add_menu(group, inputs.outputs[PART], "INT", (ALL_PARTS, *names[1:]), range(len(names)))
+    other, some = (_node(group, "FunctionNodeCompare", data_type="INT", operation="NOT_EQUAL") for _ in range(2))
+    for node, values in ((other, (_named(group, "label", "INT"), part_id)), (some, (part_id,))):
+        for socket, value in zip([socket for socket in node.inputs if socket.type == "INT"], values, strict=False):
+            link(value, socket)
+    both, either = (_node(group, "FunctionNodeBooleanMath", operation=name) for name in ("AND", "OR"))
+    for node, values in ((both, (other.outputs[0], some.outputs[0])), (either, (hidden, both.outputs[0]))):
+        for socket, value in zip(node.inputs, values, strict=False):
+            link(value, socket)
+    return either.outputs[0]
+
+
+def _material(name: str, *, has_headlight: bool) -> bpy.types.Material:
     """The shown colour as light, the same in every engine and with no lamp in the scene.
 
-    Photos have their light in them. Part colours are one flat colour a part, so a headlight shows the shape: 0.55 at grazing angles to 1.
+    Photos have their light in them. Part colours are the labels' own; one who wants to see shapes by them turns up the value `HEADLIGHT`:
+    then they are 1 - 0.45 of it as bright at grazing angles.
     """
     existing = bpy.data.materials.get(name)
-    if existing is not None and existing.get(_VERSION_PROPERTY) == _GROUP_VERSION:
+    if existing is not None and existing.get(_VERSION_PROPERTY) == _MATERIAL_VERSION:
         return existing
     material = bpy.data.materials.new(name)
-    material[_VERSION_PROPERTY] = _GROUP_VERSION
+    material[_VERSION_PROPERTY] = _MATERIAL_VERSION
     if bpy.app.version < (5, 0, 0):
         material.use_nodes = True  # from 5.0 on materials always have nodes, and the switch is on its way out
     tree = material.node_tree
@@ -193,17 +287,22 @@ def _material(name: str, *, headlight: bool) -> bpy.types.Material:
     link = tree.links.new
     color, light = _node(tree, "ShaderNodeAttribute", attribute_name=SHOWN_COLOR), _node(tree, "ShaderNodeEmission")
     link(color.outputs["Color"], light.inputs["Color"])
-    if headlight:
-        place = _node(tree, "ShaderNodeNewGeometry")
+    if has_headlight:
+        place, share = _node(tree, "ShaderNodeNewGeometry"), _node(tree, "ShaderNodeValue", name=HEADLIGHT, label=HEADLIGHT)
+        share.outputs[0].default_value = 0.0
         facing = _node(tree, "ShaderNodeVectorMath", operation="DOT_PRODUCT")
         link(place.outputs["Normal"], facing.inputs[0])
         link(place.outputs["Incoming"], facing.inputs[1])
         size = _node(tree, "ShaderNodeMath", operation="ABSOLUTE")
         link(facing.outputs["Value"], size.inputs[0])
+        turned = _node(tree, "ShaderNodeMath", operation="MULTIPLY_ADD")  # 0.45 (size - 1)
+        turned.inputs[1].default_value, turned.inputs[2].default_value = 0.45, -0.45
         strength = _node(tree, "ShaderNodeMath", operation="MULTIPLY_ADD")
-        strength.inputs[1].default_value, strength.inputs[2].default_value = 0.45, 0.55
-        link(size.outputs[0], strength.inputs[0])
-        link(strength.outputs[0], light.inputs["Strength"])
+        strength.inputs[2].default_value = 1.0
+        link(size.outputs["Value"], turned.inputs[0])
+        link(turned.outputs["Value"], strength.inputs[0])
+        link(share.outputs[0], strength.inputs[1])
+        link(strength.outputs["Value"], light.inputs["Strength"])
     link(light.outputs["Emission"], _node(tree, "ShaderNodeOutputMaterial").inputs["Surface"])
     return material
 

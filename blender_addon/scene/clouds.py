@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TypeVar
 
 import bpy
@@ -17,19 +16,18 @@ from numpy.typing import NDArray
 
 from dnerf_core.camera import WorldUp
 from dnerf_core.errors import AnnotationError
-from dnerf_core.files.clouds import CloudStyle, cloud_bytes
-from dnerf_core.files.whole import write_bytes_whole
 from dnerf_core.labels import LabelSet
 from dnerf_core.pointcloud.cloud import PointCloud
 
-from .cloud_display import SHOWN_COLOR, point_radius, set_shown, show_points, shows_parts
+from .cloud_display import SHOWN_COLOR, point_radius, set_shown, show_other_labels, show_points, shows_parts
 from .errors import SceneError
 from .subject import engine_to_root, subject_root
 
 __all__ = [
     "add_cloud",
     "cloud_labels",
-    "export_cloud",
+    "cloud_object",
+    "cloud_world_up",
     "hidden_parts",
     "hide_part",
     "is_cloud",
@@ -87,6 +85,19 @@ def add_cloud(
     Raises:
         SceneError: a cloud without points.
     """
+    item = cloud_object(cloud, name, world_up=world_up, part_colors=part_colors)
+    item.parent = subject_root(scene) if root is None else root
+    scene.collection.objects.link(item)
+    scene.display.shading.color_type = "VERTEX"  # what Workbench renders colours by
+    return item
+
+
+def cloud_object(cloud: PointCloud, name: str, *, world_up: WorldUp, part_colors: bool = True) -> bpy.types.Object:
+    """The same in no scene, and without a parent.
+
+    Raises:
+        SceneError: as `add_cloud`.
+    """
     if not len(cloud):
         raise SceneError(f"{name}: expected points, found none; fuse more views, or look at the views' depth")
     mesh = bpy.data.meshes.new(name)
@@ -105,11 +116,8 @@ def add_cloud(
     item = bpy.data.objects.new(name, mesh)
     labels = None if cloud.label_set is None else cloud.label_set.to_json()
     item[CLOUD_PROPERTY] = json.dumps({"world_up": world_up, "labels": labels})
-    item.parent = subject_root(scene) if root is None else root
-    scene.collection.objects.link(item)
-    show_points(item, point_radius(cloud.points))
-    set_shown(item, part_colors=part_colors and cloud.label_set is not None)
-    scene.display.shading.color_type = "VERTEX"  # what Workbench renders colours by
+    show_points(item, point_radius(cloud.points), () if cloud.label_set is None else cloud.label_set.names)
+    set_shown(item, part_colors=part_colors and cloud.label_set is not None and cloud.label_set.num_classes > 1)
     return item
 
 
@@ -169,7 +177,8 @@ def set_labels(item: bpy.types.Object, labels: NDArray[np.uint8], confidence: ND
         _set(mesh, name, array)
     if facts is not None:
         item[CLOUD_PROPERTY] = json.dumps({"world_up": facts[0], "labels": label_set.to_json()})
-        set_shown(item, part_colors=True)
+        show_other_labels(item, label_set.names)
+        set_shown(item, part_colors=label_set.num_classes > 1)
     else:
         mesh.attributes.active_color_name = "part_color"
     mesh.update()
@@ -259,20 +268,13 @@ def separate_parts(scene: bpy.types.Scene, item: bpy.types.Object) -> list[bpy.t
     return parts
 
 
-def export_cloud(item: bpy.types.Object, path: Path) -> int:
-    """Write a cloud in the model's world, as PLY or NPZ by the name's ending, as `dnerf-headless pointcloud` writes them.
-
-    Returns:
-        How many points there are; hidden ones are written too.
+def cloud_world_up(item: bpy.types.Object) -> WorldUp:
+    """Which axis is up in the world of a cloud's model.
 
     Raises:
-        SceneError: as `read_cloud`.
-        UsageError: another ending.
-        OutputError: the file cannot be written.
+        SceneError: as `cloud_labels`.
     """
-    cloud = read_cloud(item)
-    write_bytes_whole(path, cloud_bytes(cloud, path.suffix, CloudStyle(cloud.label_set, "rgb", _facts(item)[0]), str(path)))
-    return len(cloud)
+    return _facts(item)[0]
 
 
 def _facts(item: bpy.types.Object) -> tuple[WorldUp, LabelSet | None]:

@@ -1,28 +1,32 @@
-"""A subject's mesh out of a GLB, with its skeleton and its motion, in a collection below the scene's root."""
+"""A subject's mesh out of a GLB, with the skeleton and the motion that it has, in a collection below the scene's root."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import bpy
-import mathutils
 
 from dnerf_core.labels import LabelSet
 
 from .actions import shift_keys
 from .errors import SceneError
+from .parts.mesh_parts import color_materials, name_attributes, separate_materials
 from .subject import subject_root
 
 
 def import_mesh(
-    scene: bpy.types.Scene, path: Path, name: str, first_frame: int, labels: LabelSet | None
+    scene: bpy.types.Scene, path: Path, name: str, first_frame: int, labels: LabelSet | None, *, separate: bool = False
 ) -> list[bpy.types.Object]:
     """What the file holds, in a collection of that name; its motion begins at `first_frame`.
 
     Solid views show the parts in their labels' colours, where their Color is set to Material.
 
+    Args:
+        labels: whose colours the parts have, by their names; None: those of their ids.
+        separate: an object a part.
+
     Raises:
-        SceneError: Blender's glTF importer is disabled, or cannot read it.
+        SceneError: Blender's glTF importer is disabled, or cannot read it, or there is no surface in it.
     """
     if "gltf" not in dir(bpy.ops.import_scene):
         raise SceneError("glTF: expected Blender's importer, found it disabled; enable glTF 2.0 format in Preferences > Add-ons")
@@ -39,6 +43,11 @@ def import_mesh(
     except RuntimeError as error:
         raise SceneError(f"{path.name}: expected a mesh that Blender imports, it says: {error}; repeat the step") from error
     items = [item for item in bpy.data.objects if item not in before]
+    if not any(item.type == "MESH" and item.data.polygons for item in items):
+        bpy.data.batch_remove({*items, *(item.data for item in items if item.data is not None)})
+        raise SceneError(
+            f"{path.name}: expected a mesh with faces, found none; of a cloud import the .ply or .npz, which have its labels"
+        )
     collection = bpy.data.collections.new(name)
     scene.collection.children.link(collection)
     root = subject_root(scene)
@@ -50,16 +59,10 @@ def import_mesh(
         shift_keys(item, first_frame)
         if item.parent is None:
             item.parent = root
-        if item.type == "MESH" and labels is not None:
-            _color_parts(item, labels)
+        if item.type == "MESH":
+            name_attributes(item.data)
+            color_materials(item.data, labels)
+    if separate:
+        items = [part for item in items for part in (separate_materials(item) if item.type == "MESH" else [item])]
     scene.frame_set(scene.frame_current)
     return items
-
-
-def _color_parts(item: bpy.types.Object, labels: LabelSet) -> None:
-    colors = {label.name: label.color for label in labels.labels}
-    for material in item.data.materials:
-        color = colors.get(material.name.rpartition(".")[0] or material.name, colors.get(material.name))
-        if color is not None:
-            linear = mathutils.Color([value / 255 for value in color]).from_srgb_to_scene_linear()
-            material.diffuse_color = (*linear, 1.0)

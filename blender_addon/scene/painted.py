@@ -30,6 +30,8 @@ def note_safe(image: bpy.types.Image) -> None:
 
 def is_painted(image: bpy.types.Image) -> bool:
     """Whether the image has pixels that would be lost with it."""
+    if image.filepath and image.packed_file is None and not image.is_dirty:
+        return False  # they are a file's
     noted = image.get(SAFE_PROPERTY)
     if noted is None:  # not the extension's, or of a version that made no notes
         return bool(image.is_dirty)
@@ -63,9 +65,11 @@ def keep_painted() -> None:
 
 
 def pack_strokes(image: bpy.types.Image) -> None:
-    """Pack an image as it is painted; one without new strokes stays packed, while Blender would look for its file."""
+    """Pack an image as it is painted, and let Blender save it also where nothing uses it; one without new strokes stays packed, while
+    Blender would look for its file."""
     if image.is_dirty:
         image.pack()
+        image.use_fake_user = True
 
 
 def forget_looks() -> None:

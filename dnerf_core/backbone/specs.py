@@ -82,6 +82,10 @@ class BackboneConfig(Protocol):
         """Property: side of the cube about the world's origin that all of a subject lies in, world units."""
 
     @property
+    def ray_limits(self) -> tuple[float, float] | None:
+        """Property: between which distances from a camera rays are sampled, world units; None: wherever the subject is."""
+
+    @property
     def feature_channels(self) -> int:
         """Property: channels of rendered features, `RawPicture.features`."""
 

@@ -11,14 +11,17 @@ import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dnerf_core.backbone.specs import Shape
-from dnerf_core.errors import CheckpointError
-from dnerf_core.files.opening.json_text import without_surrogates
+# Relative, because the extension carries this module under a package name of Blender's choosing.
+from ..errors import CheckpointError
+from ..files.opening.json_text import without_surrogates
+
+if TYPE_CHECKING:
+    from ..backbone.specs import Shape
 
 MAX_HEADER_BYTES = 16 * 2**20
 SUM_KEY = "datasetnerf_sha256"

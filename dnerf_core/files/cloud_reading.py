@@ -1,4 +1,4 @@
-"""A point cloud's file read back: the NPZ and the binary PLY that `dnerf_core.files.clouds` writes (numpy only)."""
+"""A point cloud's file read back: the NPZ and the binary PLY that `dnerf_core.files.clouds` writes; and a mesh's PLY (numpy only)."""
 
 from __future__ import annotations
 
@@ -12,11 +12,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dnerf_core.errors import AnnotationError, UsageError
-from dnerf_core.files.opening.regular_files import open_regular, read_regular_bytes
-from dnerf_core.labels import Label, LabelSet, default_colors
+# Relative, because the extension carries this module under a package name of Blender's choosing.
+from ..errors import AnnotationError, UsageError
+from ..labels import Label, LabelSet, default_colors
+from .opening.regular_files import open_regular, read_regular_bytes
 
 _LONGEST_HEADER = 2**16
+_READ_ERRORS = (OSError, ValueError, EOFError, LookupError, TypeError, zipfile.BadZipFile, zlib.error, AnnotationError)
 _KINDS = {
     "char": "i1", "uchar": "u1", "short": "<i2", "ushort": "<u2", "int": "<i4", "uint": "<u4", "float": "<f4", "double": "<f8",
     "int8": "i1", "uint8": "u1", "int16": "<i2", "uint16": "<u2", "int32": "<i4", "uint32": "<u4", "float32": "<f4", "float64": "<f8",
@@ -38,9 +40,38 @@ def read_cloud(path: Path) -> dict[str, Any]:
         )
     try:
         return reader(path)
-    except (OSError, ValueError, EOFError, LookupError, TypeError, zipfile.BadZipFile, zlib.error, AnnotationError) as error:
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else " ".join(str(error).split())
-        raise UsageError(f"{path}: expected a point cloud, it cannot be read: {reason}; save it again") from error
+    except _READ_ERRORS as error:
+        raise _unreadable(path, "a point cloud", error) from error
+
+
+def read_faces(path: Path) -> NDArray[np.int32] | None:
+    """The triangles int32 [F, 3] of a PLY that `dnerf_core.files.meshes` wrote; None: it has none. Its vertices are for `read_cloud`.
+
+    Raises:
+        UsageError: the file cannot be read, or has other faces.
+    """
+    try:
+        facts, _, body = _parts_of_ply(path)
+        starts = [index for index, fact in enumerate(facts) if fact[:2] == ["element", "face"]]
+        if not starts or not int(facts[starts[0]][2]):
+            return None
+        if facts[starts[0] + 1 :] != [["property", "list", "uchar", "int", "vertex_indices"]]:
+            raise ValueError("its faces are not of the kind that mesh writes")
+        vertices = int(facts[1][2])
+        table = np.frombuffer(
+            body, [("count", "u1"), ("indices", "<i4", (3,))], int(facts[starts[0]][2]), vertices * _vertex_type(facts).itemsize
+        )
+        indices = np.array(table["indices"], np.int32)
+        if (table["count"] != 3).any() or indices.min() < 0 or indices.max() >= vertices:
+            raise ValueError("a face that is no triangle of its vertices")
+        return indices
+    except _READ_ERRORS as error:
+        raise _unreadable(path, "a mesh", error) from error
+
+
+def _unreadable(path: Path, kind: str, error: Exception) -> UsageError:
+    reason = error.strerror if isinstance(error, OSError) and error.strerror else " ".join(str(error).split())
+    return UsageError(f"{path}: expected {kind}, it cannot be read: {reason}; save it again")
 
 
 def _read_npz(path: Path) -> dict[str, Any]:
@@ -54,7 +85,8 @@ def _read_npz(path: Path) -> dict[str, Any]:
     return cloud
 
 
-def _read_ply(path: Path) -> dict[str, Any]:
+def _parts_of_ply(path: Path) -> tuple[list[list[str]], list[str], bytes]:
+    """The words of each line of the header, the comments, and what follows the header."""
     data = read_regular_bytes(path)
     head, end_marker, body = data[:_LONGEST_HEADER].partition(b"end_header\n")
     if not end_marker or not head.startswith(b"ply\n"):
@@ -65,19 +97,29 @@ def _read_ply(path: Path) -> dict[str, Any]:
     facts = [line.split() for line in lines if line and not line.startswith("comment")]
     if facts[0] != ["format", "binary_little_endian", "1.0"] or facts[1][:2] != ["element", "vertex"]:
         raise ValueError("not binary, little-endian, with the vertices first")
+    return facts, comments, body
+
+
+def _vertex_type(facts: list[list[str]]) -> np.dtype[Any]:
     fields: list[tuple[str, str]] = []
     for fact in facts[2:]:
         if fact[0] == "element":
             break
         fields.append((fact[2], _KINDS[fact[1]]))
-    vertices = np.frombuffer(body, np.dtype(fields), count=int(facts[1][2]))
+    return np.dtype(fields)
+
+
+def _read_ply(path: Path) -> dict[str, Any]:
+    facts, comments, body = _parts_of_ply(path)
+    kind = _vertex_type(facts)
+    vertices = np.frombuffer(body, kind, count=int(facts[1][2]))
     cloud: dict[str, Any] = {
         "points": _columns(vertices, ("x", "y", "z"), np.float32),
         "normals": _columns(vertices, ("nx", "ny", "nz"), np.float32),
         "colors": _columns(vertices, ("red", "green", "blue"), np.uint8),
         "world_up": "z" if "world frame of the cameras, z up" in comments else "y",
     }
-    names = dict(fields)
+    names = kind.names or ()
     label = _one_of(names, "label")
     if label is not None:
         cloud["labels"] = _columns(vertices, (label,), np.uint8)[:, 0]

@@ -67,12 +67,14 @@ class CloudStyle:
         color: the colours of PLY and GLB: the pictures', or the labels'. NPZ holds the pictures' beside the labels.
         world_up: the up axis of the cloud's frame; GLB turns z-up clouds, since glTF is y-up.
         category: of ShapeNetPart.
+        frame: what PLY says of the frame instead, where that is not the cameras' world or neither y nor z is up in it; "": it is.
     """
 
     labels: LabelSet | None
     color: CloudColor
     world_up: WorldUp
     category: Category = CAR
+    frame: str = ""
 
 
 def cloud_bytes(cloud: CloudArrays, suffix: str, style: CloudStyle, where: str) -> bytes:
@@ -122,7 +124,7 @@ def vertex_table(cloud: CloudArrays, style: CloudStyle) -> tuple[npt.NDArray[np.
 
 def ply_header(cloud: CloudArrays, style: CloudStyle, kinds: list[tuple[str, str]], more: Sequence[str] = ()) -> bytes:
     """A PLY's header; `more` are the lines of elements that follow the vertices."""
-    comments = [f"world frame of the cameras, {style.world_up} up"]
+    comments = [style.frame or f"world frame of the cameras, {style.world_up} up"]
     if cloud.labels is not None:
         comments += [f"label {label.id} {label.name}" for label in (style.labels.labels if style.labels else ())]
     header = ["ply", "format binary_little_endian 1.0", *(f"comment {line}" for line in comments)]

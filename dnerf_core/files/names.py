@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from dnerf_core.labels import LabelSet
+# Relative, because the extension carries this module under a package name of Blender's choosing.
+from ..labels import LabelSet
 
 RECORD_NAME = "dataset.json"
 RECORD_VERSION = 1

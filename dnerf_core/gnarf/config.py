@@ -129,6 +129,11 @@ class GnarfConfig(PlaneGeneratorConfig):
         return self.triplane.box_warp if self.posed_side is None else self.posed_side
 
     @property
+    def ray_limits(self) -> tuple[float, float] | None:
+        """None where a clip mesh tells which part of a ray is sampled."""
+        return super().ray_limits if self.warp.mask == "none" else None
+
+    @property
     def planes_text(self) -> str:
         """The planes and the body, for people."""
         body = self.body

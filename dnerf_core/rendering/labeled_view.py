@@ -98,6 +98,7 @@ class PartialView:
         uncertainty: float32 [H, W], entropy of the class probabilities as a share of its highest: 0 certain, 1 all classes alike.
         joints: float32 [K, 3], where the subject's joints are, world frame; None for a subject that has none, too.
         vertices: float32 [V, 3], where those of the subject's template mesh are, world frame; None for a subject that has none, too.
+        coverage: float32 [H, W] in [0, 1], how much of each pixel's light the subject stops.
     """
 
     rgb: NDArray[np.uint8] | None
@@ -106,6 +107,7 @@ class PartialView:
     uncertainty: NDArray[np.float32] | None = None
     joints: NDArray[np.float32] | None = None
     vertices: NDArray[np.float32] | None = None
+    coverage: NDArray[np.float32] | None = None
 
 
 def sample_side_px(size_px: int, neural_resolution: int) -> int:

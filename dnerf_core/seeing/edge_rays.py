@@ -27,12 +27,14 @@ class EdgeRays:
         depth_planar: [E], world units, +inf at background.
         scores: [E, C], raw class scores; None without a branch.
         rgb: [E, 3] in about [-1, 1], without super-resolution; None where colours were left out.
+        opacity: [E] in [0, 1].
     """
 
     pixel: Tensor
     depth_planar: Tensor
     scores: Tensor | None
     rgb: Tensor | None
+    opacity: Tensor
 
     def in_depth(self, depth_planar: Tensor) -> Tensor:
         """Depths [1, S, S] with those of the edges in their place."""
@@ -58,6 +60,12 @@ class EdgeRays:
         flat = image.flatten(2)
         mean = (flat[0, :, self.pixel] + self.rgb.t()) / 2
         return flat.index_copy(2, self.pixel, mean[None].to(flat.dtype)).view_as(image)
+
+    def in_coverage(self, coverage: Tensor) -> Tensor:
+        """Enlarged opacities [1, 1, S, S] whose edges are such a mean, too, so that they go with the picture of `in_rgb`."""
+        flat = coverage.flatten()
+        mean = (flat[self.pixel] + self.opacity) / 2
+        return flat.index_copy(0, self.pixel, mean.to(flat.dtype)).view_as(coverage)
 
 
 @dataclass(frozen=True)
@@ -99,7 +107,7 @@ def rays_along_edges(
         return None
     seen = see(pixel)
     depth = solid_depth(seen.distance, seen.opacity, ray_cosines(intrinsics, size_px)[0].flatten()[pixel])
-    return EdgeRays(pixel, depth, seen.scores, seen.rgb)
+    return EdgeRays(pixel, depth, seen.scores, seen.rgb, seen.opacity)
 
 
 def edge_rays(

@@ -158,6 +158,12 @@ class PlaneGeneratorConfig:
         return self.triplane.box_warp
 
     @property
+    def ray_limits(self) -> tuple[float, float] | None:
+        """Between which distances from a camera rays are sampled, world units; None: wherever the subject is."""
+        start, end = self.rays.ray_start, self.rays.ray_end
+        return None if isinstance(start, str) or isinstance(end, str) else (start, end)
+
+    @property
     def feature_channels(self) -> int:
         """Channels of rendered features: those of a plane, or of a slice of one."""
         return self.backbone.plane_channels

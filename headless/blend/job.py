@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from blender_addon.scene.depth_files import depth_file
 from dnerf_core.camera import WorldUp
 from dnerf_core.errors import counted
 from dnerf_core.pointcloud.fusion import FusionOptions
@@ -66,10 +68,22 @@ def blend_of_folder(path: Path, folder: Path, world_up: WorldUp, reporter: Repor
                 seen = [view() for view in source.views(name)]
                 names = [view.name for view in source.folder.objects[name]]
                 views = [
-                    BlendView(stem, view.camera, view.rgb, view.mask, view.depth_planar)
+                    BlendView(
+                        stem, view.camera, view.rgb, view.mask, view.depth_planar, _from_blend(path, depth_file(folder, stem))
+                    )
                     for stem, view in zip(names, seen, strict=True)
                 ]
                 yield BlendSubject(name, fused(name, seen, source, FusionOptions()), views)
                 advance()
 
         write_blend(path, subjects(), source.labels, world_up)
+
+
+def _from_blend(blend_path: Path, file: Path | None) -> str:
+    """A file's path as a .blend file has it, from there where both are on one drive; "": there is none."""
+    if file is None:
+        return ""
+    blend_path, file = blend_path.absolute(), file.absolute()
+    if blend_path.drive.casefold() != file.drive.casefold():
+        return str(file)
+    return f"//{Path(os.path.relpath(file, blend_path.parent)).as_posix()}"

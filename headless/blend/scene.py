@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from blender_addon.scene.cameras import place_cameras
 from blender_addon.scene.clouds import add_cloud
 from blender_addon.scene.subject import update
-from blender_addon.scene.views import depth_image, image_from_array, mask_image, overlay_image
+from blender_addon.scene.views import depth_image, image_from_array, mask_image, note_exact_depth, overlay_image
 from dnerf_core.camera import Camera, WorldUp
 from dnerf_core.errors import OutputError
 from dnerf_core.files.whole import whole_file
@@ -26,13 +26,18 @@ from headless.blend.module import quiet_stdout
 
 @dataclass(frozen=True, eq=False)
 class BlendView:
-    """One view: its camera and pictures, those that are given."""
+    """One view: its camera and pictures, those that are given.
+
+    Attributes:
+        depth_file: where the exact depths are, as a .blend file has paths; "": nowhere.
+    """
 
     name: str
     camera: Camera
     rgb: NDArray[np.uint8]
     mask: NDArray[np.uint8] | None
     depth_planar: NDArray[np.float32]
+    depth_file: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,7 +92,9 @@ def _add_views(scene: Any, subject: BlendSubject, labels: LabelSet | None, world
         if view.mask is not None and labels is not None:
             mask_image(f"{view.name} mask", view.mask, labels)
             overlay_image(f"{view.name} overlay", view.rgb, view.mask, labels)
-        depth_image(f"{view.name} depth", view.depth_planar)
+        depth = depth_image(f"{view.name} depth", view.depth_planar)
+        if view.depth_file:
+            note_exact_depth(depth, view.depth_file)
     return first_camera or placed[0]
 
 

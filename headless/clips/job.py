@@ -20,8 +20,8 @@ from dnerf_core.files.pictures import write_image, write_mask_ids
 from dnerf_core.files.whole import leftovers, make_folder, remove_files, write_bytes_whole
 from dnerf_core.labels import LabelSet
 from dnerf_core.work.made_once import Once
-from headless.clips.plan import Clip, ClipPlan, Crop, Frame, Mix, frame_name, in_frame
-from headless.clips.video_files import FrameSink, label_video, preview_video
+from headless.clips.plan import Clip, ClipPlan, Crop, Frame, Mix, in_frame
+from headless.clips.video_files import FrameSink, color_video, label_video, preview_video
 from headless.pictures.legend_strip import legend_strip
 from headless.work.reporting import Reporter
 from headless.work.result_folder import ResultFolder
@@ -32,7 +32,10 @@ if TYPE_CHECKING:
 
 RECORD_FORMAT = "datasetnerf-videos"
 CAMERAS, LABELS, IMAGE, OVERLAY, SIDE_BY_SIDE = "cameras.json", "labels.mkv", "image.mp4", "overlay.mp4", "side-by-side.mp4"
+PALETTE = "palette.mkv"
+"""The labels in their colours, exactly."""
 PREVIEWS = (IMAGE, OVERLAY, SIDE_BY_SIDE)
+MORE_PREVIEWS = (*PREVIEWS, PALETTE)
 
 MakeSubject = Callable[[Mix], "Subject"]
 
@@ -51,7 +54,7 @@ class VideoJob:
         empty_frames: frames written here whose labels are all background.
     """
 
-    ALL_KINDS = (CAMERAS, LABELS, *PREVIEWS)
+    ALL_KINDS = (CAMERAS, LABELS, *MORE_PREVIEWS)
 
     def __init__(
         self,
@@ -69,9 +72,9 @@ class VideoJob:
 
         Args:
             labels: what the masks' ids mean; None: there are no masks, and no files that need them.
-            previews: which of `PREVIEWS` are made.
+            previews: which of `MORE_PREVIEWS` are made.
             sequence: every frame is written as pictures, too: NAME/images/NAME_0001.png, and the ids of
-                NAME/masks/NAME_0001.png.
+                NAME/masks/NAME_0001.png, by `Frame.picture_number`.
 
         Raises:
             OutputError: it is another call's, or cannot be read.
@@ -89,7 +92,7 @@ class VideoJob:
     @staticmethod
     def kinds_of(labels: LabelSet | None, previews: tuple[str, ...] = PREVIEWS) -> tuple[str, ...]:
         """The kinds of file that each clip has."""
-        without = {LABELS, OVERLAY, SIDE_BY_SIDE} if labels is None else set()
+        without = {LABELS, OVERLAY, SIDE_BY_SIDE, PALETTE} if labels is None else set()
         return tuple(kind for kind in (CAMERAS, LABELS, *previews) if kind not in without)
 
     @staticmethod
@@ -101,8 +104,8 @@ class VideoJob:
         """All files of a clip, relative to the folder."""
         yield from (self.file_name(clip, kind) for kind in self.kinds)
         if self.sequence:
-            for number in range(1, len(clip.frames) + 1):
-                yield from (f"{clip.name}/{kind}/{picture_name(clip, number)}" for kind in self._picture_kinds)
+            for frame in clip.frames:
+                yield from (f"{clip.name}/{kind}/{picture_name(clip, frame)}" for kind in self._picture_kinds)
 
     @property
     def _picture_kinds(self) -> tuple[str, ...]:
@@ -139,14 +142,12 @@ class VideoJob:
         with ExitStack() as stack:
             add = self._open(clip, stack)
             see = partial(self._see, clip.crop)
-            for number, (task, view) in enumerate(
-                run_tasks([_tasks(clip, make_subject)], see, self.workers, in_order=True), start=1
-            ):
+            for task, view in run_tasks([_tasks(clip, make_subject)], see, self.workers, in_order=True):
                 add(view)
                 if self.sequence:
-                    self._write_pictures(clip, number, view)
+                    self._write_pictures(clip, task.frame, view)
                 if view.mask is not None and not view.mask.any():
-                    empty.append(frame_name(task.frame.index))
+                    empty.append(task.frame.name)
                 advance()
         if empty:
             self.empty_frames += len(empty)
@@ -161,8 +162,8 @@ class VideoJob:
         camera = crop.camera(view.camera, self.plan.resolution_px)
         return replace(view, camera=camera, rgb=crop.cut(view.rgb), mask=mask, depth_planar=crop.cut(view.depth_planar))
 
-    def _write_pictures(self, clip: Clip, number: int, view: LabeledView) -> None:
-        pictures = {kind: self.folder.path / clip.name / kind / picture_name(clip, number) for kind in self._picture_kinds}
+    def _write_pictures(self, clip: Clip, frame: Frame, view: LabeledView) -> None:
+        pictures = {kind: self.folder.path / clip.name / kind / picture_name(clip, frame) for kind in self._picture_kinds}
         for path in pictures.values():
             make_folder(path.parent)
         write_image(pictures["images"], np.ascontiguousarray(view.rgb))
@@ -176,8 +177,8 @@ class VideoJob:
 
     def _open(self, clip: Clip, stack: ExitStack) -> Callable[[LabeledView], None]:
         """The clip's videos, whole when the stack closes; returns what adds a frame to all of them."""
-        (width, height), fps, labels = self._size_px(clip), self.plan.fps, self.labels
-
+        (width, height), labels = self._size_px(clip), self.labels
+        timing = self.plan.fps, clip.frames[0].scene_number
         legends: dict[str, NDArray[np.uint8]] = {}
 
         def preview(kind: str) -> FrameSink:
@@ -185,12 +186,14 @@ class VideoJob:
             if self.plan.legend and labels is not None and kind in (OVERLAY, SIDE_BY_SIDE):
                 legends[kind] = legend_strip(labels, across)
                 down += len(legends[kind])
-            return stack.enter_context(preview_video(self.folder.path / self.file_name(clip, kind), across, down, fps))
+            path = self.folder.path / self.file_name(clip, kind)
+            video = color_video if kind == PALETTE else preview_video
+            return stack.enter_context(video(path, across, down, *timing))
 
         ids = None
         if labels is not None:
-            ids = stack.enter_context(label_video(self.folder.path / self.file_name(clip, LABELS), width, height, fps))
-        previews = {kind: preview(kind) for kind in self.kinds if kind in PREVIEWS}
+            ids = stack.enter_context(label_video(self.folder.path / self.file_name(clip, LABELS), width, height, *timing))
+        previews = {kind: preview(kind) for kind in self.kinds if kind in MORE_PREVIEWS}
 
         def add(view: LabeledView) -> None:
             pictures = {IMAGE: lambda: view.rgb}
@@ -200,6 +203,7 @@ class VideoJob:
                     raise CheckpointError(f"{self.plan.model_name}: expected masks of a model with a semantic branch, found none")
                 ids(mask)
                 pictures[OVERLAY] = lambda: labels.overlay(view.rgb, mask)
+                pictures[PALETTE] = lambda: labels.colorize(mask)
                 pictures[SIDE_BY_SIDE] = lambda: np.concatenate([view.rgb, labels.colorize(mask)], axis=1)
             for kind, sink in previews.items():
                 picture = pictures[kind]()
@@ -212,22 +216,24 @@ class VideoJob:
         cameras = [frame.camera for frame in clip.frames]
         if clip.crop is not None:
             cameras = [clip.crop.camera(camera, self.plan.resolution_px) for camera in cameras]
-        data = cameras_to_json(cameras, [frame_name(frame.index) for frame in clip.frames])
+        data = cameras_to_json(cameras, [frame.name for frame in clip.frames])
         for view, frame in zip(data["views"], clip.frames, strict=True):
             if self.plan.subject_files:
                 view["subject_file"] = self.plan.subject_files[frame.mix.first].name
             else:
                 view["seeds"] = [frame.mix.first, frame.mix.second]
                 view["share"] = frame.mix.share
+            if frame.mix.truncation is not None:
+                view["truncation"] = frame.mix.truncation
             if frame.pose is not None:
                 view["pose"] = frame.pose
         data["image_size_px"] = list(self._size_px(clip))
         return (json.dumps(data) + "\n").encode()
 
 
-def picture_name(clip: Clip, number: int) -> str:
-    """The name of a frame's picture in a sequence, counted from 1 as sequences are."""
-    return f"{clip.name}_{number:04d}.png"
+def picture_name(clip: Clip, frame: Frame) -> str:
+    """The name of a frame's picture in a sequence."""
+    return f"{clip.name}_{frame.picture_number:04d}.png"
 
 
 def _tasks(clip: Clip, make_subject: MakeSubject) -> Iterator[_Task]:

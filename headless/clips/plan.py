@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import numpy as np
@@ -51,7 +52,7 @@ class ClipPlan:
     path: PathKind
     path_sha256: str | None
     frames: int
-    fps: int
+    fps: int | Fraction
     yaw_deg: tuple[float, float]
     pitch_deg: tuple[float, float]
     truncation: float
@@ -67,6 +68,8 @@ class ClipPlan:
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values; see `plan_json`; splits in the text form of `--splits`; without a legend or a motion nothing of it."""
         data = plan_json(self) | {"splits": format_splits(self.splits)}
+        if isinstance(self.fps, Fraction):
+            data["fps"] = str(self.fps)
         if not self.legend:
             del data["legend"]
         if self.poses is None:
@@ -76,21 +79,43 @@ class ClipPlan:
 
 @dataclass(frozen=True)
 class Mix:
-    """The subject of a frame: that of `first` at share 0, that of `second` at share 1, between them in between."""
+    """The subject of a frame: that of `first` at share 0, that of `second` at share 1, between them in between.
+
+    Attributes:
+        truncation: the factor psi of this frame; None: the plan's.
+    """
 
     first: int
     second: int
     share: float
+    truncation: float | None = None
 
 
 @dataclass(frozen=True)
 class Frame:
-    """One frame of a clip; `pose` is what its subject takes, None for its own."""
+    """One frame of a clip.
+
+    Attributes:
+        index: counted from 0.
+        pose: what its subject takes; None: its own.
+        scene_number: its number in the scene that it comes from; None: it comes from none.
+    """
 
     index: int
     camera: Camera
     mix: Mix
     pose: Pose | None = None
+    scene_number: int | None = None
+
+    @property
+    def name(self) -> str:
+        """What lists of cameras call it: by its number in the scene, or else counted from 0."""
+        return frame_name(self.index if self.scene_number is None else self.scene_number)
+
+    @property
+    def picture_number(self) -> int:
+        """Its number in a sequence of pictures: that in the scene, or else counted from 1, as sequences are."""
+        return self.index + 1 if self.scene_number is None else self.scene_number
 
 
 def in_frame(subject: Subject, frame: Frame) -> Subject:

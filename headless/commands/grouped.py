@@ -105,6 +105,7 @@ OPTION_GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
                 "shard_views",
                 "coco_instances",
                 "nerfstudio_images",
+                "aabb_scale",
                 "channels",
                 "resolution",
                 "masks",

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from dnerf_core.ranges import Choice, Degrees, Flag, Number, Range, Share, Whole, defaults_of, ranges_of
-from headless.commands.types import ChoiceType, FiniteFloat, RangeType, ShareType
+from dnerf_core.ranges import Choice, Degrees, Flag, Number, Range, Rate, Share, Whole, defaults_of, ranges_of
+from headless.commands.types import ChoiceType, FiniteFloat, RangeType, RateType, ShareType
 
 if TYPE_CHECKING:
     from click.types import OptionHelpExtra
@@ -31,6 +31,8 @@ class WordedOption(click.Option):
             extra["default"] = _plain(self.default)
         if isinstance(self.type, click.IntRange | click.FloatRange):
             extra["range"] = _bounds(self.type)
+        elif isinstance(self.type, RateType):
+            extra["range"] = f"{self.type.values.low} to {self.type.values.high}"
         return extra
 
 
@@ -54,7 +56,7 @@ def option_of(call: type, name: str, *spellings: str, **more: Any) -> Callable[[
         own |= {"is_flag": True, "default": default}
     elif values is not None:
         own["type"] = type_of(values)
-    if isinstance(values, Whole):
+    if isinstance(values, Whole | Rate):
         own["metavar"] = "N"
     if default is not None and not isinstance(values, Flag):
         own |= {"default": default, "show_default": True}
@@ -73,6 +75,8 @@ def type_of(values: Range) -> click.ParamType[Any]:
         return RangeType(values.limit)
     if isinstance(values, Share):
         return ShareType(values)
+    if isinstance(values, Rate):
+        return RateType(values)
     assert isinstance(values, Choice)
     return ChoiceType(values.choices)
 

@@ -48,6 +48,7 @@ from headless.work.reporting import Reporter
 @option_of(RenderCall, "shard_views", show_default="shards of up to 1 GB, and at least 8 a split")
 @option_of(RenderCall, "coco_instances")
 @option_of(RenderCall, "nerfstudio_images")
+@option_of(RenderCall, "aabb_scale", show_default="none is written")
 @dataset_options.channels_option
 @option_of(RenderCall, "masks", show_default="ids")
 @option_of(RenderCall, "depth_format")

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Sequence
+from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -16,7 +17,7 @@ import click
 from dnerf_core.errors import UsageError, brief, did_you_mean
 from dnerf_core.files.opening.regular_files import strange_kind
 from dnerf_core.limits import MAX_FRAMES, MAX_SEED
-from dnerf_core.ranges import Share
+from dnerf_core.ranges import Rate, Share
 from dnerf_core.seeds import parse_seeds
 
 if TYPE_CHECKING:
@@ -286,3 +287,18 @@ class ShareType(click.ParamType[float]):
         if number is None:
             self.fail(f"expected {self.values.expected}, found {value!r}", param, ctx)
         return number
+
+
+class RateType(click.ParamType[int | Fraction]):
+    """Frames a second: `24`, or exactly `24000/1001`."""
+
+    name = "rate"
+
+    def __init__(self, values: Rate) -> None:
+        self.values = values
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int | Fraction:
+        rate = self.values.take(value)
+        if rate is None:
+            self.fail(f"expected {self.values.expected}, found {value!r}", param, ctx)
+        return rate

@@ -7,37 +7,13 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from dnerf_core.errors import UsageError
-from dnerf_core.limits import MAX_VIEWS_A_CALL
-from dnerf_core.ranges import Choice, Ranged, Whole, ranged
+from dnerf_core.job_ranges import AABB_SCALE, COCO_INSTANCES, NERFSTUDIO_IMAGES, SHARD_VIEWS
+from dnerf_core.ranges import Ranged, ranged
 from headless.datasets.channels import Channel
 from headless.datasets.formats.registry import Format
 
 CocoInstances = Literal["parts", "connected"]
 NerfstudioImages = Literal["linked", "copied", "rgba"]
-
-MASKS = Choice(
-    ("ids", "palette"),
-    None,
-    "Write masks as 8-bit gray ids, which every reader takes as they are, or as palettes, to look at.",
-)
-DEPTH_FORMAT = Choice(
-    ("exr", "npy", "png16"),
-    "exr",
-    "Write depth as exr (float32, 0 at background), npy (float32, +inf at background), or png16 (16-bit gray in thousandths of a world "
-    "unit, 0 at background).",
-)
-SHARD_VIEWS = Whole(1, MAX_VIEWS_A_CALL, None, "With --format webdataset: put N views into each shard.")
-COCO_INSTANCES = Choice(
-    ("parts", "connected"),
-    "parts",
-    "With --format coco: make an instance of all that a view shows of a part, or of each connected piece of it.",
-)
-NERFSTUDIO_IMAGES = Choice(
-    ("linked", "copied", "rgba"),
-    "linked",
-    "With --format nerfstudio: name the images where they are, copy them into each scene's folder, or write them there with the "
-    "subject's outline as alpha.",
-)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,11 +24,13 @@ class FormatOptions(Ranged):
         shard_views: views of each WebDataset shard; None: see `headless.datasets.formats.webdataset.shards`.
         coco_instances: what COCO's instances are, see `headless.datasets.formats.coco`.
         nerfstudio_images: where nerfstudio's images lie and whether they have alpha, see `headless.datasets.formats.nerfstudio`.
+        aabb_scale: what transforms.json tells instant-ngp of its scene's size; None: nothing.
     """
 
     shard_views: int | None = ranged(SHARD_VIEWS)
     coco_instances: CocoInstances = ranged(COCO_INSTANCES)
     nerfstudio_images: NerfstudioImages = ranged(NERFSTUDIO_IMAGES)
+    aabb_scale: int | None = ranged(AABB_SCALE)
 
     @classmethod
     def from_call(cls, call: Any) -> FormatOptions:
@@ -66,7 +44,12 @@ class FormatOptions(Ranged):
             UsageError: something of that kind.
         """
         usual = FormatOptions()
-        of_formats = {"shard_views": "webdataset", "coco_instances": "coco", "nerfstudio_images": "nerfstudio"}
+        of_formats = {
+            "shard_views": "webdataset",
+            "coco_instances": "coco",
+            "nerfstudio_images": "nerfstudio",
+            "aabb_scale": "nerfstudio",
+        }
         for name, format in of_formats.items():
             value = getattr(self, name)
             if value != getattr(usual, name) and format not in formats:
@@ -74,6 +57,8 @@ class FormatOptions(Ranged):
                     f"--{name.replace('_', '-')} {value}: expected --format {format} beside it, found {','.join(formats)}; add it, or "
                     "leave the option out"
                 )
+        if self.aabb_scale is not None and self.aabb_scale.bit_count() != 1:
+            raise UsageError(f"--aabb-scale: expected a power of 2 from 1 to 128, found {self.aabb_scale}; choose another")
         if self.nerfstudio_images == "rgba" and not {"mask", "depth"} & set(channels):
             raise UsageError(
                 f"--nerfstudio-images rgba: expected mask or depth among the channels, found {','.join(channels)}; add one"

@@ -248,7 +248,7 @@ def plan_subject(plan: ViewPlan, cameras: CameraConfig, seed: int) -> list[Plann
 def _added_views(added: AddedViews, seed: int) -> Iterator[PlannedView]:
     subject = added.subjects[seed]
     for view in subject.views:
-        facts = subject.facts(seed) | ({"camera": view.camera_name} if view.camera_name else {})
+        facts = subject.facts(seed) | view.facts
         yield PlannedView(view_name(seed, view.number), seed, view.number, view.camera, None, view.pose, facts)
 
 

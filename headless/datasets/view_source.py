@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -51,13 +52,18 @@ class ViewSource:
         for file in self.plan.subject_files:
             file.check()
 
-    def open(self) -> MakeSubject:
+    def open(self, load: Callable[[str], Model] | None = None) -> MakeSubject:
         """Load the model; gives its subjects by seed.
+
+        Args:
+            load: gives the model by its name, for plans that do not read every sample; None: it is loaded anew.
 
         Raises:
             UsageError: the device is not there.
             CheckpointError: no such model, or its file cannot be used.
         """
+        if load is not None and not self.plan.exact:
+            return subject_maker(load(self.model_name), self.plan)
         return subject_maker(models.load_model(self.model_name, self.device, exact=self.plan.exact), self.plan)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -16,7 +16,7 @@ from dnerf_core.embedded import EMBEDDED_MODELS
 from dnerf_core.errors import counted
 from dnerf_core.ranges import Choice, ranged
 from headless.blend.checks import check_blend_place, check_blend_views
-from headless.datasets.format_options import DEPTH_FORMAT, MASKS, FormatOptions
+from headless.datasets.format_options import FormatOptions
 from headless.datasets.poses.vertices import template_file_of
 from headless.datasets.spacing import DISTRIBUTION, check_consistent, check_formats, check_reject, chosen_channels, chosen_spacing
 from headless.runs.choices import check_total
@@ -28,6 +28,7 @@ from headless.work.reporting import Quiet, Reporter
 if TYPE_CHECKING:
     from dnerf_core.checkpoints.model_facts import ModelFacts
     from dnerf_core.files.pictures import DepthFormat, MaskFormat
+    from dnerf_core.model import Model
     from headless.datasets.channels import Channel
     from headless.datasets.formats.card import Origin
     from headless.datasets.formats.registry import Format
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from headless.datasets.view_job import MakeViews, ViewJob
     from headless.datasets.view_writer import ViewWriter
 
+LoadModel = Callable[[str], "Model"]
 ENGINE = Choice(("threads", "ray"), "threads")
 
 
@@ -57,27 +59,28 @@ class RenderCall(GivenCamerasCall, PosedCall, FormatOptions, WeighedCall):
     output: Path = Path("dnerf-out")
     formats: tuple[Format, ...] = ("folder",)
     channels: tuple[Channel, ...] | None = None
-    masks: MaskFormat | None = ranged(MASKS)
-    depth_format: DepthFormat = ranged(DEPTH_FORMAT)
+    masks: MaskFormat | None = ranged(job_ranges.MASKS)
+    depth_format: DepthFormat = ranged(job_ranges.DEPTH_FORMAT)
     splits: Splits = ()
     reject_uncertain: float = 0.0
     blend: Path | None = None
 
 
-def render(call: RenderCall, reporter: Reporter | None = None) -> None:
+def render(call: RenderCall, reporter: Reporter | None = None, load: LoadModel | None = None) -> None:
     """Run one call of `render`: write a data set, or what is missing of it.
 
     Args:
         reporter: hears how it gets on; None: nobody does, but warnings are given to Python's `warnings`.
+        load: gives the model by its name or path, on the call's device; None: it is loaded for this call alone.
 
     Raises:
         DNeRFError: a wrong call, a model that cannot be used, or results that cannot be written.
     """
     with ExitStack() as held:
-        _render(call, reporter or Quiet(), held)
+        _render(call, reporter or Quiet(), load, held)
 
 
-def _render(call: RenderCall, reporter: Reporter, held: ExitStack) -> None:
+def _render(call: RenderCall, reporter: Reporter, load: LoadModel | None, held: ExitStack) -> None:
     """`render`, with `held` the folder's lock."""
     from headless.cluster.cluster import require_ray
     from headless.datasets.folder import DatasetFolder
@@ -139,7 +142,7 @@ def _render(call: RenderCall, reporter: Reporter, held: ExitStack) -> None:
     for remark in [*plan_remarks(call, plan, facts, job.views_missing), *remarks]:
         reporter.warning(remark)
     if job.views_missing:
-        with opened_engine(call, writer, workers, reporter) as make_views:
+        with opened_engine(call, writer, workers, reporter, load) as make_views:
             job.write(make_views)
     elif job.files_missing():
         job.write()
@@ -316,8 +319,13 @@ def make_origin(model_name: str, facts: ModelFacts) -> Origin:
 
 
 @contextmanager
-def opened_engine(call: RenderCall, writer: ViewWriter, workers: int, reporter: Reporter) -> Iterator[MakeViews]:
+def opened_engine(
+    call: RenderCall, writer: ViewWriter, workers: int, reporter: Reporter, load: LoadModel | None = None
+) -> Iterator[MakeViews]:
     """The engine that the call asks for, with its model or its cluster, for the length of the block.
+
+    Args:
+        load: see `render`; threads of this process take it.
 
     Raises:
         DNeRFError: the device, the model's file or the cluster cannot be used.
@@ -333,6 +341,6 @@ def opened_engine(call: RenderCall, writer: ViewWriter, workers: int, reporter: 
         with ray_engine(writer, source, call.workers, reporter) as make_views:
             yield make_views
     else:
-        make_subject = source.open()
+        make_subject = source.open(load)
         with models.one_thread_a_view():
             yield by_threads(make_subject, workers)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from contextlib import ExitStack
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -45,7 +46,7 @@ class VideoCall(SubjectsCall, MotionCall, WeighedCall):
     path: Literal["arc", "orbit"] | Path | tuple[Camera, ...] = "arc"
     cameras_up: FileUp | None = None
     frames: int | None = ranged(job_ranges.FRAMES)
-    fps: int = ranged(job_ranges.FPS)
+    fps: int | Fraction = ranged(job_ranges.FPS)
     resolution: int | None = ranged(job_ranges.RESOLUTION)
     exact: bool = ranged(job_ranges.OFF)
     splits: Splits = ()
@@ -84,7 +85,7 @@ def _video(call: VideoCall, reporter: Reporter, held: ExitStack) -> None:
 
     started = time.monotonic()
     facts = model_facts.describe_model(call.model_name)
-    given, motion = given_cameras(call, facts), read_motion(call, facts, call.fps)
+    given, motion = given_cameras(call, facts), read_motion(call, facts, float(call.fps))
     plan, clips = planned(call, facts, given, motion)
     folder = ResultFolder(call.output, RECORD_FORMAT, "video", plan.to_json(), [LABELS_NAME, *(name for name, _ in plan.splits)])
     workers = call.workers or default_workers()

@@ -26,8 +26,12 @@ CARRIED = (
     "camera_arcs.py",
     "camera_frames.py",
     "camera_pinhole.py",
+    "checkpoints/safetensors_layout.py",
     "errors.py",
+    "files/cloud_reading.py",
+    "files/camera_files/nerf_transforms.py",
     "files/clouds.py",
+    "files/names.py",
     "files/opening/json_text.py",
     "files/opening/regular_files.py",
     "files/opening/whole_png.py",
@@ -45,7 +49,9 @@ CARRIED = (
     "poses/rotations.py",
     "poses/skeleton.py",
     "ranges.py",
+    "seeds.py",
     "shapes.py",
+    "work/command_words.py",
     "worker_protocol.py",
 )
 """Modules of dnerf_core that Blender's own Python can load: they need numpy and the standard library only. Paths inside it."""
@@ -60,6 +66,7 @@ tagline = "Labelled views, label videos and part-segmented point clouds"
 maintainer = "DatasetNeRF authors"
 type = "add-on"
 license = ["SPDX:GPL-3.0-or-later"]
+website = "https://arxiv.org/abs/2311.12063"
 blender_version_min = "4.2.0"
 tags = ["3D View", "Render"]
 {wheels}

@@ -14,12 +14,13 @@ from dnerf_core.checkpoints import model_facts
 from dnerf_core.errors import OutputError, UsageError
 from dnerf_core.files.names import LABELS_NAME
 from dnerf_core.files.whole import temporary_for
+from dnerf_core.job_ranges import FRAME_NUMBER
 from dnerf_core.limits import MAX_RESOLUTION
 from dnerf_core.ranges import Choices, Whole
 from dnerf_core.subject_key import SubjectFile, SubjectKey, checked_subject_file, subject_key
 from headless import models
-from headless.clips.job import PREVIEWS, RECORD_FORMAT, VideoJob
-from headless.clips.plan import Clip, Crop, Frame, Mix
+from headless.clips.job import IMAGE, MORE_PREVIEWS, OVERLAY, PALETTE, RECORD_FORMAT, SIDE_BY_SIDE, VideoJob
+from headless.clips.plan import Clip, ClipPlan, Crop, Frame, Mix
 from headless.clips.replacing import put_back, replacing
 from headless.runs.video import VideoCall, make_plan
 from headless.work import workers
@@ -31,10 +32,11 @@ from headless.worker.params import Params, chosen_poses
 
 if TYPE_CHECKING:
     from dnerf_core.camera import Camera
+    from headless.datasets.poses.given import Pose
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
-_PREVIEW_FILES = {"image": "image.mp4", "overlay": "overlay.mp4", "side-by-side": "side-by-side.mp4"}
-SHOWN = Choices(tuple(_PREVIEW_FILES), tuple(_PREVIEW_FILES))
+_PREVIEW_FILES = {"image": IMAGE, "overlay": OVERLAY, "side-by-side": SIDE_BY_SIDE, "palette": PALETTE}
+SHOWN = Choices(tuple(_PREVIEW_FILES), ("image", "overlay", "side-by-side"))
 
 
 def video(job: Job, held: HeldModels) -> dict[str, Any]:
@@ -44,14 +46,14 @@ def video(job: Job, held: HeldModels) -> dict[str, Any]:
     subjects = [chosen_subject(part) for part in params.parts("subjects")]
     cameras, size = [camera for _, camera in params.cameras()], params.field(VideoCall, "resolution", "size_px")
     fps, legend = params.field(VideoCall, "fps"), params.field(VideoCall, "legend")
-    poses = chosen_poses(params, len(cameras))
+    poses, numbers = chosen_poses(params, len(cameras)), chosen_numbers(params, len(cameras))
     previews = params.ranged("previews", SHOWN)
     replace, sequence, crop = params.flag("replace"), params.flag("sequence"), chosen_crop(params)
     params.close()
     if _NAME.fullmatch(clip_name) is None:
         raise UsageError(f"params: name: expected letters, digits, ., - and _, found {clip_name[:60]!r}; rename it")
     facts = model_facts.describe_model(name)
-    seeds, truncation, subject_files = chosen_seeds(subjects, len(cameras), facts.path)
+    seeds, truncations, subject_files = chosen_seeds(subjects, len(cameras), facts.path)
     call = VideoCall(
         model_name=name,
         seeds=None if subject_files else tuple(dict.fromkeys(seeds)),
@@ -59,23 +61,18 @@ def video(job: Job, held: HeldModels) -> dict[str, Any]:
         path=tuple(cameras),
         fps=fps,
         legend=legend,
-        truncation=truncation,
+        truncation=truncations[0],
         resolution=size,
         device=held.device,
         output=output,
     )
-    posed: list[Any] = [] if poses is None else [poses]
-    frames_sha256 = path_sha256([clip_name, previews, sequence, crop and astuple(crop), *posed], cameras, seeds)
+    frames = frames_of(cameras, seeds, truncations, poses, numbers)
+    given = [more for more in (poses, numbers and {"frame_numbers": numbers}, varied(truncations)) if more]
+    frames_sha256 = path_sha256([clip_name, previews, sequence, crop and astuple(crop), *given], cameras, seeds)
     plan = make_plan(call, facts, cameras, frames_sha256)
     check_crop(crop, plan.resolution_px)
-    frames = [
-        Frame(index, camera, Mix(seed, seed, 0.0), pose)
-        for index, (camera, seed, pose) in enumerate(
-            zip(cameras, seeds, poses or itertools.repeat(None, len(cameras)), strict=True)
-        )
-    ]
     clip = Clip(clip_name, tuple(frames), crop)
-    chosen = tuple(kind for kind in PREVIEWS if kind in {_PREVIEW_FILES[preview] for preview in previews})
+    chosen = tuple(kind for kind in MORE_PREVIEWS if kind in {_PREVIEW_FILES[preview] for preview in previews})
     labels, reporter = facts.labels if plan.masks else None, JobReporter(job)
 
     def folder_at(path: Path) -> ResultFolder:
@@ -88,7 +85,7 @@ def video(job: Job, held: HeldModels) -> dict[str, Any]:
             if clip_job.missing:
                 holder = held.get(name)
                 with models.one_thread_a_view():
-                    clip_job.write(lambda mix: holder.subject(subject_key(plan, mix.first)))
+                    clip_job.write(lambda mix: holder.subject(key_of_mix(plan, mix)))
         return clip_job
 
     if replace:
@@ -115,13 +112,53 @@ def chosen_subject(part: Params) -> SubjectKey | Path:
     return chosen
 
 
-def chosen_seeds(
-    subjects: list[SubjectKey | Path], frames: int, model_path: Path
-) -> tuple[list[int], float, tuple[SubjectFile, ...]]:
-    """The seed of each frame, the truncation of all, and the files that the seeds number; no files: they are seeds.
+def frames_of(
+    cameras: list[Camera],
+    seeds: list[int],
+    truncations: list[float],
+    poses: list[Pose] | None,
+    numbers: list[int] | None,
+) -> list[Frame]:
+    """The frames of a clip, from what each of them has; a truncation of its own only where these differ."""
+    own: list[float | None] = [*truncations] if varied(truncations) else [None] * len(seeds)
+    mixes = [Mix(seed, seed, 0.0, truncation) for seed, truncation in zip(seeds, own, strict=True)]
+    none: list[None] = [None] * len(cameras)
+    columns = zip(cameras, mixes, poses or none, numbers or none, strict=True)
+    return [Frame(index, *fields) for index, fields in enumerate(columns)]
+
+
+def varied(truncations: list[float]) -> dict[str, list[float]]:
+    """What tells a clip of several truncations from others; nothing where there is one."""
+    return {"truncations": truncations} if len(set(truncations)) > 1 else {}
+
+
+def key_of_mix(plan: ClipPlan, mix: Mix) -> SubjectKey:
+    """The subject of a frame, with the frame's own truncation where it has one."""
+    key = subject_key(plan, mix.first)
+    return key if mix.truncation is None else key._replace(truncation=mix.truncation)
+
+
+def chosen_numbers(params: Params, frames: int) -> list[int] | None:
+    """`frame_numbers`: of each frame the number in its scene; None: they are not given.
 
     Raises:
-        UsageError: neither one subject nor one a frame, seeds and files together, or several truncations.
+        UsageError: not one for each frame, or not increasing.
+    """
+    numbers = params.wholes("frame_numbers", FRAME_NUMBER, default=None)
+    if numbers is not None and len(numbers) != frames:
+        raise UsageError(f"params: frame_numbers: expected one for each of {frames} cameras, found {len(numbers)}; correct them")
+    if numbers is not None and any(after <= before for before, after in itertools.pairwise(numbers)):
+        raise UsageError("params: frame_numbers: expected increasing numbers, found others; correct them")
+    return numbers
+
+
+def chosen_seeds(
+    subjects: list[SubjectKey | Path], frames: int, model_path: Path
+) -> tuple[list[int], list[float], tuple[SubjectFile, ...]]:
+    """The seed and the truncation of each frame, and the files that the seeds number; no files: they are seeds.
+
+    Raises:
+        UsageError: neither one subject nor one a frame, or seeds and files together.
         CheckpointError: a file that cannot be used with the model.
     """
     if len(subjects) not in (1, frames):
@@ -137,12 +174,9 @@ def chosen_seeds(
         different = tuple({file.sha256: file for file in files.values()}.values())
         hashes = [file.sha256 for file in different]
         numbers = [hashes.index(files[path].sha256) for path in paths]
-        return numbers * frames if len(numbers) == 1 else numbers, 1.0, different
-    truncations = {key.truncation for key in keys}
-    if len(truncations) > 1:
-        raise UsageError(f"params: subjects: expected one truncation in all frames, found {len(truncations)}; choose one")
-    seeds = [key.seed for key in keys]
-    return seeds * frames if len(seeds) == 1 else seeds, truncations.pop(), ()
+        return numbers * frames if len(numbers) == 1 else numbers, [1.0] * frames, different
+    each = keys * frames if len(keys) == 1 else keys
+    return [key.seed for key in each], [key.truncation for key in each], ()
 
 
 def chosen_crop(params: Params) -> Crop | None:
@@ -186,7 +220,7 @@ def is_replaceable(folder: ResultFolder, clip: Clip) -> bool:
     top = folder.path / clip.name
     kinds = [top / kind for kind in ("images", "masks") if (top / kind).is_dir()]
     pictures = [path for kind in kinds for path in kind.iterdir()]
-    name = re.compile(rf"{re.escape(clip.name)}_[0-9]{{4,6}}\.png")
+    name = re.compile(rf"{re.escape(clip.name)}_[0-9]{{4,7}}\.png")
     strange = [path for path in pictures if not name.fullmatch(temporary_for(path.name) or path.name)]
     if top.is_dir():
         strange += [path for path in top.iterdir() if path not in kinds]

@@ -5,8 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from headless.worker import annotating, clips, clouds, editing, inverting, meshes, previews, segmenting, views
+from headless.worker import (
+    annotating,
+    clips,
+    clouds,
+    editing,
+    inverting,
+    meshes,
+    previews,
+    segmenting,
+    views,
+)
 from headless.worker.facts import worker_facts
+from headless.worker.folders import compositing, data_sets
 from headless.worker.held import HeldModels
 from headless.worker.params import Params
 
@@ -21,6 +32,8 @@ METHODS: dict[str, Callable[..., dict[str, Any]]] = {
     "model": views.model,
     "render": views.render,
     "add_views": views.add_views,
+    "data_set": data_sets.data_set,
+    "composite": compositing.composite,
     "preview": previews.preview,
     "pointcloud": clouds.pointcloud,
     "mesh": meshes.mesh,

@@ -73,6 +73,14 @@ class Params:
         """A value of a range, its default where it is not given."""
         return self._get(name, values.default, values.expected, values.take)
 
+    def needed(self, name: str, values: Range) -> Any:
+        """A value of a range that has to be given."""
+        return self._get(name, _NOT_GIVEN, values.expected, values.take)
+
+    def record(self, name: str) -> dict[str, Any]:
+        """An object that something else reads."""
+        return self._get(name, _NOT_GIVEN, "an object", lambda value: value if isinstance(value, dict) else None)
+
     def field(self, call: type, field: str, name: str | None = None) -> Any:
         """What a field of a call is to be, by its own range and default.
 
@@ -115,8 +123,7 @@ class Params:
 
     def part(self, name: str) -> Params:
         """An object, as params of its own."""
-        values = self._get(name, _NOT_GIVEN, "an object", lambda value: value if isinstance(value, dict) else None)
-        return Params(values, f"{self._where}: {name}")
+        return Params(self.record(name), f"{self._where}: {name}")
 
     # --- what the engine's words mean
 

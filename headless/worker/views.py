@@ -9,7 +9,7 @@ from dnerf_core.backbone.config_json import config_to_json
 from dnerf_core.checkpoints import model_facts
 from dnerf_core.job_ranges import RESOLUTION
 from dnerf_core.work.interruption import interruptible
-from headless.runs.adding.call import AddViewsCall
+from headless.runs.adding.call import AddedTo, AddViewsCall
 from headless.runs.adding.views import add_views as add_views_run
 from headless.runs.poses import poser_of
 from headless.runs.views import ViewsCall, views
@@ -39,6 +39,7 @@ def model(job: Job, held: HeldModels) -> dict[str, Any]:
         "labels": facts.labels.to_json() if facts.has_semantics and facts.labels is not None else None,
         "licence": facts.source.get("licence"),
         "source": facts.source.get("file"),
+        "ray_limits": None if facts.config.ray_limits is None else list(facts.config.ray_limits),
         **skeleton_facts(facts),
     }
 
@@ -103,6 +104,11 @@ def add_views(job: Job, held: HeldModels) -> dict[str, Any]:
 
     with interruptible(job.check):
         there = add_views_run(call, reporter, held.subject, take)
+    return added_facts(there, reporter, started)
+
+
+def added_facts(there: AddedTo, reporter: JobReporter, started: float) -> dict[str, Any]:
+    """The result of a request that added views to a folder, which began at `started` of the monotonic clock."""
     return {
         "names": list(there.names),
         "written": there.written,

@@ -24,8 +24,12 @@ def interpreter_script(folder: Path, python: str = ENGINE_PYTHON, *, path: str =
 
 
 @contextmanager
-def enabled_addon(interpreter: Path) -> Iterator[ModuleType]:
-    """The add-on enabled as Blender enables it; yields its module `session`."""
+def enabled_addon(interpreter: Path, *, waits: bool = False) -> Iterator[ModuleType]:
+    """The add-on enabled as Blender enables it; yields its module `session`.
+
+    Args:
+        waits: whether operators wait for their jobs, as they do without a window; else they return at once, as with one.
+    """
     import addon_utils
     import bpy
 
@@ -34,8 +38,12 @@ def enabled_addon(interpreter: Path) -> Iterator[ModuleType]:
     preferences = bpy.context.preferences.addons["blender_addon"].preferences
     preferences.interpreter, preferences.device = str(interpreter), "cpu"
     from blender_addon import session
+    from blender_addon.operators import base
 
+    without_window = base.without_window
+    base.without_window = lambda: waits
     try:
         yield session
     finally:
+        base.without_window = without_window
         addon_utils.disable("blender_addon", default_set=True)

@@ -39,6 +39,7 @@ def settings(session: ModuleType, small_model: Path, tmp_path: Path) -> bpy.type
     found.views_folder, found.subjects_folder = str(tmp_path / "views"), str(tmp_path / "subjects")
     found.seed, found.camera_count, found.edit_steps, found.cloud_points, found.cloud_views = 3, 1, 8, 500, 3
     found.yaw_first_deg = found.yaw_last_deg = 60.0
+    found.pack_views = True
     finished(session, bpy.ops.dnerf.place_cameras())
     return found
 

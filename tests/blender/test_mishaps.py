@@ -50,6 +50,7 @@ def scene(session: ModuleType, small_model: Path, tmp_path: Path) -> Iterator[Sc
         settings.trained_path = str(tmp_path / "new.safetensors")
         settings.camera_count, settings.cloud_views, settings.cloud_points, settings.edit_steps = 2, 3, 300, 2
         settings.annotation_subjects, settings.annotation_views, settings.training_steps = 1, 2, 2
+        settings.pack_views = True  # images of all views, which are renamed and deleted
         settings.allow_missing_labels, settings.yaw_first_deg, settings.yaw_last_deg = True, 60.0, 60.0
     work.frame_end = 2
     finished(session, bpy.ops.dnerf.place_cameras())
@@ -434,7 +435,7 @@ def test_the_live_preview_of_a_deleted_scene_is_off(session: ModuleType, scene: 
     assert preview._timer._called() is not None
     bpy.context.window.scene = bpy.data.scenes[OTHER]
     bpy.data.scenes.remove(scene)
-    assert preview._timer._called() is None and preview._state.scene is None
+    assert preview._timer._called() is None and not preview._state.scenes
     assert session.current().wait(60)
 
 

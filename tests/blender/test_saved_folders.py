@@ -29,7 +29,7 @@ def settings(session: ModuleType, tmp_path: Path) -> bpy.types.PropertyGroup:
     scene = bpy.context.scene
     found = scene.dnerf
     found.views_folder, found.video_folder = str(tmp_path / "views"), str(tmp_path / "videos")
-    found.camera_count, found.size_px, found.seed = 2, 32, 3
+    found.camera_count, found.size_px, found.seed, found.pack_views = 2, 32, 3, True
     scene.render.resolution_x = scene.render.resolution_y = 32
     scene.frame_start, scene.frame_end, scene.render.fps = 1, 3, 24
     return found

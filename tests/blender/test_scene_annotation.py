@@ -33,7 +33,7 @@ def test_ids_come_back_exactly_with_what_was_painted(scene: Any, tmp_path: Path)
     labels = LabelSet.from_names([f"part {k}" for k in range(1, 255)])
     mask = np.arange(256, dtype=np.uint8).reshape(16, 16)
     image = open_mask("every id", mask, labels)
-    assert image.colorspace_settings.is_data and not image.is_float
+    assert not image.colorspace_settings.is_data and not image.is_float
     np.testing.assert_array_equal(ids_of(image, labels).ids, mask)
     put(image, 3, 0, (*labels.labels[200].color, 255))
     painted = ids_of(image, labels)

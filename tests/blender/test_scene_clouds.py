@@ -18,6 +18,7 @@ from tests.blender.fused import SIZE_PX, demo, fused, iou, rendered, silhouette
 
 bpy: Any = pytest.importorskip("bpy", reason="Blender is not installed as a Python module (pip install bpy)")
 
+from blender_addon.interchange.exported_clouds import export_cloud  # noqa: E402
 from blender_addon.scene import clouds  # noqa: E402
 from blender_addon.scene.cameras import place_cameras, read_camera, square_view  # noqa: E402
 from blender_addon.scene.cloud_display import point_radius  # noqa: E402
@@ -141,10 +142,10 @@ def test_files_are_the_command_lines_own(scene: Any, tmp_path: Path) -> None:
         item = clouds.add_cloud(scene, cloud, "car", world_up="y")
         style = CloudStyle(cloud.label_set, "rgb", "y", Category.named("Car"))
         for suffix, expected in ((".ply", ply_bytes(cloud, style)), (".npz", npz_bytes(cloud, style))):
-            assert clouds.export_cloud(item, tmp_path / f"a{suffix}") == 100
+            assert export_cloud(item, tmp_path / f"a{suffix}") == 100
             assert (tmp_path / f"a{suffix}").read_bytes() == expected
     with pytest.raises(UsageError, match=r"a\.obj: expected a name that ends in \.ply or \.npz, found \.obj"):
-        clouds.export_cloud(item, tmp_path / "a.obj")
+        export_cloud(item, tmp_path / "a.obj")
 
 
 def test_what_is_no_cloud_is_refused(scene: Any) -> None:

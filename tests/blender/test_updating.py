@@ -77,7 +77,7 @@ for number, archive in enumerate(sys.argv[2:]):
     assert session.wait(120) and session.level == "INFO", session.status
     said[-1]["status"] = session.status
     settings.camera_count, settings.views_folder = 200, sys.argv[1] + "-views"
-    bpy.ops.dnerf.render_views()
+    bpy.ops.dnerf.render_views(wait=False)
     while not session.job.done:
         session.poll()
         time.sleep(0.005)

@@ -55,6 +55,10 @@ class BallConfig:
         return self.side
 
     @property
+    def ray_limits(self) -> tuple[float, float] | None:
+        return None
+
+    @property
     def feature_channels(self) -> int:
         return CHANNELS
 

@@ -21,8 +21,12 @@ CARRIED = (
     "camera_arcs.py",
     "camera_frames.py",
     "camera_pinhole.py",
+    "checkpoints/safetensors_layout.py",
     "errors.py",
+    "files/cloud_reading.py",
+    "files/camera_files/nerf_transforms.py",
     "files/clouds.py",
+    "files/names.py",
     "files/opening/json_text.py",
     "files/opening/regular_files.py",
     "files/opening/whole_png.py",
@@ -40,29 +44,41 @@ CARRIED = (
     "poses/rotations.py",
     "poses/skeleton.py",
     "ranges.py",
+    "seeds.py",
     "shapes.py",
+    "work/command_words.py",
     "worker_protocol.py",
 )
 """Modules of dnerf_core that travel inside the extension, where only numpy and the standard library are at hand: paths inside it."""
-ENGINE_ONLY = {"pointcloud/cloud.py": ("dnerf_core.files.cloud_formats", "dnerf_core.files.cloud_reading")}
-"""What a carried module imports in functions that Blender's side does not call: a cloud's own save and load."""
+ENGINE_ONLY = {
+    "checkpoints/safetensors_layout.py": ("dnerf_core.backbone.specs",),
+    "pointcloud/cloud.py": ("dnerf_core.files.cloud_formats",),
+}
+"""What a carried module imports for its annotations alone, and in a function that Blender's side does not call: a cloud's own save."""
 CARRIED_MODULES = tuple(f"dnerf_core.{name.removesuffix('.py').replace('/', '.')}" for name in CARRIED)
 ADDON_MAY_IMPORT = (
     "dnerf_core.alive",
     "dnerf_core.camera",
+    "dnerf_core.checkpoints.safetensors_layout",
     "dnerf_core.errors",
+    "dnerf_core.files.cloud_reading",
+    "dnerf_core.files.camera_files.nerf_transforms",
     "dnerf_core.files.clouds",
+    "dnerf_core.files.names",
     "dnerf_core.files.opening.regular_files",
     "dnerf_core.files.opening.whole_png",
     "dnerf_core.files.whole",
     "dnerf_core.job_ranges",
     "dnerf_core.labels",
+    "dnerf_core.own_views",
     "dnerf_core.pointcloud.cloud",
     "dnerf_core.poses.bone_map",
     "dnerf_core.poses.clip",
     "dnerf_core.poses.retargeting",
     "dnerf_core.poses.skeleton",
     "dnerf_core.ranges",
+    "dnerf_core.seeds",
+    "dnerf_core.work.command_words",
     "dnerf_core.worker_protocol",
 )
 

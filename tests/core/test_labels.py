@@ -194,6 +194,14 @@ def test_default_colours_are_far_apart_and_stable() -> None:
     assert closest**0.5 > 70  # of 441, black to white
 
 
+def test_more_colours_are_unlike_those_that_are_taken() -> None:
+    taken = ((250, 10, 10), (10, 10, 250), *default_colors(3))
+    more = default_colors(6, taken)
+    distances = [sum((a - b) ** 2 for a, b in zip(p, q, strict=True)) ** 0.5 for p, q in combinations((*taken, *more), 2)]
+    apart = [distance for distance, (p, q) in zip(distances, combinations((*taken, *more), 2), strict=True) if {p, q} & {*more}]
+    assert min(apart) > 70 and default_colors(254, taken)[:6] == more
+
+
 def test_ids_are_checked_in_one_place() -> None:
     mask = np.array([[0, 2, 255], [1, 3, 9]], np.uint8)
     check_ids(mask[:1], 3)

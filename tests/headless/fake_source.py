@@ -41,7 +41,7 @@ class FakeSource:
     def check(self) -> None:
         """Its file is the right one."""
 
-    def open(self) -> MakeSubject:
+    def open(self, load: object = None) -> MakeSubject:
         """Subjects that note their making."""
         models.one_thread_a_view = nullcontext  # type: ignore[assignment]  # would load torch
         seeds: list[int] = []

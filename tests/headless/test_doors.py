@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import shlex
 import sys
 from collections.abc import Callable, Iterator
+from fractions import Fraction
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -19,11 +21,14 @@ from dnerf_core.editing.settings import EditSettings
 from dnerf_core.errors import UsageError
 from dnerf_core.inversion.settings import InversionSettings
 from dnerf_core.model import Model
-from dnerf_core.ranges import Choice, Choices, Degrees, Flag, Number, Range, Share, Whole, defaults_of, ranges_of
+from dnerf_core.ranges import Choice, Choices, Degrees, Flag, Number, Range, Rate, Share, Whole, defaults_of, ranges_of
 from dnerf_core.semantic.config import BranchTrainingConfig
 from dnerf_core.subject_key import SubjectKey
+from dnerf_core.work.command_words import command_text, render_words
 from headless.annotating.training_plan import TrainCall
 from headless.cli import group
+from headless.datasets.channels import CHANNELS, DEFAULT_CHANNELS
+from headless.datasets.formats.registry import FORMATS
 from headless.downstream.points.plan import TrainPointnetCall
 from headless.downstream.segmenter_plan import TrainSegmenterCall
 from headless.downstream.segmenting.plan import SegmentCall
@@ -41,6 +46,7 @@ from headless.runs.video import VideoCall
 from headless.runs.views import ViewsCall
 from headless.searches.calls import EditCall, InvertCall, edit_settings_of, settings_of
 from headless.worker import annotating, clips, clouds, editing, inverting, previews, segmenting, views
+from headless.worker.folders import data_sets
 from headless.worker.params import Params
 from tests.headless.inversion_cases import SEED, said, write_pictures
 from tests.headless.test_edit import repaint
@@ -90,6 +96,8 @@ def probes(values: Range) -> tuple[list[Any], list[Any]]:
         return list(values.choices), ["nothing of these"]
     if isinstance(values, Choices):
         return [list(values.choices), [values.choices[-1]]], [[], ["nothing of these"], values.choices[0]]
+    if isinstance(values, Rate):
+        return [values.low, values.high, Fraction(24000, 1001)], [values.low - 1, values.high + 1, 23.976, "24/0", "24:1"]
     if isinstance(values, Share):
         return [0, 0.5, 1, values.max_count], [-1, 1.5, values.max_count + 1]
     return [True], [1]
@@ -194,6 +202,7 @@ NAMES = {("video", "resolution"): "size_px", ("pointcloud", "resolution"): "size
 """What a request calls a field, where it is not the field's name."""
 METHODS: dict[str, tuple[Callable[..., Any], dict[str, Any]]] = {
     "sample": (annotating.sample, {"model": "m", "seeds": [0], "output": "/out"}),
+    "data_set": (data_sets.data_set, {"model": "m", "seeds": [0], "output": "/out"}),
     "train": (annotating.train, {"folders": ["/in"], "output": "/out"}),
     "invert": (inverting.invert, {"model": "m", "photo": "/a.png", "output": "OUT"}),
     "edit": (editing.edit, {"model": "m", "seed": 3, "camera": CAMERA.to_json(), "mask": "/a.png", "output": "OUT"}),
@@ -241,6 +250,9 @@ READ = [
         for name in ranges_of(CALLS[job])
         if name not in left_out
     ),
+    *(("data_set", name, ranges_of(RenderCall)[name]) for name in data_sets.RANGED),
+    ("data_set", "formats", job_ranges.FORMATS),
+    ("data_set", "reject_uncertain", job_ranges.REJECT_UNCERTAIN),
     *((job, "seed", job_ranges.SEED) for job in ("edit", "render", "preview", "pointcloud")),
     *((job, "truncation", job_ranges.TRUNCATION) for job in ("edit", "render", "preview", "pointcloud")),
     *((job, "size_px", job_ranges.RESOLUTION) for job in ("render", "preview")),
@@ -271,6 +283,7 @@ def test_a_requests_defaults_are_the_fields() -> None:
     output = Path("/out/x.safetensors")
     found: list[tuple[Any, set[str]]] = [
         (annotating.sample_call(Params(METHODS["sample"][1]), "auto"), {"model_name", "seeds", "output"}),
+        (data_sets.render_call(Params(METHODS["data_set"][1]), "auto"), {"model_name", "seeds", "output"}),
         (annotating.train_call(Params(METHODS["train"][1]), "auto"), set()),
         (inverting.invert_call(Params(METHODS["invert"][1]), "auto", output), {"model_name", "output"}),
         (EditCall(mask=Path("/a.png"), **editing.edit_fields(Params(METHODS["edit"][1]))), {"model_name", "camera"}),
@@ -279,6 +292,41 @@ def test_a_requests_defaults_are_the_fields() -> None:
         usual = {name: value for name, value in defaults_of(call).items() if name not in given}
         assert {name: getattr(call, name) for name in usual} == usual
     assert Params({"seed": 3}).subject() == SubjectKey(3, job_ranges.TRUNCATION.default or 0.0)
+
+
+REQUESTS: list[dict[str, Any]] = [
+    {"seeds": [0]},
+    {"seeds": [0, 1, 2, 7], "views": 7, "yaw": [-30.0, 30.5], "pitch": [-10.1, 25.0], "truncation": 0.7},
+    {"subjects": 3, "views": 4, "yaw": [0.0, 360.0], "resolution": 64, "exact": True, "masks": "palette"},
+    {"subject_files": ["FILE", "OTHER FILE"], "cameras": "FILE", "cameras_up": "-y", "depth_format": "npy"},
+    {"seeds": [5], "cameras": "FILE", "pose": "FILE", "pose_frames": [2, 9], "bone_map": "FILE", "channels": ["rgb", "joints"]},
+    {"seeds": [5], "pose": "walk", "random_poses": True, "channels": ["rgb", "mask", "depth", "uncertainty"]},
+    {"subjects": 9, "splits": "train=0.8,test=0.2", "formats": ["coco", "nerfstudio"], "coco_instances": "connected"},
+    {"subjects": 9, "formats": ["webdataset"], "shard_views": 12, "reject_uncertain": 0.125, "consistent": True},
+    {"seeds": [4], "formats": ["nerfstudio"], "nerfstudio_images": "rgba", "aabb_scale": 16, "extend": True, "verify": True},
+    {"seeds": [4], "random_views": True, "view_distribution": "uniform", "workers": 2, "ignore_disk_space": True},
+]
+
+
+@pytest.mark.parametrize("request_fields", REQUESTS)
+def test_the_command_of_a_request_is_the_same_call(request_fields: dict[str, Any], tmp_path: Path) -> None:
+    """What the panel shows, to be copied, against what the worker does."""
+    for name in ("FILE", "OTHER FILE"):
+        (tmp_path / name).write_text("{}")
+
+    def there(value: Any) -> Any:
+        if isinstance(value, list):
+            return [there(item) for item in value]
+        return str(tmp_path / value) if value in ("FILE", "OTHER FILE") else value
+
+    request = {"model": "my cars.safetensors", **{name: there(value) for name, value in request_fields.items()}}
+    request["output"] = str(tmp_path / "a set")
+    words = render_words({**request, "device": "cpu"})
+    assert words[:2] == ["dnerf-headless", "render"]
+    assert shlex.split(command_text(words, windows=False)) == words
+    params = Params(request)
+    assert read("render", *words[2:]) == data_sets.render_call(params, "cpu")
+    params.close()
 
 
 # --- the panel
@@ -306,7 +354,21 @@ PANEL: dict[str, tuple[Range, str]] = {
     "annotation_views": (ranges_of(SampleCall)["views"], ""),
     "training_steps": (ranges_of(TrainCall)["steps"], ""),
 }
-OF_NO_JOB = {"annotation_index", "pose_row_index", "painted_label_id", "picture_share"}
+DATA_SET: dict[str, tuple[Range, str]] = {
+    "subjects": (ranges_of(RenderCall)["subjects"], OPEN),
+    "truncation": (ranges_of(RenderCall)["truncation"], ""),
+    "resolution": (ranges_of(RenderCall)["resolution"], OPEN),
+    "shard_views": (ranges_of(RenderCall)["shard_views"], OPEN),
+    "aabb_scale": (ranges_of(RenderCall)["aabb_scale"], OPEN),
+    "reject_uncertain": (job_ranges.REJECT_UNCERTAIN, ""),
+}
+"""Of `dnerf.render_data_set`, whose panel has the same."""
+OF_CAMERAS = {
+    *("count", "test_count", "camera_seed", "test_camera_seed", "yaw", "pitch"),
+    *("radius", "fov_deg", "center_point", "frame_step", "test_frame_step"),
+}
+"""Of its cameras' rules, which the command gets as a file."""
+OF_NO_JOB = {"annotation_index", "view_index", "pose_row_index", "painted_label_id", "picture_share"}
 INVERT_PHOTO: dict[str, tuple[Range, str]] = {
     "yaw_first_deg": (ranges_of(InvertCall)["yaw"], ""),
     "yaw_last_deg": (ranges_of(InvertCall)["yaw"], ""),
@@ -338,7 +400,7 @@ def check_property(found: Any, values: Range, left_open: str) -> None:
     high = most if values.high is None else min(values.high, most)
     usual = values.default if isinstance(values, Number) or values.default is not None else values.usual
     assert found.hard_min == (0 if left_open else values.low)
-    assert found.hard_max >= high if values.high is None else found.hard_max == high
+    assert found.hard_max >= high if values.high is None else found.hard_max == pytest.approx(high)
     assert found.default == pytest.approx(0 if left_open else usual)
 
 
@@ -356,6 +418,21 @@ def test_the_panels_bounds_and_defaults_are_the_fields(addon: Any) -> None:
         values = ranges_of(InvertCall)[name]
         assert isinstance(values, Choice)
         assert (tuple(photo[name].enum_items.keys()), photo[name].default) == (values.choices, values.default)
+    sets = addon.ops.dnerf.render_data_set.get_rna_type().properties
+    assert {item.identifier for item in sets if item.type in ("INT", "FLOAT")} == {*DATA_SET, *OF_CAMERAS}
+    for name, (values, left_open) in DATA_SET.items():
+        check_property(sets[name], values, left_open)
+    for name in ("masks", "depth_format", "coco_instances", "nerfstudio_images"):
+        values = ranges_of(RenderCall)[name]
+        assert isinstance(values, Choice)
+        assert tuple(sets[name].enum_items.keys()) == values.choices
+        assert sets[name].default == (values.default or values.choices[0])
+    assert tuple(sets["channels"].enum_items.keys()) == job_ranges.CHANNELS.choices == CHANNELS
+    assert ("folder", *sets["formats"].enum_items.keys()) == job_ranges.FORMATS.choices == FORMATS
+    assert sets["channels"].default_flag == {*DEFAULT_CHANNELS}
+    fields = {item.name for item in dataclasses.fields(RenderCall)}
+    own = {item.identifier for item in sets} - OF_CAMERAS - {"rna_type", "cameras", "test_cameras", "camera", "test_camera"}
+    assert own - fields == {"wait", "own_angles", "upper", "center", "center_object", "outwards"}, "named as the call's fields"
     device = addon.context.preferences.addons["blender_addon"].preferences.bl_rna.properties["device"]
     assert (tuple(device.enum_items.keys()), device.default) == (job_ranges.DEVICE.choices, job_ranges.DEVICE.default)
 

@@ -253,3 +253,22 @@ def test_formats_that_are_none_are_refused(
     assert render(tmp_path / "out", *args) == 2
     assert message in error_line(capsys)
     assert not (tmp_path / "out").exists()
+
+
+def test_the_size_of_instant_ngps_scene_is_written_where_it_is_chosen(
+    fake_model: FakeModel, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    call = ["--format", "nerfstudio"]
+    assert render(tmp_path / "plain", *call) == 0
+    assert "aabb_scale" not in Scene(tmp_path / "plain" / "nerfstudio" / "s0001" / "transforms.json").data
+    assert render(tmp_path / "set", *call, "--aabb-scale", "4") == 0
+    assert Scene(tmp_path / "set" / "nerfstudio" / "s0001" / "transforms.json").data["aabb_scale"] == 4
+    before = snapshot(tmp_path / "set")
+    assert render(tmp_path / "set", *call, "--aabb-scale", "4") == 0
+    assert snapshot(tmp_path / "set") == before
+    assert render(tmp_path / "set", *call, "--aabb-scale", "8") == 1
+    assert "expected aabb_scale 8, as --aabb-scale says, found scenes with 4; delete" in error_line(capsys)
+    assert render(tmp_path / "a", *call, "--aabb-scale", "3") == 2
+    assert "--aabb-scale: expected a power of 2 from 1 to 128, found 3" in error_line(capsys)
+    assert render(tmp_path / "a", "--aabb-scale", "2") == 2
+    assert "--aabb-scale 2: expected --format nerfstudio beside it, found folder" in error_line(capsys)

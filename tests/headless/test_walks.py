@@ -33,9 +33,12 @@ from headless.worker.params import Params
 from tests.headless.tiny_engine import TINY
 
 ROOT = Path(__file__).parents[2]
-NAMES = {"model_name", "device", "config", "network", "category", "anny", "armature", "licence", "world", "experiment", "scale"}
-"""Fields whose value is a name, or terms of use in words. A model's, and the configuration of an imported checkpoint, may also be the path
-of a file: which of them it is, only the engine's list of names decides."""
+NAMES = {
+    *("model_name", "device", "config", "network", "category", "anny", "armature", "licence", "world", "experiment", "scale"),
+    *("blend_file", "blender"),
+}
+"""Fields whose value is a name, or terms of use in words, or a version that a record tells. A model's, and the configuration of an imported
+checkpoint, may also be the path of a file: which of them it is, only the engine's list of names decides."""
 FACTS = describe_model("demo-cars")
 CAMERA = arc_cameras(TINY.cameras, (20.0, 20.0), count=1)[0]
 

@@ -20,8 +20,12 @@ from headless.work.checksums import is_sums_name
 ANOTHER_FOLDER = "choose another folder"
 
 
-def recorded_plan(folder: Path) -> dict[str, Any] | None:
-    """The plan of the `render` that a folder records; None: nothing is there.
+VIEWS_OF = {"render": "a data set of views, as render writes it", "composite": "a data set of subjects composed with a scene"}
+"""What a folder is in which views are added one by one, by the command that it records."""
+
+
+def recorded_plan(folder: Path, command: str) -> dict[str, Any] | None:
+    """The plan of the `command` that a folder records, one of `VIEWS_OF`; None: nothing is there.
 
     Raises:
         OutputError: something else is there, or the record cannot be read.
@@ -35,9 +39,9 @@ def recorded_plan(folder: Path) -> dict[str, Any] | None:
         return None
     record = _json(path)
     plan = record.get("plan")
-    if record.get("format") != RECORD_FORMAT or record.get("command") != "render" or not isinstance(plan, dict):
+    if record.get("format") != RECORD_FORMAT or record.get("command") != command or not isinstance(plan, dict):
         found = record.get("command", record.get("format"))
-        raise OutputError(f"{folder}: expected a data set of views, as render writes it, found one of {found}; {ANOTHER_FOLDER}")
+        raise OutputError(f"{folder}: expected {VIEWS_OF[command]}, found one of {found}; {ANOTHER_FOLDER}")
     if record.get("written_by") != f"datasetnerf {__version__}":
         raise OutputError(
             f"{folder}: expected a data set of datasetnerf {__version__}, found one written by {record.get('written_by')}; {ANOTHER_FOLDER}"

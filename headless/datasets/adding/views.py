@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,33 @@ _SAME_CAMERA = 1e-9
 """Cameras of one place may differ so much, by the last bits of another numpy's sines."""
 
 
+@dataclass(frozen=True)
+class SceneAround:
+    """The artist's scene that a view's subject stands in.
+
+    Attributes:
+        sha256: of its picture, depth and labels: the same camera sees another view once the scene has changed.
+        blend_file: its file's name; empty: not saved.
+        blender: the version of Blender that rendered it.
+        frame: of the scene.
+    """
+
+    sha256: str
+    blend_file: str
+    blender: str
+    frame: int
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What lists say of it."""
+        return {"blend_file": self.blend_file, "blender": self.blender, "frame": self.frame}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> SceneAround:
+        """Raises KeyError or ValueError where it is not what a record has."""
+        return cls(str(data["sha256"]), str(data["blend_file"]), str(data["blender"]), int(data["frame"]))
+
+
 @dataclass(frozen=True, eq=False)
 class AddedView:
     """One view.
@@ -37,12 +64,24 @@ class AddedView:
         camera: in the model's world.
         pose: of its subject there; None: its own.
         camera_name: what its maker calls the camera; empty: nothing.
+        scene: what its subject stands in; None: nothing, as the engine shows it.
     """
 
     number: int
     camera: Camera
     pose: Pose | None = None
     camera_name: str = ""
+    scene: SceneAround | None = None
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What lists say of it besides its numbers."""
+        return ({"camera": self.camera_name} if self.camera_name else {}) | ({} if self.scene is None else self.scene.facts)
+
+    def shows_the_same(self, other: AddedView) -> bool:
+        """Whether both show the same from one and the same camera."""
+        theirs, own = other.scene, self.scene
+        return self.pose == other.pose and (theirs and theirs.sha256) == (own and own.sha256)
 
     @property
     def numbers(self) -> NDArray[np.float64]:
@@ -52,14 +91,17 @@ class AddedView:
     def to_json(self) -> dict[str, Any]:
         """As a record has it."""
         name = {"camera": self.camera_name} if self.camera_name else {}
-        return {"view": self.number, **name, **self.camera.to_json(), **({} if self.pose is None else {"pose": self.pose})}
+        scene = {} if self.scene is None else {"scene": asdict(self.scene)}
+        pose = {} if self.pose is None else {"pose": self.pose}
+        return {"view": self.number, **name, **self.camera.to_json(), **pose, **scene}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any], where: str) -> AddedView:
         """Raises KeyError, TypeError, ValueError or UsageError where it is not what `to_json` gave."""
         pose = data.get("pose")
         numbers = None if pose is None else tuple(float(number) for number in pose)
-        return cls(int(data["view"]), Camera.from_json(data, where), numbers, str(data.get("camera", "")))
+        scene = None if data.get("scene") is None else SceneAround.from_json(data["scene"])
+        return cls(int(data["view"]), Camera.from_json(data, where), numbers, str(data.get("camera", "")), scene)
 
 
 @dataclass(frozen=True, eq=False)
@@ -172,7 +214,7 @@ class AddedViews:
         for view in views:
             row = view.numbers
             near = np.flatnonzero(np.abs(rows[: len(there)] - row).max(axis=1, initial=0.0) <= _SAME_CAMERA)
-            same = next((there[place] for place in near if there[place].pose == view.pose), None)
+            same = next((there[place] for place in near if there[place].shows_the_same(view)), None)
             if same is None:
                 same = replace(view, number=following)
                 rows[len(there)] = row

@@ -31,11 +31,13 @@ class Origin:
         model: what `--model` names: an embedded model, or a file without its folder.
         licence: of the weights, as the model file tells.
         source: what the weights were made from, as the model file tells; empty if not told.
+        has_scene: whether the subjects stand in an artist's scenes.
     """
 
     model: str
     licence: str
     source: str
+    has_scene: bool = False
 
 
 def command_line(plan: ViewPlan, model: str) -> str:
@@ -81,21 +83,14 @@ def card(plan: ViewPlan, origin: Origin, statistics: dict[str, Any], kinds: tupl
         f"Synthetic: every image is an output of the generator {_safe(plan.model_name)}, seen from "
         f"{seen_from}. "
         "Labels, depth and camera come with each view from the same 3D field. A model's labels are estimates.",
+        *([_SCENE_LINE] if origin.has_scene else []),
         "",
         f"![views]({SHEET_NAME})",
         "",
         "## How it was made",
         "",
-        "```",
-        command_line(plan, origin.model),
-        "```",
-        "",
-        f"- datasetnerf {__version__}; "
-        + (
-            "the same command makes the same files on the same machine"
-            if plan.added is None
-            else "views were added one by one, `dataset.json` has the subject and the camera of each; the command goes on in this folder"
-        ),
+        *(["```", command_line(plan, origin.model), "```", ""] if not origin.has_scene else []),
+        f"- datasetnerf {__version__}; {_repeated(plan, origin)}",
         f"- model: {_safe(origin.model)}, sha256 `{plan.model_sha256}`",
         *([f"- made from: {_safe(origin.source)}"] if origin.source else []),
         *(f"- subject {number}: {_safe(file.name)}, sha256 `{file.sha256}`" for number, file in enumerate(plan.subject_files)),
@@ -115,6 +110,24 @@ def card(plan: ViewPlan, origin: Origin, statistics: dict[str, Any], kinds: tupl
         *_reading(plan),
     ]
     return "\n".join(lines) + "\n"
+
+
+_SCENE_LINE = (
+    "What stands around the subjects was rendered by Blender, from the same cameras: in every pixel the nearer of both is seen. Labels of "
+    "objects and materials are exact."
+)
+
+
+def _repeated(plan: ViewPlan, origin: Origin) -> str:
+    """How the same files are made again, or more of them."""
+    if origin.has_scene:
+        return (
+            f"views were added one by one by its Blender extension; `{METADATA_NAME}` has the .blend file, the frame and the version of "
+            "Blender of each"
+        )
+    if plan.added is not None:
+        return "views were added one by one, `dataset.json` has the subject and the camera of each; the command goes on in this folder"
+    return "the same command makes the same files on the same machine"
 
 
 def _added_subjects(added: AddedViews) -> list[str]:

@@ -9,7 +9,8 @@ Convention: `transform_matrix` is camera to world with OpenGL camera axes (x rig
 fl_y, cx, cy are pixels, the centre of the first pixel at (0.5, 0.5). Depth is planar, 16-bit gray in thousandths of a world unit
 (nerfstudio reads millimetres as `depth_file_path`, instant-ngp as `depth_path` by `integer_depth_scale`), 0 at background. Alpha is 255
 where there is a surface, 0 elsewhere. `points.ply` is the cloud that the scene's views fuse to, which splatfacto starts from; there is
-none where they show no surface. Masks are `label_path`: nerfstudio's own `mask_path` means "train here".
+none where they show no surface. `aabb_scale` is instant-ngp's, written where it is chosen. Masks are `label_path`: nerfstudio's own
+`mask_path` means "train here".
 
 nerfstudio keeps ceil(0.9 n) of n views for training, so that fewer than 10 leave none to test on, unless the views of each split are
 named: they are (`held_out`).
@@ -29,6 +30,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from dnerf_core.errors import OutputError
+from dnerf_core.files.camera_files.nerf_transforms import lens_json
 from dnerf_core.files.clouds import CloudStyle, ply_bytes
 from dnerf_core.files.pictures import DEPTH_STEPS, depth_steps, gray16_bytes
 from dnerf_core.files.whole import leftovers, make_folder, remove_files
@@ -69,14 +71,15 @@ def write_split(listing: Listed, split: str) -> None:
 
 
 def check_split(listing: Listed, split: str) -> None:
-    """Make sure that a split that is complete has its images where they are asked for.
+    """Make sure that a split that is complete has its images where they are asked for, and the size of its scene.
 
     Raises:
-        OutputError: it has them elsewhere, or its index cannot be read.
+        OutputError: it has others, or its index cannot be read.
     """
     path = listing.folder.split_folder(split) / INDEX_NAME
     try:
-        held = json.loads(path.read_bytes()).get("images", "linked")
+        index = json.loads(path.read_bytes())
+        held, held_scale = index.get("images", "linked"), index.get("aabb_scale")
     except (OSError, ValueError, AttributeError) as error:
         raise OutputError(f"{path}: expected the index of the scenes, found none; delete it, and run again") from error
     if held != listing.options.nerfstudio_images:
@@ -84,11 +87,17 @@ def check_split(listing: Listed, split: str) -> None:
             f"{path}: expected images {listing.options.nerfstudio_images}, as --nerfstudio-images says, found scenes with images {held}; "
             f"delete {path.parent}, and run again"
         )
+    if held_scale != listing.options.aabb_scale:
+        raise OutputError(
+            f"{path}: expected aabb_scale {listing.options.aabb_scale}, as --aabb-scale says, found scenes with {held_scale}; delete "
+            f"{path.parent}, and run again"
+        )
 
 
-def _chosen(listing: Listed) -> dict[str, str]:
-    images = listing.options.nerfstudio_images
-    return {} if images == "linked" else {"images": images}
+def _chosen(listing: Listed) -> dict[str, Any]:
+    """What the index says of the scenes' options where they are not the usual ones."""
+    images, aabb_scale = listing.options.nerfstudio_images, listing.options.aabb_scale
+    return ({} if images == "linked" else {"images": images}) | ({} if aabb_scale is None else {"aabb_scale": aabb_scale})
 
 
 def scene_name(seed: int) -> str:
@@ -135,16 +144,9 @@ class _Scene:
         """
         frames = [self._frame(view) for view in self.views]
         # the cameras of a subject differ in their poses alone
-        pixels = self.views[0].camera.pixel_intrinsics(self.size_px)
         data = {
-            "camera_model": "OPENCV",
-            "w": self.size_px,
-            "h": self.size_px,
-            "fl_x": float(pixels[0, 0]),
-            "fl_y": float(pixels[1, 1]),
-            "cx": float(pixels[0, 2]),
-            "cy": float(pixels[1, 2]),
-            **{key: 0.0 for key in ("k1", "k2", "p1", "p2")},
+            **lens_json(self.views[0].camera, (self.size_px, self.size_px)),
+            **({} if self.listing.options.aabb_scale is None else {"aabb_scale": self.listing.options.aabb_scale}),
             **({"integer_depth_scale": 1 / DEPTH_STEPS} if self.has_depth else {}),
             **self._cloud(),
             **splits_of([frame["file_path"] for frame in frames]),

@@ -24,7 +24,6 @@ from headless.datasets.set_statistics import STATISTICS_NAME
 from headless.datasets.view_job import ViewJob
 from headless.datasets.view_writer import ViewWriter
 from headless.runs.adding.joining import whole_views
-from headless.runs.render import make_origin
 from headless.work.checksums import GONE, SUMS_NAME, journals
 from headless.work.reporting import Quiet, Reporter
 
@@ -50,9 +49,9 @@ class GrowingFolder:
         """
         self.plan = added_plan(plan, added)
         self._call, self._facts, self._added, self._reporter, self._workers = call, facts, added, reporter, workers
-        labels = facts.labels if self.plan.masks else None
+        labels = call.labels(facts) if self.plan.masks else None
         cameras = facts.config.cameras
-        self.folder = DatasetFolder(call.output, "render", self.plan, more_names=[STATISTICS_NAME, CARD_NAME])
+        self.folder = DatasetFolder(call.output, call.command, self.plan, more_names=[STATISTICS_NAME, CARD_NAME])
         self._listing = Listing(
             self.plan,
             self.folder,
@@ -61,7 +60,7 @@ class GrowingFolder:
             reporter,
             workers=workers,
             formats=("folder",),
-            origin=make_origin(call.model_name, facts),
+            origin=call.origin(facts),
         )
         step_px = max(1, round(self.plan.resolution_px / facts.config.rays.neural_resolution))
         self._writer = ViewWriter(self.plan, self.folder, cameras, labels, step_px)

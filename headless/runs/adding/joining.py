@@ -22,6 +22,7 @@ from headless.runs.poses import skeleton_of
 
 if TYPE_CHECKING:
     from dnerf_core.checkpoints.model_facts import ModelFacts
+    from dnerf_core.labels import LabelSet
     from headless.runs.adding.call import AddViewsCall
 
 
@@ -46,15 +47,15 @@ def base_of(call: AddViewsCall, facts: ModelFacts) -> Base:
     Raises:
         OutputError: the call's views cannot be added to it.
     """
-    earlier = recorded_plan(call.output)
+    earlier = recorded_plan(call.output, call.command)
     plan = _kinds_of_file(call, facts)
     if earlier is None:
         return Base(plan, AddedViews(), ())
     _check(call.output, earlier, plan)
-    check_labels(call.output, facts)
+    check_labels(call.output, call.labels(facts), facts.config.name)
     plan = _as_begun(plan, earlier)
     views = found_views(earlier, call.output)
-    folder = DatasetFolder(call.output, "render", added_plan(plan, views))
+    folder = DatasetFolder(call.output, call.command, added_plan(plan, views))
     whole, unfinished = whole_views(folder, views)
     return Base(plan, whole, unfinished)
 
@@ -90,16 +91,16 @@ def check_formats_there(folder: DatasetFolder) -> None:
         )
 
 
-def check_labels(folder: Path, facts: ModelFacts) -> None:
+def check_labels(folder: Path, labels: LabelSet | None, model_name: str) -> None:
     """Refuse a folder whose masks mean something else.
 
     Raises:
-        OutputError: its labels are not the model's.
+        OutputError: its labels are others.
     """
     path = folder / LABELS_NAME
-    if path.exists() and facts.labels is not None and read_labels(folder) != facts.labels:
+    if path.exists() and labels is not None and read_labels(folder) != labels:
         raise OutputError(
-            f"{path}: expected the labels {facts.labels.names_text()} of the model {facts.config.name}, found others; {ANOTHER_FOLDER}"
+            f"{path}: expected the labels {labels.names_text()} of the model {model_name}, found others; {ANOTHER_FOLDER}"
         )
 
 
@@ -107,7 +108,8 @@ def _kinds_of_file(call: AddViewsCall, facts: ModelFacts) -> ViewPlan:
     """The plan of a call without its views, as `render` has it where nothing is chosen."""
     moves = facts.config.latent.pose_shape is not None
     wanted = {*call.channels, *(DEFAULT_POSED_CHANNELS if moves else ())}
-    channels = tuple(name for name in ENTRIES if name in wanted and (facts.has_semantics or not ENTRIES[name].needs_branch))
+    labelled = call.labels(facts) is not None
+    channels = tuple(name for name in ENTRIES if name in wanted and (labelled or not ENTRIES[name].needs_branch))
     return ViewPlan(
         model_name=facts.config.name,
         model_sha256=facts.sha256,

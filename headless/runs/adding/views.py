@@ -17,7 +17,13 @@ if TYPE_CHECKING:
     from dnerf_core.subject_key import SubjectKey
     from headless.datasets.plan import ViewPlan
     from headless.datasets.seen import MakeSubject
+    from headless.datasets.view_job import MakeViews
     from headless.datasets.view_writer import MadeView, ViewWriter
+
+
+MakeEngine = Callable[["ViewPlan", OpenSubject, dict[str, list[int]], int], "MakeViews"]
+"""From the plan of a folder, what opens subjects, the cameras of the call by their views' names, and how many views are made side by side
+to what makes those that are missing."""
 
 
 def add_views(
@@ -25,6 +31,7 @@ def add_views(
     reporter: Reporter | None = None,
     open_subject: OpenSubject | None = None,
     take: TakeView = lambda number, name, view: None,
+    make_engine: MakeEngine | None = None,
 ) -> AddedTo:
     """See a subject from every camera of a call, and add the views to a folder, which is then the data set of all views added so far.
 
@@ -35,12 +42,12 @@ def add_views(
         reporter: hears how it gets on; None: nobody does, but warnings are given to Python's `warnings`.
         open_subject: gives subjects; None: they are opened for this call alone, and so is their model.
         take: hears of each view as it gets done.
+        make_engine: what makes the views; None: the subject alone is seen.
 
     Raises:
         DNeRFError: the model or the subject cannot be used, or the folder holds what these views cannot be added to.
     """
     from headless import models
-    from headless.datasets.adding.views import AddedView
     from headless.datasets.view_job import by_threads
     from headless.runs.adding.growing import GrowingFolder
     from headless.runs.adding.joining import base_of, check_count, check_formats_there
@@ -50,9 +57,7 @@ def add_views(
     facts = model_facts.describe_model(call.model_name)
     base = base_of(call, facts)
     key, opened = _opened(call, facts, open_subject)
-    titles = call.camera_names or [""] * len(call.cameras)
-    wanted = [AddedView(0, camera, call.pose, title) for camera, title in zip(call.cameras, titles, strict=True)]
-    added, names = base.views.joined(key, wanted)
+    added, names = base.views.joined(key, call.views())
     growing = GrowingFolder(call, facts, base.plan, added, reporter, workers)
     check_count(call.output, growing.plan)
     check_formats_there(growing.folder)
@@ -65,6 +70,10 @@ def add_views(
         for number, name in enumerate(names):
             numbers.setdefault(name, []).append(number)
         before = [name for name in numbers if not growing.folder.missing_kinds(name)]
+        if make_engine is None:
+            engine = by_threads(_subjects(growing.plan, call.model_name, opened), workers)
+        else:
+            engine = make_engine(growing.plan, opened, numbers, workers)
 
         def tell(name: str) -> None:
             view = growing.read(name)
@@ -72,7 +81,7 @@ def add_views(
                 take(number, name, view)
 
         def make_views(writer: ViewWriter, seeds: Sequence[int]) -> Generator[MadeView, None, None]:
-            with closing(by_threads(_subjects(writer.plan, call.model_name, opened), workers)(writer, seeds)) as done:
+            with closing(engine(writer, seeds)) as done:
                 for view in done:
                     tell(view.view.name)
                     yield view

@@ -15,7 +15,6 @@ from dnerf_core.demo.exact_worlds import EXACT_WORLDS
 from dnerf_core.errors import UsageError, counted
 from dnerf_core.photographs.strengths import LEVELS, Level
 from dnerf_core.ranges import Choice, Flag, ranged
-from headless.datasets.format_options import DEPTH_FORMAT
 from headless.datasets.spacing import DISTRIBUTION
 from headless.runs.choices import check_total, chosen_seeds, chosen_views
 from headless.runs.pointcloud import FORMATS
@@ -77,7 +76,7 @@ class WorldCall(KeptViewsCall, FusionCall):
     view_distribution: Spacing | None = ranged(DISTRIBUTION)
     resolution: int | None = ranged(job_ranges.RESOLUTION)
     photograph: Level = ranged(PHOTOGRAPH)
-    depth_format: DepthFormat = ranged(DEPTH_FORMAT)
+    depth_format: DepthFormat = ranged(job_ranges.DEPTH_FORMAT)
     splits: Splits = ()
     clouds: bool = ranged(CLOUDS)
     uniform_clouds: bool = ranged(UNIFORM_CLOUDS)
@@ -125,7 +124,7 @@ def check_call(call: WorldCall) -> None:
     }
     of_views: Options = {
         "--photograph": None if call.photograph == "none" else call.photograph,
-        "--depth-format": None if call.depth_format == DEPTH_FORMAT.default else call.depth_format,
+        "--depth-format": None if call.depth_format == job_ranges.DEPTH_FORMAT.default else call.depth_format,
     }
     of_cameras: Options = {
         "--views": call.views,

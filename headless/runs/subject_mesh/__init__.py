@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -32,7 +33,7 @@ class SubjectMeshCall(OneSubjectCall):
     nodes: int = ranged(NODES)
     faces: int | None = ranged(FACES)
     poses: Sequence[tuple[float, ...]] = ()
-    fps: int = ranged(job_ranges.FPS)
+    fps: int | Fraction = ranged(job_ranges.FPS)
 
 
 def subject_mesh(

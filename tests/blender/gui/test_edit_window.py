@@ -45,6 +45,7 @@ def test_painting_applying_and_undoing(window: Window, root: Root) -> None:
     window.ask("for name in ('Cube', 'Light', 'Camera'): bpy.data.objects.remove(bpy.data.objects[name])")
     window.ask(PIXELS)
     window.ask("s = panel(); s.seed, s.camera_count, s.views_folder, s.subjects_folder = 3, 1, '/job/views', '/job/subjects'")
+    window.ask("panel().pack_views = True")
     window.ask("s = panel(); s.yaw_first_deg = s.yaw_last_deg = 60; s.edit_steps, s.cloud_views, s.cloud_points = 6, 3, 3000")
     window.press("dnerf.load_model")
     finish(window)

@@ -40,7 +40,7 @@ def render(window: Window, views: int) -> str:
     """As its button does; the folder is another each time, since views that are there are not rendered again."""
     folder = f"/job/views-{next(FOLDERS)}"
     window.ask(
-        f"s = panel(); s.camera_count, s.seed, s.size_px, s.views_folder = {views}, 3, 64, {folder!r}"
+        f"s = panel(); s.camera_count, s.seed, s.size_px, s.views_folder, s.pack_views = {views}, 3, 64, {folder!r}, True"
     )  # undo takes them back
     window.ask("operator('dnerf.render_views()')")
     return folder

@@ -50,7 +50,7 @@ def test_the_subjects_buttons(window: Window) -> None:
     window.press("dnerf.random_seed", top=forward[1] + 6)
     window.until("bpy.context.scene.dnerf.seed != 1")
     window.learn_headers("live_preview")
-    assert {"cameras", "views", "video", "cloud", "segment", "edit", "annotate"} == {
+    assert {"cameras", "views", "video", "cloud", "mesh", "segment", "data_set", "composite", "edit", "annotate"} == {
         name.removeprefix("DNERF_PT_") for name in window.headers
     }
 
@@ -64,7 +64,7 @@ def test_cameras_and_undo(window: Window) -> None:
         window.until("'DatasetNeRF cameras' not in bpy.data.collections")
         window.press("dnerf.place_cameras", top=top + 60)
         window.until("len(bpy.data.collections['DatasetNeRF cameras'].objects) == 3")
-        window.ask("bpy.context.scene.dnerf.camera_count = 6")
+        window.ask("bpy.context.scene.frame_end = 6")
         window.press("dnerf.animate_camera", top=top + 60)
         window.until("bpy.context.scene.camera.name == 'DatasetNeRF camera'")
     assert window.value("[bpy.context.scene.frame_start, bpy.context.scene.frame_end]") == [1, 6]
@@ -75,7 +75,8 @@ def test_views(window: Window, root: Root) -> None:
     with window.panel("DNERF_PT_views") as top:
         window.press("dnerf.render_views", top=top + 60)
         assert "2 views in" in finish(window)
-        window.press("s0003_v00 labels", top=top + 140)
+        assert window.value("sorted(item.name for item in bpy.context.scene.dnerf.view_items)") == ["s0003_v00", "s0003_v01"]
+        window.press("show_view(kind='LABELS')", columns=(0.35,), top=top + 140)
         window.until("len(bpy.context.window_manager.windows) == 2")
         window.ask(
             "show = [a for w in bpy.context.window_manager.windows for a in w.screen.areas if a.ui_type == 'IMAGE_EDITOR']"
@@ -92,11 +93,12 @@ def test_label_video(window: Window, root: Root) -> None:
     with window.panel("DNERF_PT_video") as top:
         window.press("dnerf.render_video", top=top + 20)
         assert finish(window).startswith("6 frames in")
-    window.ask("e = bpy.context.scene.sequence_editor; strips = e.strips if hasattr(e, 'strips') else e.sequences")
+    window.ask("strips = module('interchange.strips').strips_of(bpy.data.scenes['Scene edit'])")
     assert window.value("sorted((s.type, s.channel, s.frame_final_duration) for s in strips)") == [
         ["MOVIE", 1, 6],
         ["MOVIE", 2, 6],
     ]
+    assert window.value("len(module('interchange.strips').strips_of(bpy.context.scene))") == 0
     assert len(list((root.job / "videos").rglob("masks/*.png"))) == 6
     assert list((root.job / "videos").rglob("*labels.mkv"))
 

@@ -16,7 +16,7 @@ from typing import Any
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 GUI = Path(__file__).resolve().parent
-WIDTH_PX, HEIGHT_PX = 1280, 1060
+WIDTH_PX, HEIGHT_PX = 1280, 1440
 _MOVE_S = 0.06
 _IN_ROOT = """\
 set -e
@@ -155,6 +155,14 @@ class Window:
         """Click at a place of the screen, from the top left."""
         self._xdotool("mousemove", str(x), str(y), "sleep", str(_MOVE_S), "click", str(button), "sleep", str(_MOVE_S))
 
+    def click_again(self) -> None:
+        """Click where the mouse is, which stays there."""
+        self._xdotool("click", "1", "sleep", str(_MOVE_S))
+
+    def hover(self, x: int, y: int) -> None:
+        """Move the mouse to a place of the screen."""
+        self._xdotool("mousemove", str(x), str(y), "sleep", str(_MOVE_S))
+
     def drag(self, points: list[tuple[int, int]], *, button: int = 1) -> None:
         """Press at the first point, move over the others, let go at the last."""
         words = ["mousemove", *map(str, points[0]), "sleep", "0.1", "mousedown", str(button), "sleep", "0.05"]
@@ -174,6 +182,10 @@ class Window:
         self._xdotool("mousemove", str(at[0]), str(at[1]))
         self.settle()
         self._xdotool("key", name, "sleep", "0.05")
+
+    def key_unheard(self, name: str) -> None:
+        """Press a key where the mouse is while Blender is too busy to answer anything, as in a render that it waits for."""
+        self._xdotool("key", name)
 
     def screenshot(self, name: str) -> Path:
         """The whole screen, as a PNG in the job folder."""

@@ -1,0 +1,1 @@
+"""A generated subject in a scene that another program rendered."""

@@ -1,0 +1,1 @@
+"""Requests that fill the folder of a data set."""
