@@ -19,6 +19,7 @@ from ..annotation_list import (
 )
 from ..lasting.identity import Held, hold
 from ..model_facts import ModelFacts, chosen_model, facts_from_result, keep_facts, with_facts
+from ..painting.file_versions import note_version
 from ..painting.mask_files import image_of_mask, listed_folder, need_saved, not_saved_line, save_paintings
 from ..places import absolute_path, kept_path, output_folder
 from ..scene.annotation import refill_mask, save_mask
@@ -115,6 +116,7 @@ def keep_prefilled(scene: bpy.types.Scene, folder: Path, labels: LabelSet, resul
         path = _mask_file(folder, view)
         ids, image = session.current().array(view["mask"]), image_of_mask(path)
         save_mask(path, ids, labels)
+        note_version(path)
         if image is not None and tuple(image.size) == ids.shape[::-1]:
             refill_mask(image, ids, labels)
         item = scene.dnerf.annotation_items.get(view["name"])
