@@ -33,13 +33,19 @@ save_model(sys.argv[1], config, file.generator_state, **branch)
 """
 
 
+@pytest.fixture(scope="module")
+def telling_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The file of the demo's cars as a model that tells from where it is to be seen."""
+    folder = tmp_path_factory.mktemp("telling")
+    run_engine(folder, "-c", TELLING, str(folder / "telling.safetensors"))
+    return folder / "telling.safetensors"
+
+
 @pytest.fixture
-def settings(session: ModuleType, tmp_path: Path) -> bpy.types.PropertyGroup:
-    """The demo's cars as a model that tells from where it is to be seen."""
-    path = tmp_path / "telling.safetensors"
-    run_engine(tmp_path, "-c", TELLING, str(path))
+def settings(session: ModuleType, telling_model: Path, tmp_path: Path) -> bpy.types.PropertyGroup:
+    """That model is chosen."""
     found = bpy.context.scene.dnerf
-    found.model_kind, found.model_path = "FILE", str(path)
+    found.model_kind, found.model_path = "FILE", str(telling_model)
     found.subjects_folder = str(tmp_path / "subjects")
     return found
 

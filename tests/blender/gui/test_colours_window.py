@@ -102,7 +102,8 @@ def test_the_image_editor_shows_the_swatches_colours(window: Window) -> None:
     print("pixels of each label in the Image Editor", counts)
     assert min(counts) >= SOME_PX and sum(counts) >= 4 * MANY_PX
     # depth: readable grays, not white
-    window.ask("second.spaces.active.image = bpy.data.images['s0003_v00 depth']")
+    window.ask("operator(\"dnerf.show_view(kind='DEPTH')\")")
+    assert window.value("second.spaces.active.image.name") == "s0003_v00 depth"
     depth = inside(shot(window, "31-depth"), window.box("main_region(second)"))
     gray = depth[np.ptp(depth, axis=-1) == 0][:, 0]
     assert len(np.unique(gray)) > 60

@@ -152,7 +152,6 @@ def test_the_preview_follows_a_bone_that_the_mouse_turns(window: Window) -> None
     after = window.value("pose()")
     assert np.abs(np.subtract(after, before)).max() > 0.1
     assert window.value("json.loads(shown().requested)[3] == pose()")
-    assert updates >= LEAST_UPDATES
     window.ask("rig.hide_set(True)")
     window.ask("rig.pose.bones['mixamorig:LeftUpLeg'].rotation_euler.x = 0.8; asked = shown().requested")
     window.until("shown().requested != asked and not shown().waiting", 20)
@@ -162,6 +161,7 @@ def test_the_preview_follows_a_bone_that_the_mouse_turns(window: Window) -> None
     window.ask("rig.hide_set(False)")
     window.press_property("live_preview")
     window.until("not panel().live_preview")
+    assert updates >= LEAST_UPDATES
 
 
 def test_keyframes_become_a_label_video(window: Window, root: Root) -> None:

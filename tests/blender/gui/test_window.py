@@ -19,7 +19,7 @@ from tests.blender.gui.window import Root, Window
 
 pytestmark = [pytest.mark.gui, pytest.mark.timeout(400)]
 
-LEAST_UPDATES = 5
+LEAST_UPDATES = 2
 """Of a preview that follows at all; how often it does is printed, and depends on what else the machine does."""
 LONG_JOBS = itertools.count()
 
