@@ -6,7 +6,7 @@ from dnerf_core import job_ranges
 
 from ..places import PATH_OPTIONS
 from ..ranged import number_property, whole_property
-from .options import choice_option, flag_option, number_option, pair_option, path_option, text_option, whole_option
+from .options import angles_option, choice_option, flag_option, number_option, path_option, text_option, whole_option
 from .subject_options import ModelOption
 
 
@@ -18,8 +18,8 @@ class SampleOptions(ModelOption):
     subject_files: path_option("Subject files", "Instead of seeds, with the system's path separator between them")
     truncation: number_property(job_ranges.TRUNCATION, "Truncation")
     views: whole_property(job_ranges.VIEWS, "Views each", description="Views of each subject")
-    yaw: pair_option("Yaw", "First and last turn, degrees; left out: the model's own")
-    pitch: pair_option("Pitch", "First and last elevation, degrees; left out: the model's own")
+    yaw: angles_option(job_ranges.YAW, "Yaw", "First and last turn, degrees; left out: the model's own")
+    pitch: angles_option(job_ranges.PITCH, "Pitch", "First and last elevation, degrees; left out: the model's own")
     random_views: flag_option("Random views", "Directions are drawn, instead of evenly spaced")
     view_distribution: choice_option("View distribution", ("even", "uniform", "gaussian"), "How directions are drawn")
     pose: path_option("Pose", "Of subjects that move: a file of poses")

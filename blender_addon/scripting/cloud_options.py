@@ -5,7 +5,7 @@ import bpy
 from dnerf_core import job_ranges
 
 from ..ranged import whole_property
-from .options import flag_option, number_option, pair_option, path_option
+from .options import angles_option, flag_option, number_option, path_option
 
 
 class FusedViewsOptions:
@@ -21,8 +21,12 @@ class FusedViewsOptions:
         ],
     )
     views: whole_property(job_ranges.CLOUD_VIEWS, "Views", description="Views all around that are fused")
-    yaw: pair_option("Yaw", "First and last turn of the views all around, degrees; left out: the model's own")
-    pitch: pair_option("Pitch", "First and last elevation of the views all around, degrees; left out: the model's own")
+    yaw: angles_option(
+        job_ranges.CLOUD_YAW, "Yaw", "First and last turn of the views all around, degrees; left out: the model's own"
+    )
+    pitch: angles_option(
+        job_ranges.PITCH, "Pitch", "First and last elevation of the views all around, degrees; left out: the model's own"
+    )
     resolution: whole_property(
         job_ranges.RESOLUTION, "Size", description="Side of the views, pixels", left_open="the model's own, or the render size"
     )

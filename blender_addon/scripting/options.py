@@ -10,7 +10,7 @@ from typing import Any
 import bpy
 
 from dnerf_core.errors import UsageError
-from dnerf_core.ranges import Number, Whole
+from dnerf_core.ranges import Degrees, Number, Whole
 
 from ..ranged import MAX_INT
 
@@ -94,6 +94,13 @@ def flag_option(name: str, text: str) -> Any:
 def pair_option(name: str, text: str) -> Any:
     """First and last of something, degrees, likewise."""
     return bpy.props.FloatVectorProperty(name=name, description=text, size=2, precision=6, options=_OF_SCRIPTS)
+
+
+def angles_option(values: Degrees, name: str, text: str) -> Any:
+    """The same within the bounds of a range, for what Blender itself works with."""
+    return bpy.props.FloatVectorProperty(
+        name=name, description=text, size=2, precision=6, min=-values.limit, max=values.limit, options=_OF_SCRIPTS
+    )
 
 
 def text_option(name: str, text: str) -> Any:

@@ -5,7 +5,7 @@ import bpy
 from dnerf_core import job_ranges
 
 from ..ranged import whole_property
-from .options import pair_option
+from .options import angles_option
 
 
 class PathOptions:
@@ -16,8 +16,10 @@ class PathOptions:
         description="What the cameras lie on; left out: what the panel says",
         items=[("arc", "Arc", "From the first turn to the last, both included"), ("orbit", "Orbit", "One full turn")],
     )
-    yaw: pair_option("Yaw", "First and last turn of an arc, degrees; left out: what the panel says")
-    pitch: pair_option("Pitch", "First and last elevation, degrees, an orbit has the first; left out: what the panel says")
+    yaw: angles_option(job_ranges.YAW, "Yaw", "First and last turn of an arc, degrees; left out: what the panel says")
+    pitch: angles_option(
+        job_ranges.PITCH, "Pitch", "First and last elevation, degrees, an orbit has the first; left out: what the panel says"
+    )
     resolution: whole_property(
         job_ranges.RESOLUTION, "Size", description="Side of the pictures, pixels", left_open="the model's own"
     )
