@@ -27,7 +27,7 @@ def list_views(scene: bpy.types.Scene, result: dict[str, Any]) -> int:
     for view in result["views"]:
         item = settings.annotation_items.add()
         item.name = view["name"]
-        item.painted = bool(view.get("painted", False))
+        item.painted = bool(view["painted"])
         item.prefilled = item.painted and kept.get(item.name, False)
     settings.annotation_index = min(settings.annotation_index, len(result["views"]) - 1)
     settings.annotation_label_set = json.dumps(result["labels"])

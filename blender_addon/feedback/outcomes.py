@@ -46,16 +46,15 @@ class Outcomes:
             self.button = before
 
     def note(self, line: str, level: Level) -> None:
-        """A line of the button that is being pressed; "" takes back what stood there. Where none is, nobody's."""
-        if line and self.button:
+        """A line of the button that is being pressed; "": nothing to say, so that what stood there goes. Where none is, nobody's."""
+        if self.button:
             self._outcomes[self.button] = Outcome(line, level, next(self._numbers))
-        else:
-            self._outcomes.pop(self.button, None)
 
     def latest(self, buttons: Collection[str]) -> Outcome | None:
-        """What came last of any of these buttons; None: nothing yet."""
+        """What the button of these says that was pressed last; None: it has nothing to say, or none was pressed."""
         found = [outcome for button, outcome in self._outcomes.items() if button in buttons]
-        return max(found, key=lambda outcome: outcome.number, default=None)
+        last = max(found, key=lambda outcome: outcome.number, default=None)
+        return last if last is not None and last.line else None
 
     def forget(self) -> None:
         """Another file is open: nothing has been pressed in it."""

@@ -19,6 +19,7 @@ from ..annotation_list import (
 )
 from ..lasting.identity import Held, hold
 from ..model_facts import ModelFacts, facts_from_result, keep_facts, with_facts
+from ..painting.file_versions import note_version
 from ..painting.mask_files import image_of_mask, listed_folder, need_saved, not_saved_line, save_paintings
 from ..places import absolute_path, kept_path, output_folder
 from ..scene.annotation import refill_mask, save_mask
@@ -89,12 +90,10 @@ def sample_views(scene: bpy.types.Scene, facts: ModelFacts, params: dict[str, An
     held = hold(scene)
 
     def done(result: dict[str, Any]) -> None:
-        if not _is_panels_folder(held.needed(), Path(params["output"])):
-            session.current().finish(f"{counted(len(result['views']), 'view')} to paint in {params['output']}")
-        elif params.get("truth"):  # then there are painted ones among them
-            session.current().continue_job("open_annotations", {"folder": params["output"]}, _listed(held))
-        else:
+        if _is_panels_folder(held.needed(), Path(params["output"])):
             _listed(held)(result)
+        else:
+            session.current().finish(f"{counted(len(result['views']), 'view')} to paint in {params['output']}")
 
     session.current().continue_job("sample", params, done, title=SAMPLING)
 
@@ -182,6 +181,7 @@ def keep_prefilled(scene: bpy.types.Scene, folder: Path, labels: LabelSet, resul
         path = _mask_file(folder, view)
         ids, image = session.current().array(view["mask"]), image_of_mask(path)
         save_mask(path, ids, labels)
+        note_version(path)
         if image is not None and tuple(image.size) == ids.shape[::-1]:
             refill_mask(image, ids, labels)
         item = scene.dnerf.annotation_items.get(view["name"])

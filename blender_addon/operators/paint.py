@@ -12,6 +12,7 @@ from .. import picture_overlay, session
 from ..annotation_list import annotation_folder, annotation_labels, chosen_view, mask_path, views_to_do
 from ..lasting.showing import area_at
 from ..lasting.timers import Timer
+from ..painting.file_versions import is_changed
 from ..painting.mask_files import (
     FILE_PROPERTY,
     image_of_mask,
@@ -147,10 +148,34 @@ class DNERF_OT_save_mask(LineOperator, bpy.types.Operator):
     repair: bpy.props.BoolProperty(
         name="Repair", description="Give pixels between two labels' colours a neighbour's label, instead of refusing them"
     )
+    over: bpy.props.BoolProperty(
+        name="Write Over",
+        description="Write the mask also where another program has changed its file since it was read here",
+        options={"SKIP_SAVE"},
+    )
+
+    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
+        try:
+            path = Path(_mask_to_save(context)[FILE_PROPERTY])
+            self.over = is_changed(path)
+        except session.EXPECTED:  # said where the operator does what it is for
+            return self.execute(context)
+        if not self.over:
+            return self.execute(context)
+        return set(
+            context.window_manager.invoke_confirm(
+                self,
+                event,
+                title="Write over it?",
+                message=f"Another program has changed {path.name} since it was read here. What it has painted is lost then.",
+                confirm_text="Write Over",
+                icon="WARNING",
+            )
+        )
 
     def act(self, context: bpy.types.Context) -> None:
         image = _mask_to_save(context)
-        repaired_px = save_painting(image, repair=self.repair)
+        repaired_px = save_painting(image, repair=self.repair, over=self.over)
         repaired = f", {counted(repaired_px, 'pixel')} repaired" if repaired_px else ""
         name, left = Path(image[FILE_PROPERTY]).stem, views_to_do(context.scene)
         session.current().say(f"{name}: mask saved{repaired}; {counted(left, 'view')} still to paint")

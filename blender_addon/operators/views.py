@@ -186,10 +186,16 @@ def _render_subject(
 
 
 def list_view(scene: bpy.types.Scene | None, shown: ShownViews, index: int, folder: Path, stem: str) -> None:
-    """A view's files are whole: put it into the list of its scene, unless that has been deleted."""
+    """A view's files are whole: put it into the list of its scene, unless that has been deleted.
+
+    Views come in the order in which they are done. In a list that was empty the first camera's is chosen, whichever comes first.
+    """
     forget_thumbnail(folder / "images" / f"{stem}.png")
     if scene is not None:
         item = add_item(scene, shown, index, folder, stem)
+        settings = scene.dnerf
+        if index == 0 and all(other.subject == shown.stem for other in settings.view_items):
+            settings.view_index = settings.view_items.find(item.name)
         refresh_file_image(item)
         note_depth_file(item)
 

@@ -18,6 +18,7 @@ from ..scene.annotation import ids_of, open_mask, refill_mask, save_mask
 from ..scene.errors import SceneError
 from ..scene.painted import is_painted, note_safe, pack_strokes, seems_painted
 from ..scene.views import image_to_array
+from .file_versions import find_versions, is_changed, keep_versions, note_version
 
 FILE_PROPERTY = "dnerf_mask_file"
 """On a mask's image: the path of its file."""
@@ -67,6 +68,7 @@ def open_view_mask(scene: bpy.types.Scene, name: str, *, anew: bool = False) -> 
     if image is not None and is_painted(image) and not anew:
         return image
     ids = read_mask(path, labels)
+    note_version(path)
     if image is None or tuple(image.size) != ids.shape[::-1]:
         if image is not None:
             del image[FILE_PROPERTY]  # which has another size by now
@@ -77,16 +79,26 @@ def open_view_mask(scene: bpy.types.Scene, name: str, *, anew: bool = False) -> 
     return image
 
 
-def save_painting(image: bpy.types.Image, *, repair: bool = False) -> int:
+def save_painting(image: bpy.types.Image, *, repair: bool = False, over: bool = False) -> int:
     """Write a mask to its file as it is painted, and let the lists say so; returns the pixels that were repaired.
 
+    Args:
+        over: also where another program has changed the file since it was read or written here.
+
     Raises:
-        SceneError: pixels that have no label's colour, without `repair`.
+        SceneError: pixels that have no label's colour, without `repair`; such a file, without `over`.
+        OSError: such a file cannot be read.
         OutputError: the file cannot be written.
     """
     path, labels = Path(image[FILE_PROPERTY]), LabelSet.from_json(json.loads(image[LABELS_PROPERTY]), image.name)
+    if not over and is_changed(path):
+        raise SceneError(
+            f"{path}: expected the file as it was read here, found that another program has changed it; press Save Mask to write "
+            "over it, or Read Again to take it"
+        )
     painted = ids_of(image, labels, snap=repair)
     save_mask(path, painted.ids, labels)
+    note_version(path)
     if painted.repaired_px:
         refill_mask(image, painted.ids, labels)
     else:
@@ -152,14 +164,18 @@ def note_places(blend_path: str) -> None:
             image[BESIDE_PROPERTY] = os.path.relpath(image[FILE_PROPERTY], os.path.dirname(blend_path))
         except ValueError:  # on another drive of Windows
             image[BESIDE_PROPERTY] = image[FILE_PROPERTY]
+    keep_versions(_with_files())
 
 
 def find_places() -> None:
     """A .blend file has been opened: where it and the folder have been moved together, the files are at their new place."""
-    if not bpy.data.filepath:
-        return
-    for image in mask_images():
+    for image in mask_images() if bpy.data.filepath else ():
         from_here = image.get(BESIDE_PROPERTY, image[FILE_PROPERTY])
         moved = Path(os.path.abspath(Path(bpy.data.filepath).parent / from_here))
         if moved.is_file():
             image[FILE_PROPERTY] = str(moved)
+    find_versions(_with_files())
+
+
+def _with_files() -> list[tuple[bpy.types.Image, Path]]:
+    return [(image, Path(image[FILE_PROPERTY])) for image in mask_images()]

@@ -13,9 +13,6 @@ from .base import SidePanel, SubPanel
 from .buttons import LEVEL_ICONS, Button, draw_job_buttons, draw_progress
 from .fitting import TEXT_LINES, columns_for, draw_rows, draw_text
 
-TIP_LINES = 3
-"""Of every tip, or buttons would move under the mouse as one step leads to the next."""
-
 
 class DNERF_PT_main(SidePanel, bpy.types.Panel):
     bl_label = "DatasetNeRF"
@@ -25,17 +22,17 @@ class DNERF_PT_main(SidePanel, bpy.types.Panel):
         self.layout.operator("dnerf.show_guide", text="", icon="HELP")
 
     def draw(self, context: bpy.types.Context) -> None:
-        column = self.layout.column(align=True)
-        draw_status(column, context)
-        if tip := next_step(context.scene):
-            draw_rows(column, context, tip, "LIGHT", rows=TIP_LINES)
+        draw_status(self.layout, context, tip=next_step(context.scene))
 
 
-def draw_status(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
+def draw_status(layout: bpy.types.UILayout, context: bpy.types.Context, tip: str = "") -> None:
     """The status line: what runs, how far it is, and Cancel; or how the last thing ended.
 
     It stands at the button, too. Here it is seen when that is in a closed panel, in another editor, or was no button, as for what follows
     an undo. It has as many rows whatever it says, so that buttons stay in place.
+
+    Args:
+        tip: what to do next, said instead of how something ended well: buttons would move if it had rows of its own, which end with it.
     """
     holder = session.current()
     column = layout.column(align=True)
@@ -44,6 +41,8 @@ def draw_status(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
     elif holder.worker_state == "lost":
         draw_rows(column, context, holder.status, LEVEL_ICONS[holder.level])
         column.operator("dnerf.restart_worker", icon="FILE_REFRESH")
+    elif tip and holder.level == "INFO":
+        draw_rows(column, context, tip, "LIGHT", rows=1 + TEXT_LINES)
     else:
         draw_rows(column, context, holder.status or "Ready", LEVEL_ICONS[holder.level], rows=1 + TEXT_LINES)
 

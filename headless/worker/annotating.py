@@ -32,7 +32,7 @@ def sample(job: Job, held: HeldModels) -> dict[str, Any]:
     params.close()
     reporter = JobReporter(job)
     run_sample(call, reporter, load=lambda name: held.get(name).model)
-    return folder_facts(read_folder(call.output), painted=False) | {"warnings": reporter.warnings}
+    return folder_facts(read_folder(call.output)) | {"warnings": reporter.warnings}
 
 
 def sample_call(params: Params, device: str) -> SampleCall:
@@ -95,11 +95,11 @@ def open_annotations(job: Job, held: HeldModels) -> dict[str, Any]:
     params = Params(job.params)
     folder = params.path("folder")
     params.close()
-    return folder_facts(read_folder(folder), painted=True)
+    return folder_facts(read_folder(folder))
 
 
-def folder_facts(annotations: Annotations, *, painted: bool) -> dict[str, Any]:
-    """A folder as its client sees it; `painted`: whether views say if they are."""
+def folder_facts(annotations: Annotations) -> dict[str, Any]:
+    """A folder as its client sees it, each view with whether it is painted."""
     folder = annotations.folders[0]
     views = []
     for image in annotations.images:
@@ -110,10 +110,11 @@ def folder_facts(annotations: Annotations, *, painted: bool) -> dict[str, Any]:
             "image": str(folder / "images" / f"{image.name}.png"),
             "mask": str(image.mask_path),
             "camera": image.camera.to_json(),
+            "painted": is_painted(image.mask),
         }
         if image.subject.file is not None:
             view["subject_file"] = str(image.subject.file.path)
-        views.append(view | ({"painted": is_painted(image.mask)} if painted else {}))
+        views.append(view)
     first = annotations.images[0]
     return {
         "folder": str(folder),

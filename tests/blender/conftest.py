@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from tests.blender.warm_engine import WarmEngine
+
 
 @pytest.fixture
 def scene() -> Any:
@@ -18,12 +20,22 @@ def scene() -> Any:
     return bpy.context.scene
 
 
-@pytest.fixture
-def session(tmp_path: Path) -> Iterator[ModuleType]:
-    """The module `session` of the add-on, enabled with a worker of its own."""
-    from tests.blender.addon import enabled_addon, interpreter_script
+@pytest.fixture(scope="session")
+def warm_engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WarmEngine]:
+    """A process that has loaded the engine once, for all tests."""
+    from tests.blender.addon import ENGINE_PYTHON, REPOSITORY
 
-    with enabled_addon(interpreter_script(tmp_path)) as module:
+    engine = WarmEngine(tmp_path_factory.mktemp("warm"), ENGINE_PYTHON, REPOSITORY)
+    yield engine
+    engine.end()
+
+
+@pytest.fixture
+def session(tmp_path: Path, warm_engine: WarmEngine) -> Iterator[ModuleType]:
+    """The module `session` of the add-on, enabled with a worker of its own."""
+    from tests.blender.addon import enabled_addon
+
+    with enabled_addon(warm_engine.script(tmp_path)) as module:
         yield module
 
 

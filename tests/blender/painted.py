@@ -48,4 +48,4 @@ def list_folder(scene: Any, folder: Path) -> None:
     from blender_addon.annotation_list import list_views
 
     scene.dnerf.annotation_folder = str(folder)
-    list_views(scene, {"views": [{"name": name} for name in NAMES], "labels": SHAPENET_CAR_LABELS.to_json()})
+    list_views(scene, {"views": [{"name": name, "painted": False} for name in NAMES], "labels": SHAPENET_CAR_LABELS.to_json()})

@@ -93,7 +93,9 @@ def fill_panels() -> None:
             "skeleton": {"names": ["hips"], "parents": [-1], "joints": [[0, 0, 0]], "scale": 1.0},
         }
     )
-    list_views(scene, {"views": [{"name": "s0000_v00", "painted": True}, {"name": "s0000_v01"}], "labels": labels})
+    list_views(
+        scene, {"views": [{"name": "s0000_v00", "painted": True}, {"name": "s0000_v01", "painted": False}], "labels": labels}
+    )
     add_kept_item(scene, "s0003_v00")
 
 
@@ -238,6 +240,10 @@ def test_what_is_said_of_a_job_is_said_of_its_button(holder: Any, monkeypatch: p
     holder.job = Job("Rendering views and cloud anew")
     holder.finish("shown again")
     assert holder.outcomes.latest(["dnerf.render_views"]).line == "no camera", "that was nobody's button"
+    with holder.outcomes.pressed("dnerf.show_view"):
+        holder.outcomes.note("", "INFO")
+    assert holder.outcomes.latest(["dnerf.render_views", "dnerf.show_view"]) is None, "the last one pressed has nothing to say"
+    assert holder.outcomes.latest(["dnerf.render_views"]).line == "no camera"
 
 
 def test_the_waiting_alert_comes_once_and_not_in_a_stroke(holder: Any, monkeypatch: pytest.MonkeyPatch) -> None:

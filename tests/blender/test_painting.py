@@ -262,6 +262,39 @@ def test_reading_again_drops_the_strokes_and_takes_what_another_program_painted(
     np.testing.assert_array_equal(ids(open_mask_of(0)), STROKES)
 
 
+def test_what_another_program_has_painted_meanwhile_is_not_written_over(
+    session: ModuleType, folder: Path, tmp_path: Path
+) -> None:
+    from blender_addon.scene.annotation import save_mask
+
+    path = folder / "masks" / f"{NAMES[0]}.png"
+    image = open_mask_of(0)
+    paint(image, STROKES)
+    save_mask(path, OTHER, LABELS)
+    bpy.context.scene.dnerf.trained_path = str(tmp_path / "trained.safetensors")
+    for press in (bpy.ops.dnerf.save_mask, bpy.ops.dnerf.save_masks, bpy.ops.dnerf.train):
+        with pytest.raises(
+            RuntimeError, match=r"s0000_v00\.png: expected the file as it was read here, found that another program"
+        ):
+            press()
+    open_mask_of(1)
+    assert "another program has changed it" in session.current().status
+    np.testing.assert_array_equal(saved(folder), OTHER)
+    np.testing.assert_array_equal(ids(image), STROKES)
+    assert listed_unsaved() == [NAMES[0]]
+    bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "day.blend"))
+    reopen(tmp_path / "day.blend")
+    bpy.context.scene.dnerf.annotation_index = 0
+    with pytest.raises(RuntimeError, match="another program"):
+        bpy.ops.dnerf.save_mask()
+    assert bpy.ops.dnerf.save_mask(over=True) == {"FINISHED"}
+    np.testing.assert_array_equal(saved(folder), STROKES)
+    # what has been written here is no other program's
+    paint(open_mask_of(0), OTHER)
+    assert bpy.ops.dnerf.save_mask() == {"FINISHED"}
+    np.testing.assert_array_equal(saved(folder), OTHER)
+
+
 def test_a_views_image_that_has_been_painted_on_stays_under_another_name(session: ModuleType, tmp_path: Path) -> None:
     from blender_addon.scene import views
 

@@ -18,7 +18,8 @@ pytest.importorskip("bpy", reason="bpy is not installed here")
 
 from dnerf_core import PointCloud
 from dnerf_core.files.pictures import read_image
-from tests.blender.addon import REPOSITORY, interpreter_script
+from tests.blender.addon import REPOSITORY
+from tests.blender.warm_engine import WarmEngine
 
 pytestmark = pytest.mark.skipif(
     "DNERF_ENGINE_PYTHON" not in os.environ and importlib.util.find_spec("torch") is None,
@@ -64,13 +65,13 @@ def blocks(language: str) -> dict[str, str]:
     return found
 
 
-def run(titles: list[str], folder: Path) -> dict[str, str]:
+def run(titles: list[str], folder: Path, engine: WarmEngine) -> dict[str, str]:
     """Run programs, the first with a folder as its argument, others with one named as they are; returns what each prints."""
     paths = {}
     for title in titles:
         paths[title] = folder / f"{title.replace(' ', '-')}.py"
         paths[title].write_text(blocks("python")[title], encoding="utf-8")
-    command = [sys.executable, "-c", ENABLED, str(interpreter_script(folder)), "-b", "-P", *map(str, paths.values())]
+    command = [sys.executable, "-c", ENABLED, str(engine.script(folder)), "-b", "-P", *map(str, paths.values())]
     environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
     done = subprocess.run(
         [*command, "--", str(folder)], env=environment, cwd=folder, capture_output=True, text=True, check=False, timeout=500
@@ -91,9 +92,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def said(folder: Path) -> dict[str, str]:
+def said(folder: Path, warm_engine: WarmEngine) -> dict[str, str]:
     """What the programs print that share a Blender, each in a scene of its own."""
-    return run([title for title in blocks("python") if title not in ALONE], folder)
+    return run([title for title in blocks("python") if title not in ALONE], folder, warm_engine)
 
 
 def place(folder: Path, title: str) -> Path:
@@ -128,8 +129,8 @@ def test_a_subject_and_its_views(said: dict[str, str]) -> None:
     assert sorted(said["A subject and its views"].splitlines()) == sorted([*seen, "s0003-t0.7_dnerf v01"])
 
 
-def test_a_data_set(tmp_path: Path) -> None:
-    printed = run(["A data set"], tmp_path)["A data set"]
+def test_a_data_set(tmp_path: Path, warm_engine: WarmEngine) -> None:
+    printed = run(["A data set"], tmp_path, warm_engine)["A data set"]
     scenes = json.loads((tmp_path / "cars" / "nerfstudio" / "scenes.json").read_text())["scenes"]
     assert [(scene["seed"], scene["views"]) for scene in scenes] == [(seed, 6) for seed in range(4)]
     assert "the range '3-0' runs backwards; write 0-3" in printed and not (tmp_path / "none").exists()
@@ -187,7 +188,7 @@ def test_frames_follow_a_driver_on_the_subject(said: dict[str, str], folder: Pat
         np.testing.assert_array_equal(frame, still)
 
 
-def test_a_batch_over_scenes_and_seeds(tmp_path: Path) -> None:
+def test_a_batch_over_scenes_and_seeds(tmp_path: Path, warm_engine: WarmEngine) -> None:
     """The shell's file, with a Blender that is pip's; what the one of Windows does beside it is looked at."""
     title = "A batch over scenes and seeds"
     for name, language in (("batch.py", "python"), ("batch.sh", "sh"), ("enabled.py", "")):
@@ -202,7 +203,7 @@ def test_a_batch_over_scenes_and_seeds(tmp_path: Path) -> None:
     )
     subprocess.run([sys.executable, "-c", make, str(scenes)], check=True, timeout=100, capture_output=True)
     blender = tmp_path / "blender"
-    engine = interpreter_script(tmp_path)
+    engine = warm_engine.script(tmp_path)
     blender.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{tmp_path}/enabled.py" "{engine}" "$@"\n')
     blender.chmod(blender.stat().st_mode | stat.S_IXUSR)
     environment = {**os.environ, "PYTHONPATH": str(REPOSITORY), "BLENDER": str(blender)}

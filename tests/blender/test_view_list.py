@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -129,6 +130,22 @@ def test_the_list_and_its_images_move_with_the_blend_file(
     np.testing.assert_array_equal(pixels(bpy.data.images[name]), seen)
     assert item_of(name).folder == str(tmp_path / "moved" / "views")
     assert shown(name, " labels").size[0] == 32
+
+
+def test_the_first_camera_is_chosen_whichever_comes_first(session: ModuleType, settings: bpy.types.PropertyGroup) -> None:
+    from blender_addon.operators.views import list_view
+    from blender_addon.view_list.items import shown_view
+
+    finished(session, bpy.ops.dnerf.render_views())
+    folder = Path(settings.view_items[0].folder)
+    first, second = (shown_view(item_of(name), "") for name in ("s0003_v00", "s0003_v01"))
+    both = replace(first, poses=first.poses + second.poses, body_poses=(None, None))
+    settings.view_items.clear()
+    settings.view_index = 0
+    for index in (1, 0):
+        list_view(bpy.context.scene, both, index, folder, f"s0003_v{index:02d}")
+    assert [item.name for item in settings.view_items] == ["s0003_v01", "s0003_v00"]
+    assert settings.view_items[settings.view_index].name == "s0003_v00"
 
 
 def test_the_buttons_show_a_view_and_let_go_of_the_one_before(session: ModuleType, settings: bpy.types.PropertyGroup) -> None:

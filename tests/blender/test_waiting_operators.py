@@ -18,9 +18,10 @@ from dnerf_core import PointCloud  # noqa: E402
 from dnerf_core.errors import UsageError  # noqa: E402
 from dnerf_core.files.pictures import read_image, write_mask_ids  # noqa: E402
 from dnerf_core.labels import IGNORE_ID, LabelSet  # noqa: E402
-from tests.blender.addon import enabled_addon, interpreter_script  # noqa: E402
+from tests.blender.addon import enabled_addon  # noqa: E402
 from tests.blender.test_data_sets import add_camera  # noqa: E402
 from tests.blender.test_operators import run_engine  # noqa: E402
+from tests.blender.warm_engine import WarmEngine  # noqa: E402
 
 pytestmark = pytest.mark.skipif(
     "DNERF_ENGINE_PYTHON" not in os.environ and importlib.util.find_spec("torch") is None,
@@ -31,9 +32,9 @@ LISTS = {"view_index", "annotation_index", "pose_row_index"}
 
 
 @pytest.fixture(scope="module")
-def session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ModuleType]:
+def session(tmp_path_factory: pytest.TempPathFactory, warm_engine: WarmEngine) -> Iterator[ModuleType]:
     """The add-on as scripts have it: operators wait."""
-    with enabled_addon(interpreter_script(tmp_path_factory.mktemp("engine")), waits=True) as module:
+    with enabled_addon(warm_engine.script(tmp_path_factory.mktemp("engine")), waits=True) as module:
         yield module
 
 

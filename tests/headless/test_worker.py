@@ -257,12 +257,16 @@ def test_sample_open_prefill_train(talk: Talk, tiny_model: Path, painted_folder:
     assert [view["name"] for view in sampled["views"]][:2] == ["s0000_v00", "s0000_v01"]
     assert LabelSet.from_json(sampled["labels"]) == LABELS
     opened = talk.call("open_annotations", folder=str(folder)).done()
-    assert not any(view.pop("painted") for view in opened["views"])
+    assert not any(view["painted"] for view in opened["views"])
     assert opened == {key: value for key, value in sampled.items() if key != "warnings"}
 
     shutil.copy(painted_folder / "masks" / "s0000_v00.png", folder / "masks")
     painted = [view["name"] for view in talk.call("open_annotations", folder=str(folder)).done()["views"] if view["painted"]]
     assert painted == ["s0000_v00"]
+    again = talk.call(
+        "sample", model=str(tiny_model), seeds=[0, 1, 2, 3], views=2, labels=["left", "right"], output=str(folder)
+    ).done()
+    assert [view["name"] for view in again["views"] if view["painted"]] == ["s0000_v00"], "no view that is painted is to do"
     filled = talk.call("prefill", folder=str(folder), view="s0000_v00").done()
     assert (filled["painted"], filled["truth"], [view["name"] for view in filled["views"]]) == (
         ["s0000_v00"],

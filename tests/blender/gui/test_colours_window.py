@@ -91,7 +91,9 @@ def test_set_up(window: Window) -> None:
 def test_the_image_editor_shows_the_swatches_colours(window: Window) -> None:
     window.ask("operator('dnerf.render_views()')")
     finish(window)
-    window.ask("second.ui_type = 'IMAGE_EDITOR'; second.spaces.active.image = bpy.data.images['s0003_v00 labels']")
+    window.ask("second.ui_type = 'IMAGE_EDITOR'")
+    window.ask("operator(\"dnerf.show_view(kind='LABELS')\")")
+    assert window.value("second.spaces.active.image.name") == "s0003_v00 labels"
     time.sleep(0.5)
     window.ask("fit(second, 'image.view_all(fit_view=True)')")
     colors = swatches(window, "30-labels")

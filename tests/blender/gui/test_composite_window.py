@@ -67,10 +67,10 @@ def test_three_cameras_with_progress(window: Window, root: Root) -> None:
     with window.panel("DNERF_PT_composite"):
         window.ask(
             "draw = module('panels.main').draw_status\n"
-            "def seen(layout, context):\n"
+            "def seen(layout, context, **options):\n"
             "    job = current().job\n"
             "    progress.append(None if job is None else (job.title, job.done))\n"
-            "    draw(layout, context)\n"
+            "    draw(layout, context, **options)\n"
             "module('panels.main').draw_status = seen"
         )
         window.scroll(15)
