@@ -6,6 +6,7 @@ import ast
 import dataclasses
 import importlib.util
 import os
+import re
 from collections.abc import Iterator
 from types import ModuleType
 from typing import Any
@@ -312,3 +313,35 @@ def test_the_fields_that_are_left_out_have_a_reason() -> None:
         assert {*door.left_out} <= fields, "an exception that nothing needs any more"
         assert all(door.left_out.values())
     assert ranges_of(TrainCall)["steps"] == job_ranges.TRAIN_STEPS
+
+
+# --- what the guide says
+
+WHICH = {"model", "seeds", "subjects", "subject_files", "truncation"}
+WHICH_ONE = {"model", "seed", "subject_file", "truncation"}
+OF_THE_BROWSER = {"filter_image", "filter_folder", "filter_glob", "directory", "files", "own_yaw", "own_yaw_switch"}
+"""What Blender's dialogs need, and scripts do not."""
+
+
+def said_options(cell: str, table: str) -> set[str]:
+    """The options that a cell of the guide names: in code, by what `which` stands for, and by a link to the table of data sets."""
+    found = {*re.findall(r"`(\w+)`", cell)}
+    if cell.startswith("which one"):
+        found |= WHICH_ONE
+    elif cell.startswith("which"):
+        found |= WHICH
+    return found | ({*re.findall(r"`([a-z_]+)[`=]", table)} if "(#a-data-set)" in cell else set())
+
+
+def test_the_guide_names_every_option(session: ModuleType) -> None:
+    text = (REPOSITORY / "docs" / "blender-scripting.md").read_text(encoding="utf-8")
+    head, table = text.partition("\n## ")[0], text.partition("| option of `render_data_set` | |")[2].partition("\n## ")[0]
+    told: set[str] = set()
+    for names, cell in re.findall(r"^\| (`[^|]+) \| ([^|]+) \|$", head, flags=re.MULTILINE):
+        found, row = said_options(cell, table), re.findall(r"`(\w+)`", names)
+        told |= {*row}
+        options = {name: {*options_of(name)} - OF_THE_BROWSER for name in row}
+        assert {name: options[name] - found for name in row} == {name: set() for name in row}, "not in the guide"
+        if "(#a-data-set)" not in cell:
+            assert found <= set().union(*options.values()), f"{names}: no such option"
+    assert told == {*DOORS, *OF_NO_CALL}

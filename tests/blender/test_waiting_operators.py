@@ -305,6 +305,48 @@ def test_people_take_motions(
     assert {"cloud s0001 frames", "cloud s0003 frames"} <= {item.name for item in bpy.data.collections}
 
 
+def test_a_named_mesh_is_labelled(
+    session: ModuleType, scene: bpy.types.Scene, tmp_path: Path, requests: list[tuple[str, dict[str, Any]]]
+) -> None:
+    run_engine(tmp_path, "-m", "tests.blender.small_network", str(tmp_path))
+    network = tmp_path / "points.safetensors"
+    bpy.ops.mesh.primitive_monkey_add()
+    monkey, before = bpy.context.active_object, panel(scene)
+    bpy.ops.mesh.primitive_cube_add()  # which is selected, and stays as it is
+    call = {"object": monkey.name, "network": str(network), "up": "-x", "headings": 2}
+    assert bpy.ops.dnerf.segment_selected(**call) == {"FINISHED"} and panel(scene) == before
+    assert "label" in monkey.data.attributes and "label" not in bpy.context.active_object.data.attributes
+    (params,) = (params for method, params in requests if method == "segment")
+    assert (params["network"], params["up"], params["headings"]) == (str(network), "-x", 2)
+
+
+def test_a_composite_from_a_named_camera(
+    session: ModuleType,
+    scene: bpy.types.Scene,
+    small_model: Path,
+    tmp_path: Path,
+    requests: list[tuple[str, dict[str, Any]]],
+) -> None:
+    before, folder = panel(scene), tmp_path / "set"
+    call = {"model": str(small_model), "seed": 4, "truncation": 0.5, "camera": "Right", "output": str(folder)}
+    assert bpy.ops.dnerf.composite(**call, labels_by="material") == {"FINISHED"}
+    assert session.current().status.startswith("1 view in ") and panel(scene) == before
+    last = [params for method, params in requests if method == "composite"][-1]
+    assert (last["seed"], last["truncation"], last["labels_by"]) == (4, 0.5, "material")
+    assert [camera["name"] for camera in last["cameras"]] == ["Right"] and len([*(folder / "masks").iterdir()]) == 1
+
+
+def test_a_models_file_is_opened_and_loaded(session: ModuleType, scene: bpy.types.Scene, small_model: Path) -> None:
+    assert bpy.ops.dnerf.open_files(filepath=str(small_model)) == {"FINISHED"}
+    assert session.current().status.endswith("2 labels") and not session.busy()
+    # a subject's file starts no job, and the outcome is its own, not that of what was before
+    with pytest.raises(RuntimeError):
+        bpy.ops.dnerf.fuse_cloud(views=0)
+    file = small_model.with_name("three.safetensors")
+    assert bpy.ops.dnerf.open_files(filepath=str(file)) == {"FINISHED"}
+    assert session.current().status == "three.safetensors: the scene's subject now"
+
+
 def test_a_new_worker_is_waited_for(session: ModuleType, scene: bpy.types.Scene) -> None:
     assert bpy.ops.dnerf.restart_worker() == {"FINISHED"}
     assert session.current().worker_state == "ready" and session.current().status.startswith("worker ready: ")
