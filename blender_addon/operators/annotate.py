@@ -114,7 +114,7 @@ class DNERF_OT_open_annotations(scripted(FolderOption), WaitingOperator, bpy.typ
     def act(self, context: bpy.types.Context) -> None:
         """A folder that a script gives is the panel's from now on."""
         scene = context.scene
-        folder = Given(self, scene.dnerf, folder="annotation_folder").path("folder")
+        folder = absolute_path(Given(self, scene.dnerf, folder="annotation_folder")["folder"], "annotate: folder")
         save_paintings()
         held, chooses = hold(scene), self.properties.is_property_set("folder")
 
@@ -150,7 +150,7 @@ class DNERF_OT_prefill(scripted(PrefillOptions), WaitingOperator, bpy.types.Oper
     def act(self, context: bpy.types.Context) -> None:
         scene = context.scene
         given = Given(self, scene.dnerf, folder="annotation_folder")
-        folder = given.path("folder")
+        folder = absolute_path(given["folder"], "annotate: folder")
         if not given.has("folder"):
             annotation_labels(scene)  # a folder is open
         view = given["view"] if given.has("view") else chosen_view(scene).name

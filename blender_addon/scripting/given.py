@@ -44,14 +44,6 @@ class Given:
         values = {name: plain(getattr(self._operator, name)) for name in names if self.has(name)}
         return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
 
-    def path(self, name: str) -> Path:
-        """An option that is a path, or what the panel says in its place, absolute.
-
-        Raises:
-            UsageError: it is empty, or beside a .blend file that has not been saved.
-        """
-        return absolute_path(self[name], name)
-
     def paths(self, name: str) -> list[Path]:
         """The paths of an option that the call gives, absolute, with `os.pathsep` between them.
 
