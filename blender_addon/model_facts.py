@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -154,21 +155,44 @@ def _range(value: list[float] | None) -> tuple[float, float] | None:
     return None if value is None else (float(value[0]), float(value[1]))
 
 
-def with_facts(scene: bpy.types.Scene, title: str, then: Callable[[bpy.types.Scene, ModelFacts], None]) -> None:
+def is_panels(scene: bpy.types.Scene, model: str) -> bool:
+    """Whether a model, as requests have it, is the one that the panel says."""
+    try:
+        return os.path.normpath(chosen_model(scene)) == os.path.normpath(model)
+    except UsageError:  # it says none
+        return False
+
+
+def with_facts(scene: bpy.types.Scene, title: str, then: Callable[[bpy.types.Scene, ModelFacts], None], model: str = "") -> None:
     """Call `then` as a step of a job `title`, once the worker has said what the model is: its file may have changed.
+
+    Args:
+        model: of which the facts are, as requests have it; "": the scene's. The scene keeps the facts of its own.
 
     Raises:
         UsageError: no model is chosen, or its file has gone.
         WorkerError: no worker can be had, or it is busy.
     """
-    held = hold(scene)
+    held, asked_model = hold(scene), model or chosen_model(scene)
 
     def keep_and_go_on(result: dict[str, Any]) -> None:
         scene_now = held.needed()
-        keep_facts(scene_now, result)
+        if is_panels(scene_now, asked_model):
+            keep_facts(scene_now, result)
         then(scene_now, facts_from_result(result))
 
-    session.current().start_job(title, "model", {"model": chosen_model(scene)}, keep_and_go_on)
+    session.current().start_job(title, "model", {"model": asked_model}, keep_and_go_on)
+
+
+def with_known_facts(
+    scene: bpy.types.Scene, title: str, then: Callable[[bpy.types.Scene, ModelFacts], None], model: str = ""
+) -> None:
+    """`with_facts`, but the worker is asked only where nothing is known of the model yet."""
+    facts = known_facts(scene) if not model or is_panels(scene, model) else None
+    if facts is None:
+        with_facts(scene, title, then, model)
+    else:
+        then(scene, facts)
 
 
 def keep_facts(scene: bpy.types.Scene, result: dict[str, Any]) -> None:

@@ -78,3 +78,9 @@ def subjects_folder(text: str) -> Path:
 def file_stem(text: str) -> str:
     """`text` as the stem of a file's name on any system."""
     return "".join(char if char.isalnum() or char in "-_ ." else "_" for char in text).strip(" .") or "view"
+
+
+def pose_text(text: str) -> str:
+    """The name of a motion as it is, a file as its absolute path."""
+    is_name = text.isalpha() and not os.path.exists(bpy.path.abspath(text))
+    return text if is_name else str(absolute_path(text, "pose"))

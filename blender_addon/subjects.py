@@ -52,8 +52,13 @@ def subject_stem(scene: bpy.types.Scene) -> str:
     """How names of what is made of the subject begin: `s0003`, `s0003-t0.7` of a truncation other than 1, or the file's name."""
     text, truncation = scene.dnerf.subject_file, round(scene.dnerf.truncation, 6)
     if text:
-        return file_stem(bpy.path.basename(text).removesuffix(".safetensors"))[:_LONGEST_STEM]
+        return file_subject_stem(text)
     return seed_stem(scene.dnerf.seed, truncation)
+
+
+def file_subject_stem(text: str) -> str:
+    """The same of a subject file by its path."""
+    return file_stem(bpy.path.basename(text).removesuffix(".safetensors"))[:_LONGEST_STEM]
 
 
 def seed_stem(seed: int, truncation: float) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import bpy
@@ -18,30 +19,46 @@ from .scene.errors import SceneError
 from .subjects import subject_stem
 
 
-def path_cameras(scene: bpy.types.Scene, facts: ModelFacts, count: int | None = None) -> list[Camera]:
-    """The cameras of the panel's arc or orbit.
+@dataclass(frozen=True)
+class CameraPath:
+    """An arc or an orbit about the subject.
 
-    Args:
-        count: how many; None: as many as the panel says.
+    Attributes:
+        kind: "ARC" or "ORBIT".
+        count: how many cameras.
+        yaw_deg, pitch_deg: first and last; an orbit has the first pitch; None, each: the model's own.
+        size_px: side of their pictures; 0: the model's own.
     """
-    settings = scene.dnerf
-    count = count or settings.camera_count
-    if settings.camera_path == "ORBIT":
-        pitch = None if settings.own_pitch else settings.pitch_first_deg
-        return orbit_cameras(facts.cameras, count=count, pitch_deg=pitch)
-    yaws = None if settings.own_yaw else (settings.yaw_first_deg, settings.yaw_last_deg)
-    pitches = None if settings.own_pitch else (settings.pitch_first_deg, settings.pitch_last_deg)
-    return arc_cameras(facts.cameras, yaws, pitches, count=count)
+
+    kind: str
+    count: int
+    yaw_deg: tuple[float, float] | None
+    pitch_deg: tuple[float, float] | None
+    size_px: int
+
+    @classmethod
+    def of_panel(cls, scene: bpy.types.Scene) -> CameraPath:
+        """The panel's."""
+        settings = scene.dnerf
+        yaws = None if settings.own_yaw else (settings.yaw_first_deg, settings.yaw_last_deg)
+        pitches = None if settings.own_pitch else (settings.pitch_first_deg, settings.pitch_last_deg)
+        return cls(settings.camera_path, settings.camera_count, yaws, pitches, settings.size_px)
+
+    def cameras(self, facts: ModelFacts) -> list[Camera]:
+        """Its cameras, in the model's world."""
+        if self.kind == "ORBIT":
+            pitch = None if self.pitch_deg is None else self.pitch_deg[0]
+            return orbit_cameras(facts.cameras, count=self.count, pitch_deg=pitch)
+        return arc_cameras(facts.cameras, self.yaw_deg, self.pitch_deg, count=self.count)
+
+    def side_px(self, facts: ModelFacts) -> int:
+        """The side of their pictures."""
+        return self.size_px or facts.image_size_px
 
 
 def path_names(count: int) -> list[str]:
     """Their names, as `dnerf-headless render` counts views."""
     return [f"v{index:02d}" for index in range(count)]
-
-
-def path_size_px(scene: bpy.types.Scene, facts: ModelFacts) -> int:
-    """The side of their pictures."""
-    return scene.dnerf.size_px or facts.image_size_px
 
 
 def chosen_poses(
@@ -59,7 +76,8 @@ def chosen_poses(
         UsageError: one that has been deleted.
     """
     if source == "ARC":
-        cameras, size = path_cameras(scene, facts), path_size_px(scene, facts)
+        path = CameraPath.of_panel(scene)
+        cameras, size = path.cameras(facts), path.side_px(facts)
         poses = [ScenePose(camera, size, size, name) for camera, name in zip(cameras, path_names(len(cameras)), strict=True)]
     elif source == "SELECTED":
         if not selected:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -11,55 +10,61 @@ from typing import Any
 
 import bpy
 
-from dnerf_core.errors import counted
+from dnerf_core.errors import UsageError, counted
 from dnerf_core.files.whole import remove_files
 
 from .. import session
 from ..lasting.identity import Held, hold
-from ..model_facts import ModelFacts, chosen_model, with_facts
-from ..operators.base import JobOperator, results_arrived
+from ..model_facts import ModelFacts, with_facts
+from ..operators.base import WaitingOperator, results_arrived
 from ..places import output_folder
 from ..scene import views as scene_views
 from ..scene.subject import update
-from ..subjects import subject_stem, subject_token
+from ..scripting.given import Given
+from ..scripting.options import scripted
+from ..scripting.subject_options import OneSubjectOptions
+from ..scripting.which import ChosenSubject, chosen_subject
 from ..viewpoints import selected_cameras
 from .labels import LabelsBy, SceneLabels, scene_labels
 from .rendering import SceneFiles, check_renderable
-from .settings import CAMERAS, LABELS_BY
+from .settings import CompositeOptions
 from .shots import Shot, Target, chosen_targets, read_shot
 
 TITLE = "Rendering the scene"
 LAYING = "Laying the subject into the scene"
 
 
-class DNERF_OT_composite(JobOperator, bpy.types.Operator):
+class DNERF_OT_composite(scripted(OneSubjectOptions, CompositeOptions), WaitingOperator, bpy.types.Operator):
     """Render this scene with the subject in it, in each pixel the nearer of both: image, labels of both, depth; Blender waits for it"""
 
     bl_idname = "dnerf.composite"
     bl_label = "Composite with Scene"
 
-    cameras: bpy.props.EnumProperty(name="From", items=CAMERAS, options={"SKIP_SAVE"})
-    labels_by: bpy.props.EnumProperty(name="Labels by", items=LABELS_BY, options={"SKIP_SAVE"})
-    folder: bpy.props.StringProperty(name="Save to", subtype="DIR_PATH", options={"SKIP_SAVE"})
-
     def act(self, context: bpy.types.Context) -> None:
         """What a call does not name is the panel's."""
         scene = context.scene
-        panel, call = scene.dnerf.composite, self.properties
-        cameras, labels_by, folder = (
-            getattr(self if call.is_property_set(name) else panel, name) for name in ("cameras", "labels_by", "folder")
-        )
+        given = Given(self, scene.dnerf.composite, output="folder")
+        subject = chosen_subject(scene, Given(self, scene.dnerf))
         check_renderable(scene)
+        held = given.named(scene, "camera", "CAMERA")
+        if held is not None and given.has("cameras"):
+            raise UsageError("camera and cameras: expected one of them, found both; leave one out")
+        source = given["cameras"] if held is None else "SELECTED"
+        cameras = selected_cameras(context) if held is None else [held]
         chosen = Choice(
-            chosen_targets(scene, cameras, selected_cameras(context)), labels_by, output_folder(folder, "composite: save to")
+            subject,
+            chosen_targets(scene, source, cameras),
+            given["labels_by"],
+            output_folder(given["output"], "composite: save to"),
         )
-        with_facts(scene, TITLE, lambda found, facts: compose(found, facts, chosen))
+        with_facts(scene, TITLE, lambda found, facts: compose(found, facts, chosen), subject.model)
 
 
 @dataclass(frozen=True)
 class Choice:
     """What is to be composed, by what things are labelled, and where it goes."""
 
+    subject: ChosenSubject
     targets: Sequence[Target]
     labels_by: LabelsBy
     folder: Path
@@ -72,8 +77,7 @@ def compose(scene: bpy.types.Scene, facts: ModelFacts, choice: Choice) -> None:
     labels = scene_labels(scene, facts.labels, choice.labels_by)
     first = read_shot(scene, facts, choice.targets[0])
     request = {
-        "model": chosen_model(scene),
-        **json.loads(subject_token(scene)),
+        **choice.subject.params,
         "output": str(choice.folder),
         "size_px": first.square.side_px,
         "label_set": labels.label_set.to_json(),
@@ -82,7 +86,7 @@ def compose(scene: bpy.types.Scene, facts: ModelFacts, choice: Choice) -> None:
         "blend_file": Path(bpy.data.filepath).name or "not saved",
         "blender": bpy.app.version_string,
     }
-    stem = subject_stem(scene)
+    stem = choice.subject.stem
 
     def checked(_: dict[str, Any]) -> None:
         assert holder.job is not None

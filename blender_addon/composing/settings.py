@@ -3,6 +3,7 @@
 import bpy
 
 from ..places import PATH_OPTIONS
+from ..scripting.options import text_option
 
 CAMERAS = [
     ("ACTIVE", "Active camera", "The scene's camera, at the current frame"),
@@ -27,3 +28,12 @@ class CompositeSettings(bpy.types.PropertyGroup):
         subtype="DIR_PATH",
         options=PATH_OPTIONS,
     )
+
+
+class CompositeOptions:
+    """What a script may give."""
+
+    cameras: bpy.props.EnumProperty(name="From", items=CAMERAS)
+    camera: text_option("Camera", "The name of the one camera, at the current frame")
+    labels_by: bpy.props.EnumProperty(name="Labels by", items=LABELS_BY)
+    output: bpy.props.StringProperty(name="Save to", subtype="DIR_PATH", options=PATH_OPTIONS)

@@ -4,25 +4,25 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
-from functools import lru_cache
+from dataclasses import dataclass, field
 from typing import Any
 
 import bpy
 
 from dnerf_core.errors import UsageError
-from dnerf_core.seeds import parse_seeds
 
 from ..lasting.identity import Held, hold
+from ..scripting.given import Given, object_named, plain
+from ..scripting.which import check_ways, named_model, seeds_of
 from ..subjects import subject_token
 from ..viewpoints import selected_cameras
 from .rules import CameraRule
 
-_DIGITS = 6
-"""Of a Blender float, which has seven."""
 _OBJECTS = ("camera", "test_camera", "center_object")
 _SWITCHES = ("with_channel_", "with_format_")
 """How the names of the panel's switches begin, which say again what flags say."""
+OF_SCRIPTS = ("workers", "ignore_disk_space", "pose_frames", "bone_map")
+"""Options that a script alone gives."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +35,8 @@ class Chosen:
         selected: the cameras that were selected.
         objects: by the names in `_OBJECTS`, those that were chosen.
         by_script: the names of the values that a script has given.
+        model: that a script has given, as requests have it; "": the scene's.
+        more: the part of a request that only a script can say.
     """
 
     values: Mapping[str, Any]
@@ -42,6 +44,8 @@ class Chosen:
     selected: tuple[Held, ...]
     objects: Mapping[str, Held]
     by_script: frozenset[str] = frozenset()
+    model: str = ""
+    more: Mapping[str, Any] = field(default_factory=dict)
 
     def __getitem__(self, name: str) -> Any:
         return self.values[name]
@@ -90,14 +94,37 @@ def chosen(context: bpy.types.Context, given: Any = None, subjects_from: str = "
         values["own_angles"] = False
     objects = {}
     for name in _OBJECTS:
-        item = _named(scene, name, getattr(given, name)) if name in is_set else getattr(settings, name)
-        if item is not None:
-            objects[name] = hold(item)
+        if name in is_set:
+            held = object_named(scene, name, getattr(given, name), "" if name == "center_object" else "CAMERA")
+        else:
+            item = getattr(settings, name)
+            held = None if item is None else hold(item)
+        if held is not None:
+            objects[name] = held
     if "center_object" in is_set and "center" not in is_set:
         values["center"] = "OBJECT"
     if "center_point" in is_set and "center" not in is_set:
         values["center"] = "POINT"
-    return Chosen(values, _subjects(scene, values, is_set, given), tuple(selected_cameras(context)), objects, frozenset(is_set))
+    return Chosen(
+        values,
+        _subjects(scene, values, is_set, given),
+        tuple(selected_cameras(context)),
+        objects,
+        frozenset(is_set),
+        named_model(given.model) if "model" in is_set else "",
+        _of_script(given, is_set),
+    )
+
+
+def _of_script(given: Any, is_set: set[str]) -> dict[str, Any]:
+    """The options of `OF_SCRIPTS` that are set, as a request has them."""
+    if given is None:
+        return {}
+    wanted = Given(given, None)
+    more = wanted.alone(*(name for name in OF_SCRIPTS if name in is_set))
+    if "bone_map" in more:
+        more["bone_map"] = str(wanted.file("bone_map"))
+    return more
 
 
 def _is_set(given: Any) -> set[str]:
@@ -112,27 +139,15 @@ def _names(holder: Any) -> list[str]:
     return [item.identifier for item in holder.bl_rna.properties if item.identifier not in ("rna_type", "name")]
 
 
-def plain(value: Any) -> Any:
-    """A property's value as Python's own: floats rounded to what Blender holds of them."""
-    if isinstance(value, float):
-        return round(value, _DIGITS) + 0.0
-    if isinstance(value, set):
-        return sorted(value)
-    return value if isinstance(value, bool | int | str) else tuple(plain(float(item)) for item in value)
-
-
-def _named(scene: bpy.types.Scene, what: str, name: str) -> bpy.types.Object | None:
-    """An object of the scene by its name; None: the name is empty."""
-    item = scene.objects.get(name)
-    if name and item is None:
-        raise UsageError(f"{what}: expected an object of the scene {scene.name!r}, found none of the name {name!r}; correct it")
-    return item
-
-
 def _subjects(scene: bpy.types.Scene, values: Mapping[str, Any], is_set: set[str], given: Any) -> dict[str, Any]:
     """The part of a request that says which subjects: `seeds` or `subjects` with `truncation`, or `subject_files`."""
-    if {"seeds", "subjects"} <= is_set:
-        raise UsageError("seeds and subjects: expected one of them, found both; leave one out")
+    if given is not None:
+        wanted = Given(given, None)
+        check_ways(wanted)
+        if "subject_files" in is_set:
+            if "truncation" in is_set:
+                raise UsageError("truncation: expected none of subject files, found one; leave it out, or give seeds")
+            return {"subject_files": [str(path) for path in wanted.files("subject_files")]}
     source = "SEEDS" if "seeds" in is_set else "FIRST" if "subjects" in is_set else values["subjects_from"]
     own = json.loads(subject_token(scene)) if source == "ONE" else {"truncation": plain(scene.dnerf.truncation)}
     if "truncation" in is_set:
@@ -149,16 +164,3 @@ def _subjects(scene: bpy.types.Scene, values: Mapping[str, Any], is_set: set[str
             raise UsageError("subjects: expected how many of the first seeds, found 0; choose a number")
         return {"subjects": values["subjects"], **truncation}
     return {"seeds": list(seeds_of(values["seeds"])), **truncation}
-
-
-@lru_cache(maxsize=2)
-def seeds_of(text: str) -> tuple[int, ...]:
-    """Seeds from text such as `0-9`; kept, since the panel asks at every redraw.
-
-    Raises:
-        UsageError: it is not of that form.
-    """
-    try:
-        return parse_seeds(text)
-    except ValueError as error:
-        raise UsageError(f"seeds: {error}") from error

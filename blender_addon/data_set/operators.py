@@ -6,19 +6,20 @@ from typing import Any
 import bpy
 
 from dnerf_core.errors import counted
-from dnerf_core.job_ranges import TRUNCATION
 
 from .. import session
-from ..model_facts import ModelFacts, known_facts, subject_params, with_facts
+from ..model_facts import ModelFacts, chosen_model, with_facts, with_known_facts
 from ..operators.base import LineOperator, WaitingOperator, results_arrived
-from ..operators.cloud import cloud_from_result, cloud_params
+from ..operators.cloud import cloud_from_result
 from ..operators.views import image_editor_area
 from ..places import absolute_path
 from ..posing.driver import current_pose, pose_params
 from ..preferences import preferences
-from ..ranged import number_property
 from ..scene.errors import SceneError
 from ..scene.rigs import place_cameras
+from ..scripting.clouds import panel_views
+from ..scripting.options import flag_option, path_option, scripted, whole_option
+from ..scripting.subject_options import SubjectsOptions
 from .cameras import chosen_cameras
 from .chosen import Chosen, chosen
 from .nerf_cameras import check_ours, transforms_path, write_cloud, write_transforms
@@ -29,16 +30,29 @@ COLLECTION_NAME = "DatasetNeRF data set cameras"
 RENDERING = "Rendering the data set"
 
 
-class ScriptedOptions(DataSetOptions):
-    """What a script may give beside the panel's options: objects by their names, and a truncation."""
+class ScriptedOptions(DataSetOptions, SubjectsOptions):
+    """What a script may give beside the panel's options: objects by their names, and what the panel takes from elsewhere."""
 
-    truncation: number_property(TRUNCATION, "Truncation")
     center_object: bpy.props.StringProperty(name="Centre object", description="The name of what the cameras stand about")
     camera: bpy.props.StringProperty(name="Camera", description="The name of the one camera, or the animated one")
     test_camera: bpy.props.StringProperty(name="Test camera", description="The name of the one test camera, or the animated one")
+    workers: whole_option("Workers", "Views rendered side by side; left out: as the machine has cores and memory")
+    ignore_disk_space: flag_option("Ignore disk space", "Begin even where the disk is far too small by the estimate")
+    pose_frames: bpy.props.IntVectorProperty(
+        name="Pose frames", description="First and last frame of the pose's file, from 1", size=2, options={"HIDDEN"}
+    )
+    bone_map: path_option("Bone map", "A file that says which joints of the pose's file drive which of the body's")
 
 
-class DNERF_OT_render_data_set(ScriptedOptions, WaitingOperator, bpy.types.Operator):
+class CloudOption:
+    """What Cameras Only also writes."""
+
+    with_cloud: bpy.props.BoolProperty(
+        name="points3d.ply", description="Also write the subject's cloud, which splatting begins with"
+    )
+
+
+class DNERF_OT_render_data_set(scripted(ScriptedOptions), WaitingOperator, bpy.types.Operator):
     """Render a data set: every subject from every camera, as dnerf-headless render does; the same again finishes what is missing"""
 
     bl_idname = "dnerf.render_data_set"
@@ -47,7 +61,7 @@ class DNERF_OT_render_data_set(ScriptedOptions, WaitingOperator, bpy.types.Opera
     def act(self, context: bpy.types.Context) -> None:
         choice = chosen(context, self)
         absolute_path(choice["output"], SAVE_TO)  # what cannot be is told before the worker starts
-        with_facts(context.scene, RENDERING, lambda scene, facts: render_sets(data_sets(scene, facts, choice)))
+        with_facts(context.scene, RENDERING, lambda scene, facts: render_sets(data_sets(scene, facts, choice)), choice.model)
 
 
 def render_sets(wanted: list[DataSet]) -> None:
@@ -82,7 +96,7 @@ def outcome_line(wanted: list[DataSet], results: list[dict[str, Any]], seconds: 
     return "; ".join([f"{'; '.join(parts)}, {seconds:.1f} s", *warnings])
 
 
-class DNERF_OT_copy_data_set_command(ScriptedOptions, WaitingOperator, bpy.types.Operator):
+class DNERF_OT_copy_data_set_command(scripted(ScriptedOptions), WaitingOperator, bpy.types.Operator):
     """Copy the command that makes the same data set; cameras that no option says are written to a file beside the folder"""
 
     bl_idname = "dnerf.copy_data_set_command"
@@ -98,10 +112,10 @@ class DNERF_OT_copy_data_set_command(ScriptedOptions, WaitingOperator, bpy.types
             bpy.context.window_manager.clipboard = text
             session.current().finish(f"{counted(len(wanted), 'command')} copied")
 
-        _with_known_facts(context.scene, "Copying the command", copy)
+        with_known_facts(context.scene, "Copying the command", copy, choice.model)
 
 
-class DNERF_OT_place_data_set_cameras(ScriptedOptions, WaitingOperator, bpy.types.Operator):
+class DNERF_OT_place_data_set_cameras(scripted(ScriptedOptions), WaitingOperator, bpy.types.Operator):
     """Place one camera for each of the rule's; those placed before are replaced, but not those that you have changed since"""
 
     bl_idname = "dnerf.place_data_set_cameras"
@@ -111,7 +125,7 @@ class DNERF_OT_place_data_set_cameras(ScriptedOptions, WaitingOperator, bpy.type
         choice = chosen(context, self)
         if choice["cameras"] not in RULES:
             raise SceneError("cameras: expected a rule, such as Sphere, found cameras of the scene; choose a rule to place")
-        _with_known_facts(context.scene, "Placing the cameras", lambda scene, facts: place(scene, facts, choice))
+        with_known_facts(context.scene, "Placing the cameras", lambda scene, facts: place(scene, facts, choice), choice.model)
 
 
 def place(scene: bpy.types.Scene, facts: ModelFacts, choice: Chosen) -> None:
@@ -124,22 +138,23 @@ def place(scene: bpy.types.Scene, facts: ModelFacts, choice: Chosen) -> None:
     session.current().finish(f"{counted(len(placed), 'camera')} placed in {placed[0].users_collection[0].name!r}")
 
 
-class DNERF_OT_write_cameras(ScriptedOptions, WaitingOperator, bpy.types.Operator):
+class DNERF_OT_write_cameras(scripted(ScriptedOptions, CloudOption), WaitingOperator, bpy.types.Operator):
     """Write the cameras alone as transforms.json, for NeRF programs, without rendering; with test cameras as two files"""
 
     bl_idname = "dnerf.write_cameras"
     bl_label = "Cameras Only"
-
-    with_cloud: bpy.props.BoolProperty(
-        name="points3d.ply", description="Also write the subject's cloud, which splatting begins with"
-    )
 
     def act(self, context: bpy.types.Context) -> None:
         choice = chosen(context, self)
         folder = absolute_path(choice["output"], SAVE_TO)
         parts = [""] if choice["test_cameras"] == "NONE" else ["train", "test"]
         check_ours(folder, parts, with_cloud=choice["with_cloud"])
-        with_facts(context.scene, "Writing the cameras", lambda scene, facts: write_cameras(scene, facts, choice, parts))
+        with_facts(
+            context.scene,
+            "Writing the cameras",
+            lambda scene, facts: write_cameras(scene, facts, choice, parts),
+            choice.model,
+        )
 
 
 def write_cameras(scene: bpy.types.Scene, facts: ModelFacts, choice: Chosen, parts: list[str]) -> None:
@@ -164,7 +179,13 @@ def write_cameras(scene: bpy.types.Scene, facts: ModelFacts, choice: Chosen, par
     if not choice["with_cloud"]:
         session.current().finish(line)
         return
-    params = {**subject_params(scene), **cloud_params(scene, facts, None), **pose_params(current_pose(scene, facts))}
+    model = choice.model or chosen_model(scene)
+    params = {
+        "model": model,
+        **first_subject(choice),
+        **panel_views(scene).params(scene, facts),
+        **pose_params(current_pose(scene, facts)),
+    }
 
     def done(result: dict[str, Any]) -> None:
         cloud = cloud_from_result(result)
@@ -172,6 +193,14 @@ def write_cameras(scene: bpy.types.Scene, facts: ModelFacts, choice: Chosen, par
         session.current().finish(f"{line}; {len(cloud):,} points in {path}")
 
     session.current().continue_job("pointcloud", params, done, title="Writing the cloud")
+
+
+def first_subject(choice: Chosen) -> dict[str, Any]:
+    """The part of a request for one subject that says the first of a choice."""
+    if "subject_files" in choice.subjects:
+        return {"subject_file": choice.subjects["subject_files"][0]}
+    seed = choice.subjects.get("seeds", [0])[0]
+    return {"seed": seed, "truncation": choice.subjects.get("truncation", 1.0)}
 
 
 class DNERF_OT_show_data_set(LineOperator, bpy.types.Operator):
@@ -191,15 +220,6 @@ class DNERF_OT_show_data_set(LineOperator, bpy.types.Operator):
         area = image_editor_area(context)
         area.spaces.active.image = image
         area.spaces.active.mode = "VIEW"
-
-
-def _with_known_facts(scene: bpy.types.Scene, title: str, then: Any) -> None:
-    """The worker is asked only where nothing is known of the model yet."""
-    facts = known_facts(scene)
-    if facts is None:
-        with_facts(scene, title, then)
-    else:
-        then(scene, facts)
 
 
 CLASSES = (

@@ -13,7 +13,7 @@ import bpy
 from dnerf_core.work.command_words import command_text, render_words
 
 from ..model_facts import ModelFacts, chosen_model, moves
-from ..places import absolute_path
+from ..places import absolute_path, pose_text
 from .cameras import ChosenCameras, arc_options, chosen_cameras, path_rule
 from .chosen import Chosen
 from .options import CHANNEL_WORDS, FORMAT_WORDS, RULES, USUAL_CHANNELS
@@ -116,7 +116,7 @@ def _subjects_seen(
 ) -> dict[str, Any]:
     """The model, the subjects, and from where and in what pose they are seen."""
     size = {"resolution": size_px} if size_px else {}
-    return {"model": chosen_model(scene), **choice.subjects, **seen, **poses, **size}
+    return {"model": choice.model or chosen_model(scene), **choice.subjects, **seen, **poses, **size, **choice.more}
 
 
 def file_options(choice: Chosen) -> dict[str, Any]:
@@ -131,12 +131,6 @@ def file_options(choice: Chosen) -> dict[str, Any]:
         if choice[name] != usual and (needed is None or needed in choice["formats"] or name in choice.by_script):
             options[name] = choice[name]
     return options
-
-
-def pose_text(text: str) -> str:
-    """The name of a motion as it is, a file as its absolute path."""
-    is_name = text.isalpha() and not os.path.exists(bpy.path.abspath(text))
-    return text if is_name else str(absolute_path(text, "data set: pose"))
 
 
 def commands(requests: Sequence[dict[str, Any]], device: str) -> str:

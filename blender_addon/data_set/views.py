@@ -12,25 +12,33 @@ from dnerf_core.errors import UsageError
 
 from ..lasting.identity import Held
 from ..model_facts import ModelFacts
-from ..ranged import number_property, whole_property
+from ..ranged import whole_property
 from ..scene.cameras import ScenePose
-from ..subjects import seed_stem, seed_token, subject_stem, subject_token
+from ..scripting.given import Given
+from ..scripting.options import flags_option
+from ..scripting.subject_options import SubjectsOptions
+from ..scripting.which import ChosenSubject, chosen_subjects
 from ..viewpoints import chosen_poses, named_poses, selected_cameras
 from .cameras import chosen_cameras
 from .chosen import Chosen, chosen
-from .options import RULES, CameraOptions, SubjectOptions
+from .options import RULES, CameraOptions
 
-_USUAL_TRUNCATION = 1.0
+VIEW_CHANNELS = ("rgb", "mask", "depth", "uncertainty")
+"""In the order in which records have them."""
 
 
-class ViewOptions(SubjectOptions, CameraOptions):
+class ViewOptions(SubjectsOptions, CameraOptions):
     """What a script may give; what it leaves out is the panel's."""
 
-    truncation: number_property(job_ranges.TRUNCATION, "Truncation")
     center_object: bpy.props.StringProperty(name="Centre object", description="The name of what the cameras stand about")
     camera: bpy.props.StringProperty(name="Camera", description="The name of the one camera, or the animated one")
     resolution: whole_property(
         job_ranges.RESOLUTION, "Size", description="Side of a rule's pictures, pixels", left_open="the panel's"
+    )
+    channels: flags_option(
+        "Channels",
+        VIEW_CHANNELS,
+        "What is written of each view, rgb among it; left out: what the model has, and the panel's depth",
     )
     output: bpy.props.StringProperty(name="Save to", description="Folder of the views; empty: the panel's", subtype="DIR_PATH")
 
@@ -40,16 +48,18 @@ class WantedViews:
     """Views that are asked for.
 
     Attributes:
-        subjects: each a token with its stem, see `subjects`.
+        subjects: which.
         source: of the panel's cameras, where a script gives none.
         selected: the cameras that were selected.
         choice: the cameras that a script gives; None: the panel's count.
+        channels: that a script gives; None: the panel's count.
     """
 
-    subjects: tuple[tuple[str, str], ...]
+    subjects: tuple[ChosenSubject, ...]
     source: str
     selected: Sequence[Held]
     choice: Chosen | None
+    channels: tuple[str, ...] | None
 
     def poses(self, scene: bpy.types.Scene, facts: ModelFacts, stem: str) -> list[ScenePose]:
         """The cameras, under names that begin with a subject's stem.
@@ -78,18 +88,15 @@ def wanted_views(context: bpy.types.Context, given: Any) -> WantedViews:
     size_px = choice["resolution"] if "resolution" in choice.by_script else 0
     of_rule = choice["cameras"] in RULES
     sized = {**choice.values, "resolution": size_px or (scene.dnerf.size_px if of_rule else 0)}
+    channels = None
+    if "channels" in choice.by_script:
+        channels = tuple(name for name in VIEW_CHANNELS if name in choice["channels"])
+        if "rgb" not in channels:
+            raise UsageError("channels: expected rgb among them, which the list of views shows, found none; add it")
     return WantedViews(
-        _subjects(scene, choice),
+        chosen_subjects(scene, Given(given, scene.dnerf)),
         scene.dnerf.view_source,
         selected_cameras(context),
         dataclasses.replace(choice, values=sized) if "cameras" in choice.by_script else None,
+        channels,
     )
-
-
-def _subjects(scene: bpy.types.Scene, choice: Chosen) -> tuple[tuple[str, str], ...]:
-    """Those of a script, or the scene's."""
-    if not choice.by_script & {"seeds", "subjects", "truncation"}:
-        return ((subject_token(scene), subject_stem(scene)),)
-    truncation = choice.subjects.get("truncation", _USUAL_TRUNCATION)
-    seeds = choice.subjects.get("seeds") or range(choice.subjects["subjects"])
-    return tuple((seed_token(seed, truncation), seed_stem(seed, truncation)) for seed in seeds)

@@ -9,7 +9,7 @@ from dnerf_core.errors import UsageError, counted
 
 from .. import session
 from ..model_facts import known_facts, with_facts
-from ..operators.base import JobOperator, LineOperator
+from ..operators.base import JobOperator, LineOperator, WaitingOperator
 from ..operators.cloud import make_active, show_colors
 from ..operators.model import model_loaded
 from ..operators.pose import leave_modes
@@ -70,7 +70,7 @@ def _show(scene: bpy.types.Scene, items: list[bpy.types.Object]) -> None:
     show_colors("VERTEX" if any(map(is_cloud, items)) else "MATERIAL")
 
 
-class DNERF_OT_open_files(ChosenFiles, JobOperator, bpy.types.Operator):
+class DNERF_OT_open_files(ChosenFiles, WaitingOperator, bpy.types.Operator):
     """Choose a model, a subject or a network by its file; which it is, the file itself tells"""
 
     bl_idname = "dnerf.open_files"

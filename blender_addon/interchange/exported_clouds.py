@@ -22,22 +22,28 @@ _FLATTEST = 1e9
 """Of the scales along a cloud's axes, how many times the least the greatest may be."""
 
 
-def export_cloud(item: bpy.types.Object, path: Path, axes: tuple[str, str] | None = None) -> int:
+def export_cloud(item: bpy.types.Object, path: Path, axes: tuple[str, str] | None = None, *, part_id: int | None = None) -> int:
     """Write a cloud as PLY or NPZ, by the name's ending.
 
     Args:
         axes: forward and up, see `axes`: the cloud as it stands in the scene, which has been updated; None: in the model's world, byte for
             byte as `dnerf-headless pointcloud` writes it.
+        part_id: the part that is written, alone; None: all of it.
 
     Returns:
         How many points there are; hidden ones are written too.
 
     Raises:
-        SceneError: as `read_cloud`, axes that are none, or a cloud that is flattened to a plane.
+        SceneError: as `read_cloud`, axes that are none, a cloud that is flattened to a plane, or a part without points.
         UsageError: another ending.
         OutputError: the file cannot be written.
     """
     cloud, world_up = read_cloud(item), cloud_world_up(item)
+    if part_id is not None:
+        chosen = np.flatnonzero(cloud.labels == part_id)
+        if not len(chosen):
+            raise SceneError(f"{item.name}: expected points of that part, found none; choose another part")
+        cloud = cloud.select(chosen)
     style = CloudStyle(cloud.label_set, "rgb", world_up)
     if axes is not None:
         cloud, style = _as_it_stands(item, cloud, world_up, axes)

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import bpy
+
+_left_out: list[None] = []
+"""As many as there are calls inside each other that make no steps of undo."""
 
 
 def redraw() -> None:
@@ -21,5 +27,15 @@ def area_at(pointer: int) -> bpy.types.Area | None:
 
 def undo_step(name: str) -> None:
     """One step of undo for results that came in after the click."""
-    if not bpy.app.background:  # without a window nothing is undone, and there is no undo stack
+    if not bpy.app.background and not _left_out:  # without a window nothing is undone, and there is no undo stack
         bpy.ops.ed.undo_push(message=name)
+
+
+@contextmanager
+def undo_steps_left_out() -> Iterator[None]:
+    """Meanwhile `undo_step` makes none: a script is waiting for what comes in, and its own step has all of it."""
+    _left_out.append(None)
+    try:
+        yield
+    finally:
+        _left_out.pop()

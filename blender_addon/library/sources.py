@@ -14,10 +14,10 @@ from dnerf_core.checkpoints.safetensors_layout import MODEL, SUBJECT, FileKind, 
 from dnerf_core.errors import UsageError
 from dnerf_core.job_ranges import SEED, TRUNCATION
 
-from ..model_facts import EMBEDDED_MODELS, ModelFacts, chosen_model, known_facts
+from ..model_facts import EMBEDDED_MODELS, ModelFacts, known_facts
 from ..ranged import MAX_INT
 from ..scene.errors import SceneError
-from ..subjects import subject_token
+from ..scripting.which import ChosenSubject
 
 SOURCE_PROPERTY = "dnerf_source"
 """On an asset: a `Source` as JSON."""
@@ -44,13 +44,13 @@ class Source:
     subject_file: str = ""
 
     @classmethod
-    def chosen(cls, scene: bpy.types.Scene, facts: ModelFacts) -> Source:
-        """What a scene means now.
+    def of_subject(cls, subject: ChosenSubject, facts: ModelFacts) -> Source:
+        """What a job is of.
 
-        Raises:
-            UsageError: the model's file or the subject's has gone.
+        Args:
+            facts: of its model.
         """
-        return cls(chosen_model(scene), facts.name, facts.sha256, **json.loads(subject_token(scene)))
+        return cls(subject.model, facts.name, facts.sha256, **json.loads(subject.token))
 
     @classmethod
     def noted(cls, item: bpy.types.Object) -> Source:

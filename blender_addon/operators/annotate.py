@@ -18,57 +18,112 @@ from ..annotation_list import (
     views_to_do,
 )
 from ..lasting.identity import Held, hold
-from ..model_facts import ModelFacts, chosen_model, facts_from_result, keep_facts, with_facts
+from ..model_facts import ModelFacts, facts_from_result, keep_facts, with_facts
 from ..painting.file_versions import note_version
 from ..painting.mask_files import image_of_mask, listed_folder, need_saved, not_saved_line, save_paintings
 from ..places import absolute_path, kept_path, output_folder
 from ..scene.annotation import refill_mask, save_mask
 from ..scene.painted import is_painted
-from .base import JobOperator, results_arrived
+from ..scripting.annotate_options import FolderOption, PrefillOptions, SampleOptions, TrainOptions
+from ..scripting.given import Given
+from ..scripting.options import scripted
+from ..scripting.which import check_ways, first_seeds, model_given, own_model, seeds_of
+from .base import WaitingOperator, results_arrived
+
+SAMPLING = "Sampling views to annotate"
+OF_TRAINING = (
+    *("feature_kind", "scales", "density_prior", "patch", "guide", "learning_rate", "seed", "holdout"),
+    *("snap_colors", "strict"),
+)
+"""Options of a training that a script alone gives."""
 
 
-class DNERF_OT_sample_views(JobOperator, bpy.types.Operator):
+class DNERF_OT_sample_views(scripted(SampleOptions), WaitingOperator, bpy.types.Operator):
     """Render views of the first subjects into the folder, with empty masks to paint"""
 
     bl_idname = "dnerf.sample_views"
     bl_label = "Sample Views"
 
     def act(self, context: bpy.types.Context) -> None:
-        output_folder(context.scene.dnerf.annotation_folder, "annotate: folder")
+        scene = context.scene
+        given = Given(
+            self,
+            scene.dnerf,
+            output="annotation_folder",
+            labels="annotation_labels",
+            subjects="annotation_subjects",
+            views="annotation_views",
+        )
+        folder = output_folder(given["output"], "annotate: folder")
+        params = {**sample_params(given), "model": model_given(scene, given), "output": str(folder)}
         save_paintings()
-        with_facts(context.scene, "Sampling views to annotate", sample_views)
+        with_facts(scene, SAMPLING, lambda scene, facts: sample_views(scene, facts, params), params["model"])
 
 
-def sample_views(scene: bpy.types.Scene, facts: ModelFacts) -> None:
-    """The step of the job after the model is known: ask for the views."""
-    settings = scene.dnerf
-    names = [name.strip() for name in settings.annotation_labels.split(",") if name.strip()]
-    if not names and facts.labels is None:
+def sample_params(given: Given) -> dict[str, Any]:
+    """The part of a request for views that says which, and with which labels.
+
+    Raises:
+        UsageError: options that do not go together, or files that are not there.
+    """
+    check_ways(given)
+    names = [name.strip() for name in given["labels"].split(",") if name.strip()]
+    params = {
+        "views": given["views"],
+        **({"labels": names} if names else {}),
+        **given.alone("yaw", "pitch", "random_views", "view_distribution", "random_poses", "truth"),
+    }
+    if given.has("pose"):
+        params["pose"] = str(given.file("pose"))
+    if given.has("subject_files"):
+        return {**params, "subject_files": [str(path) for path in given.files("subject_files")]}
+    seeds = seeds_of(given["seeds"]) if given.has("seeds") else first_seeds(given["subjects"])
+    return {**params, "seeds": list(seeds), "truncation": given["truncation"]}
+
+
+def sample_views(scene: bpy.types.Scene, facts: ModelFacts, params: dict[str, Any]) -> None:
+    """The step of the job after the model is known: ask for the views. They are listed where the folder is the panel's."""
+    if "labels" not in params and facts.labels is None:
         raise UsageError(
             f"annotate: labels: expected names, since {facts.name} has no labels of its own; write such as hair, face"
         )
-    params = {
-        "model": chosen_model(scene),
-        "seeds": list(range(settings.annotation_subjects)),
-        "views": settings.annotation_views,
-        "truncation": round(settings.truncation, 6),
-        "output": str(annotation_folder(scene)),
-        **({"labels": names} if names else {}),
-    }
-    session.current().continue_job("sample", params, _listed(hold(scene)), title="Sampling views to annotate")
+    held = hold(scene)
+
+    def done(result: dict[str, Any]) -> None:
+        if _is_panels_folder(held.needed(), Path(params["output"])):
+            _listed(held)(result)
+        else:
+            session.current().finish(f"{counted(len(result['views']), 'view')} to paint in {params['output']}")
+
+    session.current().continue_job("sample", params, done, title=SAMPLING)
 
 
-class DNERF_OT_open_annotations(JobOperator, bpy.types.Operator):
+def _is_panels_folder(scene: bpy.types.Scene, folder: Path) -> bool:
+    try:
+        return annotation_folder(scene) == folder
+    except UsageError:  # the panel's is beside a .blend file that has not been saved
+        return False
+
+
+class DNERF_OT_open_annotations(scripted(FolderOption), WaitingOperator, bpy.types.Operator):
     """List the views of the folder, and which of them are painted"""
 
     bl_idname = "dnerf.open_annotations"
     bl_label = "Open Folder"
 
     def act(self, context: bpy.types.Context) -> None:
+        """A folder that a script gives is the panel's from now on."""
         scene = context.scene
-        params = {"folder": str(annotation_folder(scene))}
+        folder = absolute_path(Given(self, scene.dnerf, folder="annotation_folder")["folder"], "annotate: folder")
         save_paintings()
-        session.current().start_job("Opening the annotations", "open_annotations", params, _listed(hold(scene)))
+        held, chooses = hold(scene), self.properties.is_property_set("folder")
+
+        def done(result: dict[str, Any]) -> None:
+            if chooses:
+                held.needed().dnerf.annotation_folder = kept_path(folder)
+            _listed(held)(result)
+
+        session.current().start_job("Opening the annotations", "open_annotations", {"folder": str(folder)}, done)
 
 
 def _listed(held: Held) -> Any:
@@ -86,7 +141,7 @@ def _left_out() -> str:
     return f"; {not_saved_line(lines)}" if lines else ""
 
 
-class DNERF_OT_prefill(JobOperator, bpy.types.Operator):
+class DNERF_OT_prefill(scripted(PrefillOptions), WaitingOperator, bpy.types.Operator):
     """Carry the painted mask of the chosen view through depth into the subject's other views that are not painted yet"""
 
     bl_idname = "dnerf.prefill"
@@ -94,16 +149,26 @@ class DNERF_OT_prefill(JobOperator, bpy.types.Operator):
 
     def act(self, context: bpy.types.Context) -> None:
         scene = context.scene
-        folder, labels, view = annotation_folder(scene), annotation_labels(scene), chosen_view(scene).name
+        given = Given(self, scene.dnerf, folder="annotation_folder")
+        folder = absolute_path(given["folder"], "annotate: folder")
+        if not given.has("folder"):
+            annotation_labels(scene)  # a folder is open
+        view = given["view"] if given.has("view") else chosen_view(scene).name
+        params = {"folder": str(folder), "view": view, **({"model": own_model(given)} if given.has("model") else {})}
         need_saved(folder)
         held = hold(scene)
 
-        def done(result: dict[str, Any]) -> None:
-            line = keep_prefilled(held.needed(), folder, labels, result)
-            results_arrived("Prefill Other Views")
-            session.current().finish(line)
+        def opened(facts: dict[str, Any]) -> None:
+            labels = LabelSet.from_json(facts["labels"], "the folder's labels")
 
-        session.current().start_job("Prefilling", "prefill", {"folder": str(folder), "view": view}, done)
+            def done(result: dict[str, Any]) -> None:
+                line = keep_prefilled(held.needed(), folder, labels, result)
+                results_arrived("Prefill Other Views")
+                session.current().finish(line)
+
+            session.current().continue_job("prefill", params, done)
+
+        session.current().start_job("Prefilling", "open_annotations", {"folder": str(folder)}, opened)
 
 
 def keep_prefilled(scene: bpy.types.Scene, folder: Path, labels: LabelSet, result: dict[str, Any]) -> str:
@@ -142,7 +207,7 @@ def _is_empty(path: Path, labels: LabelSet) -> bool:
     return not (image is not None and is_painted(image)) and not read_mask(path, labels).any()
 
 
-class DNERF_OT_train(JobOperator, bpy.types.Operator):
+class DNERF_OT_train(scripted(TrainOptions), WaitingOperator, bpy.types.Operator):
     """Train the labels on the painted views; the new model is chosen when it is done"""
 
     bl_idname = "dnerf.train"
@@ -151,20 +216,31 @@ class DNERF_OT_train(JobOperator, bpy.types.Operator):
     def act(self, context: bpy.types.Context) -> None:
         scene = context.scene
         settings = scene.dnerf
-        path = absolute_path(settings.trained_path, "annotate: new model")
+        given = Given(
+            self,
+            settings,
+            output="trained_path",
+            steps="training_steps",
+            allow_missing_classes="allow_missing_labels",
+        )
+        path = absolute_path(given["output"], "annotate: new model")
         if path.suffix != ".safetensors":
             raise UsageError(f"annotate: new model: expected a name that ends in .safetensors, found {path.name!r}; rename it")
         output_folder(str(path.parent), "annotate: new model")
-        folder = annotation_folder(scene)
-        need_saved(folder)
-        if settings.annotation_items and views_to_do(scene) == len(settings.annotation_items):
+        folders = given.paths("folders") if given.has("folders") else [annotation_folder(scene)]
+        for folder in folders:
+            need_saved(folder)
+        views = settings.annotation_items
+        if not given.has("folders") and views and views_to_do(scene) == len(views):
             raise UsageError("annotate: expected painted views, found none; paint and save some masks first")
         params = {
-            "folders": [str(folder)],
+            "folders": [str(folder) for folder in folders],
             "output": str(path),
-            "skip_unpainted": True,
-            "allow_missing_classes": settings.allow_missing_labels,
-            "steps": settings.training_steps,
+            "skip_unpainted": given["skip_unpainted"] if given.has("skip_unpainted") else True,
+            "allow_missing_classes": given["allow_missing_classes"],
+            "steps": given["steps"],
+            **given.alone(*OF_TRAINING),
+            **({"model": own_model(given)} if given.has("model") else {}),
         }
         held = hold(scene)
         session.current().start_job("Training", "train", params, lambda result: _trained(held, result))

@@ -6,6 +6,9 @@ from collections.abc import Callable
 import bpy
 
 from .. import session
+from ..feedback.alerts import alerts_left_out
+from ..lasting.showing import undo_steps_left_out
+from ..scripting.options import Limited, check_numbers
 
 _LOOK_S = 0.005
 
@@ -23,12 +26,20 @@ class LineOperator:
         with outcomes.pressed(type(self).bl_idname):
             outcomes.note("", "INFO")
             try:
+                self.check_options()
                 self.act(context)
             except session.EXPECTED as error:
                 outcomes.note(str(error), "ERROR")
                 self.report({"ERROR"}, str(error))
                 return {"CANCELLED"}
         return {"FINISHED"}
+
+    def check_options(self) -> None:
+        """Refuse what `act` would not understand.
+
+        Raises:
+            UsageError: there is such.
+        """
 
 
 class JobOperator(LineOperator):
@@ -42,11 +53,12 @@ class JobOperator(LineOperator):
         return True
 
 
-class WaitingOperator(JobOperator):
+class WaitingOperator(Limited, JobOperator):
     """A `JobOperator` that returns when its job has ended: with `wait`, and in Blender without a window unless that is False.
 
     The outcome is the job's: FINISHED with its line as information; CANCELLED with its line as an error, or as a warning where the job
-    was cancelled. For a script Blender makes an error a RuntimeError with that line. Blender stands still meanwhile.
+    was cancelled. For a script Blender makes an error a RuntimeError with that line. Blender stands still meanwhile, and the results are
+    no step of undo: that is the script's to make, as with Blender's own operators.
     """
 
     wait: bpy.props.BoolProperty(
@@ -58,10 +70,15 @@ class WaitingOperator(JobOperator):
     properties: bpy.types.OperatorProperties
 
     def execute(self, context: bpy.types.Context) -> set[str]:
-        outcome = super().execute(context)
-        if outcome != {"FINISHED"} or not self._waits():
-            return outcome
-        return self._outcome()
+        if not self._waits():
+            return super().execute(context)
+        session.current().say("")  # or where nothing is said, what was said of another
+        with undo_steps_left_out(), alerts_left_out():
+            outcome = super().execute(context)
+            return self._outcome() if outcome == {"FINISHED"} else outcome
+
+    def check_options(self) -> None:
+        check_numbers(self)
 
     def _waits(self) -> bool:
         return self.wait if self.properties.is_property_set("wait") else without_window()
@@ -78,7 +95,8 @@ class WaitingOperator(JobOperator):
             if job is not None and holder.job is job:  # interrupted from the keyboard
                 holder.cancel()
         if holder.level == "INFO":
-            self.report({"INFO"}, holder.status)
+            if holder.status:
+                self.report({"INFO"}, holder.status)
             return {"FINISHED"}
         self.report({"ERROR"} if holder.level == "ERROR" else {"WARNING"}, holder.status)
         return {"CANCELLED"}

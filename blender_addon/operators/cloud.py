@@ -2,33 +2,38 @@
 
 import json
 import time
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import bpy
 
-from dnerf_core.camera import ALL_AROUND_YAW_DEG, arc_cameras, view_ranges
+from dnerf_core.errors import counted
 from dnerf_core.labels import LabelSet
 from dnerf_core.pointcloud.cloud import PointCloud
 
 from .. import session
-from ..lasting.identity import Held, hold
-from ..model_facts import ModelFacts, subject_params, with_facts
+from ..lasting.identity import hold
+from ..model_facts import ModelFacts, is_panels, with_facts
 from ..painting.mask_files import need_saved
 from ..places import absolute_path
 from ..posing.driver import current_pose, pose_params
 from ..scene.cloud_changes import cloud_digest
 from ..scene.clouds import add_cloud, is_cloud
-from ..subjects import subject_stem, subject_token
-from ..viewpoints import camera_params, chosen_poses, selected_cameras, squares_of
-from .base import JobOperator, results_arrived
+from ..scripting.cloud_options import CloudOptions, PaintedOptions
+from ..scripting.clouds import FusedViews, cloud_views
+from ..scripting.given import Given
+from ..scripting.one_by_one import one_by_one
+from ..scripting.options import scripted
+from ..scripting.subject_options import SubjectsOptions
+from ..scripting.which import ChosenSubject, chosen_subjects
+from .base import WaitingOperator, results_arrived
 
+FUSING = "Fusing the point cloud"
 REQUEST_PROPERTY = "dnerf_request"
 """On a cloud with the model's labels, JSON: of which subject it is, how it was asked for, and what came, by its `cloud_digest`."""
 
 
-class DNERF_OT_fuse_cloud(JobOperator, bpy.types.Operator):
+class DNERF_OT_fuse_cloud(scripted(SubjectsOptions, CloudOptions, PaintedOptions), WaitingOperator, bpy.types.Operator):
     """Fuse views of the subject to a point cloud with labelled parts, and import it"""
 
     bl_idname = "dnerf.fuse_cloud"
@@ -36,49 +41,72 @@ class DNERF_OT_fuse_cloud(JobOperator, bpy.types.Operator):
 
     def act(self, context: bpy.types.Context) -> None:
         scene = context.scene
-        settings = scene.dnerf
-        selected = selected_cameras(context) if settings.cloud_source == "SELECTED" else None
-        painted = str(painted_folder(scene)) if settings.cloud_painted else None
-        with_facts(scene, "Fusing the point cloud", lambda scene, facts: fuse_cloud(scene, facts, selected, painted))
+        given = cloud_given(self, scene)
+        subjects, views = chosen_subjects(scene, given), cloud_views(context, given)
+        painted = painted_folder(scene, given)
+        with_facts(scene, FUSING, lambda scene, facts: fuse_clouds(scene, facts, subjects, views, painted), subjects[0].model)
 
 
-def painted_folder(scene: bpy.types.Scene) -> Path:
-    """The annotation folder, with all that has been painted in its files.
+def cloud_given(operator: Any, scene: bpy.types.Scene) -> Given:
+    """What an operator with `CloudOptions` is called with, over the panel."""
+    return Given(operator, scene.dnerf, views="cloud_views", points="cloud_points")
+
+
+def painted_folder(scene: bpy.types.Scene, given: Given) -> str | None:
+    """The annotation folder whose painted masks give the labels, with all that has been painted in its files; None: the model's labels.
 
     Raises:
         UsageError, SceneError: there is no such path, or something painted cannot be written.
     """
-    folder = absolute_path(scene.dnerf.annotation_folder, "annotate: folder")
+    by_script = given.has("annotations")
+    if not (given["annotations"] if by_script else scene.dnerf.cloud_painted):
+        return None
+    text = given["annotations"] if by_script else scene.dnerf.annotation_folder
+    folder = absolute_path(text, "annotate: folder")
     need_saved(folder)
-    return folder
+    return str(folder)
 
 
-def fuse_cloud(scene: bpy.types.Scene, facts: ModelFacts, selected: Sequence[Held] | None, painted: str | None) -> None:
-    """The step of the job after the model is known: ask for the cloud.
+def fuse_clouds(
+    scene: bpy.types.Scene,
+    facts: ModelFacts,
+    subjects: Sequence[ChosenSubject],
+    views: FusedViews,
+    painted: str | None,
+) -> None:
+    """The steps of the job after the model is known: a cloud of each subject.
 
     Args:
-        selected: the cameras to fuse the views of; None: views from all around, see `view_ranges`.
         painted: the annotation folder whose painted masks give the labels; None: the model's labels.
     """
     # painted labels are those of the subject's own pose, which it was sampled in
-    params = {**cloud_params(scene, facts, selected), **pose_params(current_pose(scene, facts) if painted is None else None)}
-    subject, request = subject_token(scene), params
-    if painted is not None:
-        params = {**params, "annotations": painted}
-    held, stem, began = hold(scene), subject_stem(scene), time.monotonic()
+    request = {**views.params(scene, facts), **pose_params(current_pose(scene, facts) if painted is None else None)}
+    held, began = hold(scene), time.monotonic()
+    names: list[str] = []
+    sizes: list[int] = []
 
-    def done(result: dict[str, Any]) -> None:
-        scene_now = held.needed()
-        cloud = cloud_from_result(result)
-        item = add_cloud(scene_now, cloud, f"cloud {stem}", world_up=facts.cameras.world_up)
-        if painted is None:
-            note_request(item, subject, request)
-        make_active(scene_now, item)
+    def fuse(subject: ChosenSubject, go_on: Callable[[], None]) -> None:
+        def done(result: dict[str, Any]) -> None:
+            scene_now = held.needed()
+            cloud = cloud_from_result(result)
+            item = add_cloud(scene_now, cloud, f"cloud {subject.stem}", world_up=facts.cameras.world_up)
+            if painted is None and is_panels(scene_now, subject.model):
+                note_request(item, subject.token, request)
+            make_active(scene_now, item)
+            names.append(item.name)
+            sizes.append(len(cloud))
+            go_on()
+
+        params = request if painted is None else {**request, "annotations": painted}
+        session.current().continue_job("pointcloud", {**subject.params, **params}, done, title=FUSING)
+
+    def finish() -> None:
         show_colors()
         results_arrived("Fuse and Import")
-        session.current().finish(f"{len(cloud):,} points in {time.monotonic() - began:.1f} s: {item.name}")
+        clouds = names[0] if len(names) == 1 else counted(len(names), "cloud")
+        session.current().finish(f"{sum(sizes):,} points in {time.monotonic() - began:.1f} s: {clouds}")
 
-    session.current().continue_job("pointcloud", {**subject_params(scene), **params}, done, title="Fusing the point cloud")
+    one_by_one(subjects, fuse, finish)
 
 
 def note_request(item: bpy.types.Object, subject: str, params: dict[str, Any]) -> None:
@@ -94,19 +122,6 @@ def noted_request(item: bpy.types.Object, subject: str) -> dict[str, Any] | None
     request = json.loads(text)
     untouched = request.get("digest") in (None, cloud_digest(item))  # None: of a version that noted none
     return request["params"] if request["subject"] == subject and untouched else None
-
-
-def cloud_params(scene: bpy.types.Scene, facts: ModelFacts, selected: Sequence[Held] | None) -> dict[str, Any]:
-    """From where a cloud is fused, and how many points it may have; see `fuse_cloud`."""
-    settings = scene.dnerf
-    if selected is None:
-        ranges = view_ranges(facts.cameras, default_yaw_deg=ALL_AROUND_YAW_DEG)
-        around = arc_cameras(facts.cameras, *ranges, count=settings.cloud_views)
-        cameras = [{**camera.to_json(), "name": f"v{index:02d}"} for index, camera in enumerate(around)]
-    else:
-        poses = chosen_poses(scene, facts, "SELECTED", selected)
-        cameras = camera_params(poses, squares_of(poses))
-    return {"cameras": cameras, **({"points": settings.cloud_points} if settings.cloud_points else {})}
 
 
 def cloud_from_result(result: dict[str, Any]) -> PointCloud:

@@ -4,10 +4,11 @@ import bpy
 
 from dnerf_core.errors import counted
 from dnerf_core.files.whole import make_folder
+from dnerf_core.labels import LabelSet
 
 from ..interchange.axes import AXIS_ITEMS, export_frame_property
 from ..interchange.exported_clouds import export_cloud
-from ..places import absolute_path, file_stem
+from ..places import PATH_OPTIONS, absolute_path, file_stem
 from ..scene.clouds import (
     cloud_labels,
     hidden_parts,
@@ -17,7 +18,9 @@ from ..scene.clouds import (
     separate_parts,
     set_shown,
 )
+from ..scene.errors import SceneError
 from ..scene.subject import update
+from ..scripting.parts import PartByName, part_id_named
 from .base import LineOperator
 
 
@@ -34,16 +37,23 @@ class CloudOperator(LineOperator):
         return True
 
 
-class PartOperator(CloudOperator):
+class PartOperator(PartByName, CloudOperator):
     """A `CloudOperator` on one of its parts."""
 
     part_id: bpy.props.IntProperty(name="Part", min=0, max=254)
 
-    def report_count(self, item: bpy.types.Object, done: str, count: int) -> None:
+    def part_of(self, item: bpy.types.Object) -> int:
+        """The id of the part that is meant.
+
+        Raises:
+            SceneError: the cloud has no labels.
+            UsageError: no part of the name that was given.
+        """
+        return self.chosen_part(_labels_of(item), self.part_id)
+
+    def report_count(self, item: bpy.types.Object, part_id: int, done: str, count: int) -> None:
         """Say how many points of which part."""
-        labels = cloud_labels(item)
-        assert labels is not None  # the part was one of them
-        self.report({"INFO"}, f"{labels.names[self.part_id]}: {count:,} points {done}")
+        self.report({"INFO"}, f"{_labels_of(item).names[part_id]}: {count:,} points {done}")
 
 
 class DNERF_OT_select_part(PartOperator, bpy.types.Operator):
@@ -54,10 +64,11 @@ class DNERF_OT_select_part(PartOperator, bpy.types.Operator):
 
     def act(self, context: bpy.types.Context) -> None:
         item = _in_object_mode(context)
-        count = select_part(item, self.part_id)
+        part_id = self.part_of(item)
+        count = select_part(item, part_id)
         context.tool_settings.mesh_select_mode = (True, False, False)
         bpy.ops.object.mode_set(mode="EDIT")
-        self.report_count(item, "selected", count)
+        self.report_count(item, part_id, "selected", count)
 
 
 class DNERF_OT_hide_part(PartOperator, bpy.types.Operator):
@@ -68,8 +79,9 @@ class DNERF_OT_hide_part(PartOperator, bpy.types.Operator):
 
     def act(self, context: bpy.types.Context) -> None:
         item = _in_object_mode(context)
-        hide = self.part_id not in hidden_parts(item)
-        self.report_count(item, "hidden" if hide else "shown", hide_part(item, self.part_id, hide))
+        part_id = self.part_of(item)
+        hide = part_id not in hidden_parts(item)
+        self.report_count(item, part_id, "hidden" if hide else "shown", hide_part(item, part_id, hide))
 
 
 class DNERF_OT_separate_parts(CloudOperator, bpy.types.Operator):
@@ -98,7 +110,7 @@ class DNERF_OT_cloud_colors(CloudOperator, bpy.types.Operator):
         set_shown(context.active_object, part_colors=self.part_colors)
 
 
-class DNERF_OT_export_cloud(CloudOperator, bpy.types.Operator):
+class DNERF_OT_export_cloud(PartByName, CloudOperator, bpy.types.Operator):
     """Write the cloud to the file named above"""
 
     bl_idname = "dnerf.export_cloud"
@@ -108,15 +120,30 @@ class DNERF_OT_export_cloud(CloudOperator, bpy.types.Operator):
     frame: export_frame_property()
     forward_axis: bpy.props.EnumProperty(name="Forward", items=AXIS_ITEMS, default="Y")
     up_axis: bpy.props.EnumProperty(name="Up", items=AXIS_ITEMS, default="Z")
+    output: bpy.props.StringProperty(
+        name="File",
+        description="A .ply or .npz file; left out: what the panel says",
+        subtype="FILE_PATH",
+        options={"HIDDEN", "SKIP_SAVE", *PATH_OPTIONS},
+    )
 
     def act(self, context: bpy.types.Context) -> None:
         item = _in_object_mode(context)
-        text = context.scene.dnerf.export_path.replace("{cloud}", file_stem(item.name))
+        part_id = part_id_named(_labels_of(item), self.part) if self.part else None
+        text = (self.output or context.scene.dnerf.export_path).replace("{cloud}", file_stem(item.name))
         path = absolute_path(text, "point cloud: export to")
         make_folder(path.parent)
         update(context.scene)
-        count = export_cloud(item, path, (self.forward_axis, self.up_axis) if self.frame == "SCENE" else None)
+        axes = (self.forward_axis, self.up_axis) if self.frame == "SCENE" else None
+        count = export_cloud(item, path, axes, part_id=part_id)
         self.report({"INFO"}, f"{count:,} points written to {path}")
+
+
+def _labels_of(item: bpy.types.Object) -> LabelSet:
+    labels = cloud_labels(item)
+    if labels is None:
+        raise SceneError(f"{item.name}: expected a cloud with labels, found one without; fuse views that have masks")
+    return labels
 
 
 def _in_object_mode(context: bpy.types.Context) -> bpy.types.Object:

@@ -1,6 +1,5 @@
 """Semantic editing: a view's mask is repainted, and the subject changes until its labels agree; step by step, back and forward."""
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -11,15 +10,21 @@ from dnerf_core.labels import LabelSet
 
 from .. import icons, picture_overlay, session
 from ..edit_view import VIEW_PROPERTY, EditView, edit_mask_image, edit_view, keep_edit_view, painted_mask
-from ..lasting.identity import hold, window_showing
-from ..model_facts import ModelFacts, chosen_model, known_facts, with_facts
+from ..lasting.identity import Held, hold, window_showing
+from ..model_facts import ModelFacts, is_panels, known_facts, with_facts
 from ..places import subjects_folder
-from ..posing.driver import current_pose, pose_params
-from ..scene.annotation import ids_of, open_mask, refill_mask, set_up_brush
+from ..posing.driver import current_pose
+from ..scene.annotation import open_mask, set_up_brush
 from ..scene.cameras import ScenePose, read_camera, square_view
 from ..scene.errors import SceneError
 from ..scene.painted import is_painted
 from ..scene.views import image_from_array
+from ..scripting.edit_sources import MaskFile, MaskImage, MaskSource, camera_given, edit_given, edit_settings
+from ..scripting.given import Given
+from ..scripting.options import scripted
+from ..scripting.parts import PartByName
+from ..scripting.search_options import EditOptions, EditViewOptions
+from ..scripting.which import ChosenSubject, chosen_subject
 from ..shown_views import ShownViews, add_shown
 from ..subjects import (
     can_step,
@@ -31,42 +36,55 @@ from ..subjects import (
     subject_token,
 )
 from .anew import TITLE, render_anew
-from .base import JobOperator, LineOperator, results_arrived
+from .base import LineOperator, WaitingOperator, results_arrived
 from .invert import show_picture
 from .paint import open_for_painting
 from .views import CollectedViews, render_poses
 
 EDITING = "Editing the subject"
-WEIGHTS = ("keep_inside", "label_weight", "rgb_weight", "perceptual_weight")
-"""Of the request, and after `edit_` of the panel's properties."""
 
 
-class DNERF_OT_edit_mask(JobOperator, bpy.types.Operator):
-    """Render the subject from the active camera, in the pose it is in, and open its mask for painting; one painted already goes on"""
-
-    bl_idname = "dnerf.edit_mask"
-    bl_label = "Edit Mask"
+class AnewOption:
+    """Whether a mask that is painted already is gone on with."""
 
     anew: bpy.props.BoolProperty(
         name="Anew", description="Begin with the subject's own mask where one is painted already, which stays as an image"
     )
 
+
+class RepairOption:
+    """What becomes of pixels that have no label's colour."""
+
+    repair: bpy.props.BoolProperty(
+        name="Repair", description="Give pixels between two labels' colours a neighbour's label, instead of refusing them"
+    )
+
+
+class DNERF_OT_edit_mask(scripted(EditViewOptions, AnewOption), WaitingOperator, bpy.types.Operator):
+    """Render the subject from the active camera, in the pose it is in, and open its mask for painting; one painted already goes on"""
+
+    bl_idname = "dnerf.edit_mask"
+    bl_label = "Edit Mask"
+
     def act(self, context: bpy.types.Context) -> None:
-        if context.scene.camera is None:
-            raise SceneError(
-                f"scene {context.scene.name!r}: expected an active camera, found none; place cameras, or invert a photo"
-            )
-        anew = self.anew
-        with_facts(context.scene, "Rendering the view to edit", lambda scene, facts: render_edit_view(scene, facts, anew))
+        scene, anew = context.scene, self.anew
+        given = Given(self, scene.dnerf)
+        subject, camera = chosen_subject(scene, given), camera_given(scene, given)
+        with_facts(
+            scene,
+            "Rendering the view to edit",
+            lambda scene, facts: render_edit_view(scene, facts, subject, camera, anew),
+            subject.model,
+        )
 
 
-def render_edit_view(scene: bpy.types.Scene, facts: ModelFacts, anew: bool) -> None:
+def render_edit_view(scene: bpy.types.Scene, facts: ModelFacts, chosen: ChosenSubject, seen_by: Held, anew: bool) -> None:
     """The step of the job after the model is known: the view, then its mask to paint on; or the mask that is painted already."""
     labels, held = facts.labels, hold(scene)
     if labels is None:
         raise SceneError(f"model {facts.name}: expected one with labels to edit by, found none; annotate and train first")
-    camera = square_view(read_camera(scene.camera, scene, world_up=facts.cameras.world_up)).camera
-    subject, stem, size_px = subject_token(scene), subject_stem(scene), facts.image_size_px
+    camera = square_view(read_camera(seen_by.needed(), scene, world_up=facts.cameras.world_up)).camera
+    subject, stem, size_px = chosen.token, chosen.stem, facts.image_size_px
     pose = ScenePose(camera, size_px, size_px, f"{stem}_edit")
     numbers = current_pose(scene, facts)
     body_pose = None if numbers is None else tuple(numbers)
@@ -88,13 +106,14 @@ def render_edit_view(scene: bpy.types.Scene, facts: ModelFacts, anew: bool) -> N
         image = open_mask(wanted.image, view.mask, labels)
         image[picture_overlay.PICTURE_PROPERTY] = image_from_array(f"{stem} edit picture", view.rgb)
         picture_overlay.drop_over(image)
-        add_shown(found, shown)
+        if is_panels(found, chosen.model):
+            add_shown(found, shown)
         keep_edit_view(found, wanted, image)
         _show_to_paint(found, image, labels)
         stays = "" if before is None else f"; what was painted before stays in {before.name!r}"
         session.current().finish(f"{stem}: paint on its mask, then press Apply Edit{stays}")
 
-    render_poses(scene, facts, shown, done, "Rendering the view to edit")
+    render_poses(scene, facts, shown, done, "Rendering the view to edit", model=chosen.model)
 
 
 def _make_room(name: str) -> bpy.types.Image | None:
@@ -116,7 +135,7 @@ def _show_to_paint(scene: bpy.types.Scene, image: bpy.types.Image, labels: Label
             open_for_painting(bpy.context, image, labels)
 
 
-class DNERF_OT_edit_label(LineOperator, bpy.types.Operator):
+class DNERF_OT_edit_label(PartByName, LineOperator, bpy.types.Operator):
     """Paint this label"""
 
     bl_idname = "dnerf.edit_label"
@@ -129,29 +148,43 @@ class DNERF_OT_edit_label(LineOperator, bpy.types.Operator):
         facts = known_facts(context.scene)
         if facts is None or facts.labels is None:
             raise SceneError("edit: expected a model with labels, found none; press Edit Mask")
-        set_up_brush(context.scene, facts.labels, self.label_id)
-        context.scene.dnerf.painted_label_id = self.label_id
+        label_id = self.chosen_part(facts.labels, self.label_id, ignored=True)
+        set_up_brush(context.scene, facts.labels, label_id)
+        context.scene.dnerf.painted_label_id = label_id
 
 
-class DNERF_OT_apply_edit(JobOperator, bpy.types.Operator):
+class DNERF_OT_apply_edit(scripted(EditOptions, RepairOption), WaitingOperator, bpy.types.Operator):
     """Change the subject so that it looks like the painted mask; a new subject file is written, and what shows the subject follows"""
 
     bl_idname = "dnerf.apply_edit"
     bl_label = "Apply Edit"
 
-    repair: bpy.props.BoolProperty(
-        name="Repair", description="Give pixels between two labels' colours a neighbour's label, instead of refusing them"
-    )
-
     def act(self, context: bpy.types.Context) -> None:
-        scene, repair = context.scene, self.repair
+        scene = context.scene
+        given = edit_given(self, scene)
+        subject = chosen_subject(scene, given)
+        if given.has("mask"):
+            source: MaskSource = MaskFile(given.file("mask"), camera_given(scene, given))
+        else:
+            source = self._painted(context, given, subject)
+        output = new_subject_path(subjects_folder(given["output"]), edited_stem(subject.stem))
+        settings = edit_settings(given)
+        with_facts(
+            scene,
+            EDITING,
+            lambda found, facts: apply_edit(found, facts, subject, source, {**settings, "output": str(output)}),
+            subject.model,
+        )
+
+    def _painted(self, context: bpy.types.Context, given: Given, subject: ChosenSubject) -> MaskImage:
+        if given.has("camera"):
+            raise UsageError("camera: expected mask beside it, found none; give the mask's file, or leave it out")
         shown = getattr(context.space_data, "image", None)
-        view = edit_view(scene, shown if shown is not None and VIEW_PROPERTY in shown else None)
-        if view.subject != subject_token(scene):
+        view = edit_view(context.scene, shown if shown is not None and VIEW_PROPERTY in shown else None)
+        if view.subject != subject.token:
             raise UsageError("edit: expected the subject whose mask was painted, found another; press Edit Mask for this one")
         edit_mask_image(view)
-        output = new_subject_path(subjects_folder(scene.dnerf.subjects_folder), edited_stem(subject_stem(scene)))
-        with_facts(scene, EDITING, lambda found, facts: apply_edit(found, facts, view, output, repair))
+        return MaskImage(view, self.repair or self.snap_colors)
 
 
 def edited_stem(stem: str) -> str:
@@ -159,53 +192,32 @@ def edited_stem(stem: str) -> str:
     return stem.rpartition("-edit-")[0] + "-edit" if "-edit-" in stem else f"{stem}-edit"
 
 
-def apply_edit(scene: bpy.types.Scene, facts: ModelFacts, view: EditView, output: Path, repair: bool) -> None:
-    """The step of the job after the model is known: send the mask."""
+def apply_edit(
+    scene: bpy.types.Scene, facts: ModelFacts, subject: ChosenSubject, source: MaskSource, settings: dict[str, Any]
+) -> None:
+    """The step of the job after the model is known: send the mask.
+
+    Args:
+        settings: the params that say how the subject is edited, and where it goes.
+    """
     if facts.labels is None:
         raise SceneError(f"model {facts.name}: expected one with labels to edit by, found none; choose the model of the mask")
-    holder, held, settings = session.current(), hold(scene), edit_settings(scene)
-    mask = edit_mask_image(view)
-    painted = ids_of(mask, facts.labels, snap=repair)
-    if painted.repaired_px:
-        refill_mask(mask, painted.ids, facts.labels, safe=False)
-    assert holder.job is not None and holder.client is not None
+    holder, held = session.current(), hold(scene)
+    params = {**subject.params, **settings, **source.params(scene, facts, facts.labels)}
+    assert holder.job is not None
     holder.job.at_end = icons.drop_picture
-    params = {
-        "model": chosen_model(scene),
-        **json.loads(view.subject),
-        **pose_params(None if view.body_pose is None else list(view.body_pose)),
-        "camera": view.camera.to_json(),
-        "mask": holder.client.put_array(painted.ids),
-        "output": str(output),
-        **settings,
-    }
 
     def done(result: dict[str, Any]) -> None:
         icons.drop_picture()
         found = held.needed(f"the edited subject is {result['subject_file']}")
+        if not is_panels(found, subject.model):
+            holder.finish(edited_line(result))
+            return
         choose_subject(found, Path(result["subject_file"]))
         keep_scores(found, result)
-        _follow(found, facts, view.subject, "Apply Edit", edited_line(result))
+        _follow(found, facts, subject.token, "Apply Edit", edited_line(result))
 
     holder.continue_job("edit", params, done, title=EDITING, on_part=show_picture, keeps_best=True)
-
-
-def edit_settings(scene: bpy.types.Scene) -> dict[str, Any]:
-    """The params that say how the subject is edited.
-
-    Raises:
-        UsageError: the network that is to compare pictures has no file.
-    """
-    settings = scene.dnerf
-    params: dict[str, Any] = {name: round(getattr(settings, f"edit_{name}"), 6) for name in WEIGHTS}
-    params |= {"margin": settings.edit_margin_px, "steps": settings.edit_steps}
-    if settings.edit_perceptual_weight > 0:
-        if not settings.edit_perceptual_file:
-            raise UsageError(
-                "edit: VGG16 file: expected a file, since Likeness is above 0, found none; choose it, or set Likeness to 0"
-            )
-        params["perceptual_file"] = bpy.path.abspath(settings.edit_perceptual_file)
-    return params
 
 
 def edited_line(result: dict[str, Any]) -> str:
@@ -225,13 +237,17 @@ def _follow(scene: bpy.types.Scene, facts: ModelFacts, before: str, what: str, l
     render_anew(scene, facts, before, lambda: holder.finish(line))
 
 
-class DNERF_OT_step_edit(JobOperator, bpy.types.Operator):
+class StepOption:
+    """How many edits on, or before."""
+
+    step: bpy.props.IntProperty(name="Step", default=-1)
+
+
+class DNERF_OT_step_edit(scripted(StepOption), WaitingOperator, bpy.types.Operator):
     """The subject before the last edit, or after it"""
 
     bl_idname = "dnerf.step_edit"
     bl_label = "Step Edit"
-
-    step: bpy.props.IntProperty(name="Step", default=-1)
 
     @classmethod
     def description(cls, context: bpy.types.Context, properties: bpy.types.OperatorProperties) -> str:

@@ -1,7 +1,7 @@
 """A cloud for each of the scene's frames, in the pose that the armature has there, each visible at its own frame."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import bpy
@@ -10,22 +10,26 @@ from dnerf_core.errors import counted
 from dnerf_core.pointcloud.cloud import PointCloud
 
 from .. import session
-from ..lasting.identity import Held, hold
-from ..model_facts import ModelFacts, subject_params, with_facts
+from ..lasting.identity import hold
+from ..model_facts import ModelFacts, with_facts
 from ..posing.driver import body_pose, driving_armature
 from ..scene.clouds import add_cloud
 from ..scene.errors import SceneError
 from ..scene.frames import read_at_frames
-from ..subjects import subject_stem
-from ..viewpoints import selected_cameras
-from .base import JobOperator, results_arrived
-from .cloud import cloud_from_result, cloud_params, show_colors
+from ..scripting.cloud_options import CloudOptions
+from ..scripting.clouds import FusedViews, cloud_views
+from ..scripting.one_by_one import one_by_one
+from ..scripting.options import scripted
+from ..scripting.subject_options import SubjectsOptions
+from ..scripting.which import ChosenSubject, chosen_subjects
+from .base import WaitingOperator, results_arrived
+from .cloud import cloud_from_result, cloud_given, show_colors
 
 MAX_CLOUDS = 100
 FUSING = "Fusing the clouds of all frames"
 
 
-class DNERF_OT_fuse_frames(JobOperator, bpy.types.Operator):
+class DNERF_OT_fuse_frames(scripted(SubjectsOptions, CloudOptions), WaitingOperator, bpy.types.Operator):
     """Fuse a cloud for each of the scene's frames, in the pose that the armature has there; each is visible at its own frame"""
 
     bl_idname = "dnerf.fuse_frames"
@@ -33,14 +37,15 @@ class DNERF_OT_fuse_frames(JobOperator, bpy.types.Operator):
 
     def act(self, context: bpy.types.Context) -> None:
         scene = context.scene
-        selected = selected_cameras(context) if scene.dnerf.cloud_source == "SELECTED" else None
-        with_facts(scene, FUSING, lambda found, facts: fuse_frames(found, facts, selected))
+        given = cloud_given(self, scene)
+        subjects, views = chosen_subjects(scene, given), cloud_views(context, given)
+        with_facts(scene, FUSING, lambda found, facts: fuse_frames(found, facts, subjects, views), subjects[0].model)
 
 
-def fuse_frames(scene: bpy.types.Scene, facts: ModelFacts, selected: Sequence[Held] | None) -> None:
-    """The step of the job after the model is known: read the poses, and ask for one cloud after the other.
+def fuse_frames(scene: bpy.types.Scene, facts: ModelFacts, subjects: Sequence[ChosenSubject], views: FusedViews) -> None:
+    """The steps of the job after the model is known: read the poses, and ask for one cloud after the other.
 
-    The clouds come into the scene all at once, when the last has been fused.
+    The clouds of a subject come into the scene all at once, when its last has been fused.
     """
     if driving_armature(scene, facts) is None:
         raise SceneError("clouds: expected an armature that moves the subject, found none; choose one in the panel Pose")
@@ -52,27 +57,35 @@ def fuse_frames(scene: bpy.types.Scene, facts: ModelFacts, selected: Sequence[He
             "range or its step"
         )
     poses = read_at_frames(scene, first, last, step, lambda _: body_pose(scene, facts))
-    params = {**subject_params(scene), **cloud_params(scene, facts, selected)}
-    held, stem, began = hold(scene), subject_stem(scene), time.monotonic()
-    clouds: list[PointCloud] = []
+    params = views.params(scene, facts)
+    held, began = hold(scene), time.monotonic()
+    totals: list[int] = []
     holder = session.current()
 
-    def ask() -> None:
-        title = f"{FUSING}: {len(clouds) + 1} of {len(frames)}"
-        holder.continue_job("pointcloud", {**params, "pose": poses[len(clouds)]}, take, title=title)
+    def fuse_subject(subject: ChosenSubject, go_on: Callable[[], None]) -> None:
+        clouds: list[PointCloud] = []
 
-    def take(result: dict[str, Any]) -> None:
-        clouds.append(cloud_from_result(result))
-        if len(clouds) < len(frames):
-            ask()
-            return
-        add_clouds(held.needed(), clouds, frames, step, f"cloud {stem}", facts)
+        def fuse(pose: list[float] | None, next_frame: Callable[[], None]) -> None:
+            def take(result: dict[str, Any]) -> None:
+                clouds.append(cloud_from_result(result))
+                next_frame()
+
+            title = f"{FUSING}: {len(clouds) + 1} of {len(frames)}"
+            holder.continue_job("pointcloud", {**subject.params, **params, "pose": pose}, take, title=title)
+
+        def keep() -> None:
+            add_clouds(held.needed(), clouds, frames, step, f"cloud {subject.stem}", facts)
+            totals.extend(map(len, clouds))
+            go_on()
+
+        one_by_one(poses, fuse, keep)
+
+    def finish() -> None:
         show_colors()
         results_arrived("Fuse Every Frame")
-        total = sum(map(len, clouds))
-        holder.finish(f"{counted(len(clouds), 'cloud')}, {total:,} points in {time.monotonic() - began:.1f} s")
+        holder.finish(f"{counted(len(totals), 'cloud')}, {sum(totals):,} points in {time.monotonic() - began:.1f} s")
 
-    ask()
+    one_by_one(subjects, fuse_subject, finish)
 
 
 def add_clouds(

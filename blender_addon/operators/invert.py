@@ -5,20 +5,25 @@ from typing import Any
 
 import bpy
 
-from dnerf_core import job_ranges
 from dnerf_core.camera import Camera
 from dnerf_core.errors import UsageError
 
 from .. import icons, session
-from ..lasting.identity import hold
-from ..model_facts import ModelFacts, chosen_model, with_facts
-from ..own_yaw import own_yaw_property, own_yaw_switch_property
+from ..lasting.identity import Held, hold
+from ..model_facts import ModelFacts, is_panels, with_facts
 from ..places import file_stem, subjects_folder
-from ..ranged import degrees_property, whole_property
+from ..scene.cameras import read_camera, square_view
 from ..scene.rigs import place_cameras
 from ..scene.views import image_from_array
+from ..scripting.given import Given, plain
+from ..scripting.options import scripted
+from ..scripting.search_options import PictureOptions
+from ..scripting.which import model_given
 from ..subjects import choose_subject, new_subject_path
-from .base import JobOperator, results_arrived
+from .base import WaitingOperator, results_arrived
+
+OF_SEARCH = ("pitch", "space", "starts", "candidates", "prior", "perceptual_weight", "snap_colors")
+"""Options of a search that a script alone gives."""
 
 COLLECTION_NAME = "DatasetNeRF recovered camera"
 CAMERA_NAME = "Recovered camera"
@@ -27,47 +32,19 @@ PICTURE_NAME = "DatasetNeRF search"
 """The image that shows what the search sees."""
 
 
-class DNERF_OT_invert_photo(JobOperator, bpy.types.Operator):
-    """Find the subject of a photo, and the camera that it was taken with"""
-
-    bl_idname = "dnerf.invert_photo"
-    bl_label = "Invert Photo"
+class PhotoOptions:
+    """Which picture: by the names that Blender's file browser fills in."""
 
     filepath: bpy.props.StringProperty(name="Photo", subtype="FILE_PATH", options={"SKIP_SAVE"})
     filter_image: bpy.props.BoolProperty(default=True, options={"HIDDEN"})
     filter_folder: bpy.props.BoolProperty(default=True, options={"HIDDEN"})
-    kind: bpy.props.EnumProperty(
-        name="Kind",
-        items=[
-            ("image", "Photo", "A photo: shape and colours are found"),
-            ("mask", "Mask", "A painted mask in the labels' colours: the shape is found, colours are open"),
-        ],
-    )
-    fit: bpy.props.EnumProperty(
-        name="Fit",
-        items=[
-            ("pad", "Pad", "All of the picture, between bars where it is not square"),
-            ("crop", "Crop", "The square at its centre"),
-        ],
-    )
-    own_yaw: own_yaw_property(job_ranges.SEARCH_YAW)
-    own_yaw_switch: own_yaw_switch_property()
-    yaw_first_deg: degrees_property(
-        job_ranges.SEARCH_YAW,
-        "Yaw",
-        0,
-        description="First turn at which the camera is looked for, degrees",
-    )
-    yaw_last_deg: degrees_property(job_ranges.SEARCH_YAW, "to", 1, description="Last turn, degrees")
-    steps: whole_property(
-        job_ranges.SEARCH_STEPS, "Steps", description="How long the search is", left_open="the engine's own number"
-    )
-    tuning_steps: whole_property(
-        job_ranges.TUNING,
-        "Tuning steps",
-        description="Afterwards the generator's weights are tuned to the photo for so many steps; the file becomes as large as the model",
-    )
-    search_seed: whole_property(job_ranges.SEARCH_SEED, "Search seed", description="Another one starts from elsewhere")
+
+
+class DNERF_OT_invert_photo(scripted(PhotoOptions, PictureOptions, remembers=True), WaitingOperator, bpy.types.Operator):
+    """Find the subject of a photo, and the camera that it was taken with"""
+
+    bl_idname = "dnerf.invert_photo"
+    bl_label = "Invert Photo"
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
         if self.filepath:  # dropped: only the options are left to choose
@@ -79,23 +56,36 @@ class DNERF_OT_invert_photo(JobOperator, bpy.types.Operator):
         photo = Path(bpy.path.abspath(self.filepath))
         if not self.filepath or not photo.is_file():
             raise UsageError(f"photo: expected a file, found none{f' at {photo}' if self.filepath else ''}; choose a picture")
-        output = new_subject_path(subjects_folder(context.scene.dnerf.subjects_folder), file_stem(photo.stem))
+        scene = context.scene
+        given = Given(self, scene.dnerf, output="subjects_folder")
+        output = new_subject_path(subjects_folder(given["output"]), file_stem(photo.stem))
         params = {
+            "model": model_given(scene, given),
             "photo": str(photo),
             "kind": self.kind,
-            "fit": self.fit,
-            "seed": self.search_seed,
+            "fit": list(self.crop) if given.has("crop") else self.fit,
+            "seed": self.seed,
             "output": str(output),
-            **({} if self.own_yaw else {"yaw": [self.yaw_first_deg, self.yaw_last_deg]}),
+            **({} if self.own_yaw else {"yaw": list(plain(self.yaw))}),
             **({"steps": self.steps} if self.steps else {}),
-            "tuning": self.tuning_steps,
+            "tuning": self.tuning,
+            **given.alone(*OF_SEARCH),
+            **{name: str(given.file(name)) for name in ("pose", "perceptual_file") if given.has(name)},
         }
-        with_facts(context.scene, "Finding the subject", lambda scene, facts: invert(scene, facts, params))
+        camera = given.named(scene, "camera", "CAMERA")
+        with_facts(scene, "Finding the subject", lambda scene, facts: invert(scene, facts, params, camera), params["model"])
 
 
-def invert(scene: bpy.types.Scene, facts: ModelFacts, params: dict[str, Any]) -> None:
-    """The step of the job after the model is known: search."""
+def invert(scene: bpy.types.Scene, facts: ModelFacts, params: dict[str, Any], seen_by: Held | None = None) -> None:
+    """The step of the job after the model is known: search.
+
+    Args:
+        seen_by: the camera that took the picture; None: it is found.
+    """
     held = hold(scene)
+    if seen_by is not None:
+        pose = read_camera(seen_by.needed(), scene, world_up=facts.cameras.world_up)
+        params = {**params, "camera": square_view(pose).camera.to_json()}
     job = session.current().job
     assert job is not None
     job.at_end = icons.drop_picture
@@ -104,14 +94,15 @@ def invert(scene: bpy.types.Scene, facts: ModelFacts, params: dict[str, Any]) ->
         found = held.needed(f"the subject is in {result['subject_file']}")
         camera = Camera.from_json(result["camera"], "the recovered camera")
         place_cameras(found, [camera], [CAMERA_NAME], COLLECTION_NAME, facts.image_size_px, world_up=facts.cameras.world_up)
-        found.dnerf.edit_scores = ""
-        choose_subject(found, Path(result["subject_file"]))
+        if is_panels(found, params["model"]):
+            found.dnerf.edit_scores = ""
+            choose_subject(found, Path(result["subject_file"]))
         results_arrived("Invert Photo")
         session.current().finish(found_line(result))
 
     session.current().continue_job(
         "invert",
-        {"model": chosen_model(scene), **params},
+        params,
         done,
         title="Finding the subject",
         on_part=show_picture,

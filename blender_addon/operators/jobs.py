@@ -5,7 +5,7 @@ import textwrap
 import bpy
 
 from .. import session
-from .base import LineOperator
+from .base import WaitingOperator
 
 _POPUP_CHARACTERS = 80
 """Of a line in a popup, which is as wide as its longest."""
@@ -45,11 +45,15 @@ class DNERF_OT_stop_early(bpy.types.Operator):
         return {"FINISHED"}
 
 
-class DNERF_OT_restart_worker(LineOperator, bpy.types.Operator):
+class DNERF_OT_restart_worker(WaitingOperator, bpy.types.Operator):
     """End the engine's process, and start a new one"""
 
     bl_idname = "dnerf.restart_worker"
     bl_label = "Restart Worker"
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        return True  # above all while a job runs
 
     def act(self, context: bpy.types.Context) -> None:
         holder = session.current()

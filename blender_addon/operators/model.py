@@ -7,20 +7,36 @@ import bpy
 from dnerf_core.errors import counted
 
 from .. import session
-from ..model_facts import ModelFacts, with_facts
+from ..model_facts import EMBEDDED_MODELS, ModelFacts, with_facts
 from ..places import kept_path
 from ..preferences import preferences
-from .base import JobOperator
+from ..scripting.given import Given
+from ..scripting.options import scripted
+from ..scripting.subject_options import ModelOption
+from ..scripting.which import own_model
+from .base import WaitingOperator
 
 
-class DNERF_OT_load_model(JobOperator, bpy.types.Operator):
+class DNERF_OT_load_model(scripted(ModelOption), WaitingOperator, bpy.types.Operator):
     """Ask the engine what the model is: its labels, cameras and licence"""
 
     bl_idname = "dnerf.load_model"
     bl_label = "Load Model"
 
     def act(self, context: bpy.types.Context) -> None:
+        """A model that a script gives is the panel's from now on."""
+        if model := own_model(Given(self, context.scene.dnerf)):
+            choose_model(context.scene, model)
         with_facts(context.scene, "Loading the model", model_loaded)
+
+
+def choose_model(scene: bpy.types.Scene, model: str) -> None:
+    """Make a model, as requests have it, the scene's."""
+    settings = scene.dnerf
+    if model in EMBEDDED_MODELS:
+        settings.model_kind, settings.embedded_model = "EMBEDDED", model
+    else:
+        settings.model_path, settings.model_kind = kept_path(Path(model)), "FILE"
 
 
 def model_loaded(scene: bpy.types.Scene, facts: ModelFacts) -> None:

@@ -25,6 +25,7 @@ from ..painting.mask_files import (
 from ..scene.annotation import set_up_brush
 from ..scene.errors import SceneError
 from ..scene.views import shown_as_srgb
+from ..scripting.parts import PartByName
 from .base import LineOperator
 from .views import image_editor_area
 
@@ -122,7 +123,7 @@ def _with_brush(context: bpy.types.Context, area: bpy.types.Area, labels: LabelS
         set_up_brush(scene, labels, label_id)
 
 
-class DNERF_OT_paint_label(LineOperator, bpy.types.Operator):
+class DNERF_OT_paint_label(PartByName, LineOperator, bpy.types.Operator):
     """Paint this label"""
 
     bl_idname = "dnerf.paint_label"
@@ -132,8 +133,10 @@ class DNERF_OT_paint_label(LineOperator, bpy.types.Operator):
     label_id: bpy.props.IntProperty(min=0, max=255)
 
     def act(self, context: bpy.types.Context) -> None:
-        set_up_brush(context.scene, annotation_labels(context.scene), self.label_id)
-        context.scene.dnerf.painted_label_id = self.label_id
+        labels = annotation_labels(context.scene)
+        label_id = self.chosen_part(labels, self.label_id, ignored=True)
+        set_up_brush(context.scene, labels, label_id)
+        context.scene.dnerf.painted_label_id = label_id
 
 
 class DNERF_OT_save_mask(LineOperator, bpy.types.Operator):

@@ -1,5 +1,7 @@
 """The armature that moves the subject: its map, and the model's own skeleton as one."""
 
+from pathlib import Path
+
 import bpy
 import numpy as np
 
@@ -7,13 +9,19 @@ from dnerf_core.errors import UsageError, counted
 
 from .. import session
 from ..lasting.identity import hold, window_showing
-from ..model_facts import ModelFacts, chosen_model, known_facts, with_facts
+from ..model_facts import ModelFacts, is_panels, known_facts, with_facts
+from ..places import pose_text
 from ..posing.driver import driving_armature, lost_armature
 from ..posing.rows import fill_rows
 from ..scene.errors import SceneError
 from ..scene.person import add_armature, key_motion
 from ..scene.subject import engine_to_root, subject_root, update
-from .base import JobOperator, LineOperator, results_arrived
+from ..scripting.given import Given
+from ..scripting.options import scripted
+from ..scripting.shape_options import MotionOptions
+from ..scripting.subject_options import ModelOption
+from ..scripting.which import model_given
+from .base import LineOperator, WaitingOperator, results_arrived
 
 PERSON_NAME = "DatasetNeRF Person"
 MOTION = "walk"
@@ -51,18 +59,25 @@ class DNERF_OT_rest_pose(bpy.types.Operator):
         return {"FINISHED"}
 
 
-class DNERF_OT_add_person(JobOperator, bpy.types.Operator):
+class DNERF_OT_add_person(scripted(ModelOption, MotionOptions), WaitingOperator, bpy.types.Operator):
     """Add the skeleton of the chosen model's subjects as an armature that walks; it moves the subject if nothing else does"""
 
     bl_idname = "dnerf.add_person"
     bl_label = PERSON_NAME
 
     def act(self, context: bpy.types.Context) -> None:
-        with_facts(context.scene, ADDING, add_person)
+        scene = context.scene
+        given = Given(self, scene.dnerf)
+        params = {"model": model_given(scene, given), "motion": pose_text(self.pose) if self.pose else MOTION}
+        with_facts(scene, ADDING, lambda scene, facts: add_person(scene, facts, params), params["model"])
 
 
-def add_person(scene: bpy.types.Scene, facts: ModelFacts) -> None:
-    """The step of the job after the model is known: ask for the walk."""
+def add_person(scene: bpy.types.Scene, facts: ModelFacts, params: dict[str, str]) -> None:
+    """The step of the job after the model is known: ask for the motion.
+
+    Args:
+        params: of the request.
+    """
     if facts.skeleton is None:
         raise SceneError(f"model {facts.name}: expected one whose subjects move, found one whose do not; choose another model")
     held, skeleton = hold(scene), facts.skeleton
@@ -81,17 +96,20 @@ def add_person(scene: bpy.types.Scene, facts: ModelFacts) -> None:
         poses = np.concatenate([poses, poses[:1]]) @ turn.T
         rate = found.render.fps / found.render.fps_base / result["fps"]
         frames = [found.frame_start + index * rate for index in range(len(poses))]
-        key_motion(item, bones, poses[:, :-1], skeleton.scale * poses[:, -1], frames, f"{PERSON_NAME} {MOTION}")
+        key_motion(
+            item, bones, poses[:, :-1], skeleton.scale * poses[:, -1], frames, f"{PERSON_NAME} {Path(params['motion']).stem}"
+        )
         update(found)
         settings = found.dnerf
-        line = f"{item.name}: {counted(len(bones), 'bone')}, walking"
-        if settings.pose_armature is None or lost_armature(found):
+        moves = "walking" if params["motion"] == MOTION else f"moved by {Path(params['motion']).name}"
+        line = f"{item.name}: {counted(len(bones), 'bone')}, {moves}"
+        if is_panels(found, params["model"]) and (settings.pose_armature is None or lost_armature(found)):
             settings.pose_armature = item
             line += "; it moves the subject"
         results_arrived("Add Person")
         session.current().finish(line)
 
-    session.current().continue_job("motion", {"model": chosen_model(scene), "motion": MOTION}, done, title=ADDING)
+    session.current().continue_job("motion", params, done, title=ADDING)
 
 
 def leave_modes() -> None:

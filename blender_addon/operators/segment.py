@@ -13,34 +13,41 @@ from ..lasting.identity import Held, hold
 from ..places import absolute_path
 from ..scene.errors import SceneError
 from ..scene.segments import check_labelled, label_object, shape_of
-from .base import JobOperator, results_arrived
+from ..scripting.given import Given
+from ..scripting.options import scripted
+from ..scripting.shape_options import SegmentOptions
+from .base import WaitingOperator, results_arrived
 from .cloud import show_colors
 
 TITLE = "Segmenting"
 
 
-class DNERF_OT_segment_selected(JobOperator, bpy.types.Operator):
+class DNERF_OT_segment_selected(scripted(SegmentOptions), WaitingOperator, bpy.types.Operator):
     """Label the selected meshes and clouds by a network that train-pointnet wrote: their label attribute, and a material a part"""
 
     bl_idname = "dnerf.segment_selected"
     bl_label = "Segment Selected"
 
     def act(self, context: bpy.types.Context) -> None:
-        network = absolute_path(context.scene.dnerf.network_file, "segment: network file")
+        given = Given(self, context.scene.dnerf, network="network_file")
+        network = absolute_path(given["network"], "segment: network file")
         if not network.is_file():
             raise UsageError(f"segment: network file: expected a file, found none at {network}; choose one of train-pointnet")
-        by_mesh = {
-            item.data: item for item in context.selected_objects if item.type == "MESH"
-        }  # what shares a mesh is labelled once
+        named = given.named(context.scene, "object", "MESH")
+        chosen = context.selected_objects if named is None else [named.needed()]
+        by_mesh = {item.data: item for item in chosen if item.type == "MESH"}  # what shares a mesh is labelled once
         if not by_mesh:
             raise SceneError("segment: expected selected meshes or clouds, found none; select some in the 3D view")
         for item in by_mesh.values():
             check_labelled(item)
-        segment_objects([hold(item) for item in by_mesh.values()], network)
+        segment_objects([hold(item) for item in by_mesh.values()], network, {"up": "z", **given.alone("up", "headings")})
 
 
-def segment_objects(items: list[Held], network: Path) -> None:
+def segment_objects(items: list[Held], network: Path, more: dict[str, Any]) -> None:
     """The job: ask for the labels of each object, and give them to it.
+
+    Args:
+        more: how the network sees them.
 
     Raises:
         UsageError: an object has been deleted.
@@ -54,7 +61,7 @@ def segment_objects(items: list[Held], network: Path) -> None:
         item = items[index].needed("select what is there")
         places, triangles = shape_of(item)
         client = holder.ready_client()
-        params: dict[str, Any] = {"network": str(network), "points": client.put_array(places), "up": "z"}
+        params: dict[str, Any] = {"network": str(network), "points": client.put_array(places), **more}
         if triangles is not None:
             params["faces"] = client.put_array(triangles)
         materials.append("VERTEX" if triangles is None else "MATERIAL")

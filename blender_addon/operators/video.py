@@ -10,26 +10,33 @@ import re
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import bpy
 
-from dnerf_core.errors import counted
+from dnerf_core.errors import UsageError, brief, counted
+from dnerf_core.job_ranges import FPS
 
 from .. import session
 from ..interchange.edits import keep_render, own_edit, takes_rate
 from ..interchange.strips import Video, add_videos
 from ..lasting.identity import hold
-from ..model_facts import ModelFacts, chosen_model, facts_from_result, keep_facts
+from ..model_facts import ModelFacts, chosen_model, facts_from_result, is_panels, keep_facts
 from ..places import file_stem, output_folder
 from ..posing.driver import body_pose
 from ..scene.cameras import ScenePose, read_frame
 from ..scene.errors import SceneError
 from ..scene.frames import evaluated, frame_rate, frames_between, rate_param, read_at_frames
+from ..scripting.given import Given
+from ..scripting.options import scripted
+from ..scripting.subject_options import SubjectsOptions
+from ..scripting.video_options import VideoOptions
+from ..scripting.which import WAYS, ChosenSubject, chosen_subjects, model_given
 from ..subjects import subject_stem, subject_token
 from ..viewpoints import camera_params, squares_of
-from .base import JobOperator, results_arrived
+from .base import WaitingOperator, results_arrived
 
 _LONGEST_PART = 24
 """Of a clip's name, its scene, subject and camera each: the name is that of a folder and of the files in it."""
@@ -38,24 +45,75 @@ _SHOWN = ("image", "palette")
 TITLE = "Rendering the label video"
 
 
-class DNERF_OT_render_video(JobOperator, bpy.types.Operator):
+class DNERF_OT_render_video(scripted(SubjectsOptions, VideoOptions), WaitingOperator, bpy.types.Operator):
     """Render the scene's frame range: an image sequence with masks, a lossless label video, and previews"""
 
     bl_idname = "dnerf.render_video"
     bl_label = "Render Label Video"
 
     def act(self, context: bpy.types.Context) -> None:
-        folder = output_folder(context.scene.dnerf.video_folder, "label video: save to")
-        render_video(context.scene, folder)
+        scene = context.scene
+        given = Given(self, scene.dnerf, output="video_folder")
+        rate = rate_given(given["fps"]) if given.has("fps") else frame_rate(scene)
+        render_video(scene, wanted_runs(scene, given), VideoChoice(rate, given))
 
 
 @dataclass(frozen=True)
 class Run:
-    """Frames that follow each other and are of one model: the first and the last."""
+    """Frames that follow each other and are of one model: the first and the last.
+
+    Attributes:
+        subject: that a script gives; None: the scene's at each frame.
+    """
 
     model: str
     first: int
     last: int
+    subject: ChosenSubject | None = None
+
+
+class VideoChoice:
+    """How the clips are, where they go, and whether an edit gets them.
+
+    Attributes:
+        folder: made where it is missing.
+        more: what a request has of a script.
+    """
+
+    def __init__(self, rate: int | Fraction, given: Given) -> None:
+        """Raises:
+        UsageError, OutputError: there can be no such folder.
+        """
+        self.rate, self.folder = rate, output_folder(given["output"], "label video: save to")
+        self.into_sequencer: bool = given["into_sequencer"]
+        self.more: dict[str, Any] = given.alone("legend")
+
+
+def rate_given(text: str) -> int | Fraction:
+    """A frame rate that a script gives.
+
+    Raises:
+        UsageError: it is none.
+    """
+    rate = FPS.take(text)
+    if rate is None:
+        raise UsageError(f"fps: expected {FPS.expected}, found {brief(text)}; correct it")
+    return rate
+
+
+def wanted_runs(scene: bpy.types.Scene, given: Given) -> list[Run]:
+    """A clip each: of the scene's subject as it is animated, or of every subject that a script gives.
+
+    Raises:
+        UsageError, SceneError: as `model_runs` and `chosen_subjects`.
+    """
+    several = any(map(given.has, (*WAYS, "truncation")))
+    if not several and not given.has("model"):
+        return model_runs(scene)
+    frames = frames_between(scene.frame_start, scene.frame_end, scene.frame_step)
+    if not several:
+        return [Run(model_given(scene, given), frames[0], frames[-1])]
+    return [Run(subject.model, frames[0], frames[-1], subject) for subject in chosen_subjects(scene, given)]
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,16 +135,14 @@ class SeenFrame:
     stem: str
 
 
-def render_video(scene: bpy.types.Scene, folder: Path) -> None:
-    """The job: a clip for each run of frames of one model, one after the other.
+def render_video(scene: bpy.types.Scene, runs: Sequence[Run], choice: VideoChoice) -> None:
+    """The job: a clip for each run, one after the other.
 
     Raises:
-        UsageError: no model is chosen, or its file has gone.
-        SceneError: no frames, too many, or a frame rate that no video has.
         WorkerError: no worker can be had, or it is busy.
     """
     held, began, holder = hold(scene), time.monotonic(), session.current()
-    rate, runs = frame_rate(scene), model_runs(scene)
+    folder = choice.folder
     videos: list[Video] = []
     folders: list[Path] = []
     frames_done: list[int] = []
@@ -98,7 +154,7 @@ def render_video(scene: bpy.types.Scene, folder: Path) -> None:
 
         def model_known(result: dict[str, Any]) -> None:
             found = held.needed()
-            if runs[index].model == chosen_model(found):
+            if is_panels(found, runs[index].model):
                 keep_facts(found, result)
             make_clip(found, facts_from_result(result), index, title)
 
@@ -111,7 +167,12 @@ def render_video(scene: bpy.types.Scene, folder: Path) -> None:
         run = runs[index]
         frames = seen_frames(found, facts, run)
         clip = clip_name(found, [frame.camera_name for frame in frames], [frame.stem for frame in frames], (run.first, run.last))
-        params = clip_params(run.model, frames) | {"fps": rate_param(rate), "output": str(folder / clip), "name": clip}
+        params = clip_params(run.model, frames) | {
+            "fps": rate_param(choice.rate),
+            "output": str(folder / clip),
+            "name": clip,
+            **choice.more,
+        }
 
         def done(result: dict[str, Any]) -> None:
             files = {kind: Path(path) for kind, path in result["files"].items()}
@@ -128,11 +189,12 @@ def render_video(scene: bpy.types.Scene, folder: Path) -> None:
 
     def finish() -> None:
         scene_now, where = held.found(), ""
-        if scene_now is not None and scene_now.dnerf.into_sequencer:
+        if scene_now is not None and choice.into_sequencer:
             where = show_in_edit(scene_now, videos, sizes_px[0])
             results_arrived("Render Label Video")
         rendered = f"{counted(sum(frames_done), 'frame')} in {time.monotonic() - began:.1f} s"
-        models = f", in {len(runs)} videos, since the model changes" if len(runs) > 1 else ""
+        each = "one a subject" if runs[0].subject is not None else "since the model changes"
+        models = f", in {len(runs)} videos, {each}" if len(runs) > 1 else ""
         holder.finish(f"{rendered}{models}, saved in {folders[0] if len(folders) == 1 else folder}{where}")
 
     ask(0)
@@ -167,7 +229,10 @@ def seen_frames(scene: bpy.types.Scene, facts: ModelFacts, run: Run) -> list[See
 
     def read(number: int) -> SeenFrame:
         pose, now = read_frame(scene, number, world_up=facts.cameras.world_up), evaluated(scene)
-        return SeenFrame(number, pose, body_pose(scene, facts), scene.camera.name, subject_token(now), subject_stem(now))
+        body, camera = body_pose(scene, facts), scene.camera.name
+        if run.subject is not None:
+            return SeenFrame(number, pose, body, camera, run.subject.token, run.subject.stem)
+        return SeenFrame(number, pose, body, camera, subject_token(now), subject_stem(now))
 
     return read_at_frames(scene, run.first, run.last, scene.frame_step, read)
 

@@ -16,14 +16,16 @@ from dnerf_core.labels import LabelSet
 
 from .. import session
 from ..data_set.cameras import one_side
-from ..data_set.views import ViewOptions, WantedViews, wanted_views
+from ..data_set.views import VIEW_CHANNELS, ViewOptions, WantedViews, wanted_views
 from ..lasting.identity import hold
-from ..model_facts import ModelFacts, chosen_model, with_facts
+from ..model_facts import ModelFacts, chosen_model, is_panels, with_facts
 from ..places import output_folder
 from ..posing.driver import current_pose, pose_params
 from ..scene import views as scene_views
 from ..scene.cameras import ScenePose, SquareView
 from ..scene.errors import SceneError
+from ..scripting.options import scripted
+from ..scripting.which import ChosenSubject
 from ..shown_views import ShownViews, add_shown
 from ..view_list.images import note_depth_file, refresh_file_image
 from ..view_list.items import add_item
@@ -32,7 +34,7 @@ from ..viewpoints import camera_params, squares_of
 from .base import WaitingOperator, results_arrived
 
 
-class DNERF_OT_render_views(ViewOptions, WaitingOperator, bpy.types.Operator):
+class DNERF_OT_render_views(scripted(ViewOptions), WaitingOperator, bpy.types.Operator):
     """Render image, labels and depth from the chosen cameras into the folder; the list below shows them"""
 
     bl_idname = "dnerf.render_views"
@@ -42,7 +44,12 @@ class DNERF_OT_render_views(ViewOptions, WaitingOperator, bpy.types.Operator):
         scene = context.scene
         wanted = wanted_views(context, self)
         folder = output_folder(self.output or scene.dnerf.views_folder, "views: save to")
-        with_facts(scene, "Rendering views", lambda scene, facts: render_views(scene, facts, wanted, folder))
+        with_facts(
+            scene,
+            "Rendering views",
+            lambda scene, facts: render_views(scene, facts, wanted, folder),
+            wanted.subjects[0].model,
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,9 +87,7 @@ class CollectedViews:
     def take(self, index: int, part: dict[str, Any]) -> None:
         """One part of the answer to `render` or `add_views`: the view of that number."""
         holder, square, name = session.current(), self.squares[index], self.poses[index].name
-        cut: dict[str, Any] = {
-            channel: square.crop(holder.array(part[channel])) for channel in ("rgb", "mask", "depth") if channel in part
-        }
+        cut: dict[str, Any] = {channel: square.crop(holder.array(part[channel])) for channel in VIEW_CHANNELS if channel in part}
         if self._makes_all:
             self._views[index] = SeenView(cut["rgb"], cut.get("mask"))
         labels = self._labels
@@ -134,29 +139,28 @@ def _render_subject(
     scene: bpy.types.Scene,
     facts: ModelFacts,
     wanted: WantedViews,
-    subject: tuple[str, str],
+    subject: ChosenSubject,
     folder: Path,
     then: Callable[[int, dict[str, Any]], None],
 ) -> None:
-    """Ask for the views of one subject, a token with its stem; `then` hears how many they are, and the worker's answer."""
-    settings, (token, stem) = scene.dnerf, subject
-    poses = wanted.poses(scene, facts, stem)
+    """Ask for the views of one subject; `then` hears how many they are, and the worker's answer."""
+    settings = scene.dnerf
+    poses = wanted.poses(scene, facts, subject.stem)
     pose = current_pose(scene, facts)
     shown = ShownViews(
-        token,
-        stem,
+        subject.token,
+        subject.stem,
         tuple(poses),
         settings.want_overlay,
-        settings.want_depth,
+        settings.want_depth if wanted.channels is None else "depth" in wanted.channels,
         (None if pose is None else tuple(pose),) * len(poses),
     )
     squares, packs = squares_of(shown.poses), settings.pack_views
     collected = CollectedViews(shown.poses, squares, facts.labels, shown.overlay, makes_all=packs, keeps=packs)
     request = {
-        "model": chosen_model(scene),
-        **json.loads(shown.subject),
+        **subject.params,
         **pose_params(pose),
-        "channels": view_channels(facts, shown),
+        "channels": view_channels(facts, shown) if wanted.channels is None else list(wanted.channels),
         "cameras": [
             {**square.camera.to_json(), "name": title}
             for square, title in zip(squares, camera_names(poses, shown.stem), strict=True)
@@ -172,7 +176,9 @@ def _render_subject(
         list_view(held.found(), shown, index, folder, str(part["name"]))
 
     def done(result: dict[str, Any]) -> None:
-        add_shown(held.needed(f"its views are in {folder}"), shown.with_images())
+        scene_now = held.needed(f"its views are in {folder}")
+        if is_panels(scene_now, subject.model):  # or the views could not follow edits of the panel's
+            add_shown(scene_now, shown.with_images())
         results_arrived("Render Views")
         then(len(poses), result)
 
@@ -212,14 +218,16 @@ def render_poses(
     title: str,
     *,
     makes_all: bool = True,
+    model: str = "",
 ) -> None:
     """A step of the job that runs: views become images as they come in, then `then` is called with all of them.
 
     Args:
+        model: as requests have it; "": the scene's.
         makes_all: whether images are made that there are not yet; otherwise those that there are, are filled anew.
     """
     squares = squares_of(shown.poses)
-    params = {"model": chosen_model(scene), **json.loads(shown.subject), "channels": view_channels(facts, shown)}
+    params = {"model": model or chosen_model(scene), **json.loads(shown.subject), "channels": view_channels(facts, shown)}
     collected = CollectedViews(shown.poses, squares, facts.labels, shown.overlay, makes_all=makes_all)
     groups = shown.by_body_pose()
 

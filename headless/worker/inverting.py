@@ -54,6 +54,7 @@ def invert_call(params: Params, device: str, output: Path) -> InvertCall:
         model_name=params.text("model"),
         kind=params.field(InvertCall, "kind"),
         camera=params.camera_or_none("camera"),
+        pose=params.path("pose", None),
         perceptual_file=params.path("perceptual_file", None),
         device=device,
         output=output.parent,

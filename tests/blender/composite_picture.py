@@ -28,7 +28,7 @@ def main(output: Path) -> None:
         folder = Path(name, "set")
         _place_camera(session)
         _build_scene()
-        bpy.ops.dnerf.composite(folder=str(folder))
+        bpy.ops.dnerf.composite(output=str(folder))
         if not session.current().wait(300) or session.current().level != "INFO":
             raise SystemExit(session.current().status)
         scene = bpy.context.scene

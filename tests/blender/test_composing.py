@@ -232,7 +232,7 @@ def test_the_scene_is_as_it_was_also_after_an_error(
         raise RuntimeError("no paper")
 
     monkeypatch.setattr(rendering, "_render", broken)
-    assert bpy.ops.dnerf.composite(folder=str(tmp_path / "other")) == {"FINISHED"}
+    assert bpy.ops.dnerf.composite(output=str(tmp_path / "other")) == {"FINISHED"}
     with pytest.raises(RuntimeError, match="no paper"):
         session.current().wait(60)
     assert "found a fault of the extension (RuntimeError: no paper)" in session.current().status
@@ -312,7 +312,7 @@ def test_what_cannot_be_done_is_said_before_blender_renders(session: ModuleType,
     (folder / "letter.txt").touch()
     current = session.current()
     assert "found 'letter.txt' and no dataset.json; choose another folder" in failed(
-        session, bpy.ops.dnerf.composite(folder=str(folder))
+        session, bpy.ops.dnerf.composite(output=str(folder))
     )
     assert sorted(path.name for path in folder.iterdir()) == ["letter.txt"]
     for item in scene.objects:

@@ -242,7 +242,9 @@ def test_an_interrupt_from_the_keyboard_cancels_the_job(
     holder = session.current()
     monkeypatch.setattr(holder, "poll", interrupted)
     operator = type(
-        "Waiter", (base.WaitingOperator,), {"bl_idname": "dnerf.waiter", "act": lambda self, context: bpy.ops.dnerf.load_model()}
+        "Waiter",
+        (base.WaitingOperator,),
+        {"bl_idname": "dnerf.waiter", "act": lambda self, context: bpy.ops.dnerf.load_model(wait=False)},
     )
     waiter = operator()
     waiter.wait = True

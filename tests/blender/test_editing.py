@@ -345,18 +345,18 @@ def test_the_panels_numbers_are_the_engines(session: ModuleType, settings: bpy.t
         "print(json.dumps(dataclasses.asdict(EditSettings())))"
     )
     usual = json.loads(run_and_read(tmp_path, "-c", code))
-    from blender_addon.operators.edit import edit_settings
+    from blender_addon.scripting.edit_sources import edit_given, edit_settings
     from dnerf_core.errors import UsageError
 
     settings.property_unset("edit_steps")
-    params = edit_settings(bpy.context.scene)
+    params = edit_settings(edit_given(None, bpy.context.scene))
     engine = {"margin": "margin_px"}
     assert params == {name: usual[engine.get(name, name)] for name in params} and len(params) == 6
     settings.edit_perceptual_weight = 1.0
     with pytest.raises(UsageError, match="expected a file, since Likeness is above 0, found none"):
-        edit_settings(bpy.context.scene)
+        edit_settings(edit_given(None, bpy.context.scene))
     settings.edit_perceptual_file = "/vgg16.pth"
-    params = edit_settings(bpy.context.scene)
+    params = edit_settings(edit_given(None, bpy.context.scene))
     assert (params["perceptual_weight"], params["perceptual_file"]) == (1.0, "/vgg16.pth")
     settings.property_unset("edit_perceptual_weight")
     settings.property_unset("edit_perceptual_file")

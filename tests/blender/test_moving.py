@@ -115,9 +115,9 @@ def test_views_and_clouds_are_of_the_pose(session: ModuleType, model_path: Path)
     turn_bones(item, 3)
     finished(session, bpy.ops.dnerf.render_views())
     from blender_addon.model_facts import known_facts
-    from blender_addon.viewpoints import path_cameras
+    from blender_addon.viewpoints import CameraPath
 
-    camera = path_cameras(scene, known_facts(scene))[0].to_json()
+    camera = CameraPath.of_panel(scene).cameras(known_facts(scene))[0].to_json()
     subject = {"model": str(model_path), "seed": 3, "truncation": 1.0, "pose": pose_of(scene).ravel().tolist()}
     current = session.current()
     parts: list[dict[str, Any]] = []

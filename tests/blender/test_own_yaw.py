@@ -99,15 +99,15 @@ def test_a_photos_camera_is_looked_for_at_the_models_own_yaw_unless_told(
     from blender_addon.operators import invert
 
     asked: list[dict[str, Any]] = []
-    monkeypatch.setattr(invert, "with_facts", lambda scene, title, then: then(scene, None))
-    monkeypatch.setattr(invert, "invert", lambda scene, facts, params: asked.append(params))
+    monkeypatch.setattr(invert, "with_facts", lambda scene, title, then, model: then(scene, None))
+    monkeypatch.setattr(invert, "invert", lambda scene, facts, params, camera: asked.append(params))
     photo = tmp_path / "photo.png"
     photo.write_bytes(b"any")
     for chosen in (
         {},
-        {"own_yaw": True, "yaw_first_deg": -5.0},
+        {"own_yaw": True, "yaw": (-5.0, 60.0)},
         {"own_yaw": False},
-        {"yaw_first_deg": -5.0, "yaw_last_deg": 7.0},
+        {"yaw": (-5.0, 7.0)},
     ):
         assert bpy.ops.dnerf.invert_photo(filepath=str(photo), **chosen) == {"FINISHED"}
     assert [params.get("yaw") for params in asked] == [None, None, [-60, 60], [-5, 7]]

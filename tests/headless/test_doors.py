@@ -370,12 +370,12 @@ OF_CAMERAS = {
 """Of its cameras' rules, which the command gets as a file."""
 OF_NO_JOB = {"annotation_index", "view_index", "pose_row_index", "painted_label_id", "picture_share"}
 INVERT_PHOTO: dict[str, tuple[Range, str]] = {
-    "yaw_first_deg": (ranges_of(InvertCall)["yaw"], ""),
-    "yaw_last_deg": (ranges_of(InvertCall)["yaw"], ""),
+    "yaw": (ranges_of(InvertCall)["yaw"], ""),
     "steps": (ranges_of(InvertCall)["steps"], OPEN),
-    "tuning_steps": (ranges_of(InvertCall)["tuning"], ""),
-    "search_seed": (ranges_of(InvertCall)["seed"], ""),
+    "tuning": (ranges_of(InvertCall)["tuning"], ""),
+    "seed": (ranges_of(InvertCall)["seed"], ""),
 }
+"""Of its dialog, which has no panel's settings."""
 
 
 @pytest.fixture(scope="module")
@@ -388,19 +388,24 @@ def addon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
         yield bpy
 
 
-def check_property(found: Any, values: Range, left_open: str) -> None:
-    """A property's bounds and default against a range."""
+def check_property(found: Any, values: Range, left_open: str, *, of_operator: bool = False) -> None:
+    """A property's bounds and default against a range; operators refuse what is out of bounds themselves, which Blender would clip."""
+    bounds = (found.soft_min, found.soft_max) if of_operator else (found.hard_min, found.hard_max)
     if isinstance(values, Degrees):
-        assert (found.hard_min, found.hard_max) == (-values.limit, values.limit)
+        assert bounds == (-values.limit, values.limit)
         if values.usual is not None:
-            assert found.default == values.usual["last" in found.identifier]
+            assert (
+                (tuple(found.default_array) == values.usual)
+                if of_operator
+                else found.default == values.usual["last" in found.identifier]
+            )
         return
     assert isinstance(values, Whole | Number)
     most = INT32_MOST if isinstance(values, Whole) else FLOAT32_MOST
     high = most if values.high is None else min(values.high, most)
     usual = values.default if isinstance(values, Number) or values.default is not None else values.usual
-    assert found.hard_min == (0 if left_open else values.low)
-    assert found.hard_max >= high if values.high is None else found.hard_max == pytest.approx(high)
+    assert bounds[0] == (0 if left_open else values.low)
+    assert bounds[1] >= high if values.high is None else bounds[1] == pytest.approx(high)
     assert found.default == pytest.approx(0 if left_open else usual)
 
 
@@ -411,17 +416,17 @@ def test_the_panels_bounds_and_defaults_are_the_fields(addon: Any) -> None:
     for name, (values, left_open) in PANEL.items():
         check_property(settings[name], values, left_open)
     photo = addon.ops.dnerf.invert_photo.get_rna_type().properties
-    assert {item.identifier for item in photo if item.type in ("INT", "FLOAT")} == {*INVERT_PHOTO}
+    assert {item.identifier for item in photo if item.type in ("INT", "FLOAT") and not item.is_hidden} == {*INVERT_PHOTO}
     for name, (values, left_open) in INVERT_PHOTO.items():
-        check_property(photo[name], values, left_open)
+        check_property(photo[name], values, left_open, of_operator=True)
     for name in ("kind", "fit"):
         values = ranges_of(InvertCall)[name]
         assert isinstance(values, Choice)
         assert (tuple(photo[name].enum_items.keys()), photo[name].default) == (values.choices, values.default)
     sets = addon.ops.dnerf.render_data_set.get_rna_type().properties
-    assert {item.identifier for item in sets if item.type in ("INT", "FLOAT")} == {*DATA_SET, *OF_CAMERAS}
+    assert {item.identifier for item in sets if item.type in ("INT", "FLOAT") and not item.is_hidden} == {*DATA_SET, *OF_CAMERAS}
     for name, (values, left_open) in DATA_SET.items():
-        check_property(sets[name], values, left_open)
+        check_property(sets[name], values, left_open, of_operator=True)
     for name in ("masks", "depth_format", "coco_instances", "nerfstudio_images"):
         values = ranges_of(RenderCall)[name]
         assert isinstance(values, Choice)
@@ -431,7 +436,11 @@ def test_the_panels_bounds_and_defaults_are_the_fields(addon: Any) -> None:
     assert ("folder", *sets["formats"].enum_items.keys()) == job_ranges.FORMATS.choices == FORMATS
     assert sets["channels"].default_flag == {*DEFAULT_CHANNELS}
     fields = {item.name for item in dataclasses.fields(RenderCall)}
-    own = {item.identifier for item in sets} - OF_CAMERAS - {"rna_type", "cameras", "test_cameras", "camera", "test_camera"}
+    own = (
+        {item.identifier for item in sets}
+        - OF_CAMERAS
+        - {"rna_type", "cameras", "test_cameras", "camera", "test_camera", "model"}
+    )
     assert own - fields == {"wait", "own_angles", "upper", "center", "center_object", "outwards"}, "named as the call's fields"
     device = addon.context.preferences.addons["blender_addon"].preferences.bl_rna.properties["device"]
     assert (tuple(device.enum_items.keys()), device.default) == (job_ranges.DEVICE.choices, job_ranges.DEVICE.default)

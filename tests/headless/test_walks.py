@@ -204,3 +204,9 @@ def test_a_square_recorded_as_it_was_spelled_is_the_same_one(trained_model: Path
     for other in ("41,0,512", "pad"):
         with pytest.raises(OutputError, match="found one that differs in --fit or --crop"):
             earlier_result(path, {"fit": other})
+
+
+def test_the_workers_pose_of_a_picture_is_the_commands(file: Path, tmp_path: Path) -> None:
+    command = read("invert", InvertCall, file, "--pose", file, "-o", tmp_path)
+    request = {"model": "demo-cars", "photo": str(file), "pose": str(file)}
+    assert command == invert_call(Params(request), "auto", tmp_path / "x.safetensors") and command.pose == file
