@@ -4,9 +4,11 @@ from pathlib import Path
 
 import bpy
 
-from . import environment_making
 from .bridge.errors import WorkerError
 from .bridge.interpreter import find_interpreters
+from .environments import making as environment_making
+from .environments.panel import draw_making
+from .environments.source import Source
 from .operators.keys import draw_keys
 from .panels.fitting import draw_rows
 from .version import WEBSITE
@@ -42,13 +44,36 @@ class DNERF_Preferences(bpy.types.AddonPreferences):
     )
     environment_folder: bpy.props.StringProperty(
         name="New environment",
-        description="Folder that Create Environment makes: a Python with the engine, outside of Blender",
+        description="Folder in which Create Environment makes a Python with the engine, outside of Blender's own folders. "
+        "Pressed again it makes a new one beside the last, which stays whole until the new one is ready",
         subtype="DIR_PATH",
     )
     package: bpy.props.StringProperty(
         name="Package",
         description="What Create Environment installs: a name on the package index, or a folder or wheel on this computer",
         default="datasetnerf",
+    )
+    wheel_source: bpy.props.EnumProperty(
+        name="From",
+        description="Where Create Environment takes packages from",
+        items=[
+            ("INDEX", "Package index", "What pip is configured for on this computer, or else pypi.org"),
+            ("MIRROR", "Mirror", "Another index of packages, by its address"),
+            ("FOLDER", "Folder of wheels", "A folder on this computer or your network; nothing is downloaded"),
+        ],
+    )
+    mirror_url: bpy.props.StringProperty(
+        name="Mirror", description="Address of a package index, such as https://HOST/simple; without name and password"
+    )
+    wheel_folder: bpy.props.StringProperty(
+        name="Wheels",
+        description="Folder with wheels of datasetnerf, torch and all they need, for a computer and a Python like these",
+        subtype="DIR_PATH",
+    )
+    base_python: bpy.props.StringProperty(
+        name="Base Python",
+        description="The Python, 3.11 or newer, that the environment rests on. Empty: Blender's own",
+        subtype="FILE_PATH",
     )
 
     def draw(self, context: bpy.types.Context) -> None:
@@ -64,15 +89,19 @@ class DNERF_Preferences(bpy.types.AddonPreferences):
         draw_rows(column, context, _check_line, icon, margin_px=_MARGIN_PX)
         box = layout.box()
         box.label(text="No Python with the engine yet?")
-        box.prop(self, "environment_folder")
-        box.prop(self, "package")
-        making = environment_making.current()
-        runs, icon = making is not None and making.running, "NONE"
-        if making is not None:
-            icon = "SORTTIME" if runs else "CHECKMARK" if making.succeeded else "ERROR"
-        column = box.column(align=True)
-        column.operator("dnerf.cancel_environment" if runs else "dnerf.create_environment", icon="CANCEL" if runs else "ADD")
-        draw_rows(column, context, "" if making is None else making.line, icon, margin_px=_MARGIN_PX)
+        for name in ("environment_folder", "package"):
+            box.prop(self, name)
+        box.row().prop(self, "wheel_source", expand=True)
+        if self.wheel_source == "INDEX":
+            box.label(text="What pip is configured for on this computer, or else pypi.org")
+        else:
+            box.prop(self, "mirror_url" if self.wheel_source == "MIRROR" else "wheel_folder")
+        box.prop(self, "base_python")
+        from .session import current  # which rests on this module
+
+        refused = current().outcomes.latest(["dnerf.create_environment"])
+        refusal = "" if refused is None else refused.line
+        draw_making(box, context, environment_making.current(), refusal, margin_px=_MARGIN_PX)
         box = layout.box()
         box.label(text="Keys")
         draw_keys(box, context)
@@ -108,6 +137,12 @@ def chosen_interpreter(settings: DNERF_Preferences) -> Path:
             "DatasetNeRF, or create an environment there"
         )
     return interpreters[0]
+
+
+def chosen_source(settings: DNERF_Preferences) -> Source:
+    """Where Create Environment takes packages from."""
+    wheels = bpy.path.abspath(settings.wheel_folder) if settings.wheel_folder else ""
+    return Source(settings.wheel_source, settings.mirror_url, wheels)
 
 
 def show_check(line: str, ok: bool) -> None:
