@@ -5,7 +5,7 @@ from pathlib import Path
 import bpy
 
 from .bridge.errors import WorkerError
-from .bridge.interpreter import find_interpreters
+from .bridge.interpreter import find_interpreters, interpreter_at, pointed_to
 from .environments import making as environment_making
 from .environments.panel import draw_making
 from .environments.source import Source
@@ -128,8 +128,8 @@ def chosen_interpreter(settings: DNERF_Preferences) -> Path:
     Raises:
         WorkerError: none is named and none found.
     """
-    if settings.interpreter:
-        return Path(bpy.path.abspath(settings.interpreter))
+    if named := pointed_to(settings.interpreter):
+        return interpreter_at(Path(bpy.path.abspath(named)))
     interpreters = find_interpreters()
     if not interpreters:
         raise WorkerError(

@@ -8,6 +8,7 @@ import bpy
 from .. import session
 from ..bridge.check import Check, check_interpreter
 from ..bridge.errors import WorkerError
+from ..bridge.interpreter import interpreter_at, pointed_to
 from ..environments import making as environment_making
 from ..environments.making import EnvironmentMaking
 from ..lasting.timers import Timer
@@ -105,14 +106,20 @@ class DNERF_OT_create_environment(LineOperator, bpy.types.Operator):
                 "System, Network, or choose a folder of wheels"
             )
         making = EnvironmentMaking(
-            Path(bpy.path.abspath(settings.environment_folder)),
+            Path(bpy.path.abspath(pointed_to(settings.environment_folder))),
             settings.package.strip(),
             source=source,
-            base_python=bpy.path.abspath(settings.base_python.strip()),
-            used_python=bpy.path.abspath(settings.interpreter),
+            base_python=_python_at(settings.base_python),
+            used_python=_python_at(settings.interpreter),
         )
         environment_making.begin(making)
         _making_timer.start()
+
+
+def _python_at(text: str) -> str:
+    """The interpreter that a property points to; "": it points to none."""
+    named = pointed_to(text)
+    return str(interpreter_at(Path(bpy.path.abspath(named)))) if named else ""
 
 
 def look_at_making() -> float | None:
