@@ -80,8 +80,8 @@ class DNERF_Preferences(bpy.types.AddonPreferences):
         layout = self.layout
         column = layout.column()
         column.prop(self, "interpreter")
-        if not self.interpreter:
-            column.label(text=_interpreter_line(), icon="INFO")
+        named = bool(self.interpreter)  # the row stays, or the button below would move as its work ends
+        column.label(text="" if named else _interpreter_line(), icon="NONE" if named else "INFO")
         column.prop(self, "device")
         column.prop(self, "model_folder")
         column.operator("dnerf.check_interpreter", icon="VIEWZOOM")

@@ -142,7 +142,7 @@ class DNERF_OT_cancel_environment(bpy.types.Operator):
     """Stop making the environment, and remove what has been made (ESC with the mouse over the preferences)"""
 
     bl_idname = "dnerf.cancel_environment"
-    bl_label = "Cancel"
+    bl_label = "Cancel Environment"
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:

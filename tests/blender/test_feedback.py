@@ -285,6 +285,9 @@ def test_the_preferences_keep_their_height(holder: Any, monkeypatch: pytest.Monk
     for source in ("MIRROR", "FOLDER", "INDEX"):
         settings.wheel_source = source
         draw()
+    settings.interpreter, before = "", settings.interpreter
+    draw()
+    settings.interpreter = before
     for running, cancelled, line in (
         (True, False, "installing"),
         (True, True, LONG),

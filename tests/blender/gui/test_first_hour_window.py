@@ -19,7 +19,8 @@ from PIL import Image
 from headless.work.extension_build import build_extension
 from tests.blender.gui.conftest import _NAMES
 from tests.blender.gui.engine_wheels import engine_wheels
-from tests.blender.gui.test_window import finish, palette_ids
+from tests.blender.gui.pictures import keep_picture, record_panels
+from tests.blender.gui.test_window import finish
 from tests.blender.gui.window import Root, Window
 from tests.blender.package_index import served_index
 
@@ -53,6 +54,10 @@ def place_of(region):
             return [window.x + region.x, window.y + region.y, region.width, region.height]
 """
 CREATE = "dnerf.create_environment"
+PREFERENCES_BOX = (215, 40, 940, 935)
+"""Of what the preferences' window, where the test puts it, has of the extension."""
+DEFAULT_BUTTON = (71, 114, 179)
+"""Its colour in the dark theme."""
 BYTES_A_SECOND = 60e6
 """Of the mirror of these tests: fast, but slow enough that a download is seen."""
 
@@ -107,6 +112,7 @@ def test_the_zip_is_installed_from_disk(bare_window: Window, bare_root: Root) ->
         window.until(f"{ID!r} in bpy.context.preferences.addons", 60)
     window.until("len(bpy.context.window_manager.windows) == 1")
     window.ask(_NAMES + PREFERENCES)
+    record_panels(window, ["DNERF_Preferences"])
 
 
 def test_blender_is_offline_until_the_user_allows_it(bare_window: Window) -> None:
@@ -115,11 +121,11 @@ def test_blender_is_offline_until_the_user_allows_it(bare_window: Window) -> Non
     window.ask("bpy.context.preferences.system.use_online_access = False")
     window.ask("show_preferences()")
     window.until("len(bpy.context.window_manager.windows) == 2")
-    time.sleep(2.0)
+    time.sleep(1.0)
+    window.place_window("Preferences", (40, 40, 900, 1300))
     create(window)
     window.screenshot("61-offline")
     assert "expected permission to go online, found Blender offline" in window.value("said_last()")
-    window.key("Escape", at=window.find(CREATE, region="preferences_region()"))
 
 
 def test_a_python_that_makes_no_environments_and_a_mirror_that_is_none(bare_window: Window, bare_root: Root) -> None:
@@ -181,6 +187,8 @@ def watch(window: Window) -> list[str]:
         if len(shots) < 2 and text.startswith(("downloading torch", "installing: ")[len(shots)]) and len(seen) > 3:
             time.sleep(0.5)
             shots.append(window.screenshot(f"{63 + len(shots)}-making"))
+            if len(shots) == 2:
+                keep_picture(window, "blender-environment", PREFERENCES_BOX, ["DNERF_Preferences"])
         time.sleep(0.1)
     first, second = (np.asarray(Image.open(shot).convert("L"), np.int16) for shot in shots)
     left, top, right, bottom = window.box("preferences_region()")
@@ -201,17 +209,27 @@ def test_the_first_labelled_view(bare_window: Window, bare_root: Root) -> None:
             window.until("len(bpy.context.scene.dnerf.view_items) > 0", 120)
     assert "3 views in" in finish(window)
     window.screenshot("66-first-views")
-    assert set(np.unique(palette_ids(bare_root.job / "views" / "masks" / "s0000_v00.png"))) == {0, 1, 2, 3, 4}
+    with Image.open(bare_root.job / "views" / "masks" / "s0000_v00.png") as mask:
+        assert set(np.unique(np.asarray(mask))) == {0, 1, 2, 3, 4}
     assert "Traceback" not in window.log(), window.log()
     assert window.quit() == 0
 
 
 def create(window: Window) -> tuple[int, int]:
-    """Press Create Environment and its dialog's OK; returns where the button is."""
-    x, y = window.find(CREATE, region="preferences_region()")
+    """Press Create Environment, and OK in its dialog; returns where the button is."""
+    x, y = window.find(CREATE, region="preferences_region()", columns=(0.5,), top=500)
     window.click(x, y)
     time.sleep(1.0)
-    window.screenshot("61-dialog")
-    window._xdotool("key", "Return")
+    shot = window.screenshot("61-dialog")
+    window.click(*ok_button(shot, y))
     window.settle()
     return x, y
+
+
+def ok_button(shot: Path, below_y: int) -> tuple[int, int]:
+    """The middle of the dialog's OK: of what has the colour of a default button, the lowest below a height."""
+    with Image.open(shot) as image:
+        colours = np.asarray(image.convert("RGB"), np.int16)[below_y : below_y + 250, :900]
+    rows, columns = np.nonzero((np.abs(colours - DEFAULT_BUTTON) < 12).all(axis=2))
+    assert len(rows) > 1000, f"no OK in {shot}"
+    return int(np.median(columns)), below_y + int(np.median(rows))
