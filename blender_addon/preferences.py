@@ -1,5 +1,7 @@
 """The extension's preferences: which Python has the engine, where it computes, where model files lie."""
 
+import time
+from functools import lru_cache
 from pathlib import Path
 
 import bpy
@@ -16,6 +18,7 @@ from .version import WEBSITE
 _MARGIN_PX = 100
 """Beside what is drawn here, at a UI scale of 1."""
 
+_LOOK_AGAIN_S = 5.0
 _check_line = ""
 _check_ok = False
 
@@ -137,6 +140,18 @@ def chosen_interpreter(settings: DNERF_Preferences) -> Path:
             "DatasetNeRF, or create an environment there"
         )
     return interpreters[0]
+
+
+def has_interpreter() -> bool:
+    """Whether an interpreter is named or found; cheap enough for a panel, since the disk is looked at every few seconds only."""
+    if preferences().interpreter:
+        return True
+    return _is_found(int(time.monotonic() / _LOOK_AGAIN_S))
+
+
+@lru_cache(maxsize=1)
+def _is_found(moment: int) -> bool:
+    return bool(find_interpreters())
 
 
 def chosen_source(settings: DNERF_Preferences) -> Source:

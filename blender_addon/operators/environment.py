@@ -12,7 +12,7 @@ from ..bridge.interpreter import interpreter_at, pointed_to
 from ..environments import making as environment_making
 from ..environments.making import EnvironmentMaking
 from ..lasting.timers import Timer
-from ..preferences import chosen_interpreter, chosen_source, preferences, show_check
+from ..preferences import DNERF_Preferences, chosen_interpreter, chosen_source, preferences, show_check
 from .base import LineOperator
 
 _LOOK_INTERVAL_S = 0.2
@@ -146,11 +146,13 @@ class DNERF_OT_cancel_environment(bpy.types.Operator):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        # ESC elsewhere means other things, and an environment takes long
         making = environment_making.current()
-        if making is None or not making.running or making.cancelled:
-            return False
-        return context.area is not None and context.area.type == "PREFERENCES"
+        return making is not None and making.running and not making.cancelled
+
+    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
+        if event.type == "ESC" and (context.area is None or context.area.type != "PREFERENCES"):
+            return {"PASS_THROUGH"}  # elsewhere it means other things, and an environment takes long
+        return self.execute(context)
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         making = environment_making.current()
@@ -160,4 +162,14 @@ class DNERF_OT_cancel_environment(bpy.types.Operator):
         return {"FINISHED"}
 
 
-CLASSES = (DNERF_OT_check_interpreter, DNERF_OT_create_environment, DNERF_OT_cancel_environment)
+class DNERF_OT_open_preferences(bpy.types.Operator):
+    """Open the preferences of DatasetNeRF, where the engine's Python is named or created"""
+
+    bl_idname = "dnerf.open_preferences"
+    bl_label = "Open Preferences"
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        return set(bpy.ops.preferences.addon_show(module=DNERF_Preferences.bl_idname))
+
+
+CLASSES = (DNERF_OT_check_interpreter, DNERF_OT_create_environment, DNERF_OT_cancel_environment, DNERF_OT_open_preferences)

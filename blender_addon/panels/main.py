@@ -3,10 +3,11 @@
 import bpy
 
 from .. import session
-from ..guidance.tips import next_step
+from ..guidance.tips import SETUP, next_step
 from ..icons import color_icon
 from ..library.sources import has_source
 from ..model_facts import known_facts
+from ..preferences import has_interpreter
 from ..presets.operators import draw_presets
 from ..subjects import subject_stem
 from .base import SidePanel, SubPanel
@@ -27,8 +28,10 @@ class DNERF_PT_main(SidePanel, bpy.types.Panel):
     def draw(self, context: bpy.types.Context) -> None:
         column = self.layout.column(align=True)
         draw_status(column, context)
-        if tip := next_step(context.scene):
+        if tip := next_step(context.scene, has_engine=has_interpreter()):
             draw_rows(column, context, tip, "LIGHT", rows=TIP_LINES)
+        if tip == SETUP:
+            column.operator("dnerf.open_preferences", icon="PREFERENCES")
 
 
 def draw_status(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:

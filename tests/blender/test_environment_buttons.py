@@ -70,15 +70,19 @@ def test_from_a_folder_of_wheels_offline_and_the_new_interpreter_is_the_chosen_o
     assert session.current().client is None, "the next click starts the new one"
 
 
-def test_cancel_is_for_the_preferences_alone_and_disabling_cancels_too(settings: Any, tmp_path: Path) -> None:
+def test_escape_is_for_the_preferences_alone_and_disabling_cancels_too(settings: Any, tmp_path: Path) -> None:
     from blender_addon.environments import making
     from blender_addon.operators.environment import DNERF_OT_cancel_environment as Cancel
 
     preferences, viewport = (SimpleNamespace(area=SimpleNamespace(type=name)) for name in ("PREFERENCES", "VIEW_3D"))
+    escape, click = (SimpleNamespace(type=name) for name in ("ESC", "LEFTMOUSE"))
+    button = SimpleNamespace(execute=lambda context: {"FINISHED"})
     settings.wheel_source = "FOLDER"
     assert not Cancel.poll(preferences), "nothing to cancel"
     bpy.ops.dnerf.create_environment()
-    assert Cancel.poll(preferences) and not Cancel.poll(viewport), "ESC elsewhere means other things"
+    assert Cancel.poll(preferences) and Cancel.poll(viewport)
+    assert Cancel.invoke(button, viewport, escape) == {"PASS_THROUGH"}, "ESC elsewhere means other things"
+    assert Cancel.invoke(button, preferences, escape) == Cancel.invoke(button, viewport, click) == {"FINISHED"}
     found = making.current()
     assert found is not None
     end = time.monotonic() + 60

@@ -8,6 +8,7 @@ from __future__ import annotations
 import ctypes
 import ntpath
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -34,6 +35,7 @@ from blender_addon.bridge.interpreter import (
 from blender_addon.bridge.launch import worker_command, worker_environment
 from blender_addon.environments.generations import python_of
 from dnerf_core import alive
+from tests.blender.addon import REPOSITORY
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="needs a POSIX system")
 
@@ -259,6 +261,16 @@ def test_how_a_worker_ended(code: int, words: str) -> None:
     assert losses.lost_after(code, [], ["render"]) == (
         f"worker: it ended during render with {words}; the next step starts it again"
     )
+
+
+def test_nothing_forks() -> None:
+    """A fork is not to be had on Windows, and breaks frameworks on macOS: processes are spawned, or programs started."""
+    sources = [path for name in ("blender_addon", "dnerf_core", "headless") for path in (REPOSITORY / name).rglob("*.py")]
+    assert len(sources) > 400
+    for path in sources:
+        text = path.read_text("utf-8")
+        assert not re.search(r"os\.fork|forkpty|preexec_fn|ProcessPoolExecutor\(|multiprocessing\.(?:Process|Pool)\(", text), path
+        assert set(re.findall(r"get_context\((.*?)\)", text)) <= {'"spawn"'}, path
 
 
 # --- whether a process is there, as Windows tells it

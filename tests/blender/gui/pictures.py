@@ -21,6 +21,7 @@ THEMES = {"dark": "Blender_Dark", "light": "Blender_Light"}
 _BLOCK_PX = 24
 _MOST_DIFFERENCE = 14.0
 """Of blocks of `_BLOCK_PX` pixels in the mean, of 255. Another scroll position gives about 20, the same screen again less than 4."""
+_LABEL = "label: "
 _AGAIN = "make the pictures anew: DNERF_PICTURES=1 pytest -m gui, with the test that says so, and look at them"
 RECORD = """
 import os, re
@@ -104,7 +105,7 @@ def keep_picture(window: Window, name: str, box: tuple[int, int, int, int], pane
     """
     window.ask("recorded.clear(); [area.tag_redraw() for area in all_areas()]")
     window.until(f"set(recorded) >= set({list(panels)!r})", 10)
-    texts = "".join(f"# {panel}\n" + "".join(f"{line}\n" for line in window.value(f"recorded[{panel!r}]")) for panel in panels)
+    texts = "".join(f"# {panel}\n" + joined_labels(window.value(f"recorded[{panel!r}]")) for panel in panels)
     if WRITES:
         _write(window, name, box)
         (IMAGES / f"{name}.txt").write_text(texts, "utf-8")
@@ -118,6 +119,17 @@ def keep_picture(window: Window, name: str, box: tuple[int, int, int, int], pane
         difference = seen_from_afar(shot.crop(box), pictures["dark"])
     print(f"{name}: {difference:.1f} of 255 beside the committed picture")
     assert difference < _MOST_DIFFERENCE, f"docs/images/{name}: looks otherwise now ({difference:.1f}); {_AGAIN}"
+
+
+def joined_labels(lines: Sequence[str]) -> str:
+    """What a panel has said, a line each, but labels in a row as one: where their text breaks depends on its numbers."""
+    joined: list[str] = []
+    for line in lines:
+        if joined and line.startswith(_LABEL) and joined[-1].startswith(_LABEL):
+            joined[-1] += f" {line.removeprefix(_LABEL)}"
+        else:
+            joined.append(line)
+    return "".join(f"{line}\n" for line in joined)
 
 
 def seen_from_afar(first: Image.Image, second: Image.Image) -> float:

@@ -33,9 +33,6 @@ def preferences_area():
     return next(a for w in bpy.context.window_manager.windows for a in w.screen.areas if a.type == "PREFERENCES")
 def preferences_region():
     return next(r for r in preferences_area().regions if r.type == "WINDOW")
-def show_preferences():
-    with bpy.context.temp_override(window=bpy.context.window_manager.windows[0]):
-        bpy.ops.preferences.addon_show(module="bl_ext.user_default.datasetnerf")
 def said_last():
     outcome = current().outcomes.latest(["dnerf.create_environment"])
     return "" if outcome is None else outcome.line
@@ -119,8 +116,11 @@ def test_blender_is_offline_until_the_user_allows_it(bare_window: Window) -> Non
     window = bare_window
     window.ask(f"addon.environment_folder, addon.base_python, addon.device = '/job/env', {str(HOST_PYTHON)!r}, 'cpu'")
     window.ask("bpy.context.preferences.system.use_online_access = False")
-    window.ask("show_preferences()")
-    window.until("len(bpy.context.window_manager.windows) == 2")
+    window.open_side_panel()
+    assert window.value("module('guidance.tips').SETUP.startswith('Next: open the preferences,')")
+    window.screenshot("60-bare")
+    window.press("dnerf.open_preferences")
+    window.until("len(bpy.context.window_manager.windows) == 2", 20)
     time.sleep(1.0)
     window.place_window("Preferences", (40, 40, 900, 1300))
     create(window)
