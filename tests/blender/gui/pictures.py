@@ -144,8 +144,6 @@ def _write(window: Window, name: str, box: tuple[int, int, int, int]) -> None:
         window.ask(f"use_theme({preset!r})")
         time.sleep(1.5)
         with Image.open(window.screenshot(f"picture-{name}-{theme}")) as shot:
-            shot.convert("RGB").crop(box).quantize(256, dither=Image.Dither.NONE).save(
-                IMAGES / f"{name}-{theme}.png", optimize=True
-            )
+            shot.convert("RGB").crop(box).save(IMAGES / f"{name}-{theme}.png", optimize=True)  # labels in their exact colours
     window.ask(f"use_theme({THEMES['dark']!r})")
     time.sleep(1.0)
