@@ -100,11 +100,7 @@ class DNERF_Preferences(bpy.types.AddonPreferences):
         else:
             box.prop(self, "mirror_url" if self.wheel_source == "MIRROR" else "wheel_folder")
         box.prop(self, "base_python")
-        from .session import current  # which rests on this module
-
-        refused = current().outcomes.latest(["dnerf.create_environment"])
-        refusal = "" if refused is None else refused.line
-        draw_making(box, context, environment_making.current(), refusal, margin_px=_MARGIN_PX)
+        draw_making(box, context, environment_making.current(), environment_making.refusal(), margin_px=_MARGIN_PX)
         box = layout.box()
         box.label(text="Keys")
         draw_keys(box, context)

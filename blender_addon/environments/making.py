@@ -126,18 +126,18 @@ class EnvironmentMaking:
         return not self._thread.is_alive()
 
     def _run(self) -> None:
-        made: Path | None = None
+        path: Path | None = None
         self.line = f"{self.folder}: expected a new environment, found a fault of the extension; report it with the console"
         try:
             version = self._look_at_base()
             generations.clear_unused(self.folder, self._used_python)
-            made = generations.begin_generation(self.folder)
-            self._make_environment(made)
-            self._install(made, version)
-            facts = self._start_engine(made)
-            generations.end_generation(made, {"package": self._package, "python": version, "engine": facts})
-            self.python = generations.python_of(made)
-            self.line = f"{made}: ready; it is the interpreter now ({facts})"
+            path = generations.begin_generation(self.folder)
+            self._make_environment(path)
+            self._install(path, version)
+            facts = self._start_engine(path)
+            generations.end_generation(path, {"package": self._package, "python": version, "engine": facts})
+            self.python = generations.python_of(path)
+            self.line = f"{path}: ready; it is the interpreter now ({facts})"
             self.succeeded = True
         except _Cancelled:
             self.line = f"{self.folder}: cancelled, nothing was kept of it"
@@ -146,8 +146,8 @@ class EnvironmentMaking:
         except EXPECTED as error:
             self.line = str(error)
         finally:
-            if made is not None and not self.succeeded and not generations.remove_generation(made):
-                self.line += f"; remove {made} yourself, some of it could not be"
+            if path is not None and not self.succeeded and not generations.remove_generation(path):
+                self.line += f"; remove {path} yourself, some of it could not be"
             self.running = False
 
     def _look_at_base(self) -> str:
@@ -308,6 +308,18 @@ def _tail_of(log: Path) -> str:
 
 
 _making: EnvironmentMaking | None = None
+_refusal = ""
+
+
+def refusal() -> str:
+    """Why the button, pressed last, has begun none; "": it has."""
+    return _refusal
+
+
+def refuse(line: str) -> None:
+    """Keep that, for the preferences to show; "": it has begun one."""
+    global _refusal  # noqa: PLW0603  # as `_making`
+    _refusal = line
 
 
 def current() -> EnvironmentMaking | None:

@@ -94,6 +94,14 @@ class DNERF_OT_create_environment(LineOperator, bpy.types.Operator):
         column.label(text="Blender's own files are not touched. It runs in the background and can be cancelled.")
 
     def act(self, context: bpy.types.Context) -> None:
+        environment_making.refuse("")
+        try:
+            self._begin()
+        except session.EXPECTED as error:
+            environment_making.refuse(str(error))
+            raise
+
+    def _begin(self) -> None:
         settings = preferences()
         if not settings.environment_folder:
             raise WorkerError("new environment: expected a folder, found none named; name one outside of Blender's own folders")

@@ -38,6 +38,7 @@ class Recorder:
         if not callable(found):
             return found
         def call(*args, **more):
+            args = [arg.panel if isinstance(arg, Drawn) else arg for arg in args]  # preferences draw their own properties
             line = said(name, args, more)
             if line:
                 self.lines.append(line)

@@ -33,9 +33,8 @@ def preferences_area():
     return next(a for w in bpy.context.window_manager.windows for a in w.screen.areas if a.type == "PREFERENCES")
 def preferences_region():
     return next(r for r in preferences_area().regions if r.type == "WINDOW")
-def said_last():
-    outcome = current().outcomes.latest(["dnerf.create_environment"])
-    return "" if outcome is None else outcome.line
+def refusal():
+    return module("environments.making").refusal()
 def making():
     return module("environments.making").current()
 """
@@ -122,10 +121,12 @@ def test_blender_is_offline_until_the_user_allows_it(bare_window: Window) -> Non
     window.press("dnerf.open_preferences")
     window.until("len(bpy.context.window_manager.windows) == 2", 20)
     time.sleep(1.0)
-    window.place_window("Preferences", (40, 40, 900, 1300))
+    place = "search --name Preferences windowmove %1 40 40 windowsize %1 900 1300"  # as a user would by its frame
+    window._xdotool(*place.split())
+    time.sleep(1.0)
     create(window)
     window.screenshot("61-offline")
-    assert "expected permission to go online, found Blender offline" in window.value("said_last()")
+    assert "expected permission to go online, found Blender offline" in window.value("refusal()")
 
 
 def test_a_python_that_makes_no_environments_and_a_mirror_that_is_none(bare_window: Window, bare_root: Root) -> None:

@@ -187,12 +187,6 @@ class Window:
         """Press a key where the mouse is while Blender is too busy to answer anything, as in a render that it waits for."""
         self._xdotool("key", name)
 
-    def place_window(self, title: str, box: tuple[int, int, int, int]) -> None:
-        """Move and size another window of Blender's, as a user would by its frame; `box` is left, top, width, height."""
-        left, top, width, height = map(str, box)
-        self._xdotool("search", "--name", title, "windowmove", "%1", left, top, "windowsize", "%1", width, height)
-        time.sleep(1.0)
-
     def screenshot(self, name: str) -> Path:
         """The whole screen, as a PNG in the job folder."""
         answer = self._agent_does({"run": ["import", "-window", "root", f"/job/{name}.png"]})
