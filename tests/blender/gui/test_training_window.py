@@ -22,8 +22,8 @@ from tests.blender.gui.window import REPOSITORY, Root, Window
 pytestmark = [pytest.mark.gui, pytest.mark.timeout(600)]
 
 STEPS = 50
-LEAST_AGREEMENT = 0.9
-"""Share of a view's pixels whose label is the demo's own; background alone is about 0.8 of them."""
+LEAST_AGREEMENT = 0.8
+"""Share of a subject's pixels whose label is the demo's own. One label alone has less than half of them."""
 
 
 @pytest.fixture(scope="module")
@@ -79,7 +79,7 @@ def test_the_next_view_is_the_new_models(window: Window, root: Root) -> None:
     images = [np.asarray(Image.open(root.job / name / "images" / "s0021_v00.png")) for name in ("demo", "new")]
     assert np.array_equal(*images), "the pictures are the generator's, which training leaves as it is"
     demo, new = (np.asarray(Image.open(root.job / name / "masks" / "s0021_v00.png")) for name in ("demo", "new"))
-    agreement, background = float((demo == new).mean()), float((demo == 0).mean())
-    print(f"{agreement:.3f} of the pixels have the demo's label, {background:.3f} are background")
-    assert background < LEAST_AGREEMENT - 0.05 and LEAST_AGREEMENT < agreement < 1.0
+    agreement = float((demo == new)[demo > 0].mean())
+    print(f"{agreement:.3f} of the subject's pixels have the demo's own label")
+    assert agreement > LEAST_AGREEMENT and (demo != new).any(), "labels of its own, learnt from the demo's truth"
     assert "Traceback" not in window.log(), window.log()
