@@ -33,6 +33,18 @@ def plain_pip(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PIP_RETRIES", "0")
 
 
+@pytest.fixture(scope="module")
+def quick_python(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """This Python, but its environments are copies of one that it has made: pip's part takes seconds, and is what most tests are of."""
+    folder = tmp_path_factory.mktemp("quick")
+    subprocess.run([sys.executable, "-m", "venv", str(folder / "template")], check=True, timeout=120)
+    script = folder / "python"
+    copying = f'if [ "$1 $2" = "-m venv" ]; then exec cp -a "{folder}/template/." "$3"; fi'
+    script.write_text(f'#!/bin/sh\n{copying}\nexec "{sys.executable}" "$@"\n')
+    script.chmod(0o700)
+    return script
+
+
 def wheels_of(tmp_path: Path) -> Path:
     folder = tmp_path / "wheels of mine"
     folder.mkdir(exist_ok=True)
@@ -89,12 +101,13 @@ def test_progress_is_seen_while_it_downloads_and_installs(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("phase", ["making the environment", "downloading ballast", "starting the engine once"])
-def test_a_cancelled_one_leaves_nothing_half(tmp_path: Path, phase: str) -> None:
+def test_a_cancelled_one_leaves_nothing_half(tmp_path: Path, quick_python: Path, phase: str) -> None:
     wheels, folder = wheels_of(tmp_path), tmp_path / "env"
     stand_in_wheel(wheels, needs="ballast", engine="import time\ntime.sleep(100)\n")
     stand_in_wheel(wheels, "ballast", engine="", more_bytes=3_000_000 if phase.startswith("down") else 0)
     with served_index(wheels, bytes_a_second=500_000) as url:
-        making = EnvironmentMaking(folder, "datasetnerf", source=Source("MIRROR", url))
+        python = sys.executable if phase == "making the environment" else quick_python
+        making = EnvironmentMaking(folder, "datasetnerf", source=Source("MIRROR", url), base_python=python)
         making.start()
         until(lambda: making.progress.text.startswith(phase) and children_in(folder))
         began_s = time.monotonic()
@@ -119,19 +132,19 @@ def children_in(folder: Path) -> list[int]:
     return found
 
 
-def test_the_earlier_one_stays_whole_until_the_next_one_after_it(tmp_path: Path) -> None:
+def test_the_earlier_one_stays_whole_until_the_next_one_after_it(tmp_path: Path, quick_python: Path) -> None:
     wheels, folder = wheels_of(tmp_path), tmp_path / "env"
     wheel = stand_in_wheel(wheels)
     source = Source("FOLDER", wheel_folder=str(wheels))
-    first = finished(EnvironmentMaking(folder, "datasetnerf", source=source)).python
+    first = finished(EnvironmentMaking(folder, "datasetnerf", source=source, base_python=quick_python)).python
     assert first is not None
     stand_in_wheel(wheels, engine="print('no engine')\n")
-    failed = finished(EnvironmentMaking(folder, "datasetnerf", source=source, used_python=first))
+    failed = finished(EnvironmentMaking(folder, "datasetnerf", source=source, base_python=quick_python, used_python=first))
     assert (
         failed.line.startswith("datasetnerf: expected an engine that starts; ")
         and "expected the worker's messages" in failed.line
     )
-    cancelled = EnvironmentMaking(folder, "datasetnerf", source=source, used_python=first)
+    cancelled = EnvironmentMaking(folder, "datasetnerf", source=source, base_python=quick_python, used_python=first)
     cancelled.start()
     cancelled.cancel()
     assert cancelled.join(30)
@@ -140,12 +153,12 @@ def test_the_earlier_one_stays_whole_until_the_next_one_after_it(tmp_path: Path)
     wheel.unlink()
     stand_in_wheel(wheels)
     for used, expected in ((first, ["env-1", "env-2"]), (folder / "env-2/bin/python", ["env-2", "env-3"])):
-        again = finished(EnvironmentMaking(folder, "datasetnerf", source=source, used_python=used))
+        again = finished(EnvironmentMaking(folder, "datasetnerf", source=source, base_python=quick_python, used_python=used))
         assert again.succeeded, again.line
         assert sorted(path.name for path in folder.iterdir()) == expected
 
 
-def test_half_of_one_whose_blender_was_killed_is_never_taken_for_a_whole_one(tmp_path: Path) -> None:
+def test_half_of_one_whose_blender_was_killed_is_never_taken_for_a_whole_one(tmp_path: Path, quick_python: Path) -> None:
     wheels, folder = wheels_of(tmp_path), tmp_path / "env"
     stand_in_wheel(wheels)
     gone = subprocess.Popen([sys.executable, "-c", ""])
@@ -155,7 +168,9 @@ def test_half_of_one_whose_blender_was_killed_is_never_taken_for_a_whole_one(tmp
         (folder / f"env-{number}" / generations.STATE_NAME).write_text(json.dumps({"state": "making", "pid": pid}))
     (folder / "env-4").mkdir()
     (folder / ".DS_Store").touch()
-    making = finished(EnvironmentMaking(folder, "datasetnerf", source=Source("FOLDER", wheel_folder=str(wheels))))
+    making = finished(
+        EnvironmentMaking(folder, "datasetnerf", source=Source("FOLDER", wheel_folder=str(wheels)), base_python=quick_python)
+    )
     assert making.succeeded, making.line
     assert sorted(path.name for path in folder.iterdir()) == [".DS_Store", "env-2", "env-3"], (
         "env-2 is being made by a living one"
@@ -226,10 +241,10 @@ def fault_of(tmp_path: Path, source: Source, **more: object) -> str:
     return making.line
 
 
-def test_nobody_answers(tmp_path: Path) -> None:
+def test_nobody_answers(tmp_path: Path, quick_python: Path) -> None:
     with served_index(wheels_of(tmp_path)) as url:
         pass
-    assert fault_of(tmp_path, Source("MIRROR", url)) == (
+    assert fault_of(tmp_path, Source("MIRROR", url), base_python=quick_python) == (
         f"{url}: expected to reach it, found no connection; check the network and its proxy, or choose a mirror or a folder of "
         "wheels that you can reach"
     )
@@ -245,16 +260,16 @@ def test_nobody_answers(tmp_path: Path) -> None:
         (403, "expected to be let in, it answers 403; put name and password into the file .netrc, which pip reads, or choose"),
     ],
 )
-def test_a_mirror_that_refuses(tmp_path: Path, status: int, message: str) -> None:
+def test_a_mirror_that_refuses(tmp_path: Path, quick_python: Path, status: int, message: str) -> None:
     with served_index(wheels_of(tmp_path), status=status) as url:
-        assert fault_of(tmp_path, Source("MIRROR", url)).startswith(f"{url}: {message}")
+        assert fault_of(tmp_path, Source("MIRROR", url), base_python=quick_python).startswith(f"{url}: {message}")
 
 
-def test_a_package_that_is_not_there_for_this_python(tmp_path: Path) -> None:
+def test_a_package_that_is_not_there_for_this_python(tmp_path: Path, quick_python: Path) -> None:
     wheels = wheels_of(tmp_path)
     stand_in_wheel(wheels, needs="torch")
     shutil.copy(stand_in_wheel(tmp_path, "torch", engine=""), wheels / "torch-0.0-cp39-cp39-win_amd64.whl")
-    line = fault_of(tmp_path, Source("FOLDER", wheel_folder=str(wheels)))
+    line = fault_of(tmp_path, Source("FOLDER", wheel_folder=str(wheels)), base_python=quick_python)
     version = ".".join(map(str, sys.version_info[:3]))
     assert line == (
         f"torch: expected one for Python {version} on this computer in {wheels}, found none (versions there: none); name another "
@@ -262,10 +277,10 @@ def test_a_package_that_is_not_there_for_this_python(tmp_path: Path) -> None:
     )
 
 
-def test_an_engine_that_nobody_has(tmp_path: Path) -> None:
+def test_an_engine_that_nobody_has(tmp_path: Path, quick_python: Path) -> None:
     wheels = wheels_of(tmp_path)
     stand_in_wheel(wheels, "other")
-    assert fault_of(tmp_path, Source("FOLDER", wheel_folder=str(wheels))) == (
+    assert fault_of(tmp_path, Source("FOLDER", wheel_folder=str(wheels)), base_python=quick_python) == (
         f"datasetnerf: expected it in {wheels}, found none; as Package write a wheel or a folder on this computer, or choose another "
         "source"
     )
