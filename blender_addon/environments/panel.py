@@ -29,6 +29,6 @@ def draw_making(
     progress = making.progress
     text = "cancelling: what has been made is being removed" if making.cancelled else progress.text
     row = column.row(align=True)
-    row.progress(factor=progress.share, text=f"{progress.share:.0%}" if progress.share else "")
+    row.progress(factor=progress.share, text=f"{progress.share:.0%}")
     row.operator("dnerf.cancel_environment", text="", icon="CANCEL")
     draw_rows(column, context, text, "SORTTIME", margin_px=margin_px)

@@ -50,7 +50,7 @@ def place_of(region):
             return [window.x + region.x, window.y + region.y, region.width, region.height]
 """
 CREATE = "dnerf.create_environment"
-PREFERENCES_BOX = (215, 40, 940, 935)
+PREFERENCES_BOX = (215, 290, 940, 935)
 """Of what the preferences' window, where the test puts it, has of the extension."""
 DEFAULT_BUTTON = (71, 114, 179)
 """Its colour in the dark theme."""
