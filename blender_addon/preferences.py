@@ -1,12 +1,16 @@
 """The extension's preferences: which Python has the engine, where it computes, where model files lie."""
 
+import time
+from functools import lru_cache
 from pathlib import Path
 
 import bpy
 
-from . import environment_making
 from .bridge.errors import WorkerError
-from .bridge.interpreter import find_interpreters
+from .bridge.interpreter import find_interpreters, interpreter_at, pointed_to
+from .environments import making as environment_making
+from .environments.panel import draw_making
+from .environments.source import Source
 from .operators.keys import draw_keys
 from .panels.fitting import draw_rows
 from .version import WEBSITE
@@ -14,6 +18,7 @@ from .version import WEBSITE
 _MARGIN_PX = 100
 """Beside what is drawn here, at a UI scale of 1."""
 
+_LOOK_AGAIN_S = 5.0
 _check_line = ""
 _check_ok = False
 
@@ -42,7 +47,8 @@ class DNERF_Preferences(bpy.types.AddonPreferences):
     )
     environment_folder: bpy.props.StringProperty(
         name="New environment",
-        description="Folder that Create Environment makes: a Python with the engine, outside of Blender",
+        description="Folder in which Create Environment makes a Python with the engine, outside of Blender's own folders. "
+        "Pressed again it makes a new one beside the last, which stays whole until the new one is ready",
         subtype="DIR_PATH",
     )
     package: bpy.props.StringProperty(
@@ -50,13 +56,35 @@ class DNERF_Preferences(bpy.types.AddonPreferences):
         description="What Create Environment installs: a name on the package index, or a folder or wheel on this computer",
         default="datasetnerf",
     )
+    wheel_source: bpy.props.EnumProperty(
+        name="From",
+        description="Where Create Environment takes packages from",
+        items=[
+            ("INDEX", "Package index", "What pip is configured for on this computer, or else pypi.org"),
+            ("MIRROR", "Mirror", "Another index of packages, by its address"),
+            ("FOLDER", "Folder of wheels", "A folder on this computer or your network; nothing is downloaded"),
+        ],
+    )
+    mirror_url: bpy.props.StringProperty(
+        name="Mirror", description="Address of a package index, such as https://HOST/simple; without name and password"
+    )
+    wheel_folder: bpy.props.StringProperty(
+        name="Wheels",
+        description="Folder with wheels of datasetnerf, torch and all they need, for a computer and a Python like these",
+        subtype="DIR_PATH",
+    )
+    base_python: bpy.props.StringProperty(
+        name="Base Python",
+        description="The Python, 3.11 or newer, that the environment rests on. Empty: Blender's own",
+        subtype="FILE_PATH",
+    )
 
     def draw(self, context: bpy.types.Context) -> None:
         layout = self.layout
         column = layout.column()
         column.prop(self, "interpreter")
-        if not self.interpreter:
-            column.label(text=_interpreter_line(), icon="INFO")
+        named = bool(self.interpreter)  # the row stays, or the button below would move as its work ends
+        column.label(text="" if named else _interpreter_line(), icon="NONE" if named else "INFO")
         column.prop(self, "device")
         column.prop(self, "model_folder")
         column.operator("dnerf.check_interpreter", icon="VIEWZOOM")
@@ -64,15 +92,15 @@ class DNERF_Preferences(bpy.types.AddonPreferences):
         draw_rows(column, context, _check_line, icon, margin_px=_MARGIN_PX)
         box = layout.box()
         box.label(text="No Python with the engine yet?")
-        box.prop(self, "environment_folder")
-        box.prop(self, "package")
-        making = environment_making.current()
-        runs, icon = making is not None and making.running, "NONE"
-        if making is not None:
-            icon = "SORTTIME" if runs else "CHECKMARK" if making.succeeded else "ERROR"
-        column = box.column(align=True)
-        column.operator("dnerf.cancel_environment" if runs else "dnerf.create_environment", icon="CANCEL" if runs else "ADD")
-        draw_rows(column, context, "" if making is None else making.line, icon, margin_px=_MARGIN_PX)
+        for name in ("environment_folder", "package"):
+            box.prop(self, name)
+        box.row().prop(self, "wheel_source", expand=True)
+        if self.wheel_source == "INDEX":
+            box.label(text="What pip is configured for on this computer, or else pypi.org")
+        else:
+            box.prop(self, "mirror_url" if self.wheel_source == "MIRROR" else "wheel_folder")
+        box.prop(self, "base_python")
+        draw_making(box, context, environment_making.current(), environment_making.refusal(), margin_px=_MARGIN_PX)
         box = layout.box()
         box.label(text="Keys")
         draw_keys(box, context)
@@ -99,8 +127,8 @@ def chosen_interpreter(settings: DNERF_Preferences) -> Path:
     Raises:
         WorkerError: none is named and none found.
     """
-    if settings.interpreter:
-        return Path(bpy.path.abspath(settings.interpreter))
+    if named := pointed_to(settings.interpreter):
+        return interpreter_at(Path(bpy.path.abspath(named)))
     interpreters = find_interpreters()
     if not interpreters:
         raise WorkerError(
@@ -108,6 +136,24 @@ def chosen_interpreter(settings: DNERF_Preferences) -> Path:
             "DatasetNeRF, or create an environment there"
         )
     return interpreters[0]
+
+
+def has_interpreter() -> bool:
+    """Whether an interpreter is named or found; cheap enough for a panel, since the disk is looked at every few seconds only."""
+    if preferences().interpreter:
+        return True
+    return _is_found(int(time.monotonic() / _LOOK_AGAIN_S))
+
+
+@lru_cache(maxsize=1)
+def _is_found(moment: int) -> bool:
+    return bool(find_interpreters())
+
+
+def chosen_source(settings: DNERF_Preferences) -> Source:
+    """Where Create Environment takes packages from."""
+    wheels = bpy.path.abspath(settings.wheel_folder) if settings.wheel_folder else ""
+    return Source(settings.wheel_source, settings.mirror_url, wheels)
 
 
 def show_check(line: str, ok: bool) -> None:

@@ -12,12 +12,13 @@ from pathlib import Path
 
 import bpy
 
-from . import environment_making, icons, picture_overlay, preview, session
+from . import icons, picture_overlay, preview, session
 from .composing import operator as composing
 from .composing import panel as composing_panel
 from .data_set import operators as data_set
 from .data_set import overlay as data_set_overlay
 from .data_set import panel as data_set_panel
+from .environments import making as environment_making
 from .feedback import alerts
 from .guidance import guide, menus
 from .incoming import handlers as file_handlers

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -36,9 +36,18 @@ class Check:
 
 
 def check_interpreter(
-    python: Path | str, device: str = "auto", *, timeout_s: float = 60.0, environment: Mapping[str, str] | None = None
+    python: Path | str,
+    device: str = "auto",
+    *,
+    timeout_s: float = 60.0,
+    environment: Mapping[str, str] | None = None,
+    given_up: Callable[[], bool] = lambda: False,
 ) -> Check:
-    """Start the worker there once and hear what it says of itself. Takes seconds: call it from a thread."""
+    """Start the worker there once and hear what it says of itself. Takes seconds: call it from a thread.
+
+    Args:
+        given_up: whether nobody wants to know any more, which ends it.
+    """
     from .client import WorkerClient
     from .errors import WorkerError
 
@@ -50,6 +59,8 @@ def check_interpreter(
     try:
         end = time.monotonic() + timeout_s
         while client.state == "starting":
+            if given_up():
+                return _failed(f"{python}: expected an answer, it was cancelled; check that interpreter again")
             if time.monotonic() > end:
                 return _failed(f"{python}: expected an answer within {timeout_s:g} s, found none; check that interpreter")
             client.poll()

@@ -10,6 +10,14 @@ from typing import Any
 from dnerf_core.worker_protocol import PROTOCOL
 
 _SHOWN_LINES = 3
+_WINDOWS_ENDS = {
+    0xC0000005: "an access violation in a library or a driver",
+    0xC0000017: "which Windows sends where memory runs out",
+    0xC000012D: "which Windows sends where memory runs out",
+    0xC0000135: "a DLL that is missing: install Microsoft's Visual C++ Redistributable, which torch needs",
+    0xC000013A: "an interruption from a console",
+}
+"""Exit codes that Windows gives to programs that it ends."""
 
 
 def lost_before(python: str, exit_code: int, stderr: Sequence[str]) -> str:
@@ -56,7 +64,8 @@ def wrong_protocol(python: str, facts: dict[str, Any]) -> str:
 
 def _end(exit_code: int) -> str:
     if exit_code >= 0:
-        return f"exit code {exit_code}"
+        known = _WINDOWS_ENDS.get(exit_code)
+        return f"exit code {exit_code}" if known is None else f"exit code {exit_code:#x}, {known}"
     try:
         name = signal.Signals(-exit_code).name
     except ValueError:

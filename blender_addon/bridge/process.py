@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import queue
 import subprocess
-import sys
 import threading
 from collections import deque
 from collections.abc import Mapping, Sequence
@@ -14,6 +13,7 @@ from typing import IO
 from dnerf_core.worker_protocol import MAX_LINE_BYTES
 
 from .errors import WorkerError
+from .groups import group_options
 
 _KEPT_LINES = 20
 _END_TIMEOUT_S = 2.0
@@ -51,9 +51,7 @@ class WorkerProcess:
                 stderr=subprocess.PIPE,
                 env=dict(environment),
                 bufsize=0,
-                # Ctrl-C in the terminal is not the worker's business: it ends with its client
-                start_new_session=sys.platform != "win32",
-                creationflags=_windows_flags(),
+                **group_options(),  # Ctrl-C in the terminal is not the worker's business: it ends with its client
             )
         except (OSError, ValueError) as error:  # ValueError: a zero byte in the command
             raise WorkerError(_start_fault(command[0], error)) from error
@@ -132,12 +130,6 @@ class WorkerProcess:
 def _pipe(pipe: IO[bytes] | None) -> IO[bytes]:
     assert pipe is not None
     return pipe
-
-
-def _windows_flags() -> int:
-    if sys.platform != "win32":
-        return 0
-    return subprocess.CREATE_NO_WINDOW | subprocess.CREATE_NEW_PROCESS_GROUP  # type: ignore[attr-defined, unused-ignore]
 
 
 def _start_fault(program: str, error: OSError | ValueError) -> str:

@@ -190,6 +190,7 @@ class DNERF_MT_engine(EntryMenu, bpy.types.Menu):
         Entry("dnerf.stop_early", icon="CHECKMARK"),
         Entry("dnerf.restart_worker", icon="FILE_REFRESH"),
         None,
+        Entry("dnerf.open_preferences", icon="PREFERENCES"),
         Entry("dnerf.check_interpreter", "Check Engine", "VIEWZOOM"),
         Entry("dnerf.create_environment", icon="ADD"),
         Entry("dnerf.cancel_environment", "Cancel Creating the Environment"),

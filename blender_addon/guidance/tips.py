@@ -6,13 +6,18 @@ import bpy
 
 from ..scene.subject import ROOT_PROPERTY
 
+SETUP = "Next: open the preferences, and press Create Environment there, or name a Python with the engine."
 LOAD = "Next: choose a model below, and press Load Model."
 PLACE = "Next: choose a subject by its seed, open Cameras below, and press Place Cameras."
 MAKE = "Next: open Views and press Render Views, or open Point Cloud and press Fuse and Import."
 
 
-def next_step(scene: bpy.types.Scene) -> str:
-    """The tip for a scene; "": something has been made in it, and the user knows the way."""
+def next_step(scene: bpy.types.Scene, *, has_engine: bool = True) -> str:
+    """The tip for a scene; "": something has been made in it, and the user knows the way.
+
+    Args:
+        has_engine: whether a Python with the engine is known.
+    """
     settings = scene.dnerf
     if settings.shown_views or len(settings.view_items) or len(settings.annotation_items):
         return ""
@@ -20,5 +25,5 @@ def next_step(scene: bpy.types.Scene) -> str:
     if placed & {"MESH", "ARMATURE"}:
         return ""
     if not settings.model_facts:
-        return LOAD
+        return LOAD if has_engine else SETUP
     return MAKE if "CAMERA" in placed else PLACE

@@ -5,12 +5,14 @@ from pathlib import Path
 
 import bpy
 
-from .. import environment_making, session
+from .. import session
 from ..bridge.check import Check, check_interpreter
 from ..bridge.errors import WorkerError
-from ..environment_making import EnvironmentMaking
+from ..bridge.interpreter import interpreter_at, pointed_to
+from ..environments import making as environment_making
+from ..environments.making import EnvironmentMaking
 from ..lasting.timers import Timer
-from ..preferences import chosen_interpreter, preferences, show_check
+from ..preferences import DNERF_Preferences, chosen_interpreter, chosen_source, preferences, show_check
 from .base import LineOperator
 
 _LOOK_INTERVAL_S = 0.2
@@ -84,25 +86,48 @@ class DNERF_OT_create_environment(LineOperator, bpy.types.Operator):
 
     def draw(self, context: bpy.types.Context) -> None:
         settings = preferences()
+        source = chosen_source(settings)
         column = self.layout.column()
-        column.label(text=f"Make a Python environment in {settings.environment_folder or '(no folder named)'}")
-        column.label(text=f"and install {settings.package} there, with torch and what they need: large downloads by pip.")
+        column.label(text=f"Make a Python environment in {settings.environment_folder or '(no folder named)'}", translate=False)
+        column.label(text=f"and install {settings.package} there, with torch and what they need,", translate=False)
+        column.label(text=f"from {source.name}{': large downloads by pip.' if source.is_online else '.'}", translate=False)
         column.label(text="Blender's own files are not touched. It runs in the background and can be cancelled.")
 
     def act(self, context: bpy.types.Context) -> None:
+        environment_making.refuse("")
+        try:
+            self._begin()
+        except session.EXPECTED as error:
+            environment_making.refuse(str(error))
+            raise
+
+    def _begin(self) -> None:
         settings = preferences()
         if not settings.environment_folder:
             raise WorkerError("new environment: expected a folder, found none named; name one outside of Blender's own folders")
         if not settings.package.strip():
             raise WorkerError("package: expected a name, a folder or a wheel, found nothing; write datasetnerf")
-        if not bpy.app.online_access:
+        source = chosen_source(settings)
+        if source.is_online and not bpy.app.online_access:
             raise WorkerError(
                 "new environment: expected permission to go online, found Blender offline; allow online access in Preferences, "
-                "System, Network"
+                "System, Network, or choose a folder of wheels"
             )
-        making = EnvironmentMaking(Path(bpy.path.abspath(settings.environment_folder)), settings.package.strip())
+        making = EnvironmentMaking(
+            Path(bpy.path.abspath(pointed_to(settings.environment_folder))),
+            settings.package.strip(),
+            source=source,
+            base_python=_python_at(settings.base_python),
+            used_python=_python_at(settings.interpreter),
+        )
         environment_making.begin(making)
         _making_timer.start()
+
+
+def _python_at(text: str) -> str:
+    """The interpreter that a property points to; "": it points to none."""
+    named = pointed_to(text)
+    return str(interpreter_at(Path(bpy.path.abspath(named)))) if named else ""
 
 
 def look_at_making() -> float | None:
@@ -113,6 +138,8 @@ def look_at_making() -> float | None:
         return _LOOK_INTERVAL_S
     if making is not None and making.succeeded:
         preferences().interpreter = str(making.python)
+        if not session.busy():  # the next click starts the engine that is there now
+            session.current().end_worker()
     return None
 
 
@@ -120,14 +147,37 @@ _making_timer = Timer(look_at_making, _LOOK_INTERVAL_S)
 
 
 class DNERF_OT_cancel_environment(bpy.types.Operator):
-    """Stop making the environment, and remove what has been made"""
+    """Stop making the environment, and remove what has been made (ESC with the mouse over the preferences)"""
 
     bl_idname = "dnerf.cancel_environment"
-    bl_label = "Cancel"
+    bl_label = "Cancel Environment"
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        making = environment_making.current()
+        return making is not None and making.running and not making.cancelled
+
+    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
+        if event.type == "ESC" and (context.area is None or context.area.type != "PREFERENCES"):
+            return {"PASS_THROUGH"}  # elsewhere it means other things, and an environment takes long
+        return self.execute(context)
 
     def execute(self, context: bpy.types.Context) -> set[str]:
-        environment_making.end()
+        making = environment_making.current()
+        if making is not None:
+            making.cancel()
+        session.redraw()
         return {"FINISHED"}
 
 
-CLASSES = (DNERF_OT_check_interpreter, DNERF_OT_create_environment, DNERF_OT_cancel_environment)
+class DNERF_OT_open_preferences(bpy.types.Operator):
+    """Open the preferences of DatasetNeRF, where the engine's Python is named or created"""
+
+    bl_idname = "dnerf.open_preferences"
+    bl_label = "Open Preferences"
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        return set(bpy.ops.preferences.addon_show(module=DNERF_Preferences.bl_idname))
+
+
+CLASSES = (DNERF_OT_check_interpreter, DNERF_OT_create_environment, DNERF_OT_cancel_environment, DNERF_OT_open_preferences)

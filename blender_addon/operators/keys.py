@@ -1,4 +1,5 @@
-"""Keys: ESC cancels while a job runs, at any other time it means what it always meant; and two of their own in 3D views.
+"""Keys: ESC cancels while a job runs, and over the preferences the making of an environment, at any other time it means what it always
+meant; and two of their own in 3D views.
 
 All of them are in Preferences > Keymap, where they may be changed, and in the extension's preferences.
 """
@@ -9,6 +10,7 @@ import bpy
 
 KEYS: tuple[tuple[str, str, str, str, dict[str, bool]], ...] = (
     ("Window", "EMPTY", "dnerf.cancel", "ESC", {}),
+    ("Window", "EMPTY", "dnerf.cancel_environment", "ESC", {}),
     ("3D View", "VIEW_3D", "dnerf.render_views", "V", {"ctrl": True, "alt": True}),
     ("3D View", "VIEW_3D", "dnerf.toggle_preview", "V", {"shift": True, "alt": True}),
 )

@@ -3,10 +3,11 @@
 import bpy
 
 from .. import session
-from ..guidance.tips import next_step
+from ..guidance.tips import SETUP, next_step
 from ..icons import color_icon
 from ..library.sources import has_source
 from ..model_facts import known_facts
+from ..preferences import has_interpreter
 from ..presets.operators import draw_presets
 from ..subjects import subject_stem
 from .base import SidePanel, SubPanel
@@ -22,7 +23,10 @@ class DNERF_PT_main(SidePanel, bpy.types.Panel):
         self.layout.operator("dnerf.show_guide", text="", icon="HELP")
 
     def draw(self, context: bpy.types.Context) -> None:
-        draw_status(self.layout, context, tip=next_step(context.scene))
+        column, tip = self.layout.column(align=True), next_step(context.scene, has_engine=has_interpreter())
+        draw_status(column, context, tip)
+        if tip == SETUP:
+            column.operator("dnerf.open_preferences", icon="PREFERENCES")
 
 
 def draw_status(layout: bpy.types.UILayout, context: bpy.types.Context, tip: str = "") -> None:

@@ -7,7 +7,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 import zipfile
 from pathlib import Path
 
@@ -110,65 +109,3 @@ def test_the_check_button_shows_version_and_device(tmp_path: Path) -> None:
         assert environment.look() is None
         line, ok = preferences.last_check()
         assert ok and line.startswith("datasetnerf ") and "torch" in line and "CPU with" in line and "GiB free" in line, line
-
-
-def wheel(folder: Path, name: str = "datasetnerf") -> Path:
-    """A wheel that installs in no time."""
-    path = folder / f"{name}-0.0-py3-none-any.whl"
-    info = f"{name}-0.0.dist-info"
-    with zipfile.ZipFile(path, "w") as archive:
-        archive.writestr(f"{name}_stand_in.py", "here = True\n")
-        archive.writestr(f"{info}/METADATA", f"Metadata-Version: 2.1\nName: {name}\nVersion: 0.0\n")
-        archive.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
-        archive.writestr(f"{info}/RECORD", "")
-    return path
-
-
-def made(folder: Path, package: str) -> object:
-    from blender_addon.environment_making import EnvironmentMaking
-
-    making = EnvironmentMaking(folder, package)
-    making.start()
-    assert making.join(120)
-    return making
-
-
-def test_an_environment_is_made_where_the_user_says(tmp_path: Path) -> None:
-    making = made(tmp_path / "env", str(wheel(tmp_path)))
-    assert making.succeeded, making.line
-    subprocess.run([str(making.python), "-I", "-c", "import datasetnerf_stand_in"], check=True, timeout=60)
-
-
-def test_an_environment_that_fails_is_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PIP_NO_INDEX", "1")
-    making = made(tmp_path / "env", "datasetnerf")
-    assert not making.succeeded and not (tmp_path / "env").exists()
-    assert "installing datasetnerf: ended with 1: " in making.line and "No matching distribution" in making.line
-
-
-def test_an_environment_that_is_cancelled_is_removed(tmp_path: Path) -> None:
-    from blender_addon.environment_making import EnvironmentMaking
-
-    making = EnvironmentMaking(tmp_path / "env", str(wheel(tmp_path)))
-    making.start()
-    end = time.monotonic() + 30
-    while not (tmp_path / "env").exists() and time.monotonic() < end:
-        time.sleep(0.01)
-    making.cancel()
-    assert making.join(30) and making.line.endswith("cancelled") and not (tmp_path / "env").exists()
-
-
-def test_the_create_button_asks_for_a_folder_and_for_permission(tmp_path: Path) -> None:
-    with enabled_addon(interpreter_script(tmp_path)):
-        settings = bpy.context.preferences.addons["blender_addon"].preferences
-        with pytest.raises(RuntimeError, match="expected a folder, found none named"):
-            bpy.ops.dnerf.create_environment()
-        settings.environment_folder = str(tmp_path / "env")
-        bpy.context.preferences.system.use_online_access = False
-        with pytest.raises(RuntimeError, match="expected permission to go online, found Blender offline"):
-            bpy.ops.dnerf.create_environment()
-        bpy.context.preferences.system.use_online_access = True
-        settings.environment_folder = str(tmp_path)
-        with pytest.raises(RuntimeError, match="expected an empty or new folder, found something in it"):
-            bpy.ops.dnerf.create_environment()
-        assert not (tmp_path / "env").exists()

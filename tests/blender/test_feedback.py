@@ -268,7 +268,9 @@ def test_the_waiting_alert_comes_once_and_not_in_a_stroke(holder: Any, monkeypat
 
 
 def test_the_preferences_keep_their_height(holder: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    from blender_addon import environment_making, preferences
+    from blender_addon import preferences
+    from blender_addon.environments import making as environment_making
+    from blender_addon.environments.making import Progress
     from blender_addon.panels.fitting import text_measure
 
     settings, context = bpy.context.preferences.addons["blender_addon"].preferences, context_of()
@@ -278,7 +280,7 @@ def test_the_preferences_keep_their_height(holder: Any, monkeypatch: pytest.Monk
 
     def draw() -> PanelLayout:
         layout = PanelLayout(text_measure(context), 1.0)
-        values = {name: getattr(settings, name) for name in ("interpreter", "environment_folder")}
+        values = {name: getattr(settings, name) for name in ("interpreter", "environment_folder", "wheel_source")}
         preferences.DNERF_Preferences.draw(SimpleNamespace(layout=layout, bl_rna=settings.bl_rna, **values), context)
         heights.add(layout.height)
         return layout
@@ -286,11 +288,26 @@ def test_the_preferences_keep_their_height(holder: Any, monkeypatch: pytest.Monk
     draw()
     preferences.show_check(LONG, False)
     draw()
-    for running, line in ((True, "installing datasetnerf"), (True, LONG), (False, LONG)):
-        making = SimpleNamespace(running=running, succeeded=False, line=line)
+    for source in ("MIRROR", "FOLDER", "INDEX"):
+        settings.wheel_source = source
+        draw()
+    settings.interpreter, before = "", settings.interpreter
+    draw()
+    settings.interpreter = before
+    for running, cancelled, line in (
+        (True, False, "installing"),
+        (True, True, LONG),
+        (False, True, "cancelled"),
+        (False, False, LONG),
+    ):
+        making = SimpleNamespace(running=running, cancelled=cancelled, succeeded=False, line=line, progress=Progress(line, 0.5))
         monkeypatch.setattr(environment_making, "current", lambda making=making: making)
         button = "dnerf.cancel_environment" if running else "dnerf.create_environment"
         layout = draw()
         assert button in layout.operators() and layout.cut_texts(600) == []
+        assert not running or ("cancelling: what has been made is being removed" if cancelled else "installing") in layout.texts()
+    with pytest.raises(RuntimeError, match="expected a folder, found none named"):
+        bpy.ops.dnerf.create_environment()
+    assert any("expected a folder, found none named" in text for text in draw().texts()), "a refusal stands at the button"
     preferences.show_check("", False)
     assert len(heights) == 1

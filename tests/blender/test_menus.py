@@ -170,7 +170,12 @@ def test_keys_are_added_and_taken_back(session: ModuleType, monkeypatch: pytest.
     manager = SimpleNamespace(keyconfigs=SimpleNamespace(addon=SimpleNamespace(keymaps=keymaps)))
     monkeypatch.setattr(keys, "bpy", SimpleNamespace(context=SimpleNamespace(window_manager=manager)))
     keys.register()
-    assert {operator for _, operator, _, _ in keymaps.kept} == {"dnerf.cancel", "dnerf.render_views", "dnerf.toggle_preview"}
+    assert {operator for _, operator, _, _ in keymaps.kept} == {
+        "dnerf.cancel",
+        "dnerf.cancel_environment",
+        "dnerf.render_views",
+        "dnerf.toggle_preview",
+    }
     for _, operator, _, _ in keymaps.kept:
         getattr(bpy.ops.dnerf, operator.removeprefix("dnerf.")).get_rna_type()
     keys.unregister()
@@ -214,6 +219,7 @@ def test_the_tip_leads_to_the_first_result_and_goes(session: ModuleType) -> None
     from tests.blender.test_scene_clouds import ball
 
     scene = bpy.context.scene
+    assert tips.next_step(scene, has_engine=False) == tips.SETUP
     assert tips.next_step(scene) == tips.LOAD
     finished(session, bpy.ops.dnerf.load_model())
     assert tips.next_step(scene) == tips.PLACE
@@ -227,5 +233,5 @@ def test_the_tip_leads_to_the_first_result_and_goes(session: ModuleType) -> None
     assert tips.next_step(scene) == ""
     other = bpy.data.scenes.new("other")
     assert tips.next_step(other) == tips.LOAD
-    for tip in (tips.LOAD, tips.PLACE, tips.MAKE):
+    for tip in (tips.SETUP, tips.LOAD, tips.PLACE, tips.MAKE):
         assert tip.startswith("Next: ")

@@ -24,7 +24,8 @@ import gc, json, sys, time
 import bpy
 ID = "bl_ext.user_default.datasetnerf"
 HANDLERS = ("load_pre", "load_post", "depsgraph_update_post", "frame_change_post", "undo_post", "redo_post")
-KEPT = {"interpreter": sys.argv[1], "device": "cpu", "model_folder": "/models", "environment_folder": "/env", "package": "a.whl"}
+KEPT = {"interpreter": sys.argv[1], "device": "cpu", "model_folder": "/models", "environment_folder": "/env", "package": "a.whl",
+    "wheel_source": "MIRROR", "mirror_url": "https://host/simple", "wheel_folder": "/wheels", "base_python": "/python"}
 
 def handlers():
     return {name: sorted(getattr(item, "__module__", "") for item in getattr(bpy.app.handlers, name)) for name in HANDLERS}
