@@ -28,6 +28,7 @@ from dnerf_core.rendering.sampling import importance_distances, midpoints, strat
 from dnerf_core.rendering.segments import segment_total
 from dnerf_core.rendering.volume import RayBundle
 from dnerf_core.semantic.packed import PackedSemantics
+from dnerf_core.work.compaction import true_places
 from dnerf_core.work.interruption import checkpoint
 
 RAYS_PER_PIECE = 2**15
@@ -64,12 +65,6 @@ class DeviceView:
 
     pixels: GuidedPixels
     short: Tensor
-
-
-def true_places(mask: Tensor, count: int) -> Tensor:
-    """The first `count` places int64 [count] at which a mask [N] is true, rising; N where there are no more. The host does not wait."""
-    rank = mask.cumsum(0)
-    return torch.searchsorted(rank, torch.arange(1, count + 1, dtype=rank.dtype, device=rank.device))
 
 
 def plan_pieces(grid: DensityGrid, rays: RayBundle, hit: Tensor, settings: RayConfig) -> list[RayPlan]:

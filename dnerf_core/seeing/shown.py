@@ -29,9 +29,9 @@ class Shown:
     def on_host(self) -> tuple[dict[str, NDArray[Any] | None], bool]:
         """The channels by their names, and whether the view has to be made once more; a device is waited for once."""
         channels = {field.name: getattr(self, field.name) for field in fields(self) if field.name != "short"}
-        made = [name for name, tensor in channels.items() if tensor is not None]
-        arrays = downloaded([*(channels[name] for name in made), *self.short])
-        flags = arrays[len(made) :]
+        shown = [name for name, tensor in channels.items() if tensor is not None]
+        arrays = downloaded([*(channels[name] for name in shown), *self.short])
+        flags = arrays[len(shown) :]
         found: dict[str, NDArray[Any] | None] = dict.fromkeys(channels)
-        found.update(zip(made, arrays, strict=False))
+        found.update(zip(shown, arrays, strict=False))
         return found, any(bool(flag) for flag in flags)

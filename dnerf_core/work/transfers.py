@@ -13,11 +13,11 @@ from torch import Tensor
 
 def uploaded(array: NDArray[Any], device: torch.device | str, dtype: torch.dtype = torch.float32) -> Tensor:
     """A copy of an array on a device; the host does not wait for a CUDA device to have it."""
-    made = torch.tensor(np.asarray(array), dtype=dtype, device="cpu")
+    tensor = torch.tensor(np.asarray(array), dtype=dtype, device="cpu")
     if torch.device(device).type != "cuda":
-        return made.to(device)
+        return tensor.to(device)
     # pinned memory is not used for anything else before the copy is done: torch's allocator sees to that
-    return made.pin_memory().to(device, non_blocking=True)
+    return tensor.pin_memory().to(device, non_blocking=True)
 
 
 def downloaded(tensors: Sequence[Tensor]) -> list[NDArray[Any]]:

@@ -53,7 +53,9 @@ def release() -> Model:
     branch = SemanticBranch(SemanticConfig(num_classes=6), config, seed=3).eval().requires_grad_(False)
     with torch.no_grad():
         branch.out_weight.mul_(10)
-    return Model(generator, branch, ModelHeader(Path("formula"), 1, config, None, None, None, None, {}, 0), "", torch.device("cpu"))
+    return Model(
+        generator, branch, ModelHeader(Path("formula"), 1, config, None, None, None, None, {}, 0), "", torch.device("cpu")
+    )
 
 
 def worm(projector: str) -> Model:
@@ -81,7 +83,7 @@ FAMILIES: dict[str, Callable[[], Model]] = {
     "cars": lambda: embedded("demo-cars"),
     "people": lambda: embedded("demo-people"),
     "fog": release,
-    "cloud": lambda: test_subject.tiny_model(),
+    "cloud": test_subject.tiny_model,
     "two distances": lambda: test_subject.tiny_model(ray_start=1.8, ray_end=3.4),
     "head": lambda: panohead_models.tiny_model(semantic=SemanticConfig(num_classes=5)),
     "worm, surface field": lambda: worm("surface_field"),

@@ -19,7 +19,7 @@ WAITS: dict[str, Callable[[], object]] = {
     "a number": lambda: float(made().sum()),
     "a truth": lambda: bool(made().any()),
     "a list": lambda: made().tolist(),
-    "places": lambda: (made() > 1).nonzero(),
+    "places": lambda: torch.nonzero(made() > 1),
     "a mask": lambda: made()[made() > 1],
     "written by a mask": lambda: made().index_put_((made() > 1,), made()[:1]),
     "a copy to the host": lambda: made().cpu(),
