@@ -138,7 +138,8 @@ def read_pieces(
     parts = []
     for plan, count in zip(plans, counts, strict=True):
         checkpoint()
-        parts.append(read_plan(field, semantics, plan, count, colors=colors, reader=reader, whole=whole))
+        place = true_places(plan.read.flatten(), count)
+        parts.append(read_plan(field, semantics, plan, place, colors=colors, reader=reader, whole=whole))
     if len(parts) == 1:
         return parts[0]
     seen = [part.pixels for part in parts]
@@ -154,16 +155,16 @@ def read_plan(
     field: SubjectField,
     semantics: PackedSemantics | None,
     plan: RayPlan,
-    count: int,
+    place: Tensor,
     *,
     colors: bool = True,
     reader: type[SampleReader] = TorchSamples,
     whole: bool = False,
 ) -> DeviceView:
-    """What the rays of one plan show, `count` samples of which are read; see `read_pieces`."""
+    """What the rays of one plan show, of which the samples at places int64 [K] are read, all that `read` says; see `read_pieces`."""
     rays, rows = plan.rays, len(plan.rays)
     origins, directions = rays.origins.t().contiguous(), rays.directions.t().contiguous()
-    samples = Samples(origins, directions, plan.distances, true_places(plan.read.flatten(), count))
+    samples = Samples(origins, directions, plan.distances, place)
     pixels, unread = _composited(field, semantics, plan, samples, None, colors, reader)
     lacking = plan.clear & plan.seen & (unread > UNREAD_WEIGHT)
     spare = rows if whole else -(-rows // LACKING_SHARE)
