@@ -4,9 +4,10 @@
     python benchmarks/gpu.py --device cpu --quick     # shows that it runs; a CPU's figures answer nothing
 
 Parity: the exact views of the device against the CPU's. Agreement: its fast views against its exact ones. Waits: how often torch itself
-says that the host waited for the device in a view, and once more for the view's own download. Speeds: labelled views (picture, mask, depth) as arrays
-on the host, nothing encoded or written, the making of subjects included. Full-size and PanoHead models have weights from a formula, whose
-field is fog: the slowest there is. Labels that a branch is trained on are the model's own; the picture that is inverted is a view of it.
+says that the host waited for the device in a view, and once more for the view's own download. Speeds: labelled views (picture, mask,
+depth) as arrays on the host, nothing encoded or written, the making of subjects included. Full-size and PanoHead models have weights from
+a formula, whose field is fog: the slowest there is. Labels that a branch is trained on are the model's own; the picture that is inverted
+is a view of it.
 
 A row that was not measured says why. The exit code is 1 where a goal was missed.
 """

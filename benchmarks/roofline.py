@@ -3,10 +3,10 @@
     python benchmarks/roofline.py [--model full-size|demo|people|panohead]
 
 The view of fixed shapes that a CUDA device gets (`dnerf_core.seeing.device_view`) is run here on the CPU and counted. Operations: two for
-each multiplication and addition of products and convolutions; all else is left out. Bytes: what a stage has to read that came from before it,
-and what it leaves behind, each once, as if one kernel did the whole stage and kept what lies between; of a table that is gathered from no
-more than is gathered. "By torch" is what its operations read and write one by one. A stage takes the longer of its two times, stages
-follow each other, and starting a kernel costs nothing: no program can be faster than the bound, and none need come near it.
+each multiplication and addition of products and convolutions; all else is left out. Bytes: what a stage has to read that came from before
+it, and what it leaves behind, each once, as if one kernel did the whole stage and kept what lies between; of a table that is gathered
+from no more than is gathered. "By torch" is what its operations read and write one by one. A stage takes the longer of its two times,
+stages follow each other, and starting a kernel costs nothing: no program can be faster than the bound, and none need come near it.
 """
 
 from __future__ import annotations
@@ -128,7 +128,7 @@ class Counting(TorchDispatchMode):
             now.read[key] = min(max(now.read.get(key, 0), size), x.untyped_storage().nbytes())
         for x in outputs:
             key = x.untyped_storage().data_ptr()
-            if key not in now.made and key not in now.read:
+            if all(x is not given for given in inputs):  # else written in place
                 now.made[key] = (weakref.ref(x), _bytes(x))
         if func._overloadpacket in flop_registry:
             cost.flops[outputs[0].dtype] += flop_registry[func._overloadpacket](*args, **kwargs, out_val=result)
