@@ -39,7 +39,7 @@ from headless.bench.models import EMBEDDED, bench_model
 from headless.models import pick_device
 
 MINUTES = 8.0
-VIEWS_A_SECOND, PAIRS_A_MINUTE, MOST_GB, MOST_WAITS = 300.0, 10_000.0, 6.0, 3
+VIEWS_A_SECOND, PAIRS_A_MINUTE, MAX_GB, MAX_WAITS = 300.0, 10_000.0, 6.0, 3
 VIEWS_A_SUBJECT = 10
 LEAST_LABELS, LEAST_DB = 0.998, 42.0
 """Of the embedded models; in fog labels are near ties, and pictures are measured without a goal."""
@@ -88,7 +88,7 @@ def cameras_of(model: Model, count: int) -> list[Camera]:
     return arc_cameras(model.config.cameras, (-30.0, 30.0), count=count)
 
 
-def told(apart: Difference) -> str:
+def in_words(apart: Difference) -> str:
     """A difference in words."""
     labels = "" if apart.agreement is None else f"{apart.agreement:.3%} of labels, "
     psnr = "" if apart.psnr_db is None else f"{apart.psnr_db:.1f} dB, "
@@ -100,7 +100,7 @@ def judged_difference(run: Run, what: str, apart: Difference) -> Row:
     assert apart.agreement is not None
     assert apart.psnr_db is not None
     met = apart.agreement >= LEAST_LABELS and apart.psnr_db >= LEAST_DB
-    return Row(what, told(apart), f"{LEAST_LABELS:.1%}, {LEAST_DB:.0f} dB", met)
+    return Row(what, in_words(apart), f"{LEAST_LABELS:.1%}, {LEAST_DB:.0f} dB", met)
 
 
 def parity(run: Run, name: str) -> Iterator[Row]:
@@ -124,7 +124,7 @@ def agreement(run: Run, name: str) -> Iterator[Row]:
             (subject.channels(camera, exact=True), subject.channels(camera)) for camera in cameras_of(model, run.count(3, 1))
         ]
     apart, what = difference(pairs, model.config.box_side), f"agreement, {name}: fast against exact"
-    yield judged_difference(run, what, apart) if name in EMBEDDED else Row(what, told(apart))
+    yield judged_difference(run, what, apart) if name in EMBEDDED else Row(what, in_words(apart))
 
 
 def waits(run: Run, name: str) -> Iterator[Row]:
@@ -144,7 +144,7 @@ def waits(run: Run, name: str) -> Iterator[Row]:
     finally:
         torch.cuda.set_sync_debug_mode("default")
     found = 1 + sum("synchroniz" in str(warning.message) for warning in caught)
-    yield Row(what, f"{found}, the download among them", f"{MOST_WAITS}", found <= MOST_WAITS)
+    yield Row(what, f"{found}, the download among them", f"{MAX_WAITS}", found <= MAX_WAITS)
 
 
 def speed(run: Run, name: str) -> Iterator[Row]:
@@ -171,7 +171,7 @@ def speed(run: Run, name: str) -> Iterator[Row]:
         run.judged(rate >= VIEWS_A_SECOND) if has_goal else None,
     )
     gigabytes = math.nan if memory is None else memory / 1024
-    yield Row(f"memory of that, {name}, GB", f"{gigabytes:.2f}", f"{MOST_GB:.0f}", run.judged(gigabytes < MOST_GB))
+    yield Row(f"memory of that, {name}, GB", f"{gigabytes:.2f}", f"{MAX_GB:.0f}", run.judged(gigabytes < MAX_GB))
 
 
 def pairs_a_minute(run: Run, name: str) -> Iterator[Row]:
@@ -249,18 +249,18 @@ Section = tuple[str, Callable[[Run], Iterator[Row]], bool]
 
 def sections() -> list[Section]:
     """What is asked, in the order of what matters first; whether a quick call leaves it out."""
-    asked: list[Section] = []
+    chosen: list[Section] = []
     for name in ("demo", "people"):
-        asked.append((f"parity, {name}", lambda run, name=name: parity(run, name), name == "people"))
+        chosen.append((f"parity, {name}", lambda run, name=name: parity(run, name), name == "people"))
     for name in ("demo", "people", "full-size"):
-        asked.append((f"waits, {name}", lambda run, name=name: waits(run, name), name != "demo"))
+        chosen.append((f"waits, {name}", lambda run, name=name: waits(run, name), name != "demo"))
     for name in ("full-size", "demo", "people", "panohead"):
-        asked.append((f"speed, {name}", lambda run, name=name: speed(run, name), name != "demo"))
+        chosen.append((f"speed, {name}", lambda run, name=name: speed(run, name), name != "demo"))
     for name in ("full-size", "demo"):
-        asked.append((f"pairs, {name}", lambda run, name=name: pairs_a_minute(run, name), name != "demo"))
+        chosen.append((f"pairs, {name}", lambda run, name=name: pairs_a_minute(run, name), name != "demo"))
     for name in ("demo", "people", "full-size", "panohead"):
-        asked.append((f"agreement, {name}", lambda run, name=name: agreement(run, name), name != "demo"))
-    return [*asked, ("training", training, False), ("inversion", inversion, False), ("kernels", kernels, False)]
+        chosen.append((f"agreement, {name}", lambda run, name=name: agreement(run, name), name != "demo"))
+    return [*chosen, ("training", training, False), ("inversion", inversion, False), ("kernels", kernels, False)]
 
 
 def machine(device: torch.device) -> Row:

@@ -81,7 +81,7 @@ class _Open:
     """A stage under way: what it has read, by storage, and what it has made."""
 
     read: dict[int, int] = field(default_factory=dict)
-    made: dict[int, tuple[weakref.ref[Tensor], int]] = field(default_factory=dict)
+    results: dict[int, tuple[weakref.ref[Tensor], int]] = field(default_factory=dict)
 
 
 class Counting(TorchDispatchMode):
@@ -100,10 +100,10 @@ class Counting(TorchDispatchMode):
             yield
         finally:
             name, done = self.stack.pop()
-            left = sum(size for alive, size in done.made.values() if alive() is not None)
+            left = sum(size for alive, size in done.results.values() if alive() is not None)
             self.costs[name].least += sum(done.read.values()) + left
             if self.stack:  # to what is round it, this is as if it had been there
-                self.stack[-1][1].made.update(dict.fromkeys(done.made, (_gone, 0)))
+                self.stack[-1][1].results.update(dict.fromkeys(done.results, (_gone, 0)))
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
@@ -121,7 +121,7 @@ class Counting(TorchDispatchMode):
             gathered = args[1].numel() * args[0].shape[1] * args[0].element_size()
         for place, x in enumerate(inputs):
             key = x.untyped_storage().data_ptr()
-            if key in now.made:
+            if key in now.results:
                 continue
             size = min(_bytes(x), gathered) if operation in GATHERS and place == GATHERS[operation] else _bytes(x)
             # never more than the whole of it, however often it is read
@@ -129,7 +129,7 @@ class Counting(TorchDispatchMode):
         for x in outputs:
             key = x.untyped_storage().data_ptr()
             if all(x is not given for given in inputs):  # else written in place
-                now.made[key] = (weakref.ref(x), _bytes(x))
+                now.results[key] = (weakref.ref(x), _bytes(x))
         if func._overloadpacket in flop_registry:
             cost.flops[outputs[0].dtype] += flop_registry[func._overloadpacket](*args, **kwargs, out_val=result)
         elif "convolution_pointwise" in str(func):

@@ -321,14 +321,14 @@ class Subject(Making):
         side = side_px or max(1, self.model.config.rays.neural_resolution // 2)
 
         def shown(*, whole: bool) -> Shown:
-            raw = guided_raw(self, *where, self.model.branch, True, side, whole=whole)
+            raw = guided_raw(self, cam2world, intrinsics, self.model.branch, True, side, whole=whole)
             assert raw.picture is not None
             mask = None if raw.maps is None else label_mask(raw.maps.scores)[0]
             short = () if raw.short is None else (raw.short,)
             return Shown(rgb=uint8_pixels(raw.picture.image, side)[0], mask=mask, short=short)
 
         with self.model.inference():
-            where = camera_tensors(camera, self.model.device)
+            cam2world, intrinsics = camera_tensors(camera, self.model.device)
             found, again = shown(whole=False).on_host()
             if again:
                 found, _ = shown(whole=True).on_host()
