@@ -61,7 +61,7 @@ STAGES: tuple[tuple[Any, str, str, str], ...] = (
     ("view", "__call__", "semantic super-resolution", "PreparedRefiner"),
     ("view", "label_mask", "labels", "subject.label_mask"),
     ("view", "planar_depth", "planar depth", "subject.planar_depth"),
-    ("view", "to_uint8", "8-bit image", "subject.to_uint8"),
+    ("view", "uint8_pixels", "8-bit image", "subject.uint8_pixels"),
 )
 """Per subject or per view, the attribute that is wrapped, the stage's name, and where the attribute stands."""
 

@@ -24,6 +24,7 @@ from dnerf_core.semantic.branch import SemanticBranch
 from dnerf_core.semantic.refiner import PreparedRefiner
 from dnerf_core.work.made_once import MadeOnce, Making
 from dnerf_core.work.precision import convolution_dtype, reproducible_convolutions
+from dnerf_core.work.transfers import uploaded
 
 if TYPE_CHECKING:
     from typing import Self
@@ -134,5 +135,17 @@ class LoadedModel(Making):
 
     def ws(self, z: Tensor, truncation: float = 1.0, cutoff: int | None = None) -> Tensor:
         """ws [B, num_ws, w_dim] of latents z [B, z_dim], conditioned on the front camera; differentiable in z."""
-        conditioning = torch.from_numpy(self.front_camera().conditioning()).to(z)
+        conditioning = self.front_conditioning.to(z)
         return self.generator.mapping(z, conditioning.expand(z.shape[0], -1), truncation, cutoff)
+
+    @MadeOnce
+    def own_intrinsics(self) -> Tensor:
+        """The generator's own normalised intrinsics [1, 3, 3], on the model's device."""
+        focal = self.config.cameras.focal
+        return uploaded(np.array([[[focal, 0.0, 0.5], [0.0, focal, 0.5], [0.0, 0.0, 1.0]]]), self.device)
+
+    @MadeOnce
+    def front_conditioning(self) -> Tensor:
+        """The front camera's numbers [25], on the model's device."""
+        numbers = self.front_camera().conditioning()
+        return uploaded(numbers, self.device, torch.from_numpy(numbers).dtype)

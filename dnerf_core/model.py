@@ -22,6 +22,7 @@ from dnerf_core.loaded_model import LoadedModel
 from dnerf_core.semantic.branch import SemanticBranch
 from dnerf_core.semantic.config import SemanticConfig
 from dnerf_core.subject import Subject
+from dnerf_core.work.transfers import uploaded
 
 
 class Model(LoadedModel):
@@ -124,7 +125,7 @@ class Model(LoadedModel):
             shape: [1, shape_size], coefficients of a body's shape; None: those of the latents, or it has none.
         """
         with torch.no_grad():
-            z = torch.from_numpy(self.latent(seed))[None].to(self.device)
+            z = uploaded(self.latent(seed)[None], self.device)
             return Subject(self, self.ws(z, truncation), pose, shape)
 
     def between(self, first_seed: int, second_seed: int, share: float, truncation: float = 1.0) -> Subject:

@@ -23,11 +23,12 @@ from dnerf_core.pointcloud.own_cameras import own_cloud_cameras
 from dnerf_core.rendering.camera_tensors import camera_tensors
 from dnerf_core.rendering.density_grid import DensityGrid
 from dnerf_core.rendering.depth import planar_depth
-from dnerf_core.rendering.final_picture import resized, to_uint8
+from dnerf_core.rendering.final_picture import resized, uint8_pixels
 from dnerf_core.rendering.labeled_view import LabeledView, PartialView, sample_side_px
 from dnerf_core.rendering.limits import longest_ray
 from dnerf_core.seeing.edge_rays import edge_rays
 from dnerf_core.seeing.raw_view import RawView, exact_raw, guided_raw
+from dnerf_core.seeing.shown import Shown
 from dnerf_core.semantic.branch import SemanticBranch, label_mask, uncertainty
 from dnerf_core.semantic.packed import PackedSemantics
 from dnerf_core.semantic.triplane import ProjectedPlanes
@@ -251,43 +252,63 @@ class Subject(Making):
         """
         exact = self.model.exact if exact is None else exact
         size = size_px or self.model.config.image_size
+        with self.model.inference():
+            where = camera_tensors(camera, self.model.device)
+            found, again = self._shown(*where, size, channels, exact).on_host()
+            if again:
+                found, _ = self._shown(*where, size, channels, exact, whole=True).on_host()
+        joints = self.joints if "joints" in channels else None
+        return PartialView(**found, joints=joints, vertices=self.vertices if "vertices" in channels else None)
+
+    def _shown(
+        self,
+        cam2world: Tensor,
+        intrinsics: Tensor,
+        size: int,
+        channels: tuple[Channel, ...],
+        exact: bool,
+        *,
+        whole: bool = False,
+    ) -> Shown:
+        """The channels where they are made; `whole` as in `guided_raw`."""
         branch = self.model.branch if "mask" in channels or "uncertainty" in channels else None
         guide_kind = "none" if branch is None else branch.config.refiner.guide
         colors = "rgb" in channels or guide_kind != "none"
-        with self.model.inference():
-            cam2world, intrinsics = camera_tensors(camera, self.model.device)
+        if whole:
+            raw = guided_raw(self, cam2world, intrinsics, branch, colors, whole=True)
+        else:
             see = self._see_exactly if exact else self._see
             raw = see(cam2world, intrinsics, branch, colors)
-            edges = None
-            if branch is not None or not {"rgb", "depth"}.isdisjoint(channels):
-                edges = edge_rays(self, cam2world, intrinsics, raw, size, branch, colors="rgb" in channels, exact=exact)
+        edges = None
+        if branch is not None or not {"rgb", "depth"}.isdisjoint(channels):
+            edges = edge_rays(self, cam2world, intrinsics, raw, size, branch, colors="rgb" in channels, exact=exact, whole=whole)
+        checkpoint()
+        image = None
+        if raw.picture is not None and ("rgb" in channels or guide_kind == "rgb"):
+            image = self.model.generator.superresolve(raw.picture, self.ws) if exact else self.superresolution(raw.picture)
+        mask = depth = rgb = doubt = coverage = None
+        if branch is not None and raw.maps is not None:
+            features = None if raw.picture is None else raw.picture.features
+            guide_image = {"none": None, "rendered": features, "rgb": image}[guide_kind]
             checkpoint()
-            image = None
-            if raw.picture is not None and ("rgb" in channels or guide_kind == "rgb"):
-                image = self.model.generator.superresolve(raw.picture, self.ws) if exact else self.superresolution(raw.picture)
-            mask = depth = rgb = doubt = coverage = None
-            if branch is not None and raw.maps is not None:
-                features = None if raw.picture is None else raw.picture.features
-                guide_image = {"none": None, "rendered": features, "rgb": image}[guide_kind]
-                checkpoint()
-                refine = branch.refiner if exact else self.model.prepared_refiner
-                scores = resized(refine(raw.maps.scores, raw.maps.features, guide_image), size)
-                if edges is not None:
-                    scores = edges.in_scores(scores, raw.maps.scores, self.model.config.image_size)
-                mask = label_mask(scores)[0].cpu().numpy() if "mask" in channels else None
-                doubt = uncertainty(scores)[0].cpu().numpy() if "uncertainty" in channels else None
-            if "depth" in channels:
-                planar = planar_depth(raw.distance, raw.opacity, intrinsics, size, self.model.config.box_side)
-                depth = (planar if edges is None else edges.in_depth(planar))[0].cpu().numpy()
-            if "rgb" in channels:
-                assert image is not None
-                image = resized(image, size)
-                rgb = to_uint8(image if edges is None else edges.in_rgb(image), size)[0]
-            if "coverage" in channels:
-                stopped = resized(raw.opacity[:, None], size)
-                coverage = (stopped if edges is None else edges.in_coverage(stopped))[0, 0].clamp(0, 1).cpu().numpy()
-        joints = self.joints if "joints" in channels else None
-        return PartialView(rgb, mask, depth, doubt, joints, self.vertices if "vertices" in channels else None, coverage)
+            refine = branch.refiner if exact else self.model.prepared_refiner
+            scores = resized(refine(raw.maps.scores, raw.maps.features, guide_image), size)
+            if edges is not None:
+                scores = edges.in_scores(scores, raw.maps.scores, self.model.config.image_size)
+            mask = label_mask(scores)[0] if "mask" in channels else None
+            doubt = uncertainty(scores)[0] if "uncertainty" in channels else None
+        if "depth" in channels:
+            planar = planar_depth(raw.distance, raw.opacity, intrinsics, size, self.model.config.box_side)
+            depth = (planar if edges is None else edges.in_depth(planar))[0]
+        if "rgb" in channels:
+            assert image is not None
+            image = resized(image, size)
+            rgb = uint8_pixels(image if edges is None else edges.in_rgb(image), size)[0]
+        if "coverage" in channels:
+            stopped = resized(raw.opacity[:, None], size)
+            coverage = (stopped if edges is None else edges.in_coverage(stopped))[0, 0].clamp(0, 1)
+        short = (part.short for part in (raw, edges) if part is not None)
+        return Shown(rgb, mask, depth, doubt, coverage, tuple(flag for flag in short if flag is not None))
 
     def coarse(self, camera: Camera, side_px: int | None = None) -> PartialView:
         """A quick look: image and mask of `side_px` x `side_px` rays, without super-resolutions.
@@ -298,12 +319,20 @@ class Subject(Making):
             side_px: None: half the neural resolution.
         """
         side = side_px or max(1, self.model.config.rays.neural_resolution // 2)
-        with self.model.inference():
-            raw = self._see(*camera_tensors(camera, self.model.device), self.model.branch, True, side)
+
+        def shown(*, whole: bool) -> Shown:
+            raw = guided_raw(self, cam2world, intrinsics, self.model.branch, True, side, whole=whole)
             assert raw.picture is not None
-            rgb = to_uint8(raw.picture.image, side)[0]
-            mask = None if raw.maps is None else label_mask(raw.maps.scores)[0].cpu().numpy()
-        return PartialView(rgb, mask, None)
+            mask = None if raw.maps is None else label_mask(raw.maps.scores)[0]
+            short = () if raw.short is None else (raw.short,)
+            return Shown(rgb=uint8_pixels(raw.picture.image, side)[0], mask=mask, short=short)
+
+        with self.model.inference():
+            cam2world, intrinsics = camera_tensors(camera, self.model.device)
+            found, again = shown(whole=False).on_host()
+            if again:
+                found, _ = shown(whole=True).on_host()
+        return PartialView(rgb=found["rgb"], mask=found["mask"], depth_planar=None)
 
     def _see(
         self, cam2world: Tensor, intrinsics: Tensor, branch: SemanticBranch | None, colors: bool, side: int | None = None

@@ -130,7 +130,7 @@ class PackedField:
         base = sum((share for share in whole if share is not None), self.decoder.first_bias).expand(1, width, width, -1)
         others = [share for missing, share in shares.items() if missing != 0]
         # no node's pre-activation exceeds the sum of its shares' highest, so the slabs need not look one by one
-        bounded = (
+        bounded = base.is_cuda or (
             float(base.flatten(0, -2).amax(0).add(sum((o.flatten(0, -2).amax(0) for o in others), base.new_zeros(()))).amax())
             < EXP_LIMIT
         )

@@ -17,6 +17,7 @@ from dnerf_core.gnarf.planes import BodyPlanes, Warp
 from dnerf_core.rendering.density_grid import DensityGrid
 from dnerf_core.rendering.packed_planes import PackedPlanes, Taps
 from dnerf_core.rendering.volume import VOID
+from dnerf_core.work.transfers import uploaded
 
 NODES_AT_ONCE = 2**16
 """Nodes of a density grid that are carried and read at once: bounds memory."""
@@ -84,20 +85,24 @@ class PackedBodyField:
         Where rays are cut by the clip mesh they meet nothing outside of its bounding box. Nodes there are void, but for those next to it;
         nor is a node void that lies less than a cell past the body's reach, so that cells which the reach cuts are interpolated whole.
         """
-        low, high = self._bounds()
+        bounds = torch.stack(self._bounds())
+        low, high = bounds.cpu()  # the only numbers of a pose that the host has to know
+        raw = bounds.new_full((nodes + 2,) * 3, -VOID)
         if not bool((low.isfinite() & high.isfinite()).all()):  # a pose beyond all numbers: nothing of it can be seen
-            return DensityGrid.build(low.new_full((nodes + 2,) * 3, -VOID), self.warp.config.box_side, longest_ray, inset)
+            return DensityGrid.build(raw, self.warp.config.box_side, longest_ray, inset)
         middle, side = (low + high) / 2, float((high - low).max())
         cell = side / nodes
         axis = (torch.arange(-1, nodes + 1, dtype=low.dtype, device=low.device) + 0.5) * cell - side / 2
         inside = [((axis + middle[k] > low[k] - cell) & (axis + middle[k] < high[k] + cell)).nonzero()[:, 0] for k in range(3)]
         places = [axis[index] + middle[k] for k, index in enumerate(inside)]
-        raw = low.new_full((nodes + 2,) * 3, -VOID)
+        *places, middle = _brought([*places, middle], bounds.device)
         points, spare = torch.cat(list(_node_points(places))), math.sqrt(3) * cell
-        near = self._near_body(places, cell, spare)
-        within = points.new_full((len(points),), -VOID)
-        for some in near.split(NODES_AT_ONCE):
-            within[some] = self._density(points[some], spare)
+        if points.is_cuda:  # a search of each node takes less than to wait until the host knows which are near
+            within = torch.cat([self._density(some, spare) for some in points.split(NODES_AT_ONCE)])
+        else:
+            within = points.new_full((len(points),), -VOID)
+            for some in self._near_body(places, cell, spare).split(NODES_AT_ONCE):
+                within[some] = self._density(points[some], spare)
         first, last = ([int(index[end]) for index in inside] for end in (0, -1))
         raw[first[2] : last[2] + 1, first[1] : last[1] + 1, first[0] : last[0] + 1] = within.view(*(len(x) for x in places[::-1]))
         return DensityGrid.build(raw, side, longest_ray, inset, middle)
@@ -136,9 +141,18 @@ class PackedBodyField:
         wider = settings if settings.reach is None else dataclasses.replace(settings, reach=settings.reach + spare)
         warp = Warp(self.warp.bodies, dataclasses.replace(self.warp.config, warp=wider))
         place, void = warp(points, None)
+        if points.is_cuda:
+            read = self.canonical.hidden(self.canonical.taps(place.t()))
+            return self.canonical.decoder.raw_density(read).masked_fill_(void, -VOID)
         near = (~void).nonzero()[:, 0]
         read = self.canonical.hidden(self.canonical.taps(place[near].t()))
         return place.new_full((len(place),), -VOID).index_copy_(0, near, self.canonical.decoder.raw_density(read))
+
+
+def _brought(parts: list[Tensor], device: torch.device) -> list[Tensor]:
+    """Numbers of the host on a device, as one copy."""
+    joined = uploaded(torch.cat(parts).numpy(), device, parts[0].dtype)
+    return list(joined.split([len(part) for part in parts]))
 
 
 def _node_points(places: list[Tensor]) -> Iterator[Tensor]:

@@ -105,7 +105,9 @@ class Warp:
 def stretched(canonical: Tensor, config: GnarfConfig) -> Tensor:
     """Canonical points [N, 3] as the planes lie."""
     stretch = config.triplane.axis_stretch
-    return canonical if stretch == (1.0, 1.0, 1.0) else canonical * canonical.new_tensor(stretch)
+    return (
+        canonical if stretch == (1.0, 1.0, 1.0) else canonical * torch.stack([canonical.new_full((), share) for share in stretch])
+    )
 
 
 def _bodies(count: int, pose: Tensor | None, shape: Tensor, table: BodyTable, config: GnarfConfig) -> tuple[PosedBody, ...]:

@@ -6,6 +6,7 @@ import dataclasses
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeVar
 
 import torch
 from torch import Tensor
@@ -19,7 +20,10 @@ from dnerf_core.inversion.settings import Stage
 from dnerf_core.inversion.view import SeenView, degrees_of, intrinsics_of, see
 from dnerf_core.loaded_model import LoadedModel
 from dnerf_core.rendering.camera_tensors import camera_tensors
+from dnerf_core.work.compaction import Room
 from dnerf_core.work.interruption import checkpoint
+
+T = TypeVar("T")
 
 BETAS = (0.9, 0.95)
 WARM_UP_STEPS = 5
@@ -118,21 +122,40 @@ class Viewpoint:
         pose_codes: Tensor | None = None,
         *,
         until: int | None = None,
+        room: Room | None = None,
     ) -> SeenView:
         """See latents ws [B or 1, num_ws, w_dim] from the cameras of angles [B, 2].
 
         Args:
             pose_codes: [B or 1, D], of unknown poses.
-            until: see `view.see`.
+            until, room: see `view.see`.
         """
         pose = self.pose_of(pose_codes)
         pose = None if pose is None else pose.expand(len(ws), *pose.shape[1:])
         where = self.tensors(angles_rad)
-        return see(self.model, ws, *where, side_px, pose, self.shape, until=until)
+        return see(self.model, ws, *where, side_px, pose, self.shape, until=until, room=room)
 
 
-Look = Callable[[Tensor, Tensor, Tensor | None], tuple[Tensor, Tensor]]
-"""Codes [B, ..], angles [B, 2] and pose codes [B, D] -> losses [B], to be followed, and images [B, 3, R, R], about [-1, 1]."""
+Look = Callable[[Tensor, Tensor, Tensor | None], tuple[Tensor, Tensor, list[float]]]
+"""Codes [B, ..], angles [B, 2] and pose codes [B, D] -> losses [B], to be followed, images [B, 3, R, R], about [-1, 1], and the losses as
+numbers, which is the only time that the host waits for a device in a step."""
+
+
+def room_on(device: torch.device) -> Room | None:
+    """A room for the samples of a search's views on a device that should not be waited for; None elsewhere: as many as are seen."""
+    return Room() if device.type == "cuda" else None
+
+
+def numbers_in_room(room: Room | None, make: Callable[[], tuple[Tensor, T]]) -> tuple[Tensor, T, list[float]]:
+    """Losses [B], what else a look gives, and the losses as numbers; made once more where there was not room for all samples."""
+    loss, other = make()
+    if room is None:
+        return loss, other, loss.tolist()
+    while True:
+        *values, found = torch.cat([loss.detach().double(), room.found.double()[None]]).tolist()
+        if not room.was_short(int(found)):
+            return loss, other, values
+        loss, other = make()
 
 
 def field_look(viewpoint: Viewpoint, space: LatentSpace, objective: Objective, stage: Stage) -> Look:
@@ -140,10 +163,14 @@ def field_look(viewpoint: Viewpoint, space: LatentSpace, objective: Objective, s
 
     enough = (scale for scale in viewpoint.model.config.source.scales if stage.planes_px and scale >= stage.planes_px)
     until = min(enough, default=None)
+    room = room_on(viewpoint.model.device)
 
-    def look(codes: Tensor, angles: Tensor, pose_codes: Tensor | None) -> tuple[Tensor, Tensor]:
-        seen = viewpoint.see(space.ws(codes), angles, stage.side_px, pose_codes, until=until)
-        return objective.loss(seen, full=stage.full), seen.raw_image
+    def look(codes: Tensor, angles: Tensor, pose_codes: Tensor | None) -> tuple[Tensor, Tensor, list[float]]:
+        def make() -> tuple[Tensor, Tensor]:
+            seen = viewpoint.see(space.ws(codes), angles, stage.side_px, pose_codes, until=until, room=room)
+            return objective.loss(seen, full=stage.full), seen.raw_image
+
+        return numbers_in_room(room, make)
 
     return look
 
@@ -185,8 +212,7 @@ def descend(
         share = min(1.0, (step + 1) / WARM_UP_STEPS) * _cosine(step / stage.steps)
         for group, rate in zip(optimizer.param_groups, rates, strict=True):
             group["lr"] = rate * share
-        loss, images = look(codes, angles, pose_codes)
-        values = loss.tolist()
+        loss, images, values = look(codes, angles, pose_codes)
         for index, value in enumerate(values):
             if value < best[index].loss:
                 pose_code = None if pose_codes is None else pose_codes[index].detach().clone()

@@ -27,12 +27,14 @@ def sphere_cam2world(angles_rad: Tensor, cameras: CameraConfig) -> Tensor:
     yaw, pitch = angles_rad[:, 0], angles_rad[:, 1].clamp(-STEEPEST_RAD, STEEPEST_RAD)
     zero = torch.zeros_like(yaw)
     outwards = torch.stack([yaw.sin() * pitch.cos(), pitch.sin(), yaw.cos() * pitch.cos()], dim=1)
-    up = angles_rad.new_tensor([0.0, 1.0, 0.0])
+    up = angles_rad.new_zeros(3)
+    up["xyz".index(cameras.world_up)] = 1.0
     if cameras.world_up == "z":  # the rig is turned as a whole, (x, y, z) -> (x, -z, y)
         outwards = torch.stack([outwards[:, 0], -outwards[:, 2], outwards[:, 1]], dim=1)
-        up = angles_rad.new_tensor([0.0, 0.0, 1.0])
     position = cameras.radius * outwards
-    forward = F.normalize(angles_rad.new_tensor(cameras.pivot) - position, dim=1)
+    # made there: a tensor of given numbers would be brought to a device, which the host waits for
+    pivot = torch.stack([angles_rad.new_full((), place) for place in cameras.pivot])
+    forward = F.normalize(pivot - position, dim=1)
     right = F.normalize(torch.linalg.cross(forward, up.expand_as(forward)), dim=1)
     down = torch.linalg.cross(forward, right)
     upper = torch.cat([torch.stack([right, down, forward], dim=2), position[:, :, None]], dim=2)

@@ -114,10 +114,11 @@ class Bodies:
 def stand_in_look(stand_in: StandIn, viewpoint: Viewpoint, objective: SoughtObjective, stage: Stage) -> Look:
     """A stage's look at the stand-in in place of the subjects' fields."""
 
-    def look(codes: Tensor, angles: Tensor, pose_codes: Tensor | None) -> tuple[Tensor, Tensor]:
+    def look(codes: Tensor, angles: Tensor, pose_codes: Tensor | None) -> tuple[Tensor, Tensor, list[float]]:
         bodies = stand_in.bodies(codes, viewpoint.pose_of(pose_codes))
         seen = stand_in.see(bodies, viewpoint.tensors(angles), stage.side_px, stage.blur_px)
-        return objective.stand_in_loss(seen, stage.blur_px), seen[:, :3]
+        loss = objective.stand_in_loss(seen, stage.blur_px)
+        return loss, seen[:, :3], loss.tolist()
 
     return look
 

@@ -13,8 +13,9 @@ from torch import Tensor
 
 from dnerf_core.backbone.registry import family_of
 from dnerf_core.camera import Camera
-from dnerf_core.inversion.descent import Viewpoint
+from dnerf_core.inversion.descent import Viewpoint, numbers_in_room, room_on
 from dnerf_core.inversion.objectives import PictureObjective
+from dnerf_core.inversion.view import SeenView
 from dnerf_core.loaded_model import LoadedModel
 from dnerf_core.work.interruption import checkpoint
 
@@ -49,20 +50,24 @@ def tune(
     optimizer = torch.optim.Adam(moved.values(), lr=RATE, betas=(0.9, 0.99))
     viewpoint = Viewpoint(tuned, camera, pose)
     angles = ws.new_zeros(1, 2)
-    side_px = model.config.rays.neural_resolution
+    side_px, room = model.config.rays.neural_resolution, room_on(model.device)
+
+    def look() -> tuple[Tensor, SeenView]:
+        seen = viewpoint.see(ws, angles, side_px, room=room)
+        return objective.loss(seen, full=True), seen
+
     lowest, kept, losses = math.inf, {name: p.detach().clone() for name, p in moved.items()}, list[float]()
     for step in range(steps):
         checkpoint()
         for group in optimizer.param_groups:
             group["lr"] = RATE * 0.5 * (1 + math.cos(math.pi * step / steps))
-        seen = viewpoint.see(ws, angles, side_px)
-        loss = objective.loss(seen, full=True)[0]
-        losses.append(float(loss.detach()))
+        loss, seen, [value] = numbers_in_room(room, look)
+        losses.append(value)
         if losses[-1] < lowest:
             lowest, kept = losses[-1], {name: p.detach().clone() for name, p in moved.items()}
         if not report(step + 1, lowest, seen.raw_image[0].detach()):
             break
         optimizer.zero_grad(set_to_none=True)
-        loss.backward()
+        loss[0].backward()
         optimizer.step()
     return kept, losses

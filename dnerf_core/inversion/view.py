@@ -16,6 +16,7 @@ from dnerf_core.rendering.view import ray_bundle
 from dnerf_core.rendering.visible import render_visible
 from dnerf_core.semantic.branch import SemanticMaps
 from dnerf_core.semantic.visibility import VisibleSamples, density_pass
+from dnerf_core.work.compaction import Room
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,6 +89,7 @@ def see(
     shape: Tensor | None = None,
     *,
     until: int | None = None,
+    room: Room | None = None,
 ) -> SeenView:
     """See latents from cameras.
 
@@ -97,29 +99,35 @@ def see(
         pose: [B or 1, *pose_shape], the subjects'; None: the family's usual one, or it has none.
         shape: [B or 1, shape_size], the subjects'; None: that of the latents, or they have none.
         until: resolution of the generator's block at which the planes stop; None: the last. The branch reads all blocks.
+        room: see `render_visible`; where it was short, what is seen lacks something.
     """
     generator, batch = model.generator, len(cam2world)
     planes = posed_planes(generator, ws, pose, shape, until=until)
     intrinsics = intrinsics.expand(batch, -1, -1)
     bundle, hit = ray_bundle(generator, planes, ViewRays.from_cameras(cam2world, intrinsics, side_px))
-    met = hit.nonzero()[:, 0]
-    field, settings, rays = generator.field(planes), generator.config.rays, bundle.select(met)
-    seen = render_visible(field.raw_density, field.density_and_colors, rays, settings.samples_coarse, settings.samples_fine)
-    count = batch * side_px**2
-    color = seen.values.new_zeros(count, seen.values.shape[1]).index_copy(0, met, seen.values)
-    opacity = seen.opacity.new_zeros(count).index_copy(0, met, seen.opacity)
+    field, settings = generator.field(planes), generator.config.rays
+    reads = field.raw_density, field.density_and_colors
+    samples = settings.samples_coarse, settings.samples_fine
+    if room is not None:  # all rays, for the host would wait to learn which are met
+        seen = render_visible(*reads, bundle, *samples, room=room, hit=hit)
+        color, opacity, ray = seen.values, torch.where(hit, seen.opacity, 0.0), seen.ray
+    else:
+        met = hit.nonzero()[:, 0]
+        seen = render_visible(*reads, bundle.select(met), *samples)
+        count = batch * side_px**2
+        color = seen.values.new_zeros(count, seen.values.shape[1]).index_copy(0, met, seen.values)
+        opacity, ray = seen.opacity.new_zeros(count).index_copy(0, met, seen.opacity), met[seen.ray]
     picture = generator.compose(color, opacity, planes, side_px)
-    visible = VisibleSamples(batch, side_px, met[seen.ray], seen.points, seen.weight)
+    visible = VisibleSamples(batch, side_px, ray, seen.points, seen.weight)
     return SeenView(model, ws, planes, cam2world, intrinsics, picture, visible)
 
 
 def intrinsics_of(model: LoadedModel) -> Tensor:
     """The generator's own normalised intrinsics [1, 3, 3], on its device."""
-    focal = model.config.cameras.focal
-    return torch.tensor([[[focal, 0.0, 0.5], [0.0, focal, 0.5], [0.0, 0.0, 1.0]]], device=model.device)
+    return model.own_intrinsics
 
 
 def degrees_of(angles_rad: Tensor) -> tuple[float, float]:
     """Yaw in [-180, 180) and pitch, in degrees, of angles [2]."""
-    yaw, pitch = (math.degrees(float(value)) for value in angles_rad.detach())
+    yaw, pitch = (math.degrees(value) for value in angles_rad.detach().tolist())
     return (yaw + 180) % 360 - 180, pitch

@@ -21,11 +21,11 @@ class TritonSamples:
         """Raw density [K] of every sample."""
         return raw_density(self.field, self.samples)
 
-    def color_sums(self, keep: Tensor, weights: Tensor, ray: Tensor) -> Tensor:
+    def color_sums(self, keep: Tensor | None, weights: Tensor, ray: Tensor) -> Tensor:
         """Weighted sums [M, C] of colour features."""
         return color_sums(self.field, self.samples, keep, weights, ray)
 
-    def hidden_sums(self, keep: Tensor, weights: Tensor, ray: Tensor) -> Tensor:
+    def hidden_sums(self, keep: Tensor | None, weights: Tensor, ray: Tensor) -> Tensor:
         """Weighted sums [M, 64] of the semantics' hidden activations."""
         assert self.semantics is not None
         return hidden_sums(self.semantics, self.samples, keep, weights, ray)

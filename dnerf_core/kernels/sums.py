@@ -112,7 +112,7 @@ def hidden_kernel(
     tl.store(sums + ray * table.channels + channel, total, mask=(ray < rays.count) & (channel < table.channels))
 
 
-def color_sums(field: PlaneField, samples: Samples, keep: Tensor, weights: Tensor, ray: Tensor) -> Tensor:
+def color_sums(field: PlaneField, samples: Samples, keep: Tensor | None, weights: Tensor, ray: Tensor) -> Tensor:
     """Weighted sums [M, C] of the colour features of kept samples, as `TorchSamples.color_sums`."""
     decoder, count = field.decoder, len(samples.distances)
     channels, hidden = decoder.first.shape
@@ -142,7 +142,7 @@ def color_sums(field: PlaneField, samples: Samples, keep: Tensor, weights: Tenso
     return sums
 
 
-def hidden_sums(semantics: PackedSemantics, samples: Samples, keep: Tensor, weights: Tensor, ray: Tensor) -> Tensor:
+def hidden_sums(semantics: PackedSemantics, samples: Samples, keep: Tensor | None, weights: Tensor, ray: Tensor) -> Tensor:
     """Weighted sums [M, 64] of the hidden activations of kept samples, as `TorchSamples.hidden_sums`."""
     planes, count = semantics.table, len(samples.distances)
     assert isinstance(planes, PackedPlanes)

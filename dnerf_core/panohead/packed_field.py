@@ -106,12 +106,16 @@ class PackedGridField:
         """
         width, side = nodes + 2, self.grids.side
         like = self.grids.table
-        centres = (torch.arange(width, dtype=like.dtype, device=like.device) - 0.5) * (side / nodes) - side / 2
-        near = (centres.abs() < self.limit + side / nodes).nonzero()[:, 0]
+        # which nodes are near is worked out on the host, which has to know
+        on_host, centres = (
+            (torch.arange(width, dtype=like.dtype, device=device) - 0.5) * (side / nodes) - side / 2
+            for device in ("cpu", like.device)
+        )
+        near = (on_host.abs() < self.limit + side / nodes).nonzero()[:, 0]
+        low, high = int(near[0]), int(near[-1]) + 1
         raw = like.new_full((width, width, width), CROPPED)
-        z, y, x = torch.meshgrid(centres[near], centres, centres[near], indexing="ij")
+        z, y, x = torch.meshgrid(centres[low:high], centres, centres[low:high], indexing="ij")
         points = torch.stack([x.flatten(), y.flatten(), z.flatten()])
         parts = [self.decoder.raw_density(self.hidden(self.taps(part))) for part in points.split(NODES_AT_ONCE, dim=1)]
-        low, high = int(near[0]), int(near[-1]) + 1
         raw[low:high, :, low:high] = torch.cat(parts).view(z.shape)
         return CroppedGrid(**vars(DensityGrid.build(raw, side, longest_ray, inset)), limit=self.limit)

@@ -9,6 +9,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from dnerf_core.work.transfers import uploaded
+
 
 class Posed(Protocol):
     """What is seen from somewhere: a `Camera`, or a view that has the same two matrices.
@@ -27,8 +29,7 @@ class Posed(Protocol):
 def camera_tensors(
     seen_from: Posed, device: torch.device | str = "cpu", dtype: torch.dtype = torch.float32
 ) -> tuple[Tensor, Tensor]:
-    """cam2world [1, 4, 4] and intrinsics [1, 3, 3]."""
-    cam2world, intrinsics = (
-        torch.tensor(np.asarray(array), dtype=dtype, device=device)[None] for array in (seen_from.cam2world, seen_from.intrinsics)
-    )
-    return cam2world, intrinsics
+    """cam2world [1, 4, 4] and intrinsics [1, 3, 3], two parts of one tensor, which is brought to a device as one."""
+    numbers = np.concatenate([np.asarray(seen_from.cam2world).ravel(), np.asarray(seen_from.intrinsics).ravel()])
+    both = uploaded(numbers, device, dtype)
+    return both[:16].view(1, 4, 4), both[16:].view(1, 3, 3)

@@ -67,6 +67,10 @@ class DensityGrid:
         # softplus(raw - 1) * length = opacity, for small opacities
         empty_below = 1 + math.log(math.expm1(EMPTY_OPACITY / longest_ray))
         occupied, radius = None, 0.0
+        if (
+            values.is_cuda
+        ):  # there no ray is ruled out by its pixel, see `device_view`: the host would have to wait to learn how many are left
+            return cls(values[None, None], highest.flatten(), nodes, side, empty_below, None, radius, middle)
         cells = min(_FOOTPRINT_CELLS, nodes + 1)
         ring = float(torch.stack([values.select(axis, end).max() for axis in range(3) for end in (0, -1)]).max())
         if inset is not None or ring < empty_below:

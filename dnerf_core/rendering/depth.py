@@ -55,9 +55,14 @@ def edge_pixels(depth_planar: Tensor, size_px: int, same_surface: float) -> Tens
         depth_planar: [1, R, R], world units, +inf at background; size_px: S, above R.
         same_surface: depth difference, world units, above which neighbours count as different surfaces.
     """
+    return are_edges(depth_planar, size_px, same_surface).nonzero()[:, 0]
+
+
+def are_edges(depth_planar: Tensor, size_px: int, same_surface: float) -> Tensor:
+    """Which pixels of the picture those of `edge_pixels` are, bool [S * S]."""
     low, high = enlarged_range(depth_planar[0], size_px)
     # two infinities differ by nan, which is no edge
-    return ((high - low) > same_surface).flatten().nonzero()[:, 0]
+    return ((high - low) > same_surface).flatten()
 
 
 def enlarged_range(values: Tensor, size_px: int) -> tuple[Tensor, Tensor]:

@@ -16,8 +16,13 @@ def resized(image: Tensor, size_px: int) -> Tensor:
     return F.interpolate(image, size=(size_px, size_px), mode="bilinear", align_corners=False, antialias=True)
 
 
-def to_uint8(image: Tensor, size_px: int) -> NDArray[np.uint8]:
-    """Image [B, 3, S, S] in [-1, 1] as uint8 [B, H, W, 3] at another size (bilinear, antialiased)."""
+def uint8_pixels(image: Tensor, size_px: int) -> Tensor:
+    """Image [B, 3, S, S] in [-1, 1] as uint8 [B, H, W, 3] at another size (bilinear, antialiased), where it is."""
     image = resized(image, size_px)
-    pixels: NDArray[np.uint8] = (image * 127.5 + 127.5).round().clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
+    return (image * 127.5 + 127.5).round().clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1)
+
+
+def to_uint8(image: Tensor, size_px: int) -> NDArray[np.uint8]:
+    """The same as an array."""
+    pixels: NDArray[np.uint8] = uint8_pixels(image, size_px).cpu().numpy()
     return pixels

@@ -74,9 +74,9 @@ def plan_samples(grid: DensityGrid, rays: RayBundle, samples_coarse: int, sample
         ray = torch.arange(piece.start, piece.stop, device=rays.start.device)
         o, d = origins[:, piece], directions[:, piece]
         coarse = stratified_distances(rays.start[piece], rays.end[piece], samples_coarse)
-        estimate, bound = _estimate(grid, rays, ray, o, d, coarse)
+        estimate, bound = estimated_density(grid, rays, ray, o, d, coarse)
         weights, light = estimated_weights(coarse, estimate)
-        worth = _worth_reading(light, bound, grid.empty_below)
+        worth = worth_reading(light, bound, grid.empty_below)
         if samples_fine == 0:
             yield SamplePlan(ray, coarse, estimate, worth)
             continue
@@ -106,25 +106,29 @@ def _clear_plan(
     bound: Tensor,
     fine: Tensor,
 ) -> SamplePlan:
-    fine_raw, fine_bound = _estimate(grid, rays, ray, o, d, fine)
+    fine_raw, fine_bound = estimated_density(grid, rays, ray, o, d, fine)
     distances, order = torch.cat([coarse, fine], dim=1).sort(dim=1, stable=True)
     estimate = torch.cat([raw, fine_raw], dim=1).gather(1, order)
     _, light = estimated_weights(distances, estimate)
-    worth = _worth_reading(light, torch.cat([bound, fine_bound], dim=1).gather(1, order), grid.empty_below)
+    worth = worth_reading(light, torch.cat([bound, fine_bound], dim=1).gather(1, order), grid.empty_below)
     seen = worth.any(dim=1).nonzero()[:, 0]
     return SamplePlan(ray[seen], distances[seen], estimate[seen], worth[seen])
 
 
-def _worth_reading(light: Tensor, bound: Tensor, empty_below: float) -> Tensor:
+def worth_reading(light: Tensor, bound: Tensor, empty_below: float) -> Tensor:
     """bool [M, S] of the light that reaches each sample and upper estimates: neither empty nor hidden."""
     # the light that reaches the sample before the one before: a grid's surface may lie up to a cell too near
     return (F.pad(light[:, :-2], (2, 0), value=1.0) > HIDDEN_LIGHT) & (bound > empty_below)
 
 
-def _estimate(
-    grid: DensityGrid, rays: RayBundle, ray: Tensor, origins: Tensor, directions: Tensor, distances: Tensor
+def estimated_density(
+    grid: DensityGrid, rays: RayBundle, ray: Tensor | None, origins: Tensor, directions: Tensor, distances: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """Raw density and its upper estimate, [M, S] each, at distances [M, S] of rays `ray` [M], whose origins and directions are [3, M]."""
+    """Raw density and its upper estimate, [M, S] each, at distances [M, S] of rays `ray` int64 [M] (None: all, in order).
+
+    Args:
+        origins, directions: [3, M], of those rays.
+    """
     values, highest = grid.estimate(points_along(origins, directions, distances))
     estimate, bound = (rays.counted(distances, raw.view_as(distances), ray) for raw in (values, highest))
     return estimate, bound

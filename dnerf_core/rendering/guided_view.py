@@ -50,6 +50,11 @@ class GuidedPixels:
     opacity: Tensor
     semantic: Tensor | None
 
+    def first(self, count: int) -> GuidedPixels:
+        """The first so many of them."""
+        color, semantic = (None if rows is None else rows[:count] for rows in (self.color, self.semantic))
+        return GuidedPixels(color, self.distance[:count], self.opacity[:count], semantic)
+
 
 class _Canvas:
     """The view, filled piece by piece; a pixel that no ray reaches keeps the background."""
@@ -84,7 +89,13 @@ def guided_view(
         colors: whether colour features are rendered.
         reader: what reads the samples.
     """
-    seen = guided_pixels(field, semantics, grid, rays, pixel, side * side, settings, colors=colors, reader=reader)
+    return whole_view(
+        guided_pixels(field, semantics, grid, rays, pixel, side * side, settings, colors=colors, reader=reader), side
+    )
+
+
+def whole_view(seen: GuidedPixels, side: int) -> GuidedView:
+    """All pixels of a view of R x R, row-major, as the view."""
     square = (side, side)
     semantic = None if seen.semantic is None else seen.semantic.view(1, side, side, -1).permute(0, 3, 1, 2)
     return GuidedView(seen.color, seen.distance.view(square), seen.opacity.view(square), semantic)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+import torch
 from torch import Tensor
 
 from dnerf_core.backbone.protocols import SubjectField
@@ -28,12 +29,14 @@ class Samples:
     distances: Tensor
     place: Tensor | None
 
-    def place_of(self, keep: Tensor) -> Tensor:
-        """Which of the M * S samples those are that `keep` (int64 [L], into the K) names."""
+    def place_of(self, keep: Tensor | None) -> Tensor:
+        """Which of the M * S samples those are that `keep` (int64 [L], into the K; None: all K) names."""
+        if keep is None:
+            return torch.arange(self.distances.numel(), device=self.distances.device) if self.place is None else self.place
         return keep if self.place is None else self.place[keep]
 
-    def ray_of(self, keep: Tensor) -> Tensor:
-        """The ray, int64 [L], of the samples that `keep` (int64 [L], into the K) names."""
+    def ray_of(self, keep: Tensor | None) -> Tensor:
+        """The ray, int64 [L], of the samples that `keep` (int64 [L], into the K; None: all K) names."""
         return self.place_of(keep).div(self.distances.shape[1], rounding_mode="floor")
 
     def points(self) -> Tensor:
@@ -54,15 +57,15 @@ class SampleReader(Protocol):
         """Raw density [K] of every sample; asked for first."""
         ...
 
-    def color_sums(self, keep: Tensor, weights: Tensor, ray: Tensor) -> Tensor:
+    def color_sums(self, keep: Tensor | None, weights: Tensor, ray: Tensor) -> Tensor:
         """Weighted sums [M, C] of colour features, each ray's in the order of its samples.
 
         Args:
-            keep: int64 [L], increasing, which of the K samples; weights: [L]; ray: int64 [L], `Samples.ray_of(keep)`.
+            keep: int64 [L], increasing, which of the K samples; None: all, L = K; weights: [L]; ray: int64 [L], `Samples.ray_of(keep)`.
         """
         ...
 
-    def hidden_sums(self, keep: Tensor, weights: Tensor, ray: Tensor) -> Tensor:
+    def hidden_sums(self, keep: Tensor | None, weights: Tensor, ray: Tensor) -> Tensor:
         """Weighted sums [M, 64] of the semantics' hidden activations; arguments as `color_sums`."""
         ...
 
@@ -79,11 +82,13 @@ class TorchSamples:
         """Raw density [K] of every sample."""
         return self.field.raw_density(self.hidden, self.taps)
 
-    def color_sums(self, keep: Tensor, weights: Tensor, ray: Tensor) -> Tensor:
+    def color_sums(self, keep: Tensor | None, weights: Tensor, ray: Tensor) -> Tensor:
         """Weighted sums [M, C] of colour features."""
-        return segment_sum(self.field.colors(self.hidden[keep]), weights, ray, self.rays)
+        hidden = self.hidden if keep is None else self.hidden[keep]
+        return segment_sum(self.field.colors(hidden), weights, ray, self.rays)
 
-    def hidden_sums(self, keep: Tensor, weights: Tensor, ray: Tensor) -> Tensor:
+    def hidden_sums(self, keep: Tensor | None, weights: Tensor, ray: Tensor) -> Tensor:
         """Weighted sums [M, 64] of the semantics' hidden activations."""
         assert self.semantics is not None
-        return segment_sum(self.semantics.hidden(self.taps.select(keep)), weights, ray, self.rays)
+        taps = self.taps if keep is None else self.taps.select(keep)
+        return segment_sum(self.semantics.hidden(taps), weights, ray, self.rays)

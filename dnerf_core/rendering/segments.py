@@ -14,8 +14,13 @@ def run_starts(segment: Tensor, count: int) -> Tensor:
         segment: int64 [K], not decreasing, each in 0 .. count - 1.
     """
     if segment.is_cuda:  # bincount would wait for the device twice, to look at the least and the greatest
-        return torch.searchsorted(segment, torch.arange(count + 1, device=segment.device))
+        return searched_starts(segment, count)
     return F.pad(torch.bincount(segment, minlength=count).cumsum(0), (1, 0))
+
+
+def searched_starts(segment: Tensor, count: int) -> Tensor:
+    """`run_starts` of a CUDA device, without a wait."""
+    return torch.searchsorted(segment, torch.arange(count + 1, device=segment.device))
 
 
 def segment_sum(values: Tensor, weights: Tensor, segment: Tensor, count: int) -> Tensor:
@@ -33,5 +38,10 @@ def segment_sum(values: Tensor, weights: Tensor, segment: Tensor, count: int) ->
 def segment_total(weights: Tensor, segment: Tensor, count: int) -> Tensor:
     """Sums [count] of weights [K] over runs of the same segment (as `segment_sum`), each in its own order."""
     if weights.is_cuda:  # index_add_ adds by atomics there, in an order that changes from run to run
-        return segment_sum(torch.ones_like(weights)[:, None], weights, segment, count)[:, 0]
+        return summed_total(weights, segment, count)
     return weights.new_zeros(count).index_add_(0, segment, weights)
+
+
+def summed_total(weights: Tensor, segment: Tensor, count: int) -> Tensor:
+    """`segment_total` of a CUDA device, the same on every run."""
+    return segment_sum(torch.ones_like(weights)[:, None], weights, segment, count)[:, 0]

@@ -5,17 +5,23 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 from dnerf_core.backbone.specs import BackboneConfig
-from dnerf_core.rendering.depth import coarse_edges, ray_cosines, solid_depth
+from dnerf_core.rendering.depth import SAME_SURFACE, are_edges, coarse_edges, ray_cosines, solid_depth
 from dnerf_core.rendering.final_picture import resized
-from dnerf_core.rendering.guided_view import guided_pixels
+from dnerf_core.rendering.guided_view import GuidedPixels, guided_pixels
 from dnerf_core.rendering.rays import ViewRays
 from dnerf_core.rendering.view import ray_bundle
+from dnerf_core.seeing.device_view import plan_pieces, read_pieces, sample_counts
 from dnerf_core.seeing.raw_view import RawView, Visible, exact_raw
 from dnerf_core.semantic.branch import SemanticBranch
 from dnerf_core.semantic.visibility import density_pass
+from dnerf_core.work.compaction import true_places
+
+EDGE_SHARE = 8
+"""On a CUDA device one pixel in so many may be an edge without a further wait."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +41,8 @@ class EdgeRays:
     scores: Tensor | None
     rgb: Tensor | None
     opacity: Tensor
+    short: Tensor | None = None
+    """See `RawView`."""
 
     def in_depth(self, depth_planar: Tensor) -> Tensor:
         """Depths [1, S, S] with those of the edges in their place."""
@@ -120,13 +128,17 @@ def edge_rays(
     *,
     colors: bool,
     exact: bool,
+    whole: bool = False,
 ) -> EdgeRays | None:
     """Rays of their own for the edges of a picture of `size_px`; None: the model does not ask for them, or there are none.
 
     Args:
         raw: the same view at neural resolution.
         exact: whether every sample is read, as in `exact_raw`.
+        whole: see `seeing.device_view`; of a CUDA device alone.
     """
+    if cam2world.is_cuda and not exact:
+        return _edges_on_device(subject, cam2world, intrinsics, raw, size_px, branch, colors, whole)
     see = _exact_edges if exact else _guided_edges
     return rays_along_edges(
         subject.model.config,
@@ -156,7 +168,20 @@ def _guided_edges(
     seen = guided_pixels(
         subject.field, semantics, subject.grid, rays.select(met), met, len(pixel), model.config.rays, colors=colors, reader=reader
     )
-    rgb = None
+    return _as_seen(subject, cam2world, intrinsics, branch, size_px, pixel, seen)
+
+
+def _as_seen(
+    subject: Visible,
+    cam2world: Tensor,
+    intrinsics: Tensor,
+    branch: SemanticBranch | None,
+    size_px: int,
+    pixel: Tensor,
+    seen: GuidedPixels,
+) -> SeenPixels:
+    """Guided pixels after what the family and the branch make of them."""
+    model, rgb = subject.model, None
     if seen.color is not None:  # a family may compose by place, so each is put into its own
         count = size_px**2
         color = seen.color.new_zeros(count, seen.color.shape[1]).index_copy(0, pixel, seen.color)
@@ -169,6 +194,45 @@ def _guided_edges(
         visible = density_pass(model.generator, subject.planes, cam2world, intrinsics, size_px, branch.config, pixel)
         scores = at_pixels(branch.maps(subject.projected, visible).scores, pixel)
     return SeenPixels(seen.distance, seen.opacity, scores, rgb)
+
+
+def _edges_on_device(
+    subject: Visible,
+    cam2world: Tensor,
+    intrinsics: Tensor,
+    raw: RawView,
+    size_px: int,
+    branch: SemanticBranch | None,
+    colors: bool,
+    whole: bool,
+    most: int | None = None,
+) -> EdgeRays | None:
+    """The same with one wait: a share of the picture's pixels is planned before the host learns how many are edges.
+
+    Args:
+        most: pixels that are planned; None: a share.
+    """
+    model = subject.model
+    if not model.config.rays.edge_rays or size_px <= raw.opacity.shape[-1]:
+        return None
+    depth = solid_depth(raw.distance, raw.opacity, ray_cosines(intrinsics, raw.distance.shape[-1]))
+    edges = are_edges(depth, size_px, SAME_SURFACE * model.config.box_side)
+    pixel = true_places(edges, most or -(-len(edges) // EDGE_SHARE))
+    place = pixel.clamp_max(len(edges) - 1)
+    rays, hit = ray_bundle(model.generator, subject.planes, ViewRays.from_cameras(cam2world, intrinsics, size_px, place))
+    plans = plan_pieces(subject.grid, rays, hit & (pixel < len(edges)), model.config.rays)
+    count, *counts = torch.stack([edges.sum(), *sample_counts(plans)]).tolist()
+    if count > len(pixel):
+        return _edges_on_device(subject, cam2world, intrinsics, raw, size_px, branch, colors, whole, count)
+    if count == 0:
+        return None
+    guided = branch is not None and branch.config.density_prior
+    semantics = subject.semantics if guided else None
+    view = read_pieces(subject.field, semantics, plans, counts, colors=colors, reader=model.sample_reader, whole=whole)
+    own, pixel = view.pixels.first(count), pixel[:count]
+    seen = _as_seen(subject, cam2world, intrinsics, branch, size_px, pixel, own)
+    planar = solid_depth(seen.distance, seen.opacity, ray_cosines(intrinsics, size_px)[0].flatten()[pixel])
+    return EdgeRays(pixel, planar, seen.scores, seen.rgb, seen.opacity, view.short)
 
 
 def _exact_edges(

@@ -12,10 +12,11 @@ from torch import Tensor
 from dnerf_core.backbone.protocols import Planes, RawPicture, SubjectField
 from dnerf_core.loaded_model import LoadedModel
 from dnerf_core.rendering.density_grid import DensityGrid
-from dnerf_core.rendering.guided_view import guided_view
+from dnerf_core.rendering.guided_view import GuidedView, guided_view, whole_view
 from dnerf_core.rendering.rays import ViewRays
 from dnerf_core.rendering.view import ray_bundle, render_view
 from dnerf_core.rendering.volume import RayBundle, RaySamples
+from dnerf_core.seeing.device_view import device_pixels
 from dnerf_core.semantic.branch import SemanticBranch, SemanticMaps
 from dnerf_core.semantic.packed import PackedSemantics
 from dnerf_core.semantic.triplane import ProjectedPlanes
@@ -56,20 +57,30 @@ class RawView:
     distance: Tensor
     opacity: Tensor
     maps: SemanticMaps | None
+    short: Tensor | None = None
+    """Whether it has to be made once more, with `whole` (bool, 0-d), see `seeing.device_view`; None: no."""
 
 
 def guided_raw(
-    subject: Visible, cam2world: Tensor, intrinsics: Tensor, branch: SemanticBranch | None, colors: bool, side: int | None = None
+    subject: Visible,
+    cam2world: Tensor,
+    intrinsics: Tensor,
+    branch: SemanticBranch | None,
+    colors: bool,
+    side: int | None = None,
+    *,
+    whole: bool = False,
 ) -> RawView:
-    """The fast path. A branch with a density of its own needs every sample, and gets a density pass as in the exact one."""
+    """The fast path. A branch with a density of its own needs every sample, and gets a density pass as in the exact one.
+
+    Args:
+        whole: see `seeing.device_view`; of a CUDA device alone.
+    """
     backbone, settings = subject.model.generator, subject.model.config.rays
     side = side or settings.neural_resolution
-    footprint = subject.grid.footprint(cam2world[0], intrinsics[0], side)
-    pixel = torch.arange(side * side, device=cam2world.device) if footprint is None else footprint.nonzero()[:, 0]
-    rays, pixel = _met(subject, cam2world, intrinsics, side, pixel)
     guided = branch is not None and branch.config.density_prior
-    semantics, reader = subject.semantics if guided else None, subject.model.sample_reader
-    view = guided_view(subject.field, semantics, subject.grid, rays, pixel, side, settings, colors=colors, reader=reader)
+    semantics = subject.semantics if guided else None
+    view, short = _guided(subject, cam2world, intrinsics, semantics, side, colors, whole)
     maps = None
     if view.semantic_map is not None and branch is not None:
         maps = branch.split_map(view.semantic_map)
@@ -77,7 +88,29 @@ def guided_raw(
         visible = density_pass(backbone, subject.planes, cam2world, intrinsics, side, branch.config)
         maps = branch.maps(subject.projected, visible)
     picture = None if view.color is None else backbone.compose(view.color, view.opacity.flatten(), subject.planes, side)
-    return RawView(picture, view.distance[None], view.opacity[None], maps)
+    return RawView(picture, view.distance[None], view.opacity[None], maps, short)
+
+
+def _guided(
+    subject: Visible,
+    cam2world: Tensor,
+    intrinsics: Tensor,
+    semantics: PackedSemantics | None,
+    side: int,
+    colors: bool,
+    whole: bool,
+) -> tuple[GuidedView, Tensor | None]:
+    """The view by the density grid, and whether rays were left short (None: no)."""
+    settings, reader, field, grid = subject.model.config.rays, subject.model.sample_reader, subject.field, subject.grid
+    if cam2world.is_cuda:
+        every = ViewRays.from_cameras(cam2world, intrinsics, side)
+        rays, hit = ray_bundle(subject.model.generator, subject.planes, every)
+        seen = device_pixels(field, semantics, grid, rays, hit, settings, colors=colors, reader=reader, whole=whole)
+        return whole_view(seen.pixels, side), seen.short
+    footprint = grid.footprint(cam2world[0], intrinsics[0], side)
+    pixel = torch.arange(side * side, device=cam2world.device) if footprint is None else footprint.nonzero()[:, 0]
+    rays, pixel = _met(subject, cam2world, intrinsics, side, pixel)
+    return guided_view(field, semantics, grid, rays, pixel, side, settings, colors=colors, reader=reader), None
 
 
 def exact_raw(

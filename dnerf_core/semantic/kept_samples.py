@@ -58,10 +58,10 @@ class KeptSamples:
         distances = None if self.per_ray is None else along.reshape(-1, self.per_ray)
         return VisibleSamples(1, self.resolution, ray, points, self.weight.to(points.dtype), distances)
 
-    def of_rays(self, inside: Tensor) -> KeptSamples:
-        """Those of a square of rays, bool [R*R], as a view of its own."""
-        kept = inside.repeat_interleave(self.counts, output_size=len(self.place))
-        counts = self.counts[inside]
+    def of_rays(self, inside: Tensor, ray: Tensor) -> KeptSamples:
+        """Those of a square of rays, which are the ones `inside`, bool [R*R], and `ray`, int64 and rising, as a view of its own."""
+        kept = inside.repeat_interleave(self.counts, output_size=len(self.place)).nonzero()[:, 0]
+        counts = self.counts[ray]
         return KeptSamples(math.isqrt(len(counts)), counts, self.place[kept], self.weight[kept], self.per_ray)
 
     @property

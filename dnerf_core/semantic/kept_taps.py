@@ -13,6 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from dnerf_core.rendering.segments import run_starts
+
 
 @dataclass(frozen=True)
 class KeptTaps:
@@ -35,8 +37,7 @@ class KeptTaps:
         """From rows int64 [N, T] and weights [N, T] into a table of `table_rows` rows."""
         flat = rows.flatten()
         order = flat.argsort(stable=True)
-        counts = torch.bincount(flat, minlength=table_rows)
-        offsets = torch.cat([counts.new_zeros(1), counts.cumsum(0)])
+        offsets = run_starts(flat[order], table_rows)
         points = order.div(rows.shape[1], rounding_mode="floor")
         return cls(rows.int(), weights.float(), points.int(), weights.float().flatten()[order], offsets.int())
 

@@ -103,12 +103,12 @@ class KeptView:
         resolution = self.samples.resolution
         inside = torch.zeros(resolution, resolution, dtype=torch.bool, device=self.mask.device)
         inside[patch.top : patch.top + patch.side, patch.left : patch.left + patch.side] = True
+        every = torch.arange(resolution**2, device=self.mask.device).view(resolution, resolution)
         mask = patch.cut(self.mask, resolution)
         guide_image = None if self.guide_image is None else patch.cut(self.guide_image, resolution)
-        chosen = inside.flatten()
-        return KeptView(
-            self.subject, mask, self.rays.select(chosen), self.samples.of_rays(chosen), self.finder, None, guide_image
-        )
+        chosen = patch.cut(every, resolution).flatten()
+        samples = self.samples.of_rays(inside.flatten(), chosen)
+        return KeptView(self.subject, mask, self.rays.select(chosen), samples, self.finder, None, guide_image)
 
 
 @dataclass(frozen=True, eq=False)

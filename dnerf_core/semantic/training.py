@@ -161,13 +161,13 @@ def backward_views(
     tables = _tables(branch, kept, views)
     leaves = {subject: table.detach().requires_grad_() for subject, table in tables.items()}
     total = _total_weight(views, weights)
-    loss = 0.0
+    parts = []
     for view in views:
         part = _view_loss(branch, view, leaves[view.subject], weights) / total
         part.backward()
-        loss += float(part.detach())
+        parts.append(part.detach())
     torch.autograd.backward(list(tables.values()), [leaf.grad for leaf in leaves.values()])
-    return loss
+    return float(sum(torch.stack(parts).tolist()))  # a device is waited for once
 
 
 def _tables(branch: SemanticBranch, kept: KeptViews, views: Sequence[KeptView]) -> dict[int, Tensor]:
@@ -186,8 +186,12 @@ def _view_loss(branch: SemanticBranch, view: KeptView, table: Tensor, weights: T
 
 def _total_weight(views: Sequence[KeptView], weights: Tensor) -> Tensor:
     """Sum of all pixels' weights."""
-    labels = torch.cat([view.mask[view.mask != IGNORE_ID] for view in views]).long()
-    return weights[labels].sum().clamp(min=torch.finfo(weights.dtype).tiny)  # patches may lie where all is ignored
+    if weights.is_cuda:  # where to count the labelled pixels is to wait for it
+        every = torch.cat([weights, weights.new_zeros(IGNORE_ID + 1 - len(weights))])
+        counted = torch.cat([every[view.mask.long()].flatten() for view in views])
+    else:
+        counted = weights[torch.cat([view.mask[view.mask != IGNORE_ID] for view in views]).long()]
+    return counted.sum().clamp(min=torch.finfo(weights.dtype).tiny)  # patches may lie where all is ignored
 
 
 def class_weights(masks: Tensor, num_classes: int, balance: ClassBalance) -> Tensor:

@@ -16,7 +16,6 @@ from dnerf_core.stylegan2.config import BackboneConfig, MappingConfig
 
 LRELU_SLOPE = 0.2
 LRELU_GAIN = math.sqrt(2.0)
-FIR_TAPS = (1.0, 3.0, 3.0, 1.0)
 
 
 def normalize_second_moment(x: Tensor) -> Tensor:
@@ -88,7 +87,8 @@ class Mapping(nn.Module):
 
 def fir_kernel(like: Tensor, channels: int, gain: float) -> Tensor:
     """The FIR outer([1, 3, 3, 1], [1, 3, 3, 1]), summing to `gain`, as depthwise weights [channels, 1, 4, 4]."""
-    taps = like.new_tensor(FIR_TAPS)
+    # [1, 3, 3, 1] as arithmetic: a tensor of given numbers would be brought to a device, which the host waits for, at every layer
+    taps = 4 - 2 * (torch.arange(4, dtype=like.dtype, device=like.device) - 1.5).abs()
     kernel = torch.outer(taps, taps) * (gain / taps.sum().square())
     return kernel.expand(channels, 1, 4, 4)
 

@@ -39,6 +39,7 @@ class PreparedLayer:
         elif self.up:
             weight = weight.transpose(0, 1)
         self.weight = weight.to(dtype, memory_format=torch.channels_last)
+        self.fir = fir_kernel(self.weight, self.weight.shape[1], gain=4.0) if self.up and not self.phased else None
         bias = layer.bias * LRELU_GAIN
         self.bias = (bias.repeat(4) if self.phased else bias).to(dtype)
         self.noise: Tensor | None = None
@@ -53,9 +54,9 @@ class PreparedLayer:
             return interleave_phases(x) if self.phased else x
         if self.phased:
             x = interleave_phases(F.conv2d(x, self.weight, self.bias, padding=1))
-        elif self.up:
+        elif self.fir is not None:
             x = F.conv_transpose2d(x, self.weight, stride=2)
-            x = F.conv2d(x, fir_kernel(x, x.shape[1], gain=4.0), self.bias, padding=1, groups=x.shape[1])
+            x = F.conv2d(x, self.fir, self.bias, padding=1, groups=x.shape[1])
         else:
             x = F.conv2d(x, self.weight, self.bias, padding=1)
         return self._clamped(F.leaky_relu_(x if self.noise is None else x.add_(self.noise), LRELU_SLOPE))
@@ -135,8 +136,7 @@ def upsampling_phases(weight: Tensor) -> Tensor:
     out_channels, in_channels = weight.shape[:2]
     fir = fir_kernel(weight, 1, gain=4.0)
     full = F.conv2d(F.pad(weight.reshape(-1, 1, 3, 3), (3, 3, 3, 3)), fir).reshape(out_channels, in_channels, 6, 6)
-    taps = [torch.tensor([p + 2 + 2, p + 2, p + 2 - 2], device=weight.device) for p in (0, 1)]
-    phases = [full[:, :, taps[py]][:, :, :, taps[px]] for py in (0, 1) for px in (0, 1)]
+    phases = [full[:, :, py::2, px::2].flip(2, 3) for py in (0, 1) for px in (0, 1)]  # taps p + 4, p + 2, p
     return torch.cat(phases)
 
 

@@ -12,9 +12,10 @@ from dnerf_core.backbone.registry import family_of
 from dnerf_core.camera import Camera
 from dnerf_core.rendering.camera_tensors import camera_tensors
 from dnerf_core.rendering.depth import planar_depth
+from dnerf_core.rendering.final_picture import resized, to_uint8
 from dnerf_core.seeing.edge_rays import EdgeRays, SeenPixels, rays_along_edges
 from dnerf_core.semantic.branch import label_mask
-from dnerf_core.subject import Channel, PartialView, Subject, resized, to_uint8
+from dnerf_core.subject import Channel, PartialView, Subject
 
 
 def literal_subject(subject: Subject, channels: tuple[Channel, ...]) -> Any:

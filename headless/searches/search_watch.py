@@ -17,7 +17,8 @@ from dnerf_core.camera import Camera
 from dnerf_core.inversion.descent import Progress, Watch
 from dnerf_core.inversion.pose import camera_at
 from dnerf_core.labels import LabelSet
-from dnerf_core.subject import Subject, to_uint8
+from dnerf_core.rendering.final_picture import to_uint8
+from dnerf_core.subject import Subject
 from headless.pictures.progress_picture import ProgressPicture
 
 if TYPE_CHECKING:

@@ -42,7 +42,7 @@ def watch_of(job: Job) -> Watch:
     Raises:
         CancelledError: from the call, where the job is not wanted any more.
     """
-    from dnerf_core.subject import to_uint8
+    from dnerf_core.rendering.final_picture import to_uint8
 
     def watch(progress: Progress) -> bool:
         job.progress(progress.step, progress.steps, f"steps, {progress.stage}, loss {progress.loss:.4g}")

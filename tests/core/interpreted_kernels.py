@@ -13,18 +13,21 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from dnerf_core.backbone.config_json import config_to_json
-from dnerf_core.checkpoints.model_file import save_model
+from dnerf_core.checkpoints.model_file import ModelHeader, save_model
 from dnerf_core.generator.packed_field import FoldedDecoder, PackedField
 from dnerf_core.kernels import density, sums
 from dnerf_core.kernels.fused import TritonSamples
 from dnerf_core.labels import LabelSet
 from dnerf_core.model import Model
 from dnerf_core.rendering.packed_planes import PackedPlanes
+from dnerf_core.rendering.rays import ViewRays
 from dnerf_core.rendering.sample_reading import Samples, TorchSamples
+from dnerf_core.rendering.view import ray_bundle
+from dnerf_core.seeing.device_view import device_pixels
 from dnerf_core.semantic.branch import SemanticBranch
 from dnerf_core.semantic.config import SemanticConfig
 from dnerf_core.semantic.packed import PackedSemantics
-from tests.core.semantic_cases import TINY, tiny_camera, tiny_generator
+from tests.core.semantic_cases import TINY, camera_tensors, tiny_camera, tiny_generator
 
 SIDE = 2.0
 ROUNDING = 1e-5
@@ -99,6 +102,16 @@ def test_sums_equal_plain_torch(rays: int, samples: int, read: int | None, axes:
     assert_near(fused.hidden_sums(keep, weights, ray), plain.hidden_sums(keep, weights, ray))
 
 
+def test_all_samples_are_summed_where_none_are_named() -> None:
+    case = make_case(7, 13, 50)
+    every, weights = torch.arange(50), torch.linspace(0, 1, 50)
+    ray = case.samples.ray_of(None)
+    assert torch.equal(ray, case.samples.ray_of(every))
+    for read in (TritonSamples(*case), TorchSamples(*case)):
+        assert torch.equal(read.color_sums(None, weights, ray), read.color_sums(every, weights, ray))
+        assert torch.equal(read.hidden_sums(None, weights, ray), read.hidden_sums(every, weights, ray))
+
+
 def test_many_samples_a_ray_take_several_blocks() -> None:
     case = make_case(3, 2 * sums.BLOCK + 5, None)
     keep = torch.arange(case.samples.distances.numel())
@@ -152,3 +165,28 @@ def test_views_equal_plain_torch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     both = np.isfinite(plain.depth_planar) & np.isfinite(fused.depth_planar)
     assert np.mean(np.isfinite(plain.depth_planar) != np.isfinite(fused.depth_planar)) < 1e-3
     assert both.any() and np.abs(plain.depth_planar[both] - fused.depth_planar[both]).max() < 1e-3
+
+
+def test_the_view_of_a_device_equals_plain_torchs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fixed shapes, rays without samples, samples without weight, and rays that are read once more."""
+    monkeypatch.setattr(density, "BLOCK", 4096)
+    monkeypatch.setattr(sums, "RAYS", 128)
+    monkeypatch.setattr(sums, "BLOCK", 512)
+    small = replace(TINY, rays=replace(TINY.rays, neural_resolution=16))
+    generator = tiny_generator(small)
+    generator.config = small
+    branch = SemanticBranch(SemanticConfig(num_classes=5), small).requires_grad_(False)
+    header = ModelHeader(Path("tiny"), 1, small, None, None, None, None, {}, 0)
+    subject = Model(generator, branch, header, "", torch.device("cpu")).subject(3)
+    with torch.no_grad():
+        rays, hit = ray_bundle(generator, subject.planes, ViewRays.from_cameras(*camera_tensors(tiny_camera(0.4)), 16))
+        plain, fused = (
+            device_pixels(subject.field, subject.semantics, subject.grid, rays, hit, small.rays, reader=reader).pixels
+            for reader in (TorchSamples, TritonSamples)
+        )
+    assert (plain.opacity > 0.5).any() and (plain.opacity == 0).any()
+    for name in ("color", "opacity", "semantic"):
+        one, other = getattr(plain, name), getattr(fused, name)
+        # a weight just below what is worth a colour may be just above it there
+        assert torch.quantile((one - other).abs().flatten(), 0.99) < 1e-4 * one.abs().max(), name
+    assert torch.equal(plain.distance.isfinite(), fused.distance.isfinite())

@@ -18,10 +18,11 @@ from dnerf_core.embedded import model_path
 from dnerf_core.generator.config import GeneratorConfig, RayConfig
 from dnerf_core.generator.reference import LiteralSubject
 from dnerf_core.model import Model
+from dnerf_core.rendering.final_picture import resized, to_uint8
 from dnerf_core.rendering.limits import longest_ray
 from dnerf_core.semantic.branch import SemanticBranch, label_mask, uncertainty
 from dnerf_core.semantic.config import RefinerConfig, SemanticConfig
-from dnerf_core.subject import ALL_CHANNELS, Channel, LabeledView, PartialView, Subject, resized, to_uint8
+from dnerf_core.subject import ALL_CHANNELS, Channel, LabeledView, PartialView, Subject
 from tests.core.hostile import NARROW, weights
 from tests.core.semantic_cases import TINY, camera_tensors, tiny_camera, tiny_generator, tiny_ws
 

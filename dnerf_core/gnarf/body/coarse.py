@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from dnerf_core.gnarf.body.rig import CoarseMesh, Rig
 from dnerf_core.gnarf.body.template import Template
-from dnerf_core.gnarf.warp.surface_field import surface_place, triangle_fans
+from dnerf_core.gnarf.warp.surface_field import Topology, surface_place
 from dnerf_core.mesh.pieces import decimated
 from dnerf_core.mesh.surface import Surface
 
@@ -48,7 +48,7 @@ def riding(template: Template, vertices: NDArray[np.float64], faces: NDArray[np.
     every = torch.from_numpy(template.faces.astype(np.int64))
     sound = _sound(own[every])
     own_faces = every[sound]
-    place = surface_place(own, own_faces, triangle_fans(own_faces, len(own)), torch.from_numpy(vertices.astype(np.float64)))
+    place = surface_place(own, Topology.of_faces(own_faces, len(own)), torch.from_numpy(vertices.astype(np.float64)))
     return CoarseMesh(
         faces,
         sound[place.face].numpy().astype(np.int32),

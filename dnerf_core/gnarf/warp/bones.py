@@ -18,9 +18,12 @@ def skinning(body: PosedBody, points: Tensor, settings: WarpConfig) -> tuple[Ten
     As published, joints and motions are those in template units whatever the body's scale is, so the map is right at scale 1 alone.
     """
     scale = body.config.scale
-    parents = points.new_tensor(body.config.parents, dtype=torch.long)
-    ends, joints = (parents >= 0).nonzero()[:, 0], body.joints / scale
-    begins = parents[ends]
+    kept = body.table.prepared
+    if "skinning" not in kept:
+        parents = torch.tensor(body.config.parents, dtype=torch.long, device=points.device)
+        tips = (parents >= 0).nonzero()[:, 0]
+        kept["skinning"] = parents[tips], tips
+    (begins, ends), joints = kept["skinning"], body.joints / scale
     owner = torch.zeros(len(points), dtype=torch.long, device=points.device)
     if len(ends):
         with torch.no_grad():

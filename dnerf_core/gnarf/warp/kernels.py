@@ -29,13 +29,14 @@ def crossed(
     mesh: wp.uint64,
     origins: wp.array(dtype=wp.vec3),
     directions: wp.array(dtype=wp.vec3),
-    length: float,
+    reach: wp.array(dtype=float),
     start: wp.array(dtype=float),
     end: wp.array(dtype=float),
 ):
     i = wp.tid()
     o = origins[i]
     d = directions[i]
+    length = reach[0]
     first = wp.mesh_query_ray(mesh, o, d, length)
     last = wp.mesh_query_ray(mesh, o + length * d, -d, length)
     start[i] = 0.0

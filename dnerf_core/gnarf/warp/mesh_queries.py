@@ -70,11 +70,11 @@ class MeshSearch:
             return start, end
         # no ray is longer than to the mesh's far side, by the corners of its box
         corner = torch.maximum(self.vertices.amax(dim=0).abs(), self.vertices.amin(dim=0).abs()).norm()
-        length = float(origins.norm(dim=1).max() + corner) * 1.01
+        reach = ((origins.norm(dim=1).max() + corner).double() * 1.01).float()[None]
 
         def inputs(part: slice) -> list[Any]:
             rays = _vectors(origins[part]), _vectors(directions[part])
-            return [self._mesh.id, *rays, length, wp.from_torch(start[part]), wp.from_torch(end[part])]
+            return [self._mesh.id, *rays, wp.from_torch(reach), wp.from_torch(start[part]), wp.from_torch(end[part])]
 
         self._launch(crossed, origins, inputs)
         return start, end

@@ -34,7 +34,7 @@ class SurfacePlace:
 
 def surface_field(body: PosedBody, points: Tensor, settings: WarpConfig) -> tuple[Tensor, Tensor]:
     """See `projectors`; on the reduced mesh. Nothing is void."""
-    _, fans = _topology(body)
+    fans = _topology(body).fans
     lot = max(1, min(POINTS_AT_ONCE, SLANTS_AT_ONCE // fans.shape[1]))
     parts = [carried(body, part) for part in points.split(lot)]
     return torch.cat(parts), torch.zeros(len(points), dtype=torch.bool, device=points.device)
@@ -42,25 +42,42 @@ def surface_field(body: PosedBody, points: Tensor, settings: WarpConfig) -> tupl
 
 def carried(body: PosedBody, points: Tensor) -> Tensor:
     """Points [N, 3] of the posed world in canonical space."""
-    faces, fans = _topology(body)
-    place = surface_place(body.reduced, faces, fans, points)
-    corners = body.canonical_reduced[faces[place.face]]
+    mesh = _topology(body)
+    place = surface_place(body.reduced, mesh, points)
+    corners = body.canonical_reduced[mesh.faces[place.face]]
     return (place.bary[:, :, None] * corners).sum(dim=1) + place.height[:, None] * unit_normals(corners)
 
 
-def _topology(body: PosedBody) -> tuple[Tensor, Tensor]:
+@dataclass(frozen=True, eq=False)
+class Topology:
+    """What no pose changes of a mesh: faces int64 [F, 3], their `triangle_fans`, and the vertices int64 [V'] that any face has."""
+
+    faces: Tensor
+    fans: Tensor
+    used: Tensor
+
+    @classmethod
+    def of_faces(cls, faces: Tensor, count: int) -> Topology:
+        """Of the faces of a mesh of `count` vertices."""
+        fans = triangle_fans(faces, count)
+        return cls(faces, fans, (fans[:, 0] >= 0).nonzero()[:, 0])
+
+
+def _topology(body: PosedBody) -> Topology:
     kept = body.table.prepared
     if "surface_field" not in kept:
-        kept["surface_field"] = triangle_fans(body.table.reduced.faces, len(body.reduced))
-    return body.table.reduced.faces, kept["surface_field"]
+        kept["surface_field"] = Topology.of_faces(body.table.reduced.faces, len(body.reduced))
+    found: Topology = kept["surface_field"]
+    return found
 
 
-def surface_place(vertices: Tensor, faces: Tensor, fans: Tensor, points: Tensor) -> SurfacePlace:
-    """Where points [N, 3] are on a mesh of vertices [V, 3], faces int64 [F, 3] and `triangle_fans`; differentiable but for the choices."""
+def surface_place(vertices: Tensor, mesh: Topology, points: Tensor) -> SurfacePlace:
+    """Where points [N, 3] are on a mesh of vertices [V, 3]; differentiable but for the choices."""
+    faces, fans = mesh.faces, mesh.fans
     corners = vertices[faces]
     normals = unit_normals(corners)
     with torch.no_grad():
-        vertex = nearest_vertex(points, vertices, fans)
+        vertex = nearest_vertex(points, vertices, mesh.used)
         way = points - vertices[vertex]
         way = way / way.norm(dim=1, keepdim=True).clamp_min(1e-8)
         around = fans[vertex]
@@ -75,7 +92,7 @@ def surface_place(vertices: Tensor, faces: Tensor, fans: Tensor, points: Tensor)
 def barycentrics(points: Tensor, corners: Tensor, normal: Tensor) -> Tensor:
     """Barycentrics [N, 3] of points [N, 3] in the planes of triangles [N, 3, 3] of unit normals [N, 3]; they sum to 1, finite always."""
     to_corners = corners - points[:, None]
-    crosses = torch.linalg.cross(to_corners[:, [1, 2, 0]], to_corners[:, [2, 0, 1]])
+    crosses = torch.linalg.cross(to_corners.roll(-1, 1), to_corners.roll(-2, 1))
     areas = (crosses @ normal[:, :, None])[:, :, 0]
     total = areas.sum(dim=1, keepdim=True)
     flat = total.abs() < torch.finfo(total.dtype).tiny  # a triangle without an area: its first corner stands for it
@@ -101,9 +118,8 @@ def triangle_fans(faces: Tensor, count: int) -> Tensor:
     return fans
 
 
-def nearest_vertex(points: Tensor, vertices: Tensor, fans: Tensor) -> Tensor:
-    """The nearest vertex, int64 [N], of points [N, 3], among those that any face has."""
-    used = (fans[:, 0] >= 0).nonzero()[:, 0]
+def nearest_vertex(points: Tensor, vertices: Tensor, used: Tensor) -> Tensor:
+    """The nearest vertex, int64 [N], of points [N, 3], among some, int64 [V']."""
     middle = vertices[used].mean(dim=0)  # small numbers: products of large ones would round distances away
     own, moved = vertices[used] - middle, points - middle
     # |p - v|^2 without |p|^2, which is the same for all vertices

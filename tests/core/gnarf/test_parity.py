@@ -19,7 +19,7 @@ from dnerf_core.gnarf.body.template import Template
 from dnerf_core.gnarf.config import CanonicalPlanesConfig, GnarfConfig, WarpConfig
 from dnerf_core.gnarf.generator import Gnarf
 from dnerf_core.gnarf.planes import BodyPlanes
-from dnerf_core.gnarf.warp.surface_field import surface_place, triangle_fans
+from dnerf_core.gnarf.warp.surface_field import Topology, surface_place
 from dnerf_core.rendering.rays import ViewRays
 from dnerf_core.rendering.view import Rendering, render_view
 from dnerf_core.stylegan2.config import BackboneConfig, MappingConfig, SuperResolutionConfig
@@ -143,7 +143,7 @@ def test_the_surface_field(planes: BodyPlanes, data: dict[str, np.ndarray], inde
     assert not void.any()
     check(found, data["sf_canonical"][own][clear], "canonical", 1e-5, 1e-5)
     body: PosedBody = posed.bodies[0]
-    place = surface_place(body.reduced, body.table.reduced.faces, triangle_fans(body.table.reduced.faces, 376), points)
+    place = surface_place(body.reduced, Topology.of_faces(body.table.reduced.faces, 376), points)
     np.testing.assert_array_equal(place.vertex, data["sf_nearest_vertex"][own][clear])
     np.testing.assert_array_equal(place.face, data["sf_face"][own][clear])
     check(place.height, data["sf_offset"][own][clear], "height", 1e-6, 1e-6)

@@ -17,7 +17,7 @@ from dnerf_core.gnarf.config import Projector, WarpConfig
 from dnerf_core.gnarf.warp.bones import segment_distances
 from dnerf_core.gnarf.warp.mean_values import mean_value_map
 from dnerf_core.gnarf.warp.projectors import project
-from dnerf_core.gnarf.warp.surface_field import barycentrics, nearest_vertex, triangle_fans
+from dnerf_core.gnarf.warp.surface_field import Topology, barycentrics, nearest_vertex, triangle_fans
 from tests.core.gnarf.cases import bent, worm, worm_rig
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -231,7 +231,7 @@ def test_the_nearest_vertex_is_the_nearest() -> None:
     rng = torch.Generator().manual_seed(0)
     vertices, points = torch.randn(2000, 3, generator=rng) + 5, torch.randn(5000, 3, generator=rng) + 5
     faces = torch.arange(1998).reshape(-1, 3)  # two vertices have no face
-    found = nearest_vertex(points, vertices, triangle_fans(faces, 2000))
+    found = nearest_vertex(points, vertices, Topology.of_faces(faces, 2000).used)
     exact = torch.cdist(points.double(), vertices[:1998].double())
     assert (found == exact.argmin(dim=1)).float().mean() > 0.999
     torch.testing.assert_close(exact.gather(1, found[:, None])[:, 0], exact.amin(dim=1), rtol=0, atol=1e-4)

@@ -1,0 +1,5 @@
+"""Fixtures shared with the engine's tests."""
+
+from tests.core.conftest import one_thread
+
+__all__ = ["one_thread"]
