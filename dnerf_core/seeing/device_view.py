@@ -138,6 +138,9 @@ def read_pieces(
     parts = []
     for plan, count in zip(plans, counts, strict=True):
         checkpoint()
+        if count == 0:
+            parts.append(_background(field, semantics, plan, colors))
+            continue
         place = true_places(plan.read.flatten(), count)
         parts.append(read_plan(field, semantics, plan, place, colors=colors, reader=reader, whole=whole))
     if len(parts) == 1:
@@ -149,6 +152,14 @@ def read_pieces(
     )
     joined = GuidedPixels(color, torch.cat([one.distance for one in seen]), torch.cat([one.opacity for one in seen]), semantic)
     return DeviceView(joined, torch.stack([part.short for part in parts]).any())
+
+
+def _background(field: SubjectField, semantics: PackedSemantics | None, plan: RayPlan, colors: bool) -> DeviceView:
+    """What rays show of which nothing is read."""
+    opacity = plan.rays.start.new_zeros(len(plan.rays))
+    color = opacity.new_zeros(len(opacity), field.color_channels) if colors else None
+    semantic = None if semantics is None else semantics.branch.background.repeat(len(opacity), 1)
+    return DeviceView(GuidedPixels(color, torch.full_like(opacity, torch.inf), opacity, semantic), plan.read.new_zeros(()))
 
 
 def read_plan(

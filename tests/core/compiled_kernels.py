@@ -6,7 +6,11 @@ A program of its own, `python -m tests.core.compiled_kernels 80 90`, because it 
 from __future__ import annotations
 
 import json
+import re
+import subprocess
 import sys
+import tempfile
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -18,6 +22,33 @@ from dnerf_core.embedded import model_path
 from dnerf_core.kernels.fused import TritonSamples
 from dnerf_core.model import Model
 from dnerf_core.rendering.sample_reading import Samples
+
+PTXAS = Path(triton.__file__).parent / "backends" / "nvidia" / "bin" / "ptxas"
+WARPS_A_MULTIPROCESSOR = 64
+REGISTERS_A_MULTIPROCESSOR = 65536
+SHARED_A_MULTIPROCESSOR = {80: 164 * 1024, 90: 228 * 1024}
+"""Of NVIDIA's A100 and H100; a program's shared memory counts a kilobyte more."""
+
+
+def resources(ptx: str, capability: int) -> dict[str, int]:
+    """What NVIDIA's own assembler says that a thread takes: registers, and bytes of them that do not fit."""
+    with tempfile.TemporaryDirectory() as folder:
+        source = Path(folder) / "kernel.ptx"
+        source.write_text(ptx)
+        name = f"sm_{capability}a" if capability == 90 else f"sm_{capability}"
+        command = [str(PTXAS), "-v", "--gpu-name", name, str(source), "-o", str(Path(folder) / "kernel.cubin")]
+        report = subprocess.run(command, capture_output=True, text=True, check=True).stderr
+    spilled = re.search(r"(\d+) bytes spill stores, (\d+) bytes spill loads", report)
+    registers = re.search(r"Used (\d+) registers", report)
+    assert spilled is not None and registers is not None, report
+    return {"registers": int(registers[1]), "spilled_bytes": int(spilled[1]) + int(spilled[2])}
+
+
+def resident_warps(registers: int, shared_bytes: int, warps: int, capability: int) -> int:
+    """Warps of programs of `warps` that a multiprocessor holds at once, of at most `WARPS_A_MULTIPROCESSOR`."""
+    by_registers = REGISTERS_A_MULTIPROCESSOR // (-(-registers // 8) * 8 * 32 * warps)
+    by_shared = SHARED_A_MULTIPROCESSOR[capability] // (shared_bytes + 1024)
+    return min(by_registers * warps, by_shared * warps, WARPS_A_MULTIPROCESSOR)
 
 
 class AbsentDevice:
@@ -55,10 +86,18 @@ def main(capabilities: list[int]) -> None:
             read.raw_density()
             read.color_sums(keep, torch.zeros(50), samples.ray_of(keep))
             read.hidden_sums(keep, torch.zeros(50), samples.ray_of(keep))
-    found = [
-        {"kernel": name, "capability": capability, "ptx": kernel.asm["ptx"], "shared_bytes": kernel.metadata.shared}
+    found: list[dict[str, Any]] = [
+        {
+            "kernel": name,
+            "capability": capability,
+            "ptx": kernel.asm["ptx"],
+            "shared_bytes": kernel.metadata.shared,
+            **resources(kernel.asm["ptx"], capability),
+        }
         for name, capability, kernel in compiled
     ]
+    for one, (_, capability, kernel) in zip(found, compiled, strict=True):
+        one["warps"] = resident_warps(one["registers"], one["shared_bytes"], kernel.metadata.num_warps, capability)
     print(json.dumps(found))
 
 

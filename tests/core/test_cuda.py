@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 
 import numpy as np
@@ -69,6 +70,23 @@ def test_a_labelled_view_of_the_demo_is_the_cpus() -> None:
         both = np.isfinite(expected.depth_planar) & np.isfinite(got.depth_planar)
         assert both.sum() >= 0.998 * np.isfinite(expected.depth_planar).sum()
         assert np.median(np.abs(expected.depth_planar[both] - got.depth_planar[both])) < 1e-3
+
+
+@pytest.mark.parametrize("name", ["demo-cars", "demo-people"])
+def test_a_labelled_view_waits_three_times_at_most(name: str) -> None:
+    """By torch's own word, which leaves out the wait for the view itself; `tests/device` counts the same without a device."""
+    model = Model.load(name, DEVICE)
+    subject, camera = model.subject(1), model.front_camera()
+    subject.render(camera)
+    torch.cuda.set_sync_debug_mode("warn")
+    try:
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            subject.render(camera)
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+    waits = [str(warning.message) for warning in caught if "synchroniz" in str(warning.message)]
+    assert len(waits) <= 2, waits
 
 
 def test_a_few_training_steps_are_the_cpus() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
@@ -9,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from dnerf_core.camera import arc_cameras
+from dnerf_core.camera import arc_cameras, look_at
 from dnerf_core.gnarf.config import GnarfConfig
 from dnerf_core.metrics import psnr_db
 from dnerf_core.model import Model
@@ -115,6 +116,24 @@ def test_the_exact_view_and_a_density_of_its_own_mix_nothing() -> None:
     assert view.rgb is not None
     assert log.of("mixed", "numpy") == [], log.table()
     assert len(log.of("wait")) > MOST_WAITS  # the guard itself: what is no fast path is noticed
+
+
+@pytest.mark.parametrize("name", ["cloud", "worm, closest, edges"])
+def test_a_view_past_the_subject_is_background(name: str) -> None:
+    model = FAMILIES[name]()
+    model.convolution_dtype = torch.float32
+    [front] = arc_cameras(model.config.cameras, (0, 0), count=1)
+    away = dataclasses.replace(front, cam2world=look_at((0.0, 0.0, 3.0), (0.0, 0.0, 9.0)))
+    expected = model.subject(1).channels(away, channels=EVERY)
+    with no_device() as log:
+        subject = moved(model).subject(1)
+        subject.prepare()
+        log.events.clear()
+        found = subject.channels(away, channels=EVERY)
+    check_quiet(log, MOST_WAITS)
+    assert found.depth_planar is not None and not np.isfinite(found.depth_planar).any()
+    assert found.coverage is not None and not found.coverage.any()
+    assert np.array_equal(expected.mask, found.mask) and np.array_equal(expected.rgb, found.rgb)  # type: ignore[arg-type]
 
 
 @contextmanager
