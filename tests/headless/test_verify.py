@@ -160,9 +160,10 @@ def test_what_a_killed_call_wrote_has_its_sums(
     processes: RenderProcesses, tmp_path: Path, capsys: pytest.CaptureFixture[str], fake_model: FakeModel
 ) -> None:
     call = ["render", "--seeds", "0-9", "--views", "4", "--workers", "2", "-o", str(tmp_path)]
-    for _ in range(3):
-        pid = processes.start(call)
-        time.sleep(0.3)
+    for count in (1, 6, 11):
+        pid, deadline = processes.start(call), time.monotonic() + 60
+        while len(list((tmp_path / "images").glob("s*.png"))) < count and time.monotonic() < deadline:
+            time.sleep(0.01)
         os.kill(pid, signal.SIGKILL)
         processes.wait(pid)
     images = sorted((tmp_path / "images").glob("s*.png"))  # not what the kill left half written
