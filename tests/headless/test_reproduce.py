@@ -197,7 +197,8 @@ def test_a_killed_call_goes_on_and_makes_nothing_twice(painted: Path, tmp_path: 
         "from tests.headless.test_reproduce import TINY, PAINTED, ReproduceCall, reproduce\n"
         f"reproduce(ReproduceCall(experiment='table1', only=PAINTED, output=Path({str(output)!r}), device='cpu'), None, TINY)\n"
     )
-    child = subprocess.Popen([sys.executable, "-c", code], cwd=Path(__file__).parents[2])
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    child = subprocess.Popen([sys.executable, "-c", code], env=environment)
     try:
         deadline = time.monotonic() + 300
         while not (before := records(output)):
