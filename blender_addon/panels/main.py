@@ -24,7 +24,7 @@ class DNERF_PT_main(SidePanel, bpy.types.Panel):
 
     def draw(self, context: bpy.types.Context) -> None:
         column, tip = self.layout.column(align=True), next_step(context.scene, has_engine=has_interpreter())
-        draw_status(column, context, tip)
+        draw_status(column, context, tip=tip)
         if tip == SETUP:
             column.operator("dnerf.open_preferences", icon="PREFERENCES")
 
