@@ -6,36 +6,22 @@ that waits for one event. A popup takes the mouse, so that a stroke or a drag wo
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 import bpy
 
+from ..lasting.showing import is_script_waiting
 from ..lasting.timers import Timer
 
 _LOOK_S = 0.1
 _waiting: list[str] = []
-_left_out: list[None] = []
-"""As many as there are calls inside each other that raise their errors themselves."""
 
 
 def alert(line: str) -> None:
     """Show an error's line as soon as that disturbs nothing. Without a window there is nobody to show it to."""
-    if bpy.app.background or _left_out:
+    if bpy.app.background or is_script_waiting():
         return
     if line not in _waiting:
         _waiting.append(line)
     _timer.start()
-
-
-@contextmanager
-def alerts_left_out() -> Iterator[None]:
-    """Meanwhile `alert` shows nothing: a script is waiting, and hears of errors by an exception."""
-    _left_out.append(None)
-    try:
-        yield
-    finally:
-        _left_out.pop()
 
 
 def _look() -> float | None:

@@ -7,8 +7,8 @@ from contextlib import contextmanager
 
 import bpy
 
-_left_out: list[None] = []
-"""As many as there are calls inside each other that make no steps of undo."""
+_waiting_scripts: list[None] = []
+"""As many as there are calls inside each other that a script waits for."""
 
 
 def redraw() -> None:
@@ -27,15 +27,20 @@ def area_at(pointer: int) -> bpy.types.Area | None:
 
 def undo_step(name: str) -> None:
     """One step of undo for results that came in after the click."""
-    if not bpy.app.background and not _left_out:  # without a window nothing is undone, and there is no undo stack
+    if not bpy.app.background and not _waiting_scripts:  # without a window nothing is undone, and there is no undo stack
         bpy.ops.ed.undo_push(message=name)
 
 
 @contextmanager
-def undo_steps_left_out() -> Iterator[None]:
-    """Meanwhile `undo_step` makes none: a script is waiting for what comes in, and its own step has all of it."""
-    _left_out.append(None)
+def script_waits() -> Iterator[None]:
+    """Meanwhile `undo_step` makes no step, since the script's own has all of it, and `alert` shows nothing: it hears of errors itself."""
+    _waiting_scripts.append(None)
     try:
         yield
     finally:
-        _left_out.pop()
+        _waiting_scripts.pop()
+
+
+def is_script_waiting() -> bool:
+    """Whether what goes on is inside of `script_waits`."""
+    return bool(_waiting_scripts)

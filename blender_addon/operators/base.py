@@ -6,8 +6,7 @@ from collections.abc import Callable
 import bpy
 
 from .. import session
-from ..feedback.alerts import alerts_left_out
-from ..lasting.showing import undo_steps_left_out
+from ..lasting.showing import script_waits
 from ..scripting.options import Limited, check_numbers
 
 _LOOK_S = 0.005
@@ -73,7 +72,7 @@ class WaitingOperator(Limited, JobOperator):
         if not self._waits():
             return super().execute(context)
         session.current().say("")  # or where nothing is said, what was said of another
-        with undo_steps_left_out(), alerts_left_out():
+        with script_waits():
             outcome = super().execute(context)
             return self._outcome() if outcome == {"FINISHED"} else outcome
 

@@ -400,9 +400,9 @@ def test_what_is_waited_for_makes_no_step_of_undo(session: ModuleType, monkeypat
     editor = SimpleNamespace(undo_push=keep)
     window = SimpleNamespace(app=SimpleNamespace(background=False), ops=SimpleNamespace(ed=editor))
     monkeypatch.setattr(showing, "bpy", window)
-    with showing.undo_steps_left_out():
+    with showing.script_waits():
         showing.undo_step("Fuse")
-        with showing.undo_steps_left_out():
+        with showing.script_waits():
             showing.undo_step("Fuse")
         showing.undo_step("Fuse")
     assert steps == []
