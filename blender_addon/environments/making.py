@@ -102,6 +102,7 @@ class EnvironmentMaking:
         self._used_python = Path(used_python)
         self._check = check
         self._cancelled = threading.Event()
+        self._woken = threading.Event()
         self._thread = threading.Thread(target=self._run, name="dnerf-environment", daemon=True)
 
     @property
@@ -118,6 +119,7 @@ class EnvironmentMaking:
     def cancel(self) -> None:
         """End it and remove what has been made; returns at once, and `running` says when that is done."""
         self._cancelled.set()
+        self._woken.set()
         self.progress = Progress("cancelling", self.progress.share)
 
     def join(self, timeout_s: float) -> bool:
@@ -226,7 +228,7 @@ class EnvironmentMaking:
 
         Args:
             hear: called with each line that it prints, on another thread.
-            show: called all the time meanwhile.
+            show: called all the time meanwhile, after each line and once more at its end, which may come soon after.
             more: of its environment.
             timeout_s: it is ended then; None: never.
 
@@ -255,19 +257,26 @@ class EnvironmentMaking:
                 f"{command[0]}: expected a Python, it cannot be started: {reason}; name another Base Python"
             ) from error
         assert process.stdout is not None
-        reader = threading.Thread(target=_read_lines, args=(process, hear), name="dnerf-environment output", daemon=True)
+
+        def hear_and_wake(line: str) -> None:
+            hear(line)
+            self._woken.set()
+
+        reader = threading.Thread(target=_read_lines, args=(process, hear_and_wake), name="dnerf-environment output", daemon=True)
         reader.start()
         end_s = None if timeout_s is None else time.monotonic() + timeout_s
         while process.poll() is None:
             if self._cancelled.is_set() or (end_s is not None and time.monotonic() > end_s):
                 _end(process)
                 break
+            self._woken.clear()
             show()
-            self._cancelled.wait(_WAIT_S)
+            self._woken.wait(_WAIT_S)
         if self._cancelled.is_set():
             _end(process)
             raise _Cancelled
         reader.join(_END_TIMEOUT_S)
+        show()
         return int(process.returncode)
 
 

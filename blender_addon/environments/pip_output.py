@@ -77,12 +77,12 @@ def newest_file_bytes(temporary: Path) -> int:
     """How large the newest of the files is that pip is downloading, in its own folders of a folder for temporary files."""
     newest = (0.0, 0)
     for folder in temporary.glob("pip-unpack-*"):
-        for path in folder.iterdir():
-            try:
+        try:
+            for path in folder.iterdir():
                 status = path.stat()
-            except OSError:
-                continue  # it has gone meanwhile
-            newest = max(newest, (status.st_mtime, status.st_size))
+                newest = max(newest, (status.st_mtime, status.st_size))
+        except FileNotFoundError:
+            continue  # pip has removed the file or the folder meanwhile
     return newest[1]
 
 

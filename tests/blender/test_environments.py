@@ -15,8 +15,8 @@ import pytest
 
 from blender_addon.bridge.errors import WorkerError
 from blender_addon.environments import faults, generations
-from blender_addon.environments.making import EnvironmentMaking
-from blender_addon.environments.pip_output import PipOutput
+from blender_addon.environments.making import EnvironmentMaking, Progress
+from blender_addon.environments.pip_output import PipOutput, newest_file_bytes
 from blender_addon.environments.source import Source
 from tests.blender.package_index import served_index, stand_in_wheel
 
@@ -58,10 +58,10 @@ def finished(making: EnvironmentMaking, limit_s: float = 120) -> EnvironmentMaki
     return making
 
 
-def until(condition: Callable[[], object], limit_s: float = 60.0) -> None:
+def until(condition: Callable[[], object], limit_s: float = 60.0, says: Callable[[], str] = lambda: "") -> None:
     end = time.monotonic() + limit_s
     while not condition():
-        assert time.monotonic() < end
+        assert time.monotonic() < end, says()
         time.sleep(0.01)
 
 
@@ -80,18 +80,23 @@ def test_one_is_made_from_a_folder_of_wheels(tmp_path: Path) -> None:
     assert left == {generations.STATE_NAME}, "neither temporary files nor a log"
 
 
+class HeardMaking(EnvironmentMaking):
+    """A making that keeps all that its progress has been: a look now and then misses what lasts milliseconds."""
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if isinstance(value, Progress):
+            self.__dict__.setdefault("heard", []).append(value)
+        super().__setattr__(name, value)
+
+
 def test_progress_is_seen_while_it_downloads_and_installs(tmp_path: Path) -> None:
     wheels = wheels_of(tmp_path)
     stand_in_wheel(wheels, needs="ballast")
     stand_in_wheel(wheels, "ballast", engine="", more_bytes=3_000_000)
     with served_index(wheels, bytes_a_second=1_000_000) as url:
-        making = EnvironmentMaking(tmp_path / "env", "datasetnerf", source=Source("MIRROR", url))
-        making.start()
-        seen: dict[str, float] = {}
-        while making.running:
-            seen[making.progress.text] = making.progress.share
-            time.sleep(0.01)
+        making = finished(HeardMaking(tmp_path / "env", "datasetnerf", source=Source("MIRROR", url)))
     assert making.succeeded, making.line
+    seen = {progress.text: progress.share for progress in making.__dict__["heard"] if progress.text}
     texts = list(seen)
     assert texts[:2] == ["looking at the base Python", "making the environment"]
     assert texts[-1] == "starting the engine once"
@@ -109,7 +114,10 @@ def test_a_cancelled_one_leaves_nothing_half(tmp_path: Path, quick_python: Path,
         python = sys.executable if phase == "making the environment" else quick_python
         making = EnvironmentMaking(folder, "datasetnerf", source=Source("MIRROR", url), base_python=python)
         making.start()
-        until(lambda: making.progress.text.startswith(phase) and children_in(folder))
+        until(
+            lambda: making.progress.text.startswith(phase) and children_in(folder),
+            says=lambda: f"{making.progress} {making.line}",
+        )
         began_s = time.monotonic()
         making.cancel()
         assert time.monotonic() - began_s < 0.5, "Blender does not stand still meanwhile"
@@ -386,3 +394,20 @@ def test_progress_by_what_pip_says() -> None:
     output.hear("Installing collected packages: mpmath, numpy, torch, datasetnerf")
     assert output.progress(0, 1, 12_000_000) == ("installing: 1 of 4 packages, 12 MB", 0.25)
     assert output.progress(0, -1, 0)[1] == 0.0 and output.progress(0, 9, 0)[1] == 1.0
+
+
+def test_a_folder_that_pip_removes_while_it_is_looked_at_is_no_fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, size in (("pip-unpack-a", 3), ("pip-unpack-b", 5)):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "a.whl").write_bytes(bytes(size))
+        os.utime(tmp_path / name / "a.whl", (size, size))
+    assert newest_file_bytes(tmp_path) == 5
+    glob = Path.glob
+
+    def glob_and_remove(folder: Path, pattern: str) -> list[Path]:
+        found = list(glob(folder, pattern))
+        shutil.rmtree(tmp_path / "pip-unpack-b")
+        return found
+
+    monkeypatch.setattr(Path, "glob", glob_and_remove)
+    assert newest_file_bytes(tmp_path) == 3
