@@ -13,6 +13,7 @@ from pathlib import Path
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from dnerf_core.downstream.baselines.published import open_published
 from dnerf_core.errors import UsageError
@@ -67,14 +68,14 @@ class EfficientNetLite0(nn.Module):
 
     def stages(self, images: Tensor) -> list[Tensor]:
         """Features at strides 2, 4, 8, 16 and 32 of pictures [B, 3, H, W], RGB from 0 to 255; the last ones tell classes."""
-        x = (images.float() - INPUT_MEAN) / INPUT_SCALE
-        x = F.relu6(self._bn0(_padded(self._conv_stem, x)))
+        x = ((images.float() - INPUT_MEAN) / INPUT_SCALE).contiguous(memory_format=torch.channels_last)
+        x = F.relu6(self._bn0(_padded(self._conv_stem, x)), inplace=True)
         found = []
         for index, block in enumerate(self._blocks):
             x = block(x)
             if index in TAPPED_BLOCKS:
                 found.append(x)
-        return [*found, F.relu6(self._bn1(self._conv_head(x)))]
+        return [*found, F.relu6(self._bn1(_pointwise(self._conv_head, x)))]
 
 
 class _Block(nn.Module):
@@ -93,9 +94,9 @@ class _Block(nn.Module):
         self._bn2 = _norm(after)
 
     def forward(self, x: Tensor) -> Tensor:
-        wide = F.relu6(self._bn0(self._expand_conv(x))) if self._expands else x
-        wide = F.relu6(self._bn1(_padded(self._depthwise_conv, wide)))
-        out: Tensor = self._bn2(self._project_conv(wide))
+        wide = F.relu6(self._bn0(_pointwise(self._expand_conv, x)), inplace=True) if self._expands else x
+        wide = F.relu6(self._bn1(_padded(self._depthwise_conv, wide)), inplace=True)
+        out: Tensor = self._bn2(_pointwise(self._project_conv, wide))
         return out + x if self._around else out
 
 
@@ -129,17 +130,38 @@ def load_efficientnet(path: Path | None = None) -> EfficientNetLite0:
     published = open_published(packaged_file() if path is None else path, _WHAT, _REMEDY)
     own = {name: tuple(value.shape) for name, value in network.state_dict().items() if not name.endswith("num_batches_tracked")}
     network.load_state_dict(published.values(own), strict=False)
-    return network.eval().requires_grad_(False)
+    network.eval().requires_grad_(False)
+    fold_norms(network)
+    nn.utils.convert_conv2d_weight_memory_format(network, torch.channels_last)
+    return network
+
+
+def fold_norms(network: EfficientNetLite0) -> None:
+    """Put each batch normalisation into the convolution before it."""
+    layers: list[tuple[nn.Module, str, str]] = [(network, "_conv_stem", "_bn0"), (network, "_conv_head", "_bn1")]
+    for block in network._blocks:
+        expand = [(block, "_expand_conv", "_bn0")] if hasattr(block, "_expand_conv") else []
+        layers += [*expand, (block, "_depthwise_conv", "_bn1"), (block, "_project_conv", "_bn2")]
+    for owner, convolution, norm in layers:
+        setattr(owner, convolution, fuse_conv_bn_eval(getattr(owner, convolution), getattr(owner, norm)))
+        setattr(owner, norm, nn.Identity())
 
 
 def _norm(channels: int) -> nn.BatchNorm2d:
     return nn.BatchNorm2d(channels, eps=_EPSILON)
 
 
+def _pointwise(convolution: nn.Conv2d, x: Tensor) -> Tensor:
+    """A convolution of single pixels, the rows of one product in memory; of one small picture torch takes a slow way."""
+    rows = F.linear(x.permute(0, 2, 3, 1), convolution.weight[:, :, 0, 0], convolution.bias)
+    return rows.permute(0, 3, 1, 2)
+
+
 def _padded(convolution: nn.Conv2d, x: Tensor) -> Tensor:
     """A convolution whose output has one value for each `stride` pixels, the last ones begun included."""
     kernel, stride = convolution.kernel_size[0], convolution.stride[0]
     missing = [max((-(-side // stride) - 1) * stride + kernel - side, 0) for side in x.shape[-2:]]
-    edges = [edge for total in reversed(missing) for edge in (total // 2, total - total // 2)]
-    out: Tensor = convolution(F.pad(x, edges))
-    return out
+    before = [total // 2 for total in missing]
+    odd = [edge for total in reversed(missing) for edge in (0, total % 2)]
+    x = F.pad(x, odd) if any(odd) else x  # a copy, which the convolution's own padding does without
+    return F.conv2d(x, convolution.weight, convolution.bias, convolution.stride, before, groups=convolution.groups)

@@ -3,8 +3,9 @@ and a photograph made of it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -66,6 +67,7 @@ class Augmenter:
             if color
             else None
         )
+        self._functional = transforms.functional
         self._wrap_image, self._wrap_mask = torchvision().tv_tensors.Image, torchvision().tv_tensors.Mask
 
     def __call__(
@@ -91,12 +93,7 @@ class Augmenter:
     def _changed(self, image: NDArray[np.uint8], mask: NDArray[np.uint8], photograph: Photograph | None) -> tuple[Tensor, Tensor]:
         own = self._augmentation
         pixels, ids = torch.from_numpy(image).permute(2, 0, 1), torch.from_numpy(mask)[None]
-        factor = own.size_px / max(mask.shape) * own.scale ** float(2 * torch.rand(()) - 1)
-        size = [max(1, round(side * factor)) for side in mask.shape]
-        if size != list(mask.shape):
-            modes = torchvision().transforms.v2.InterpolationMode
-            pixels = self._resize(pixels, size, interpolation=modes.BILINEAR, antialias=True)
-            ids = resized_ids(ids, size)
+        pixels, ids = self._scaled(pixels, ids, own.scale ** float(2 * torch.rand(()) - 1))
         if own.flip and bool(torch.rand(()) < 0.5):
             pixels, ids = self._mirror(pixels), self._mirrored_ids[self._mirror(ids).long()]
         crop = self._crop if photograph is None else self._crop_subject
@@ -108,8 +105,54 @@ class Augmenter:
             taken = torch.from_numpy(self.photographs.taken(subject, photograph).copy())
             pixels = self._wrap_image(taken.permute(2, 0, 1).contiguous())
         if self._color is not None:
-            pixels = self._color(pixels)
+            pixels = self._colored(pixels.as_subclass(Tensor), self._color.make_params([]))
         return pixels.as_subclass(Tensor).contiguous(), ids.as_subclass(Tensor)[0].contiguous()
+
+    def fitted(self, image: NDArray[np.uint8], mask: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+        """A view as each change of it begins, where pictures are not scaled: brought to fit into the square. It can be kept.
+
+        Args:
+            image: uint8 [H, W, 3]; mask: uint8 [H, W].
+        """
+        if self._augmentation.scale != 1.0:
+            return image, mask
+        pixels, ids = self._scaled(torch.from_numpy(image).permute(2, 0, 1), torch.from_numpy(mask)[None], 1.0)
+        return pixels.permute(1, 2, 0).contiguous().numpy(), ids[0].contiguous().numpy()
+
+    def _scaled(self, pixels: Tensor, ids: Tensor, scale: float) -> tuple[Tensor, Tensor]:
+        """A view brought to fit into the square, then scaled."""
+        factor = self._augmentation.size_px / max(ids.shape[-2:]) * scale
+        size = [max(1, round(side * factor)) for side in ids.shape[-2:]]
+        if size == list(ids.shape[-2:]):
+            return pixels, ids
+        modes = torchvision().transforms.v2.InterpolationMode
+        return self._resize(pixels, size, interpolation=modes.BILINEAR, antialias=True), resized_ids(ids, size)
+
+    def _colored(self, pixels: Tensor, drawn: Mapping[str, Any]) -> Tensor:
+        """What `ColorJitter.transform` makes of a picture uint8 [3, H, W], to the bit, in half the time where much of it is gray."""
+        changes: tuple[tuple[str, Callable[[Tensor, float], Tensor]], ...] = (
+            ("brightness_factor", self._functional.adjust_brightness),
+            ("contrast_factor", self._functional.adjust_contrast),
+            ("saturation_factor", self._functional.adjust_saturation),
+            ("hue_factor", self._hue_adjusted),
+        )
+        for index in drawn["fn_idx"].tolist():
+            name, change = changes[index]
+            if drawn[name] is not None:
+                pixels = change(pixels, drawn[name])
+        return pixels
+
+    def _hue_adjusted(self, pixels: Tensor, hue_factor: float) -> Tensor:
+        """Another hue of the pixels that have one: a white or gray background, most of many pictures, stays as it is."""
+        colored = ((pixels[0] != pixels[1]) | (pixels[1] != pixels[2])).flatten().nonzero()[:, 0]
+        if len(colored) > 0.6 * pixels[0].numel():  # to pick them costs more than it spares
+            whole: Tensor = self._functional.adjust_hue(pixels, hue_factor)
+            return whole
+        if not len(colored):
+            return pixels
+        flat = pixels.flatten(1)
+        picked = self._functional.adjust_hue(flat[:, colored][..., None], hue_factor)[..., 0]
+        return flat.index_copy(1, colored, picked).view_as(pixels)
 
 
 def resized_ids(ids: Tensor, size: list[int]) -> Tensor:

@@ -71,6 +71,8 @@ class ChangedViews(Dataset[tuple[Tensor, Tensor]]):
     def _pair(self, view: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
         if view not in self._kept:
             image, mask = self._joined.pair(self._places[view])
+            if self._augmenter.photographs is None:  # the subject of one is cut out of the picture as it is
+                image, mask = self._augmenter.fitted(image, mask)
             if image.nbytes + mask.nbytes > self._free_bytes:
                 return image, mask
             self._free_bytes -= image.nbytes + mask.nbytes

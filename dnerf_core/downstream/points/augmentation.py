@@ -10,7 +10,7 @@ import math
 import torch
 from torch import Generator, Tensor
 
-from dnerf_core.downstream.points.normalising import turned
+from dnerf_core.downstream.points.normalising import ordered, turned
 from dnerf_core.labels import IGNORE_ID
 from dnerf_core.shapes import check_shapes
 
@@ -57,7 +57,7 @@ def in_patches(points: Tensor, most_patches: int, most_share: float, generator: 
         centre = points[row, torch.randint(0, count, (batch,), generator=generator)]
         distance = (points - centre[:, None]).square().sum(-1)
         rank = (share / number.clamp_min(1) * count).long()
-        limit = distance.sort(dim=1).values[row, rank]
+        limit = ordered(distance, 1)[row, rank]
         missing |= (distance < limit[:, None]) & (patch < number)[:, None]
     return missing
 

@@ -129,3 +129,38 @@ def test_a_painted_mask_of_twice_the_size_comes_to_lie_where_its_picture_does() 
     truth = (np.hypot(rows - 31.5, columns - 31.5) < 20).astype(np.uint8)  # in the middle, and so must it be at half the size
     _, mask = Augmenter(Augmentation(32, scale=1.0, flip=False, color=0.0), PLAIN)(picture, truth, 0)
     assert np.array_equal(mask.numpy(), mask.numpy()[::-1]) and np.array_equal(mask.numpy(), mask.numpy()[:, ::-1])
+
+
+@pytest.mark.parametrize("gray_share", [0.0, 0.7, 1.0])
+def test_colors_are_those_of_torchvision_to_the_bit(gray_share: float) -> None:
+    rng = np.random.default_rng(4)
+    image = rng.integers(0, 256, (40, 32, 3), dtype=np.uint8)
+    gray = rng.random((40, 32)) < gray_share
+    image[gray] = image[gray][:, :1]
+    augmenter = Augmenter(Augmentation(40, color=1.0), PLAIN)
+    jitter = augmenter._color
+    assert jitter is not None
+    pixels = torch.from_numpy(image).permute(2, 0, 1).contiguous()
+    torch.manual_seed(0)
+    for _ in range(20):
+        drawn = jitter.make_params([])
+        assert torch.equal(augmenter._colored(pixels, drawn), jitter.transform(pixels, drawn))
+
+
+def test_every_gray_keeps_its_color_whatever_the_hue() -> None:
+    augmenter = Augmenter(Augmentation(16), PLAIN)
+    grays = torch.arange(256, dtype=torch.uint8).reshape(1, 16, 16).expand(3, -1, -1).contiguous()
+    for factor in np.linspace(-0.5, 0.5, 41):
+        assert torch.equal(augmenter._functional.adjust_hue(grays, float(factor)), grays)
+
+
+@pytest.mark.parametrize("scale", [1.0, 1.5])
+def test_a_view_that_has_been_fitted_is_changed_as_it_would_have_been(scale: float) -> None:
+    rng = np.random.default_rng(2)
+    image, mask = rng.integers(0, 256, (60, 48, 3), dtype=np.uint8), rng.integers(0, 5, (60, 48), dtype=np.uint8)
+    augmenter = Augmenter(Augmentation(32, scale=scale), PLAIN)
+    fitted = augmenter.fitted(image, mask)
+    assert fitted[1].shape == ((32, 26) if scale == 1.0 else (60, 48))
+    for number in range(5):
+        for one, other in zip(augmenter(image, mask, number), augmenter(*fitted, number), strict=True):
+            assert torch.equal(one, other)

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from dnerf_core.backbone.formula_weights import formula_tensor
 from dnerf_core.downstream.baselines import foundation, transfer
-from dnerf_core.downstream.baselines.efficientnet import EfficientNetLite0, load_efficientnet, packaged_file
+from dnerf_core.downstream.baselines.efficientnet import EfficientNetLite0, fold_norms, load_efficientnet, packaged_file
 from dnerf_core.downstream.baselines.frozen import FrozenFeatures, FrozenSegmenter, HeadTraining, train_head
 from dnerf_core.downstream.baselines.heads import FeatureHead
 from dnerf_core.downstream.baselines.scoring import score
@@ -56,6 +56,25 @@ def test_stages_have_one_value_for_each_pixel_begun() -> None:
         (112, 5, 7),
         (1280, 3, 4),
     ]
+
+
+def test_norms_within_convolutions_change_nothing() -> None:
+    network = EfficientNetLite0().eval()
+    torch.manual_seed(0)
+    for module in network.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            assert module.running_mean is not None
+            assert module.running_var is not None
+            module.running_mean.normal_(0, 0.1)
+            module.running_var.uniform_(0.5, 1.5)
+    pictures = 255 * torch.rand(1, 3, 65, 97)
+    with torch.no_grad():
+        before = network.stages(pictures)
+        fold_norms(network)
+        after = network.stages(pictures)
+    assert not any(isinstance(module, torch.nn.BatchNorm2d) for module in network.modules())
+    for one, other in zip(before, after, strict=True):
+        assert torch.allclose(one, other, rtol=1e-3, atol=1e-4)
 
 
 def test_efficientnet_refuses_other_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,7 @@ from torch import Generator, Tensor
 
 from dnerf_core.downstream.points import augmentation
 from dnerf_core.downstream.points.neighbours import nearest, stray
-from dnerf_core.downstream.points.normalising import headings_rad, normalised, turned
+from dnerf_core.downstream.points.normalising import headings_rad, normalised, ordered, turned
 from dnerf_core.downstream.points.recipes import RECIPES
 from dnerf_core.errors import UsageError
 from tests.core.downstream.cloud_cases import block
@@ -152,3 +152,10 @@ def test_strays_are_seen_and_the_surface_is_not() -> None:
     found = stray(spoiled)
     assert found[2000:].mean() > 0.85 and found[:2000].mean() < 0.01
     assert not stray(spoiled[:9]).any()
+
+
+@pytest.mark.parametrize("shape", [(4, 31), (2, 31, 3)])
+def test_values_come_in_the_order_of_torchs_sort(shape: tuple[int, ...]) -> None:
+    values = torch.randn(shape, generator=Generator().manual_seed(0))
+    assert torch.equal(ordered(values, 1), values.sort(dim=1).values)
+    assert ordered(values.requires_grad_(), 1).requires_grad, "gradients flow as they did"

@@ -11,11 +11,13 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import nn
 
 from dnerf_core.camera import arc_cameras
 from dnerf_core.downstream import onnx_writing
 from dnerf_core.downstream.images import onnx_file
+from dnerf_core.downstream.images.mini import enlarged_scores
 from dnerf_core.downstream.images.registry import build_network
 from dnerf_core.downstream.images.segmenter import Segmenter, predict, settings_of
 from dnerf_core.downstream.network_file import save_network
@@ -148,3 +150,19 @@ def test_onnx_goes_nowhere_whole_or_not_at_all(tmp_path: Path) -> None:
     segmenter = Segmenter(random_network("mini", 3), LABELS, 32)
     with pytest.raises(OutputError):
         onnx_file.write_onnx(tmp_path / "missing" / "net.onnx", segmenter)
+
+
+@pytest.mark.parametrize("size", [(16, 24), (33, 21), (5, 7)])
+def test_scores_are_enlarged_as_interpolate_does(size: tuple[int, int]) -> None:
+    torch.manual_seed(0)
+    scores = torch.randn(2, 3, 8, 12, requires_grad=True)
+    other = scores.detach().clone().requires_grad_()
+    found = enlarged_scores(scores, *size)
+    wanted = F.interpolate(other, size=size, mode="bilinear", align_corners=False)
+    assert torch.allclose(found, wanted, atol=1e-5)
+    weight = torch.randn_like(wanted)
+    (found * weight).sum().backward()
+    (wanted * weight).sum().backward()
+    assert scores.grad is not None
+    assert other.grad is not None
+    assert torch.allclose(scores.grad, other.grad, atol=1e-4)
