@@ -241,6 +241,7 @@ class Subject(Making):
         channels: tuple[Channel, ...] = ALL_CHANNELS,
         *,
         exact: bool | None = None,
+        raw: RawView | None = None,
     ) -> PartialView:
         """See the subject from a camera; nothing is computed for channels that are not asked for.
 
@@ -249,12 +250,13 @@ class Subject(Making):
             exact: the literal method's numbers (`generator.reference`) to 1e-4: both passes read at every sample, float32. Else samples
                 are read where the density grid says that they matter, and the super-resolutions run in the model's
                 `convolution_dtype`; docs/performance.md has the differences. None: as the model was loaded.
+            raw: the same view at neural resolution, as `seeing.raw_view` makes it for these channels; None: it is made here.
         """
         exact = self.model.exact if exact is None else exact
         size = size_px or self.model.config.image_size
         with self.model.inference():
             where = camera_tensors(camera, self.model.device)
-            found, again = self._shown(*where, size, channels, exact).on_host()
+            found, again = self._shown(*where, size, channels, exact, raw=raw).on_host()
             if again:
                 found, _ = self._shown(*where, size, channels, exact, whole=True).on_host()
         joints = self.joints if "joints" in channels else None
@@ -269,14 +271,15 @@ class Subject(Making):
         exact: bool,
         *,
         whole: bool = False,
+        raw: RawView | None = None,
     ) -> Shown:
-        """The channels where they are made; `whole` as in `guided_raw`."""
+        """The channels where they are made; `whole` as in `guided_raw`, `raw` as in `channels`."""
         branch = self.model.branch if "mask" in channels or "uncertainty" in channels else None
         guide_kind = "none" if branch is None else branch.config.refiner.guide
         colors = "rgb" in channels or guide_kind != "none"
         if whole:
             raw = guided_raw(self, cam2world, intrinsics, branch, colors, whole=True)
-        else:
+        elif raw is None:
             see = self._see_exactly if exact else self._see
             raw = see(cam2world, intrinsics, branch, colors)
         edges = None

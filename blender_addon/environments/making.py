@@ -19,7 +19,7 @@ from ..bridge.errors import EXPECTED, WorkerError
 from ..bridge.groups import end_group, group_options
 from ..bridge.launch import worker_environment
 from . import faults, generations
-from .pip_output import PipOutput, installed_packages, newest_file_bytes, site_packages, tree_bytes
+from .pip_output import PipOutput, installed_packages, log_tail, newest_file_bytes, site_packages, tree_bytes
 from .source import Source
 
 OLDEST_PYTHON = (3, 11)
@@ -34,7 +34,6 @@ _CHECK_TIMEOUT_S = 300.0
 _WAIT_S = 0.2
 _KILL_AFTER_S = 3.0
 _END_TIMEOUT_S = 15.0
-_LOG_BYTES = 4 * 2**20
 _LEAST_ROOM_BYTES = 2 * 2**20
 _OTHER_PLACES = ("PIP_USER", "PIP_TARGET", "PIP_PREFIX", "PIP_ROOT", "PIP_REQUIRE_VIRTUALENV")
 """Settings of pip that would put packages elsewhere."""
@@ -200,7 +199,7 @@ class EnvironmentMaking:
         code = self._step(command, output.hear, show=show, more={name: str(temporary) for name in ("TMPDIR", "TEMP", "TMP")})
         if code:
             _check_room(path)
-            logged = _tail_of(log)
+            logged = log_tail(log)
             raise WorkerError(faults.pip_fault(self._package, self._source, version, path, code, output.lines, logged))
         generations.remove_tree(temporary)
         log.unlink(missing_ok=True)
@@ -304,16 +303,6 @@ def _check_room(folder: Path) -> None:
     """
     if shutil.disk_usage(folder).free < _LEAST_ROOM_BYTES:
         raise WorkerError(faults.disk_full_line(folder))
-
-
-def _tail_of(log: Path) -> str:
-    """The end of a file that may be long, or not there."""
-    try:
-        with log.open("rb") as file:
-            file.seek(max(0, os.fstat(file.fileno()).st_size - _LOG_BYTES))
-            return file.read(_LOG_BYTES).decode("utf-8", "replace")
-    except OSError:
-        return ""
 
 
 _making: EnvironmentMaking | None = None

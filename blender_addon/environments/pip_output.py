@@ -8,6 +8,7 @@ from collections import deque
 from pathlib import Path
 
 _KEPT_LINES = 400
+_LOG_BYTES = 4 * 2**20
 _COLLECTING = re.compile(r"(?:Collecting|Processing) (?P<what>\S+)")
 _DOWNLOADING = re.compile(r"Downloading (?P<file>\S+\.(?:whl|tar\.gz|zip)) \((?P<amount>[0-9.]+) (?P<unit>[kMG]?B)\)")
 _INSTALLING = re.compile(r"Installing collected packages: (?P<names>.+)")
@@ -111,6 +112,16 @@ def tree_bytes(folder: Path) -> int:
         except OSError:
             continue  # it has gone meanwhile
     return total
+
+
+def log_tail(log: Path) -> str:
+    """The end of a file that may be long, or not there."""
+    try:
+        with log.open("rb") as file:
+            file.seek(max(0, os.fstat(file.fileno()).st_size - _LOG_BYTES))
+            return file.read(_LOG_BYTES).decode("utf-8", "replace")
+    except OSError:
+        return ""
 
 
 def _project(text: str) -> str:

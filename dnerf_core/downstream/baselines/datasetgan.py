@@ -16,14 +16,15 @@ from torch import Tensor
 
 from dnerf_core.camera import Camera
 from dnerf_core.downstream.baselines.gan_ensemble import PixelEnsemble, PixelTraining, train_pixels
-from dnerf_core.downstream.baselines.gan_features import view_features
+from dnerf_core.downstream.baselines.gan_features import generator_view, view_features
 from dnerf_core.downstream.images.augment import resized_ids
 from dnerf_core.downstream.images.stream import drawn_number
 from dnerf_core.errors import AnnotationError, CheckpointError
 from dnerf_core.files.annotated_folder import AnnotatedImage, Annotations
 from dnerf_core.labels import IGNORE_ID, LabelSet
 from dnerf_core.model import Model
-from dnerf_core.subject import Subject
+from dnerf_core.seeing.raw_view import RawView
+from dnerf_core.subject import PartialView, Subject
 
 REJECTED_SHARE = 0.1
 """Of the pictures, the most uncertain ones, that are left out (section 3.3)."""
@@ -44,7 +45,16 @@ class GanLabeller:
 
     def label(self, subject: Subject, camera: Camera) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
         """The labels of a view, uint8 [S, S], and how far the classifiers disagree, float32 [S, S] in [0, 1]."""
-        labels, divergence = self.ensemble.labelled(view_features(subject, camera, self.size_px))
+        return self._labelled(subject, generator_view(subject, camera))
+
+    def seen(self, subject: Subject, camera: Camera, size_px: int) -> PartialView:
+        """A view's picture of that side with its labels and how far the classifiers disagree; its rays are read once for both."""
+        raw = generator_view(subject, camera)
+        mask, divergence = self._labelled(subject, raw)
+        return PartialView(subject.channels(camera, size_px, ("rgb",), raw=raw).rgb, mask, None, divergence)
+
+    def _labelled(self, subject: Subject, raw: RawView) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+        labels, divergence = self.ensemble.labelled(view_features(subject, raw, self.size_px))
         return labels.cpu().numpy(), divergence.cpu().numpy()
 
 
@@ -106,7 +116,7 @@ def _painted_pixels(
     painted = np.flatnonzero(mask.ravel() != IGNORE_ID)
     drawn = np.random.default_rng(drawn_number(training.seed, "pixels", number))
     chosen = np.sort(drawn.choice(painted, min(training.pixels_a_view, len(painted)), replace=False)) if len(painted) else painted
-    rows = view_features(subject, image.camera, size_px).flatten(0, 1)
+    rows = view_features(subject, generator_view(subject, image.camera), size_px).flatten(0, 1)
     return rows[torch.from_numpy(chosen).to(rows.device)], torch.from_numpy(mask.ravel()[chosen].astype(np.int64)).to(rows.device)
 
 

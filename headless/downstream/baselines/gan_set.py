@@ -188,7 +188,6 @@ def trained_labeller(call: GanSetCall, model: Model, annotations: Annotations, s
 
 def subject_maker(model: Model, plan: GanPlan, labeller: GanLabeller) -> MakeSubject:
     """From a seed to a function that sees its subject, with the classifiers' labels and disagreement."""
-    from dnerf_core.subject import PartialView
     from dnerf_core.subject_key import subject_key
     from headless.datasets.poses.subjects import PosedSubjects
 
@@ -196,9 +195,7 @@ def subject_maker(model: Model, plan: GanPlan, labeller: GanLabeller) -> MakeSub
         poses = PosedSubjects(subject_key(plan, seed).open(model))
 
         def see(camera: Camera, size_px: int, pose: Pose | None = None) -> PartialView:
-            subject = poses.posed(pose)
-            mask, divergence = labeller.label(subject, camera)
-            return PartialView(subject.channels(camera, size_px, ("rgb",)).rgb, mask, None, divergence)
+            return labeller.seen(poses.posed(pose), camera, size_px)
 
         return see
 

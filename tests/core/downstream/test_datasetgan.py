@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,16 +12,18 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from dnerf_core import subject as subject_module
 from dnerf_core.backbone.family import Family
 from dnerf_core.camera import sphere_camera
 from dnerf_core.checkpoints.model_file import ModelHeader
-from dnerf_core.downstream.baselines import gan_ensemble
-from dnerf_core.downstream.baselines.datasetgan import mask_at
+from dnerf_core.downstream.baselines import gan_ensemble, gan_features
+from dnerf_core.downstream.baselines.datasetgan import GanLabeller, mask_at
 from dnerf_core.downstream.baselines.gan_ensemble import PixelEnsemble, PixelTraining, train_pixels
-from dnerf_core.downstream.baselines.gan_features import view_features
+from dnerf_core.downstream.baselines.gan_features import generator_view, view_features
+from dnerf_core.labels import SHAPENET_CAR_LABELS
 from dnerf_core.model import Model
 from dnerf_core.rendering.camera_tensors import camera_tensors
-from dnerf_core.seeing.raw_view import guided_raw
+from dnerf_core.seeing.raw_view import RawView, guided_raw
 from dnerf_core.semantic.choosing.ensemble import disagreement
 from dnerf_core.stylegan2.networks import upsample_image
 from dnerf_core.stylegan2.superresolution import input_of
@@ -48,7 +51,7 @@ def test_features_are_the_rendered_ones_and_the_superresolutions(make: Callable[
     model = make()
     camera, subject = model.front_camera(), model.subject(1)
     size, generator = model.config.image_size, model.generator
-    found = view_features(subject, camera, size)
+    found = view_features(subject, generator_view(subject, camera), size)
     with torch.no_grad():
         picture = guided_raw(subject, *camera_tensors(camera), None, True).picture
         assert picture is not None
@@ -62,12 +65,13 @@ def test_features_are_the_rendered_ones_and_the_superresolutions(make: Callable[
     assert found.shape == (size, size, sum(widths))
     for part, own in zip(found.permute(2, 0, 1)[None].split(widths, dim=1), (picture.features, first, second), strict=True):
         torch.testing.assert_close(part, F.interpolate(own, size=(size, size), mode="bilinear", align_corners=False))
-    assert view_features(subject, camera, 24).shape == (24, 24, sum(widths))
+    assert view_features(subject, generator_view(subject, camera), 24).shape == (24, 24, sum(widths))
 
 
 def test_features_of_posed_people() -> None:
     model = Model.load("demo-people")
-    found = view_features(model.subject(0), model.front_camera(), 32)
+    subject = model.subject(0)
+    found = view_features(subject, generator_view(subject, model.front_camera()), 32)
     assert found.shape == (32, 32, 80)
     assert found.std(dim=(0, 1)).min() > 0
 
@@ -75,10 +79,45 @@ def test_features_of_posed_people() -> None:
 def test_features_of_a_family_without_blocks_are_the_rendered_ones(balls: Family) -> None:  # noqa: F811
     model = ball_model()
     camera = sphere_camera(0.2, 0.1, radius=3.0, pivot=(0.0, 0.0, 0.0), focal=1.5, world_up="y")
-    found = view_features(model.subject(0), camera, model.config.image_size)
+    subject = model.subject(0)
+    found = view_features(subject, generator_view(subject, camera), model.config.image_size)
     assert found.shape == (64, 64, model.config.feature_channels)
     assert found.isfinite().all()
     assert balls.name == "balls"
+
+
+def test_a_view_and_its_labels_are_of_rays_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = tiny_eg3d()
+    camera, subject, size = model.front_camera(), model.subject(1), model.config.image_size
+    features = view_features(subject, generator_view(subject, camera), size).flatten(0, 1)
+    ensemble = train_pixels(features, torch.arange(len(features)) % 3, 3, QUICK)
+    labeller = GanLabeller(ensemble, SHAPENET_CAR_LABELS, size)
+    mask, divergence = labeller.label(subject, camera)
+    picture = subject.channels(camera, size, ("rgb",)).rgb
+    made: list[int] = []
+    for module in (gan_features, subject_module):
+        whole = module.guided_raw
+        monkeypatch.setattr(module, "guided_raw", lambda *args, of=whole, **kwargs: (made.append(1), of(*args, **kwargs))[1])
+    seen = labeller.seen(subject, camera, size)
+    assert len(made) == 1
+    assert seen.rgb is not None
+    assert np.array_equal(seen.rgb, picture)
+    assert np.array_equal(seen.mask, mask)
+    assert np.array_equal(seen.uncertainty, divergence)
+
+
+def test_features_of_a_view_whose_rays_were_left_short_are_of_the_whole_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = tiny_eg3d()
+    subject, asked = model.subject(1), []
+
+    def short_once(*args: object, whole: bool = False) -> RawView:
+        asked.append(whole)
+        raw = guided_raw(*args)
+        return raw if whole else dataclasses.replace(raw, short=torch.tensor(True))
+
+    monkeypatch.setattr(gan_features, "guided_raw", short_once)
+    assert generator_view(subject, model.front_camera()).short is None
+    assert asked == [False, True]
 
 
 def two_clouds() -> tuple[Tensor, Tensor]:
