@@ -10,7 +10,7 @@ from .bridge.errors import WorkerError
 from .bridge.interpreter import find_interpreters, interpreter_at, pointed_to
 from .environments import making as environment_making
 from .environments.panel import draw_making
-from .environments.source import Source
+from .environments.source import ENGINE, Source
 from .operators.keys import draw_keys
 from .panels.fitting import draw_rows
 from .version import WEBSITE
@@ -53,8 +53,8 @@ class DNERF_Preferences(bpy.types.AddonPreferences):
     )
     package: bpy.props.StringProperty(
         name="Package",
-        description="What Create Environment installs: a name on the package index, or a folder or wheel on this computer",
-        default="datasetnerf",
+        description="What Create Environment installs. Empty: the engine that this extension carries. Or a name on the package index, "
+        "or a folder or wheel on this computer",
     )
     wheel_source: bpy.props.EnumProperty(
         name="From",
@@ -92,8 +92,8 @@ class DNERF_Preferences(bpy.types.AddonPreferences):
         draw_rows(column, context, _check_line, icon, margin_px=_MARGIN_PX)
         box = layout.box()
         box.label(text="No Python with the engine yet?")
-        for name in ("environment_folder", "package"):
-            box.prop(self, name)
+        box.prop(self, "environment_folder")
+        box.prop(self, "package", placeholder=ENGINE)
         box.row().prop(self, "wheel_source", expand=True)
         if self.wheel_source == "INDEX":
             box.label(text="What pip is configured for on this computer, or else pypi.org")

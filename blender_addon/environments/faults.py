@@ -113,8 +113,8 @@ def _no_match_line(what: str, package: str, source: Source, python_version: str,
     versions = match["versions"].strip() if (match := _VERSIONS.search(said)) else "none"
     if project == package and versions == "none" and not _OTHER_PYTHON.search(said):
         return (
-            f"{package}: expected it in {source.name}, found none; as Package write a wheel or a folder on this computer, or choose "
-            "another source"
+            f"{package}: expected it in {source.name}, found none; leave Package empty for the engine that the extension carries, or write "
+            "a wheel or a folder on this computer"
         )
     return (
         f"{project}: expected one for Python {python_version} on this computer in {source.name}, found none (versions there: "

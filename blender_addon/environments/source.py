@@ -11,6 +11,20 @@ from ..bridge.errors import WorkerError
 
 Kind = Literal["INDEX", "MIRROR", "FOLDER"]
 
+CARRIED_FOLDER = Path(__file__).resolve().parents[1] / "engine"
+"""Where the extension has the engine's wheel; not there where its code runs from elsewhere."""
+
+ENGINE = "the engine of this extension"
+"""What is shown where no package is named."""
+
+
+def package_of(named: str) -> str:
+    """What pip installs: what is named, or else the wheel that the extension carries, or else the project on the index."""
+    if named.strip():
+        return named.strip()
+    wheels = sorted(CARRIED_FOLDER.glob("datasetnerf-*.whl"))
+    return str(wheels[-1]) if wheels else "datasetnerf"
+
 
 @dataclass(frozen=True)
 class Source:
@@ -75,6 +89,6 @@ def _check_wheels(folder: str) -> None:
         raise WorkerError(f"folder of wheels: expected a folder that is there, found {folder!r}; choose one")
     if not any(path.glob("*.whl")):
         raise WorkerError(
-            f"{path}: expected wheels (.whl), found none; fill it on a computer like this one by: pip wheel datasetnerf "
+            f"{path}: expected wheels (.whl), found none; fill it on a computer like this one by: pip wheel {package_of('')} "
             "--wheel-dir FOLDER"
         )

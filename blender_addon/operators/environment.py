@@ -11,6 +11,7 @@ from ..bridge.errors import WorkerError
 from ..bridge.interpreter import interpreter_at, pointed_to
 from ..environments import making as environment_making
 from ..environments.making import EnvironmentMaking
+from ..environments.source import ENGINE, package_of
 from ..lasting.timers import Timer
 from ..preferences import DNERF_Preferences, chosen_interpreter, chosen_source, preferences, show_check
 from .base import LineOperator
@@ -89,7 +90,9 @@ class DNERF_OT_create_environment(LineOperator, bpy.types.Operator):
         source = chosen_source(settings)
         column = self.layout.column()
         column.label(text=f"Make a Python environment in {settings.environment_folder or '(no folder named)'}", translate=False)
-        column.label(text=f"and install {settings.package} there, with torch and what they need,", translate=False)
+        column.label(
+            text=f"and install {settings.package.strip() or ENGINE} there, with torch and what they need,", translate=False
+        )
         column.label(text=f"from {source.name}{': large downloads by pip.' if source.is_online else '.'}", translate=False)
         column.label(text="Blender's own files are not touched. It runs in the background and can be cancelled.")
 
@@ -105,8 +108,6 @@ class DNERF_OT_create_environment(LineOperator, bpy.types.Operator):
         settings = preferences()
         if not settings.environment_folder:
             raise WorkerError("new environment: expected a folder, found none named; name one outside of Blender's own folders")
-        if not settings.package.strip():
-            raise WorkerError("package: expected a name, a folder or a wheel, found nothing; write datasetnerf")
         source = chosen_source(settings)
         if source.is_online and not bpy.app.online_access:
             raise WorkerError(
@@ -115,7 +116,7 @@ class DNERF_OT_create_environment(LineOperator, bpy.types.Operator):
             )
         making = EnvironmentMaking(
             Path(bpy.path.abspath(pointed_to(settings.environment_folder))),
-            settings.package.strip(),
+            package_of(settings.package),
             source=source,
             base_python=_python_at(settings.base_python),
             used_python=_python_at(settings.interpreter),

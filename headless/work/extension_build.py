@@ -1,23 +1,21 @@
-"""The Blender extension as one file: the add-on, its manifest, and the few modules of the engine that it carries, as a wheel.
+"""The Blender extension as one file: the add-on, its manifest, the engine, and as a wheel of their own the few modules that Blender loads.
 
 Same sources, same bytes: the entries are sorted, carry no dates and are stored as they are.
 """
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import importlib.util
-import io
 import subprocess
 import sys
-import zipfile
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 
 from dnerf_core import __version__
-from dnerf_core.errors import OutputError, UsageError
+from dnerf_core.errors import OutputError
 from dnerf_core.files import whole as files
+from headless.work import engine_wheel
+from headless.work.wheel_files import archive, package_folder, with_record
 
 EXTENSION_ID = "datasetnerf"
 CARRIED = (
@@ -85,7 +83,6 @@ Summary: Cameras and labels of DatasetNeRF, as its Blender extension carries the
 License: GPL-3.0-or-later
 Requires-Python: >=3.11
 """
-_WHEEL = "Wheel-Version: 1.0\nGenerator: dnerf-headless\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
 _VALIDATION_LIMIT_S = 60
 
 
@@ -103,28 +100,25 @@ def carried_files() -> list[str]:
 
 def core_wheel() -> bytes:
     """The carried modules of dnerf_core as a wheel for any Python from 3.11 on (PEP 427, with RECORD)."""
-    core = _package_folder("dnerf_core")
+    core = package_folder("dnerf_core")
     entries = {f"dnerf_core/{name}": (core / name).read_bytes() for name in carried_files()}
     entries[f"{_DIST_INFO}/METADATA"] = _METADATA.encode()
-    entries[f"{_DIST_INFO}/WHEEL"] = _WHEEL.encode()
-    record = f"{_DIST_INFO}/RECORD"
-    lines = [f"{name},sha256={_record_digest(data)},{len(data)}" for name, data in sorted(entries.items())]
-    entries[record] = "\n".join([*lines, f"{record},,", ""]).encode()
-    return _archive(entries)
+    return archive(with_record(entries, _DIST_INFO))
 
 
 def extension_archive() -> bytes:
-    """The whole extension: what Blender installs.
+    """The whole extension: what Blender installs. It carries the engine, for the environment that it makes.
 
     Raises:
-        UsageError: the add-on's own files are not at hand.
+        UsageError: the add-on's own files are not at hand, or this program is not installed.
     """
-    addon = _package_folder("blender_addon")
+    addon = package_folder("blender_addon")
     sources = [path for path in addon.rglob("*") if path.is_file() and "__pycache__" not in path.parts]
     entries = {PurePosixPath(*path.relative_to(addon).parts).as_posix(): path.read_bytes() for path in sources}
     wheel = f"wheels/{WHEEL_NAME}"
     entries |= {"blender_manifest.toml": manifest_text([wheel]).encode(), wheel: core_wheel()}
-    return _archive(entries)
+    entries[f"engine/{engine_wheel.WHEEL_NAME}"] = engine_wheel.engine_wheel()
+    return archive(entries)
 
 
 def build_extension(folder: Path) -> tuple[Path, bool]:
@@ -137,11 +131,11 @@ def build_extension(folder: Path) -> tuple[Path, bool]:
         OutputError: it cannot be written, or Blender's tool refuses it.
     """
     path = folder / f"{EXTENSION_ID}-{__version__}.zip"
-    archive = extension_archive()
+    content = extension_archive()
     files.make_folder(folder)
     tool = blender_tool()
     with files.whole_file(path) as temporary:
-        temporary.write_bytes(archive)
+        temporary.write_bytes(content)
         if tool is not None:
             _validate(tool, temporary, path)
     return path, tool is not None
@@ -167,25 +161,3 @@ def _validate(tool: Path, archive: Path, named: Path) -> None:
         raise OutputError(
             f"{named}: expected an extension that Blender accepts, its tool says: {output}; install datasetnerf again"
         )
-
-
-def _package_folder(name: str) -> Path:
-    """Where a package lies, without importing it."""
-    spec = importlib.util.find_spec(name)
-    if spec is None or spec.origin is None:
-        raise UsageError(f"extension: expected the package {name} beside this program, found none; install datasetnerf again")
-    return Path(spec.origin).parent
-
-
-def _record_digest(data: bytes) -> str:
-    return base64.urlsafe_b64encode(hashlib.sha256(data).digest()).rstrip(b"=").decode()
-
-
-def _archive(entries: dict[str, bytes]) -> bytes:
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
-        for name in sorted(entries):
-            info = zipfile.ZipInfo(name, date_time=(1980, 1, 1, 0, 0, 0))
-            info.create_system, info.external_attr = 3, 0o100644 << 16  # the same on every system: a plain file, rw-r--r--
-            archive.writestr(info, entries[name])
-    return buffer.getvalue()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import time
 from collections.abc import Iterator
@@ -46,8 +47,9 @@ def test_it_asks_for_a_folder_and_for_permission(settings: Any, tmp_path: Path) 
     settings.wheel_source, settings.environment_folder = "INDEX", str(tmp_path)
     with pytest.raises(RuntimeError, match="found something else in it"):
         bpy.ops.dnerf.create_environment()
-    settings.package = "  "
-    with pytest.raises(RuntimeError, match="package: expected a name, a folder or a wheel, found nothing"):
+    settings.package = "-r"
+    settings.environment_folder = str(tmp_path / "env")
+    with pytest.raises(RuntimeError, match="package: expected a name, a folder or a wheel, found '-r'"):
         bpy.ops.dnerf.create_environment()
     assert not (tmp_path / "env").exists()
 
@@ -68,6 +70,26 @@ def test_from_a_folder_of_wheels_offline_and_the_new_interpreter_is_the_chosen_o
     assert environment.look_at_making() is None
     assert settings.interpreter == str(tmp_path / "env" / "env-1" / "bin" / "python")
     assert session.current().client is None, "the next click starts the new one"
+
+
+def test_where_no_package_is_named_the_extensions_own_engine_is_installed(
+    settings: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from blender_addon.environments import making
+    from blender_addon.environments import source as sources
+
+    carried = tmp_path / "engine"
+    carried.mkdir()
+    wheel = stand_in_wheel(carried)
+    monkeypatch.setattr(sources, "CARRIED_FOLDER", carried)
+    for path in Path(settings.wheel_folder).glob("*.whl"):
+        path.rename(path.with_name("other-1.0-py3-none-any.whl"))  # the folder need not have the engine
+    settings.package, settings.wheel_source = " ", "FOLDER"
+    assert bpy.ops.dnerf.create_environment() == {"FINISHED"}
+    found = making.current()
+    assert found is not None and found.join(120) and found.succeeded, found.line
+    state = json.loads((tmp_path / "env" / "env-1" / "datasetnerf-environment.json").read_text("utf-8"))
+    assert state["package"] == str(wheel)
 
 
 def test_escape_is_for_the_preferences_alone_and_disabling_cancels_too(settings: Any, tmp_path: Path) -> None:

@@ -289,8 +289,8 @@ def test_an_engine_that_nobody_has(tmp_path: Path, quick_python: Path) -> None:
     wheels = wheels_of(tmp_path)
     stand_in_wheel(wheels, "other")
     assert fault_of(tmp_path, Source("FOLDER", wheel_folder=str(wheels)), base_python=quick_python) == (
-        f"datasetnerf: expected it in {wheels}, found none; as Package write a wheel or a folder on this computer, or choose another "
-        "source"
+        f"datasetnerf: expected it in {wheels}, found none; leave Package empty for the engine that the extension carries, or write "
+        "a wheel or a folder on this computer"
     )
 
 

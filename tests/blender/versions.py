@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -31,6 +33,10 @@ def source_tree(folder: Path, version: str) -> Path:
         text = path.read_text("utf-8")
         (before,) = [found for found in text.splitlines() if found.startswith(line.partition("{")[0])]
         path.write_text(text.replace(before, line.format(version)), "utf-8")
+    record = tree / f"datasetnerf-{version}.dist-info" / "METADATA"  # as pip would have installed that version
+    record.parent.mkdir()
+    text = importlib.metadata.distribution("datasetnerf").read_text("METADATA") or ""
+    record.write_text(re.sub(r"^Version: .*$", f"Version: {version}", text, count=1, flags=re.MULTILINE), "utf-8")
     return tree
 
 

@@ -1,4 +1,4 @@
-"""`dnerf-headless extension`: the zip that Blender installs, and the wheel inside it."""
+"""`dnerf-headless extension`: the zip that Blender installs, and the two wheels inside it."""
 
 from __future__ import annotations
 
@@ -17,8 +17,9 @@ from pathlib import Path
 import pytest
 
 import dnerf_core
+from dnerf_core.errors import UsageError
 from headless.cli import run
-from headless.work import extension_build
+from headless.work import engine_wheel, extension_build
 from tests.core.test_imports import CARRIED_MODULES, ROOT
 
 
@@ -43,7 +44,8 @@ def test_the_manifest_is_the_one_at_the_top_level(extension: zipfile.ZipFile) ->
 def test_every_file_of_the_addon_is_in_it_and_nothing_else(extension: zipfile.ZipFile) -> None:
     addon = ROOT / "blender_addon"
     sources = {p.relative_to(addon).as_posix() for p in addon.rglob("*") if p.is_file() and "__pycache__" not in p.parts}
-    assert set(extension.namelist()) == sources | {"blender_manifest.toml", f"wheels/{extension_build.WHEEL_NAME}"}
+    carried = {f"wheels/{extension_build.WHEEL_NAME}", f"engine/{engine_wheel.WHEEL_NAME}"}
+    assert set(extension.namelist()) == sources | {"blender_manifest.toml"} | carried
 
 
 def test_the_wheel_carries_what_needs_no_torch(extension: zipfile.ZipFile) -> None:
@@ -53,8 +55,10 @@ def test_the_wheel_carries_what_needs_no_torch(extension: zipfile.ZipFile) -> No
     }
 
 
-def test_the_wheels_record_is_right(extension: zipfile.ZipFile) -> None:
-    wheel = wheel_of(extension)
+@pytest.mark.parametrize("which", ["core", "engine"])
+def test_the_wheels_record_is_right(extension: zipfile.ZipFile, which: str) -> None:
+    engine = io.BytesIO(extension.read(f"engine/{engine_wheel.WHEEL_NAME}"))
+    wheel = wheel_of(extension) if which == "core" else zipfile.ZipFile(engine)
     (record,) = (name for name in wheel.namelist() if name.endswith("/RECORD"))
     rows = {name: (digest, size) for name, digest, size in csv.reader(io.StringIO(wheel.read(record).decode()))}
     assert rows.pop(record) == ("", "")
@@ -78,6 +82,55 @@ def test_pip_installs_the_wheel_and_it_loads_without_the_package(extension: zipf
         [sys.executable, "-I", "-c", code, str(target)], capture_output=True, text=True, check=True, timeout=120, cwd=tmp_path
     ).stdout.split()
     assert found == [str(target / "dnerf_core" / "camera.py"), "Camera", "5", "False"]
+
+
+def test_pip_installs_the_engine_with_all_its_files_and_its_command(extension: zipfile.ZipFile, tmp_path: Path) -> None:
+    wheel = tmp_path / engine_wheel.WHEEL_NAME
+    wheel.write_bytes(extension.read(f"engine/{wheel.name}"))
+    target = tmp_path / "site"
+    pip = [
+        sys.executable,
+        "-m",
+        "pip",
+        "install",
+        "-q",
+        "--no-deps",
+        "--no-index",
+        "--no-compile",
+        "--target",
+        str(target),
+        str(wheel),
+    ]
+    subprocess.run(pip, check=True, timeout=120, cwd=tmp_path)
+    for package in ("dnerf_core", "headless", "blender_addon"):
+        folders = (target / package, ROOT / package)
+        one, other = (
+            {p.relative_to(f): p for p in f.rglob("*") if p.is_file() and "__pycache__" not in p.parts} for f in folders
+        )
+        assert one.keys() == other.keys()
+        assert all(path.read_bytes() == other[name].read_bytes() for name, path in one.items())
+    command = target / "bin" / "dnerf-headless"
+    environment = {**os.environ, "PYTHONPATH": str(target)}
+    found = subprocess.run(
+        [command, "--version"], env=environment, capture_output=True, text=True, check=True, timeout=120
+    ).stdout
+    assert dnerf_core.__version__ in found
+    metadata = (target / f"datasetnerf-{dnerf_core.__version__}.dist-info" / "METADATA").read_text("utf-8")
+    assert "Requires-Dist: torch" in metadata
+
+
+def test_without_pips_record_the_extension_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine_wheel, "PROJECT", "datasetnerf-of-nobody")
+    with pytest.raises(
+        UsageError, match="expected datasetnerf-of-nobody installed by pip, which knows what it needs, found no record of it"
+    ):
+        extension_build.extension_archive()
+    monkeypatch.undo()
+    monkeypatch.setattr(engine_wheel, "__version__", "9.9.9")
+    with pytest.raises(
+        UsageError, match=rf"expected pip's record of datasetnerf 9\.9\.9, found one of {dnerf_core.__version__}; install"
+    ):
+        extension_build.extension_archive()
 
 
 def test_the_same_sources_give_the_same_bytes() -> None:
