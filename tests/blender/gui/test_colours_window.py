@@ -14,6 +14,7 @@ from PIL import Image
 from tests.blender.gui.test_window import finish
 from tests.blender.gui.window import Window
 
+SMOOTH_VIEWPORTS = True
 pytestmark = [pytest.mark.gui, pytest.mark.timeout(400)]
 
 VIEW_TRANSFORMS = ("AgX", "Filmic", "Khronos PBR Neutral", "Standard")

@@ -107,7 +107,7 @@ def test_a_mixamo_armature_maps_itself(window: Window) -> None:
         time.sleep(0.5)
         window.scroll(15)
         window.screenshot("22-map")
-        window.click(*window.find(".bone", keys="ctrl+alt+shift+c", columns=(0.6,), top=480))
+        window.click(*window.find(".bone", what="property", columns=(0.6,), top=480))
         time.sleep(0.5)
         window._xdotool("type", "Spine1")
         time.sleep(0.5)

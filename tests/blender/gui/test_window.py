@@ -49,7 +49,7 @@ def test_the_subjects_buttons(window: Window) -> None:
     window.until("bpy.context.scene.dnerf.seed == 1")
     window.press("dnerf.random_seed", top=forward[1] + 6)
     window.until("bpy.context.scene.dnerf.seed != 1")
-    window.learn_headers("live_preview")
+    window.learn_headers("live_preview", anew=True)
     assert {"cameras", "views", "video", "cloud", "mesh", "segment", "data_set", "composite", "edit", "annotate"} == {
         name.removeprefix("DNERF_PT_") for name in window.headers
     }
