@@ -295,8 +295,7 @@ class Session:
             if fault.code == Code.CANCELLED:
                 self._cancelled(job)
             elif self.job is job:
-                again = "; the next click starts a new worker" if fault.code == Code.LOST else ""
-                self.fail(f"{fault.message}{again}")
+                self.fail(fault.message)
 
         job.number = client.request(method, params, on_part=part_came, on_progress=progressed, on_done=ended, on_error=failed)
 

@@ -39,8 +39,7 @@ def main() -> None:
 
 def answer(request: dict, environment: dict[str, str], started: list[subprocess.Popen], hand: Hand) -> dict:
     if "move" in request:
-        hand.move(request["move"])
-        return {"code": 0, "output": ""}
+        return {"at": hand.move(request["move"])}
     if "start" in request:
         log = open(request["log"], "wb")  # noqa: SIM115
         started.append(

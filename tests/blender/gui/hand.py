@@ -30,13 +30,18 @@ class Hand:
         self._xdo = _XDO.xdo_new(display.encode())
         assert self._xdo, f"no display {display}"
 
-    def move(self, words: list[str]) -> None:
-        """Follow xdotool's words: `mousemove X Y`, `click N`, `mousedown N`, `mouseup N`, `key NAME`, `type TEXT`, `sleep SECONDS`."""
-        rest = iter(words)
+    def move(self, words: list[str]) -> list[float]:
+        """Follow xdotool's words: `mousemove X Y`, `click N`, `mousedown N`, `mouseup N`, `key NAME`, `type TEXT`, `sleep SECONDS`.
+
+        Returns when each of them was done, by the clock `time.monotonic`, which is one for all programs of a machine.
+        """
+        rest, at = iter(words), []
         for word in rest:
             self._follow(word, rest)
+            at.append(time.monotonic())
         x, y, screen = c.c_int(), c.c_int(), c.c_int()  # its answer comes after all that was sent
         _XDO.xdo_get_mouse_location(self._xdo, c.byref(x), c.byref(y), c.byref(screen))
+        return at
 
     def _follow(self, word: str, rest: Iterator[str]) -> None:
         xdo, window = self._xdo, _FOCUSED_WINDOW

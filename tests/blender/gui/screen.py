@@ -207,10 +207,9 @@ class Screen:
         answer = self._agent_does({"run": ["kill", *arguments]})
         assert answer["code"] == 0, answer["output"]
 
-    def _xdotool(self, *words: str) -> None:
-        """Moves, clicks and keys, see `hand.py`."""
-        answer = self._agent_does({"move": words})
-        assert answer["code"] == 0, answer["output"]
+    def _xdotool(self, *words: str) -> list[float]:
+        """Moves, clicks and keys, see `hand.py`; returns when each was done."""
+        return list(self._agent_does({"move": words})["at"])
 
     def _agent_does(self, request: dict[str, Any]) -> dict[str, Any]:
         assert self._agent.stdin is not None

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from tests.blender.gui.screen import GUI, HEIGHT_PX, REPOSITORY, Root, Screen
 
-__all__ = ["GUI", "REPOSITORY", "Root", "Window"]
+__all__ = ["GUI", "HEIGHT_PX", "REPOSITORY", "Root", "Window"]
 
 What = Literal["operator", "property"]
 _STEP_PX = 18
