@@ -36,6 +36,8 @@ class DNERFTEST_OT_listen(bpy.types.Operator):
             heard.append((event.mouse_x, event.mouse_y, time.monotonic()))
         return {"PASS_THROUGH"}
 bpy.utils.register_class(DNERFTEST_OT_listen)
+scenes_drawn = []
+bpy.types.SpaceView3D.draw_handler_add(lambda: scenes_drawn.append(1), (), "WINDOW", "POST_PIXEL")
 with bpy.context.temp_override(window=bpy.context.window_manager.windows[0]):
     bpy.ops.dnerftest.listen("INVOKE_DEFAULT")
 """
@@ -86,11 +88,14 @@ def test_a_move_of_the_mouse_is_answered_while_a_job_runs(window: Window) -> Non
         window.ask(f"s = bpy.context.scene.dnerf; s.camera_count, s.size_px, s.views_folder = {MANY_VIEWS}, 256, '/job/many'")
         window.ask("with bpy.context.temp_override(window=bpy.context.window_manager.windows[0]): bpy.ops.dnerf.render_views()")
         window.until("current().job is not None and current().job.done > 2")
+        window.ask("drawn.clear(); scenes_drawn.clear()")
         took = answer_times_s(window, 240)
         assert window.value("current().job is not None")
+        panels, scenes = window.value("[drawn['DNERF_PT_main'], len(scenes_drawn)]")
         say("Render Views runs", took)
     window.ask("with bpy.context.temp_override(window=bpy.context.window_manager.windows[0]): bpy.ops.dnerf.cancel()")
     window.until("current().job is None")
+    assert panels > 10 and scenes < panels / 4, "progress is shown without drawing the scene, which takes several times as long"
     assert np.median(took) < LATEST_S
 
 
