@@ -21,6 +21,7 @@ VIEW = (300, 600)
 """A place in the 3D view."""
 MENU_FROM_RIGHT_PX, HEADER_UP_PX = 66, 14
 """Where the icon of the presets' menu is in a panel's header."""
+NAME_ABOVE_OK_PX = 31
 OWN_PRESETS = "module('presets.store').preset_names(module('presets.groups').GROUPS['cameras'])"
 
 
@@ -53,9 +54,12 @@ def search(window: Window, words: str) -> None:
     window.settle()
 
 
-def open_presets(window: Window, top: int, name: str) -> None:
-    window.click(window.box()[2] - MENU_FROM_RIGHT_PX, top - HEADER_UP_PX)
+def open_presets(window: Window, top: int, name: str) -> tuple[int, int]:
+    """Returns where the mouse is."""
+    place = window.box()[2] - MENU_FROM_RIGHT_PX, top - HEADER_UP_PX
+    window.click(*place)
     window.screenshot(f"91-presets-{name}")
+    return place
 
 
 def press_keys(window: Window, *names: str) -> None:
@@ -74,14 +78,14 @@ def test_a_preset_of_ones_own_is_saved_applied_and_removed(window: Window) -> No
     finish(window)
     window.learn_headers("live_preview")
     with window.panel("DNERF_PT_cameras") as top:
-        open_presets(window, top, "save")
-        press_keys(window, "Up", "Return")  # the last: Save Preset
+        x, y = open_presets(window, top, "save")
+        press_keys(window, "Up", "Return")  # the last: Save Preset; it asks, with OK under the mouse
         window.screenshot("92-save-dialog")
-        press_keys(window, "Tab")
+        window.click(x, y - NAME_ABOVE_OK_PX)
         window._xdotool("type", "Mine")
         press_keys(window, "Return")
         window.screenshot("93-named")
-        press_keys(window, "Return")
+        window.click(x, y)
         window.until(f"{OWN_PRESETS} == ['Mine']", 10)
         window.ask("panel().camera_count = 9")
         open_presets(window, top, "apply")
