@@ -71,10 +71,9 @@ def window(root: Root, request: pytest.FixtureRequest) -> Iterator[Window]:
 
 
 def prepare(window: Window, root: Root, *, smooth: bool = False) -> None:
-    """What each start of Blender begins with. Not `smooth`: a viewport is drawn once where Blender would draw it nine times, to smooth
-    its edges, which takes a second in software."""
+    """What each start of Blender begins with; `smooth`: viewports have smooth edges, as a user's have, see `inside.py`."""
     window.ask(_NAMES)
-    if not smooth:
-        window.ask("bpy.context.preferences.system.viewport_aa = 'OFF'")
+    if smooth:
+        window.ask("bpy.context.preferences.system.viewport_aa = smoothing")
     window.ask(f"addon.interpreter, addon.device = {root.interpreter!r}, 'cpu'")
     window.open_side_panel()

@@ -69,4 +69,7 @@ def _answer(code: str) -> dict:
 
 
 bpy.context.preferences.view.show_splash = False
+# a viewport is drawn once where Blender would draw it nine times to smooth its edges, which takes a second in software
+_names["smoothing"] = bpy.context.preferences.system.viewport_aa
+bpy.context.preferences.system.viewport_aa = "OFF"
 bpy.app.timers.register(_serve, persistent=True)

@@ -15,6 +15,8 @@ What = Literal["operator", "property"]
 _STEP_PX = 18
 """Less than the height of a button, 20."""
 _HALF_BUTTON_PX = 10
+_HEADER_PX = 26
+"""From the header of a closed panel to the next."""
 _ANIMATION_S = 0.4
 """As long as Blender moves the panels below one that is opened or closed, and a little more."""
 _seen: dict[tuple[str, str], dict[tuple[int, int], tuple[str, str]]] = {}
@@ -134,7 +136,7 @@ class Window(Screen):
                 found[opened] = y - self._anchor[1]
                 self._click_header(x, y, closes=True)
             missed = 0 if opened else missed + 1
-            y += 16 if opened else 7
+            y += _HEADER_PX if opened else 7
         return found
 
     def _click_header(self, x: int, y: int, *, closes: bool) -> str:
