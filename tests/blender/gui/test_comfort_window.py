@@ -9,6 +9,7 @@ import time
 
 import pytest
 
+from tests.blender.gui.searching import search
 from tests.blender.gui.test_window import finish
 from tests.blender.gui.window import GUI, Root, Window
 
@@ -78,12 +79,7 @@ def test_a_preset_is_chosen_in_the_panels_header(window: Window) -> None:
 
 def test_f3_finds_an_operator(window: Window) -> None:
     seed = window.value("panel().seed")
-    window.key("F3", at=VIEW)
-    time.sleep(0.5)
-    window._xdotool("type", "random subject")
-    time.sleep(0.8)
-    window.screenshot("53-search")
-    window._xdotool("key", "Return")
+    search(window, "random subject", VIEW, "53-search")
     window.until(f"panel().seed != {seed}", 10)
 
 

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests.blender.gui.searching import share_changed
 from tests.blender.gui.test_window import MANY_VIEWS, close_error_popup, close_second_window, finish
 from tests.blender.gui.window import Root, Window
 
@@ -162,12 +163,6 @@ def test_an_error_waits_for_the_end_of_a_stroke(window: Window) -> None:
     window.until("not waiting()", 5)
     close_error_popup(window)
     assert window.value("info_log()").count(NO_CAMERA) == 2
-
-
-def share_changed(before: Path, after: Path, box: tuple[int, int, int, int]) -> float:
-    """How many pixels of a part of the screen differ; `box` is left, top, right, bottom."""
-    first, second = (np.asarray(Image.open(path).convert("RGB").crop(box), np.int16) for path in (before, after))
-    return float((np.abs(first - second).max(axis=2) > 8).mean())
 
 
 def test_views_are_chosen_in_the_list_and_shown(window: Window, root: Root) -> None:

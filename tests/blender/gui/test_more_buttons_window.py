@@ -10,6 +10,7 @@ import sys
 
 import pytest
 
+from tests.blender.gui.searching import search
 from tests.blender.gui.test_edit_window import PIXELS, do
 from tests.blender.gui.test_first_hour_window import BROWSER
 from tests.blender.gui.test_window import finish
@@ -21,7 +22,8 @@ VIEW = (300, 600)
 """A place in the 3D view."""
 MENU_FROM_RIGHT_PX, HEADER_UP_PX = 66, 14
 """Where the icon of the presets' menu is in a panel's header."""
-NAME_ABOVE_OK_PX = 31
+NAME_DOWN_PX, OK_DOWN_PX = 5, 37
+"""From the mouse down to the field and to OK of the dialog that asks for a preset's name."""
 OWN_PRESETS = "module('presets.store').preset_names(module('presets.groups').GROUPS['cameras'])"
 
 
@@ -42,16 +44,6 @@ def choose_in_browser(window: Window, folder: str, name: str, options: str = "")
         window.ask(f"asked = browser().spaces.active.active_operator; {options}")
     window.press("file.execute", region="execute_region()", columns=(0.9, 0.8, 0.7))
     window.until("len(bpy.context.window_manager.windows) == 1", 20)
-
-
-def search(window: Window, words: str) -> None:
-    """By F3, and the first that it finds."""
-    window.key("F3", at=VIEW)
-    window._xdotool("type", words)
-    window.settle()
-    window.screenshot("90-search")
-    window._xdotool("key", "Return")
-    window.settle()
 
 
 def open_presets(window: Window, top: int, name: str) -> tuple[int, int]:
@@ -79,13 +71,13 @@ def test_a_preset_of_ones_own_is_saved_applied_and_removed(window: Window) -> No
     window.learn_headers("live_preview")
     with window.panel("DNERF_PT_cameras") as top:
         x, y = open_presets(window, top, "save")
-        press_keys(window, "Up", "Return")  # the last: Save Preset; it asks, with OK under the mouse
+        press_keys(window, "Up", "Return")  # the last: Save Preset
         window.screenshot("92-save-dialog")
-        window.click(x, y - NAME_ABOVE_OK_PX)
+        window.click(x, y + NAME_DOWN_PX)
         window._xdotool("type", "Mine")
         press_keys(window, "Return")
         window.screenshot("93-named")
-        window.click(x, y)
+        window.click(x, y + OK_DOWN_PX)
         window.until(f"{OWN_PRESETS} == ['Mine']", 10)
         window.ask("panel().camera_count = 9")
         open_presets(window, top, "apply")
@@ -131,7 +123,7 @@ def test_a_mesh_gets_the_labels_of_a_network(window: Window, files: None) -> Non
     with window.panel("DNERF_PT_mesh") as top:
         window.press("dnerf.import_mesh", top=top)
         assert " triangles in 4 parts" in finish(window, 200)
-    search(window, "Open Model, Subject or Network")
+    search(window, "Open Model, Subject or Network", VIEW, "90-search")
     choose_in_browser(window, "/job/", "points.safetensors")
     assert finish(window) == "points.safetensors: the network of Segment now"
     window.ask(
@@ -148,7 +140,7 @@ def test_a_cloud_file_is_imported(window: Window) -> None:
     do(window, "fuse_cloud()")
     window.ask("panel().export_path = '/job/cloud.ply'; operator('export_cloud()')")
     before = window.value("len(bpy.context.scene.objects)")
-    search(window, "Import Cloud or Mesh Files")
+    search(window, "Import Cloud or Mesh Files", VIEW, "90-search")
     choose_in_browser(window, "/job/", "cloud.ply")
     assert finish(window) == "1 object of 1 file imported"
     assert window.value("len(bpy.context.scene.objects)") == before + 1
@@ -162,7 +154,7 @@ def test_a_cloud_for_every_frame(window: Window, files: None) -> None:
     finish(window)
     do(window, "add_person()")
     window.ask("e = bpy.context.scene; e.frame_start, e.frame_end, e.frame_step = 1, 5, 4")
-    search(window, "Fuse a Cloud Every Frame")
+    search(window, "Fuse a Cloud Every Frame", VIEW, "90-search")
     assert finish(window, 200).startswith("2 clouds, ")
     seen = "sorted(o.name for o in bpy.data.collections['cloud s0003 frames'].objects if not o.hide_viewport)"
     window.ask("e.frame_set(1)")
