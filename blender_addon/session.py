@@ -21,7 +21,7 @@ from .bridge.launch import worker_command
 from .feedback.alerts import alert
 from .feedback.outcomes import Level, Outcomes
 from .lasting.job import Job
-from .lasting.showing import redraw, undo_step
+from .lasting.showing import redraw, redraw_panels, undo_step
 from .lasting.timers import Timer
 from .preferences import chosen_interpreter, preferences
 
@@ -181,12 +181,12 @@ class Session:
         """
         if self.client is None:
             return 0
-        handled = 1
+        job, state, handled = self.job, self.worker_state, 1
         with ExitStack() as stack:
             stack.push(self._deal_with)
             handled = self.client.poll() + (0 if self.job is None else self.job.take_own_step(self._cancelled))
-        if handled:
-            redraw()
+        if handled and (job or self.job or state != self.worker_state):  # a preview's picture is no matter of the panel
+            redraw_panels()
         return handled
 
     def wait(self, timeout_s: float) -> bool:
@@ -295,8 +295,7 @@ class Session:
             if fault.code == Code.CANCELLED:
                 self._cancelled(job)
             elif self.job is job:
-                again = "; the next click starts a new worker" if fault.code == Code.LOST else ""
-                self.fail(f"{fault.message}{again}")
+                self.fail(fault.message)
 
         job.number = client.request(method, params, on_part=part_came, on_progress=progressed, on_done=ended, on_error=failed)
 

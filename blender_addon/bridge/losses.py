@@ -50,7 +50,7 @@ def lost_before(python: str, exit_code: int, stderr: Sequence[str]) -> str:
 def lost_after(exit_code: int, stderr: Sequence[str], working: Sequence[str]) -> str:
     """Why a worker that was ready ended; `working` names the methods that had not ended."""
     during = f" during {working[0]}" if working else ""
-    return f"worker: it ended{during} with {_end(exit_code)}{_tail(stderr)}; the next step starts it again"
+    return f"worker: it ended{during} with {_end(exit_code)}{_tail(stderr)}; the next click starts a new worker"
 
 
 def wrong_protocol(python: str, facts: dict[str, Any]) -> str:

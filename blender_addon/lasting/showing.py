@@ -12,11 +12,21 @@ _waiting_scripts: list[None] = []
 
 
 def redraw() -> None:
-    """Let every side panel show what is new."""
+    """Let all that shows something of the extension be drawn anew: panels, and the scene and the images beside them."""
     for window in bpy.context.window_manager.windows:
         for area in window.screen.areas:
             if area.type in ("VIEW_3D", "IMAGE_EDITOR", "PREFERENCES"):
                 area.tag_redraw()
+
+
+def redraw_panels() -> None:
+    """Let every panel show how far a job is. The scene beside it is left as it is: to draw that may take longer than the job's step."""
+    for window in bpy.context.window_manager.windows:
+        for area in window.screen.areas:
+            wanted = {"VIEW_3D": ("UI",), "IMAGE_EDITOR": ("UI",), "PREFERENCES": ("WINDOW",)}.get(area.type, ())
+            for region in area.regions:
+                if region.type in wanted:
+                    region.tag_redraw()
 
 
 def area_at(pointer: int) -> bpy.types.Area | None:

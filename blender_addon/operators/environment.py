@@ -12,6 +12,7 @@ from ..bridge.interpreter import interpreter_at, pointed_to
 from ..environments import making as environment_making
 from ..environments.making import EnvironmentMaking
 from ..environments.source import ENGINE, package_of
+from ..lasting.showing import redraw_panels
 from ..lasting.timers import Timer
 from ..preferences import DNERF_Preferences, chosen_interpreter, chosen_source, preferences, show_check
 from .base import LineOperator
@@ -133,7 +134,7 @@ def _python_at(text: str) -> str:
 
 def look_at_making() -> float | None:
     """Show how far it is; at its good end the new interpreter is the chosen one."""
-    session.redraw()
+    redraw_panels()
     making = environment_making.current()
     if making is not None and making.running:
         return _LOOK_INTERVAL_S

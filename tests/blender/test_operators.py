@@ -203,7 +203,10 @@ def test_a_worker_killed_in_its_job_is_told_and_replaced(session: ModuleType, se
         time.sleep(0.005)
     os.kill(current.client.pid, signal.SIGKILL)
     assert current.wait(30)
-    assert current.level == "ERROR" and "the next click starts a new worker" in current.status, current.status
+    assert current.level == "ERROR" and current.status.endswith("memory runs out; the next click starts a new worker"), (
+        current.status
+    )
+    assert current.status.count(";") == 1, "one remedy"
     assert current.worker_state == "lost"
     settings.camera_count = 1
     finished(session, bpy.ops.dnerf.render_views())

@@ -259,7 +259,7 @@ def test_the_worker_is_begun_as_a_group(monkeypatch: pytest.MonkeyPatch) -> None
 )
 def test_how_a_worker_ended(code: int, words: str) -> None:
     assert losses.lost_after(code, [], ["render"]) == (
-        f"worker: it ended during render with {words}; the next step starts it again"
+        f"worker: it ended during render with {words}; the next click starts a new worker"
     )
 
 

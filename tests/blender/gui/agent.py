@@ -1,6 +1,7 @@
 """Runs inside the root that has Blender, on its own Python: an X server, Blender in it, and what the test wants run beside them.
 
-Requests come a line of JSON on stdin, `{"start": ARGV}` or `{"run": ARGV}`, answers go to stdout. The end of stdin ends everything.
+Requests come a line of JSON on stdin, `{"start": ARGV}`, `{"run": ARGV}` or `{"move": WORDS}`, answers go to stdout. The end of stdin
+ends everything.
 """
 
 from __future__ import annotations
@@ -9,6 +10,8 @@ import json
 import os
 import subprocess
 import sys
+
+from hand import Hand  # beside this file
 
 SCREEN = sys.argv[1]
 
@@ -23,17 +26,20 @@ def main() -> None:
     assert server.stdout is not None
     environment = {**os.environ, "DISPLAY": f":{server.stdout.readline().strip()}", "LIBGL_ALWAYS_SOFTWARE": "1"}
     started: list[subprocess.Popen] = []
+    hand = Hand(environment["DISPLAY"])
     print(json.dumps({"display": environment["DISPLAY"]}), flush=True)
     try:
         for line in sys.stdin:
-            print(json.dumps(answer(json.loads(line), environment, started)), flush=True)
+            print(json.dumps(answer(json.loads(line), environment, started, hand)), flush=True)
     finally:
         for process in [*started, server]:
             process.kill()
             process.wait()
 
 
-def answer(request: dict, environment: dict[str, str], started: list[subprocess.Popen]) -> dict:
+def answer(request: dict, environment: dict[str, str], started: list[subprocess.Popen], hand: Hand) -> dict:
+    if "move" in request:
+        return {"at": hand.move(request["move"])}
     if "start" in request:
         log = open(request["log"], "wb")  # noqa: SIM115
         started.append(

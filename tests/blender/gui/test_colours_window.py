@@ -14,12 +14,15 @@ from PIL import Image
 from tests.blender.gui.test_window import finish
 from tests.blender.gui.window import Window
 
+SMOOTH_VIEWPORTS = True
 pytestmark = [pytest.mark.gui, pytest.mark.timeout(400)]
 
 VIEW_TRANSFORMS = ("AgX", "Filmic", "Khronos PBR Neutral", "Standard")
 MANY_PX, SOME_PX, FEW_PX = 150, 30, 10
 VIEWPORT_AA_OFF_BY = 2
 """Blender's smoothing of viewports, by its preferences, sums up logarithms in 16 bits: what is 0 becomes 1 or 2 of 255."""
+BESIDE_ALL = (500, 1400)
+"""A place in the timeline."""
 NAMES = """
 def panel():
     return bpy.context.scene.dnerf
@@ -54,7 +57,8 @@ second = None
 
 
 def shot(window: Window, name: str) -> np.ndarray:
-    """The screen, uint8 [H, W, 3], when Blender has drawn."""
+    """The screen, uint8 [H, W, 3], when Blender has drawn; without a tip, which would lie over an editor."""
+    window.hover(*BESIDE_ALL)
     for _ in range(3):
         window.ask("for a in [a for w in bpy.context.window_manager.windows for a in w.screen.areas]: a.tag_redraw()")
         time.sleep(0.3)

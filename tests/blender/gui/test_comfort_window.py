@@ -9,6 +9,7 @@ import time
 
 import pytest
 
+from tests.blender.gui.searching import search
 from tests.blender.gui.test_window import finish
 from tests.blender.gui.window import GUI, Root, Window
 
@@ -78,12 +79,7 @@ def test_a_preset_is_chosen_in_the_panels_header(window: Window) -> None:
 
 def test_f3_finds_an_operator(window: Window) -> None:
     seed = window.value("panel().seed")
-    window.key("F3", at=VIEW)
-    time.sleep(0.5)
-    window._xdotool("type", "--delay", "40", "random subject")
-    time.sleep(0.8)
-    window.screenshot("53-search")
-    window._xdotool("key", "Return")
+    search(window, "random subject", VIEW, "53-search")
     window.until(f"panel().seed != {seed}", 10)
 
 
@@ -129,7 +125,7 @@ def test_the_clouds_inputs_are_in_the_panel(window: Window) -> None:
         window.ask("view_area().spaces.active.region_3d.view_distance = 4")
         window.scroll(15)
         window.ask("item = bpy.context.view_layer.objects.active")
-        window.click(*window.find("DatasetNeRF points", keys="ctrl+alt+shift+c", top=500, columns=(0.7,)))
+        window.click(*window.find("DatasetNeRF points", what="property", top=500, columns=(0.7,)))
         time.sleep(0.4)
         window.screenshot("56-part-menu")
         window._xdotool("key", "w")  # of wheels

@@ -88,7 +88,7 @@ def test_escape_while_blender_renders_ends_it_before_the_next_camera(window: Win
     with window.panel("DNERF_PT_composite"):
         window.scroll(15)
         place = window.find("dnerf.composite", top=450)
-        window.click(*place)
+        window.click(*place, heard=False)
         time.sleep(1.5)
         window.key_unheard("Escape")
         window.until("current().level == 'CANCELLED'", 55)

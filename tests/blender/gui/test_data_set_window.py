@@ -36,7 +36,7 @@ def test_the_sphere_and_its_cameras_are_drawn(window: Window) -> None:
     with window.panel("DNERF_PT_data_set"):
         window.scroll(40)
         before = colored_pixels(window, "30-panel")
-        window.click(*window.find("data_set.show_cameras", keys="ctrl+alt+shift+c", columns=(0.2,)))
+        window.click(*window.find("data_set.show_cameras", what="property", columns=(0.2,)))
         window.until("bpy.context.scene.dnerf.data_set.show_cameras")
         time.sleep(0.5)
         assert colored_pixels(window, "31-sphere") > before + 200

@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.blender.gui.test_window import close_second_window, finish
+from tests.blender.gui.searching import share_changed
+from tests.blender.gui.test_window import MANY_VIEWS, close_error_popup, close_second_window, finish
 from tests.blender.gui.window import Root, Window
 
 pytestmark = [pytest.mark.gui, pytest.mark.timeout(400)]
@@ -107,7 +108,7 @@ def test_nothing_moves_under_the_mouse(window: Window) -> None:
         return text in window.probe(x, y) and text not in window.probe(x, y - 2)
 
     assert stays()
-    window.ask("s = panel(); s.camera_count, s.size_px, s.views_folder = 200, 256, '/job/moves'")
+    window.ask(f"s = panel(); s.camera_count, s.size_px, s.views_folder = {MANY_VIEWS}, 256, '/job/moves'")
     window.ask("operator('dnerf.render_views()')")
     window.until("current().job is not None and current().job.done > 2")
     assert stays()
@@ -122,7 +123,7 @@ def test_nothing_moves_under_the_mouse(window: Window) -> None:
 
 def test_progress_and_cancel_stand_at_the_button(window: Window) -> None:
     window.learn_headers("live_preview")
-    window.ask("s = panel(); s.camera_count, s.views_folder = 200, '/job/at-the-button'")
+    window.ask(f"s = panel(); s.camera_count, s.views_folder = {MANY_VIEWS}, '/job/at-the-button'")
     with window.panel("DNERF_PT_views") as top:
         render = window.find("dnerf.render_views", top=top + 40)
         window.click(*render)
@@ -144,8 +145,7 @@ def test_an_error_is_in_the_info_log_and_in_a_popup_once(window: Window) -> None
     time.sleep(0.7)
     after = window.screenshot("34-error-popup")
     assert share_changed(before, after, (350, 500, 800, 700)) > 0.05, "the popup is at the mouse"
-    window.hover(100, 900)
-    time.sleep(0.5)
+    close_error_popup(window)
     assert window.value("info_log()").count(NO_CAMERA) == 1
 
 
@@ -161,16 +161,8 @@ def test_an_error_waits_for_the_end_of_a_stroke(window: Window) -> None:
     assert window.value("len(bpy.context.window_manager.windows[0].modal_operators)") == 1
     window.key("Escape", at=(410, 610))
     window.until("not waiting()", 5)
-    time.sleep(0.5)
-    window.hover(100, 900)
-    time.sleep(0.5)
+    close_error_popup(window)
     assert window.value("info_log()").count(NO_CAMERA) == 2
-
-
-def share_changed(before: Path, after: Path, box: tuple[int, int, int, int]) -> float:
-    """How many pixels of a part of the screen differ; `box` is left, top, right, bottom."""
-    first, second = (np.asarray(Image.open(path).convert("RGB").crop(box), np.int16) for path in (before, after))
-    return float((np.abs(first - second).max(axis=2) > 8).mean())
 
 
 def test_views_are_chosen_in_the_list_and_shown(window: Window, root: Root) -> None:

@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from tests.blender.gui.test_window import close_second_window, finish
+from tests.blender.gui.test_window import MANY_VIEWS, close_error_popup, close_second_window, finish
 from tests.blender.gui.window import Root, Window
 
 pytestmark = [pytest.mark.gui, pytest.mark.timeout(600)]
@@ -116,6 +116,7 @@ def test_the_live_preview_follows_its_scene_and_ends_with_a_line(window: Window)
     window.ask("root = module('scene.subject').subject_root(bpy.context.scene); root.scale = (1, 2, 1)")
     line = window.until("not panel().live_preview and current().status", 30)
     assert "expected the same scale along x, y and z, found" in line
+    close_error_popup(window)
     window.ask("root.scale = (1, 1, 1)")
     assert window.value("alive()")
 
@@ -129,6 +130,7 @@ def test_the_scene_is_deleted(window: Window) -> None:
     assert line == f"scene {name!r}: expected it in this file, found it no more; its views are in {folder}"
     assert window.value("alive()")
     window.screenshot("21-scene-deleted")
+    close_error_popup(window)
     window.press("dnerf.load_model")
     finish(window)
 
@@ -142,13 +144,14 @@ def test_an_error_in_the_timer_ends_the_job_and_the_next_click_works(window: Win
     assert "found a fault of the extension (KeyError: 'gone')" in line
     assert "KeyError: 'gone'" in window.log(), "the console has all of it"
     window.screenshot("22-fault")
+    close_error_popup(window)
     window.ask("views.take = take")
     window.press("dnerf.load_model")
     finish(window)
 
 
 def test_a_worker_that_does_not_let_go_is_restarted_by_its_button(window: Window) -> None:
-    begin(window, 200)
+    begin(window, MANY_VIEWS)
     window.ask("import os, signal; os.kill(current().client.pid, signal.SIGSTOP)")
     window.key("Escape", at=(300, 600))
     window.until("current().job.cancelled", 10)

@@ -15,6 +15,7 @@ from tests.blender.gui.pictures import keep_picture, record_panels
 from tests.blender.gui.test_window import close_second_window, finish, paint_a_stroke
 from tests.blender.gui.window import Root, Window
 
+SMOOTH_VIEWPORTS = True
 pytestmark = [pytest.mark.gui, pytest.mark.timeout(600)]
 
 VIEW_BOX = (0, 0, 1056, 1010)
@@ -31,7 +32,7 @@ def model_and_subject_closed(window: Window) -> Iterator[None]:
     left, _, right, _ = window.box()
     x, clicked = left + int(0.4 * (right - left)), []
     for name, top in (("model_kind", 80), ("seed", 160)):
-        y = window.find(f"dnerf.{name}", keys="ctrl+alt+shift+c", top=top)[1] - _HEADER_PX
+        y = window.find(f"dnerf.{name}", what="property", top=top)[1] - _HEADER_PX
         window.click(x, y)
         time.sleep(0.7)
         clicked.append(y)

@@ -13,7 +13,7 @@ import time
 import numpy as np
 import pytest
 
-from tests.blender.gui.test_window import LEAST_UPDATES, finish
+from tests.blender.gui.test_window import LEAST_UPDATES, close_error_popup, finish
 from tests.blender.gui.window import REPOSITORY, Root, Window
 from tests.core.gnarf.rigs import cmu_skeleton, renamed
 
@@ -107,7 +107,7 @@ def test_a_mixamo_armature_maps_itself(window: Window) -> None:
         time.sleep(0.5)
         window.scroll(15)
         window.screenshot("22-map")
-        window.click(*window.find(".bone", keys="ctrl+alt+shift+c", columns=(0.6,), top=480))
+        window.click(*window.find(".bone", what="property", columns=(0.6,), top=480))
         time.sleep(0.5)
         window._xdotool("type", "Spine1")
         time.sleep(0.5)
@@ -193,6 +193,7 @@ def test_an_armature_that_is_deleted_is_told(window: Window) -> None:
     window.until("not panel().live_preview", 20)
     assert "expected the armature 'Mixamo' in the scene 'Scene', found it there no more" in window.value("current().status")
     assert window.value("len(panel().pose_rows)") == rows
+    close_error_popup(window)
     with window.panel("DNERF_PT_pose") as top:
         time.sleep(0.5)
         window.screenshot("27-deleted")

@@ -73,7 +73,7 @@ def test_cancel_stands_in_the_place_of_create_environment(window: Window, root: 
     window.ask("operator('open_preferences()')")
     window.until("len(bpy.context.window_manager.windows) == 2")
     time.sleep(1.0)
-    window._xdotool(*PLACE_PREFERENCES)
+    window.place_window("Preferences", PLACE_PREFERENCES)
     time.sleep(1.0)
     x, y = create(window)
     window.until("making().progress.text == 'starting the engine once'", 90)

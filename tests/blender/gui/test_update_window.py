@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.blender.gui.conftest import _NAMES
-from tests.blender.gui.test_window import finish
+from tests.blender.gui.test_window import MANY_VIEWS, finish
 from tests.blender.gui.window import Root, Window
 from tests.blender.versions import extension_of_version
 
@@ -24,7 +24,7 @@ NEWER = "0.1.1"
 def test_a_newer_version_takes_over_with_the_panel_open(window: Window, root: Root) -> None:
     archive = f"/job/{extension_of_version(root.job, NEWER).name}"
     window.ask("addon.model_folder, addon.package = '/models', 'a.whl'")
-    window.ask("s = bpy.context.scene.dnerf; s.seed, s.camera_count, s.views_folder = 5, 200, '/job/views'")
+    window.ask(f"s = bpy.context.scene.dnerf; s.seed, s.camera_count, s.views_folder = 5, {MANY_VIEWS}, '/job/views'")
     older = window.value("sys.modules['bl_ext.user_default.datasetnerf'].ADDON_VERSION")
     assert older != NEWER
     window.press("dnerf.load_model")

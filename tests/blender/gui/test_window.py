@@ -21,6 +21,8 @@ pytestmark = [pytest.mark.gui, pytest.mark.timeout(400)]
 
 LEAST_UPDATES = 2
 """Of a preview that follows at all; how often it does is printed, and depends on what else the machine does."""
+MANY_VIEWS = 3000
+"""More than are rendered before they are cancelled, however fast the machine is."""
 LONG_JOBS = itertools.count()
 
 
@@ -49,7 +51,7 @@ def test_the_subjects_buttons(window: Window) -> None:
     window.until("bpy.context.scene.dnerf.seed == 1")
     window.press("dnerf.random_seed", top=forward[1] + 6)
     window.until("bpy.context.scene.dnerf.seed != 1")
-    window.learn_headers("live_preview")
+    window.learn_headers("live_preview", anew=True)
     assert {"cameras", "views", "video", "cloud", "mesh", "segment", "data_set", "composite", "edit", "annotate"} == {
         name.removeprefix("DNERF_PT_") for name in window.headers
     }
@@ -210,7 +212,7 @@ def test_annotate(window: Window, root: Root) -> None:
 
 
 def test_escape_cancels_and_a_killed_worker_is_replaced(window: Window) -> None:
-    window.ask("s = bpy.context.scene.dnerf; s.camera_count, s.view_source = 200, 'ARC'")
+    window.ask(f"s = bpy.context.scene.dnerf; s.camera_count, s.view_source = {MANY_VIEWS}, 'ARC'")
     with window.panel("DNERF_PT_views") as top:
         start_rendering(window, top)
         window.screenshot("08-busy")
@@ -223,8 +225,9 @@ def test_escape_cancels_and_a_killed_worker_is_replaced(window: Window) -> None:
         start_rendering(window, top)
         window.ask("import os, signal; os.kill(current().client.pid, signal.SIGKILL)")
         window.until("current().level == 'ERROR'", 20)
-        assert "the next click starts a new worker" in window.value("current().status")
+        assert window.value("current().status").endswith("memory runs out; the next click starts a new worker"), "one remedy"
         window.screenshot("09-lost")
+        close_error_popup(window)
         window.press("dnerf.restart_worker")
         assert "worker ready" in finish(window)
         window.ask("bpy.context.scene.dnerf.camera_count = 1")
@@ -240,7 +243,7 @@ def start_rendering(window: Window, top: int) -> None:
 
 
 def test_a_saved_file_comes_back_and_nothing_outlives_blender(window: Window, root: Root) -> None:
-    window.ask("s = bpy.context.scene.dnerf; s.seed, s.views_folder, s.camera_count = 11, '//views', 200")
+    window.ask(f"s = bpy.context.scene.dnerf; s.seed, s.views_folder, s.camera_count = 11, '//views', {MANY_VIEWS}")
     window.ask("bpy.ops.wm.save_as_mainfile(filepath='/job/day.blend')")
     window.ask("bpy.ops.wm.read_homefile()")
     window.ask("bpy.ops.wm.open_mainfile(filepath='/job/day.blend')")
@@ -261,6 +264,14 @@ def paint_a_stroke(window: Window) -> None:
     left, top, right, bottom = window.box("paint_region('WINDOW')")
     middle_x, middle_y = (left + right) // 2, (top + bottom) // 2
     window.drag([(middle_x - 40 + 4 * step, middle_y + (step % 5)) for step in range(20)])
+
+
+def close_error_popup(window: Window) -> None:
+    """From Blender 5 on it stays where the mouse leaves it, and takes the next click."""
+    window.until("not module('feedback.alerts')._waiting", 10)
+    window.until("not bpy.context.window_manager.windows[0].modal_operators", 10)  # it waits for an event before it shows
+    window.settle()
+    window.key("Escape", at=(300, 600))
 
 
 def close_second_window(window: Window) -> None:
