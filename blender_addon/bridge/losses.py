@@ -19,6 +19,8 @@ _WINDOWS_ENDS = {
 }
 """Exit codes that Windows gives to programs that it ends."""
 
+_NEWER_ENGINE = "press Create Environment in the preferences, which installs this extension's engine, or update datasetnerf there"
+
 
 def lost_before(python: str, exit_code: int, stderr: Sequence[str]) -> str:
     """Why a worker ended before it said that it is ready.
@@ -36,7 +38,7 @@ def lost_before(python: str, exit_code: int, stderr: Sequence[str]) -> str:
             "interpreter in the preferences"
         )
     if "No such command" in text:
-        return f"{python}: expected a datasetnerf that has the worker, found an older one; update datasetnerf there"
+        return f"{python}: expected a datasetnerf that has the worker, found an older one; {_NEWER_ENGINE}"
     if "nknown option" in text:
         return f"{python}: expected Python 3.11 or newer, found an older one; choose another interpreter in the preferences"
     errors = [line.removeprefix("error: ") for line in stderr if line.startswith("error: ")]
@@ -58,7 +60,7 @@ def wrong_protocol(python: str, facts: dict[str, Any]) -> str:
     protocol = facts.get("protocol")
     version = f" (datasetnerf {facts['version']})" if isinstance(facts.get("version"), str) else ""
     older = isinstance(protocol, int) and protocol < PROTOCOL
-    remedy = "update datasetnerf there" if older else "update this extension, or datasetnerf there"
+    remedy = _NEWER_ENGINE if older else "update this extension, or datasetnerf there"
     return f"{python}: expected a worker of protocol {PROTOCOL}, found {protocol!r}{version}; {remedy}"
 
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from blender_addon.bridge import exchange, interpreter, process
+from blender_addon.bridge import exchange, interpreter, losses, process
 from blender_addon.bridge.check import check_interpreter
 from blender_addon.bridge.client import WorkerClient
 from blender_addon.bridge.errors import WorkerError, WorkerFault
@@ -134,7 +134,7 @@ def test_what_cannot_be_sent_is_told_at_once_and_holds_up_nothing(start: Callabl
     ("behaviour", "message"),
     [
         ("newer", "expected a worker of protocol 1, found 99 (datasetnerf 9.9.9); update this extension, or datasetnerf there"),
-        ("older", "expected a datasetnerf that has the worker, found an older one; update datasetnerf there"),
+        ("older", "expected a datasetnerf that has the worker, found an older one; press Create Environment in the preferences"),
         ("garbage", "expected the worker's messages, found 'Python 2.7 says hello'"),
         ("ends", "expected a worker that starts, it ended with exit code 0"),
     ],
@@ -376,3 +376,11 @@ def test_checking_gives_up_in_time(tmp_path: Path) -> None:
     check = check_interpreter(slow, timeout_s=0.3)
     assert (check.ok, check.message) == (False, f"{slow}: expected an answer within 0.3 s, found none; check that interpreter")
     assert time.monotonic() - before < 8
+
+
+def test_an_engine_of_an_older_protocol_is_replaced_by_the_extensions_own() -> None:
+    line = losses.wrong_protocol("/env/bin/python", {"protocol": losses.PROTOCOL - 1, "version": "0.0.9"})
+    assert line.endswith(
+        "(datasetnerf 0.0.9); press Create Environment in the preferences, which installs this extension's engine, or update "
+        "datasetnerf there"
+    )
