@@ -17,8 +17,8 @@ from collections.abc import Callable
 
 from dnerf_core import prepare_torch
 
-VIEWS = 24
-ROUNDS = 5
+VIEWS = 20
+ROUNDS = 4
 
 
 def candidates(cores: int) -> list[int]:
