@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 
 from dnerf_core.camera import arc_cameras
 from dnerf_core.model import Model
@@ -98,7 +99,7 @@ def measure_busy(model: Model, processes: int, progress: Callable[[], None]) -> 
     def seconds(first: int, last: int) -> list[float]:
         found: list[float] = []
         for camera in cameras[first:last]:
-            found.append(timed(lambda seen=camera: subject.channels(seen, SIZE_PX, ALL_CHANNELS), model.device)[1])
+            found.append(timed(partial(subject.channels, camera, SIZE_PX, ALL_CHANNELS), model.device)[1])
             progress()
         return found
 
