@@ -12,8 +12,9 @@ from dnerf_core.work.cores import Cores, machine_cores
 SPINS = 1000
 """How often an idle thread of torch looks for work before it sleeps, 20 microseconds on the processor measured.
 
-A view of the demo is 430 parallel regions, three quarters of them 4 to 64 microseconds apart. A thread that sleeps at once is woken late each
-time; one that spins for long burns what another program on its core, or the thread that it waits for, would use. See docs/performance.md.
+A view of the demo is 430 parallel regions, three quarters of them 4 to 64 microseconds apart. A thread that sleeps at once is woken late
+each time; one that spins for long burns what another program on its core, or the thread that it waits for, would use. See
+docs/performance.md.
 """
 BLOCK_MS = 0
 """The same for the OpenMP of Intel and LLVM, which torch brings on Windows and macOS, in whole milliseconds: it sleeps at once."""
