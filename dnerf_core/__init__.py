@@ -34,6 +34,7 @@ if TYPE_CHECKING:  # relative, because the extension carries this module under a
     from .semantic.kept_views import AnnotatedView
     from .semantic.training import train_branch
     from .subject import Subject
+    from .work.torch_start import prepare_torch
 
 __version__ = "0.1.0"
 
@@ -66,6 +67,7 @@ __all__ = [
     "fuse_views",
     "invert",
     "orbit_cameras",
+    "prepare_torch",
     "read_cameras",
     "sphere_camera",
     "train_branch",
@@ -89,6 +91,7 @@ _NAMES = {
     "semantic.kept_views": ("AnnotatedView",),
     "semantic.training": ("train_branch",),
     "subject": ("Subject",),
+    "work.torch_start": ("prepare_torch",),
 }
 _PLACES = {name: place for place, names in _NAMES.items() for name in names}
 

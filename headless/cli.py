@@ -23,6 +23,8 @@ from click.shell_completion import CompletionItem, get_completion_class, shell_c
 
 from dnerf_core import __version__
 from dnerf_core.errors import DNeRFError
+from dnerf_core.work.cores import machine_cores
+from dnerf_core.work.torch_start import torch_environment
 from headless.work.reporting import printable
 
 PROGRAM = "dnerf-headless"
@@ -157,10 +159,7 @@ def run(args: Sequence[str]) -> int:
 
 def main() -> None:
     """The console script: run the call in `sys.argv` and exit with its code."""
-    # large pages for torch's memory, read when torch is loaded: a view's arrays come and go, and each fresh 4 kB page costs a fault
-    os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
-    # how long torch's idle threads spin before they sleep; the default of milliseconds burns a core where others want it
-    os.environ.setdefault("GOMP_SPINCOUNT", "20000")
+    os.environ.update(torch_environment(os.environ, machine_cores()))  # before anything loads torch, which reads it once
     if instruction := os.environ.get(COMPLETE_VARIABLE):
         sys.exit(_complete(instruction))
     signal.signal(signal.SIGTERM, _terminate)

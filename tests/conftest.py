@@ -10,10 +10,12 @@ from pathlib import Path
 
 import pytest
 
+from dnerf_core.work.torch_start import SPINS
+
 # Before torch is loaded, for this process and those that tests start. Most models here are so small that a second thread is waited
 # for longer than it helps; and idle threads sleep soon, as the command line has it, so that tests share a machine with other work.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
-os.environ.setdefault("GOMP_SPINCOUNT", "20000")
+os.environ.setdefault("GOMP_SPINCOUNT", str(SPINS))
 
 MOST_PROCESSES = 4
 """Each holds torch, and some of them Blender: about a gigabyte."""

@@ -1,1 +1,1 @@
-"""What work inside the engine needs: an end from outside, values made once, and number formats of a device."""
+"""What work inside the engine needs: cores, how torch is started, an end from outside, values made once, and number formats of a device."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -44,3 +45,11 @@ def peak_mb(device: torch.device) -> float | None:
 def _finish(device: torch.device) -> None:
     if device.type == "cuda":
         torch.cuda.synchronize(device)
+
+
+def machine_seconds(stat: Path = Path("/proc/stat")) -> float | None:
+    """Processor seconds that all cores together have been at work for since the system's start; None where it is not told."""
+    if not stat.exists():
+        return None
+    user, nice, system, _idle, _waiting, hard, soft, stolen = map(int, stat.read_text().splitlines()[0].split()[1:9])
+    return (user + nice + system + hard + soft + stolen) / os.sysconf("SC_CLK_TCK")

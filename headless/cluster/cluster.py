@@ -20,7 +20,8 @@ from types import FrameType
 from typing import Any
 
 from dnerf_core.errors import DNeRFError, UsageError
-from headless.work.workers import MAX_DEFAULT_WORKERS, usable_cores
+from dnerf_core.work.cores import usable_cores
+from headless.work.workers import MAX_DEFAULT_WORKERS
 
 ADDRESS_VARIABLE = "RAY_ADDRESS"
 CONNECT_PATIENCE_S = 10.0

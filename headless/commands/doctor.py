@@ -9,6 +9,7 @@ import click
 
 from dnerf_core.checkpoints import model_facts
 from dnerf_core.errors import DNeRFError, counted
+from dnerf_core.work.cores import usable_cores
 from headless.commands import options
 from headless.commands.grouped import GroupedCommand
 from headless.commands.ranged_options import option
@@ -47,8 +48,7 @@ def command(context: click.Context, device: str, output: Path, self_test: bool, 
 
 def _ready(findings: list[Finding]) -> str:
     devices = [finding.value.split(",")[0] for finding in findings if finding.name.startswith("cuda:")]
-    cores = next(finding.value for finding in findings if finding.name == "cpu cores")
-    cpu = f"the CPU with {counted(int(cores), 'core')}"
+    cpu = f"the CPU with {counted(usable_cores(), 'core')}"
     return f"ready: renders on {devices[0] if devices else cpu}"
 
 

@@ -57,7 +57,7 @@ OPTION_GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
             "video",
         ),
     ),
-    ("What is measured", ("quick", "claim")),
+    ("What is measured", ("quick", "claim", "busy")),
     ("What is checked", ("self_test", "doctor.output")),
     (
         "Cameras",

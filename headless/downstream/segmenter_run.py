@@ -26,12 +26,12 @@ from dnerf_core.downstream.sharing import joined
 from dnerf_core.errors import OutputError, UsageError
 from dnerf_core.files.whole import remove_files
 from dnerf_core.metrics import pooled_scores
+from dnerf_core.work.cores import usable_cores
 from headless import models
 from headless.annotating.training_state import KeptState, read_state, state_path, write_state
 from headless.downstream import segmenter_results as results
 from headless.downstream.segmenter_calibration import calibrated
 from headless.downstream.segmenter_plan import SegmenterPlan, identity_sha256
-from headless.work.machine import usable_cores
 
 if TYPE_CHECKING:
     from dnerf_core.downstream.images.sets.joined import ReadSets

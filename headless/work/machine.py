@@ -12,6 +12,9 @@ from pathlib import Path
 from typing import Literal
 
 from dnerf_core.errors import counted
+from dnerf_core.work.cores import Cores, machine_cores, usable_cores
+from dnerf_core.work.torch_start import waiting_text
+from headless.work.workers import default_workers, preview_threads
 
 State = Literal["ok", "note", "bad"]
 
@@ -40,7 +43,9 @@ def look_round(output_folder: Path) -> list[Finding]:
     return [
         Finding("python", f"{platform.python_version()} on {platform.system()} {platform.machine()}"),
         *torch_findings(),
-        Finding("cpu cores", str(usable_cores())),
+        Finding("processor", processor_name()),
+        cores_finding(machine_cores()),
+        Finding("waiting threads", waiting_text(os.environ)),
         Finding("cpu bfloat16", cpu_bfloat16()),
         _memory_finding(),
         _disk_finding(output_folder),
@@ -55,7 +60,11 @@ def torch_findings() -> list[Finding]:
         import torch
     except (ImportError, OSError) as error:  # OSError: a shared library of torch that cannot be loaded
         return [Finding("torch", f"cannot be imported: {' '.join(str(error).split())}", "bad")]
-    findings = [Finding("torch", f"{torch.__version__}, {counted(torch.get_num_threads(), 'thread')}")]
+    threads = torch.get_num_threads()
+    findings = [
+        Finding("torch", f"{torch.__version__}, {counted(threads, 'thread')}"),
+        Finding("workers and threads", sharing_text(usable_cores(), threads)),
+    ]
     if not torch.cuda.is_available():
         findings.append(Finding("cuda", "no device; everything runs on the CPU", "note"))
     for index in range(torch.cuda.device_count() if torch.cuda.is_available() else 0):
@@ -66,11 +75,23 @@ def torch_findings() -> list[Finding]:
     return findings
 
 
-def usable_cores() -> int:
-    """Cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+def cores_finding(cores: Cores) -> Finding:
+    """Cores that this process may use, and why they are fewer than this machine has."""
+    if not cores.limit:
+        return Finding("cpu cores", str(cores.usable))
+    return Finding("cpu cores", f"{cores.usable} of {cores.total}: {cores.limit}")
+
+
+def sharing_text(cores: int, torch_threads: int) -> str:
+    """How so many cores are shared out: among views side by side, to a view alone, and to the live preview, beside which Blender draws."""
+    views = counted(default_workers(cores), "view with a thread of its own", "views side by side with a thread each")
+    return f"{views}; a view alone {torch_threads}, in the live preview {preview_threads(cores)}"
+
+
+def processor_name(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
+    """What the system calls the processor."""
+    named = [line.partition(":")[2].strip() for line in _lines(cpuinfo) if line.partition(":")[0].strip() == "model name"]
+    return named[0] if named and named[0] else platform.processor() or platform.machine()
 
 
 def cpu_bfloat16(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:

@@ -7,13 +7,14 @@ Python's lock.
 from __future__ import annotations
 
 import itertools
-import os
 import queue
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextvars import copy_context
 from threading import Event, Lock, Semaphore, Thread
 from typing import Generic, TypeVar
+
+from dnerf_core.work.cores import usable_cores
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -25,14 +26,14 @@ AHEAD = 3
 """Tasks a worker may be ahead of the reader of the results."""
 
 
-def usable_cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+def default_workers(cores: int | None = None) -> int:
+    """A thread for each core, up to `MAX_DEFAULT_WORKERS`; None: for each that this process may use."""
+    return min(usable_cores() if cores is None else cores, MAX_DEFAULT_WORKERS)
 
 
-def default_workers() -> int:
-    """A thread for each core that this process may use, up to `MAX_DEFAULT_WORKERS`."""
-    return min(usable_cores(), MAX_DEFAULT_WORKERS)
+def preview_threads(cores: int | None = None) -> int:
+    """The cores but one, which the worker's client draws with: threads that wait for a core that is taken make a view many times slower."""
+    return max(1, (usable_cores() if cores is None else cores) - 1)
 
 
 class TaskBoard(Generic[T]):

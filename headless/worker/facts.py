@@ -6,8 +6,9 @@ import platform
 from typing import Any
 
 from dnerf_core import __version__
+from dnerf_core.work.cores import usable_cores
 from headless import models
-from headless.work.machine import available_memory, total_memory, usable_cores
+from headless.work.machine import available_memory, total_memory
 
 
 def worker_facts(device_option: str) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from dnerf_core.work.interruption import interruptible
 from headless import models
-from headless.work.machine import usable_cores
+from headless.work.workers import preview_threads
 from headless.worker.held import HeldModels
 from headless.worker.jobs import CancelledError, Job
 from headless.worker.params import Params
@@ -33,7 +33,7 @@ def preview(job: Job, held: HeldModels) -> dict[str, Any]:
     if coarse_first:
         side_px = min(size_px, max(1, holder.model.config.rays.neural_resolution // 2))
         job.check()
-        with models.threads_a_view(spare_cores()):
+        with models.threads_a_view(preview_threads()):
             coarse = subject.coarse(camera, side_px)
         job.part(kind="coarse", size_px=side_px, **put_view(job, coarse))
 
@@ -43,12 +43,7 @@ def preview(job: Job, held: HeldModels) -> dict[str, Any]:
             raise CancelledError("superseded by a newer preview")
 
     started = time.monotonic()
-    with interruptible(still_wanted), models.threads_a_view(spare_cores()):
+    with interruptible(still_wanted), models.threads_a_view(preview_threads()):
         view = subject.channels(camera, size_px, ("rgb", "mask"))
     holder.fine_s = time.monotonic() - started
     return {"kind": "fine", "size_px": size_px, **put_view(job, view)}
-
-
-def spare_cores() -> int:
-    """The cores but one, which the client draws with: threads that wait for a core that is taken make a view many times slower."""
-    return max(1, usable_cores() - 1)

@@ -117,5 +117,5 @@ def fake_model(monkeypatch: pytest.MonkeyPatch) -> FakeModel:
 
     monkeypatch.setattr(model_facts, "describe_model", lambda name: fake_facts(name, masks=model.masks))
     monkeypatch.setattr(models, "load_model", lambda name, device, exact=False: model)
-    monkeypatch.setattr(workers, "default_workers", lambda: 1)  # so that what it counts comes in order
+    monkeypatch.setattr(workers, "default_workers", lambda cores=None: 1)  # so that what it counts comes in order
     return model

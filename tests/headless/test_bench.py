@@ -18,6 +18,7 @@ from headless import cli
 from headless.bench import claims, measuring
 from headless.bench import models as bench_models
 from headless.bench.claims import CLAIMS, Claim, Difference, difference, measure
+from headless.bench.ran_on import RanOn
 from tests.core.gnarf.cases import tiny_config, tiny_generator, worm_rig
 
 UNPOSED = [claim.name for claim in CLAIMS if claim.motion is None]
@@ -52,7 +53,7 @@ def test_difference_by_hand() -> None:
 def test_json_has_a_line_a_claim(tiny_bench: Model, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.run(["bench", "--quick", "--json"]) == 0
     start, *lines, summary = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-    assert start["event"] == "start"
+    assert (start["event"], start["machine"]) == ("start", RanOn.here("cpu").to_json())
     assert [line["name"] for line in lines] == summary["claims"] == UNPOSED
     assert {"labelled-view", "labels-only", "rgb-view", "demo-view"} <= set(summary["claims"])
     for line in lines:
@@ -68,7 +69,8 @@ def test_json_has_a_line_a_claim(tiny_bench: Model, capsys: pytest.CaptureFixtur
 
 def test_text_has_a_row_a_claim(tiny_bench: Model, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.run(["bench", "--claim", "rgb-view", "--claim", "demo-further-view", "--quick"]) == 0
-    head, *rows = capsys.readouterr().out.splitlines()
+    head, *rows, machine = capsys.readouterr().out.splitlines()
+    assert machine == RanOn.here("cpu").line
     assert head.split()[:3] == ["claim", "baseline", "baseline"]
     assert [row.split()[:2] for row in rows] == [["rgb-view", "literal"], ["demo-further-view", "exact"]]
     assert all(len(row) == len(head) for row in rows)

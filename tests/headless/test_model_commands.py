@@ -195,7 +195,20 @@ def test_doctor_ends_with_its_verdict(fake_model: FakeModel, capsys: pytest.Capt
     *lines, verdict = capsys.readouterr().out.splitlines()
     assert verdict.startswith("ready: renders on ")
     names = {line[2:].split("  ")[0] for line in lines}
-    assert {"python", "torch", "cpu cores", "cpu bfloat16", "memory", "disk", "OpenEXR", "demo-cars", "self-test"} <= names
+    assert {
+        "python",
+        "torch",
+        "processor",
+        "cpu cores",
+        "workers and threads",
+        "waiting threads",
+        "cpu bfloat16",
+        "memory",
+        "disk",
+        "OpenEXR",
+        "demo-cars",
+        "self-test",
+    } <= names
     assert fake_model.subjects_made == [0]
     assert cli.run(["doctor", "--json"]) == 0
     events = [json.loads(line) for line in capsys.readouterr().out.splitlines()]

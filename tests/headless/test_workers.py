@@ -10,7 +10,7 @@ import pytest
 
 from dnerf_core.work.made_once import MadeOnce, Making
 from headless.work import workers
-from headless.work.workers import TaskBoard, default_workers, run_tasks
+from headless.work.workers import TaskBoard, default_workers, preview_threads, run_tasks
 
 GROUPS = [["a1", "a2", "a3"], [], ["b1"], ["c1", "c2"]]
 
@@ -94,10 +94,17 @@ def test_a_reader_that_stops_ends_the_workers() -> None:
 
 
 def test_workers_by_default(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(workers.os, "sched_getaffinity", lambda pid: set(range(3)))
-    assert default_workers() == 3
-    monkeypatch.setattr(workers.os, "sched_getaffinity", lambda pid: set(range(64)))
+    monkeypatch.setattr(workers, "usable_cores", lambda: 3)
+    assert (default_workers(), preview_threads()) == (3, 2)
+    monkeypatch.setattr(workers, "usable_cores", lambda: 64)
     assert default_workers() == workers.MAX_DEFAULT_WORKERS
+
+
+@pytest.mark.parametrize(
+    ("cores", "side_by_side", "preview"), [(1, 1, 1), (2, 2, 1), (4, 4, 3), (16, workers.MAX_DEFAULT_WORKERS, 15)]
+)
+def test_workers_by_cores(cores: int, side_by_side: int, preview: int) -> None:
+    assert (default_workers(cores), preview_threads(cores)) == (side_by_side, preview)
 
 
 class Slow(Making):

@@ -49,7 +49,7 @@ class Talk:
     def __init__(self, *command: str, **environment: str) -> None:
         """command: what follows the interpreter; nothing: the worker itself."""
         command = command or ("-P", "-m", "headless.cli", "worker", "--device", "cpu")
-        found = worker_environment() | {"PYTHONPATH": str(ROOT), "GOMP_SPINCOUNT": "20000"} | environment
+        found = worker_environment() | {"PYTHONPATH": str(ROOT)} | environment
         self.client = WorkerClient([sys.executable, *command], environment=found)
         self.client.start()
 

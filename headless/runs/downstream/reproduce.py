@@ -131,7 +131,8 @@ def _shares(device: str) -> tuple[int, int]:
     """How many steps are made at once, and how many threads each has: on a CPU a core each, on a GPU one after the other."""
     import torch
 
-    from headless.work.workers import default_workers, usable_cores
+    from dnerf_core.work.cores import usable_cores
+    from headless.work.workers import default_workers
 
     if device != "cpu" and torch.cuda.is_available():
         return 1, usable_cores()
@@ -165,7 +166,7 @@ def _write(setting: Setting, planned: Planned, cache: Cache) -> tuple[list[Secti
 def _facts(setting: Setting) -> list[tuple[str, str]]:
     import torch
 
-    from headless.work.machine import usable_cores
+    from dnerf_core.work.cores import usable_cores
 
     call, scale = setting.call, setting.scale
     device = call.device if torch.cuda.is_available() else "cpu"
