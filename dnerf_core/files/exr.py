@@ -19,7 +19,8 @@ _ZIP_COMPRESSION = b"\x03"
 _INCREASING_Y = b"\x00"
 _FLOAT = 2
 _LINES_A_CHUNK = 16
-_ZLIB_LEVEL = 4
+_ZLIB_LEVEL = 1
+"""In two thirds of the time of the OpenEXR library's 4, for 2% more bytes of depth."""
 
 
 def exr_bytes(values: npt.NDArray[np.float32], channel: str) -> bytes:
@@ -67,7 +68,9 @@ def _zip(raw: bytes) -> bytes:
     """
     values = np.frombuffer(raw, np.uint8)
     split = np.concatenate([values[0::2], values[1::2]])
-    difference = split.copy()
-    difference[1:] = split[1:] - split[:-1] + np.uint8(128)
-    packed = zlib.compress(difference.tobytes(), _ZLIB_LEVEL)
+    difference = np.empty_like(split)
+    difference[0] = split[0]
+    np.subtract(split[1:], split[:-1], out=difference[1:])
+    difference[1:] += np.uint8(128)
+    packed = zlib.compress(difference, _ZLIB_LEVEL)
     return packed if len(packed) < len(raw) else raw

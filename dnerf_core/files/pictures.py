@@ -9,9 +9,9 @@ from typing import Any, Literal, TypeVar
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
 
 from dnerf_core.errors import OutputError
+from dnerf_core.files.encoding.png import gray16_png, ids_png, rgb_png
 from dnerf_core.files.exr import exr_bytes
 from dnerf_core.files.opening.decoding import PICTURE_ERRORS, decoded_picture, reason_of
 from dnerf_core.files.opening.regular_files import open_regular
@@ -45,7 +45,7 @@ def write_image(path: Path, rgb: npt.NDArray[np.uint8]) -> None:
     Raises:
         OutputError: the file cannot be written.
     """
-    write_bytes_whole(path, _png_bytes(Image.fromarray(rgb)))
+    write_bytes_whole(path, rgb_png(rgb))
 
 
 def write_mask(path: Path, mask: npt.NDArray[np.uint8], palette: npt.NDArray[np.uint8]) -> None:
@@ -58,9 +58,7 @@ def write_mask(path: Path, mask: npt.NDArray[np.uint8], palette: npt.NDArray[np.
     Raises:
         OutputError: the file cannot be written.
     """
-    image = Image.fromarray(mask)
-    image.putpalette(palette.tobytes())  # turns the gray image into mode P, pixel values unchanged
-    write_bytes_whole(path, _png_bytes(image))
+    write_bytes_whole(path, ids_png(mask, palette))
 
 
 def write_mask_ids(path: Path, mask: npt.NDArray[np.uint8]) -> None:
@@ -72,7 +70,7 @@ def write_mask_ids(path: Path, mask: npt.NDArray[np.uint8]) -> None:
     Raises:
         OutputError: the file cannot be written.
     """
-    write_bytes_whole(path, _png_bytes(Image.fromarray(mask)))
+    write_bytes_whole(path, ids_png(mask))
 
 
 def write_depth(
@@ -89,7 +87,7 @@ def write_depth(
         OutputError: the file cannot be written, or a depth is too large for 16 bits.
     """
     if depth_format == "png16":
-        write_bytes_whole(path, gray16_bytes(depth_steps(depth_planar, path)))
+        write_bytes_whole(path, gray16_png(depth_steps(depth_planar, path)))
         return
     if depth_format == "npy":
         buffer = io.BytesIO()
@@ -146,16 +144,11 @@ def write_uncertainty(path: Path, uncertainty: npt.NDArray[np.float32]) -> None:
     Raises:
         OutputError: the file cannot be written.
     """
-    write_bytes_whole(path, gray16_bytes(np.rint(65535 * uncertainty.astype(np.float64)).astype(np.uint16)))
-
-
-def gray16_bytes(values: npt.NDArray[np.uint16]) -> bytes:
-    """A 16-bit gray PNG of values [H, W]."""
-    return _png_bytes(Image.fromarray(values))
+    write_bytes_whole(path, gray16_png(np.rint(65535 * uncertainty.astype(np.float64)).astype(np.uint16)))
 
 
 def read_gray16(path: Path) -> npt.NDArray[np.uint16]:
-    """A PNG written by `write_uncertainty`, or of `gray16_bytes`, as [H, W] uint16.
+    """A PNG written by `write_uncertainty`, or of `gray16_png`, as [H, W] uint16.
 
     Raises:
         OutputError: it cannot be read.
@@ -238,9 +231,3 @@ def of_size(array: npt.NDArray[T], path: Path, size_px: int) -> npt.NDArray[T]:
 
 def _unreadable(path: Path, error: Exception) -> OutputError:
     return OutputError(f"{path}: expected a file that this command wrote, it cannot be read: {reason_of(error)}; {MAKE_AGAIN}")
-
-
-def _png_bytes(image: Image.Image) -> bytes:
-    buffer = io.BytesIO()
-    image.save(buffer, format="PNG")
-    return buffer.getvalue()

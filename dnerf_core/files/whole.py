@@ -61,17 +61,17 @@ def whole_file(path: Path) -> Iterator[Path]:
     """
     with _whole_file(path, _sha256) as temporary:
         yield temporary
+        _sync(temporary)
 
 
 @contextmanager
 def _whole_file(path: Path, sha256: Callable[[Path], str]) -> Iterator[Path]:
-    """`whole_file`, with what tells the sum of the file that has been written at a path."""
+    """`whole_file` of a block that syncs what it writes, with what tells the sum of the file that has been written at a path."""
     if path.is_dir():
         raise OutputError(f"{path}: expected a file to write, found a folder; give the output a file name")
     temporary = _temporary_name(path)
     try:
         yield temporary
-        _sync(temporary)
         if (listener := _listener.get()) is not None:
             listener(path, sha256(temporary))
         os.replace(temporary, path)
@@ -90,8 +90,11 @@ def write_whole(path: Path, write: Callable[[Path], None]) -> None:
 def write_bytes_whole(path: Path, data: bytes) -> None:
     """`write_whole` of bytes in memory."""
 
-    with _whole_file(path, lambda _: hashlib.sha256(data).hexdigest()) as temporary:
-        temporary.write_bytes(data)
+    with _whole_file(path, lambda _: hashlib.sha256(data).hexdigest()) as temporary, temporary.open("wb", buffering=0) as file:
+        left = memoryview(data)
+        while left:  # an unbuffered write may take a part
+            left = left[file.write(left) :]
+        os.fsync(file.fileno())
 
 
 def check_writable(path: Path, size_bytes: int = 1) -> None:

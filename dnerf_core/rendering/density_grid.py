@@ -97,7 +97,9 @@ class DensityGrid:
         if self.middle is not None:
             points = points - self.middle[:, None]
         in_cube = points * (2 / (self.side * (self.nodes + 2) / self.nodes))
-        where = F.pad(torch.stack(in_cube.unbind(), dim=1), (0, 0, 0, lot * parts - count))
+        where = torch.stack(in_cube.unbind(), dim=1)
+        if lot * parts > count:
+            where = F.pad(where, (0, 0, 0, lot * parts - count))
         values = F.grid_sample(
             self.values.expand(parts, -1, -1, -1, -1),
             where.view(parts, 1, 1, lot, 3),

@@ -101,17 +101,48 @@ def resample_depth(depth_planar: Tensor, opacity: Tensor, size_px: int, same_sur
     if size_px == resolution:
         return torch.where(opacity >= OPAQUE, depth_planar, torch.full_like(depth_planar, torch.inf))
     places, fraction = _neighbours(depth_planar, size_px)
-    ends = list(zip(places, (1 - fraction, fraction), strict=True))
     usable = torch.where(depth_planar.isfinite() & (opacity >= OPAQUE), depth_planar, torch.full_like(depth_planar, torch.inf))
-    mean_opacity, depths, weights = None, [], []
+    ends = list(zip(places, (1 - fraction, fraction), strict=True))
+    # every pixel where most are object, on a CUDA device, which would be waited for to count them, and in a graph, whose shapes are fixed
+    every = usable.is_cuda or torch.compiler.is_compiling()
+    seen = None if every else _near_object(usable.isfinite(), *places)
+    corners = []
+    if seen is None or 2 * len(seen[0]) > usable.shape[0] * size_px**2:
+        for rows, down in ends:
+            depth_rows, opacity_rows = usable.index_select(1, rows), opacity.index_select(1, rows)
+            for columns, across in ends:
+                weight = down[:, None] * across
+                corners.append((weight, depth_rows.index_select(2, columns), opacity_rows.index_select(2, columns)))
+        return _within_one_surface(corners, same_surface)
+    picture, row, column = seen
     for rows, down in ends:
-        depth_rows, opacity_rows = usable.index_select(1, rows), opacity.index_select(1, rows)
+        start = (picture * resolution + rows[row]) * resolution
         for columns, across in ends:
-            weight = down[:, None] * across
-            depth, stopped = depth_rows.index_select(2, columns), opacity_rows.index_select(2, columns)
-            mean_opacity = weight * stopped if mean_opacity is None else torch.addcmul(mean_opacity, weight, stopped)
-            depths.append(depth)
-            weights.append(torch.where(depth.isfinite(), weight + 1e-6, torch.zeros_like(depth)))
+            place = start + columns[column]
+            corners.append((down[row] * across[column], usable.flatten()[place], opacity.flatten()[place]))
+    depth = usable.new_full((usable.shape[0], size_px, size_px), torch.inf)
+    depth[seen] = _within_one_surface(corners, same_surface)
+    return depth
+
+
+def _near_object(solid: Tensor, before: Tensor, after: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Picture, row and column, int64 [E] each, of the pixels that have a neighbour which is object: the others have no depth.
+
+    Args:
+        solid: bool [B, R, R], which rays see the object; before, after: int64 [S], see `_neighbours`.
+    """
+    rows = solid.index_select(1, before) | solid.index_select(1, after)
+    picture, row, column = (rows.index_select(2, before) | rows.index_select(2, after)).nonzero().unbind(dim=1)
+    return picture, row, column
+
+
+def _within_one_surface(corners: list[tuple[Tensor, Tensor, Tensor]], same_surface: float) -> Tensor:
+    """The depth of pixels by the bilinear weights, depths (+inf where not object) and opacities of their four neighbours."""
+    mean_opacity, depths, weights = None, [], []
+    for weight, depth, stopped in corners:
+        mean_opacity = weight * stopped if mean_opacity is None else torch.addcmul(mean_opacity, weight, stopped)
+        depths.append(depth)
+        weights.append(torch.where(depth.isfinite(), weight + 1e-6, torch.zeros_like(depth)))
     assert mean_opacity is not None
     reference, largest = depths[0], weights[0]
     for depth, weight in zip(depths[1:], weights[1:], strict=True):

@@ -23,6 +23,15 @@ def normalize_second_moment(x: Tensor) -> Tensor:
     return x * (x.square().mean(dim=1, keepdim=True) + 1e-8).rsqrt()
 
 
+def _first_values(*shape: int) -> Tensor:
+    """Normal random numbers to begin with; on the meta device, where there are no numbers, the shape alone.
+
+    To draw from a distribution there torch imports its whole compiler, which takes longer than to load a model.
+    """
+    values = torch.empty(*shape)
+    return values if values.is_meta else values.normal_()
+
+
 class FullyConnected(nn.Module):
     """Linear layer with run-time gains: y = x (weight * lr_mul / sqrt(fan_in))^T + bias * lr_mul (equalised learning rate).
 
@@ -34,7 +43,7 @@ class FullyConnected(nn.Module):
 
     def __init__(self, in_features: int, out_features: int, *, lr_mul: float = 1.0, bias_init: float = 0.0) -> None:
         super().__init__()
-        self.weight = nn.Parameter(torch.randn(out_features, in_features) / lr_mul)
+        self.weight = nn.Parameter(_first_values(out_features, in_features).div_(lr_mul))
         self.bias = nn.Parameter(torch.full((out_features,), bias_init / lr_mul))
         self.weight_gain = lr_mul / math.sqrt(in_features)
         self.bias_gain = lr_mul
@@ -137,10 +146,10 @@ class SynthesisLayer(nn.Module):
         self.up, self.conv_clamp = up, conv_clamp
         self._squares: tuple[tuple[int, int], Tensor] | None = None
         self.affine = FullyConnected(w_dim, in_channels, bias_init=1.0)
-        self.weight = nn.Parameter(torch.randn(out_channels, in_channels, 3, 3))
+        self.weight = nn.Parameter(_first_values(out_channels, in_channels, 3, 3))
         self.bias = nn.Parameter(torch.zeros(out_channels))
         self.noise_strength = nn.Parameter(torch.zeros(()))
-        self.register_buffer("noise_const", torch.randn(resolution, resolution))
+        self.register_buffer("noise_const", _first_values(resolution, resolution))
 
     def squares(self) -> Tensor:
         """Squared weights summed over the kernel [O, I]; those of a frozen layer are kept until the weights change."""
@@ -172,7 +181,7 @@ class ToRGB(nn.Module):
         super().__init__()
         self.conv_clamp = conv_clamp
         self.affine = FullyConnected(w_dim, in_channels, bias_init=1.0)
-        self.weight = nn.Parameter(torch.randn(out_channels, in_channels, 1, 1))
+        self.weight = nn.Parameter(_first_values(out_channels, in_channels, 1, 1))
         self.bias = nn.Parameter(torch.zeros(out_channels))
         self.weight_gain = 1.0 / math.sqrt(in_channels)
 
@@ -207,7 +216,7 @@ class SynthesisBlock(nn.Module):
         if in_channels:
             self.conv0 = SynthesisLayer(in_channels, out_channels, w_dim, resolution, up=up, conv_clamp=conv_clamp)
         else:
-            self.const = nn.Parameter(torch.randn(out_channels, resolution, resolution))
+            self.const = nn.Parameter(_first_values(out_channels, resolution, resolution))
         self.conv1 = SynthesisLayer(out_channels, out_channels, w_dim, resolution, up=False, conv_clamp=conv_clamp)
         self.torgb = ToRGB(out_channels, image_channels, w_dim, conv_clamp=conv_clamp)
 

@@ -18,7 +18,6 @@ from dnerf_core.files.names import RECORD_NAME
 from headless import models
 from headless.datasets.view_source import ViewSource
 from headless.datasets.view_writer import MadeView, ViewWriter
-from headless.work.workers import run_tasks
 
 
 @dataclass(frozen=True)
@@ -94,10 +93,9 @@ class SubjectActor:
         with (
             writer.folder.recording(),
             models.one_thread_a_view(),
-            closing(run_tasks([tasks], writer.make, self._work.view_threads)) as results,
+            closing(writer.make_all([tasks], self._work.view_threads)) as views,
         ):
-            for _, written in results:
-                yield written
+            yield from views
 
 
 def _enter(folder: Path, *, needed: bool) -> None:

@@ -12,14 +12,11 @@ if TYPE_CHECKING:
 
 def gray_png(path: Path, labels: LabelSet | None, size_px: int) -> bytes:
     """A mask without a palette, whose colours would take the ids' place."""
-    from PIL import Image
-
+    from dnerf_core.files.encoding.png import ids_png
     from dnerf_core.files.masks import read_mask
 
     assert labels is not None
-    buffer = io.BytesIO()
-    Image.fromarray(read_mask(path, labels, size_px)).save(buffer, format="PNG")
-    return buffer.getvalue()
+    return ids_png(read_mask(path, labels, size_px))
 
 
 def float_npy(path: Path, labels: LabelSet | None, size_px: int) -> bytes:

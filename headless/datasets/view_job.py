@@ -17,7 +17,6 @@ from headless.datasets.plan import WHOLE, PlannedView, Shard, view_names
 from headless.datasets.seen import MakeSubject
 from headless.datasets.view_writer import MadeView, ViewWriter
 from headless.work.reporting import Reporter
-from headless.work.workers import run_tasks
 
 MakeViews = Callable[[ViewWriter, Sequence[int]], Generator[MadeView, None, None]]
 """An engine: makes and writes what these subjects lack, and gives each view when it is done."""
@@ -152,12 +151,10 @@ class ViewJob:
 
 
 def by_threads(make_subject: MakeSubject, workers: int) -> MakeViews:
-    """Views made by `workers` threads of this process; `make_subject` is called once for each subject."""
+    """Views made by threads of this process, see `ViewWriter.make_all`; `make_subject` is called once for each subject."""
 
     def make_views(writer: ViewWriter, seeds: Sequence[int]) -> Generator[MadeView, None, None]:
         subjects = (writer.tasks(seed, make_subject, writer.folder.missing_kinds) for seed in seeds)
-        with closing(run_tasks(subjects, writer.make, workers)) as results:
-            for _, view in results:
-                yield view
+        yield from writer.make_all(subjects, workers)
 
     return make_views

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from dnerf_core.backbone.viewing import CameraConfig
 from dnerf_core.files.masks import read_mask
@@ -18,11 +17,10 @@ from headless.datasets.folder import DatasetFolder
 from headless.datasets.plan import PlannedView, ViewPlan, plan_subject
 from headless.datasets.seen import MakeSubject, RelabelledView, RenderView
 from headless.datasets.written import Written
+from headless.work.workers import run_tasks
 
 if TYPE_CHECKING:
-    pass
-
-T = TypeVar("T", bound=np.generic)
+    from dnerf_core.subject import PartialView
 
 
 @dataclass(frozen=True)
@@ -41,6 +39,15 @@ class ViewTask:
     subject: Once[RenderView]
     view: PlannedView
     kinds: list[str]
+
+
+@dataclass(frozen=True)
+class SeenView:
+    """A view that has been rendered, and the kinds of file that it has yet to be written to."""
+
+    view: PlannedView
+    kinds: list[str]
+    seen: PartialView | RelabelledView
 
 
 @dataclass(frozen=True)
@@ -78,15 +85,39 @@ class ViewWriter:
         Raises:
             OutputError: a file cannot be written.
         """
-        seen = task.subject.value(task.view.camera, self.plan.resolution_px, task.view.pose)
-        view = task.view
+        return self.write(self.see(task))
+
+    def make_all(self, groups: Iterable[Iterable[ViewTask]], workers: int) -> Generator[MadeView, None, None]:
+        """Views made by `workers` threads that render and as many that write, which mostly wait for the disk; see `run_tasks`.
+
+        Args:
+            groups: the views of a subject each.
+        """
+        with (
+            closing(run_tasks(groups, self.see, workers)) as rendered,
+            closing(run_tasks(([view] for _, view in rendered), self.write, workers)) as made,
+        ):
+            for _, view in made:
+                yield view
+
+    def see(self, task: ViewTask) -> SeenView:
+        """Render a view."""
+        return SeenView(task.view, task.kinds, task.subject.value(task.view.camera, self.plan.resolution_px, task.view.pose))
+
+    def write(self, rendered: SeenView) -> MadeView:
+        """Write the missing files of a view.
+
+        Raises:
+            OutputError: a file cannot be written.
+        """
+        view, seen = rendered.view, rendered.seen
         written = Written(self.plan, self.labels, view.name, view.camera, seen, self.normal_step_px)
-        for kind in task.kinds:
+        for kind in rendered.kinds:
             write = BY_FOLDER[kind].write
             assert write is not None
             write(self.folder.file(kind, view.name), written)
         empty = seen.mask is not None and not seen.mask.any()
-        return MadeView(task.view, empty, seen.changes) if isinstance(seen, RelabelledView) else MadeView(task.view, empty)
+        return MadeView(view, empty, seen.changes) if isinstance(seen, RelabelledView) else MadeView(view, empty)
 
     def existing(self, view: PlannedView) -> MadeView:
         """A view that is there already.

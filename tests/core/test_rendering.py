@@ -211,6 +211,21 @@ def test_resampled_depth_never_lies_between_two_surfaces() -> None:
     assert bool(fine[0, :8, 14:].isinf().all()) and bool((fine[0, 4, :6] == 1.0).all())
 
 
+@pytest.mark.parametrize("size_px", [16, 23, 41, 7])
+def test_depth_of_a_small_object_is_what_it_is_among_large_ones(size_px: int) -> None:
+    """Where little is object its pixels are found first, elsewhere all are worked out: both give the same bits."""
+    drawn = torch.Generator().manual_seed(size_px)
+    depth, opacity = 1 + torch.rand(2, 16, 16, generator=drawn), torch.rand(2, 16, 16, generator=drawn)
+    depth[0, 5:], depth[1, 9, 9] = math.inf, math.inf
+    opacity[1] = opacity[1] / 2 + 0.5
+    depth[0, 2, 2], opacity[0, 3, :4] = math.inf, 0.2
+    together = resample_depth(depth, opacity, size_px, same_surface=0.3)
+    alone = resample_depth(depth[:1], opacity[:1], size_px, same_surface=0.3)
+    assert 0 < int(alone.isfinite().sum()) < size_px**2 / 2 < int(together.isfinite().sum()) / 2
+    assert torch.equal(alone[0], together[0])
+    assert resample_depth(torch.full_like(depth, math.inf), opacity, size_px, 0.3).isinf().all()
+
+
 def test_resampled_depth_of_a_slope_is_bilinear_and_identity_at_its_own_size() -> None:
     slope = torch.arange(8, dtype=torch.float32).expand(1, 8, 8) * 0.01
     opacity = torch.ones(1, 8, 8)

@@ -32,7 +32,8 @@ from PIL import Image
 from dnerf_core.errors import OutputError
 from dnerf_core.files.camera_files.nerf_transforms import lens_json
 from dnerf_core.files.clouds import CloudStyle, ply_bytes
-from dnerf_core.files.pictures import DEPTH_STEPS, depth_steps, gray16_bytes
+from dnerf_core.files.encoding.png import gray16_png
+from dnerf_core.files.pictures import DEPTH_STEPS, depth_steps
 from dnerf_core.files.whole import leftovers, make_folder, remove_files
 from dnerf_core.pointcloud.fusion import NoSurfaceError, fuse_views
 from dnerf_core.rendering.labeled_view import LabeledView
@@ -185,7 +186,7 @@ class _Scene:
             linked = self.images == "linked"
             return f"../../depth/{source.name}" if linked else self._put(f"depth/{source.name}", source.read_bytes)
         path = self.folder.file("depth", view.name)
-        return self._put(f"depth/{view.name}.png", lambda: gray16_bytes(depth_steps(self._read("depth", view), path)))
+        return self._put(f"depth/{view.name}.png", lambda: gray16_png(depth_steps(self._read("depth", view), path)))
 
     def _put(self, name: str, make: Callable[[], bytes]) -> str:
         """Write a file of the scene, unless it is there; returns its name."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Sequence
-from contextlib import closing
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -75,7 +74,6 @@ def _views(
     from headless.datasets.channels import seen_channels
     from headless.datasets.poses.subjects import PosedSubjects
     from headless.datasets.view_writer import ViewTask
-    from headless.work.workers import run_tasks
 
     channels: tuple[Channel, ...] = (*seen_channels(writer.plan.channels, consistent=False), "coverage")
 
@@ -94,9 +92,7 @@ def _views(
         ray_px = size_px / subject.model.config.rays.neural_resolution
         return in_scene(subject.channels(camera, size_px, channels), scene, _background(subject), ray_px)
 
-    with closing(run_tasks((tasks(seed) for seed in seeds), writer.make, workers)) as results:
-        for _, view in results:
-            yield view
+    yield from writer.make_all((tasks(seed) for seed in seeds), workers)
 
 
 def _background(subject: Subject) -> float | None:
