@@ -95,9 +95,9 @@ class ViewWriter:
         """
         with (
             closing(run_tasks(groups, self.see, workers)) as rendered,
-            closing(run_tasks(([view] for _, view in rendered), self.write, workers)) as made,
+            closing(run_tasks(([view] for _, view in rendered), self.write, workers)) as on_disk,
         ):
-            for _, view in made:
+            for _, view in on_disk:
                 yield view
 
     def see(self, task: ViewTask) -> SeenView:

@@ -17,7 +17,7 @@ from dnerf_core.files.masks import read_mask
 from dnerf_core.labels import SHAPENET_CAR_LABELS, Label, LabelSet
 from dnerf_core.model import Model
 from headless import cli
-from headless.datasets.view_writer import MadeView, ViewTask, ViewWriter
+from headless.datasets.view_writer import SeenView, ViewTask, ViewWriter
 from headless.pictures.contact_sheet import TILE_PX, SheetView, contact_sheet
 from tests.headless.test_render import contents, error_line, snapshot
 from tests.headless.tiny_engine import LABELS, SIZE_PX, TINY, read_ids, sample_folder
@@ -86,13 +86,13 @@ def test_a_mask_painted_while_the_command_runs_is_not_touched(
     tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = tmp_path / "cloud"
-    real = ViewWriter.make
+    real = ViewWriter.see
 
-    def paint_first(self: ViewWriter, task: ViewTask) -> MadeView:
+    def paint_first(self: ViewWriter, task: ViewTask) -> SeenView:
         self.folder.file("masks", task.view.name).write_bytes(b"painted")
         return real(self, task)
 
-    monkeypatch.setattr(ViewWriter, "make", paint_first)
+    monkeypatch.setattr(ViewWriter, "see", paint_first)
     sample_folder(folder, tiny_model, seeds="0")
     assert (folder / "masks" / "s0000_v01.png").read_bytes() == b"painted"
 

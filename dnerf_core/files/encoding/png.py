@@ -58,7 +58,7 @@ def ids_png(ids: npt.NDArray[np.uint8], palette: npt.NDArray[np.uint8] | None = 
 def _png(width: int, height: int, bits: int, kind: int, rows: npt.NDArray[np.uint8], before_pixels: bytes = b"") -> bytes:
     """A picture of filtered rows [H, 1 + bytes of a row], each after the number of its filter."""
     packer = zlib.compressobj(1, zlib.DEFLATED, zlib.MAX_WBITS, zlib.DEF_MEM_LEVEL, zlib.Z_RLE)
-    pixels = packer.compress(np.ascontiguousarray(rows)) + packer.flush()
+    pixels = packer.compress(np.ascontiguousarray(rows).data) + packer.flush()
     header = _chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, bits, kind, 0, 0, 0))
     return _SIGNATURE + header + before_pixels + _chunk(b"IDAT", pixels) + _chunk(b"IEND", b"")
 
