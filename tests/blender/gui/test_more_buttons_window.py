@@ -20,7 +20,7 @@ pytestmark = [pytest.mark.gui, pytest.mark.timeout(400)]
 
 VIEW = (300, 600)
 """A place in the 3D view."""
-MENU_FROM_RIGHT_PX, HEADER_UP_PX = 66, 14
+MENU_FROM_RIGHT_PX, HEADER_UP_PX = 66, 8
 """Where the icon of the presets' menu is in a panel's header."""
 NAME_DOWN_PX, OK_DOWN_PX = 5, 37
 """From the mouse down to the field and to OK of the dialog that asks for a preset's name."""
