@@ -17,6 +17,16 @@ def share_changed(before: Path, after: Path, box: tuple[int, int, int, int]) -> 
     return float((np.abs(first - second).max(axis=2) > 8).mean())
 
 
+def until_changed(window: Window, before: Path, name: str, box: tuple[int, int, int, int]) -> Path:
+    """Wait until a menu, a dialog or a search is shown in a part of the screen: keys that are pressed earlier go to what is below it."""
+    end = time.monotonic() + 20.0
+    while share_changed(before, shot := window.screenshot(name), box) < 0.2:
+        assert time.monotonic() < end, f"nothing new in {box}; see {name}.png"
+        time.sleep(0.1)
+    window.settle()
+    return shot
+
+
 def search(window: Window, words: str, at: tuple[int, int], name: str) -> None:
     """By F3, with the mouse in an editor, and the first that it finds. What is typed before Blender shows its search goes to the editor."""
     window.hover(*at)

@@ -63,7 +63,7 @@ def test_a_preset_is_chosen_in_the_panels_header(window: Window) -> None:
     with window.panel("DNERF_PT_cameras") as top:
         right = window.box()[2]
         for from_right in (66, 72, 60, 78, 54):
-            window.click(right - from_right, top - 14)
+            window.click(right - from_right, top - 8)
             time.sleep(0.5)
             window.screenshot("52-presets")
             window._xdotool("key", "f")

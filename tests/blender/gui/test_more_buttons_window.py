@@ -10,7 +10,7 @@ import sys
 
 import pytest
 
-from tests.blender.gui.searching import search
+from tests.blender.gui.searching import search, until_changed
 from tests.blender.gui.test_edit_window import PIXELS, do
 from tests.blender.gui.test_first_hour_window import BROWSER
 from tests.blender.gui.test_window import finish
@@ -20,7 +20,7 @@ pytestmark = [pytest.mark.gui, pytest.mark.timeout(400)]
 
 VIEW = (300, 600)
 """A place in the 3D view."""
-MENU_FROM_RIGHT_PX, HEADER_UP_PX = 66, 14
+MENU_FROM_RIGHT_PX, HEADER_UP_PX = 66, 8
 """Where the icon of the presets' menu is in a panel's header."""
 NAME_DOWN_PX, OK_DOWN_PX = 5, 37
 """From the mouse down to the field and to OK of the dialog that asks for a preset's name."""
@@ -48,9 +48,11 @@ def choose_in_browser(window: Window, folder: str, name: str, options: str = "")
 
 def open_presets(window: Window, top: int, name: str) -> tuple[int, int]:
     """Returns where the mouse is."""
-    place = window.box()[2] - MENU_FROM_RIGHT_PX, top - HEADER_UP_PX
-    window.click(*place)
-    window.screenshot(f"91-presets-{name}")
+    x, y = place = window.box()[2] - MENU_FROM_RIGHT_PX, top - HEADER_UP_PX
+    window.hover(x, y)
+    before = window.screenshot("91-before")
+    window.click(x, y)
+    until_changed(window, before, f"91-presets-{name}", (x, y + 20, x + 100, y + 80))
     return place
 
 
@@ -72,7 +74,8 @@ def test_a_preset_of_ones_own_is_saved_applied_and_removed(window: Window) -> No
     with window.panel("DNERF_PT_cameras") as top:
         x, y = open_presets(window, top, "save")
         press_keys(window, "Up", "Return")  # the last: Save Preset
-        window.screenshot("92-save-dialog")
+        without = window.root.job / "91-before.png"
+        until_changed(window, without, "92-save-dialog", (x - 190, y - 20, x - 60, y + 50))
         window.click(x, y + NAME_DOWN_PX)
         window._xdotool("type", "Mine")
         press_keys(window, "Return")
