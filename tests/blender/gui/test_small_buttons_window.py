@@ -69,7 +69,7 @@ def test_cancel_stands_in_the_place_of_create_environment(window: Window, root: 
     window.ask(PREFERENCES)
     before = window.value("addon.interpreter")
     window.ask(f"addon.environment_folder, addon.base_python = '/job/env', {str(HOST_PYTHON)!r}")
-    window.ask("addon.wheel_source, addon.wheel_folder = 'FOLDER', '/job/wheels'")
+    window.ask("addon.package, addon.wheel_source, addon.wheel_folder = 'datasetnerf', 'FOLDER', '/job/wheels'")
     window.ask("operator('open_preferences()')")
     window.until("len(bpy.context.window_manager.windows) == 2")
     time.sleep(1.0)
