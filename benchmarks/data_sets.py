@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import hashlib
 import os
-import platform
 import subprocess
 import sys
 import tempfile
@@ -24,6 +23,9 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 from unittest import mock
+
+from headless.bench.measuring import machine_seconds
+from headless.work.machine import processor_name
 
 RENDERING, PNG, EXR, NPY, HASHING, WRITING, LISTS = (
     "rendering, subjects made with it", "PNG", "EXR", "NPY", "hashing", "writing: create, sync, rename", "lists, card, contact sheet",
@@ -86,25 +88,6 @@ def watched(timers: Timers) -> Iterator[None]:
         yield
 
 
-def busy_seconds() -> float:
-    """Processor seconds of all of the machine since it was started; 0 where the system does not tell."""
-    try:
-        with open("/proc/stat", encoding="ascii") as file:
-            user, nice, system, _, _, irq, softirq, steal, *_ = map(int, file.readline().split()[1:])
-    except OSError:
-        return 0.0
-    return (user + nice + system + irq + softirq + steal) / os.sysconf("SC_CLK_TCK")
-
-
-def processor_name() -> str:
-    """As the system tells it."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return platform.processor() or platform.machine()
-    return next((line.split(": ")[1] for line in lines if line.startswith("model name")), platform.machine())
-
-
 def command(given: argparse.Namespace, output: Path) -> list[str]:
     """The arguments of the call."""
     words = ["render", "--model", given.model, "--seeds", f"20000-{20000 + given.subjects - 1}", "--views", str(given.views)]
@@ -114,15 +97,16 @@ def command(given: argparse.Namespace, output: Path) -> list[str]:
 
 def whole_call(given: argparse.Namespace, output: Path) -> None:
     """Time the command in a process of its own, and print it."""
-    before, own, started = busy_seconds(), os.times(), time.perf_counter()
+    before, own, started = machine_seconds(), os.times(), time.perf_counter()
     subprocess.run([sys.executable, "-m", "headless.cli", *command(given, output)], check=True, stdout=subprocess.DEVNULL)
     seconds, after = time.perf_counter() - started, os.times()
     used = after.children_user + after.children_system - own.children_user - own.children_system
-    others = max(0.0, busy_seconds() - before - used) / seconds
+    everyone = machine_seconds()
+    others = "" if before is None or everyone is None else f", others used {max(0.0, everyone - before - used) / seconds:.2f}"
     count = given.subjects * given.views
     print(
         f"the command: {count} views in {seconds:.1f} s, {count / seconds:.1f} a second; {used / count * 1e3:.1f} ms of processor "
-        f"a view; {used / seconds:.2f} cores used, others used {others:.2f}"
+        f"a view; {used / seconds:.2f} cores used{others}"
     )
 
 

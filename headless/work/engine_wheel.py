@@ -6,11 +6,10 @@ Same sources, same bytes, as `extension_build` has it.
 from __future__ import annotations
 
 import importlib.metadata
-from pathlib import PurePosixPath
 
 from dnerf_core import __version__
 from dnerf_core.errors import UsageError
-from headless.work.wheel_files import archive, package_folder, with_record
+from headless.work.wheel_files import archive, package_files, with_record
 
 PROJECT = "datasetnerf"
 WHEEL_NAME = f"{PROJECT}-{__version__}-py3-none-any.whl"
@@ -27,10 +26,7 @@ def engine_wheel() -> bytes:
     """
     entries = {f"{_DIST_INFO}/METADATA": _metadata().encode(), f"{_DIST_INFO}/entry_points.txt": _ENTRY_POINTS.encode()}
     for package in _PACKAGES:
-        folder = package_folder(package)
-        for path in sorted(folder.rglob("*")):
-            if path.is_file() and "__pycache__" not in path.parts:
-                entries[PurePosixPath(package, *path.relative_to(folder).parts).as_posix()] = path.read_bytes()
+        entries |= {f"{package}/{name}": content for name, content in package_files(package).items()}
     return archive(with_record(entries, _DIST_INFO))
 
 
@@ -38,14 +34,14 @@ def _metadata() -> str:
     """What pip has kept of the project: its name, version and what it needs."""
     remedy = "install datasetnerf again, by pip"
     try:
-        text = importlib.metadata.distribution(PROJECT).read_text("METADATA")
+        found = importlib.metadata.distribution(PROJECT)
+        text = found.read_text("METADATA")
     except importlib.metadata.PackageNotFoundError:
         text = None
     if text is None:
         raise UsageError(
             f"extension: expected {PROJECT} installed by pip, which knows what it needs, found no record of it; {remedy}"
         )
-    version = next((line.removeprefix("Version: ") for line in text.splitlines() if line.startswith("Version: ")), "")
-    if version != __version__:
-        raise UsageError(f"extension: expected pip's record of {PROJECT} {__version__}, found one of {version}; {remedy}")
+    if found.version != __version__:
+        raise UsageError(f"extension: expected pip's record of {PROJECT} {__version__}, found one of {found.version}; {remedy}")
     return text

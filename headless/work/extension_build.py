@@ -15,7 +15,7 @@ from dnerf_core import __version__
 from dnerf_core.errors import OutputError
 from dnerf_core.files import whole as files
 from headless.work import engine_wheel
-from headless.work.wheel_files import archive, package_folder, with_record
+from headless.work.wheel_files import archive, package_files, package_folder, with_record
 
 EXTENSION_ID = "datasetnerf"
 CARRIED = (
@@ -112,9 +112,7 @@ def extension_archive() -> bytes:
     Raises:
         UsageError: the add-on's own files are not at hand, or this program is not installed.
     """
-    addon = package_folder("blender_addon")
-    sources = [path for path in addon.rglob("*") if path.is_file() and "__pycache__" not in path.parts]
-    entries = {PurePosixPath(*path.relative_to(addon).parts).as_posix(): path.read_bytes() for path in sources}
+    entries = package_files("blender_addon")
     wheel = f"wheels/{WHEEL_NAME}"
     entries |= {"blender_manifest.toml": manifest_text([wheel]).encode(), wheel: core_wheel()}
     entries[f"engine/{engine_wheel.WHEEL_NAME}"] = engine_wheel.engine_wheel()

@@ -26,6 +26,17 @@ def package_folder(name: str) -> Path:
     return Path(spec.origin).parent
 
 
+def package_files(name: str) -> dict[str, bytes]:
+    """All files of a package but what Python has compiled: path inside it to content.
+
+    Raises:
+        UsageError: it is not there.
+    """
+    folder = package_folder(name)
+    paths = [path for path in folder.rglob("*") if path.is_file() and "__pycache__" not in path.parts]
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in paths}
+
+
 def with_record(entries: dict[str, bytes], dist_info: str) -> dict[str, bytes]:
     """The entries of a wheel, with WHEEL and RECORD (PEP 427).
 

@@ -2,7 +2,8 @@
 
 Pillow tries five filters a row and searches long for repetitions, and holds Python's lock meanwhile. Here one filter serves a whole
 picture: Paeth's where values are amounts, none where they are ids, which form runs. What a filter leaves is packed by runs and
-Huffman codes alone (zlib's `Z_RLE`): of about Pillow's size, in less than half the time. Equal pixels give equal bytes.
+Huffman codes alone (zlib's `Z_RLE`), in less than half the time: a rendered picture is of Pillow's size, a grainy one an eighth
+larger, smooth shades and 16-bit depth up to two fifths. Equal pixels give equal bytes.
 """
 
 from __future__ import annotations

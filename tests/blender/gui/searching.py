@@ -31,13 +31,10 @@ def search(window: Window, words: str, at: tuple[int, int], name: str) -> None:
     """By F3, with the mouse in an editor, and the first that it finds. What is typed before Blender shows its search goes to the editor."""
     window.hover(*at)
     time.sleep(0.3)
-    before, end = window.screenshot(f"{name}-before"), time.monotonic() + 20.0
+    before = window.screenshot(f"{name}-before")
     box = (at[0] - 60, at[1] - 60, at[0] + 300, at[1] + 160)
     window.key("F3", at=at)
-    while share_changed(before, window.screenshot(name), box) < 0.2:
-        assert time.monotonic() < end, f"no search; see {name}.png"
-        window.hover(at[0] + 1, at[1])  # from Blender 5 on it is opened by the event that follows
-    window.settle()
+    until_changed(window, before, name, box)
     window._xdotool("type", words)
     window.settle()
     time.sleep(0.5)

@@ -5,17 +5,13 @@ The tests of this file go on from one another: run the whole file, with `-s` to 
 
 from __future__ import annotations
 
-import math
 import os
-import subprocess
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import numpy as np
 import pytest
 
-from tests.blender.gui.test_window import LEAST_UPDATES, MANY_VIEWS, finish, preview_of_new_subjects
+from headless.bench.busy import busy_processes
+from tests.blender.gui.test_window import LEAST_UPDATES, MANY_VIEWS, finish, preview_of_new_subjects, previews_while_orbiting
 from tests.blender.gui.window import HEIGHT_PX, Window
 
 pytestmark = [pytest.mark.gui, pytest.mark.timeout(400)]
@@ -41,17 +37,6 @@ bpy.types.SpaceView3D.draw_handler_add(lambda: scenes_drawn.append(1), (), "WIND
 with bpy.context.temp_override(window=bpy.context.window_manager.windows[0]):
     bpy.ops.dnerftest.listen("INVOKE_DEFAULT")
 """
-
-
-@contextmanager
-def busy_processes(count: int) -> Iterator[None]:
-    started = [subprocess.Popen(["sh", "-c", "while :; do :; done"]) for _ in range(count)]
-    try:
-        yield
-    finally:
-        for process in started:
-            process.kill()
-            process.wait()
 
 
 def others() -> str:
@@ -109,14 +94,8 @@ def say(what: str, took_s: np.ndarray) -> None:
 def test_the_preview_follows(window: Window) -> None:
     window.press_property("live_preview")
     window.until("module('preview')._state.texture is not None", 60)
-    orbit = [(380 + int(150 * math.cos(step / 10)), 500 + int(60 * math.sin(step / 10))) for step in range(150)]
     with busy_processes(BUSY):
-        window.ask("module('preview')._state.arrivals = []")
-        began = time.monotonic()
-        window.drag(orbit, button=2)
-        took_s = time.monotonic() - began
-        updates = window.value("len(module('preview')._state.arrivals)")
-        print(f"live preview while orbiting: {updates / took_s:.1f} updates a second; {others()}")
+        updates = previews_while_orbiting(window)
         subjects = preview_of_new_subjects(window)
         print(f"with {others()}")
     window.press_property("live_preview")

@@ -138,19 +138,25 @@ def test_live_preview_follows(window: Window) -> None:
     window.ask("for item in [o for o in bpy.context.scene.objects if o.name.startswith('cloud')]: bpy.data.objects.remove(item)")
     window.press_property("live_preview")
     window.until("module('preview')._state.texture is not None", 60)
-    orbit = [(380 + int(150 * math.cos(step / 10)), 500 + int(60 * math.sin(step / 10))) for step in range(150)]
-    window.ask("module('preview')._state.arrivals = []")
-    began = time.monotonic()
-    window.drag(orbit, button=2)
-    took_s = time.monotonic() - began
-    updates = window.value("len(module('preview')._state.arrivals)")
-    print(f"live preview while orbiting: {updates} updates in {took_s:.1f} s, {updates / took_s:.1f} a second")
+    updates = previews_while_orbiting(window)
     subjects = preview_of_new_subjects(window)
     time.sleep(1.0)
     window.screenshot("05-preview")
     window.press_property("live_preview")
     window.until("not bpy.context.scene.dnerf.live_preview")
     assert min(updates, subjects) >= LEAST_UPDATES
+
+
+def previews_while_orbiting(window: Window) -> int:
+    """How many previews come while the view orbits; how many that is a second is printed."""
+    orbit = [(380 + int(150 * math.cos(step / 10)), 500 + int(60 * math.sin(step / 10))) for step in range(150)]
+    window.ask("module('preview')._state.arrivals = []")
+    began = time.monotonic()
+    window.drag(orbit, button=2)
+    took_s = time.monotonic() - began
+    updates = int(window.value("len(module('preview')._state.arrivals)"))
+    print(f"live preview while orbiting: {updates} updates in {took_s:.1f} s, {updates / took_s:.1f} a second")
+    return updates
 
 
 def preview_of_new_subjects(window: Window) -> int:
