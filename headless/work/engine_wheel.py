@@ -24,24 +24,28 @@ def engine_wheel() -> bytes:
     Raises:
         UsageError: this program is not installed, so that nothing tells which packages it needs.
     """
-    entries = {f"{_DIST_INFO}/METADATA": _metadata().encode(), f"{_DIST_INFO}/entry_points.txt": _ENTRY_POINTS.encode()}
+    entries = {f"{_DIST_INFO}/METADATA": project_metadata().encode(), f"{_DIST_INFO}/entry_points.txt": _ENTRY_POINTS.encode()}
     for package in _PACKAGES:
         entries |= {f"{package}/{name}": content for name, content in package_files(package).items()}
     return archive(with_record(entries, _DIST_INFO))
 
 
-def _metadata() -> str:
-    """What pip has kept of the project: its name, version and what it needs."""
+def project_metadata() -> str:
+    """What pip has kept of the project: its name, version and what it needs.
+
+    In a folder of sources setuptools leaves a record of its own, which Python finds before pip's where it is started there.
+
+    Raises:
+        UsageError: pip has kept nothing, or has another version's.
+    """
     remedy = "install datasetnerf again, by pip"
-    try:
-        found = importlib.metadata.distribution(PROJECT)
-        text = found.read_text("METADATA")
-    except importlib.metadata.PackageNotFoundError:
-        text = None
-    if text is None:
+    records = list(importlib.metadata.distributions(name=PROJECT))
+    kept = [(record.version, text) for record in records if (text := record.read_text("METADATA")) is not None]
+    if not kept:
         raise UsageError(
             f"extension: expected {PROJECT} installed by pip, which knows what it needs, found no record of it; {remedy}"
         )
-    if found.version != __version__:
-        raise UsageError(f"extension: expected pip's record of {PROJECT} {__version__}, found one of {found.version}; {remedy}")
+    version, text = kept[0]
+    if version != __version__:
+        raise UsageError(f"extension: expected pip's record of {PROJECT} {__version__}, found one of {version}; {remedy}")
     return text

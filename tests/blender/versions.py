@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import os
 import re
 import shutil
@@ -11,6 +10,7 @@ import sys
 import sysconfig
 from pathlib import Path
 
+from headless.work.engine_wheel import project_metadata
 from tests.blender.addon import REPOSITORY
 
 _BUILD = """
@@ -35,8 +35,8 @@ def source_tree(folder: Path, version: str) -> Path:
         path.write_text(text.replace(before, line.format(version)), "utf-8")
     record = tree / f"datasetnerf-{version}.dist-info" / "METADATA"  # as pip would have installed that version
     record.parent.mkdir()
-    text = importlib.metadata.distribution("datasetnerf").read_text("METADATA") or ""
-    record.write_text(re.sub(r"^Version: .*$", f"Version: {version}", text, count=1, flags=re.MULTILINE), "utf-8")
+    text = re.sub(r"^Version: .*$", f"Version: {version}", project_metadata(), count=1, flags=re.MULTILINE)
+    record.write_text(text, "utf-8")
     return tree
 
 

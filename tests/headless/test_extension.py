@@ -119,6 +119,17 @@ def test_pip_installs_the_engine_with_all_its_files_and_its_command(extension: z
     assert "Requires-Dist: torch" in metadata
 
 
+def test_the_record_that_a_build_leaves_among_sources_is_passed_over(
+    extension: zipfile.ZipFile, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """`pip install .` leaves a .egg-info in the folder, which Python finds first where it is started there."""
+    left = tmp_path / "datasetnerf.egg-info"
+    left.mkdir()
+    (left / "PKG-INFO").write_text(f"Metadata-Version: 2.4\nName: datasetnerf\nVersion: {dnerf_core.__version__}\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    assert engine_wheel.engine_wheel() == extension.read(f"engine/{engine_wheel.WHEEL_NAME}")
+
+
 def test_without_pips_record_the_extension_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engine_wheel, "PROJECT", "datasetnerf-of-nobody")
     with pytest.raises(
