@@ -17,18 +17,15 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
-from dnerf_core.backbone.protocols import Backbone, Planes, SubjectField, TapFinder
+from dnerf_core.backbone.protocols import Backbone, Planes, TapFinder
 from dnerf_core.errors import AnnotationError
 from dnerf_core.labels import IGNORE_ID, check_ids
 from dnerf_core.rendering.camera_tensors import camera_tensors
-from dnerf_core.rendering.density_grid import DensityGrid
-from dnerf_core.rendering.limits import subject_grid
 from dnerf_core.rendering.rays import ViewRays
 from dnerf_core.rendering.view import ray_bundle, render_view
 from dnerf_core.rendering.volume import RayBundle
 from dnerf_core.semantic.branch import SemanticBranch, SemanticMaps
-from dnerf_core.semantic.config import SemanticConfig
-from dnerf_core.semantic.guided_visibility import guided_samples
+from dnerf_core.semantic.guided_visibility import GuidedPlanes
 from dnerf_core.semantic.kept_samples import KeptSamples
 from dnerf_core.semantic.kept_taps import KeptTaps
 from dnerf_core.semantic.visibility import VisibleSamples, density_pass
@@ -198,12 +195,12 @@ def keep_views(
     for subject in used:
         w = ws[subject : subject + 1]
         planes = planes_of(subject)
-        shown = _Shown.of(generator, planes, branch.config)
+        guided = GuidedPlanes.of(generator, planes) if branch.config.density_prior else None
         normalized = branch.triplane.normalize(branch.triplane.inputs(generator.source(planes)))
         inputs[subject] = [x.half().contiguous() for x in normalized]
         for index, view in enumerate(views):
             if view.subject == subject:
-                kept[index] = _keep_view(branch, generator, w, shown, view, budget)
+                kept[index] = _keep_view(branch, generator, w, planes, guided, view, budget)
                 budget -= sum(taps.num_bytes for taps in kept[index].taps or [])
                 if progress is not None:
                     progress(len(kept), len(views))
@@ -215,36 +212,21 @@ def build_taps(finder: TapFinder, pieces: Sequence[VisibleSamples], table_rows: 
     return [KeptTaps.build(*finder(piece.points, None), table_rows) for piece in pieces]
 
 
-@dataclass(frozen=True, eq=False)
-class _Shown:
-    """One subject's planes, and of a branch with the density prior what its views are guided by."""
-
-    planes: Planes
-    guide: tuple[SubjectField, DensityGrid] | None
-
-    @classmethod
-    def of(cls, generator: Backbone[Any], planes: Planes, config: SemanticConfig) -> _Shown:
-        if not config.density_prior:
-            return cls(planes, None)
-        field = generator.pack(planes)
-        return cls(planes, (field, subject_grid(field, generator.config)))
-
-    def samples(
-        self, generator: Backbone[Any], cam2world: Tensor, intrinsics: Tensor, resolution: int, config: SemanticConfig
-    ) -> VisibleSamples:
-        """What the branch reads of a view: the samples that its labelled views will read, too."""
-        if self.guide is None:
-            return density_pass(generator, self.planes, cam2world, intrinsics, resolution, config)
-        return guided_samples(generator, self.planes, *self.guide, cam2world, intrinsics, resolution, config.weight_epsilon)
-
-
 def _keep_view(
-    branch: SemanticBranch, generator: Backbone[Any], w: Tensor, shown: _Shown, view: AnnotatedView, budget_bytes: int
+    branch: SemanticBranch,
+    generator: Backbone[Any],
+    w: Tensor,
+    planes: Planes,
+    guided: GuidedPlanes | None,
+    view: AnnotatedView,
+    budget_bytes: int,
 ) -> KeptView:
     cam2world, intrinsics = camera_tensors(view, w.device, w.dtype)
     resolution = generator.config.rays.neural_resolution
-    planes = shown.planes
-    visible = shown.samples(generator, cam2world, intrinsics, resolution, branch.config)
+    if guided is None:
+        visible = density_pass(generator, planes, cam2world, intrinsics, resolution, branch.config)
+    else:  # the samples that the labelled views of the trained branch will read
+        visible = guided.samples(cam2world, intrinsics, resolution, branch.config.weight_epsilon)
     rays, _ = ray_bundle(generator, planes, ViewRays.from_cameras(cam2world, intrinsics, resolution))
     samples = KeptSamples.from_visible(visible, rays)
     finder, table_rows = generator.source(planes).finder, branch.triplane.resolution**2 * branch.triplane.num_planes

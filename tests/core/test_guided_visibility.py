@@ -13,7 +13,7 @@ from dnerf_core.pointcloud.own_cameras import own_cloud_cameras
 from dnerf_core.rendering.density_grid import DensityGrid
 from dnerf_core.rendering.limits import longest_ray
 from dnerf_core.seeing.raw_view import guided_raw
-from dnerf_core.semantic.guided_visibility import guided_samples
+from dnerf_core.semantic.guided_visibility import GuidedPlanes
 from dnerf_core.semantic.visibility import VisibleSamples, density_pass
 from dnerf_core.subject import Subject
 from tests.core.semantic_cases import camera_tensors, tiny_camera
@@ -23,18 +23,12 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def samples_of(subject: Subject, where: tuple[Any, Any], grid: DensityGrid | None = None) -> VisibleSamples:
-    config = subject.model.config
-    branch = subject.model.branch
-    assert branch is not None
-    return guided_samples(
-        subject.model.generator,
-        subject.planes,
-        subject.field,
-        subject.grid if grid is None else grid,
-        *where,
-        config.rays.neural_resolution,
-        branch.config.weight_epsilon,
-    )
+    model = subject.model
+    assert model.branch is not None
+    guided = GuidedPlanes.of(model.generator, subject.planes)
+    if grid is not None:
+        guided = dataclasses.replace(guided, grid=grid)
+    return guided.samples(*where, model.config.rays.neural_resolution, model.branch.config.weight_epsilon)
 
 
 @pytest.fixture(scope="module", params=["demo-cars", "demo-people", "fog"])

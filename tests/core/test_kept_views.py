@@ -12,12 +12,11 @@ import torch.nn.functional as F
 
 from dnerf_core.camera import Camera
 from dnerf_core.generator.eg3d import Generator
-from dnerf_core.rendering.limits import subject_grid
 from dnerf_core.rendering.volume import RayBundle
 from dnerf_core.semantic import kept_views
 from dnerf_core.semantic.branch import SemanticBranch
 from dnerf_core.semantic.config import RefinerConfig, SemanticConfig
-from dnerf_core.semantic.guided_visibility import guided_samples
+from dnerf_core.semantic.guided_visibility import GuidedPlanes
 from dnerf_core.semantic.kept_samples import KeptSamples
 from dnerf_core.semantic.kept_views import AnnotatedView, KeptViews, Patch, keep_views
 from dnerf_core.semantic.training import backward_views, patches_of_step
@@ -89,9 +88,7 @@ def test_gradients_equal_those_of_the_samples_themselves(case: Case, config: Sem
         pose, lens = (torch.tensor(x, dtype=torch.float32)[None] for x in (view.cam2world, view.intrinsics))
         side = generator.config.rays.neural_resolution
         if config.density_prior:
-            field = generator.pack(planes)
-            grid = subject_grid(field, generator.config)
-            visible = guided_samples(generator, planes, field, grid, pose, lens, side, config.weight_epsilon)
+            visible = GuidedPlanes.of(generator, planes).samples(pose, lens, side, config.weight_epsilon)
         else:
             visible = density_pass(generator, planes, pose, lens, side, config)
         guide_image = kept.views[index].guide_image
