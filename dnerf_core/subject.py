@@ -139,7 +139,7 @@ class Subject(Making):
         if self._shared is not None:
             return self._shared.superresolution
         with self.model.inference():
-            return self.model.generator.prepare_superresolution(self.ws, self.model.convolution_dtype)
+            return self.model.generator.prepare_superresolution(self.ws, self.model.convolutions)
 
     def prepare(self) -> None:
         """Make what views read now, instead of with the first view; for a model that is not exact."""
@@ -244,7 +244,7 @@ class Subject(Making):
             size_px: side of the pictures in pixels; None: the generator's image size.
             exact: the literal method's numbers (`generator.reference`) to 1e-4: both passes read at every sample, float32. Else samples
                 are read where the density grid says that they matter, and the super-resolutions run in the model's
-                `convolution_dtype`; docs/performance.md has the differences. None: as the model was loaded.
+                `convolutions`; docs/performance.md has the differences. None: as the model was loaded.
             raw: the same view at neural resolution, as `seeing.raw_view` makes it for these channels; None: it is made here.
         """
         exact = self.model.exact if exact is None else exact

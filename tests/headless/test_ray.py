@@ -235,7 +235,7 @@ def test_views_that_a_dead_actor_left_are_told_and_not_made_again(tmp_path: Path
     folder.claim()
     writer = ViewWriter(plan, folder, CameraConfig(), SHAPENET_CAR_LABELS)
     actor = SubjectActor()
-    actor.open(ActorWork(writer, FakeSource("", "", plan, tmp_path / "notes"), tmp_path, 1))  # type: ignore[arg-type]
+    actor.open(ActorWork(writer, FakeSource("", "", plan, None, tmp_path / "notes"), tmp_path, 1))  # type: ignore[arg-type]
     names = ["s0000_v00", "s0000_v01"]
     assert [(one.view.name, one.empty) for one in actor.make(0, names)] == [(name, False) for name in names]
     write_mask(folder.file("masks", names[0]), np.zeros((SIZE_PX, SIZE_PX), np.uint8), SHAPENET_CAR_LABELS.palette())
