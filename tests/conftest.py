@@ -21,14 +21,22 @@ MOST_PROCESSES = 4
 """Each holds torch, and some of them Blender: about a gigabyte."""
 LONGEST = (
     "blender/test_operators.py",
-    "blender/test_editing.py",
+    "blender/test_composing.py",
+    "blender/test_scripting.py",
+    "headless/test_worker.py",
+    "headless/test_ray.py",
     "headless/test_kill.py",
     "headless/test_invert.py",
     "headless/test_worker_searches.py",
     "core/test_kernels.py",
     "core/test_inversion_invert.py",
+    "core/test_inversion_posed.py",
     "core/test_editing.py",
+    "headless/test_next_views.py",
+    "headless/test_reproduce_clouds.py",
+    "blender/test_editing.py",
     "blender/test_own_yaw.py",
+    "test_docs_python.py",
 )
 """Files that begin first, so that no process works on them alone in the end."""
 

@@ -23,13 +23,13 @@ def normalize_second_moment(x: Tensor) -> Tensor:
     return x * (x.square().mean(dim=1, keepdim=True) + 1e-8).rsqrt()
 
 
-def _first_values(*shape: int) -> Tensor:
+def _first_values(*shape: int, divided_by: float = 1.0) -> Tensor:
     """Normal random numbers to begin with; on the meta device, where there are no numbers, the shape alone.
 
-    To draw from a distribution there torch imports its whole compiler, which takes longer than to load a model.
+    To draw from a distribution there, or to divide, torch imports its whole compiler, which takes longer than to load a model.
     """
     values = torch.empty(*shape)
-    return values if values.is_meta else values.normal_()
+    return values if values.is_meta else values.normal_().div_(divided_by)
 
 
 class FullyConnected(nn.Module):
@@ -43,7 +43,7 @@ class FullyConnected(nn.Module):
 
     def __init__(self, in_features: int, out_features: int, *, lr_mul: float = 1.0, bias_init: float = 0.0) -> None:
         super().__init__()
-        self.weight = nn.Parameter(_first_values(out_features, in_features).div_(lr_mul))
+        self.weight = nn.Parameter(_first_values(out_features, in_features, divided_by=lr_mul))
         self.bias = nn.Parameter(torch.full((out_features,), bias_init / lr_mul))
         self.weight_gain = lr_mul / math.sqrt(in_features)
         self.bias_gain = lr_mul

@@ -39,9 +39,9 @@ def session(tmp_path: Path, warm_engine: WarmEngine) -> Iterator[ModuleType]:
         yield module
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def small_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The file of a small model of random weights."""
+    """The file of a small model of random weights, and beside it a subject's, `three.safetensors`; nobody changes them."""
     from tests.blender.test_operators import run_engine
 
     folder = tmp_path_factory.mktemp("small")

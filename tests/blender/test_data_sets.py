@@ -19,8 +19,9 @@ from PIL import Image
 
 bpy = pytest.importorskip("bpy", reason="bpy is not installed here")
 
-from tests.blender.addon import enabled_addon, interpreter_script  # noqa: E402
+from tests.blender.addon import enabled_addon  # noqa: E402
 from tests.blender.test_operators import run_engine  # noqa: E402
+from tests.blender.warm_engine import WarmEngine  # noqa: E402
 from tests.headless.test_nerfstudio import Scene  # noqa: E402
 
 pytestmark = pytest.mark.skipif(
@@ -30,9 +31,9 @@ pytestmark = pytest.mark.skipif(
 
 
 @pytest.fixture(scope="module")
-def session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ModuleType]:
+def session(tmp_path_factory: pytest.TempPathFactory, warm_engine: WarmEngine) -> Iterator[ModuleType]:
     """The add-on as scripts have it: operators wait."""
-    with enabled_addon(interpreter_script(tmp_path_factory.mktemp("engine")), waits=True) as module:
+    with enabled_addon(warm_engine.script(tmp_path_factory.mktemp("engine")), waits=True) as module:
         yield module
 
 

@@ -19,9 +19,10 @@ import pytest
 
 bpy = pytest.importorskip("bpy", reason="bpy is not installed here")
 
-from tests.blender.addon import REPOSITORY, enabled_addon, interpreter_script  # noqa: E402
+from tests.blender.addon import REPOSITORY, enabled_addon  # noqa: E402
 from tests.blender.painted import paint  # noqa: E402
 from tests.blender.test_operators import finished  # noqa: E402
+from tests.blender.warm_engine import WarmEngine  # noqa: E402
 
 pytestmark = pytest.mark.skipif(
     "DNERF_ENGINE_PYTHON" not in os.environ and importlib.util.find_spec("torch") is None,
@@ -32,8 +33,8 @@ WORK, OTHER = "Work", "Other"
 
 
 @pytest.fixture(scope="module")
-def session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ModuleType]:
-    with enabled_addon(interpreter_script(tmp_path_factory.mktemp("engine"))) as module:
+def session(tmp_path_factory: pytest.TempPathFactory, warm_engine: WarmEngine) -> Iterator[ModuleType]:
+    with enabled_addon(warm_engine.script(tmp_path_factory.mktemp("engine"))) as module:
         yield module
 
 

@@ -16,12 +16,13 @@ import pytest
 
 bpy = pytest.importorskip("bpy", reason="bpy is not installed here")
 
-from tests.blender.addon import ENGINE_PYTHON, REPOSITORY, enabled_addon, interpreter_script  # noqa: E402
+from tests.blender.addon import ENGINE_PYTHON, REPOSITORY, enabled_addon  # noqa: E402
 from tests.blender.armatures import build_armature, turn_bones  # noqa: E402
 from tests.blender.small_person import SCALE  # noqa: E402
 from tests.blender.test_editing import repaint  # noqa: E402
 from tests.blender.test_operators import failed, finished, pixels  # noqa: E402
 from tests.blender.test_pose import bone_heads, pose_of  # noqa: E402
+from tests.blender.warm_engine import WarmEngine  # noqa: E402
 from tests.core.gnarf.rigs import cmu_skeleton, renamed  # noqa: E402
 
 pytestmark = pytest.mark.skipif(
@@ -39,8 +40,8 @@ def model_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def session(tmp_path: Path, model_path: Path) -> Iterator[ModuleType]:
-    with enabled_addon(interpreter_script(tmp_path)) as module:
+def session(tmp_path: Path, model_path: Path, warm_engine: WarmEngine) -> Iterator[ModuleType]:
+    with enabled_addon(warm_engine.script(tmp_path)) as module:
         settings = bpy.context.scene.dnerf
         settings.model_kind, settings.model_path, settings.seed = "FILE", str(model_path), 3
         settings.views_folder, settings.video_folder = str(tmp_path / "views"), str(tmp_path / "videos")

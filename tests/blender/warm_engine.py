@@ -72,7 +72,9 @@ def serve(address: str) -> None:
     """Load the engine, and fork until stdin ends."""
     import headless.cli
     import headless.worker.methods  # with torch
+    from tests.blender.warm_models import keep_demo
 
+    keep_demo()
     listener = socket.socket(socket.AF_UNIX)
     listener.bind(address)
     listener.listen()

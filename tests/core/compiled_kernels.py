@@ -5,6 +5,7 @@ A program of its own, `python -m tests.core.compiled_kernels 80 90`, because it 
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 import subprocess
@@ -30,6 +31,7 @@ SHARED_A_MULTIPROCESSOR = {80: 164 * 1024, 90: 228 * 1024}
 """Of NVIDIA's A100 and H100; a program's shared memory counts a kilobyte more."""
 
 
+@functools.cache
 def resources(ptx: str, capability: int) -> dict[str, int]:
     """What NVIDIA's own assembler says that a thread takes: registers, and bytes of them that do not fit."""
     with tempfile.TemporaryDirectory() as folder:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,9 @@ from dnerf_core.checkpoints.subject_file import write_subject_file
 from dnerf_core.files.annotated_folder import read_folder
 from dnerf_core.files.pictures import write_mask
 from dnerf_core.model import Model
+from dnerf_core.semantic.choosing.ensemble import EnsembleConfig
 from headless import cli
+from headless.annotating import choosing
 from headless.annotating.chosen_views import numbered
 from headless.runs.sampling import next_views
 from tests.headless.test_render import error_line, snapshot
@@ -24,9 +27,10 @@ from tests.headless.tiny_engine import LABELS, SIZE_PX, read_ids, sample_folder,
 
 @pytest.fixture
 def few(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Few candidates, so that a choice takes a second."""
+    """Few candidates and small members of the ensemble, so that a choice takes a second."""
     monkeypatch.setattr(next_views, "CANDIDATE_SUBJECTS", 5)
     monkeypatch.setattr(next_views, "CANDIDATE_VIEWS", 2)
+    monkeypatch.setattr(choosing, "EnsembleConfig", partial(EnsembleConfig, hidden_dim=16, steps=40, rays_per_step=128))
 
 
 def choose(folders: list[Path], *args: str, next_views: str = "3") -> int:

@@ -247,7 +247,7 @@ def test_a_user_s_rigged_glb_drives_a_field_without_a_tear(tmp_path: Path) -> No
         seen = np.isfinite(subject.posed(torch.from_numpy(pose)[None]).channels(camera, 64, ("depth",)).depth_planar)
         search = MeshSearch(torch.from_numpy(posed(template, pose[None])[0]).float(), torch.from_numpy(template.faces))
         rays = camera.rays(64)
-        along = np.linspace(1.2 * size, 2.9 * size, 400)
+        along = np.linspace(1.2 * size, 2.9 * size, 200)  # steps well below the reach
         points = rays.origins.reshape(-1, 1, 3) + rays.directions.reshape(-1, 1, 3) * along[None, :, None]
         _, distance = search.carry(
             torch.from_numpy(points.reshape(-1, 3)).float(),

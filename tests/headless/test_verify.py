@@ -51,12 +51,17 @@ def test_every_file_but_the_sums_has_a_sum_that_sha256sum_reads(folder: Path) ->
         assert (done.returncode, done.stderr, done.stdout.count(": OK\n")) == (0, "", len(names))
 
 
+def one_of_each_kind(names: list[str]) -> list[str]:
+    """The last of each folder and ending; files of the top folder are each of their own kind."""
+    return list({(Path(name).parent, Path(name).suffix) if "/" in name else name: name for name in names}.values())
+
+
 @pytest.mark.parametrize("fault", ["altered", "truncated", "gone"])
 def test_every_kind_of_file_is_found_and_made_again(
     fault: str, folder: Path, fake_model: FakeModel, capsys: pytest.CaptureFixture[str]
 ) -> None:
     whole = contents(folder)
-    for name in sorted(set(whole) - {SUMS_NAME}):
+    for name in one_of_each_kind(sorted(set(whole) - {SUMS_NAME})):
         path, data = folder / name, bytearray(whole[name])
         if fault == "altered":
             data[len(data) // 2] ^= 4
