@@ -28,7 +28,7 @@ class GuidedPlanes:
     grid: DensityGrid
 
     @classmethod
-    def of(cls, backbone: Backbone[Any], planes: Planes) -> GuidedPlanes:
+    def pack(cls, backbone: Backbone[Any], planes: Planes) -> GuidedPlanes:
         """Of planes of one subject; they are packed here."""
         field = backbone.pack(planes)
         return cls(backbone, planes, field, subject_grid(field, backbone.config))

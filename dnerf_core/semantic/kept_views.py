@@ -195,7 +195,7 @@ def keep_views(
     for subject in used:
         w = ws[subject : subject + 1]
         planes = planes_of(subject)
-        guided = GuidedPlanes.of(generator, planes) if branch.config.density_prior else None
+        guided = GuidedPlanes.pack(generator, planes) if branch.config.density_prior else None
         normalized = branch.triplane.normalize(branch.triplane.inputs(generator.source(planes)))
         inputs[subject] = [x.half().contiguous() for x in normalized]
         for index, view in enumerate(views):

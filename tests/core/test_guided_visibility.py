@@ -25,7 +25,7 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 def samples_of(subject: Subject, where: tuple[Any, Any], grid: DensityGrid | None = None) -> VisibleSamples:
     model = subject.model
     assert model.branch is not None
-    guided = GuidedPlanes.of(model.generator, subject.planes)
+    guided = GuidedPlanes.pack(model.generator, subject.planes)
     if grid is not None:
         guided = dataclasses.replace(guided, grid=grid)
     return guided.samples(*where, model.config.rays.neural_resolution, model.branch.config.weight_epsilon)

@@ -88,7 +88,7 @@ def test_gradients_equal_those_of_the_samples_themselves(case: Case, config: Sem
         pose, lens = (torch.tensor(x, dtype=torch.float32)[None] for x in (view.cam2world, view.intrinsics))
         side = generator.config.rays.neural_resolution
         if config.density_prior:
-            visible = GuidedPlanes.of(generator, planes).samples(pose, lens, side, config.weight_epsilon)
+            visible = GuidedPlanes.pack(generator, planes).samples(pose, lens, side, config.weight_epsilon)
         else:
             visible = density_pass(generator, planes, pose, lens, side, config)
         guide_image = kept.views[index].guide_image

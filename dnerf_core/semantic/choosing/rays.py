@@ -68,7 +68,7 @@ class RaySketch:
     @torch.no_grad()
     def guided(self, planes: Planes) -> GuidedPlanes:
         """What the views of one subject in one pose have in common."""
-        return GuidedPlanes.of(self.generator, planes)
+        return GuidedPlanes.pack(self.generator, planes)
 
     @torch.no_grad()
     def view(self, guided: GuidedPlanes, table: Tensor, cam2world: Tensor, intrinsics: Tensor, resolution: int) -> ViewRays:
