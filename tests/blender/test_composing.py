@@ -249,6 +249,7 @@ def test_several_cameras_go_one_by_one_and_can_be_cancelled(session: ModuleType,
     add_props(scene)
     scene.dnerf.camera_count = 3
     finished(session, bpy.ops.dnerf.place_cameras())
+    scene.render.resolution_x = scene.render.resolution_y = 64
     for item in scene.objects:
         item.select_set(item.type == "CAMERA" and item.name.startswith("dnerf v"))
     current = session.current()

@@ -19,6 +19,7 @@ bpy = pytest.importorskip("bpy", reason="bpy is not installed here")
 
 from tests.blender.addon import ENGINE_PYTHON, REPOSITORY, interpreter_script  # noqa: E402
 from tests.blender.painted import paint  # noqa: E402
+from tests.blender.warm_engine import WarmEngine  # noqa: E402
 
 pytestmark = pytest.mark.skipif(
     "DNERF_ENGINE_PYTHON" not in os.environ and importlib.util.find_spec("torch") is None,
@@ -302,7 +303,12 @@ def test_the_seed_steps_within_its_range(session: ModuleType, settings: bpy.type
     ],
 )
 def test_an_interpreter_that_does_not_serve(
-    session: ModuleType, settings: bpy.types.PropertyGroup, tmp_path: Path, interpreter: str, message: str
+    session: ModuleType,
+    settings: bpy.types.PropertyGroup,
+    warm_engine: WarmEngine,
+    tmp_path: Path,
+    interpreter: str,
+    message: str,
 ) -> None:
     preferences = bpy.context.preferences.addons["blender_addon"].preferences
     if interpreter == "without datasetnerf":
@@ -313,7 +319,7 @@ def test_an_interpreter_that_does_not_serve(
     elif interpreter == "of another version":
         script = tmp_path / "old-python"
         greeting = '{"jsonrpc": "2.0", "method": "ready", "params": {"protocol": 0, "version": "0.0.1"}}'
-        script.write_text(f"#!/bin/sh\necho '{greeting}'\nsleep 5\n")
+        script.write_text(f"#!/bin/sh\necho '{greeting}'\nexec sleep 5\n")
         script.chmod(0o755)
         preferences.interpreter = str(script)
     else:
@@ -323,7 +329,7 @@ def test_an_interpreter_that_does_not_serve(
     except RuntimeError as error:
         line = str(error)
     assert message in line, line
-    preferences.interpreter = str(interpreter_script(tmp_path))
+    preferences.interpreter = str(warm_engine.script(tmp_path))
     finished(session, bpy.ops.dnerf.load_model())
 
 

@@ -51,11 +51,11 @@ def test_likely_poses_are_a_gaussian() -> None:
 
 
 def test_a_pose_is_found_with_the_camera_known(model: Model) -> None:
-    """With one known camera the ball's depth hides in its size; across the picture its place is plain."""
+    """With one known camera the ball's depth hides in its size; across the picture its place is plain: half the steps find it to 0.002."""
     camera = sphere_camera(0.3, 0.2, radius=3.0, focal=1.5)
     place = torch.tensor([[0.15, -0.1, 0.05]])
     picture = model.subject(7).posed(place).render(camera).rgb
-    found = invert(model, picture, InversionSettings(candidates=6, starts=3), camera=camera)
+    found = invert(model, picture, InversionSettings(candidates=6, starts=2, steps=170), camera=camera)
     assert found.subject.pose is not None
     apart = (found.subject.pose - place)[0].double().numpy()
     ahead = camera.forward
