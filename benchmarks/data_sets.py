@@ -24,8 +24,8 @@ from threading import Lock
 from typing import Any
 from unittest import mock
 
+from dnerf_core.work.processor import processor_name
 from headless.bench.measuring import machine_seconds
-from headless.work.machine import processor_name
 
 RENDERING, PNG, EXR, NPY, HASHING, WRITING, LISTS = (
     "rendering, subjects made with it", "PNG", "EXR", "NPY", "hashing", "writing: create, sync, rename", "lists, card, contact sheet",

@@ -170,7 +170,7 @@ class Trial:
         """The rays of a random view of a car, and the shares of classes [R*R, C] in all rays of the picture."""
         painted, planes = self.view(seed, view), self.model.subject(seed).planes
         cameras = camera_tensors(painted.camera)
-        seen = self.sketch.view(planes, self.sketch.table(planes), *cameras, self.rays_a_side)
+        seen = self.sketch.view(self.sketch.guided(planes), self.sketch.table(planes), *cameras, self.rays_a_side)
         return seen, torch.from_numpy(label_shares(painted.mask, len(PART_NAMES), self.rays_a_side))
 
     def small_score(self, views: Sequence[PaintedView], seed: int) -> dict[str, Any]:

@@ -26,6 +26,7 @@ from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import flop_registry
 
 from dnerf_core.camera import arc_cameras
+from dnerf_core.convolutions.forms import BFLOAT16
 from dnerf_core.model import Model
 from dnerf_core.rendering.camera_tensors import camera_tensors
 from dnerf_core.rendering.depth import planar_depth
@@ -212,7 +213,7 @@ def main() -> None:
     parser.add_argument("--views", type=int, default=10, help="views a subject, for the rates")
     arguments = parser.parse_args()
     model = bench_model(arguments.model, "cpu")
-    model.convolution_dtype = torch.bfloat16  # as every card here has it
+    model.convolutions = BFLOAT16  # as every card here has it
     model.subject(1).render(model.front_camera())
     costs = counted(model, 0).costs
     names = " | ".join(f"{card.name}, ms" for card in CARDS)

@@ -18,6 +18,7 @@ from dnerf_core.worker_protocol import Code
 from .bridge.client import WorkerClient
 from .bridge.errors import EXPECTED, WorkerError, WorkerFault, error_line
 from .bridge.launch import worker_command
+from .environments.generations import note_worker
 from .feedback.alerts import alert
 from .feedback.outcomes import Level, Outcomes
 from .lasting.job import Job
@@ -145,8 +146,9 @@ class Session:
         if self.client is None or self.client.state not in ("starting", "ready"):
             self.end_worker()
             settings = preferences()
-            client = WorkerClient(worker_command(chosen_interpreter(settings), settings.device))
-            client.start()
+            python = chosen_interpreter(settings)
+            client = WorkerClient(worker_command(python, settings.device))
+            note_worker(python, client.start())
             self.client = client
         return self.client
 

@@ -17,13 +17,15 @@ from dnerf_core.backbone.specs import BackboneConfig
 from dnerf_core.camera import Camera, sphere_camera
 from dnerf_core.checkpoints.generator_hash import loaded_generator_sha256
 from dnerf_core.checkpoints.model_file import ModelHeader
+from dnerf_core.convolutions.choice import chosen_form
+from dnerf_core.convolutions.forms import ConvolutionForm
 from dnerf_core.errors import UsageError
 from dnerf_core.kernels.choice import KernelChoice, sample_reader
 from dnerf_core.labels import LabelSet
 from dnerf_core.semantic.branch import SemanticBranch
 from dnerf_core.semantic.refiner import PreparedRefiner
 from dnerf_core.work.made_once import MadeOnce, Making
-from dnerf_core.work.precision import convolution_dtype, reproducible_convolutions
+from dnerf_core.work.precision import reproducible_convolutions
 from dnerf_core.work.transfers import uploaded
 
 if TYPE_CHECKING:
@@ -50,11 +52,14 @@ class LoadedModel(Making):
         *,
         exact: bool = False,
         kernels: KernelChoice = "torch",
+        convolutions: ConvolutionForm | None = None,
     ) -> None:
+        """convolutions: the form that the super-resolutions of views which are not exact run in; None: `chosen_form`'s."""
         super().__init__()
         self.generator, self.branch = generator, branch
         self.header, self.sha256, self.device = header, sha256, device
-        self.exact, self.kernels, self.convolution_dtype = exact, kernels, convolution_dtype(device)
+        self.exact, self.kernels = exact, kernels
+        self.convolutions = convolutions or chosen_form(device)
         self.sample_reader = sample_reader(kernels)
 
     @property
@@ -92,7 +97,19 @@ class LoadedModel(Making):
             generator = family_of(self.generator.config).build(self.generator.config)
         generator.load_published({**self.generator.state_dict(), **placed})
         generator.eval().requires_grad_(False)
-        return type(self)(generator, self.branch, self.header, self.sha256, self.device, exact=self.exact, kernels=self.kernels)
+        return type(self)(generator, self.branch, self.header, self.sha256, self.device, **self._ways)
+
+    def with_convolutions(self, form: ConvolutionForm) -> Self:
+        """The model whose super-resolutions run in another form; generator and branch are this model's own, not copies."""
+        if form == self.convolutions:
+            return self
+        ways = self._ways | {"convolutions": form}
+        return type(self)(self.generator, self.branch, self.header, self.sha256, self.device, **ways)
+
+    @property
+    def _ways(self) -> dict[str, Any]:
+        """How views are computed, as models made of this one have it, too."""
+        return {"exact": self.exact, "kernels": self.kernels, "convolutions": self.convolutions}
 
     @MadeOnce
     def generator_sha256(self) -> str:
@@ -104,7 +121,7 @@ class LoadedModel(Making):
         """The semantic super-resolution, prepared for inference."""
         assert self.branch is not None
         with torch.no_grad():
-            return PreparedRefiner(self.branch.refiner, self.convolution_dtype)
+            return PreparedRefiner(self.branch.refiner, self.convolutions.dtype, self.convolutions.memory_format)
 
     def latent(self, seed: int) -> NDArray[np.float32]:
         """z [z_dim] of a seed, see `seed_latent`.

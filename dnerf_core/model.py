@@ -85,7 +85,7 @@ class Model(LoadedModel):
         # what is told of the training of an earlier branch is not true of this one
         training = {name: record for name, record in (self.header.training or {}).items() if name != "semantic"} or None
         header = dataclasses.replace(self.header, semantic_config=config_to_json(branch.config), labels=labels, training=training)
-        return Model(self.generator, own, header, self.sha256, self.device, exact=self.exact, kernels=self.kernels)
+        return Model(self.generator, own, header, self.sha256, self.device, **self._ways)
 
     def save(self, path: str | Path, stored: StoredFloat | None = None) -> None:
         """Write a model file, whole or not at all, that `Model.load` takes; a file of that name is replaced.

@@ -25,7 +25,7 @@ from dnerf_core.rendering.density_grid import DensityGrid
 from dnerf_core.rendering.depth import planar_depth
 from dnerf_core.rendering.final_picture import resized, uint8_pixels
 from dnerf_core.rendering.labeled_view import LabeledView, PartialView, sample_side_px
-from dnerf_core.rendering.limits import longest_ray
+from dnerf_core.rendering.limits import GRID_NODES, subject_grid
 from dnerf_core.seeing.edge_rays import edge_rays
 from dnerf_core.seeing.raw_view import RawView, exact_raw, guided_raw
 from dnerf_core.seeing.shown import Shown
@@ -37,9 +37,6 @@ from dnerf_core.work.made_once import MadeOnce, Making
 
 Channel = Literal["rgb", "mask", "depth", "uncertainty", "joints", "vertices", "coverage"]
 ALL_CHANNELS: tuple[Channel, ...] = ("rgb", "mask", "depth")
-
-GRID_NODES = 64
-"""Nodes an axis of a subject's density grid: 48 lose 3 dB on the demo's worst view; 128 take 7 times as long a subject and gain none."""
 
 
 class Subject(Making):
@@ -125,9 +122,7 @@ class Subject(Making):
             return self._density_grid(GRID_NODES)
 
     def _density_grid(self, nodes: int) -> DensityGrid:
-        rays = self.model.config.rays
-        inset = rays.auto_inset if rays.ray_start == "auto" else None
-        return self.field.density_grid(nodes, longest_ray(rays, self.model.config.box_side), inset)
+        return subject_grid(self.field, self.model.config, nodes)
 
     @MadeOnce
     def semantics(self) -> PackedSemantics:
@@ -144,7 +139,7 @@ class Subject(Making):
         if self._shared is not None:
             return self._shared.superresolution
         with self.model.inference():
-            return self.model.generator.prepare_superresolution(self.ws, self.model.convolution_dtype)
+            return self.model.generator.prepare_superresolution(self.ws, self.model.convolutions)
 
     def prepare(self) -> None:
         """Make what views read now, instead of with the first view; for a model that is not exact."""
@@ -249,7 +244,7 @@ class Subject(Making):
             size_px: side of the pictures in pixels; None: the generator's image size.
             exact: the literal method's numbers (`generator.reference`) to 1e-4: both passes read at every sample, float32. Else samples
                 are read where the density grid says that they matter, and the super-resolutions run in the model's
-                `convolution_dtype`; docs/performance.md has the differences. None: as the model was loaded.
+                `convolutions`; docs/performance.md has the differences. None: as the model was loaded.
             raw: the same view at neural resolution, as `seeing.raw_view` makes it for these channels; None: it is made here.
         """
         exact = self.model.exact if exact is None else exact

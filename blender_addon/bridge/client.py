@@ -69,8 +69,11 @@ class WorkerClient:
         """The worker's process; None before the start and after the end."""
         return self._process.pid if self._process is not None and self.state in ("starting", "ready") else None
 
-    def start(self) -> None:
+    def start(self) -> int:
         """Start the worker; it is heard of by `poll`.
+
+        Returns:
+            Its process.
 
         Raises:
             WorkerError: it has been started before, or cannot be started.
@@ -87,6 +90,7 @@ class WorkerClient:
             raise
         self.state = "starting"
         atexit.register(self.stop)
+        return self._process.pid
 
     def request(
         self,

@@ -9,6 +9,7 @@ from ..model_facts import known_facts, moves
 from ..panels.base import SubPanel
 from ..panels.buttons import Button, draw_job_buttons
 from ..panels.fitting import draw_text
+from ..presets.operators import draw_presets
 from .chosen import chosen
 from .options import CHANNEL_WORDS, FORMAT_WORDS, RULES, flag_name
 from .requests import commands, shown_request
@@ -26,6 +27,9 @@ _FORMAT_OPTIONS = (
 
 class DNERF_PT_data_set(SubPanel, bpy.types.Panel):
     bl_label = "Data Set"
+
+    def draw_header_preset(self, context: bpy.types.Context) -> None:
+        draw_presets(self.layout, "data_set")
 
     def draw(self, context: bpy.types.Context) -> None:
         layout, settings = self.layout, context.scene.dnerf.data_set

@@ -24,6 +24,7 @@ from ..bridge.errors import WorkerError
 
 STATE_NAME = "datasetnerf-environment.json"
 _NAME = re.compile(r"env-(?P<number>[1-9][0-9]{0,5})")
+_WORKER = re.compile(r"worker-(?P<pid>[1-9][0-9]{0,9})")
 _SYSTEMS_OWN = {".DS_Store", "Thumbs.db", "desktop.ini"}
 """What file browsers leave in folders."""
 _STATE_BYTES = 65536
@@ -80,16 +81,42 @@ def is_whole(path: Path) -> bool:
     return (_state_of(path) or {}).get("state") == "ready"
 
 
+def note_worker(python: Path, pid: int) -> None:
+    """Say in the environment that an interpreter belongs to that a worker runs there; another Blender then does not remove it.
+
+    Nothing is said where the interpreter is of no environment of ours, or where that cannot be written to: it cannot be removed, either.
+    """
+    for path in python.parents:
+        if is_whole(path):
+            _forget_ended_workers(path)
+            with suppress(OSError):
+                (path / f"worker-{pid}").touch()
+            return
+
+
+def _forget_ended_workers(path: Path) -> bool:
+    """Remove the marks of workers that have ended; True where others run."""
+    running = False
+    for mark in path.iterdir():
+        match = _WORKER.fullmatch(mark.name)
+        if match is not None and is_alive(int(match["pid"])):
+            running = True
+        elif match is not None:
+            with suppress(OSError):
+                mark.unlink()
+    return running
+
+
 def clear_unused(folder: Path, used: Path) -> None:
-    """Remove what nobody needs: half an environment of a process that has gone, and whole ones but the newest and the one in use.
+    """Remove what nobody needs: half an environment of a process that has gone, and whole ones but the newest and those in use.
 
     Args:
-        used: the interpreter that is chosen.
+        used: the interpreter that is chosen here; another Blender's is known by its worker, see `note_worker`.
     """
     whole = [path for _, path in _generations(folder) if is_whole(path)]
     for _, path in _generations(folder):
         if path in whole:
-            unused = path != whole[-1] and path not in used.parents
+            unused = path != whole[-1] and path not in used.parents and not _forget_ended_workers(path)
         else:
             pid = (_state_of(path) or {}).get("pid")
             unused = not isinstance(pid, int) or pid == os.getpid() or not is_alive(pid)

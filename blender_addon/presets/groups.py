@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 Values = dict[str, Any]
-"""Settings of `scene.dnerf` by their names: booleans, numbers, and the identifiers of choices."""
+"""Settings by their names, as JSON has them: booleans, numbers, words, identifiers of choices, and lists of numbers or identifiers."""
 
 
 @dataclass(frozen=True)
@@ -16,15 +16,20 @@ class Group:
     Attributes:
         name: of the presets' folder and of their menu.
         title: for people.
-        settings: names of properties of `scene.dnerf`; no paths, which mean nothing elsewhere.
+        settings: names of properties of `scene.dnerf`, or of what it has at `place`; no paths, which mean nothing elsewhere.
         brought: presets that come with the extension, by title; each sets some of the settings.
+        place: the property of `scene.dnerf` that has the settings; "": itself.
     """
 
     name: str
     title: str
     settings: tuple[str, ...]
     brought: dict[str, Values]
+    place: str = ""
 
+
+_SUBJECTS: Values = {"subjects_from": "FIRST", "cameras": "RANDOM", "own_angles": True, "test_cameras": "NONE"}
+"""Many subjects, each seen from where chance has it."""
 
 GROUPS = {
     group.name: group
@@ -89,6 +94,58 @@ GROUPS = {
                 },
                 "Thirty Subjects": {"annotation_subjects": 30, "annotation_views": 3, "allow_missing_labels": False},
             },
+        ),
+        Group(
+            "data_set",
+            "Data Set",
+            (
+                *("subjects_from", "seeds", "subjects"),
+                *("cameras", "count", "own_angles", "yaw", "pitch", "camera_seed", "upper", "radius", "fov_deg", "frame_step"),
+                *("center", "center_point", "outwards", "test_cameras", "test_count", "test_camera_seed", "test_frame_step"),
+                *("resolution", "channels", "formats", "masks", "depth_format", "shard_views", "coco_instances"),
+                *(
+                    "nerfstudio_images",
+                    "aabb_scale",
+                    "splits",
+                    "reject_uncertain",
+                    "consistent",
+                    "exact",
+                    "random_poses",
+                    "with_cloud",
+                ),
+            ),
+            {
+                "Segmentation of 1,000 Subjects": {
+                    **_SUBJECTS,
+                    "subjects": 1000,
+                    "count": 1,
+                    "channels": ["rgb", "mask"],
+                    "formats": [],
+                    "splits": "train=0.8,val=0.1,test=0.1",
+                },
+                "COCO of 200 Subjects": {
+                    **_SUBJECTS,
+                    "subjects": 200,
+                    "count": 5,
+                    "channels": ["rgb", "mask"],
+                    "formats": ["coco"],
+                    "splits": "",
+                },
+                "Scene for nerfstudio": {
+                    "subjects_from": "ONE",
+                    "cameras": "SPHERE",
+                    "count": 100,
+                    "upper": True,
+                    "test_cameras": "RANDOM",
+                    "test_count": 20,
+                    "channels": ["rgb", "mask", "depth"],
+                    "formats": ["nerfstudio"],
+                    "nerfstudio_images": "rgba",
+                    "splits": "",
+                    "with_cloud": True,
+                },
+            },
+            place="data_set",
         ),
     )
 }

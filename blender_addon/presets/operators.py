@@ -89,6 +89,11 @@ class DNERF_MT_presets_annotate(PresetMenu, bpy.types.Menu):
     group = "annotate"
 
 
+class DNERF_MT_presets_data_set(PresetMenu, bpy.types.Menu):
+    bl_label = "Data Set Presets"
+    group = "data_set"
+
+
 def draw_presets(layout: bpy.types.UILayout, group: str) -> None:
     """In a panel's header: the group's menu."""
     layout.emboss = "NONE"
@@ -103,4 +108,5 @@ CLASSES = (
     DNERF_MT_presets_cameras,
     DNERF_MT_presets_views,
     DNERF_MT_presets_annotate,
+    DNERF_MT_presets_data_set,
 )

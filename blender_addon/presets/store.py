@@ -23,6 +23,8 @@ FORMAT = "datasetnerf preset"
 _PACKAGE = __package__.rpartition(".")[0]
 _LARGEST_BYTES = 2**16
 _LONGEST_NAME = 60
+_LONGEST_WORDS = 10_000
+"""Of a setting that is words, such as a list of seeds."""
 
 
 def presets_folder(group: Group) -> Path:
@@ -50,7 +52,8 @@ def save_preset(settings: bpy.types.PropertyGroup, group: Group, name: str) -> P
         raise UsageError(f"preset: expected a name of its own, found {found}; type another")
     folder = presets_folder(group)
     make_folder(folder)
-    values = {setting: getattr(settings, setting) for setting in group.settings}
+    held = settings_of(settings, group)
+    values = {setting: _json_value(getattr(held, setting)) for setting in group.settings}
     text = json.dumps({"format": FORMAT, "group": group.name, "values": values}, indent=2)
     path = folder / f"{stem}.json"
     write_bytes_whole(path, text.encode() + b"\n")
@@ -88,7 +91,7 @@ def preset_values(settings: bpy.types.PropertyGroup, group: Group, name: str) ->
             raise ValueError(f"no preset of {group.title}")
         values = content["values"]
         for setting in values:
-            _check_value(settings, group, setting, values[setting])
+            _check_value(settings_of(settings, group), group, setting, values[setting])
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         reason = " ".join(str(error).split())
         raise UsageError(f"{path}: expected a preset as Save Preset writes it, found another ({reason}); remove it") from error
@@ -101,8 +104,22 @@ def apply_preset(settings: bpy.types.PropertyGroup, group: Group, name: str) -> 
     Raises:
         UsageError: as `preset_values`.
     """
+    held = settings_of(settings, group)
     for setting, value in preset_values(settings, group, name).items():
-        setattr(settings, setting, value)
+        is_flags = getattr(held.bl_rna.properties[setting], "is_enum_flag", False)
+        setattr(held, setting, set(value) if is_flags else value)
+
+
+def settings_of(settings: bpy.types.PropertyGroup, group: Group) -> bpy.types.PropertyGroup:
+    """What of `scene.dnerf` has the group's settings."""
+    return getattr(settings, group.place) if group.place else settings
+
+
+def _json_value(value: Any) -> Any:
+    """A setting's value as a preset holds it."""
+    if isinstance(value, set):
+        return sorted(value)
+    return value if isinstance(value, bool | int | float | str) else list(value)
 
 
 def _check_value(settings: bpy.types.PropertyGroup, group: Group, setting: str, value: Any) -> None:
@@ -110,15 +127,26 @@ def _check_value(settings: bpy.types.PropertyGroup, group: Group, setting: str, 
     if setting not in group.settings:
         raise ValueError(f"the setting {setting[:40]!a}")
     prop = settings.bl_rna.properties[setting]
-    if prop.type == "ENUM":
+    if prop.type == "ENUM" and prop.is_enum_flag:
+        fits = isinstance(value, list) and all(isinstance(one, str) and one in prop.enum_items for one in value)
+    elif getattr(prop, "is_array", False):
+        fits = isinstance(value, list) and len(value) == prop.array_length and all(_fits_number(prop, one) for one in value)
+    elif prop.type == "ENUM":
         fits = isinstance(value, str) and value in prop.enum_items
+    elif prop.type == "STRING":
+        fits = isinstance(value, str) and len(value) <= _LONGEST_WORDS
     elif prop.type == "BOOLEAN":
         fits = isinstance(value, bool)
     else:
-        fits = isinstance(value, int if prop.type == "INT" else int | float) and not isinstance(value, bool)
-        fits = fits and math.isfinite(value) and prop.hard_min <= value <= prop.hard_max
+        fits = _fits_number(prop, value)
     if not fits:
         raise ValueError(f"{setting} {str(value)[:40]!a}")
+
+
+def _fits_number(prop: bpy.types.Property, value: Any) -> bool:
+    """Whether a number property can have the value."""
+    fits = isinstance(value, int if prop.type == "INT" else int | float) and not isinstance(value, bool)
+    return fits and math.isfinite(value) and prop.hard_min <= value <= prop.hard_max
 
 
 def group_named(name: str) -> Group:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from dnerf_core.backbone.poses import RiggedPoints
     from dnerf_core.backbone.specs import BackboneConfig
+    from dnerf_core.convolutions.forms import ConvolutionForm
     from dnerf_core.rendering.density_grid import DensityGrid
     from dnerf_core.rendering.rays import ViewRays
     from dnerf_core.semantic.config import FeatureKind
@@ -240,8 +241,8 @@ class Backbone(Protocol[P]):
     def superresolution_activations(self, picture: RawPicture, ws: Tensor) -> list[Tensor]:
         """What the super-resolution's layers hold on the way to the image, [B, c, s, s] each, coarse to fine; of one without any, none."""
 
-    def prepare_superresolution(self, ws: Tensor, dtype: torch.dtype) -> Superresolve:
-        """The super-resolution of one subject ws [1, num_ws, w_dim], with its styles folded in; its convolutions run in `dtype`."""
+    def prepare_superresolution(self, ws: Tensor, form: ConvolutionForm) -> Superresolve:
+        """The super-resolution of one subject ws [1, num_ws, w_dim], with its styles folded in; its convolutions run in `form`."""
 
     # what a torch module has
 

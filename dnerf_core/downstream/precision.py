@@ -12,7 +12,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from dnerf_core.work.precision import convolution_dtype
+from dnerf_core.work.precision import has_bfloat16_units
 
 PrecisionName = Literal["float32", "bfloat16", "float16"]
 _DTYPES: dict[str, torch.dtype] = {"bfloat16": torch.bfloat16, "float16": torch.float16}
@@ -44,7 +44,7 @@ class Precision:
 
 def gpu_precision(device: torch.device) -> Precision:
     """bfloat16 from Ampere on, else float16."""
-    return Precision("bfloat16" if convolution_dtype(device) == torch.bfloat16 else "float16")
+    return Precision("bfloat16" if has_bfloat16_units(device) else "float16")
 
 
 def measured_precision(network: nn.Module, step: Callable[[nn.Module, Tensor], Tensor], inputs: Tensor) -> Precision:

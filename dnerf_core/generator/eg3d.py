@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from dnerf_core.backbone.protocols import RawPicture, RayLimits, Superresolve, TapFinder
 from dnerf_core.backbone.weights import PublishedWeights
+from dnerf_core.convolutions.forms import ConvolutionForm
 from dnerf_core.generator.config import GeneratorConfig, TriplaneConfig
 from dnerf_core.generator.packed_field import FoldedDecoder, PackedField
 from dnerf_core.rendering.limits import configured_limits
@@ -194,7 +195,7 @@ class Generator(PublishedWeights):
         """Hidden channels of the super-resolution's two blocks."""
         return self.superresolution.activations(picture.features, ws)
 
-    def prepare_superresolution(self, ws: Tensor, dtype: torch.dtype) -> Superresolve:
+    def prepare_superresolution(self, ws: Tensor, form: ConvolutionForm) -> Superresolve:
         """The super-resolution of one subject."""
-        prepared = PreparedSuperResolution(self.superresolution, ws, dtype)
+        prepared = PreparedSuperResolution(self.superresolution, ws, form.dtype, form.memory_format)
         return lambda picture: prepared(picture.features)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
 
 import torch
 import torch.nn.functional as F
@@ -14,6 +15,9 @@ from dnerf_core.rendering.packed_planes import PackedPlanes, Taps
 from dnerf_core.rendering.softplus import EXP_LIMIT, softplus_
 from dnerf_core.rendering.triplane import AXIS
 from dnerf_core.stylegan2.networks import FullyConnected
+
+if TYPE_CHECKING:
+    from dnerf_core.rendering.sample_reading import Samples
 
 
 @dataclass(frozen=True)
@@ -86,6 +90,19 @@ class PackedField:
     def taps(self, points: Tensor) -> Taps:
         """Taps of points [3, N], world frame."""
         return self.planes.taps(points)
+
+    @property
+    def color_activation(self) -> Literal["sigmoid"]:
+        """See `kernels.fields.PlaneField`, as the next two."""
+        return "sigmoid"
+
+    def placed(self, samples: Samples) -> tuple[Samples, None]:
+        """Samples as they are."""
+        return samples, None
+
+    def without_void(self, raw_density: Tensor, void: Tensor) -> Tensor:
+        """Raw densities as they are: nothing is void."""
+        return raw_density
 
     def table(self, pictures: Tensor) -> PackedPlanes:
         """Pictures [P, R, R, C] of the side of the planes, to be read with their taps."""

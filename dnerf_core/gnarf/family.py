@@ -13,6 +13,7 @@ from dnerf_core.gnarf.shapes import gnarf_shapes
 GNARF = Family(
     name="gnarf",
     title="GNARF",
+    kernels=("torch", "triton"),
     config_class=GnarfConfig,
     expected_shapes=gnarf_shapes,
     check_ranges=check_gnarf_ranges,

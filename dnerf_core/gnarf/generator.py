@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from dnerf_core.backbone.poses import RiggedPoints
 from dnerf_core.backbone.protocols import RawPicture, RayLimits, Superresolve
 from dnerf_core.backbone.weights import PublishedWeights
+from dnerf_core.convolutions.forms import ConvolutionForm
 from dnerf_core.generator.eg3d import Decoder, Triplanes, plain_picture
 from dnerf_core.gnarf.body.checks import check_body
 from dnerf_core.gnarf.body.posed import posed_vertices
@@ -158,7 +159,7 @@ class Gnarf(PublishedWeights):
         """Hidden channels of the super-resolution's two blocks."""
         return self.superresolution.activations(picture.features, ws)
 
-    def prepare_superresolution(self, ws: Tensor, dtype: torch.dtype) -> Superresolve:
+    def prepare_superresolution(self, ws: Tensor, form: ConvolutionForm) -> Superresolve:
         """The super-resolution of one subject."""
-        prepared = PreparedSuperResolution(self.superresolution, ws, dtype)
+        prepared = PreparedSuperResolution(self.superresolution, ws, form.dtype, form.memory_format)
         return lambda picture: prepared(picture.features)

@@ -6,6 +6,7 @@ import dataclasses
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
 
 import torch
 from torch import Tensor
@@ -18,6 +19,9 @@ from dnerf_core.rendering.density_grid import DensityGrid
 from dnerf_core.rendering.packed_planes import PackedPlanes, Taps
 from dnerf_core.rendering.volume import VOID
 from dnerf_core.work.transfers import uploaded
+
+if TYPE_CHECKING:
+    from dnerf_core.rendering.sample_reading import Samples
 
 NODES_AT_ONCE = 2**16
 """Nodes of a density grid that are carried and read at once: bounds memory."""
@@ -51,6 +55,31 @@ class PackedBodyField:
             folded = FoldedDecoder.fold(decoder.net[0], decoder.net[2], len(field.plane_axes))
             planes.prepared["packed"] = PackedField.pack(planes.canonical.triplane, folded, field)
         return cls(planes.prepared["packed"], planes.warp)
+
+    @property
+    def planes(self) -> PackedPlanes:
+        """The canonical planes, as fused kernels ask for them; see `kernels.fields.PlaneField`, as the next four."""
+        return self.canonical.planes
+
+    @property
+    def decoder(self) -> FoldedDecoder:
+        """The canonical one."""
+        return self.canonical.decoder
+
+    @property
+    def color_activation(self) -> Literal["sigmoid"]:
+        """The canonical one."""
+        return self.canonical.color_activation
+
+    def placed(self, samples: Samples) -> tuple[Samples, Tensor]:
+        """Samples carried to the canonical pose, each by itself, and which of them are void."""
+        place, void = self.warp(samples.points().t(), None)
+        still, start = torch.zeros_like(place).t().contiguous(), place.new_zeros(len(place), 1)
+        return dataclasses.replace(samples, origins=place.t().contiguous(), directions=still, distances=start, place=None), void
+
+    def without_void(self, raw_density: Tensor, void: Tensor) -> Tensor:
+        """Raw densities without what is void."""
+        return voided(raw_density, void)
 
     @property
     def color_channels(self) -> int:

@@ -8,7 +8,18 @@ import triton.language as tl
 from torch import Tensor
 
 from dnerf_core.kernels.fields import PlaneField
-from dnerf_core.kernels.reads import Rays, Table, axes_of, block_of, load_matrix, load_vector, product, read_samples, softplus
+from dnerf_core.kernels.reads import (
+    Rays,
+    Table,
+    axes_of,
+    block_of,
+    load_matrix,
+    load_vector,
+    product,
+    read_samples,
+    samples_at_once,
+    softplus,
+)
 from dnerf_core.rendering.sample_reading import Samples
 
 BLOCK = 64
@@ -51,10 +62,11 @@ def raw_density(field: PlaneField, samples: Samples) -> Tensor:
         return raw
     decoder = field.decoder
     channels, hidden = decoder.first.shape
+    block = samples_at_once(BLOCK, field.planes)
     with torch.cuda.device_of(raw):
-        density_kernel[(triton.cdiv(count, BLOCK),)](
+        density_kernel[(triton.cdiv(count, block),)](
             Rays.from_samples(samples),
-            Table.from_planes(field.planes),
+            Table.from_packed(field.planes),
             samples.place,
             decoder.first,
             decoder.first_bias,
@@ -64,7 +76,7 @@ def raw_density(field: PlaneField, samples: Samples) -> Tensor:
             count,
             hidden,
             axes=axes_of(field.planes),
-            block=BLOCK,
+            block=block,
             block_channels=block_of(channels),
             block_hidden=block_of(hidden),
         )

@@ -1,16 +1,23 @@
-"""What the fused kernels read of a family's packed field: planes, and a decoder of two layers. A family that has it names "triton"."""
+"""What the fused kernels read of a family's packed field: planes or grids, and a decoder of two layers. A family that has it names
+"triton".
+"""
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Literal, Protocol
 
 from torch import Tensor
 
+from dnerf_core.panohead.packed_grids import PackedGrids
 from dnerf_core.rendering.packed_planes import PackedPlanes
+from dnerf_core.rendering.sample_reading import Samples
+
+ColorActivation = Literal["sigmoid", "lrelu", "none"]
+"""What colours go through: EG3D's scaled sigmoid, StyleGAN2's leaky ReLU, or nothing."""
 
 
 class PlaneDecoder(Protocol):
-    """softplus between two linear layers of H hidden activations; colours go through EG3D's scaled sigmoid."""
+    """softplus between two linear layers of H hidden activations."""
 
     @property
     def first(self) -> Tensor:
@@ -38,12 +45,23 @@ class PlaneDecoder(Protocol):
 
 
 class PlaneField(Protocol):
-    """The radiance field of one subject whose features at a point are the sum over planes of bilinear reads."""
+    """The radiance field of one subject whose features at a point are the sum over planes or grids of linear reads."""
 
     @property
-    def planes(self) -> PackedPlanes:
-        """The planes."""
+    def planes(self) -> PackedPlanes | PackedGrids:
+        """The planes or grids."""
 
     @property
     def decoder(self) -> PlaneDecoder:
         """What follows."""
+
+    @property
+    def color_activation(self) -> ColorActivation:
+        """What colours go through."""
+
+    def placed(self, samples: Samples) -> tuple[Samples, Tensor | None]:
+        """Samples of rays as places of the planes: as they are, or carried there, K rays of one sample each; and which of the K are void,
+        bool [K] (None: none)."""
+
+    def without_void(self, raw_density: Tensor, void: Tensor) -> Tensor:
+        """Raw densities [K] as views have them where some are void."""

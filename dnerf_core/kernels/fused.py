@@ -15,17 +15,19 @@ class TritonSamples:
     """As `TorchSamples`, to float32 rounding; what is read of a sample is read again where it is needed again, and never stored."""
 
     def __init__(self, field: PlaneField, semantics: PackedSemantics | None, samples: Samples) -> None:
-        self.field, self.semantics, self.samples = field, semantics, samples
+        self.field, self.semantics, self.rays = field, semantics, len(samples.distances)
+        self.placed, self.void = field.placed(samples)
 
     def raw_density(self) -> Tensor:
         """Raw density [K] of every sample."""
-        return raw_density(self.field, self.samples)
+        raw = raw_density(self.field, self.placed)
+        return raw if self.void is None else self.field.without_void(raw, self.void)
 
     def color_sums(self, keep: Tensor | None, weights: Tensor, ray: Tensor) -> Tensor:
         """Weighted sums [M, C] of colour features."""
-        return color_sums(self.field, self.samples, keep, weights, ray)
+        return color_sums(self.field, self.placed, keep, weights, ray, self.rays)
 
     def hidden_sums(self, keep: Tensor | None, weights: Tensor, ray: Tensor) -> Tensor:
         """Weighted sums [M, 64] of the semantics' hidden activations."""
         assert self.semantics is not None
-        return hidden_sums(self.semantics, self.samples, keep, weights, ray)
+        return hidden_sums(self.semantics, self.placed, keep, weights, ray, self.rays)

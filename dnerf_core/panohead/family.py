@@ -13,6 +13,7 @@ from dnerf_core.panohead.shapes import panohead_shapes
 PANOHEAD_FAMILY = Family(
     name="panohead",
     title="PanoHead",
+    kernels=("torch", "triton"),
     config_class=PanoHeadConfig,
     expected_shapes=panohead_shapes,
     check_ranges=check_panohead_ranges,

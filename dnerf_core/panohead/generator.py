@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from dnerf_core.backbone.protocols import RawPicture, RayLimits, Superresolve, TapFinder
 from dnerf_core.backbone.weights import PublishedWeights
+from dnerf_core.convolutions.forms import ConvolutionForm
 from dnerf_core.panohead.background import background_ws, resize_background
 from dnerf_core.panohead.config import PanoHeadConfig, TrigridConfig
 from dnerf_core.panohead.decoder import GridDecoder
@@ -196,7 +197,7 @@ class PanoHead(PublishedWeights):
         """Hidden channels of the super-resolution's two blocks."""
         return self.superresolution.activations(picture.features, ws, picture.image)
 
-    def prepare_superresolution(self, ws: Tensor, dtype: torch.dtype) -> Superresolve:
+    def prepare_superresolution(self, ws: Tensor, form: ConvolutionForm) -> Superresolve:
         """The super-resolution of one subject."""
-        prepared = PreparedSuperResolution(self.superresolution, ws, dtype)
+        prepared = PreparedSuperResolution(self.superresolution, ws, form.dtype, form.memory_format)
         return lambda picture: prepared(picture.features, picture.image)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
 import torch.nn.functional as F
@@ -16,6 +17,9 @@ from dnerf_core.panohead.field import CROPPED, crop_limit
 from dnerf_core.panohead.packed_grids import GridTaps, PackedGrids
 from dnerf_core.rendering.density_grid import DensityGrid
 from dnerf_core.stylegan2.networks import LRELU_GAIN, LRELU_SLOPE
+
+if TYPE_CHECKING:
+    from dnerf_core.rendering.sample_reading import Samples
 
 NODES_AT_ONCE = 2**16
 """Nodes of a density grid that are read at once: bounds memory."""
@@ -72,6 +76,25 @@ class PackedGridField:
         pictures = grids[0].permute(0, 2, 3, 4, 1).flatten(0, 1)
         packed = PackedGrids.pack(pictures, config.plane_axes, config.box_warp)
         return cls(packed, FoldedGridDecoder.from_decoder(decoder, len(config.plane_axes)), crop_limit(config))
+
+    @property
+    def planes(self) -> PackedGrids:
+        """The grids, as fused kernels ask for them; see `kernels.fields.PlaneField`, as the next three."""
+        return self.grids
+
+    @property
+    def color_activation(self) -> Activation:
+        """The decoder's."""
+        return self.decoder.activation
+
+    def placed(self, samples: Samples) -> tuple[Samples, Tensor]:
+        """Samples as they are, and which of them pictures do not show."""
+        points = samples.points()
+        return samples, (points[0].abs() > self.limit) | (points[2].abs() > self.limit)
+
+    def without_void(self, raw_density: Tensor, void: Tensor) -> Tensor:
+        """Raw densities as pictures show them."""
+        return raw_density.masked_fill_(void, CROPPED)
 
     @property
     def color_channels(self) -> int:

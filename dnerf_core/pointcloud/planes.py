@@ -41,7 +41,8 @@ def fit_planes(view: LabeledView, max_incidence_deg: float) -> PlaneFit:
     """
     fx, fy = view.camera.intrinsics[0, 0], view.camera.intrinsics[1, 1]
     skew, (width, height) = view.camera.intrinsics[0, 1], view.size_px
-    depth = view.depth_planar.astype(np.float64)
+    met = _surroundings(np.isfinite(view.depth_planar))
+    depth = view.depth_planar[met].astype(np.float64)
     inverse = np.where(np.isfinite(depth), 1.0 / depth, 0.0)
     slope = math.tan(math.radians(max_incidence_deg))
     sums = _Sums(depth.shape)
@@ -56,7 +57,7 @@ def fit_planes(view: LabeledView, max_incidence_deg: float) -> PlaneFit:
             sums.add(here, columns, rows, difference, same)
     own, along_columns, along_rows, solved = sums.solve()
     has_plane = solved & (inverse > 0)
-    centers = pixel_centers_uv(view.size_px)
+    centers = pixel_centers_uv(view.size_px)[met]
     y = (centers[..., 1] - view.camera.intrinsics[1, 2]) / fy
     x = (centers[..., 0] - view.camera.intrinsics[0, 2]) / fx - skew * y / fx
     normal_x = along_columns * fx * width
@@ -67,8 +68,19 @@ def fit_planes(view: LabeledView, max_incidence_deg: float) -> PlaneFit:
     away = np.divide(away, length[..., None], out=np.zeros_like(away), where=has_plane[..., None])
     cosine = (away[..., 0] * x + away[..., 1] * y + away[..., 2]) / np.sqrt(x * x + y * y + 1)
     has_plane &= cosine > 0
-    normals = np.where(has_plane[..., None], -away @ view.camera.cam2world[:3, :3].T, 0.0)
-    return PlaneFit(normals, np.where(has_plane, cosine, 0.0))
+    found = PlaneFit(np.zeros((height, width, 3)), np.zeros((height, width)))
+    found.normals[met] = np.where(has_plane[..., None], -away @ view.camera.cam2world[:3, :3].T, 0.0)
+    found.cosine[met] = np.where(has_plane, cosine, 0.0)
+    return found
+
+
+def _surroundings(finite: NDArray[np.bool_]) -> tuple[slice, slice]:
+    """The smallest rectangle of pixels that has all with a depth: no other pixel has a plane or is part of one."""
+    ranges = []
+    for axis in (1, 0):
+        lines = np.flatnonzero(finite.any(axis=axis))
+        ranges.append(slice(int(lines[0]), int(lines[-1]) + 1) if len(lines) else slice(0, 0))
+    return ranges[0], ranges[1]
 
 
 class _Sums:

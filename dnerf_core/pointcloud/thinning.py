@@ -15,14 +15,19 @@ def farthest_points(points: NDArray[np.floating], count: int) -> NDArray[np.int6
         points: [N, 3], N at least `count`.
     """
     place = points.astype(np.float64)
+    axes = np.ascontiguousarray(place.T)  # an axis at a time is read four times as fast as a point at a time
     chosen = np.empty(count, dtype=np.int64)
-    distance = ((place - place.mean(axis=0)) ** 2).sum(axis=1)
-    following = int(distance.argmax())
+    following = int(((place - place.mean(axis=0)) ** 2).sum(axis=1).argmax())
     distance = np.full(len(place), np.inf)
+    step, square = np.empty_like(distance), np.empty_like(distance)
     for k in range(count):
         chosen[k] = following
-        step = place - place[following]
-        np.minimum(distance, np.einsum("ij,ij->i", step, step), out=distance)
+        for axis, total in zip(axes, (square, step, step), strict=True):
+            np.subtract(axis, axis[following], out=total)
+            np.multiply(total, total, out=total)
+            if total is step:
+                square += step
+        np.minimum(distance, square, out=distance)
         following = int(distance.argmax())
     return chosen
 

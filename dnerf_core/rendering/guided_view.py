@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
@@ -116,60 +117,92 @@ def guided_pixels(
     """Render N = `count` pixels: M rays, of those that can see anything; `pixel` int64 [M], which one each is. See `guided_view`."""
     channels = field.color_channels if colors else 0
     canvas = _Canvas(count, rays.start, channels, semantics)
+    for seen in seen_samples(field, semantics, grid, rays, settings, reader):
+        _fill(canvas, seen, pixel, semantics)
+    return GuidedPixels(canvas.color, canvas.distance, canvas.opacity, canvas.semantic)
+
+
+@dataclass(frozen=True, eq=False)
+class SeenSamples:
+    """What some rays' planned samples turned out to be.
+
+    Attributes:
+        ray: int64 [M], which ray of the bundle each row is.
+        samples: the K that were read; reader: what read them.
+        weights: [M, S - 1], of the intervals.
+        own: [K], of each sample that was read.
+        lacking: int64 [L], the rows whose unread samples hold more than `UNREAD_WEIGHT`: what is theirs comes once more, in whole.
+    """
+
+    ray: Tensor
+    samples: Samples
+    reader: SampleReader
+    weights: Tensor
+    own: Tensor
+    lacking: Tensor
+
+
+def seen_samples(
+    field: SubjectField,
+    semantics: PackedSemantics | None,
+    grid: DensityGrid,
+    rays: RayBundle,
+    settings: RayConfig,
+    reader: type[SampleReader] = TorchSamples,
+) -> Iterator[SeenSamples]:
+    """Read the densities of rays that can see anything, a piece at a time; a row that lacks something comes a second time, complete."""
     origins, directions = rays.origins.t().contiguous(), rays.directions.t().contiguous()
     for plan in plan_samples(grid, rays, settings.samples_coarse, settings.samples_fine):
         checkpoint()
         place = None if plan.read is None else plan.read.flatten().nonzero()[:, 0]
-        samples = Samples(origins[:, plan.ray], directions[:, plan.ray], plan.distances, place)
-        lacking = _fill(canvas, plan, pixel[plan.ray], field, semantics, rays, samples, reader)
-        if len(lacking):
-            plan = plan.whole(lacking)  # noqa: PLW2901
-            samples = Samples(origins[:, plan.ray], directions[:, plan.ray], plan.distances, None)
-            _fill(canvas, plan, pixel[plan.ray], field, semantics, rays, samples, reader)
-    return GuidedPixels(canvas.color, canvas.distance, canvas.opacity, canvas.semantic)
+        seen = _seen(plan, place, field, semantics, rays, origins, directions, reader)
+        yield seen
+        if len(seen.lacking):
+            yield _seen(plan.whole(seen.lacking), None, field, semantics, rays, origins, directions, reader)
 
 
-def _fill(
-    canvas: _Canvas,
+def _seen(
     plan: SamplePlan,
-    pixel: Tensor,
+    place: Tensor | None,
     field: SubjectField,
     semantics: PackedSemantics | None,
     rays: RayBundle,
-    samples: Samples,
+    origins: Tensor,
+    directions: Tensor,
     reader: type[SampleReader],
-) -> Tensor:
-    """Read a plan's samples and composite them into its pixels.
-
-    Returns:
-        int64 [L], the plan's rows whose unread samples hold more than `UNREAD_WEIGHT`: what is theirs is missing in the pixel's colour.
-    """
-    distances, place = samples.distances, samples.place
+) -> SeenSamples:
+    samples = Samples(origins[:, plan.ray], directions[:, plan.ray], plan.distances, place)
+    distances = samples.distances
     read = reader(field, semantics, samples)
     raw = read.raw_density()
     if place is not None:
         raw = plan.estimate.flatten().index_copy(0, place, raw)
     weights = interval_weights(distances, rays.counted(distances, raw.view_as(distances), plan.ray))
-    opacity = weights.sum(dim=1)
-    canvas.opacity[pixel] = opacity
-    canvas.distance[pixel] = composite_distance(weights, distances)
     every = sample_weights(weights)
     if plan.read is None or place is None:
         own, lacking = every.flatten(), plan.ray[:0]
     else:
         own = every.flatten()[place]
         lacking = (every.masked_fill(plan.read, 0.0).sum(dim=1) > UNREAD_WEIGHT).nonzero()[:, 0]
+    return SeenSamples(plan.ray, samples, read, weights, own, lacking)
+
+
+def _fill(canvas: _Canvas, seen: SeenSamples, place: Tensor, semantics: PackedSemantics | None) -> None:
+    """Composite samples into their pixels; `place` int64, the pixel of each ray of the bundle."""
+    pixel, samples, own = place[seen.ray], seen.samples, seen.own
+    opacity = seen.weights.sum(dim=1)
+    canvas.opacity[pixel] = opacity
+    canvas.distance[pixel] = composite_distance(seen.weights, samples.distances)
     if canvas.color is not None:
         keep = (own > VALUE_EPSILON).nonzero()[:, 0]
-        canvas.color[pixel] = read.color_sums(keep, own[keep], samples.ray_of(keep))
+        canvas.color[pixel] = seen.reader.color_sums(keep, own[keep], samples.ray_of(keep))
     if semantics is not None:
         assert canvas.semantic is not None
         keep = (own > semantics.branch.config.weight_epsilon).nonzero()[:, 0]
         weight, at = own[keep], samples.ray_of(keep)
-        sums = read.hidden_sums(keep, weight, at)
+        sums = seen.reader.hidden_sums(keep, weight, at)
         # what was left out is made up for, so that a ray keeps its opacity; a ray that has nothing left shows background
-        kept = segment_total(weight, at, len(distances))
+        kept = segment_total(weight, at, len(opacity))
         met = kept > 0
         sums *= torch.where(met, opacity / kept, torch.zeros_like(kept))[:, None]
         canvas.semantic[pixel] = semantics.branch.map_of_sums(sums, torch.where(met, opacity, torch.zeros_like(opacity)))
-    return lacking

@@ -7,9 +7,14 @@ import math
 import torch
 from torch import Tensor
 
-from dnerf_core.backbone.protocols import RayLimits
+from dnerf_core.backbone.protocols import RayLimits, SubjectField
+from dnerf_core.backbone.specs import BackboneConfig
 from dnerf_core.backbone.viewing import RayConfig
+from dnerf_core.rendering.density_grid import DensityGrid
 from dnerf_core.rendering.rays import box_limits
+
+GRID_NODES = 64
+"""Nodes an axis of a subject's density grid: 48 lose 3 dB on the demo's worst view; 128 take 7 times as long a subject and gain none."""
 
 
 def configured_limits(origins: Tensor, directions: Tensor, rays: RayConfig, box_side: float) -> RayLimits:
@@ -29,3 +34,9 @@ def longest_ray(rays: RayConfig, box_side: float) -> float:
     if rays.ray_start == "auto" or rays.ray_end == "auto":
         return math.sqrt(3) * box_side
     return rays.ray_end - rays.ray_start
+
+
+def subject_grid(field: SubjectField, config: BackboneConfig, nodes: int = GRID_NODES) -> DensityGrid:
+    """The density grid of a subject's packed field that guides rays with a generator's own limits, `nodes` nodes an axis."""
+    inset = config.rays.auto_inset if config.rays.ray_start == "auto" else None
+    return field.density_grid(nodes, longest_ray(config.rays, config.box_side), inset)

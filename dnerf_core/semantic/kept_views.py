@@ -25,6 +25,7 @@ from dnerf_core.rendering.rays import ViewRays
 from dnerf_core.rendering.view import ray_bundle, render_view
 from dnerf_core.rendering.volume import RayBundle
 from dnerf_core.semantic.branch import SemanticBranch, SemanticMaps
+from dnerf_core.semantic.guided_visibility import GuidedPlanes
 from dnerf_core.semantic.kept_samples import KeptSamples
 from dnerf_core.semantic.kept_taps import KeptTaps
 from dnerf_core.semantic.visibility import VisibleSamples, density_pass
@@ -194,11 +195,12 @@ def keep_views(
     for subject in used:
         w = ws[subject : subject + 1]
         planes = planes_of(subject)
+        guided = GuidedPlanes.pack(generator, planes) if branch.config.density_prior else None
         normalized = branch.triplane.normalize(branch.triplane.inputs(generator.source(planes)))
         inputs[subject] = [x.half().contiguous() for x in normalized]
         for index, view in enumerate(views):
             if view.subject == subject:
-                kept[index] = _keep_view(branch, generator, w, planes, view, budget)
+                kept[index] = _keep_view(branch, generator, w, planes, guided, view, budget)
                 budget -= sum(taps.num_bytes for taps in kept[index].taps or [])
                 if progress is not None:
                     progress(len(kept), len(views))
@@ -211,11 +213,20 @@ def build_taps(finder: TapFinder, pieces: Sequence[VisibleSamples], table_rows: 
 
 
 def _keep_view(
-    branch: SemanticBranch, generator: Backbone[Any], w: Tensor, planes: Planes, view: AnnotatedView, budget_bytes: int
+    branch: SemanticBranch,
+    generator: Backbone[Any],
+    w: Tensor,
+    planes: Planes,
+    guided: GuidedPlanes | None,
+    view: AnnotatedView,
+    budget_bytes: int,
 ) -> KeptView:
     cam2world, intrinsics = camera_tensors(view, w.device, w.dtype)
     resolution = generator.config.rays.neural_resolution
-    visible = density_pass(generator, planes, cam2world, intrinsics, resolution, branch.config)
+    if guided is None:
+        visible = density_pass(generator, planes, cam2world, intrinsics, resolution, branch.config)
+    else:  # the samples that the labelled views of the trained branch will read
+        visible = guided.samples(cam2world, intrinsics, resolution, branch.config.weight_epsilon)
     rays, _ = ray_bundle(generator, planes, ViewRays.from_cameras(cam2world, intrinsics, resolution))
     samples = KeptSamples.from_visible(visible, rays)
     finder, table_rows = generator.source(planes).finder, branch.triplane.resolution**2 * branch.triplane.num_planes

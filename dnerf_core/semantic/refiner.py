@@ -69,7 +69,7 @@ class Refiner(nn.Module):
         if self.kind == "bilinear":
             return enlarged
         layers = [_activated(layer) for layer in self.layers]
-        x = self._convolve(scores, features, guide_image, layers, torch.float32, full_size)
+        x = self._convolve(scores, features, guide_image, layers, torch.float32, torch.channels_last, full_size)
         return enlarged + self.out(x)
 
     @property
@@ -84,11 +84,12 @@ class Refiner(nn.Module):
         guide_image: Tensor | None,
         layers: list[Layer],
         dtype: torch.dtype,
+        layout: torch.memory_format,
         full_size: int,
     ) -> Tensor:
         """What the last convolution sees, [B, w, S, S]."""
         raw = [scores, features, guide_image] if guide_image is not None and self.guide_kind == "rendered" else [scores, features]
-        x = torch.cat(raw, dim=1).to(dtype, memory_format=torch.channels_last)
+        x = torch.cat(raw, dim=1).to(dtype, memory_format=layout)
         x = layers[1](layers[0](x))
         for index, (size, layer) in enumerate(zip(self.sizes, layers[2:], strict=True)):
             x = _resize(x, size * full_size // self.full_size)
@@ -99,32 +100,34 @@ class Refiner(nn.Module):
 
 
 class PreparedRefiner:
-    """A frozen refiner for inference: gains folded into the weights, convolutions in `dtype`."""
+    """A frozen refiner for inference: gains folded into the weights, convolutions in `dtype` and `layout`."""
 
-    def __init__(self, refiner: Refiner, dtype: torch.dtype) -> None:
-        self.refiner, self.dtype = refiner, dtype
+    def __init__(self, refiner: Refiner, dtype: torch.dtype, layout: torch.memory_format = torch.channels_last) -> None:
+        self.refiner, self.dtype, self.layout = refiner, dtype, layout
         if refiner.kind == "light":
-            self.layers = [_folded(layer, dtype, math.sqrt(2)) for layer in refiner.layers]
-            self.out_weight, self.out_bias = folded_weights(refiner.out, dtype, 1.0)
+            self.layers = [_folded(layer, dtype, layout, math.sqrt(2)) for layer in refiner.layers]
+            self.out_weight, self.out_bias = folded_weights(refiner.out, dtype, 1.0, layout)
 
     def __call__(self, scores: Tensor, features: Tensor, guide_image: Tensor | None = None) -> Tensor:
         """Class scores float32 [B, C, S, S], as `Refiner.forward`."""
         if self.refiner.kind == "bilinear":
             scores_only: Tensor = self.refiner(scores, features, guide_image)
             return scores_only
-        x = self.refiner._convolve(scores, features, guide_image, self.layers, self.dtype, self.refiner.full_size)
+        x = self.refiner._convolve(scores, features, guide_image, self.layers, self.dtype, self.layout, self.refiner.full_size)
         return F.conv2d(x, self.out_weight, self.out_bias, padding=1).float() + _resize(scores, self.refiner.full_size)
 
 
-def folded_weights(layer: EqualizedConv, dtype: torch.dtype, gain: float) -> tuple[Tensor, Tensor]:
-    """Weight and bias of `gain` times the convolution, ready to run in `dtype`."""
+def folded_weights(
+    layer: EqualizedConv, dtype: torch.dtype, gain: float, layout: torch.memory_format = torch.channels_last
+) -> tuple[Tensor, Tensor]:
+    """Weight and bias of `gain` times the convolution, ready to run in `dtype` and `layout`."""
     weight = layer.weight * (layer.gain * gain)
-    return weight.to(dtype, memory_format=torch.channels_last), (layer.bias * gain).to(dtype)
+    return weight.to(dtype, memory_format=layout), (layer.bias * gain).to(dtype)
 
 
-def _folded(layer: EqualizedConv, dtype: torch.dtype, gain: float) -> Layer:
+def _folded(layer: EqualizedConv, dtype: torch.dtype, layout: torch.memory_format, gain: float) -> Layer:
     # leaky_relu(x) * gain = leaky_relu(x * gain)
-    weight, bias = folded_weights(layer, dtype, gain)
+    weight, bias = folded_weights(layer, dtype, gain, layout)
     return lambda x: conv_leaky_relu(x, weight, bias)
 
 

@@ -28,8 +28,15 @@ from dnerf_core.work.precision import conv_leaky_relu
 class PreparedLayer:
     """A `SynthesisLayer` whose style is known."""
 
-    def __init__(self, layer: SynthesisLayer, w: Tensor, noise_mode: str, dtype: torch.dtype) -> None:
-        """w [1, w_dim]."""
+    def __init__(
+        self,
+        layer: SynthesisLayer,
+        w: Tensor,
+        noise_mode: str,
+        dtype: torch.dtype,
+        layout: torch.memory_format = torch.channels_last,
+    ) -> None:
+        """w [1, w_dim]; layout: of the weights and of the input."""
         styles = layer.affine(w)
         weight = layer.weight * styles[0, None, :, None, None]
         weight = weight * (demodulation(layer.squares(), styles)[0, :, None, None, None] * LRELU_GAIN)
@@ -38,7 +45,7 @@ class PreparedLayer:
             weight = upsampling_phases(weight)
         elif self.up:
             weight = weight.transpose(0, 1)
-        self.weight = weight.to(dtype, memory_format=torch.channels_last)
+        self.weight = weight.to(dtype, memory_format=layout)
         self.fir = fir_kernel(self.weight, self.weight.shape[1], gain=4.0) if self.up and not self.phased else None
         bias = layer.bias * LRELU_GAIN
         self.bias = (bias.repeat(4) if self.phased else bias).to(dtype)
@@ -68,10 +75,10 @@ class PreparedLayer:
 class PreparedToRGB:
     """A `ToRGB` whose style is known."""
 
-    def __init__(self, layer: ToRGB, w: Tensor, dtype: torch.dtype) -> None:
+    def __init__(self, layer: ToRGB, w: Tensor, dtype: torch.dtype, layout: torch.memory_format = torch.channels_last) -> None:
         """w [1, w_dim]."""
         styles = layer.affine(w) * layer.weight_gain
-        self.weight = (layer.weight * styles[0, None, :, None, None]).to(dtype, memory_format=torch.channels_last)
+        self.weight = (layer.weight * styles[0, None, :, None, None]).to(dtype, memory_format=layout)
         self.bias, self.clamp = layer.bias[:, None, None], layer.conv_clamp
 
     def __call__(self, x: Tensor) -> Tensor:
@@ -83,28 +90,39 @@ class PreparedToRGB:
 class PreparedSuperResolution:
     """A `SuperResolution` for one subject."""
 
-    def __init__(self, module: SuperResolution, ws: Tensor, dtype: torch.dtype = torch.float32) -> None:
-        """ws [1, num_ws, w_dim]; dtype: of the convolutions (images are added up in float32)."""
-        self.module, self.dtype = module, dtype
+    def __init__(
+        self,
+        module: SuperResolution,
+        ws: Tensor,
+        dtype: torch.dtype = torch.float32,
+        layout: torch.memory_format = torch.channels_last,
+    ) -> None:
+        """ws [1, num_ws, w_dim]; dtype, layout: of the convolutions (images are added up in float32)."""
+        self.module, self.dtype, self.layout = module, dtype, layout
         w, mode = ws[:, -1], module.config.noise_mode
-        self.blocks = [_PreparedBlock(block, w, mode, dtype) for block in (module.block0, module.block1)]
+        self.blocks = [_PreparedBlock(block, w, mode, dtype, layout) for block in (module.block0, module.block1)]
 
     def __call__(self, features: Tensor, image: Tensor | None = None) -> Tensor:
         """Images [B, 3, S, S], as the module, of features [B, C, R, R] and raw images [B, 3, R, R] of B views of the subject."""
         features = input_of(self.module, features)
-        image = features[:, :3] if image is None else input_of(self.module, image)
-        x = features.to(self.dtype, memory_format=torch.channels_last)
+        return self.refine(features, features[:, :3] if image is None else input_of(self.module, image))
+
+    def refine(self, features: Tensor, image: Tensor) -> Tensor:
+        """The two blocks alone, on features [B, C, H, W] and raw images [B, 3, H, W] of any size, as the module's `refine`."""
+        x = features.to(self.dtype, memory_format=self.layout)
         for block in self.blocks:
             x, image = block(x, image)
         return image
 
 
 class _PreparedBlock:
-    def __init__(self, block: SynthesisBlock, w: Tensor, noise_mode: str, dtype: torch.dtype) -> None:
+    def __init__(
+        self, block: SynthesisBlock, w: Tensor, noise_mode: str, dtype: torch.dtype, layout: torch.memory_format
+    ) -> None:
         self.up = block.up
-        self.conv0 = PreparedLayer(block.conv0, w, noise_mode, dtype)
-        self.conv1 = PreparedLayer(block.conv1, w, noise_mode, dtype)
-        self.torgb = PreparedToRGB(block.torgb, w, dtype)
+        self.conv0 = PreparedLayer(block.conv0, w, noise_mode, dtype, layout)
+        self.conv1 = PreparedLayer(block.conv1, w, noise_mode, dtype, layout)
+        self.torgb = PreparedToRGB(block.torgb, w, dtype, layout)
 
     def __call__(self, x: Tensor, image: Tensor) -> tuple[Tensor, Tensor]:
         x = self.conv1(self.conv0(x))

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from dnerf_core.backbone.specs import BackboneConfig
 from dnerf_core.camera import Camera, WorldUp
+from dnerf_core.convolutions.forms import ConvolutionForm
 from dnerf_core.errors import AnnotationError, UsageError
 from dnerf_core.files.annotated_folder import check_generator, is_painted, read_folder
 from dnerf_core.files.posed_folder import PosedFolder, subject_name
@@ -23,6 +24,7 @@ from dnerf_core.subject_key import SubjectKey, subject_key
 from dnerf_core.work.made_once import Once
 from headless.datasets.plan import ViewPlan, plan_subject
 from headless.datasets.poses.given import motion_json, numbers
+from headless.work.convolutions import model_in_form
 
 if TYPE_CHECKING:
     from dnerf_core.backbone.poses import Motion
@@ -152,6 +154,10 @@ class ModelSource:
     model: Once[Model]
     motion: Motion | None = None
     canonical: bool = False
+
+    def in_form(self, form: ConvolutionForm | None) -> ModelSource:
+        """The same, whose views' convolutions run in a form; None: each machine's own."""
+        return self if form is None else dataclasses.replace(self, model=Once(lambda: model_in_form(self.model.value, form)))
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -18,6 +18,7 @@ from dnerf_core.files.names import RECORD_NAME
 from headless import models
 from headless.datasets.view_source import ViewSource
 from headless.datasets.view_writer import MadeView, ViewWriter
+from headless.work.convolutions import check_form
 
 
 @dataclass(frozen=True)
@@ -74,6 +75,8 @@ class SubjectActor:
             )
         folder.check()
         work.source.check()
+        if work.source.form is not None:
+            check_form(folder, work.source.form, work.source.device)
         self._work, self._make_subject = work, work.source.open()
 
     def make(self, seed: int, names: Collection[str]) -> Iterator[MadeView]:

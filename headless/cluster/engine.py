@@ -13,6 +13,7 @@ from headless.datasets.plan import view_names
 from headless.datasets.view_job import MakeViews
 from headless.datasets.view_source import ViewSource
 from headless.datasets.view_writer import MadeView, ViewWriter
+from headless.work.convolutions import settled_form
 from headless.work.reporting import Reporter
 
 
@@ -34,7 +35,9 @@ def ray_engine(writer: ViewWriter, source: ViewSource, workers: int | None, repo
             from headless.cluster.crew import Crew, Subject  # imports Ray, which reads what `joined` has set up for it
 
             gpu = source.device != "cpu" and cluster.gpus > 0
-            work = ActorWork(writer, replace(source, device="cuda" if gpu else "cpu"), Path.cwd(), cluster.view_threads(gpu))
+            form = source.form or settled_form(writer.folder, None if gpu else "cpu", exact=source.plan.exact)
+            source = replace(source, device="cuda" if gpu else "cpu", form=form)
+            work = ActorWork(writer, source, Path.cwd(), cluster.view_threads(gpu))
             max_actors = min(workers or cluster.gpus, cluster.gpus) if gpu else workers or max(cluster.cpus, 1)
 
             def make_views(writer: ViewWriter, seeds: Sequence[int]) -> Generator[MadeView, None, None]:

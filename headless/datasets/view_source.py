@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from dnerf_core.checkpoints import model_facts
+from dnerf_core.convolutions.forms import ConvolutionForm
 from dnerf_core.errors import CheckpointError
 from dnerf_core.multiview.consistent_views import Relabelling, voting_cameras, voting_subset
 from headless import models
@@ -15,11 +16,13 @@ from headless.datasets.plan import ViewPlan
 from headless.datasets.poses.given import Pose
 from headless.datasets.poses.subjects import PosedSubjects
 from headless.datasets.seen import MakeSubject, RenderView, consistent_view
+from headless.work.convolutions import model_in_form, settled_form
 
 if TYPE_CHECKING:
     from dnerf_core.camera import Camera
     from dnerf_core.model import Model
     from dnerf_core.subject import PartialView
+    from headless.datasets.folder import DatasetFolder
 
 
 @dataclass(frozen=True)
@@ -30,11 +33,13 @@ class ViewSource:
         model_name: the model as the command names it.
         device: as `load_model` has it.
         plan: what the views are.
+        form: that convolutions run in; None: each machine's own.
     """
 
     model_name: str
     device: str
     plan: ViewPlan
+    form: ConvolutionForm | None = None
 
     def check(self) -> None:
         """Make sure that the files of the model and the subjects are the plan's; for a process that did not make the plan.
@@ -63,8 +68,19 @@ class ViewSource:
             CheckpointError: no such model, or its file cannot be used.
         """
         if load is not None and not self.plan.exact:
-            return subject_maker(load(self.model_name), self.plan)
-        return subject_maker(models.load_model(self.model_name, self.device, exact=self.plan.exact), self.plan)
+            return subject_maker(model_in_form(load(self.model_name), self.form), self.plan)
+        model = models.load_model(self.model_name, self.device, exact=self.plan.exact)
+        return subject_maker(model_in_form(model, self.form), self.plan)
+
+
+def settled_source(folder: DatasetFolder, model_name: str, device: str, *, here: bool) -> ViewSource:
+    """What a folder's views are seen in, in the form that `settled_form` tells; to be called before the folder is taken.
+
+    Args:
+        here: whether this machine computes them.
+    """
+    form = settled_form(folder, device if here else None, exact=folder.plan.exact)
+    return ViewSource(model_name, device, folder.plan, form)
 
 
 def subject_maker(model: Model, plan: ViewPlan) -> MakeSubject:

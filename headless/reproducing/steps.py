@@ -13,7 +13,7 @@ from typing import Any
 
 from dnerf_core import __version__
 
-RESULTS_VERSION = 2
+RESULTS_VERSION = 3
 """Counts the times that the same steps have come to make other results within one version of the program, as a changed default of a
 call's field does."""
 UNDECISIVE = frozenset({"output", "device", "workers", "gpus", "extend", "verify", "ignore_disk_space", "dry_run"})

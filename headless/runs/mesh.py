@@ -71,6 +71,7 @@ def _mesh(call: MeshCall, reporter: Reporter, held: ExitStack) -> None:
     from headless import models
     from headless.meshes.job import RECORD_FORMAT, MeshJob
     from headless.runs.dry_run import estimated_meshes, measured_meshes
+    from headless.work.convolutions import settled_form
     from headless.work.estimates import tell_dry_run, weighed
     from headless.work.result_folder import ResultFolder
     from headless.work.taking import taken
@@ -82,6 +83,7 @@ def _mesh(call: MeshCall, reporter: Reporter, held: ExitStack) -> None:
     plan = make_plan(call, source, animation)
     folder = ResultFolder(call.output, RECORD_FORMAT, "mesh", plan.to_json(), [LABELS_NAME, *plan.formats])
     workers = call.workers or default_workers()
+    source = source.in_form(settled_form(folder, call.device, exact=call.exact))
     verified = None if call.dry_run else taken(folder, reporter, held, call, workers=workers)
     job = MeshJob(plan, source, folder, reporter, workers, only_look=call.dry_run, animation=animation)
     missing = len(job.missing)

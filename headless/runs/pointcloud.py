@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from headless.clouds.plan import CloudPlan
     from headless.clouds.sources import CloudSource
     from headless.datasets.splits import Splits
+    from headless.work.result_folder import ResultFolder
 
 
 FORMATS = ("ply", "npz", "glb", "shapenetpart", "usd")
@@ -76,10 +77,9 @@ def _pointcloud(call: PointCloudCall, reporter: Reporter, held: ExitStack) -> No
         return
     tops = [*plan.formats, *(name for name, _ in plan.splits)]
     folder = ResultFolder(call.output, RECORD_FORMAT, "pointcloud", plan.to_json(), [LABELS_NAME, *tops])
-    verified = None
-    if not call.dry_run:
-        grow = partial(extend, folder, lambda earlier: list_names(plan))
-        verified = taken(folder, reporter, held, call, grow=grow, workers=workers)
+    source = _in_settled_form(source, folder, call)
+    grow = partial(extend, folder, lambda earlier: list_names(plan))
+    verified = None if call.dry_run else taken(folder, reporter, held, call, grow=grow, workers=workers)
     job = CloudJob(plan, source, folder, reporter, workers, only_look=call.dry_run)
     missing = len(job.missing)
     fields = {"command": "pointcloud", "output": str(call.output), "clouds": len(source.names)}
@@ -126,6 +126,16 @@ def _pointcloud(call: PointCloudCall, reporter: Reporter, held: ExitStack) -> No
         nothing_to_do=not job.files_made,
         seconds=round(seconds, 3),
     )
+
+
+def _in_settled_form(source: CloudSource, folder: ResultFolder, call: PointCloudCall) -> CloudSource:
+    """The source; a model's views in the form that the folder has."""
+    from headless.clouds.sources import ModelSource
+    from headless.work.convolutions import settled_form
+
+    if not isinstance(source, ModelSource):
+        return source
+    return source.in_form(settled_form(folder, call.device, exact=call.exact))
 
 
 def _write_blend(call: PointCloudCall, plan: CloudPlan, source: CloudSource, reporter: Reporter, workers: int) -> None:

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from headless.datasets.spacing import Spacing
     from headless.datasets.splits import Splits
     from headless.datasets.view_job import MakeViews, ViewJob
+    from headless.datasets.view_source import ViewSource
     from headless.datasets.view_writer import ViewWriter
 
 LoadModel = Callable[[str], "Model"]
@@ -90,7 +91,7 @@ def _render(call: RenderCall, reporter: Reporter, load: LoadModel | None, held: 
     from headless.datasets.set_statistics import STATISTICS_NAME
     from headless.datasets.verified import opened
     from headless.datasets.view_job import ViewJob
-    from headless.datasets.view_source import ViewSource
+    from headless.datasets.view_source import settled_source
     from headless.datasets.view_writer import ViewWriter
     from headless.runs.dry_run import weighed_views
     from headless.work.workers import default_workers
@@ -120,6 +121,7 @@ def _render(call: RenderCall, reporter: Reporter, load: LoadModel | None, held: 
         options=options,
         origin=make_origin(call.model_name, facts),
     )
+    source = settled_source(folder, call.model_name, call.device, here=call.engine != "ray")
     verified = opened(folder, reporter, held, call, listing, shard, only_look=call.dry_run)
     step_px = max(1, round(plan.resolution_px / facts.config.rays.neural_resolution))
     writer = ViewWriter(plan, folder, facts.config.cameras, labels, step_px)
@@ -128,7 +130,7 @@ def _render(call: RenderCall, reporter: Reporter, load: LoadModel | None, held: 
     remarks = weighed_views(
         call,
         writer,
-        ViewSource(call.model_name, call.device, plan).open,
+        source.open,
         job.views_missing,
         workers,
         facts.config,
@@ -142,7 +144,7 @@ def _render(call: RenderCall, reporter: Reporter, load: LoadModel | None, held: 
     for remark in [*plan_remarks(call, plan, facts, job.views_missing), *remarks]:
         reporter.warning(remark)
     if job.views_missing:
-        with opened_engine(call, writer, workers, reporter, load) as make_views:
+        with opened_engine(call, writer, source, workers, reporter, load) as make_views:
             job.write(make_views)
     elif job.files_missing():
         job.write()
@@ -320,7 +322,7 @@ def make_origin(model_name: str, facts: ModelFacts) -> Origin:
 
 @contextmanager
 def opened_engine(
-    call: RenderCall, writer: ViewWriter, workers: int, reporter: Reporter, load: LoadModel | None = None
+    call: RenderCall, writer: ViewWriter, source: ViewSource, workers: int, reporter: Reporter, load: LoadModel | None = None
 ) -> Iterator[MakeViews]:
     """The engine that the call asks for, with its model or its cluster, for the length of the block.
 
@@ -332,9 +334,7 @@ def opened_engine(
     """
     from headless import models
     from headless.datasets.view_job import by_threads
-    from headless.datasets.view_source import ViewSource
 
-    source = ViewSource(call.model_name, call.device, writer.plan)
     if call.engine == "ray":
         from headless.cluster.engine import ray_engine
 

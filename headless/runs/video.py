@@ -78,6 +78,7 @@ def _video(call: VideoCall, reporter: Reporter, held: ExitStack) -> None:
     from headless.clips.job import RECORD_FORMAT, VideoJob
     from headless.clips.plan import mixed_subject
     from headless.runs.dry_run import estimated_clips
+    from headless.work.convolutions import model_in_form, settled_form
     from headless.work.estimates import weighed
     from headless.work.result_folder import ResultFolder
     from headless.work.taking import taken
@@ -88,7 +89,7 @@ def _video(call: VideoCall, reporter: Reporter, held: ExitStack) -> None:
     given, motion = given_cameras(call, facts), read_motion(call, facts, float(call.fps))
     plan, clips = planned(call, facts, given, motion)
     folder = ResultFolder(call.output, RECORD_FORMAT, "video", plan.to_json(), [LABELS_NAME, *(name for name, _ in plan.splits)])
-    workers = call.workers or default_workers()
+    workers, form = call.workers or default_workers(), settled_form(folder, call.device, exact=plan.exact)
     if call.dry_run:
         tell_plan(call, plan, clips, facts, folder, workers, reporter)
         return
@@ -115,7 +116,7 @@ def _video(call: VideoCall, reporter: Reporter, held: ExitStack) -> None:
     for remark in remarks:
         reporter.warning(remark)
     if job.missing:
-        model = models.load_model(call.model_name, call.device, exact=plan.exact)
+        model = model_in_form(models.load_model(call.model_name, call.device, exact=plan.exact), form)
         with models.one_thread_a_view():
             job.write(lambda mix: mixed_subject(model, plan, mix))
     elif job.labels is not None and folder.lacks(LABELS_NAME):

@@ -21,12 +21,11 @@ from pathlib import Path
 
 from dnerf_core.errors import OutputError
 from dnerf_core.files.whole import make_folder, output_error
+from dnerf_core.work.file_locks import NoLocksError, lock_file
 
 PREFIX = ".dnerf-lock"
 """What the names of lock files begin with."""
 
-_NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP, errno.EINVAL, errno.EBADF, errno.EIO, errno.EPERM}
-"""How file systems say that they keep no locks."""
 _NOT_WRITABLE = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT}
 """How the system says that no file can be made in a folder; the last of folders such as those of /proc."""
 
@@ -34,10 +33,6 @@ Part = tuple[int, int]
 """Part I of N of a call, counted from 1."""
 
 WHOLE: Part = (1, 1)
-
-
-class _NoLocksError(Exception):
-    """The file system keeps no locks."""
 
 
 @dataclass(frozen=True)
@@ -107,17 +102,31 @@ def at_work(
 def alone(place: Path) -> Iterator[None]:
     """For a moment no other call takes its place in a folder or leaves it; on a file system without locks nothing is kept out."""
     with ExitStack() as stack:
-        with suppress(_NoLocksError):
+        with suppress(NoLocksError):
             stack.enter_context(_door(place / PREFIX))
         yield
+
+
+@contextmanager
+def writing_alone(place: Path) -> Iterator[None]:
+    """`alone`, for what the block writes there.
+
+    Raises:
+        OutputError: the folder cannot be written.
+    """
+    try:
+        with alone(place):
+            yield
+    except OSError as error:
+        raise output_error(place, error) from error
 
 
 def is_held(path: Path) -> bool:
     """Whether some process has a file locked, which must be there."""
     descriptor = os.open(path, os.O_RDWR)
     try:
-        return not _lock(descriptor, wait=False)
-    except _NoLocksError:
+        return not lock_file(descriptor, wait=False)
+    except NoLocksError:
         return False
     finally:
         os.close(descriptor)
@@ -125,8 +134,8 @@ def is_held(path: Path) -> bool:
 
 def hold(descriptor: int) -> None:
     """Lock an open file of one's own until it is closed, where there are locks."""
-    with suppress(_NoLocksError):
-        _lock(descriptor, wait=False)
+    with suppress(NoLocksError):
+        lock_file(descriptor, wait=False)
 
 
 def is_lock_name(name: str) -> bool:
@@ -156,12 +165,12 @@ def _held(place: Path, call: str, warn: Callable[[str], None], part: Part, file_
         with _door(place / door):
             _refuse_others(place, door, own, where, remedy)
             descriptor = _opened(place / own.name(door))
-            _lock(descriptor, wait=False)
+            lock_file(descriptor, wait=False)
         begun = place.stat()
     except OutputError:
         _as_it_was(place, before)
         raise
-    except _NoLocksError as error:
+    except NoLocksError as error:
         warn(
             f"{place}: this file system keeps no locks ({error}), so nothing keeps a second call from writing there at the same time; "
             "see to it that none does"
@@ -178,7 +187,7 @@ def _held(place: Path, call: str, warn: Callable[[str], None], part: Part, file_
         yield
     finally:
         # where the folder is gone or can be written no more, what is left is cleared by the next call
-        with suppress(OSError, _NoLocksError):
+        with suppress(OSError, NoLocksError):
             unchanged = place.stat().st_mtime_ns == begun.st_mtime_ns
             with _door(place / door):
                 os.close(descriptor)
@@ -208,7 +217,7 @@ def _refuse_others(place: Path, door: str, own: _Holder, where: Path, remedy: st
             continue
         descriptor = _opened(place / name)
         try:
-            alive = not _lock(descriptor, wait=False)
+            alive = not lock_file(descriptor, wait=False)
         finally:
             os.close(descriptor)
         if not alive:
@@ -227,14 +236,14 @@ def _door(path: Path) -> Iterator[None]:
     while True:
         descriptor = _opened(path)
         try:
-            _lock(descriptor, wait=True)
+            lock_file(descriptor, wait=True)
             if os.path.samestat(os.fstat(descriptor), path.stat()):
                 break
         except FileNotFoundError:
             pass
         except BaseException as error:
             os.close(descriptor)
-            if isinstance(error, _NoLocksError):
+            if isinstance(error, NoLocksError):
                 path.unlink(missing_ok=True)
             raise
         os.close(descriptor)
@@ -253,27 +262,3 @@ def _door(path: Path) -> Iterator[None]:
 
 def _opened(path: Path) -> int:
     return os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
-
-
-def _lock(descriptor: int, *, wait: bool) -> bool:
-    """Lock an open file for this opening of it alone, until it is closed; False: somebody else has it locked.
-
-    Raises:
-        _NoLocksError: the file system keeps no locks.
-    """
-    try:
-        if sys.platform == "win32":
-            import msvcrt
-
-            msvcrt.locking(descriptor, msvcrt.LK_LOCK if wait else msvcrt.LK_NBLCK, 1)
-        else:
-            import fcntl
-
-            fcntl.flock(descriptor, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        if isinstance(error, BlockingIOError) or error.errno in (errno.EACCES, errno.EDEADLK):
-            return False
-        if error.errno in _NO_LOCKS:
-            raise _NoLocksError(error.strerror or str(error)) from error
-        raise
-    return True

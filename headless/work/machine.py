@@ -13,6 +13,7 @@ from typing import Literal
 
 from dnerf_core.errors import counted
 from dnerf_core.work.cores import Cores, machine_cores, usable_cores
+from dnerf_core.work.processor import processor_name
 from dnerf_core.work.torch_start import waiting_text
 from headless.work.workers import default_workers, preview_threads
 
@@ -47,6 +48,7 @@ def look_round(output_folder: Path) -> list[Finding]:
         cores_finding(machine_cores()),
         Finding("waiting threads", waiting_text(os.environ)),
         Finding("cpu bfloat16", cpu_bfloat16()),
+        convolutions_finding(),
         _memory_finding(),
         _disk_finding(output_folder),
         *[_package_finding(name, needed=True) for name in NEEDED_PACKAGES if name != "torch"],
@@ -75,6 +77,17 @@ def torch_findings() -> list[Finding]:
     return findings
 
 
+def convolutions_finding() -> Finding:
+    """What the super-resolutions' convolutions run in on this CPU, and why; measured where that has not been done."""
+    try:
+        from dnerf_core.convolutions.choice import VARIABLE, cpu_measurement
+    except (ImportError, OSError):  # torch cannot be loaded, of which its own line tells
+        return Finding("cpu convolutions", "not measured, without torch", "note")
+    measured = cpu_measurement()
+    named = os.environ.get(VARIABLE)
+    return Finding("cpu convolutions", f"{named} by {VARIABLE}; else {measured.line}" if named else measured.line)
+
+
 def cores_finding(cores: Cores) -> Finding:
     """Cores that this process may use, and why they are fewer than this machine has."""
     if not cores.limit:
@@ -86,12 +99,6 @@ def sharing_text(cores: int, torch_threads: int) -> str:
     """How so many cores are shared out: among views side by side, to a view alone, and to the live preview, beside which Blender draws."""
     views = counted(default_workers(cores), "view with a thread of its own", "views side by side with a thread each")
     return f"{views}; a view alone {torch_threads}, in the live preview {preview_threads(cores)}"
-
-
-def processor_name(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
-    """What the system calls the processor."""
-    named = [line.partition(":")[2].strip() for line in _lines(cpuinfo) if line.partition(":")[0].strip() == "model name"]
-    return named[0] if named and named[0] else platform.processor() or platform.machine()
 
 
 def cpu_bfloat16(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:

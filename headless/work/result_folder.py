@@ -19,10 +19,13 @@ from dnerf_core.errors import OutputError, brief
 from dnerf_core.files.names import RECORD_NAME, RECORD_VERSION, json_bytes
 from dnerf_core.files.opening.regular_files import read_regular_text
 from dnerf_core.files.whole import files_told, leftovers, make_folder, output_error, remove_files, temporary_for, write_whole
-from headless.work.at_work import WHOLE, Part, alone, at_work, call_digest, is_lock_name
+from headless.work.at_work import WHOLE, Part, alone, at_work, call_digest, is_lock_name, writing_alone
 from headless.work.checksums import SUMS_NAME, Journal, is_sums_name, journals, take_in
 from headless.work.reporting import Reporter
 from headless.work.spellings import OPTION_NAMES, UNTOLD
+
+_CONVOLUTIONS = "convolutions"
+"""The record's entry of the form that its views are computed in, see `headless.work.convolutions`."""
 
 
 @dataclass(frozen=True)
@@ -119,10 +122,13 @@ class ResultFolder:
         """Make the folder and record the call in it, where that has not been done.
 
         Raises:
-            OutputError: it cannot be written.
+            OutputError: it cannot be written, or another part of the call has just begun it in another form.
         """
         make_folder(self.path)
-        self.write_once(RECORD_NAME, json_bytes(self.record))
+        if self.lacks(RECORD_NAME):
+            with writing_alone(self.path):
+                self.write_once(RECORD_NAME, json_bytes(self.record))
+        self._check_settled()
 
     def is_of_command(self, names: Iterable[str], folders: Iterable[str] = ()) -> bool:
         """Whether all that is there is what a call of the same command writes, so that nothing else is lost with it.
@@ -216,6 +222,25 @@ class ResultFolder:
             raise OutputError(
                 f"{self.path}: holds the results of another call, {label} was {found.shown(key)} "
                 f"and is now {self.shown(key)}; choose another --output, or repeat that call to finish it"
+            )
+
+    def earlier_record(self) -> dict[str, Any] | None:
+        """The record that the folder has; None: it has none of this kind that can be read, of which `check` tells."""
+        try:
+            return None if self.lacks(RECORD_NAME) else _read_record(self.path / RECORD_NAME, self.record["format"])
+        except OutputError:
+            return None
+
+    def _check_settled(self) -> None:
+        ours = self.record.get(_CONVOLUTIONS)
+        if ours is None:
+            return
+        theirs = (self.earlier_record() or {}).get(_CONVOLUTIONS)
+        found = theirs if isinstance(theirs, dict) else {}
+        if (found.get("format"), found.get("layout")) != (ours["format"], ours["layout"]):
+            raise OutputError(
+                f"{self.path}: begun a moment ago by another part of the call, whose convolutions run in {found.get('format')}, "
+                f"{found.get('layout')}, while this machine chose {ours['format']}, {ours['layout']}; repeat the command, it follows"
             )
 
     def differences(self) -> Differences | None:

@@ -25,6 +25,7 @@ from headless.clips.replacing import put_back, replacing
 from headless.runs.video import VideoCall, make_plan
 from headless.work import workers
 from headless.work.at_work import at_work, call_digest
+from headless.work.convolutions import settled_form, subject_in_form
 from headless.work.result_folder import ResultFolder
 from headless.worker.held import HeldModels
 from headless.worker.jobs import Job, JobReporter
@@ -80,12 +81,13 @@ def video(job: Job, held: HeldModels) -> dict[str, Any]:
 
     def written(folder: ResultFolder) -> VideoJob:
         """The clip in a folder that this call has to itself; what is missing of it is made."""
+        form = settled_form(folder, held.device, exact=plan.exact)
         with folder.in_use(reporter):
             clip_job = VideoJob(plan, [clip], folder, labels, reporter, workers.default_workers(), chosen, sequence=sequence)
             if clip_job.missing:
                 holder = held.get(name)
                 with models.one_thread_a_view():
-                    clip_job.write(lambda mix: holder.subject(key_of_mix(plan, mix)))
+                    clip_job.write(lambda mix: subject_in_form(holder.subject(key_of_mix(plan, mix)), form))
         return clip_job
 
     if replace:

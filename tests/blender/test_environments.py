@@ -205,6 +205,29 @@ def test_one_that_can_only_be_removed_in_part_is_not_whole_any_more(tmp_path: Pa
     assert list((tmp_path / "env").iterdir()) == []
 
 
+def test_one_that_another_blenders_worker_runs_in_stays(tmp_path: Path) -> None:
+    """Two Blenders that share a folder: the second one's new environments do not take the first one's away."""
+    paths = [generations.begin_generation(tmp_path / "env") for _ in range(3)]
+    for path in paths:
+        generations.end_generation(path, {})
+    worker = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    try:
+        generations.note_worker(generations.python_of(paths[0]), worker.pid)
+        generations.note_worker(tmp_path / "other" / "bin" / "python", worker.pid)
+        generations.clear_unused(tmp_path / "env", generations.python_of(paths[2]))
+        assert sorted(path.name for path in (tmp_path / "env").iterdir()) == ["env-1", "env-3"]
+    finally:
+        worker.communicate(b"\n")
+    generations.note_worker(generations.python_of(paths[0]), os.getpid())
+    assert sorted(path.name for path in paths[0].glob("worker-*")) == [f"worker-{os.getpid()}"], (
+        "the mark of one that has ended goes"
+    )
+    (paths[0] / f"worker-{os.getpid()}").rename(paths[0] / f"worker-{worker.pid}")
+    generations.clear_unused(tmp_path / "env", generations.python_of(paths[2]))
+    assert sorted(path.name for path in (tmp_path / "env").iterdir()) == ["env-3"]
+    assert not (tmp_path / "other").exists()
+
+
 @pytest.mark.parametrize("name", ["photo.jpg", "env-1", "env-01", "env-2"])
 def test_a_folder_with_something_else_is_refused_and_untouched(tmp_path: Path, name: str) -> None:
     folder = tmp_path / "mine"

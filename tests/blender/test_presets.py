@@ -25,15 +25,17 @@ def folder(tmp_path: Path, group: str = "cameras") -> Path:
 
 def test_every_preset_that_comes_along_sets_what_it_says(settings: Any) -> None:
     from blender_addon.presets.groups import GROUPS
-    from blender_addon.presets.store import _check_value
+    from blender_addon.presets.store import _check_value, _json_value, settings_of
 
     for group in GROUPS.values():
-        assert group.brought and not [name for name in group.settings if name not in settings.bl_rna.properties]
+        held = settings_of(settings, group)
+        assert group.brought and not [name for name in group.settings if name not in held.bl_rna.properties]
         for name, values in group.brought.items():
             for setting, value in values.items():
-                _check_value(settings, group, setting, value)
+                _check_value(held, group, setting, value)
             assert bpy.ops.dnerf.apply_preset(group=group.name, name=name) == {"FINISHED"}
-            assert {setting: getattr(settings, setting) for setting in values} == values
+            found = {setting: _json_value(getattr(held, setting)) for setting in values}
+            assert found == {setting: sorted(value) if isinstance(value, list) else value for setting, value in values.items()}
     assert bpy.ops.dnerf.apply_preset(group="cameras", name="Front Arc of 7") == {"FINISHED"}
     assert (settings.camera_path, settings.camera_count, settings.own_yaw) == ("ARC", 7, False)
 
@@ -60,11 +62,55 @@ def test_a_preset_of_ones_own_is_saved_applied_and_removed(settings: Any, tmp_pa
             call(group="cameras", name="nine _ small")
 
 
+def test_a_data_sets_preset_keeps_flags_angles_and_words(settings: Any, tmp_path: Path) -> None:
+    held = settings.data_set
+    held.channels, held.formats = {"rgb", "mask", "normal"}, {"coco", "webdataset"}
+    held.yaw, held.seeds, held.radius, held.cameras, held.output = (-30.0, 75.0), "3,9-12", 2.5, "RANDOM", "/tmp/mine"
+    assert bpy.ops.dnerf.save_preset(group="data_set", name="mine") == {"FINISHED"}
+    (path,) = folder(tmp_path, "data_set").iterdir()
+    values = json.loads(path.read_text())["values"]
+    assert values["channels"] == ["mask", "normal", "rgb"] and values["yaw"] == [-30.0, 75.0]
+    assert not {"output", "pose", "camera", "center_object"} & set(values), "no paths and no objects"
+    assert bpy.ops.dnerf.apply_preset(group="data_set", name="Scene for nerfstudio") == {"FINISHED"}
+    held.yaw, held.seeds, held.radius, held.output = (0.0, 1.0), "", 0.0, "//elsewhere"
+    assert (held.channels, held.formats, held.cameras) == ({"rgb", "mask", "depth"}, {"nerfstudio"}, "SPHERE")
+    assert bpy.ops.dnerf.apply_preset(group="data_set", name="mine") == {"FINISHED"}
+    assert (held.channels, held.formats) == ({"rgb", "mask", "normal"}, {"coco", "webdataset"})
+    assert (tuple(held.yaw), held.seeds, held.radius, held.cameras) == ((-30.0, 75.0), "3,9-12", 2.5, "RANDOM")
+    assert held.output == "//elsewhere"
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"channels": "rgb"},
+        {"channels": ["rgb", "secrets"]},
+        {"channels": [["rgb"]]},
+        {"yaw": [0.0]},
+        {"yaw": [0.0, "1"]},
+        {"yaw": [0.0, 1e9]},
+        {"seeds": 3},
+        {"seeds": "1," * 6000},
+        {"output": "/etc"},
+        {"center_object": "Cube"},
+    ],
+)
+def test_a_data_sets_preset_that_is_none_sets_nothing(settings: Any, tmp_path: Path, values: dict[str, Any]) -> None:
+    held, place = settings.data_set, folder(tmp_path, "data_set")
+    place.mkdir(parents=True)
+    content = {"format": "datasetnerf preset", "group": "data_set", "values": {"count": 77, **values}}
+    (place / "bad.json").write_text(json.dumps(content))
+    held.count = 5
+    with pytest.raises(RuntimeError, match="expected a preset as Save Preset writes it"):
+        bpy.ops.dnerf.apply_preset(group="data_set", name="bad")
+    assert held.count == 5
+
+
 def test_names_that_cannot_be(settings: Any, tmp_path: Path) -> None:
     for name in ("", "  ", "Four Sides"):
         with pytest.raises(RuntimeError, match="preset: expected a name of its own"):
             bpy.ops.dnerf.save_preset(group="cameras", name=name)
-    with pytest.raises(RuntimeError, match="presets: expected one of cameras, views, annotate, found 'secrets'"):
+    with pytest.raises(RuntimeError, match="presets: expected one of cameras, views, annotate, data_set, found 'secrets'"):
         bpy.ops.dnerf.save_preset(group="secrets", name="a")
     (tmp_path / "outside.json").write_text("{}")
     for name in ("../../../../outside", "/etc/passwd"):

@@ -20,9 +20,15 @@ from triton.backends.compiler import GPUTarget
 from triton.runtime.jit import JITFunction
 
 from dnerf_core.embedded import model_path
+from dnerf_core.generator.packed_field import PackedField
 from dnerf_core.kernels.fused import TritonSamples
 from dnerf_core.model import Model
+from dnerf_core.panohead.config import PANOHEAD
+from dnerf_core.panohead.packed_field import FoldedGridDecoder, PackedGridField
+from dnerf_core.panohead.packed_grids import PackedGrids
 from dnerf_core.rendering.sample_reading import Samples
+from dnerf_core.semantic.packed import PackedSemantics
+from dnerf_core.subject import Subject
 
 PTXAS = Path(triton.__file__).parent / "backends" / "nvidia" / "bin" / "ptxas"
 WARPS_A_MULTIPROCESSOR = 64
@@ -69,6 +75,19 @@ class AbsentDevice:
         return 0
 
 
+def grids_of(subject: Subject) -> tuple[PackedGridField, PackedSemantics]:
+    """A published head's grids, of its widths and slices and a small side, with a decoder and a branch of the same widths."""
+    field, grids = subject.field, PANOHEAD.triplane
+    assert isinstance(field, PackedField)
+
+    def packed(channels: int) -> PackedGrids:
+        return PackedGrids.pack(torch.zeros(3 * grids.depth, 8, 8, channels), grids.plane_axes, grids.box_warp)
+
+    decoder = FoldedGridDecoder(**vars(field.decoder), activation=grids.activation)
+    branch = subject.semantics.branch
+    return PackedGridField(packed(field.color_channels), decoder, 0.5), PackedSemantics(branch, packed(len(branch.hidden_bias)))
+
+
 def main(capabilities: list[int]) -> None:
     compiled: list[tuple[str, int, Any]] = []
     run = JITFunction.run
@@ -79,24 +98,29 @@ def main(capabilities: list[int]) -> None:
 
     JITFunction.run = compile_only
     subject = Model.load(model_path("demo-cars")).subject(0)
+    fields = {"planes": (subject.field, subject.semantics), "grids": grids_of(subject)}
+    compiled_of: list[str] = []
     for capability in capabilities:
         triton.runtime.driver.set_active(AbsentDevice(capability))
-        for place in (None, torch.arange(300)):
-            samples = Samples(torch.zeros(3, 40), torch.zeros(3, 40), torch.zeros(40, 13), place)
-            keep = torch.arange(50)
-            read = TritonSamples(subject.field, subject.semantics, samples)
-            read.raw_density()
-            read.color_sums(keep, torch.zeros(50), samples.ray_of(keep))
-            read.hidden_sums(keep, torch.zeros(50), samples.ray_of(keep))
+        for kind, (field, semantics) in fields.items():
+            for place in (None, torch.arange(300)):
+                samples = Samples(torch.zeros(3, 40), torch.zeros(3, 40), torch.zeros(40, 13), place)
+                keep = torch.arange(50)
+                read = TritonSamples(field, semantics, samples)
+                read.raw_density()
+                read.color_sums(keep, torch.zeros(50), samples.ray_of(keep))
+                read.hidden_sums(keep, torch.zeros(50), samples.ray_of(keep))
+            compiled_of += [kind] * (len(compiled) - len(compiled_of))
     found: list[dict[str, Any]] = [
         {
             "kernel": name,
+            "reads": kind,
             "capability": capability,
             "ptx": kernel.asm["ptx"],
             "shared_bytes": kernel.metadata.shared,
             **resources(kernel.asm["ptx"], capability),
         }
-        for name, capability, kernel in compiled
+        for (name, capability, kernel), kind in zip(compiled, compiled_of, strict=True)
     ]
     for one, (_, capability, kernel) in zip(found, compiled, strict=True):
         one["warps"] = resident_warps(one["registers"], one["shared_bytes"], kernel.metadata.num_warps, capability)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
@@ -19,6 +20,7 @@ from dnerf_core.kernels import density, sums
 from dnerf_core.kernels.fused import TritonSamples
 from dnerf_core.labels import LabelSet
 from dnerf_core.model import Model
+from dnerf_core.panohead.config import Activation
 from dnerf_core.rendering.packed_planes import PackedPlanes
 from dnerf_core.rendering.rays import ViewRays
 from dnerf_core.rendering.sample_reading import Samples, TorchSamples
@@ -27,6 +29,10 @@ from dnerf_core.seeing.device_view import device_pixels
 from dnerf_core.semantic.branch import SemanticBranch
 from dnerf_core.semantic.config import SemanticConfig
 from dnerf_core.semantic.packed import PackedSemantics
+from dnerf_core.subject import Subject
+from tests.core import panohead_models
+from tests.core.gnarf import test_views
+from tests.core.gnarf.cases import bent
 from tests.core.semantic_cases import TINY, camera_tensors, tiny_camera, tiny_generator
 
 SIDE = 2.0
@@ -137,6 +143,56 @@ def test_a_ray_sums_its_own_samples_by_hand() -> None:
     found = TritonSamples(PackedField(zero, plain, zero.axes), semantics, samples).color_sums(keep, weights, samples.ray_of(keep))
     middle = 0.5 * 1.002 - 0.001
     assert torch.allclose(found, torch.tensor([[0.75 * middle], [0.125 * middle]]).expand(2, 20))
+
+
+def worm(projector: str) -> Subject:
+    """A bent body, carried by one of the projectors."""
+    config = test_views.config_of(projector=projector, reach=0.25 if projector == "closest" else None)
+    model = test_views.model_of(config, semantic=SemanticConfig(num_classes=3))
+    return Subject(
+        model,
+        model.ws(torch.randn(1, model.config.mapping.z_dim, generator=torch.Generator().manual_seed(2))),
+        bent(test_views.RIG),
+    )
+
+
+def head(depth: int, activation: Activation) -> Subject:
+    """A head of so many slices a plane."""
+    field = panohead_models.with_field(depth=depth, activation=activation)
+    return panohead_models.tiny_model(field, SemanticConfig(num_classes=5)).subject(1)
+
+
+SUBJECTS: dict[str, Callable[[], Subject]] = {
+    "head, 1 slice, sigmoid": lambda: head(1, "sigmoid"),
+    "head, 2 slices, leaky ReLU": lambda: head(2, "lrelu"),
+    "head, 3 slices, as published": lambda: head(3, "none"),
+    "worm, surface field": lambda: worm("surface_field"),
+    "worm, skinning": lambda: worm("skinning"),
+    "worm, closest": lambda: worm("closest"),
+}
+
+
+@pytest.mark.parametrize("name", SUBJECTS)
+@torch.no_grad()
+def test_other_families_fields_equal_plain_torch(name: str) -> None:
+    """Samples all through the box and outside of it; some are void, which no sum asks for."""
+    subject = SUBJECTS[name]()
+    rng, side = torch.Generator().manual_seed(5), subject.model.config.box_side
+    directions = F.normalize(torch.randn(3, 25, generator=rng), dim=0)
+    origins = (torch.rand(3, 25, generator=rng) - 0.5) * 0.5 * side - 0.7 * side * directions
+    distances = (torch.rand(25, 20, generator=rng) * 1.4 * side).sort(dim=1).values
+    for place in (None, (torch.rand(500, generator=rng) < 0.6).nonzero()[:, 0]):
+        samples = Samples(origins, directions, distances, place)
+        fused, plain = (reader(subject.field, subject.semantics, samples) for reader in (TritonSamples, TorchSamples))
+        raw = plain.raw_density()
+        void = raw < -500
+        assert bool(void.any()) == ("head" in name or "closest" in name) and int((~void).sum()) > 20
+        assert torch.equal(fused.raw_density() < -500, void)
+        assert_near(fused.raw_density()[~void], raw[~void])
+        keep = (~void & (torch.rand(len(void), generator=rng) < 0.8)).nonzero()[:, 0]
+        weights, ray = torch.rand(len(keep), generator=rng), samples.ray_of(keep)
+        assert_near(fused.color_sums(keep, weights, ray), plain.color_sums(keep, weights, ray))
+        assert_near(fused.hidden_sums(keep, weights, ray), plain.hidden_sums(keep, weights, ray))
 
 
 def test_views_equal_plain_torch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -28,6 +28,7 @@ from dnerf_core.backbone.signature import Signature
 from dnerf_core.backbone.specs import LatentSpec, Shape, SourceSpec
 from dnerf_core.backbone.viewing import CameraConfig, RayConfig
 from dnerf_core.backbone.weights import PublishedWeights
+from dnerf_core.convolutions.forms import ConvolutionForm
 from dnerf_core.errors import UsageError
 from dnerf_core.rendering.density_grid import DensityGrid, grid_at_nodes
 from dnerf_core.rendering.rays import ViewRays
@@ -280,7 +281,7 @@ class BallBackbone(PublishedWeights):
     def superresolution_activations(self, picture: RawPicture, ws: Tensor) -> list[Tensor]:
         return []
 
-    def prepare_superresolution(self, ws: Tensor, dtype: torch.dtype) -> Superresolve:
+    def prepare_superresolution(self, ws: Tensor, form: ConvolutionForm) -> Superresolve:
         assert ws.shape == (1, 3, 4)
         return lambda picture: self.superresolve(picture, ws)
 

@@ -16,7 +16,6 @@ from dnerf_core.semantic.choosing.greedy import GreedyConfig, choose_greedily
 from dnerf_core.semantic.choosing.rays import SKETCH_DIM, RaySketch, label_shares
 from dnerf_core.semantic.choosing.views import ChoosingConfig, NextView, SeenView, choose_next
 from dnerf_core.semantic.config import SemanticConfig
-from dnerf_core.semantic.visibility import density_pass
 from tests.core.semantic_cases import camera_tensors, tiny_camera, tiny_generator, tiny_ws
 
 QUICK = EnsembleConfig(members=4, hidden_dim=8, steps=60, rays_per_step=32, learning_rate=2e-2)
@@ -162,9 +161,9 @@ def test_a_ray_is_sketched_by_what_a_branch_of_those_weights_would_composite(gen
     branch = SemanticBranch(SemanticConfig(num_classes=3, hidden_dim=SKETCH_DIM), generator.config)
     branch.triplane.load_state_dict(sketch.triplane.state_dict())
     camera = camera_tensors(tiny_camera())
-    rays = sketch.view(planes, sketch.table(planes), *camera, 12)
+    rays = sketch.view(sketch.guided(planes), sketch.table(planes), *camera, 12)
     projected = branch.project(generator.source(planes))
-    visible = density_pass(generator, planes, *camera, 12, branch.config)
+    visible = sketch.guided(planes).samples(*camera, 12, branch.config.weight_epsilon)
     expected, opacity = torch.zeros(144, SKETCH_DIM), torch.zeros(144)
     for ray, point, weight in zip(visible.ray, visible.points, visible.weight, strict=True):  # one sample after the other
         rows, taps = projected.finder(point[None], None)

@@ -16,6 +16,7 @@ import torch
 
 from dnerf_core.backbone.formula_weights import load_formula_weights
 from dnerf_core.checkpoints.model_file import ModelHeader
+from dnerf_core.convolutions.forms import FLOAT32
 from dnerf_core.embedded import model_path
 from dnerf_core.generator.config import BackboneConfig, SuperResolutionConfig, preset
 from dnerf_core.generator.eg3d import Generator
@@ -127,7 +128,7 @@ def demo() -> Subject:
     if not model_path("demo-cars").is_file():
         pytest.skip("the embedded model is not here")
     model = Model.load("demo-cars")
-    model.convolution_dtype = torch.float32  # the same counts on every machine
+    model.convolutions = FLOAT32  # the same counts on every machine
     return model.subject(1)
 
 

@@ -16,6 +16,7 @@ from dnerf_core.rendering.volume import RayBundle
 from dnerf_core.semantic import kept_views
 from dnerf_core.semantic.branch import SemanticBranch
 from dnerf_core.semantic.config import RefinerConfig, SemanticConfig
+from dnerf_core.semantic.guided_visibility import GuidedPlanes
 from dnerf_core.semantic.kept_samples import KeptSamples
 from dnerf_core.semantic.kept_views import AnnotatedView, KeptViews, Patch, keep_views
 from dnerf_core.semantic.training import backward_views, patches_of_step
@@ -85,7 +86,11 @@ def test_gradients_equal_those_of_the_samples_themselves(case: Case, config: Sem
         view = views[index]
         planes = generator.planes(ws[view.subject : view.subject + 1])
         pose, lens = (torch.tensor(x, dtype=torch.float32)[None] for x in (view.cam2world, view.intrinsics))
-        visible = density_pass(generator, planes, pose, lens, generator.config.rays.neural_resolution, config)
+        side = generator.config.rays.neural_resolution
+        if config.density_prior:
+            visible = GuidedPlanes.pack(generator, planes).samples(pose, lens, side, config.weight_epsilon)
+        else:
+            visible = density_pass(generator, planes, pose, lens, side, config)
         guide_image = kept.views[index].guide_image
         scores.append(
             branch.refine(branch.maps(branch.project(planes), visible), None if guide_image is None else guide_image.float())

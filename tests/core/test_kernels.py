@@ -11,6 +11,7 @@ import os
 import re
 import subprocess
 import sys
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -85,16 +86,17 @@ def test_interpreted_kernels_equal_plain_torch(tmp_path: Path) -> None:
 @needs_triton
 def test_kernels_compile_for_nvidia_devices(tmp_path: Path) -> None:
     found = json.loads(run_fresh(["-m", "tests.core.compiled_kernels", "80", "90"], tmp_path, interpret=False))
-    assert {(one["kernel"], one["capability"]) for one in found} == {
-        (name, capability) for name in ("density_kernel", "color_kernel", "hidden_kernel") for capability in (80, 90)
-    }
+    kernels, kinds = ("density_kernel", "color_kernel", "hidden_kernel"), ("planes", "grids")
+    assert {(one["kernel"], one["reads"], one["capability"]) for one in found} == set(product(kernels, kinds, (80, 90)))
     for one in found:
         # no atomics: sums must not depend on who comes first; no TF32: the reference is float32
         assert re.findall(r"\b(?:atom|red)\.|tf32", one["ptx"]) == []
         assert one["shared_bytes"] <= SHARED_BYTES
         # by NVIDIA's own assembler: nothing of a thread lies in memory, and a multiprocessor has a quarter of its warps to change between
         assert one["spilled_bytes"] == 0
-        assert one["warps"] >= WARPS_TO_HIDE_READS, {name: one[name] for name in ("kernel", "capability", "registers", "warps")}
+        assert one["warps"] >= WARPS_TO_HIDE_READS, {
+            name: one[name] for name in ("kernel", "reads", "capability", "registers", "warps")
+        }
 
 
 @needs_triton

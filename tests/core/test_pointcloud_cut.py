@@ -73,10 +73,11 @@ def test_a_planes_normal_is_exact(normal: list[float]) -> None:
 
 
 def test_the_fit_is_least_squares_over_the_pixels_own_surface() -> None:
-    """Against lstsq at every pixel, on depth with grain, a step and background."""
+    """Against lstsq at every pixel, on depth with grain, a step and background, round it too."""
     depth = 2.0 + 0.02 * RNG.random((9, 11))
     depth[:, 6:] += 1.5
     depth[7:, 2:4] = np.inf
+    depth = np.pad(depth, ((3, 1), (0, 4)), constant_values=np.inf)
     view = flat_view(depth)
     fit = fit_planes(view, 70.0)
     height, width = depth.shape
@@ -102,9 +103,11 @@ def test_a_lone_pixel_and_a_row_of_pixels_have_no_plane() -> None:
     depth = np.full((9, 9), np.inf)
     depth[2, 2] = 2.0
     depth[6, :] = 2.0
-    fit = fit_planes(flat_view(depth), 80.0)
-    assert not fit.normals.any()
-    assert not fit.cosine.any()
+    for seen in (depth, np.full((9, 7), np.inf)):
+        fit = fit_planes(flat_view(seen), 80.0)
+        assert fit.normals.shape == (*seen.shape, 3)
+        assert not fit.normals.any()
+        assert not fit.cosine.any()
 
 
 def test_continuation_by_hand() -> None:

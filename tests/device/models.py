@@ -28,7 +28,7 @@ def moved(model: Model) -> Model:
     """The model on the device, the one given included: its modules go there. Within `audit.no_device` alone."""
     branch = None if model.branch is None else model.branch.to(DEVICE)
     there = Model(model.generator.to(DEVICE), branch, model.header, model.sha256, DEVICE, exact=model.exact)
-    there.convolution_dtype = model.convolution_dtype  # what differs otherwise is bfloat16's, and not the device's
+    there.convolutions = model.convolutions  # what differs otherwise is bfloat16's, and not the device's
     return there
 
 

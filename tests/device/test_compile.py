@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from dnerf_core.camera import arc_cameras
+from dnerf_core.convolutions.forms import FLOAT32
 from dnerf_core.rendering import segments
 from dnerf_core.rendering.camera_tensors import camera_tensors
 from dnerf_core.rendering.depth import planar_depth
@@ -48,7 +49,7 @@ def branches_of_a_device(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 def seen(name: str) -> tuple[Subject, tuple[Tensor, Tensor], RayBundle, Tensor]:
     """A subject, and its rays from somewhere."""
     model = FAMILIES[name]()
-    model.convolution_dtype = torch.float32
+    model.convolutions = FLOAT32
     subject = model.subject(1)
     with model.inference():
         subject.prepare()

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from dnerf_core.camera import Camera
+from dnerf_core.convolutions.forms import FLOAT32
 from dnerf_core.editing.edit import edit_subject
 from dnerf_core.editing.settings import EditSettings
 from dnerf_core.inversion.descent import Progress
@@ -78,7 +79,7 @@ def test_a_training_step_waits_for_its_loss(patch: int | None, waits: int) -> No
 
 def seen_model() -> tuple[Model, Camera, LabeledView]:
     model = inversion_cases.tiny_model()
-    model.convolution_dtype = torch.float32
+    model.convolutions = FLOAT32
     camera = inversion_cases.front(model)
     return model, camera, model.subject(2).render(camera)
 

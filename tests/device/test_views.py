@@ -8,9 +8,9 @@ from contextlib import ExitStack, contextmanager
 
 import numpy as np
 import pytest
-import torch
 
 from dnerf_core.camera import arc_cameras, look_at
+from dnerf_core.convolutions.forms import FLOAT32
 from dnerf_core.gnarf.config import GnarfConfig
 from dnerf_core.metrics import psnr_db
 from dnerf_core.model import Model
@@ -56,7 +56,7 @@ def check_quiet(log: Log, waits: int) -> None:
 @pytest.mark.parametrize("name", FAMILIES)
 def test_a_labelled_view_waits_three_times_at_most(name: str) -> None:
     model = FAMILIES[name]()
-    model.convolution_dtype = torch.float32
+    model.convolutions = FLOAT32
     camera, size_px = arc_cameras(model.config.cameras, (25, 25), (10, 10), count=1)[0], model.config.image_size
     expected = [model.subject(1).channels(camera, side, EVERY) for side in (size_px, 96)]
     found = []
@@ -121,7 +121,7 @@ def test_the_exact_view_and_a_density_of_its_own_mix_nothing() -> None:
 @pytest.mark.parametrize("name", ["cloud", "worm, closest, edges"])
 def test_a_view_past_the_subject_is_background(name: str) -> None:
     model = FAMILIES[name]()
-    model.convolution_dtype = torch.float32
+    model.convolutions = FLOAT32
     [front] = arc_cameras(model.config.cameras, (0, 0), count=1)
     away = dataclasses.replace(front, cam2world=look_at((0.0, 0.0, 3.0), (0.0, 0.0, 9.0)))
     expected = model.subject(1).channels(away, channels=EVERY)
@@ -164,7 +164,7 @@ def test_a_view_that_was_left_short_is_made_once_more(monkeypatch: pytest.Monkey
     """A grid that is wrong nearly everywhere, so that more rays lack light than are read once more at first."""
     camera = arc_cameras(FAMILIES["cloud"]().config.cameras, (25, 25), count=1)[0]
     model = FAMILIES["cloud"]()
-    model.convolution_dtype = torch.float32
+    model.convolutions = FLOAT32
     monkeypatch.setattr("dnerf_core.rendering.guided.HIDDEN_LIGHT", 0.6)
     expected = model.subject(1).channels(camera, channels=EVERY)
     with no_device() as log:

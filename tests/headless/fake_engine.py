@@ -12,6 +12,7 @@ import pytest
 from dnerf_core.camera import Camera
 from dnerf_core.checkpoints import model_facts
 from dnerf_core.checkpoints.model_facts import ModelFacts
+from dnerf_core.convolutions.forms import FLOAT32, ConvolutionForm
 from dnerf_core.generator.config import CameraConfig, GeneratorConfig
 from dnerf_core.labels import SHAPENET_CAR_LABELS, LabelSet
 from dnerf_core.rendering.labeled_view import LabeledView, PartialView, sample_side_px
@@ -37,10 +38,16 @@ class FakeModel:
     subjects_made: list[int] = field(default_factory=list)
     views_made: list[tuple[int, Camera]] = field(default_factory=list)
     before_view: Callable[[], None] = lambda: None
+    convolutions: ConvolutionForm = FLOAT32
 
     @property
     def config(self) -> GeneratorConfig:
         return fake_facts("demo-cars", self.masks).config
+
+    def with_convolutions(self, form: ConvolutionForm) -> FakeModel:
+        """Itself, which draws the same in every form."""
+        self.convolutions = form
+        return self
 
     @property
     def labels(self) -> LabelSet | None:

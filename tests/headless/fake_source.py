@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from dnerf_core.convolutions.forms import ConvolutionForm
 from dnerf_core.errors import OutputError
 from headless import models
 from headless.datasets.plan import ViewPlan
@@ -34,6 +35,7 @@ class FakeSource:
     model_name: str
     device: str
     plan: ViewPlan
+    form: ConvolutionForm | None
     notes: Path
     fault: Fault = ""
     view_s: float = 0.02

@@ -12,8 +12,9 @@ import pytest
 
 from blender_addon.bridge.launch import worker_command, worker_environment
 from dnerf_core.work.cores import Cores
+from dnerf_core.work.processor import processor_name
 from dnerf_core.work.torch_start import SPINS
-from headless.work.machine import cores_finding, processor_name, sharing_text
+from headless.work.machine import cores_finding, sharing_text
 from tests.core.test_torch_start import ROOT, bare_environment
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the OpenMP of torch for Linux, and its affinity")

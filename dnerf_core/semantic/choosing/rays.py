@@ -21,8 +21,8 @@ from dnerf_core.backbone.protocols import Backbone, Planes
 from dnerf_core.labels import IGNORE_ID
 from dnerf_core.semantic.branch import sums_of_rays
 from dnerf_core.semantic.config import SemanticConfig
+from dnerf_core.semantic.guided_visibility import GuidedPlanes
 from dnerf_core.semantic.triplane import SemanticTriplane, read_table
-from dnerf_core.semantic.visibility import density_pass
 
 SKETCH_DIM = 128
 """Numbers that a ray's features are sketched in."""
@@ -66,14 +66,19 @@ class RaySketch:
         return self.triplane.project(self.triplane.inputs(self.generator.source(planes)))[0]
 
     @torch.no_grad()
-    def view(self, planes: Planes, table: Tensor, cam2world: Tensor, intrinsics: Tensor, resolution: int) -> ViewRays:
+    def guided(self, planes: Planes) -> GuidedPlanes:
+        """What the views of one subject in one pose have in common."""
+        return GuidedPlanes.pack(self.generator, planes)
+
+    @torch.no_grad()
+    def view(self, guided: GuidedPlanes, table: Tensor, cam2world: Tensor, intrinsics: Tensor, resolution: int) -> ViewRays:
         """The rays of one view of one subject.
 
         Args:
             cam2world, intrinsics: [1, 4, 4] and [1, 3, 3] (OpenCV axes; normalised).
         """
-        visible = density_pass(self.generator, planes, cam2world, intrinsics, resolution, self.config)
-        rows, weights = self.generator.source(planes).finder(visible.points, None)
+        visible = guided.samples(cam2world, intrinsics, resolution, self.config.weight_epsilon)
+        rows, weights = self.generator.source(guided.planes).finder(visible.points, None)
         sums, opacity = sums_of_rays(read_table(table, rows, weights), visible.weight, visible.ray, visible.num_rays)
         pixel = (opacity > MIN_OPACITY).nonzero()[:, 0]
         return ViewRays(resolution, pixel, torch.cat([sums[pixel], opacity[pixel, None]], dim=1))

@@ -23,6 +23,7 @@ from dnerf_core.semantic.choosing.ensemble import (
 )
 from dnerf_core.semantic.choosing.greedy import Choice, FloatArray, GreedyConfig, choose_greedily
 from dnerf_core.semantic.choosing.rays import RaySketch, ViewRays, label_shares
+from dnerf_core.semantic.guided_visibility import GuidedPlanes
 
 
 @dataclass(frozen=True)
@@ -155,15 +156,17 @@ def _looked_at(
     """The rays of views; what the views of one subject share is made once where they come one after the other."""
     subject: int | None = None
     planes: Planes | None = None
+    guided: GuidedPlanes | None = None
     table: Tensor | None = None
     for view in views:
         other = view.subject != subject
-        if planes is None or other or view.pose:
+        if planes is None or guided is None or other or view.pose:
             planes = view.planes()
+            guided = sketch.guided(planes)
         if table is None or other or (view.pose and not isinstance(planes, PosablePlanes)):
             table = sketch.table(planes)
         subject = view.subject
-        yield sketch.view(planes, table, *camera_tensors(view.camera, table.device), resolution)
+        yield sketch.view(guided, table, *camera_tensors(view.camera, table.device), resolution)
         if progress is not None:
             progress()
 

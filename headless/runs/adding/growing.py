@@ -25,6 +25,7 @@ from headless.datasets.view_job import ViewJob
 from headless.datasets.view_writer import ViewWriter
 from headless.runs.adding.joining import whole_views
 from headless.work.checksums import GONE, SUMS_NAME, journals
+from headless.work.convolutions import settled_form
 from headless.work.reporting import Quiet, Reporter
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ class GrowingFolder:
     Attributes:
         plan: all views that it is to have.
         folder: where they are.
+        form: that its views' convolutions run in; None: each machine's own.
     """
 
     def __init__(
@@ -52,6 +54,7 @@ class GrowingFolder:
         labels = call.labels(facts) if self.plan.masks else None
         cameras = facts.config.cameras
         self.folder = DatasetFolder(call.output, call.command, self.plan, more_names=[STATISTICS_NAME, CARD_NAME])
+        self.form = settled_form(self.folder, call.device, exact=self.plan.exact)
         self._listing = Listing(
             self.plan,
             self.folder,

@@ -14,6 +14,7 @@ from headless.work.reporting import Quiet, Reporter
 
 if TYPE_CHECKING:
     from dnerf_core.checkpoints.model_facts import ModelFacts
+    from dnerf_core.convolutions.forms import ConvolutionForm
     from dnerf_core.subject_key import SubjectKey
     from headless.datasets.plan import ViewPlan
     from headless.datasets.seen import MakeSubject
@@ -59,6 +60,7 @@ def add_views(
     key, opened = _opened(call, facts, open_subject)
     added, names = base.views.joined(key, call.views())
     growing = GrowingFolder(call, facts, base.plan, added, reporter, workers)
+    opened = _in_form(opened, growing.form)
     check_count(call.output, growing.plan)
     check_formats_there(growing.folder)
     if open_subject is not None:
@@ -105,6 +107,12 @@ def _opened(call: AddViewsCall, facts: ModelFacts, open_subject: OpenSubject | N
         return chosen.unposed, open_subject
     model = models.load_model(call.model_name, call.device, exact=call.exact)
     return chosen.unposed, lambda name, key: key.open(model)
+
+
+def _in_form(open_subject: OpenSubject, form: ConvolutionForm | None) -> OpenSubject:
+    from headless.work.convolutions import subject_in_form
+
+    return lambda name, key: subject_in_form(open_subject(name, key), form)
 
 
 def _subjects(plan: ViewPlan, model_name: str, open_subject: OpenSubject) -> MakeSubject:

@@ -85,6 +85,7 @@ def write_sampled(
     from headless.datasets.view_job import ViewJob, by_threads
     from headless.datasets.view_writer import ViewWriter
     from headless.runs.dry_run import weighed_views
+    from headless.work.convolutions import model_in_form, settled_form
     from headless.work.workers import default_workers
 
     started = time.monotonic()
@@ -93,6 +94,7 @@ def write_sampled(
     workers = call.workers or default_workers()
     cameras, unpainted = facts.config.cameras, not call.truth
     listing = Listing(plan, folder, cameras, labels, reporter, workers=workers, sampled=True, unpainted=unpainted)
+    form = settled_form(folder, call.device, exact=plan.exact)
     verified = opened(folder, reporter, locks, call, listing, only_look=call.dry_run)
     writer = ViewWriter(plan, folder, cameras, labels)
     job = ViewJob(writer, reporter, listing, expect_empty=unpainted)
@@ -101,7 +103,7 @@ def write_sampled(
 
     def make_subjects() -> MakeSubject:
         model = models.load_model(call.model_name, call.device) if load is None else load(call.model_name)
-        return subject_maker(model, plan, truth=call.truth)
+        return subject_maker(model_in_form(model, form), plan, truth=call.truth)
 
     remarks = weighed_views(call, writer, make_subjects, job.views_missing, workers, facts.config, reporter, fields)
     if remarks is None:

@@ -91,6 +91,19 @@ def test_a_preset_of_ones_own_is_saved_applied_and_removed(window: Window) -> No
         window.until(f"{OWN_PRESETS} == []", 10)
 
 
+def test_a_data_sets_preset_is_chosen_in_its_header(window: Window) -> None:
+    with window.panel("DNERF_PT_data_set") as top:
+        open_presets(window, top, "data-set")
+        press_keys(window, "Up", "Up", "Return")  # above Save Preset
+        window.until("panel().data_set.cameras == 'SPHERE' and panel().data_set.count == 100", 10)
+        window.screenshot("91-data-set-chosen")
+    assert window.value("[sorted(panel().data_set.formats), panel().data_set.test_cameras, panel().data_set.with_cloud]") == [
+        ["nerfstudio"],
+        "RANDOM",
+        True,
+    ]
+
+
 def test_the_guide(window: Window) -> None:
     window.press("dnerf.show_guide", columns=(0.97, 0.93, 0.9, 0.87))
     window.ask("import os")
