@@ -32,7 +32,7 @@ from dnerf_core.model import Model
 from dnerf_core.rendering import guided_view
 from dnerf_core.rendering import sample_reading as samples
 from dnerf_core.rendering.density_grid import DensityGrid
-from dnerf_core.rendering.packed_planes import PackedPlanes
+from dnerf_core.rendering.packed.planes import PackedPlanes
 from dnerf_core.semantic.branch import SemanticBranch
 from dnerf_core.semantic.packed import PackedSemantics
 from dnerf_core.semantic.refiner import PreparedRefiner

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from dnerf_core.generator.config import TriplaneConfig
 from dnerf_core.rendering.density_grid import DensityGrid
-from dnerf_core.rendering.packed_planes import PackedPlanes, Taps
+from dnerf_core.rendering.packed.planes import PackedPlanes, Taps
 from dnerf_core.rendering.softplus import EXP_LIMIT, softplus_
 from dnerf_core.rendering.triplane import AXIS
 from dnerf_core.stylegan2.networks import FullyConnected

@@ -16,7 +16,7 @@ from dnerf_core.generator.packed_field import FoldedDecoder, PackedField
 from dnerf_core.gnarf.field import voided
 from dnerf_core.gnarf.planes import BodyPlanes, Warp
 from dnerf_core.rendering.density_grid import DensityGrid
-from dnerf_core.rendering.packed_planes import PackedPlanes, Taps
+from dnerf_core.rendering.packed.planes import PackedPlanes, Taps
 from dnerf_core.rendering.volume import VOID
 from dnerf_core.work.transfers import uploaded
 

@@ -8,8 +8,8 @@ from typing import Literal, Protocol
 
 from torch import Tensor
 
-from dnerf_core.panohead.packed_grids import PackedGrids
-from dnerf_core.rendering.packed_planes import PackedPlanes
+from dnerf_core.rendering.packed.grids import PackedGrids
+from dnerf_core.rendering.packed.planes import PackedPlanes
 from dnerf_core.rendering.sample_reading import Samples
 
 ColorActivation = Literal["sigmoid", "lrelu", "none"]

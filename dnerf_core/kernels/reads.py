@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 import triton
 import triton.language as tl
 
-from dnerf_core.panohead.packed_grids import PackedGrids
-from dnerf_core.rendering.packed_planes import PackedPlanes
+from dnerf_core.rendering.packed.grids import PackedGrids
+from dnerf_core.rendering.packed.planes import PackedPlanes
 from dnerf_core.rendering.sample_reading import Samples
 from dnerf_core.rendering.triplane import AXIS
 

@@ -25,8 +25,8 @@ from dnerf_core.kernels.reads import (
     samples_at_once,
     softplus,
 )
-from dnerf_core.panohead.packed_grids import PackedGrids
-from dnerf_core.rendering.packed_planes import PackedPlanes
+from dnerf_core.rendering.packed.grids import PackedGrids
+from dnerf_core.rendering.packed.planes import PackedPlanes
 from dnerf_core.rendering.sample_reading import Samples
 from dnerf_core.rendering.segments import run_starts
 from dnerf_core.semantic.packed import PackedSemantics

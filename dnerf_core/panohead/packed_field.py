@@ -14,8 +14,8 @@ from dnerf_core.generator.packed_field import FoldedDecoder
 from dnerf_core.panohead.config import Activation, TrigridConfig
 from dnerf_core.panohead.decoder import GridDecoder
 from dnerf_core.panohead.field import CROPPED, crop_limit
-from dnerf_core.panohead.packed_grids import GridTaps, PackedGrids
 from dnerf_core.rendering.density_grid import DensityGrid
+from dnerf_core.rendering.packed.grids import GridTaps, PackedGrids
 from dnerf_core.stylegan2.networks import LRELU_GAIN, LRELU_SLOPE
 
 if TYPE_CHECKING:

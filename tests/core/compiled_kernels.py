@@ -25,7 +25,7 @@ from dnerf_core.kernels.fused import TritonSamples
 from dnerf_core.model import Model
 from dnerf_core.panohead.config import PANOHEAD
 from dnerf_core.panohead.packed_field import FoldedGridDecoder, PackedGridField
-from dnerf_core.panohead.packed_grids import PackedGrids
+from dnerf_core.rendering.packed.grids import PackedGrids
 from dnerf_core.rendering.sample_reading import Samples
 from dnerf_core.semantic.packed import PackedSemantics
 from dnerf_core.subject import Subject

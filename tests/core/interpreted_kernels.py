@@ -21,7 +21,7 @@ from dnerf_core.kernels.fused import TritonSamples
 from dnerf_core.labels import LabelSet
 from dnerf_core.model import Model
 from dnerf_core.panohead.config import Activation
-from dnerf_core.rendering.packed_planes import PackedPlanes
+from dnerf_core.rendering.packed.planes import PackedPlanes
 from dnerf_core.rendering.rays import ViewRays
 from dnerf_core.rendering.sample_reading import Samples, TorchSamples
 from dnerf_core.rendering.view import ray_bundle

@@ -23,7 +23,7 @@ from dnerf_core.generator.eg3d import Generator
 from dnerf_core.model import Model
 from dnerf_core.rendering.density_grid import DensityGrid
 from dnerf_core.rendering.guided_view import guided_pixels
-from dnerf_core.rendering.packed_planes import PackedPlanes
+from dnerf_core.rendering.packed.planes import PackedPlanes
 from dnerf_core.seeing.device_view import LACKING_SHARE, DeviceView
 from dnerf_core.semantic.branch import SemanticBranch
 from dnerf_core.semantic.config import RefinerConfig, SemanticConfig

@@ -13,7 +13,7 @@ from dnerf_core.rendering.compositing import interval_weights
 from dnerf_core.rendering.density_grid import DensityGrid
 from dnerf_core.rendering.guided_view import UNREAD_WEIGHT, VALUE_EPSILON, GuidedView, guided_view
 from dnerf_core.rendering.limits import longest_ray
-from dnerf_core.rendering.packed_planes import PackedPlanes
+from dnerf_core.rendering.packed.planes import PackedPlanes
 from dnerf_core.rendering.rays import ViewRays
 from dnerf_core.rendering.view import ray_bundle
 from dnerf_core.rendering.volume import RaySamples, composite, sample_rays

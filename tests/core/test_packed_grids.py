@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from dnerf_core.panohead.config import PUBLISHED_GRID_AXES
-from dnerf_core.panohead.packed_grids import PackedGrids
 from dnerf_core.panohead.trigrid import grid_table, picture_taps, sample_grids
+from dnerf_core.rendering.packed.grids import PackedGrids
 
 
 @pytest.mark.parametrize("depth", [1, 2, 3, 6])

@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 
-from dnerf_core.rendering.packed_planes import PackedPlanes, merge_transposed
+from dnerf_core.rendering.packed.planes import PackedPlanes, merge_transposed
 from dnerf_core.rendering.softplus import EXP_LIMIT, softplus_
 from dnerf_core.rendering.triplane import plane_table, sample_planes
 
