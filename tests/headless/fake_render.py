@@ -1,6 +1,6 @@
 """Commands with the stand-in engine, each in a process of its own, forked from one that has loaded everything: `RenderProcesses`.
 
-`python -m tests.headless.fake_render` reads a line of JSON a request, a command's arguments or a process's number, and answers with
+`python -m tests.headless.fake_render` reads a line of JSON a request, seconds a view and a command's arguments, or a process's number, and answers with
 the number of the new process, or with the exit code of the one that is waited for.
 """
 
@@ -36,9 +36,9 @@ class RenderProcesses:
         self._source.communicate(timeout=30)
         assert self._source.returncode == 0
 
-    def start(self, command: list[str]) -> int:
-        """The number of the process that runs the command; what it prints is dropped."""
-        return self._asked(command)
+    def start(self, command: list[str], *, seconds_a_view: float = SECONDS_A_VIEW) -> int:
+        """The number of the process that runs the command, whose views take so long; what it prints is dropped."""
+        return self._asked([str(seconds_a_view), *command])
 
     def wait(self, pid: int) -> int:
         """Its exit code, once it has ended; below 0: the signal that ended it."""
@@ -51,13 +51,13 @@ class RenderProcesses:
         return int(self._source.stdout.readline())
 
 
-def run(command: list[str]) -> None:
+def run(seconds_a_view: float, command: list[str]) -> None:
     """The command with the stand-in engine, in a process that has been forked; does not return."""
     code = 1
     try:
         os.dup2(os.open(os.devnull, os.O_RDWR), 0)
         os.dup2(0, 1)
-        model = FakeModel(before_view=lambda: time.sleep(SECONDS_A_VIEW))
+        model = FakeModel(before_view=lambda: time.sleep(seconds_a_view))
         model_facts.describe_model = lambda name: fake_facts(name, masks=True)  # type: ignore[assignment]
         models.load_model = lambda name, device, exact=False: model  # type: ignore[assignment, return-value]
         models.one_thread_a_view = nullcontext  # type: ignore[assignment]  # would load torch
@@ -73,5 +73,5 @@ if __name__ == "__main__":
         if isinstance(request, int):
             answer = os.waitstatus_to_exitcode(os.waitpid(request, 0)[1])
         elif (answer := os.fork()) == 0:
-            run(request)
+            run(float(request[0]), request[1:])
         print(answer, flush=True)
