@@ -1,7 +1,7 @@
 """Commands with the stand-in engine, each in a process of its own, forked from one that has loaded everything: `RenderProcesses`.
 
-`python -m tests.headless.fake_render` reads a line of JSON a request, seconds a view and a command's arguments, or a process's number, and answers with
-the number of the new process, or with the exit code of the one that is waited for.
+`python -m tests.headless.fake_render` reads a line of JSON a request, seconds a view and a command's arguments, or a process's number,
+and answers with the number of the new process, or with the exit code of the one that is waited for.
 """
 
 from __future__ import annotations
