@@ -10,14 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 from dnerf_core.convolutions.forms import FORMS, ConvolutionForm
 from dnerf_core.errors import OutputError, brief
+from headless.work.result_folder import CONVOLUTIONS_KEY, ResultFolder
 
 if TYPE_CHECKING:
     from dnerf_core.model import Model
     from dnerf_core.subject import Subject
-    from headless.work.result_folder import ResultFolder
-
-KEY = "convolutions"
-"""Of the record."""
 
 
 def settled_form(folder: ResultFolder, device: str | None, *, exact: bool) -> ConvolutionForm | None:
@@ -37,16 +34,16 @@ def settled_form(folder: ResultFolder, device: str | None, *, exact: bool) -> Co
     earlier = folder.earlier_record()
     if earlier is None:
         return None if device is None else _chosen(folder, device)
-    if (entry := earlier.get(KEY)) is None:
+    if (entry := earlier.get(CONVOLUTIONS_KEY)) is None:
         return None
     found = entry if isinstance(entry, dict) else {}
     form = ConvolutionForm.read(found.get("format"), found.get("layout"))
     if form is None:
         known = " or ".join(known.name for known in FORMS)
         raise OutputError(
-            f"{folder.path}: expected a record whose {KEY} are {known}, found {brief(entry)}; choose another --output"
+            f"{folder.path}: expected a record whose {CONVOLUTIONS_KEY} are {known}, found {brief(entry)}; choose another --output"
         )
-    folder.record[KEY] = entry
+    folder.record[CONVOLUTIONS_KEY] = entry
     if device is not None:
         check_form(folder, form, device)
     return form
@@ -83,7 +80,7 @@ def _chosen(folder: ResultFolder, device: str) -> ConvolutionForm:
     form, here = chosen_form(place), Circumstances.here(torch.__version__)
     processor = torch.cuda.get_device_name(place) if place.type == "cuda" else here.processor
     entry: dict[str, Any] = {"format": form.format, "layout": form.layout, "processor": processor, "torch": here.torch}
-    folder.record[KEY] = entry | ({"limits": here.limits} if here.limits and place.type == "cpu" else {})
+    folder.record[CONVOLUTIONS_KEY] = entry | ({"limits": here.limits} if here.limits and place.type == "cpu" else {})
     return form
 
 

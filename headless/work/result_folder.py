@@ -24,7 +24,7 @@ from headless.work.checksums import SUMS_NAME, Journal, is_sums_name, journals, 
 from headless.work.reporting import Reporter
 from headless.work.spellings import OPTION_NAMES, UNTOLD
 
-_CONVOLUTIONS = "convolutions"
+CONVOLUTIONS_KEY = "convolutions"
 """The record's entry of the form that its views are computed in, see `headless.work.convolutions`."""
 
 
@@ -232,10 +232,10 @@ class ResultFolder:
             return None
 
     def _check_settled(self) -> None:
-        ours = self.record.get(_CONVOLUTIONS)
+        ours = self.record.get(CONVOLUTIONS_KEY)
         if ours is None:
             return
-        theirs = (self.earlier_record() or {}).get(_CONVOLUTIONS)
+        theirs = (self.earlier_record() or {}).get(CONVOLUTIONS_KEY)
         found = theirs if isinstance(theirs, dict) else {}
         if (found.get("format"), found.get("layout")) != (ours["format"], ours["layout"]):
             raise OutputError(
